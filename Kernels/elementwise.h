@@ -1,0 +1,72 @@
+// Every elementwise function of Gimbal, once. The CPU loops and the OpenCL kernels are both made from this list: each
+// includes it after defining what an entry becomes and which functions the formulas may call.
+//
+//   UNARY(name, body)         float x → float; parameters float a, b
+//   BINARY(name, body)        float x, y → float; parameter float a
+//   ARITHMETIC(name, formula) x, y of any number type; an expression that is valid for int32 as well
+//
+//   EXP LOG LOG1P SQRT RSQRT POW SIN COS TANH ERF FABS   float functions, to be defined before the include
+//
+// Names are those of UnaryOperation.Kind and BinaryOperation.Kind. A comparison with NaN is false, so each formula is
+// written such that NaN reaches the result: `x < 0 ? 0 : x`, never max(x, 0).
+// A body must hold no comma outside parentheses.
+
+#ifdef UNARY
+UNARY(negate, return -x;)
+UNARY(absolute, return FABS(x);)
+UNARY(sign, return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);)
+UNARY(exponential, return EXP(x);)
+UNARY(logarithm, return LOG(x);)
+UNARY(squareRoot, return SQRT(x);)
+UNARY(reciprocalSquareRoot, return RSQRT(x);)
+UNARY(reciprocal, return 1.0f / x;)
+UNARY(square, return x * x;)
+UNARY(power, return POW(x, a);)
+UNARY(sine, return SIN(x);)
+UNARY(cosine, return COS(x);)
+UNARY(affine, return a * x + b;)
+UNARY(clamp, return x < a ? a : (x > b ? b : x);)
+UNARY(isFinite, return x - x == 0.0f ? 1.0f : 0.0f;)
+UNARY(sigmoid, return 1.0f / (1.0f + EXP(-x));)
+UNARY(tanh, return TANH(x);)
+UNARY(relu, return x < 0.0f ? 0.0f : x;)
+UNARY(leakyReLU, return x < 0.0f ? a * x : x;)
+UNARY(elu, return x < 0.0f ? a * (EXP(x) - 1.0f) : x;)
+UNARY(silu, return x / (1.0f + EXP(-x));)
+UNARY(gelu, return 0.5f * x * (1.0f + ERF(0.70710678f * x));)
+UNARY(geluTanh, return 0.5f * x * (1.0f + TANH(0.79788456f * (x + 0.044715f * x * x * x)));)
+UNARY(softplus, return (x < 0.0f ? 0.0f : x) + LOG1P(EXP(-FABS(x)));)
+#endif
+
+#ifdef ARITHMETIC
+ARITHMETIC(add, x + y)
+ARITHMETIC(subtract, x - y)
+ARITHMETIC(multiply, x * y)
+ARITHMETIC(maximum, x > y || x != x ? x : y)
+ARITHMETIC(minimum, x < y || x != x ? x : y)
+ARITHMETIC(equal, x == y ? 1 : 0)
+ARITHMETIC(notEqual, x != y ? 1 : 0)
+ARITHMETIC(less, x < y ? 1 : 0)
+ARITHMETIC(lessOrEqual, x <= y ? 1 : 0)
+ARITHMETIC(greater, x > y ? 1 : 0)
+ARITHMETIC(greaterOrEqual, x >= y ? 1 : 0)
+#endif
+
+#ifdef BINARY
+BINARY(divide, return x / y;)
+BINARY(power, return POW(x, y);)
+
+// Gradients: x is the value that BinaryOperation.Kind names, y the gradient that arrives.
+BINARY(sigmoidGradient, return y * x * (1.0f - x);)
+BINARY(tanhGradient, return y * (1.0f - x * x);)
+BINARY(reluGradient, return x <= 0.0f ? 0.0f : y;)
+BINARY(leakyReLUGradient, return x > 0.0f ? y : a * y;)
+BINARY(eluGradient, return x > 0.0f ? y : a * y * EXP(x);)
+BINARY(siluGradient, float s = 1.0f / (1.0f + EXP(-x)); return y * s * (1.0f + x * (1.0f - s));)
+BINARY(geluGradient,
+       float cdf = 0.5f * (1.0f + ERF(0.70710678f * x)); return y * (cdf + x * 0.39894228f * EXP(-0.5f * x * x));)
+BINARY(geluTanhGradient,
+       float t = TANH(0.79788456f * (x + 0.044715f * x * x * x));
+       return y * 0.5f * (1.0f + t + x * (1.0f - t * t) * 0.79788456f * (1.0f + 0.134145f * x * x));)
+BINARY(softplusGradient, return y / (1.0f + EXP(-x));)
+#endif

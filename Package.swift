@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// A test target in `Tests/<name>`; all share `GimbalTestSupport`.
+func test(_ name: String, exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: ["GimbalTestSupport"], path: "Tests/\(name)", exclude: exclude)
+}
+
+let package = Package(
+    name: "gimbal",
+    products: [
+        .library(name: "Gimbal", targets: ["Gimbal", "GimbalNN", "GimbalOptim", "GimbalTrain"]),
+        .executable(name: "gimbal", targets: ["GimbalCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    ],
+    targets: [
+        // C floors
+        .systemLibrary(name: "COpenCL", pkgConfig: "OpenCL", providers: [.apt(["ocl-icd-opencl-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CGimbalLoops", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "GimbalKernels"),
+
+        // The house, floor by floor
+        .target(name: "GimbalBackend"),
+        .target(name: "GimbalCPU", dependencies: ["GimbalBackend", "CGimbalLoops", "COpenBLAS"]),
+        .target(name: "GimbalOpenCL", dependencies: ["GimbalBackend", "GimbalKernels", "COpenCL"]),
+        .target(name: "Gimbal", dependencies: ["GimbalBackend", "GimbalCPU", "GimbalOpenCL"]),
+        .target(name: "GimbalNN", dependencies: ["Gimbal"]),
+        .target(name: "GimbalOptim", dependencies: ["Gimbal"]),
+        .target(name: "GimbalTrain", dependencies: ["Gimbal", "GimbalNN", "GimbalOptim", "CZlib"]),
+        .executableTarget(
+            name: "GimbalCommand",
+            dependencies: [
+                "GimbalTrain", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests: one target per floor, every backend against the reference, and PyTorch
+        .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),
+        test("GimbalOpenCLTests"),
+        test("ConformanceTests"),
+        test("GimbalTests"),
+        test("GimbalNNTests"),
+        test("GimbalOptimTests"),
+        test("GimbalTrainTests"),
+        test("GimbalCommandTests"),
+        test("ParityTests", exclude: ["make_fixtures.py", "Fixtures"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu2x
+)

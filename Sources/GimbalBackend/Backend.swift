@@ -1,0 +1,200 @@
+/// What a device must be able to do for Gimbal to train on it.
+///
+/// The first part lists the primitives: every backend writes these. The second part lists fused operations: each has a
+/// default written over the primitives (see `FusedDefaults.swift`), which a backend overrides where it can do better. So
+/// a new backend trains any model as soon as its primitives work, and the defaults say what a faster version must equal.
+///
+/// Rules that hold for every operation:
+/// - Operations run in the order they are called. They may run asynchronously; only `download` and `synchronize` wait.
+/// - They do not throw. A failure of the device goes to `errors` and is thrown at the next wait.
+/// - `out` is written completely (or added to, where it says so) and nothing outside it is touched. `out` may be one of
+///   the inputs where an operation is elementwise, with the same strides; elsewhere they must not overlap.
+/// - Views may have any strides and any size, zero included, unless a parameter says *contiguous*.
+/// - Callers have checked shapes: a backend may assume that they fit.
+/// - NaN and infinity pass through as IEEE 754 arithmetic has it. Results do not depend on timing: the same call gives
+///   the same bits on the same device.
+public protocol Backend: AnyObject, Sendable {
+    // MARK: The device
+
+    var device: DeviceDescription { get }
+    /// The type real numbers are computed in: `float32`, or `float64` for a backend that checks others.
+    var realType: DType { get }
+    /// Where operations report what they cannot throw.
+    var errors: ErrorLatch { get }
+
+    // MARK: Memory
+
+    /// A block of `byteCount` bytes (0 is allowed), contents undefined.
+    /// - Throws: `GimbalError.outOfMemory`.
+    func allocate(byteCount: Int) throws -> Storage
+    /// Takes back the memory of a storage. Only `Storage.deinit` calls this; operations under way may still use it.
+    func deallocate(_ handle: UnsafeMutableRawPointer, byteCount: Int)
+    /// Copies host bytes to the device. The host memory may change as soon as the call returns.
+    func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int)
+    /// Waits for everything called so far, then copies device bytes to the host.
+    func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// Waits for everything called so far.
+    /// - Throws: the first failure since the last wait.
+    func synchronize() throws
+    var memoryUsage: MemoryUsage { get }
+    /// Gives unused pooled memory back to the system.
+    func trimMemory()
+
+    // MARK: Elements
+
+    /// Sets every element. Any dtype.
+    func fill(_ out: TensorView, with value: Double)
+    /// Copies elements, converting between any two dtypes. To integers, values are truncated towards zero.
+    func copy(_ source: TensorView, to out: TensorView)
+    func unary(_ operation: UnaryOperation, _ x: TensorView, out: TensorView)
+    /// `x`, `y` and `out` have one shape; broadcasting is in the strides. Besides real numbers, takes int32 for
+    /// arithmetic and comparisons; the result of a comparison may go to any dtype.
+    func binary(_ operation: BinaryOperation, _ x: TensorView, _ y: TensorView, out: TensorView)
+    /// `condition` (uint8) nonzero ? x : y.
+    func select(_ condition: TensorView, _ x: TensorView, _ y: TensorView, out: TensorView)
+
+    // MARK: Reductions
+
+    /// Folds the axes on which `out` has size 1 and `x` has not; both have one rank. With `accumulates`, the result of a
+    /// `sum` is added to `out`.
+    func reduce(_ reduction: Reduction, _ x: TensorView, out: TensorView, accumulates: Bool)
+    /// The int32 position of the largest element along the last axis, the first of equals; a NaN counts as the largest.
+    /// - Parameter out: int32, the shape of `x` without its last axis, which must not be empty.
+    func argMaximum(_ x: TensorView, out: TensorView)
+
+    // MARK: Matrix product
+
+    /// out[..., m, n] = epilogue(Σₖ x[..., m, k] y[..., k, n]).
+    ///
+    /// All three have one rank of at least 2 and equal batch axes (repeated by strides of 0 where broadcast). With k = 0
+    /// the sum is 0.
+    func matrixMultiply(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue)
+
+    // MARK: Indexing
+
+    /// out[i, ...] = table[indices[i], ...]; a row of NaN (0 for integers) where an index is out of range.
+    /// - Parameters:
+    ///   - table: shape [rows, ...].
+    ///   - indices: int32, shape [count].
+    ///   - out: shape [count, ...].
+    func gather(_ table: TensorView, indices: TensorView, out: TensorView)
+    /// table[indices[i], ...] += source[i, ...] for i in order; indices out of range are passed over.
+    func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView)
+
+    // MARK: Random numbers
+
+    /// Uniform in [0, 1): the upper 24 bits of each Philox word times 2⁻²⁴. `out` is contiguous.
+    func randomUniform(_ out: TensorView, _ state: RandomState)
+    /// Standard normal by Box-Muller on the words of a block in pairs (0, 1) and (2, 3): with u₁ = (w₁ + ½) 2⁻³² and
+    /// u₂ = ⌊w₂ / 2⁶⌋ 2⁻²⁶, the pair becomes √(-2 ln u₁) cos 2πu₂ and √(-2 ln u₁) sin 2πu₂, in float32, the same bits on every
+    /// float32 backend. `out` is contiguous.
+    func randomNormal(_ out: TensorView, _ state: RandomState)
+
+    // MARK: - Fused operations, each with a default
+
+    // MARK: Softmax and cross-entropy
+
+    /// Softmax, or its logarithm, along the last axis of contiguous [rows, classes].
+    func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool)
+    /// Gradient of `softmax` for its input, from its output `y`. All contiguous.
+    func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool)
+    /// losses[i] = log Σⱼ exp logits[i, j] - logits[i, targets[i]]; NaN where a target is out of range.
+    /// - Parameters:
+    ///   - logits: contiguous [rows, classes], classes > 0.
+    ///   - targets: int32 [rows].
+    ///   - losses: contiguous [rows].
+    ///   - logNormalizers: contiguous [rows]; receives log Σⱼ exp logits[i, j], which the gradient needs.
+    func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView)
+    /// out[i, j] = (exp(logits[i, j] - logNormalizers[i]) - [j = targets[i]]) lossGradient[i].
+    /// - Parameter lossGradient: [rows], any stride.
+    func crossEntropyGradient(
+        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+    )
+
+    // MARK: Batch normalisation (Ioffe and Szegedy 2015)
+
+    /// Normalises each channel by the mean and population variance of the batch, computed about the mean so that a large
+    /// offset costs no precision.
+    /// - Parameters:
+    ///   - x: contiguous [batch, channels, positions] with more than one value per channel; `out` likewise.
+    ///   - scale, shift: contiguous [channels]; nil means 1 and 0.
+    ///   - running: mean and variance, contiguous [channels], moved by `momentum` towards the batch's mean and unbiased
+    ///     variance: r ← (1 - momentum) r + momentum v.
+    ///   - mean, inverseDeviation: contiguous [channels]; receive μ and 1 / √(σ² + ε), which the gradient needs.
+    func batchNorm(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double,
+        out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    )
+    /// Normalises each channel by given statistics.
+    func batchNormInference(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, out: TensorView
+    )
+    /// Gradients of `batchNorm`. Each destination may be absent; those of scale and shift add to what they hold where
+    /// `accumulates` says so.
+    func batchNormGradient(
+        _ x: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    )
+
+    // MARK: Dropout (Srivastava et al. 2014)
+
+    /// out[i] = uniform[i] < probability ? 0 : x[i] / (1 - probability), with the numbers of `randomUniform`. The
+    /// gradient is the same operation on the gradient. Contiguous; 0 ≤ probability < 1.
+    func dropout(_ x: TensorView, probability: Double, _ state: RandomState, out: TensorView)
+
+    // MARK: Gradient clipping (Pascanu et al. 2013)
+
+    /// out = (Σ |x|ᵖ)^(1/p) over all elements of all views, max |x| for p = ∞; NaN if any element is NaN.
+    /// - Parameters:
+    ///   - views: contiguous.
+    ///   - p: > 0.
+    ///   - out: one element.
+    func norm(_ views: [TensorView], p: Double, out: TensorView)
+    /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device.
+    func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double)
+
+    // MARK: Optimizer steps over whole arenas; all views contiguous and of one size
+
+    /// g ← gradient + weightDecay · w; with momentum, v ← momentum · v + (1 - dampening) g (v ← g on the first step) and
+    /// g ← v, or g + momentum · v with Nesterov; w ← w - learningRate · g. (Sutskever et al. 2013, as PyTorch has it.)
+    func sgdStep(_ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings)
+    /// m ← β₁m + (1 - β₁)g, v ← β₂v + (1 - β₂)g², w ← w - learningRate · m̂ / (√v̂ + ε) with m̂ = m / (1 - β₁ᵗ) and
+    /// v̂ = v / (1 - β₂ᵗ). (Kingma and Ba 2015; decoupled decay Loshchilov and Hutter 2019.)
+    func adamStep(
+        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
+        _ settings: AdamSettings
+    )
+
+    // MARK: Health
+
+    /// Fills one row of `Statistic` columns for each segment. Over a segment without finite elements, mean, deviation and
+    /// norm are 0, minimum +infinity, maximum -infinity.
+    /// - Parameters:
+    ///   - x: contiguous.
+    ///   - segments: int32 [count, 2], contiguous: start and length in elements of `x`.
+    ///   - out: contiguous [count, Statistic.allCases.count].
+    func statistics(_ x: TensorView, segments: TensorView, out: TensorView)
+}
+
+extension Backend {
+    /// Memory for a tensor of `shape`, contents undefined.
+    public func allocate(_ shape: Shape, _ dtype: DType? = nil) throws -> TensorView {
+        let dtype = dtype ?? realType
+        return TensorView(
+            storage: try allocate(byteCount: shape.elementCount * dtype.byteCount), shape: shape, dtype: dtype)
+    }
+
+    /// Runs an operation that needs temporary memory; should that be refused, reports it for the next wait to throw.
+    public func reportingErrors(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch let error as GimbalError {
+            errors.report(error)
+        } catch {
+            errors.report(.deviceFailed(device: device.id, operation: "operation", reason: "\(error)"))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+/// What a backend runs on.
+public struct DeviceDescription: Sendable, Hashable, Codable {
+    /// What `--device` takes: `cpu`, `opencl:0`.
+    public var id: String
+    /// The backend's name: `cpu`, `opencl`.
+    public var backend: String
+    public var name: String
+    public var vendor: String
+    public var driver: String
+    public var memoryBytes: Int
+    /// Cores of a CPU, streaming multiprocessors or their like of a GPU.
+    public var computeUnits: Int
+    /// Anything a user should know about how the device runs now, one sentence each.
+    public var notes: [String]
+
+    public init(
+        id: String, backend: String, name: String, vendor: String, driver: String, memoryBytes: Int,
+        computeUnits: Int, notes: [String] = []
+    ) {
+        self.id = id
+        self.backend = backend
+        self.name = name
+        self.vendor = vendor
+        self.driver = driver
+        self.memoryBytes = memoryBytes
+        self.computeUnits = computeUnits
+        self.notes = notes
+    }
+}
+
+/// Device memory held by tensors, in bytes.
+public struct MemoryUsage: Sendable, Hashable {
+    /// Bytes in live storages.
+    public var inUse: Int
+    /// The highest `inUse` so far.
+    public var peak: Int
+    /// Bytes kept by the backend's pool for reuse, in no storage now.
+    public var pooled: Int
+
+    public init(inUse: Int, peak: Int, pooled: Int) {
+        self.inUse = inUse
+        self.peak = peak
+        self.pooled = pooled
+    }
+}

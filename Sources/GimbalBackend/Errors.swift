@@ -1,0 +1,77 @@
+import Synchronization
+
+/// What the world can do to a run. Programming mistakes stop the program instead; see `stop(_:_:)`.
+public enum GimbalError: Error, Sendable, Equatable {
+    /// No device goes by this name. `available` lists those that do; `reason` says why others are absent.
+    case noDevice(requested: String, available: [String], reason: String?)
+    case outOfMemory(device: String, requestedBytes: Int, usedBytes: Int)
+    /// A kernel did not compile. The message carries what is needed to reproduce it.
+    case kernelBuildFailed(kernel: String, options: String, device: String, log: String)
+    /// The device or its driver refused or lost a command.
+    case deviceFailed(device: String, operation: String, reason: String)
+    /// A file is not what it should be.
+    case invalidFile(path: String, reason: String)
+    /// The file system refused an operation.
+    case fileSystem(operation: String, path: String, reason: String)
+    /// A loss, gradient norm or other watched value became NaN or infinite.
+    case nonFinite(quantity: String, value: Double, place: String)
+    /// Stored weights that do not fit the model they are loaded into.
+    case weightMismatch(path: String, missing: [String], unexpected: [String], misshaped: [String])
+    /// A setting from outside the program (a flag, a configuration file) that cannot be used.
+    case invalidSetting(name: String, reason: String)
+}
+
+extension GimbalError: CustomStringConvertible {
+    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own.
+    public var description: String {
+        switch self {
+        case .noDevice(let requested, let available, let reason):
+            "no device '\(requested)'; available: \(available.joined(separator: ", "))" + (reason.map { " (\($0))" } ?? "")
+        case .outOfMemory(let device, let requested, let used):
+            "out of memory on \(device): \(requested) bytes asked for, \(used) bytes in use; "
+                + "a smaller batch or model needs less"
+        case .kernelBuildFailed(let kernel, let options, let device, let log):
+            "kernel '\(kernel)' does not build on \(device) with options '\(options)':\n\(log)"
+        case .deviceFailed(let device, let operation, let reason):
+            "\(device) failed in \(operation): \(reason)"
+        case .invalidFile(let path, let reason):
+            "\(path): \(reason)"
+        case .fileSystem(let operation, let path, let reason):
+            "cannot \(operation) \(path): \(reason)"
+        case .nonFinite(let quantity, let value, let place):
+            "\(quantity) became \(value) at \(place)"
+        case .weightMismatch(let path, let missing, let unexpected, let misshaped):
+            "\(path) does not fit the model: "
+                + [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]
+                .filter { !$0.1.isEmpty }
+                .map { "\($0.0): \($0.1.joined(separator: ", "))" }
+                .joined(separator: "; ")
+        case .invalidSetting(let name, let reason):
+            "\(name): \(reason)"
+        }
+    }
+}
+
+/// Holds the first failure of a device whose operations run asynchronously, until the host next waits for it.
+///
+/// Expressions such as `a * b + c` do not throw. What goes wrong in them is reported here and thrown by the next call
+/// that waits: reading a value, `backward()`, an optimizer's `step()`, `synchronize()`.
+public final class ErrorLatch: Sendable {
+    private let first = Mutex<GimbalError?>(nil)
+
+    public init() {}
+
+    /// Keeps `error` unless an earlier one is already held: the first failure is the cause, later ones its echoes.
+    public func report(_ error: GimbalError) {
+        first.withLock { if $0 == nil { $0 = error } }
+    }
+
+    /// Throws the failure held, if any, and forgets it.
+    public func throwIfSet() throws {
+        let error = first.withLock { held in
+            defer { held = nil }
+            return held
+        }
+        if let error { throw error }
+    }
+}

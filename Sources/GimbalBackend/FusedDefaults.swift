@@ -1,0 +1,392 @@
+// The fused operations of `Backend`, each written over the primitives. They are what a faster version must equal: the
+// conformance suite holds every override against them, run in Double.
+
+extension Backend {
+    public func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool) {
+        guard x.elementCount > 0 else { return }
+        reportingErrors {
+            let logNormalizers = try allocate(x.shape.reducing([1]))
+            try logSumExp(x, out: logNormalizers)
+            binary(.init(.subtract), x, logNormalizers.broadcast(to: x.shape), out: out)
+            if !isLogarithmic { unary(.init(.exponential), out, out: out) }
+        }
+    }
+
+    public func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool) {
+        guard y.elementCount > 0 else { return }
+        reportingErrors {
+            // Softmax: dx = y (dy - Σ dy y). Its logarithm: dx = dy - exp(y) Σ dy.
+            let product = try allocate(y.shape)
+            let sums = try allocate(y.shape.reducing([1]))
+            if isLogarithmic {
+                reduce(.sum, outputGradient, out: sums, accumulates: false)
+                unary(.init(.exponential), y, out: product)
+                binary(.init(.multiply), product, sums.broadcast(to: y.shape), out: product)
+                binary(.init(.subtract), outputGradient, product, out: out)
+            } else {
+                binary(.init(.multiply), outputGradient, y, out: product)
+                reduce(.sum, product, out: sums, accumulates: false)
+                binary(.init(.subtract), outputGradient, sums.broadcast(to: y.shape), out: product)
+                binary(.init(.multiply), product, y, out: out)
+            }
+        }
+    }
+
+    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView) {
+        guard logits.elementCount > 0 else { return }
+        reportingErrors {
+            let column = logNormalizers.reshaped([logits.shape[0], 1])
+            try logSumExp(logits, out: column)
+            let isTarget = try oneHot(targets, classes: logits.shape[1])
+            let zeros = try allocate([1, 1])
+            fill(zeros, with: 0)
+            let chosen = try allocate(logits.shape)
+            let mask = try allocate(logits.shape, .uint8)
+            copy(isTarget, to: mask)
+            select(mask, logits, zeros.broadcast(to: logits.shape), out: chosen)
+            let target = try allocate([logits.shape[0], 1])
+            let count = try allocate([logits.shape[0], 1])
+            reduce(.sum, chosen, out: target, accumulates: false)
+            reduce(.sum, isTarget, out: count, accumulates: false)
+            binary(.init(.divide), target, count, out: target)  // 0 / 0 is NaN where no class is the target.
+            binary(.init(.subtract), column, target, out: losses.reshaped([logits.shape[0], 1]))
+        }
+    }
+
+    public func crossEntropyGradient(
+        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+    ) {
+        guard logits.elementCount > 0 else { return }
+        reportingErrors {
+            let rows = logits.shape[0]
+            let isTarget = try oneHot(targets, classes: logits.shape[1])
+            binary(.init(.subtract), logits, logNormalizers.reshaped([rows, 1]).broadcast(to: logits.shape), out: out)
+            unary(.init(.exponential), out, out: out)
+            binary(.init(.subtract), out, isTarget, out: out)
+            var weights = lossGradient
+            weights.shape = [rows, 1]
+            weights.strides = [lossGradient.strides[0], 0]
+            binary(.init(.multiply), out, weights.broadcast(to: logits.shape), out: out)
+        }
+    }
+
+    public func batchNorm(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double,
+        out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    ) {
+        let channels = x.shape[1]
+        let count = Double(x.shape[0] * x.shape[2])
+        guard x.elementCount > 0 else { return }
+        reportingErrors {
+            let meanColumn = mean.reshaped([1, channels, 1])
+            let deviationColumn = inverseDeviation.reshaped([1, channels, 1])
+            reduce(.sum, x, out: meanColumn, accumulates: false)
+            unary(.init(.affine, a: 1 / count), mean, out: mean)
+
+            let centred = try allocate(x.shape)
+            binary(.init(.subtract), x, meanColumn.broadcast(to: x.shape), out: centred)
+            let squares = try allocate(x.shape)
+            unary(.init(.square), centred, out: squares)
+            reduce(.sum, squares, out: deviationColumn, accumulates: false)
+            if let running {
+                let update = try allocate([channels])
+                unary(.init(.affine, a: momentum), mean, out: update)
+                unary(.init(.affine, a: 1 - momentum), running.mean, out: running.mean)
+                binary(.init(.add), running.mean, update, out: running.mean)
+                unary(.init(.affine, a: momentum / (count - 1)), inverseDeviation, out: update)
+                unary(.init(.affine, a: 1 - momentum), running.variance, out: running.variance)
+                binary(.init(.add), running.variance, update, out: running.variance)
+            }
+            unary(.init(.affine, a: 1 / count, b: epsilon), inverseDeviation, out: inverseDeviation)
+            unary(.init(.reciprocalSquareRoot), inverseDeviation, out: inverseDeviation)
+            scaleAndShift(centred, deviationColumn, scale: scale, shift: shift, out: out)
+        }
+    }
+
+    public func batchNormInference(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, out: TensorView
+    ) {
+        guard x.elementCount > 0 else { return }
+        reportingErrors {
+            let column: Shape = [1, x.shape[1], 1]
+            let centred = try allocate(x.shape)
+            let inverseDeviation = try allocate([x.shape[1]])
+            binary(.init(.subtract), x, mean.reshaped(column).broadcast(to: x.shape), out: centred)
+            unary(.init(.affine, a: 1, b: epsilon), variance, out: inverseDeviation)
+            unary(.init(.reciprocalSquareRoot), inverseDeviation, out: inverseDeviation)
+            scaleAndShift(centred, inverseDeviation.reshaped(column), scale: scale, shift: shift, out: out)
+        }
+    }
+
+    public func batchNormGradient(
+        _ x: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    ) {
+        let column: Shape = [1, x.shape[1], 1]
+        let count = Double(x.shape[0] * x.shape[2])
+        reportingErrors {
+            // With x̂ = (x - μ) / σ: dscale = Σ dy x̂, dshift = Σ dy, dx = scale / σ (dy - (dshift + x̂ dscale) / n).
+            let normalized = try allocate(x.shape)
+            binary(.init(.subtract), x, mean.reshaped(column).broadcast(to: x.shape), out: normalized)
+            binary(
+                .init(.multiply), normalized, inverseDeviation.reshaped(column).broadcast(to: x.shape), out: normalized)
+            let product = try allocate(x.shape)
+            binary(.init(.multiply), outputGradient, normalized, out: product)
+            let forScale = try allocate(column)
+            let forShift = try allocate(column)
+            reduce(.sum, product, out: forScale, accumulates: false)
+            reduce(.sum, outputGradient, out: forShift, accumulates: false)
+            for (sum, destination) in [(forScale, scaleGradient), (forShift, shiftGradient)] {
+                guard let destination else { continue }
+                let view = destination.view.reshaped(column)
+                if destination.accumulates { binary(.init(.add), view, sum, out: view) } else { copy(sum, to: view) }
+            }
+            guard let inputGradient, x.elementCount > 0 else { return }
+            binary(.init(.multiply), normalized, forScale.broadcast(to: x.shape), out: normalized)
+            binary(.init(.add), normalized, forShift.broadcast(to: x.shape), out: normalized)
+            unary(.init(.affine, a: -1 / count), normalized, out: normalized)
+            binary(.init(.add), outputGradient, normalized, out: normalized)
+            scaleAndShift(normalized, inverseDeviation.reshaped(column), scale: scale, shift: nil, out: inputGradient)
+        }
+    }
+
+    public func dropout(_ x: TensorView, probability: Double, _ state: RandomState, out: TensorView) {
+        reportingErrors {
+            let uniform = try allocate(x.shape)
+            randomUniform(uniform, state)
+            // The threshold is rounded as float32 backends round it, so that all agree on every element.
+            let threshold = try allocate([])
+            fill(threshold, with: Double(Float(probability)))
+            let isKept = try allocate(x.shape, .uint8)
+            binary(.init(.greaterOrEqual), uniform, threshold.broadcast(to: x.shape), out: isKept)
+            unary(.init(.affine, a: 1 / (1 - probability)), x, out: out)
+            fill(threshold, with: 0)
+            select(isKept, out, threshold.broadcast(to: x.shape), out: out)
+        }
+    }
+
+    public func norm(_ views: [TensorView], p: Double, out: TensorView) {
+        reportingErrors {
+            let total = out.reshaped([1])
+            fill(total, with: 0)
+            for view in views where view.elementCount > 0 {
+                let powers = try allocate([view.elementCount])
+                unary(.init(.absolute), view.flattened, out: powers)
+                if p == .infinity {
+                    let largest = try allocate([1])
+                    reduce(.maximum, powers, out: largest, accumulates: false)
+                    binary(.init(.maximum), total, largest, out: total)
+                } else {
+                    if p != 1 { unary(p == 2 ? .init(.square) : .init(.power, a: p), powers, out: powers) }
+                    reduce(.sum, powers, out: total, accumulates: true)
+                }
+            }
+            switch p {
+            case 1, .infinity: break
+            case 2: unary(.init(.squareRoot), total, out: total)
+            default: unary(.init(.power, a: 1 / p), total, out: total)
+            }
+        }
+    }
+
+    public func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double) {
+        reportingErrors {
+            let factor = try allocate([1])
+            unary(.init(.affine, a: 1, b: 1e-6), norm.reshaped([1]), out: factor)
+            unary(.init(.reciprocal), factor, out: factor)
+            unary(.init(.affine, a: maxNorm), factor, out: factor)
+            unary(.init(.clamp, a: -.infinity, b: 1), factor, out: factor)
+            for view in views {
+                binary(
+                    .init(.multiply), view.flattened, factor.broadcast(to: view.flattened.shape), out: view.flattened)
+            }
+        }
+    }
+
+    public func sgdStep(
+        _ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings
+    ) {
+        reportingErrors {
+            let direction = try allocate(weights.shape)
+            let term = try allocate(weights.shape)
+            unary(.init(.affine, a: settings.weightDecay), weights, out: direction)
+            binary(.init(.add), direction, gradient, out: direction)
+            if let velocity {
+                if settings.isFirstStep {
+                    copy(direction, to: velocity)
+                } else {
+                    unary(.init(.affine, a: settings.momentum), velocity, out: velocity)
+                    unary(.init(.affine, a: 1 - settings.dampening), direction, out: term)
+                    binary(.init(.add), velocity, term, out: velocity)
+                }
+                if settings.isNesterov {
+                    unary(.init(.affine, a: settings.momentum), velocity, out: term)
+                    binary(.init(.add), direction, term, out: direction)
+                } else {
+                    copy(velocity, to: direction)
+                }
+            }
+            unary(.init(.affine, a: -settings.learningRate), direction, out: direction)
+            binary(.init(.add), weights, direction, out: weights)
+        }
+    }
+
+    public func adamStep(
+        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
+        _ settings: AdamSettings
+    ) {
+        reportingErrors {
+            let direction = try allocate(weights.shape)
+            let term = try allocate(weights.shape)
+            if settings.decouplesWeightDecay {
+                unary(.init(.affine, a: 1 - settings.learningRate * settings.weightDecay), weights, out: weights)
+                copy(gradient, to: direction)
+            } else {
+                unary(.init(.affine, a: settings.weightDecay), weights, out: direction)
+                binary(.init(.add), direction, gradient, out: direction)
+            }
+            unary(.init(.affine, a: settings.beta1), firstMoment, out: firstMoment)
+            unary(.init(.affine, a: 1 - settings.beta1), direction, out: term)
+            binary(.init(.add), firstMoment, term, out: firstMoment)
+            unary(.init(.affine, a: settings.beta2), secondMoment, out: secondMoment)
+            unary(.init(.square), direction, out: term)
+            unary(.init(.affine, a: 1 - settings.beta2), term, out: term)
+            binary(.init(.add), secondMoment, term, out: secondMoment)
+
+            let corrections = settings.biasCorrections
+            unary(.init(.affine, a: 1 / corrections.second), secondMoment, out: term)
+            unary(.init(.squareRoot), term, out: term)
+            unary(.init(.affine, a: 1, b: settings.epsilon), term, out: term)
+            binary(.init(.divide), firstMoment, term, out: term)
+            unary(.init(.affine, a: -settings.learningRate / corrections.first), term, out: term)
+            binary(.init(.add), weights, term, out: weights)
+        }
+    }
+
+    public func statistics(_ x: TensorView, segments: TensorView, out: TensorView) {
+        reportingErrors {
+            var bounds = [Int32](repeating: 0, count: segments.elementCount)
+            try bounds.withUnsafeMutableBytes {
+                try download(segments.storage, byteOffset: segments.byteOffset, into: $0)
+            }
+            for segment in 0..<segments.shape[0] {
+                let start = Int(bounds[2 * segment])
+                let part = x.flattened.sliced(axis: 0, start..<start + Int(bounds[2 * segment + 1]))
+                try statistics(part, out: out.sliced(axis: 0, segment..<segment + 1).flattened)
+            }
+        }
+    }
+
+    // MARK: Shared steps
+
+    /// One row of statistics over the whole of `x`, shape [count].
+    private func statistics(_ x: TensorView, out: TensorView) throws {
+        func column(_ statistic: Statistic) -> TensorView {
+            out.sliced(axis: 0, statistic.rawValue..<statistic.rawValue + 1)
+        }
+        let isFinite = try allocate(x.shape)
+        let isFiniteMask = try allocate(x.shape, .uint8)
+        let finiteCount = try allocate([1])
+        let values = try allocate(x.shape)
+        let other = try allocate(x.shape)
+        let constant = try allocate([1])
+
+        func finiteValues(elsewhere replacement: Double) {
+            fill(constant, with: replacement)
+            select(isFiniteMask, x, constant.broadcast(to: x.shape), out: values)
+        }
+
+        unary(.init(.isFinite), x, out: isFinite)
+        copy(isFinite, to: isFiniteMask)
+        reduce(.sum, isFinite, out: finiteCount, accumulates: false)
+        unary(.init(.clamp, a: 1, b: .infinity), finiteCount, out: finiteCount)
+
+        finiteValues(elsewhere: .infinity)
+        reduce(.minimum, values, out: column(.minimum), accumulates: false)
+        finiteValues(elsewhere: -.infinity)
+        reduce(.maximum, values, out: column(.maximum), accumulates: false)
+        finiteValues(elsewhere: 0)
+        reduce(.sum, values, out: column(.mean), accumulates: false)
+        binary(.init(.divide), column(.mean), finiteCount, out: column(.mean))
+        norm([values], p: .infinity, out: column(.absoluteMaximum))
+        norm([values], p: 2, out: column(.norm))
+        binary(.init(.subtract), values, column(.mean).broadcast(to: x.shape), out: values)
+        fill(constant, with: 0)
+        select(isFiniteMask, values, constant.broadcast(to: x.shape), out: values)
+        unary(.init(.square), values, out: values)
+        reduce(.sum, values, out: column(.standardDeviation), accumulates: false)
+        binary(.init(.divide), column(.standardDeviation), finiteCount, out: column(.standardDeviation))
+        unary(.init(.squareRoot), column(.standardDeviation), out: column(.standardDeviation))
+
+        binary(.init(.equal), x, constant.broadcast(to: x.shape), out: other)
+        reduce(.sum, other, out: column(.zeroCount), accumulates: false)
+        binary(.init(.notEqual), x, x, out: other)
+        reduce(.sum, other, out: column(.nanCount), accumulates: false)
+        unary(.init(.absolute), x, out: values)
+        fill(constant, with: .infinity)
+        binary(.init(.equal), values, constant.broadcast(to: x.shape), out: other)
+        reduce(.sum, other, out: column(.infinityCount), accumulates: false)
+    }
+
+    /// out[i] = log Σⱼ exp x[i, j], about the row's maximum; `out` has shape [rows, 1].
+    private func logSumExp(_ x: TensorView, out: TensorView) throws {
+        let largest = try allocate(out.shape)
+        let shifted = try allocate(x.shape)
+        reduce(.maximum, x, out: largest, accumulates: false)
+        binary(.init(.subtract), x, largest.broadcast(to: x.shape), out: shifted)
+        unary(.init(.exponential), shifted, out: shifted)
+        reduce(.sum, shifted, out: out, accumulates: false)
+        unary(.init(.logarithm), out, out: out)
+        binary(.init(.add), out, largest, out: out)
+    }
+
+    /// 1 at [i, targets[i]], 0 elsewhere, as real numbers of shape [rows, classes].
+    private func oneHot(_ targets: TensorView, classes: Int) throws -> TensorView {
+        let numbers = try allocate([1, classes], .int32)
+        (0..<Int32(classes)).map { $0 }.withUnsafeBytes { upload($0, to: numbers.storage, byteOffset: 0) }
+        let shape: Shape = [targets.shape[0], classes]
+        var column = targets
+        column.shape = [targets.shape[0], 1]
+        column.strides = [targets.strides[0], 0]
+        let result = try allocate(shape)
+        binary(.init(.equal), numbers.broadcast(to: shape), column.broadcast(to: shape), out: result)
+        return result
+    }
+
+    /// out = x · factor · scale + shift, with one value per channel.
+    private func scaleAndShift(
+        _ x: TensorView, _ factor: TensorView, scale: TensorView?, shift: TensorView?, out: TensorView
+    ) {
+        let column: Shape = [1, x.shape[1], 1]
+        binary(.init(.multiply), x, factor.broadcast(to: x.shape), out: out)
+        if let scale {
+            binary(.init(.multiply), out, scale.reshaped(column).broadcast(to: x.shape), out: out)
+        }
+        if let shift {
+            binary(.init(.add), out, shift.reshaped(column).broadcast(to: x.shape), out: out)
+        }
+    }
+}
+
+extension AdamSettings {
+    /// 1 - β₁ᵗ and 1 - β₂ᵗ.
+    public var biasCorrections: (first: Double, second: Double) {
+        (1 - power(beta1, step), 1 - power(beta2, step))
+    }
+}
+
+/// base^exponent for a whole exponent ≥ 0, by repeated squaring.
+private func power(_ base: Double, _ exponent: Int) -> Double {
+    var result = 1.0
+    var factor = base
+    var remaining = exponent
+    while remaining > 0 {
+        if remaining & 1 == 1 { result *= factor }
+        factor *= factor
+        remaining >>= 1
+    }
+    return result
+}

@@ -1,0 +1,118 @@
+/// A block of device memory. It goes back to its backend when the last reference to it is released.
+public final class Storage: @unchecked Sendable {
+    public let backend: any Backend
+    /// What the backend knows the block by: a host address on the CPU, a `cl_mem` under OpenCL.
+    public let handle: UnsafeMutableRawPointer
+    public let byteCount: Int
+
+    /// Wraps memory that `backend` has just allocated. Only backends call this.
+    public init(backend: any Backend, handle: UnsafeMutableRawPointer, byteCount: Int) {
+        self.backend = backend
+        self.handle = handle
+        self.byteCount = byteCount
+    }
+
+    deinit { backend.deallocate(handle, byteCount: byteCount) }
+}
+
+/// A strided window onto a `Storage`: what backend operations read and write.
+///
+/// Element `[i0, i1, …]` lies at `offset + i0 * strides[0] + i1 * strides[1] + …`, counted in elements. A stride of 0
+/// repeats one element along an axis (broadcasting); only inputs may have one.
+public struct TensorView: Sendable {
+    public var storage: Storage
+    /// Elements before the first one.
+    public var offset: Int
+    public var shape: Shape
+    /// Elements between neighbours on each axis.
+    public var strides: [Int]
+    public var dtype: DType
+
+    public init(storage: Storage, offset: Int = 0, shape: Shape, strides: [Int]? = nil, dtype: DType) {
+        self.storage = storage
+        self.offset = offset
+        self.shape = shape
+        self.strides = strides ?? shape.contiguousStrides
+        self.dtype = dtype
+    }
+
+    public var elementCount: Int { shape.elementCount }
+    public var byteOffset: Int { offset * dtype.byteCount }
+
+    /// Whether the elements lie in row-major order without gaps. Axes of size 1 may have any stride.
+    public var isContiguous: Bool {
+        var expected = 1
+        for axis in stride(from: shape.rank - 1, through: 0, by: -1) {
+            let size = shape[axis]
+            if size == 0 { return true }
+            if size == 1 { continue }
+            if strides[axis] != expected { return false }
+            expected *= size
+        }
+        return true
+    }
+
+    /// The same elements seen with another shape. The view must be contiguous.
+    public func reshaped(_ shape: Shape) -> TensorView {
+        precondition(isContiguous && shape.elementCount == elementCount, "cannot view \(self.shape) as \(shape)")
+        return TensorView(storage: storage, offset: offset, shape: shape, dtype: dtype)
+    }
+
+    /// All elements as one axis. The view must be contiguous.
+    public var flattened: TensorView { reshaped([elementCount]) }
+
+    /// The last two axes exchanged.
+    public var transposed: TensorView {
+        let rank = shape.rank
+        precondition(rank >= 2, "transposing needs two axes, not \(shape)")
+        var view = self
+        view.shape.swapAt(rank - 1, rank - 2)
+        view.strides.swapAt(rank - 1, rank - 2)
+        return view
+    }
+
+    /// The view repeated to `shape` by strides of 0; its own shape must fit by the rule of `Shape.broadcast(with:)`.
+    public func broadcast(to target: Shape) -> TensorView {
+        if shape == target { return self }
+        let missing = target.rank - shape.rank
+        precondition(missing >= 0 && shape.broadcast(with: target) == target, "cannot repeat \(shape) to \(target)")
+        var strides = [Int](repeating: 0, count: target.rank)
+        for axis in 0..<shape.rank where shape[axis] == target[missing + axis] {
+            strides[missing + axis] = self.strides[axis]
+        }
+        return TensorView(storage: storage, offset: offset, shape: target, strides: strides, dtype: dtype)
+    }
+
+    /// Elements `range` of `axis`.
+    public func sliced(axis: Int, _ range: Range<Int>) -> TensorView {
+        precondition(range.lowerBound >= 0 && range.upperBound <= shape[axis], "\(range) exceeds axis \(axis) of \(shape)")
+        var view = self
+        view.offset += range.lowerBound * strides[axis]
+        view.shape[axis] = range.count
+        return view
+    }
+}
+
+/// Folds the axes of views that share one shape into as few as possible, so that a kernel loops over few, long axes.
+///
+/// Axes of size 1 vanish, and two neighbours become one wherever every view steps through them without a gap.
+/// - Returns: the common shape and, for each view, its strides; rank 0 becomes rank 1 of size 1.
+public func collapseAxes(_ views: [TensorView]) -> (shape: [Int], strides: [[Int]]) {
+    let shape = views[0].shape
+    var sizes: [Int] = []
+    var strides = [[Int]](repeating: [], count: views.count)
+    for axis in 0..<shape.rank where shape[axis] != 1 {
+        let size = shape[axis]
+        if let last = sizes.indices.last,
+            views.indices.allSatisfy({ strides[$0][last] == views[$0].strides[axis] * size })
+        {
+            sizes[last] *= size
+            for view in views.indices { strides[view][last] = views[view].strides[axis] }
+        } else {
+            sizes.append(size)
+            for view in views.indices { strides[view].append(views[view].strides[axis]) }
+        }
+    }
+    if sizes.isEmpty { return ([shape.elementCount], strides.map { _ in [1] }) }
+    return (sizes, strides)
+}
