@@ -34,7 +34,7 @@ UNARY(leakyReLU, return x < 0.0f ? a * x : x;)
 UNARY(elu, return x < 0.0f ? a * (EXP(x) - 1.0f) : x;)
 UNARY(silu, return x / (1.0f + EXP(-x));)
 UNARY(gelu, return 0.5f * x * (1.0f + ERF(0.70710678f * x));)
-UNARY(geluTanh, return 0.5f * x * (1.0f + TANH(0.79788456f * (x + 0.044715f * x * x * x)));)
+UNARY(geluTanh, return x / (1.0f + EXP(-1.59576912f * (x + 0.044715f * x * x * x)));)
 UNARY(softplus, return (x < 0.0f ? 0.0f : x) + LOG1P(EXP(-FABS(x)));)
 #endif
 
@@ -65,8 +65,10 @@ BINARY(eluGradient, return x > 0.0f ? y : a * y * EXP(x);)
 BINARY(siluGradient, float s = 1.0f / (1.0f + EXP(-x)); return y * s * (1.0f + x * (1.0f - s));)
 BINARY(geluGradient,
        float cdf = 0.5f * (1.0f + ERF(0.70710678f * x)); return y * (cdf + x * 0.39894228f * EXP(-0.5f * x * x));)
+// With ½ (1 + tanh u) = σ(2u). Beyond ±20 the derivative is 0 or 1, and its factors would overflow or cancel.
 BINARY(geluTanhGradient,
-       float t = TANH(0.79788456f * (x + 0.044715f * x * x * x));
-       return y * 0.5f * (1.0f + t + x * (1.0f - t * t) * 0.79788456f * (1.0f + 0.134145f * x * x));)
+       float c = x < -20.0f ? -20.0f : (x > 20.0f ? 20.0f : x); float u = 1.59576912f * (c + 0.044715f * c * c * c);
+       float e = EXP(-FABS(u)); float s = 1.0f / (1.0f + e);
+       return y * ((u < 0.0f ? e * s : s) + c * e * s * s * 1.59576912f * (1.0f + 0.134145f * c * c));)
 BINARY(softplusGradient, return y / (1.0f + EXP(-x));)
 #endif

@@ -1,9 +1,12 @@
 /// What a backend runs on.
 public struct DeviceDescription: Sendable, Hashable, Codable {
+    public enum Kind: String, Sendable, Codable { case cpu, gpu, accelerator }
+
     /// What `--device` takes: `cpu`, `opencl:0`.
     public var id: String
     /// The backend's name: `cpu`, `opencl`.
     public var backend: String
+    public var kind: Kind
     public var name: String
     public var vendor: String
     public var driver: String
@@ -14,11 +17,12 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var notes: [String]
 
     public init(
-        id: String, backend: String, name: String, vendor: String, driver: String, memoryBytes: Int,
-        computeUnits: Int, notes: [String] = []
+        id: String, backend: String, kind: Kind = .cpu, name: String, vendor: String, driver: String,
+        memoryBytes: Int, computeUnits: Int, notes: [String] = []
     ) {
         self.id = id
         self.backend = backend
+        self.kind = kind
         self.name = name
         self.vendor = vendor
         self.driver = driver

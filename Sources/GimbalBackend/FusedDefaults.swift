@@ -5,10 +5,19 @@ extension Backend {
     public func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool) {
         guard x.elementCount > 0 else { return }
         reportingErrors {
-            let logNormalizers = try allocate(x.shape.reducing([1]))
-            try logSumExp(x, out: logNormalizers)
-            binary(.init(.subtract), x, logNormalizers.broadcast(to: x.shape), out: out)
-            if !isLogarithmic { unary(.init(.exponential), out, out: out) }
+            // From x - max x alone: a log Σ exp of the logits themselves would be rounded relative to the largest.
+            let rowValues = try allocate(x.shape.reducing([1]))
+            let exponentials = try allocate(x.shape)
+            reduce(.maximum, x, out: rowValues, accumulates: false)
+            binary(.init(.subtract), x, rowValues.broadcast(to: x.shape), out: out)
+            unary(.init(.exponential), out, out: exponentials)
+            reduce(.sum, exponentials, out: rowValues, accumulates: false)
+            if isLogarithmic {
+                unary(.init(.logarithm), rowValues, out: rowValues)
+                binary(.init(.subtract), out, rowValues.broadcast(to: x.shape), out: out)
+            } else {
+                binary(.init(.divide), exponentials, rowValues.broadcast(to: x.shape), out: out)
+            }
         }
     }
 

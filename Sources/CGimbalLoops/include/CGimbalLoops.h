@@ -1,1 +1,190 @@
+// The loops of the CPU backend, and the threads they run on.
+//
+// Every loop exists at several instruction levels; a `gimbal_loops` holds one level's. A loop knows nothing of threads:
+// it does the range it is given, and the caller cuts an operation into ranges.
+
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// MARK: What an elementwise loop computes
+
+/// Positions of the functions in `gimbal_loops.unary`, under the names of Kernels/elementwise.h.
+enum gimbal_unary {
+#define UNARY(name, body) gimbal_unary_##name,
+#include "../../../Kernels/elementwise.h"
+#undef UNARY
+    gimbal_unary_count
+};
+
+/// Positions in `gimbal_loops.binary`; the first `gimbal_arithmetic_count` exist in `gimbal_loops.integer_binary` too.
+enum gimbal_binary {
+#define ARITHMETIC(name, formula) gimbal_binary_##name,
+#include "../../../Kernels/elementwise.h"
+#undef ARITHMETIC
+    gimbal_arithmetic_count,
+    gimbal_binary_before_others = gimbal_arithmetic_count - 1,
+#define BINARY(name, body) gimbal_binary_##name,
+#include "../../../Kernels/elementwise.h"
+#undef BINARY
+    gimbal_binary_count
+};
+
+/// Name of a function, by its position; NULL beyond the last.
+const char *gimbal_unary_name(int position);
+const char *gimbal_binary_name(int position);
+
+/// Element types, numbered as `DType` numbers them.
+enum gimbal_type {
+    gimbal_float32,
+    gimbal_float16,
+    gimbal_bfloat16,
+    gimbal_float64,
+    gimbal_int32,
+    gimbal_uint8,
+    gimbal_type_count
+};
+
+enum gimbal_reduction { gimbal_sum, gimbal_product, gimbal_maximum, gimbal_minimum };
+
+/// An elementwise loop along one axis: operands (the output first), their strides in elements, how many elements, and
+/// the operation's two parameters.
+typedef void (*gimbal_inner)(char *const *operands, const ptrdiff_t *strides, size_t count, float a, float b);
+
+/// At most this many axes take part in one strided operation.
+enum { gimbal_maximum_rank = 16, gimbal_maximum_operands = 4 };
+
+/// Runs `inner` over a strided box of any rank; the last axis is the inner one.
+/// - sizes: `rank` sizes, none of them 0.
+/// - strides: for each operand, `rank` strides in elements, one operand after the other.
+/// - element_sizes: bytes of an element of each operand.
+void gimbal_nest(gimbal_inner inner, int rank, const ptrdiff_t *sizes, int operand_count, char *const *operands,
+                 const ptrdiff_t *strides, const ptrdiff_t *element_sizes, float a, float b);
+
+// MARK: What the other loops take
+
+/// Float32 elements to fold. Kept axes have an element of the result each; folded axes have not.
+struct gimbal_fold {
+    int kept_rank, folded_rank;
+    ptrdiff_t kept_sizes[gimbal_maximum_rank], kept_strides[gimbal_maximum_rank], out_strides[gimbal_maximum_rank];
+    ptrdiff_t folded_sizes[gimbal_maximum_rank], folded_strides[gimbal_maximum_rank];
+};
+
+struct gimbal_batch_norm {
+    size_t batch, channels, positions;
+    /// NULL for 1 and 0.
+    const float *scale, *shift;
+    float epsilon;
+    /// NULL where no running statistics are kept.
+    float *running_mean, *running_variance;
+    float momentum;
+    float *mean, *inverse_deviation;
+};
+
+struct gimbal_sgd {
+    float learning_rate, momentum, dampening, weight_decay;
+    bool is_nesterov, is_first_step;
+};
+
+struct gimbal_adam {
+    float beta1, beta2, one_minus_beta1, one_minus_beta2;
+    /// Added to the gradient as weight · decay.
+    float weight_decay;
+    /// Multiplies the weights first.
+    float shrinking;
+    /// learningRate / (1 - β₁ᵗ).
+    float step_size;
+    /// 1 / (1 - β₂ᵗ).
+    float second_correction;
+    float epsilon;
+};
+
+/// Sums over the finite elements of a segment, and counts over all of them.
+struct gimbal_statistics {
+    double sum, squares;
+    float minimum, maximum;
+    int64_t finite, zeros, nans, infinities;
+};
+
+// MARK: The loops of one instruction level
+
+struct gimbal_loops {
+    /// `baseline`, `avx2` or `avx512`.
+    const char *name;
+
+    gimbal_inner unary[gimbal_unary_count];
+    gimbal_inner binary[gimbal_binary_count];
+    gimbal_inner integer_binary[gimbal_arithmetic_count];
+    /// By source and result type, operands (result, source).
+    gimbal_inner convert[gimbal_type_count][gimbal_type_count];
+    /// By log₂ of the element size, operands (result, condition, x, y).
+    gimbal_inner select[4];
+
+    /// Folds x into out or, where `partials` is not NULL, into one double per kept element there.
+    void (*fold)(enum gimbal_reduction, const struct gimbal_fold *, const float *x, float *out, bool accumulates,
+                 double *partials);
+    void (*argmax)(const float *x, size_t rows, ptrdiff_t row_stride, size_t columns, ptrdiff_t column_stride,
+                   int32_t *out);
+
+    // Rows of contiguous [rows, classes].
+    void (*softmax)(const float *x, float *out, size_t rows, size_t classes, bool logarithmic);
+    void (*softmax_gradient)(const float *y, const float *output_gradient, float *out, size_t rows, size_t classes,
+                             bool logarithmic);
+    void (*cross_entropy)(const float *logits, const int32_t *targets, ptrdiff_t target_stride, float *losses,
+                          float *log_normalizers, size_t rows, size_t classes);
+    void (*cross_entropy_gradient)(const float *logits, const int32_t *targets, ptrdiff_t target_stride,
+                                   const float *log_normalizers, const float *loss_gradient,
+                                   ptrdiff_t loss_gradient_stride, float *out, size_t rows, size_t classes);
+
+    // Channels first..<last.
+    void (*batch_norm)(const struct gimbal_batch_norm *, const float *x, float *out, size_t first, size_t last);
+    /// Normalises by `mean` and the variances in `inverse_deviation`, which it leaves alone.
+    void (*batch_norm_inference)(const struct gimbal_batch_norm *, const float *x, const float *variance, float *out,
+                                 size_t first, size_t last);
+    /// Destinations may be NULL.
+    void (*batch_norm_gradient)(const struct gimbal_batch_norm *, const float *x, const float *output_gradient,
+                                float *input_gradient, float *scale_gradient, bool scale_accumulates,
+                                float *shift_gradient, bool shift_accumulates, size_t first, size_t last);
+
+    // Random numbers for `count` elements from the block at `counter` on.
+    void (*random_uniform)(float *out, size_t count, uint64_t seed, uint64_t counter);
+    void (*random_normal)(float *out, size_t count, uint64_t seed, uint64_t counter);
+    void (*dropout)(const float *x, float *out, size_t count, float probability, float scale, uint64_t seed,
+                    uint64_t counter);
+
+    // Contiguous ranges.
+    /// Σ x² for p = 2, Σ |x|ᵖ in general, max |x| for p = ∞, in double.
+    double (*power_sum)(const float *x, size_t count, double p);
+    void (*multiply)(float *x, size_t count, float factor);
+    void (*add)(float *out, const float *x, size_t count);
+    void (*sgd)(const struct gimbal_sgd *, float *weights, const float *gradient, float *velocity, size_t count);
+    void (*adam)(const struct gimbal_adam *, float *weights, const float *gradient, float *first, float *second,
+                 size_t count);
+    void (*statistics)(const float *x, size_t count, struct gimbal_statistics *);
+    /// Σ (x - mean)² over the finite elements.
+    double (*squared_deviations)(const float *x, size_t count, double mean);
+};
+
+/// The loops of the level called `name`, or NULL where this processor has it not.
+const struct gimbal_loops *gimbal_loops_named(const char *name);
+/// The loops of the highest level that this processor has.
+const struct gimbal_loops *gimbal_loops_best(void);
+
+// MARK: Threads
+
+/// A fixed number of threads that run the parts of one operation at a time.
+typedef struct gimbal_pool gimbal_pool;
+
+/// A pool of `threads` threads, the caller of `gimbal_pool_run` being one of them. Where the system refuses to start as
+/// many, there are fewer.
+gimbal_pool *gimbal_pool_create(int threads);
+/// Ends the threads. No run may be under way.
+void gimbal_pool_destroy(gimbal_pool *);
+int gimbal_pool_threads(const gimbal_pool *);
+/// Calls `part(context, i)` for each i in 0..<parts and returns when all have returned. Where the pool is busy with
+/// another caller's parts, or this is one of its own threads, the caller runs them all itself: nobody waits for anybody.
+void gimbal_pool_run(gimbal_pool *, int parts, void (*part)(void *context, int index), void *context);
+/// How many cores this process may run on.
+int gimbal_available_cores(void);

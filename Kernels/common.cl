@@ -1,0 +1,108 @@
+// What every kernel file builds on; the host puts this text in front of each.
+//
+// Macros that several files share, each with its default:
+//   WIDE_INDEX   1 where an element offset may exceed 31 bits: indices are then 64 bits wide. Default 0.
+//   USES_FLOAT64 1 where a stored type is float64, which not every device has. Default 0.
+//   LANES        work-items that share the work on one output of a folding kernel; a power of two. Default 1.
+//   SLOTS        outputs that one work-group of a folding kernel makes; LANES * SLOTS is the group's size. Default 64.
+//   LANES_FIRST  1 where neighbouring work-items are neighbouring lanes (the folded axis is contiguous in memory),
+//                0 where they are neighbouring slots (the kept axis is). Default 1.
+//
+// Buffers arrive as a pointer and an offset in elements, since a view may begin anywhere in its storage.
+
+#ifndef WIDE_INDEX
+#define WIDE_INDEX 0
+#endif
+#ifndef USES_FLOAT64
+#define USES_FLOAT64 0
+#endif
+#ifndef LANES
+#define LANES 1
+#endif
+#ifndef SLOTS
+#define SLOTS 64
+#endif
+#ifndef LANES_FIRST
+#define LANES_FIRST 1
+#endif
+
+#if USES_FLOAT64
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+#endif
+
+#if WIDE_INDEX
+typedef long INDEX;
+typedef ulong COUNT;
+#else
+typedef int INDEX;
+typedef uint COUNT;
+#endif
+
+#define CONCATENATE_EXPANDED(a, b) a##b
+#define CONCATENATE(a, b) CONCATENATE_EXPANDED(a, b)
+
+// Element access by the name of a DType. A load gives int for integers, double for float64 and float otherwise; a store
+// takes any of the three, saturates towards integers (NaN becomes 0) and rounds to the nearest, ties to even.
+#define STORED(dtype) CONCATENATE(STORED_, dtype)
+#define LOAD(dtype, pointer, i) CONCATENATE(LOAD_, dtype)(pointer, i)
+#define STORE(dtype, value, pointer, i) CONCATENATE(STORE_, dtype)(value, pointer, i)
+
+#define STORED_float32 float
+#define STORED_float16 half
+#define STORED_bfloat16 ushort
+#define STORED_float64 double
+#define STORED_int32 int
+#define STORED_uint8 uchar
+
+#define LOAD_float32(pointer, i) ((pointer)[i])
+#define LOAD_float16(pointer, i) vload_half(i, pointer)
+#define LOAD_bfloat16(pointer, i) as_float((uint)(pointer)[i] << 16)
+#define LOAD_float64(pointer, i) ((pointer)[i])
+#define LOAD_int32(pointer, i) ((pointer)[i])
+#define LOAD_uint8(pointer, i) ((int)(pointer)[i])
+
+#define STORE_float32(value, pointer, i) ((pointer)[i] = convert_float(value))
+#define STORE_float16(value, pointer, i) vstore_half_rte(convert_float(value), i, pointer)
+#define STORE_bfloat16(value, pointer, i) ((pointer)[i] = bfloat16_of(convert_float(value)))
+#define STORE_float64(value, pointer, i) ((pointer)[i] = convert_double(value))
+#define STORE_int32(value, pointer, i) ((pointer)[i] = convert_int_sat_rtz(value))
+#define STORE_uint8(value, pointer, i) ((pointer)[i] = convert_uchar_sat_rtz(value))
+
+/// The upper half of a float's bits, rounded to the nearest, ties to even; a NaN stays one.
+static inline ushort bfloat16_of(float value) {
+    uint bits = as_uint(value);
+    if (value != value) return (ushort)((bits >> 16) | 0x40u);
+    return (ushort)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+// Where a work-item of a folding kernel stands: which output of its group, and which share of it. Lane 0 of a slot has
+// local id SLOT * SLOT_STEP.
+#define GROUP_SIZE (LANES * SLOTS)
+#if LANES_FIRST
+#define LANE ((int)get_local_id(0) % LANES)
+#define SLOT ((int)get_local_id(0) / LANES)
+#define LANE_STEP 1
+#define SLOT_STEP LANES
+#else
+#define LANE ((int)get_local_id(0) / SLOTS)
+#define SLOT ((int)get_local_id(0) % SLOTS)
+#define LANE_STEP SLOTS
+#define SLOT_STEP 1
+#endif
+
+/// Folds the values of a slot's lanes into its lane 0: `values` holds one per work-item, at its local id; COMBINE(a, b)
+/// is an expression. Always in the same order, so that the result does not depend on timing.
+#define FOLD_LANES(values, COMBINE)                                                                            \
+    for (int half_lanes = LANES / 2; half_lanes > 0; half_lanes /= 2) {                                        \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                                          \
+        if (LANE < half_lanes) {                                                                               \
+            int here = (int)get_local_id(0);                                                                   \
+            values[here] = COMBINE(values[here], values[here + half_lanes * LANE_STEP]);                       \
+        }                                                                                                      \
+    }                                                                                                          \
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+/// Sum and NaN-keeping extremes, for FOLD_LANES and for single values.
+#define ADD(p, q) ((p) + (q))
+#define LARGER(p, q) ((p) > (q) || (p) != (p) ? (p) : (q))
+#define SMALLER(p, q) ((p) < (q) || (p) != (p) ? (p) : (q))

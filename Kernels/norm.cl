@@ -1,0 +1,98 @@
+// The p-norm of many tensors together, and clipping by it (Pascanu et al. 2013).
+//
+//   norm_shares  shares[s] = Σ |x|ᵖ over a slice of one tensor, max |x| for p = ∞
+//   finish_norm  norm = (Σ shares)^(1/p), max for p = ∞
+//   clip         x ← x · min(1, max_norm / (norm + 10⁻⁶)), the norm read from device memory so that the host need not wait
+//
+// Work-group: LANES * SLOTS work-items with SLOTS = 1, a slice or all shares to a group; clip: 256, four elements each.
+//
+//   NORM_KIND  1: p = 1, 2: p = 2, 3: p = ∞, 0: any other p, given as an argument. Default 2.
+//   ALIGNED    1 where x is 16-byte aligned. Default 0.
+
+#ifndef NORM_KIND
+#define NORM_KIND 2
+#endif
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
+
+#if NORM_KIND == 1
+#define POWER(value) fabs(value)
+#define ROOT(sum) (sum)
+#elif NORM_KIND == 2
+#define POWER(value) ((value) * (value))
+#define ROOT(sum) sqrt(sum)
+#elif NORM_KIND == 3
+#define POWER(value) fabs(value)
+#define ROOT(sum) (sum)
+#else
+#define POWER(value) pow(fabs(value), p)
+#define ROOT(sum) pow(sum, 1.0f / p)
+#endif
+#if NORM_KIND == 3
+#define COMBINE LARGER
+#else
+#define COMBINE ADD
+#endif
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm_shares(
+    __global const float *x, const ulong x_offset, __global float *shares, const ulong shares_offset, const float p,
+    const COUNT count, const COUNT slice) {
+    const COUNT first = (COUNT)get_group_id(0) * slice;
+    const COUNT end = min(count, first + slice);
+    x += x_offset;
+    float sum0 = 0.0f, sum1 = 0.0f, sum2 = 0.0f, sum3 = 0.0f;
+    COUNT i = first + LANE;
+    for (; i + 3 * LANES < end; i += 4 * LANES) {
+        const float value0 = POWER(x[i]), value1 = POWER(x[i + LANES]);
+        const float value2 = POWER(x[i + 2 * LANES]), value3 = POWER(x[i + 3 * LANES]);
+        sum0 = COMBINE(sum0, value0);
+        sum1 = COMBINE(sum1, value1);
+        sum2 = COMBINE(sum2, value2);
+        sum3 = COMBINE(sum3, value3);
+    }
+    for (; i < end; i += LANES) {
+        const float value = POWER(x[i]);
+        sum0 = COMBINE(sum0, value);
+    }
+    sum0 = COMBINE(sum0, sum1);
+    sum2 = COMBINE(sum2, sum3);
+    sum0 = COMBINE(sum0, sum2);
+#if LANES > 1
+    __local float parts[GROUP_SIZE];
+    parts[get_local_id(0)] = sum0;
+    FOLD_LANES(parts, COMBINE)
+    sum0 = parts[get_local_id(0)];
+#endif
+    if (LANE == 0) shares[shares_offset + get_group_id(0)] = sum0;
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void finish_norm(
+    __global const float *shares, __global float *out, const ulong out_offset, const float p, const COUNT count) {
+    float sum = 0.0f;
+    for (COUNT i = LANE; i < count; i += LANES) sum = COMBINE(sum, shares[i]);
+#if LANES > 1
+    __local float parts[GROUP_SIZE];
+    parts[get_local_id(0)] = sum;
+    FOLD_LANES(parts, COMBINE)
+    sum = parts[get_local_id(0)];
+#endif
+    if (LANE == 0) out[out_offset] = ROOT(sum);
+}
+
+__kernel __attribute__((reqd_work_group_size(256, 1, 1))) void clip(
+    __global float *x, const ulong x_offset, __global const float *norm, const ulong norm_offset, const float max_norm,
+    const COUNT count) {
+    const COUNT first = (COUNT)get_global_id(0) * 4;
+    if (first >= count) return;
+    const float ratio = max_norm / (norm[norm_offset] + 1e-6f);
+    const float factor = ratio > 1.0f ? 1.0f : ratio;
+    x += x_offset;
+#if ALIGNED
+    if (first + 4 <= count) {
+        *(__global float4 *)(x + first) *= factor;
+        return;
+    }
+#endif
+    for (COUNT i = first; i < first + 4 && i < count; i++) x[i] *= factor;
+}

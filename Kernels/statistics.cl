@@ -1,0 +1,110 @@
+// The health of each segment of an arena: mean, standard deviation, minimum, maximum, absolute maximum and norm of its finite
+// elements, and its numbers of zeros, NaNs and infinities; the columns are those of `Statistic`.
+//
+// Two steps: shares of each segment, then their sum in a fixed order. The segments' bounds are read from device memory.
+//
+// Work-group of the shares: LANES * SLOTS work-items with SLOTS = 1; dimension 0 runs over splits of a segment, 1 over segments.
+// Of the sums: 64 work-items, a segment each.
+
+/// What is known of some elements. Sums of squares are kept about the mean and about zero.
+typedef struct {
+    float mean, squares, energy, minimum, maximum;
+    uint finite_count, zero_count, nan_count, infinity_count;
+} Share;
+
+static inline Share empty_share(void) {
+    Share share = {0.0f, 0.0f, 0.0f, INFINITY, -INFINITY, 0, 0, 0, 0};
+    return share;
+}
+
+/// Both together (Chan et al. 1979).
+static inline Share joined(Share p, Share q) {
+    Share sum = p;
+    if (p.finite_count == 0) {
+        sum = q;
+    } else if (q.finite_count > 0) {
+        sum.finite_count = p.finite_count + q.finite_count;
+        const float difference = q.mean - p.mean;
+        const float weight = (float)q.finite_count / (float)sum.finite_count;
+        sum.mean = p.mean + difference * weight;
+        sum.squares = p.squares + q.squares + difference * difference * (float)p.finite_count * weight;
+        sum.energy = p.energy + q.energy;
+        sum.minimum = fmin(p.minimum, q.minimum);
+        sum.maximum = fmax(p.maximum, q.maximum);
+    }
+    sum.zero_count = p.zero_count + q.zero_count;
+    sum.nan_count = p.nan_count + q.nan_count;
+    sum.infinity_count = p.infinity_count + q.infinity_count;
+    return sum;
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics_shares(
+    __global const float *x, const ulong x_offset, __global const int *segments, const ulong segments_offset,
+    __global Share *shares) {
+    const COUNT segment = get_group_id(1), split = get_group_id(0), splits = get_num_groups(0);
+    const COUNT start = segments[segments_offset + segment * 2], length = segments[segments_offset + segment * 2 + 1];
+    const COUNT split_size = (length + splits - 1) / splits;
+    const COUNT first = min(length, split * split_size) + LANE;
+    const COUNT end = min(length, (split + 1) * split_size);
+    x += x_offset + start;
+
+    Share here = empty_share();
+    float sum = 0.0f;
+    for (COUNT i = first; i < end; i += LANES) {
+        const float value = x[i];
+        if (value - value == 0.0f) {
+            here.finite_count++;
+            sum += value;
+            here.energy += value * value;
+            here.minimum = fmin(here.minimum, value);
+            here.maximum = fmax(here.maximum, value);
+            here.zero_count += value == 0.0f ? 1 : 0;
+        } else if (value != value) {
+            here.nan_count++;
+        } else {
+            here.infinity_count++;
+        }
+    }
+    if (here.finite_count > 0) {
+        here.mean = sum / (float)here.finite_count;
+        float rest = 0.0f;
+        for (COUNT i = first; i < end; i += LANES) {
+            const float value = x[i];
+            if (value - value == 0.0f) {
+                const float difference = value - here.mean;
+                here.squares += difference * difference;
+                rest += difference;
+            }
+        }
+        // What rounding left of the mean.
+        here.squares -= rest * rest / (float)here.finite_count;
+        here.mean += rest / (float)here.finite_count;
+    }
+#if LANES > 1
+    __local Share parts[GROUP_SIZE];
+    parts[get_local_id(0)] = here;
+    FOLD_LANES(parts, joined)
+    here = parts[get_local_id(0)];
+#endif
+    if (LANE == 0) shares[segment * splits + split] = here;
+}
+
+__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void finish_statistics(
+    __global const Share *shares, __global float *out, const ulong out_offset, const COUNT segments,
+    const COUNT splits) {
+    const COUNT segment = get_global_id(0);
+    if (segment >= segments) return;
+    Share all = empty_share();
+    for (COUNT split = 0; split < splits; split++) all = joined(all, shares[segment * splits + split]);
+    out += out_offset + segment * 9;
+    const int is_empty = all.finite_count == 0;
+    out[0] = all.mean;
+    out[1] = is_empty ? 0.0f : sqrt(all.squares / (float)all.finite_count);
+    out[2] = all.minimum;
+    out[3] = all.maximum;
+    out[4] = is_empty ? 0.0f : fmax(fabs(all.minimum), fabs(all.maximum));
+    out[5] = sqrt(all.energy);
+    out[6] = (float)all.zero_count;
+    out[7] = (float)all.nan_count;
+    out[8] = (float)all.infinity_count;
+}

@@ -1,0 +1,197 @@
+// Batch normalisation over x[batch, channels, positions]. With one position per channel, as after a linear layer, whole
+// vectors of channels are handled at once; otherwise the positions of a channel.
+
+enum { channel_block = 64 };
+
+/// Σ and, if `centre` is not NULL, Σ (x - centre)² of up to `channel_block` neighbouring channels with one position.
+ALWAYS_INLINE void channel_sums(const float *x, size_t batch, size_t stride, size_t channels, const float *centre,
+                                double *total) {
+    for (size_t c = 0; c < channels; c++) total[c] = 0;
+    for (size_t start = 0; start < batch; start += row_block) {
+        size_t end = batch - start < row_block ? batch : start + row_block;
+        float partial[channel_block] = {0};
+        for (size_t n = start; n < end; n++) {
+            const float *row = x + n * stride;
+            if (!centre && channels == channel_block) {
+                for (size_t c = 0; c < channel_block; c++) partial[c] += row[c];
+            } else if (!centre) {
+                for (size_t c = 0; c < channels; c++) partial[c] += row[c];
+            } else if (channels == channel_block) {
+                for (size_t c = 0; c < channel_block; c++) partial[c] += (row[c] - centre[c]) * (row[c] - centre[c]);
+            } else {
+                for (size_t c = 0; c < channels; c++) partial[c] += (row[c] - centre[c]) * (row[c] - centre[c]);
+            }
+        }
+        for (size_t c = 0; c < channels; c++) total[c] += (double)partial[c];
+    }
+}
+
+/// Σ (x - centre) · y over contiguous values; y = x - centre where `y` is NULL.
+ALWAYS_INLINE double centred_product(const float *x, const float *y, size_t count, float centre) {
+    double total = 0;
+    for (size_t start = 0; start < count; start += 256) {
+        size_t live = count - start < 256 ? count - start : 256;
+        float product[256];
+        const float *px = x + start, *py = y ? y + start : NULL;
+        if (py) for (size_t i = 0; i < live; i++) product[i] = (px[i] - centre) * py[i];
+        else for (size_t i = 0; i < live; i++) product[i] = (px[i] - centre) * (px[i] - centre);
+        total += sum_contiguous(product, live);
+    }
+    return total;
+}
+
+/// out = (x - mean) · factor · scale + shift for channels first..<last; `factor` counts from `first`.
+ALWAYS_INLINE void normalize(const struct gimbal_batch_norm *b, const float *x, const float *factor, float *out,
+                             size_t first, size_t last) {
+    size_t channels = b->channels, positions = b->positions;
+    for (size_t start = first; start < last; start += channel_block) {
+        size_t end = last - start < channel_block ? last : start + channel_block, count = end - start;
+        float slope[channel_block], centre[channel_block], shift[channel_block];
+        for (size_t c = 0; c < count; c++) {
+            slope[c] = factor[start - first + c] * (b->scale ? b->scale[start + c] : 1.0f);
+            centre[c] = b->mean[start + c];
+            shift[c] = b->shift ? b->shift[start + c] : 0.0f;
+        }
+        for (size_t n = 0; n < b->batch; n++) {
+            size_t at = (n * channels + start) * positions;
+            if (positions == 1) {
+                const float *row = x + at;
+                float *to = out + at;
+#pragma clang loop vectorize(assume_safety)
+                for (size_t c = 0; c < count; c++) to[c] = (row[c] - centre[c]) * slope[c] + shift[c];
+            } else {
+                for (size_t c = 0; c < count; c++) {
+                    const float *row = x + at + c * positions;
+                    float *to = out + at + c * positions, m = centre[c], s = slope[c], o = shift[c];
+#pragma clang loop vectorize(assume_safety)
+                    for (size_t i = 0; i < positions; i++) to[i] = (row[i] - m) * s + o;
+                }
+            }
+        }
+    }
+}
+
+static void batch_norm(const struct gimbal_batch_norm *b, const float *x, float *out, size_t first, size_t last) {
+    size_t channels = b->channels, positions = b->positions;
+    double count = (double)(b->batch * positions);
+    for (size_t start = first; start < last; start += channel_block) {
+        size_t end = last - start < channel_block ? last : start + channel_block, width = end - start;
+        double sums[channel_block], squares[channel_block];
+        if (positions == 1) {
+            channel_sums(x + start, b->batch, channels, width, NULL, sums);
+            for (size_t c = 0; c < width; c++) b->mean[start + c] = (float)(sums[c] / count);
+            channel_sums(x + start, b->batch, channels, width, b->mean + start, squares);
+        } else {
+            for (size_t c = 0; c < width; c++) {
+                double sum = 0, square = 0;
+                const float *from = x + (start + c) * positions;
+                for (size_t n = 0; n < b->batch; n++) sum += sum_contiguous(from + n * channels * positions, positions);
+                float mean = b->mean[start + c] = (float)(sum / count);
+                for (size_t n = 0; n < b->batch; n++)
+                    square += centred_product(from + n * channels * positions, NULL, positions, mean);
+                squares[c] = square;
+            }
+        }
+        for (size_t c = 0; c < width; c++) {
+            size_t channel = start + c;
+            b->inverse_deviation[channel] = (float)(1.0 / sqrt(squares[c] / count + (double)b->epsilon));
+            if (b->running_mean) {
+                float m = b->momentum;
+                b->running_mean[channel] = (1.0f - m) * b->running_mean[channel] + m * b->mean[channel];
+                b->running_variance[channel] =
+                    (1.0f - m) * b->running_variance[channel] + m * (float)(squares[c] / (count - 1.0));
+            }
+        }
+        normalize(b, x, b->inverse_deviation + start, out, start, end);
+    }
+}
+
+static void batch_norm_inference(const struct gimbal_batch_norm *b, const float *x, const float *variance, float *out,
+                                 size_t first, size_t last) {
+    for (size_t start = first; start < last; start += channel_block) {
+        size_t end = last - start < channel_block ? last : start + channel_block;
+        float factor[channel_block];
+        for (size_t c = 0; c < end - start; c++)
+            factor[c] = 1.0f / __builtin_elementwise_sqrt(variance[start + c] + b->epsilon);
+        normalize(b, x, factor, out, start, end);
+    }
+}
+
+static void batch_norm_gradient(const struct gimbal_batch_norm *b, const float *x, const float *output_gradient,
+                                float *input_gradient, float *scale_gradient, bool scale_accumulates,
+                                float *shift_gradient, bool shift_accumulates, size_t first, size_t last) {
+    size_t channels = b->channels, positions = b->positions;
+    float count = (float)(b->batch * positions);
+    for (size_t start = first; start < last; start += channel_block) {
+        size_t end = last - start < channel_block ? last : start + channel_block, width = end - start;
+        // Σ dy and Σ dy x̂.
+        float sums[channel_block], products[channel_block];
+        const float *mean = b->mean + start, *deviation = b->inverse_deviation + start;
+        if (positions == 1) {
+            double sum[channel_block] = {0}, product[channel_block] = {0};
+            for (size_t block = 0; block < b->batch; block += row_block) {
+                size_t block_end = b->batch - block < row_block ? b->batch : block + row_block;
+                float partial[channel_block] = {0}, partial_product[channel_block] = {0};
+                for (size_t n = block; n < block_end; n++) {
+                    const float *dy = output_gradient + n * channels + start, *row = x + n * channels + start;
+#pragma clang loop vectorize(assume_safety)
+                    for (size_t c = 0; c < width; c++) {
+                        partial[c] += dy[c];
+                        partial_product[c] += dy[c] * (row[c] - mean[c]);
+                    }
+                }
+                for (size_t c = 0; c < width; c++) {
+                    sum[c] += (double)partial[c];
+                    product[c] += (double)partial_product[c];
+                }
+            }
+            for (size_t c = 0; c < width; c++) {
+                sums[c] = (float)sum[c];
+                products[c] = (float)product[c] * deviation[c];
+            }
+        } else {
+            for (size_t c = 0; c < width; c++) {
+                double sum = 0, product = 0;
+                for (size_t n = 0; n < b->batch; n++) {
+                    size_t at = (n * channels + start + c) * positions;
+                    sum += sum_contiguous(output_gradient + at, positions);
+                    product += centred_product(x + at, output_gradient + at, positions, mean[c]);
+                }
+                sums[c] = (float)sum;
+                products[c] = (float)product * deviation[c];
+            }
+        }
+        for (size_t c = 0; c < width; c++) {
+            if (scale_gradient)
+                scale_gradient[start + c] = (scale_accumulates ? scale_gradient[start + c] : 0.0f) + products[c];
+            if (shift_gradient)
+                shift_gradient[start + c] = (shift_accumulates ? shift_gradient[start + c] : 0.0f) + sums[c];
+        }
+        if (!input_gradient) continue;
+        // dx = scale / σ (dy - (Σ dy + x̂ Σ dy x̂) / n)
+        float slope[channel_block], tilt[channel_block];
+        for (size_t c = 0; c < width; c++) {
+            slope[c] = (b->scale ? b->scale[start + c] : 1.0f) * deviation[c];
+            tilt[c] = products[c] * deviation[c] / count;
+            sums[c] /= count;
+        }
+        for (size_t n = 0; n < b->batch; n++) {
+            size_t at = (n * channels + start) * positions;
+            if (positions == 1) {
+                const float *dy = output_gradient + at, *row = x + at;
+                float *to = input_gradient + at;
+#pragma clang loop vectorize(assume_safety)
+                for (size_t c = 0; c < width; c++)
+                    to[c] = slope[c] * (dy[c] - (sums[c] + (row[c] - mean[c]) * tilt[c]));
+            } else {
+                for (size_t c = 0; c < width; c++) {
+                    const float *dy = output_gradient + at + c * positions, *row = x + at + c * positions;
+                    float *to = input_gradient + at + c * positions;
+                    float m = mean[c], s = slope[c], t = tilt[c], o = sums[c];
+#pragma clang loop vectorize(assume_safety)
+                    for (size_t i = 0; i < positions; i++) to[i] = s * (dy[i] - (o + (row[i] - m) * t));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+// All loops, and the table of them. Each level's file includes this once, with the instructions it may use switched on
+// and `LEVEL_TABLE` and `LEVEL_NAME` defined.
+
+#include "vector_math.h"
+#include "elementwise_loops.h"
+#include "conversion_loops.h"
+#include "fold_loops.h"
+#include "row_loops.h"
+#include "batch_norm_loops.h"
+#include "optimizer_loops.h"
+#include "random_loops.h"  // Last: switches contraction off.
+
+#define CONVERSIONS(source, ...)                                                                                       \
+    [gimbal_##source] = {                                                                                              \
+        convert_##source##_float32, convert_##source##_float16, convert_##source##_bfloat16,                           \
+        convert_##source##_float64, convert_##source##_int32,   convert_##source##_uint8,                              \
+    },
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winitializer-overrides"  // The diagonal of `convert`.
+const struct gimbal_loops LEVEL_TABLE = {
+    .name = LEVEL_NAME,
+    .unary = {
+#define UNARY(name, body) unary_##name,
+#include "../../Kernels/elementwise.h"
+#undef UNARY
+    },
+    .binary = {
+#define ARITHMETIC(name, formula) binary_##name,
+#include "../../Kernels/elementwise.h"
+#undef ARITHMETIC
+#define BINARY(name, body) binary_##name,
+#include "../../Kernels/elementwise.h"
+#undef BINARY
+    },
+    .integer_binary = {
+#define ARITHMETIC(name, formula) integer_##name,
+#include "../../Kernels/elementwise.h"
+#undef ARITHMETIC
+    },
+    .convert = {TYPES(CONVERSIONS)
+        [gimbal_float32][gimbal_float32] = move_uint32_t,
+        [gimbal_float16][gimbal_float16] = move_uint16_t,
+        [gimbal_bfloat16][gimbal_bfloat16] = move_uint16_t,
+        [gimbal_float64][gimbal_float64] = move_uint64_t,
+        [gimbal_int32][gimbal_int32] = move_uint32_t,
+        [gimbal_uint8][gimbal_uint8] = move_uint8_t,
+    },
+    .select = {select_uint8_t, select_uint16_t, select_uint32_t, select_uint64_t},
+    .fold = fold,
+    .argmax = argmax,
+    .softmax = softmax,
+    .softmax_gradient = softmax_gradient,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_gradient = cross_entropy_gradient,
+    .batch_norm = batch_norm,
+    .batch_norm_inference = batch_norm_inference,
+    .batch_norm_gradient = batch_norm_gradient,
+    .random_uniform = random_uniform,
+    .random_normal = random_normal,
+    .dropout = dropout,
+    .power_sum = power_sum,
+    .multiply = multiply,
+    .add = add,
+    .sgd = sgd,
+    .adam = adam,
+    .statistics = statistics,
+    .squared_deviations = squared_deviations,
+};
+#pragma clang diagnostic pop

@@ -1,0 +1,13 @@
+// The loops for x86-64 processors with AVX-512 (Skylake server, Zen 4 and later).
+
+#if defined(__x86_64__)
+#include "level_headers.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+
+#define LEVEL_TABLE gimbal_loops_avx512
+#define LEVEL_NAME "avx512"
+#include "level.h"
+
+#pragma clang attribute pop
+#endif

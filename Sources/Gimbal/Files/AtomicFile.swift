@@ -1,0 +1,176 @@
+import GimbalBackend
+import Glibc
+
+/// Saves that happen wholly or not at all: a crash, a full disk or a failing writer leaves what was there before.
+///
+/// The new contents are written beside the old ones, in the same folder, as `name.partial-…`; they are synchronised to
+/// the disk and then renamed over the old ones. Only a crash of the machine or the process leaves a partial file behind.
+public enum AtomicFile {
+    /// Writes a file. `body` writes the contents; an error it throws is passed on, and nothing has changed.
+    ///
+    /// A replaced file's permissions stay, a symbolic link is followed, and what is no regular file (`/dev/stdout`, a
+    /// pipe) is written to directly.
+    /// - Throws: `GimbalError.fileSystem` naming `path`.
+    public static func write(to path: String, _ body: (FileWriter) throws -> Void) throws {
+        let target = resolvingLink(path)
+        var old = stat()
+        let exists = stat(target, &old) == 0
+        if exists, old.st_mode & S_IFMT == S_IFDIR { throw systemError("write", path, code: EISDIR) }
+        if exists, old.st_mode & S_IFMT != S_IFREG {
+            let descriptor = try retryingInterrupted("open", path) { open(target, O_WRONLY | O_CLOEXEC) }
+            let writer = FileWriter(descriptor: descriptor, path: path)
+            try body(writer)
+            return try writer.finish(synchronizes: false)
+        }
+
+        let partial = partialName(target)
+        let descriptor = try retryingInterrupted("create", path) {
+            open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        }
+        do {
+            let writer = FileWriter(descriptor: descriptor, path: path)
+            // A file system without permissions refuses; the file is then no less readable than any other on it.
+            if exists { _ = fchmod(descriptor, old.st_mode & 0o7777) }
+            try body(writer)
+            try writer.finish(synchronizes: true)
+            guard rename(partial, target) == 0 else { throw systemError("replace", path) }
+        } catch {
+            unlink(partial)
+            throw error
+        }
+        try synchronizeFolder(parent(of: target))
+    }
+
+    /// Writes a file that holds the elements of `values` as they lie in memory.
+    public static func write<Element: BitwiseCopyable>(_ values: [Element], to path: String) throws {
+        try write(to: path) { try $0.write(values) }
+    }
+
+    /// Writes a text file in UTF-8.
+    public static func write(_ text: String, to path: String) throws {
+        try write(to: path) { try $0.write(text) }
+    }
+
+    /// Writes a folder of files, such as a checkpoint. `body` is given the path of an empty folder to fill.
+    ///
+    /// A folder already at `path` is exchanged for the new one in a single step and then removed.
+    /// - Throws: `GimbalError.fileSystem` naming `path` or the file in it; another error of `body` is passed on. Nothing
+    ///   has changed then.
+    public static func writeFolder(at path: String, _ body: (_ folder: String) throws -> Void) throws {
+        let target = resolvingLink(path)
+        let partial = partialName(target)
+        guard mkdir(partial, 0o777) == 0 else { throw systemError("create", path) }
+        do {
+            try body(partial)
+            try synchronizeTree(partial, namedAs: path)
+            try putFolder(partial, inPlaceOf: target, namedAs: path)
+        } catch GimbalError.fileSystem(let operation, let failed, let reason) where failed.hasPrefix(partial) {
+            // The partial folder is gone by the time the message is read; the place in the new one says more.
+            removeTree(partial)
+            throw GimbalError.fileSystem(
+                operation: operation, path: target + failed.dropFirst(partial.count), reason: reason)
+        } catch {
+            removeTree(partial)
+            throw error
+        }
+        try synchronizeFolder(parent(of: target))
+    }
+
+    // MARK: Parts
+
+    private static func partialName(_ target: String) -> String {
+        target + ".partial-" + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
+    /// `path` without trailing slashes; where it is a symbolic link, what the link leads to.
+    private static func resolvingLink(_ path: String) -> String {
+        var path = path
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let resolved = realpath(path, nil) else {
+            return path
+        }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    private static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Makes renames in `folder` last. File systems that have no such operation report EINVAL and need none.
+    private static func synchronizeFolder(_ folder: String) throws {
+        let descriptor = try retryingInterrupted("open", folder) { open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw systemError("synchronise", folder) }
+    }
+
+    private static func putFolder(_ new: String, inPlaceOf target: String, namedAs path: String) throws {
+        var status = stat()
+        guard stat(target, &status) == 0 else {
+            guard rename(new, target) == 0 else { throw systemError("replace", path) }
+            return
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw systemError("replace", path, code: ENOTDIR) }
+        if exchange(new, target) { return removeTree(new) }
+
+        // Without an exchange there is a moment in which `path` does not exist; the old folder then has the name below.
+        let old = partialName(target) + "-old"
+        guard rename(target, old) == 0 else { throw systemError("replace", path) }
+        guard rename(new, target) == 0 else {
+            let code = errno
+            _ = rename(old, target)
+            throw systemError("replace", path, code: code)
+        }
+        removeTree(old)
+    }
+
+    /// Exchanges two names in one step, where the C library and the file system can.
+    private static func exchange(_ first: String, _ second: String) -> Bool {
+        // Swift's module of glibc leaves renameat2 out, so it is looked up by name.
+        typealias Renameat2 =
+            @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+        guard let symbol = dlsym(nil, "renameat2") else { return false }
+        let exchangeFlag: UInt32 = 2
+        return unsafeBitCast(symbol, to: Renameat2.self)(AT_FDCWD, first, AT_FDCWD, second, exchangeFlag) == 0
+    }
+
+    private static func synchronizeTree(_ folder: String, namedAs path: String) throws {
+        try visitTree(folder) { entry, isLink in
+            if isLink { return }
+            let descriptor = try retryingInterrupted("write", path) { open(entry, O_RDONLY | O_CLOEXEC) }
+            defer { close(descriptor) }
+            guard fsync(descriptor) == 0 || errno == EINVAL else { throw systemError("write", path) }
+        }
+    }
+
+    /// Removes what it can: what is left is a partial folder under a name that nothing reads.
+    private static func removeTree(_ folder: String) {
+        try? visitTree(folder) { entry, _ in _ = remove(entry) }
+    }
+
+    /// Calls `visit` for everything in `folder`, the contents of a folder before the folder, and for `folder` itself.
+    private static func visitTree(_ folder: String, _ visit: (_ path: String, _ isLink: Bool) throws -> Void) throws {
+        guard let listing = opendir(folder) else { throw systemError("list", folder) }
+        var names: [String] = []
+        while let entry = readdir(listing) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        closedir(listing)
+        for name in names {
+            let path = folder + "/" + name
+            var status = stat()
+            guard lstat(path, &status) == 0 else { throw systemError("examine", path) }
+            if status.st_mode & S_IFMT == S_IFDIR {
+                try visitTree(path, visit)
+            } else {
+                try visit(path, status.st_mode & S_IFMT == S_IFLNK)
+            }
+        }
+        try visit(folder, false)
+    }
+}

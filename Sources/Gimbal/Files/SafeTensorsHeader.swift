@@ -1,0 +1,130 @@
+import GimbalBackend
+
+/// The header of a safetensors file, checked: 8 bytes of length, then a JSON object of that length.
+struct SafeTensorsHeader {
+    private(set) var entries: [SafeTensors.Entry] = []
+    private(set) var metadata: [String: String] = [:]
+
+    /// The format's own limit. A model of 100,000 tensors needs some ten million bytes.
+    private static let lengthLimit = 100_000_000
+
+    /// - Throws: `GimbalError.invalidFile` naming what is wrong.
+    init(reading file: FileReader) throws {
+        func invalid(_ reason: String) -> GimbalError { .invalidFile(path: file.path, reason: reason) }
+
+        guard let fileSize = try file.size() else { throw invalid("not a regular file, which safetensors must be") }
+        guard fileSize >= 8 else {
+            throw invalid("not a safetensors file: \(fileSize) bytes long, the length of the header alone takes 8")
+        }
+        var claimed: UInt64 = 0
+        try withUnsafeMutableBytes(of: &claimed) { try file.read(at: 0, into: $0) }
+        guard claimed.littleEndian <= UInt64(min(Self.lengthLimit, fileSize - 8)) else {
+            throw invalid(
+                "not a safetensors file, or truncated: it claims a header of \(claimed.littleEndian) bytes "
+                    + "and is \(fileSize) bytes long")
+        }
+        let length = Int(claimed.littleEndian)
+        let text = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            try file.read(at: 8, into: UnsafeMutableRawBufferPointer(buffer))
+            count = length
+        }
+
+        do {
+            try parse(text, dataStart: 8 + length)
+        } catch let error as JSONScanner.Failure {
+            throw invalid("header: \(error.reason) at byte \(8 + error.position)")
+        } catch let error as Malformed {
+            throw invalid(error.reason)
+        }
+        try checkCoverage(dataStart: 8 + length, fileSize: fileSize, invalid)
+    }
+
+    private struct Malformed: Error { let reason: String }
+
+    private mutating func parse(_ text: [UInt8], dataStart: Int) throws {
+        var scanner = JSONScanner(text)
+        var seen: Set<String> = []
+        try scanner.object { scanner, name in
+            guard seen.insert(name).inserted else { throw Malformed(reason: "two tensors are called '\(name)'") }
+            if name == "__metadata__" {
+                try scanner.object { scanner, key in
+                    let value = try scanner.string()
+                    guard metadata.updateValue(value, forKey: key) == nil else {
+                        throw Malformed(reason: "two metadata texts are called '\(key)'")
+                    }
+                }
+            } else {
+                entries.append(try Self.entry(name, &scanner, dataStart: dataStart))
+            }
+        }
+        try scanner.end()
+    }
+
+    private static func entry(
+        _ name: String, _ scanner: inout JSONScanner, dataStart: Int
+    ) throws -> SafeTensors.Entry {
+        var typeName: String?
+        var sizes: [Int]?
+        var offsets: [Int]?
+        try scanner.object { scanner, key in
+            switch key {
+            case "dtype" where typeName == nil: typeName = try scanner.string()
+            case "shape" where sizes == nil: sizes = try scanner.naturalNumbers()
+            case "data_offsets" where offsets == nil: offsets = try scanner.naturalNumbers()
+            default: throw Malformed(reason: "tensor '\(name)' has an unknown or repeated field '\(key)'")
+            }
+        }
+        guard let typeName, let sizes, let offsets else {
+            throw Malformed(reason: "tensor '\(name)' lacks its dtype, shape or data_offsets")
+        }
+        guard let type = SafeTensors.ElementType(rawValue: typeName) else {
+            let known = SafeTensors.ElementType.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Malformed(reason: "tensor '\(name)' is of type '\(typeName)'; Gimbal reads \(known)")
+        }
+        guard offsets.count == 2, offsets[0] <= offsets[1] else {
+            throw Malformed(reason: "tensor '\(name)' has data_offsets \(offsets), which are not a begin and an end")
+        }
+        // Sizes of zero are left out of the overflow check: [2^40, 2^40, 0] is absurd but holds nothing.
+        var byteCount = type.byteCount
+        for size in sizes where size != 0 {
+            let (product, overflows) = byteCount.multipliedReportingOverflow(by: size)
+            if overflows { throw Malformed(reason: "tensor '\(name)' of shape \(sizes) is larger than any memory") }
+            byteCount = product
+        }
+        if sizes.contains(0) { byteCount = 0 }
+        guard byteCount == offsets[1] - offsets[0] else {
+            throw Malformed(
+                reason: "tensor '\(name)', \(typeName) \(sizes), takes \(byteCount) bytes, "
+                    + "but its data_offsets span \(offsets[1] - offsets[0])")
+        }
+        guard offsets[1] <= Int.max - dataStart else {
+            throw Malformed(reason: "tensor '\(name)' ends at byte \(offsets[1]), beyond any file")
+        }
+        return SafeTensors.Entry(
+            name: name, type: type, shape: Shape(sizes), range: dataStart + offsets[0]..<dataStart + offsets[1])
+    }
+
+    /// Sorts the entries, and checks that they follow each other without gap or overlap up to the end of the file.
+    private mutating func checkCoverage(
+        dataStart: Int, fileSize: Int, _ invalid: (String) -> GimbalError
+    ) throws {
+        // Empty tensors come before the one that begins where they lie.
+        entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+        if let last = entries.max(by: { $0.range.upperBound < $1.range.upperBound }), last.range.upperBound > fileSize {
+            throw invalid(
+                "truncated: tensor '\(last.name)' ends at byte \(last.range.upperBound), the file at \(fileSize)")
+        }
+        var end = dataStart
+        for entry in entries {
+            guard entry.range.lowerBound >= end else {
+                throw invalid("tensor '\(entry.name)' overlaps the one before it at byte \(entry.range.lowerBound)")
+            }
+            guard entry.range.lowerBound == end else {
+                throw invalid(
+                    "bytes \(end)..<\(entry.range.lowerBound) before tensor '\(entry.name)' belong to no tensor")
+            }
+            end = entry.range.upperBound
+        }
+        guard end == fileSize else { throw invalid("\(fileSize - end) bytes follow the last tensor") }
+    }
+}

@@ -1,0 +1,100 @@
+import GimbalBackend
+
+extension SafeTensors {
+    /// A tensor to be written. Its bytes are asked for when its turn comes, so that a model on a device passes through
+    /// the host one tensor at a time.
+    public struct Item {
+        public let name: String
+        public let type: ElementType
+        public let shape: Shape
+        let contents: () throws -> [UInt8]
+
+        /// - Parameter contents: gives the tensor's bytes, little-endian, row-major.
+        public init(name: String, type: ElementType, shape: Shape, contents: @escaping () throws -> [UInt8]) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+            self.contents = contents
+        }
+
+        /// A `float32` tensor of `values`.
+        public init(name: String, shape: Shape, floats values: [Float]) {
+            self.init(name: name, type: .float32, shape: shape) { values.withUnsafeBytes { Array($0) } }
+        }
+
+        var byteCount: Int { shape.elementCount * type.byteCount }
+    }
+
+    /// Writes a file, wholly or not at all (see `AtomicFile`).
+    ///
+    /// The same tensors give the same bytes whatever order they come in: wide elements lie before narrow ones, so that
+    /// each tensor is aligned to its elements, and names of one width are in the order of their UTF-8.
+    /// - Parameters:
+    ///   - items: tensors with distinct names, none of them `__metadata__`.
+    ///   - metadata: free text to keep with the tensors.
+    /// - Throws: `GimbalError.fileSystem`, or what an item's `contents` throws; the old file is then untouched.
+    public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
+        let items = items.sorted { ($1.type.byteCount, $0.name.utf8Order) < ($0.type.byteCount, $1.name.utf8Order) }
+        try AtomicFile.write(to: path) { writer in
+            try writer.write(header(items, metadata))
+            for item in items {
+                let bytes = try item.contents()
+                require(
+                    bytes.count == item.byteCount, "writing \(item.name)",
+                    "\(item.type.rawValue) \(item.shape) takes \(item.byteCount) bytes, not \(bytes.count)")
+                try writer.write(bytes)
+            }
+        }
+    }
+
+    /// The length of the header as 8 bytes, then the header as JSON, padded with spaces to a multiple of 8.
+    private static func header(_ items: [Item], _ metadata: [String: String]) -> [UInt8] {
+        var seen: Set<String> = ["__metadata__"]
+        var fields: [String] = []
+        if !metadata.isEmpty {
+            let texts = metadata.sorted { $0.key.utf8Order < $1.key.utf8Order }
+            fields.append(
+                "\"__metadata__\":{\(texts.map { "\(json($0.key)):\(json($0.value))" }.joined(separator: ","))}")
+        }
+        var offset = 0
+        for item in items {
+            require(seen.insert(item.name).inserted, "writing safetensors", "two tensors are called '\(item.name)'")
+            let end = offset + item.byteCount
+            let sizes = item.shape.map(String.init).joined(separator: ",")
+            fields.append(
+                "\(json(item.name)):{\"dtype\":\"\(item.type.rawValue)\",\"shape\":[\(sizes)],"
+                    + "\"data_offsets\":[\(offset),\(end)]}")
+            offset = end
+        }
+        var text = Array("{\(fields.joined(separator: ","))}".utf8)
+        text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
+        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+    }
+
+    /// `text` as a JSON string.
+    private static func json(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\u{0}"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}
+
+extension String {
+    /// Compares as the bytes of UTF-8, which no Unicode version changes.
+    fileprivate var utf8Order: UTF8Order { UTF8Order(text: self) }
+}
+
+private struct UTF8Order: Comparable {
+    let text: String
+    static func < (left: Self, right: Self) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
+    static func == (left: Self, right: Self) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+}

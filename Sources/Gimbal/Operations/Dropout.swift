@@ -1,0 +1,22 @@
+extension Tensor {
+    /// Sets each element to 0 with `probability` and scales the others by 1 / (1 - probability), so that the expectation
+    /// stays (Srivastava et al. 2014, inverted). The mask is not stored: its random numbers are drawn again for the
+    /// gradient.
+    public func droppedOut(probability: Double, generator: RandomGenerator = .current) -> Tensor {
+        require((0..<1).contains(probability), "droppedOut", "a probability in [0, 1), not \(probability)")
+        if probability == 0 { return self }
+        let state = generator.reserve(elementCount)
+        let x = contiguous()
+        return Tensor.operation(
+            "droppedOut", [x], shape,
+            forward: { backend, out in backend.dropout(x.view, probability: probability, state, out: out) },
+            gradient: { outputGradient, inputs in
+                let arrived = outputGradient.contiguous()
+                inputs.add(
+                    0,
+                    Tensor.make(arrived.shape, arrived.dtype, arrived.device, inputs: [arrived]) { backend, out in
+                        backend.dropout(arrived.view, probability: probability, state, out: out)
+                    })
+            })
+    }
+}

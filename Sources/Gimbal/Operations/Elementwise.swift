@@ -1,0 +1,223 @@
+import Foundation
+
+// Functions of one element and of two, with broadcasting. Each forward pass stands with its gradient rule.
+
+extension Tensor {
+    /// Applies `operation`; `gradient` gives the input's gradient from (x, y, dy).
+    private func unary(
+        _ name: StaticString, _ operation: UnaryOperation,
+        gradient: @escaping (_ x: Tensor, _ y: Tensor, _ outputGradient: Tensor) -> Tensor
+    ) -> Tensor {
+        require(dtype.isFloatingPoint, "\(name)", "needs real numbers, not \(dtype)")
+        let x = detached()
+        let result = Tensor.make(shape, dtype, device, inputs: [self]) { $0.unary(operation, x.view, out: $1) }
+        return result.recorded(name, [self]) { outputGradient, inputs in
+            inputs.add(0, gradient(x, result, outputGradient))
+        }
+    }
+
+    /// A unary operation whose gradient is one fused binary operation on its output.
+    private func unary(
+        _ name: StaticString, _ operation: UnaryOperation, fromOutput gradient: BinaryOperation
+    ) -> Tensor {
+        unary(name, operation) { _, y, outputGradient in Tensor.combine(gradient, y, outputGradient) }
+    }
+
+    /// A unary operation whose gradient is one fused binary operation on its input.
+    private func unary(
+        _ name: StaticString, _ operation: UnaryOperation, fromInput gradient: BinaryOperation
+    ) -> Tensor {
+        unary(name, operation) { x, _, outputGradient in Tensor.combine(gradient, x, outputGradient) }
+    }
+
+    /// `operation` without recording, on tensors that broadcast to one shape.
+    package static func combine(
+        _ operation: BinaryOperation, _ x: Tensor, _ y: Tensor, dtype: DType? = nil
+    ) -> Tensor {
+        let shape = commonShape("\(operation.kind)", x, y)
+        return make(shape, dtype ?? x.dtype, x.device, inputs: [x, y]) { backend, out in
+            backend.binary(operation, x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
+        }
+    }
+
+    private static func commonShape(_ name: String, _ x: Tensor, _ y: Tensor) -> Shape {
+        guard let shape = x.shape.broadcast(with: y.shape) else {
+            stop(name, "shapes \(x.shape) and \(y.shape) do not broadcast")
+        }
+        require(x.dtype == y.dtype, name, "\(x.dtype) and \(y.dtype); convert one with cast(to:)")
+        return shape
+    }
+
+    private static func binary(
+        _ name: StaticString, _ kind: BinaryOperation.Kind, _ x: Tensor, _ y: Tensor, gradient: @escaping GradientRule
+    ) -> Tensor {
+        let shape = commonShape("\(name)", x, y)
+        return operation(
+            name, [x, y], shape,
+            forward: { backend, out in
+                backend.binary(.init(kind), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
+            }, gradient: gradient)
+    }
+
+    // MARK: Arithmetic
+
+    public static func + (x: Tensor, y: Tensor) -> Tensor {
+        binary("+", .add, x, y) { outputGradient, inputs in
+            inputs.add(0, outputGradient)
+            inputs.add(1, outputGradient)
+        }
+    }
+
+    public static func - (x: Tensor, y: Tensor) -> Tensor {
+        binary("-", .subtract, x, y) { outputGradient, inputs in
+            inputs.add(0, outputGradient)
+            inputs.add(1, -outputGradient)
+        }
+    }
+
+    public static func * (x: Tensor, y: Tensor) -> Tensor {
+        let (a, b) = (x.detached(), y.detached())
+        return binary("*", .multiply, x, y) { outputGradient, inputs in
+            inputs.add(0, outputGradient * b)
+            inputs.add(1, outputGradient * a)
+        }
+    }
+
+    public static func / (x: Tensor, y: Tensor) -> Tensor {
+        let (a, b) = (x.detached(), y.detached())
+        return binary("/", .divide, x, y) { outputGradient, inputs in
+            inputs.add(0, outputGradient / b)
+            inputs.add(1, -(outputGradient * a / (b * b)))
+        }
+    }
+
+    /// x to the power of `exponent`, element by element.
+    public func power(_ exponent: Tensor) -> Tensor {
+        let (x, e) = (detached(), exponent.detached())
+        return Tensor.binary("power", .power, self, exponent) { outputGradient, inputs in
+            inputs.add(0, outputGradient * e * x.power(e - 1))
+            inputs.add(1, outputGradient * x.power(e) * x.log())
+        }
+    }
+
+    /// The larger of both, NaN if either is. Where both are equal, each receives half of the gradient.
+    public static func maximum(_ x: Tensor, _ y: Tensor) -> Tensor {
+        extremum("maximum", .maximum, .greater, x, y)
+    }
+
+    /// The smaller of both, NaN if either is. Where both are equal, each receives half of the gradient.
+    public static func minimum(_ x: Tensor, _ y: Tensor) -> Tensor {
+        extremum("minimum", .minimum, .less, x, y)
+    }
+
+    private static func extremum(
+        _ name: StaticString, _ kind: BinaryOperation.Kind, _ wins: BinaryOperation.Kind, _ x: Tensor, _ y: Tensor
+    ) -> Tensor {
+        let (a, b) = (x.detached(), y.detached())
+        return binary(name, kind, x, y) { outputGradient, inputs in
+            let half = combine(.init(.equal), a, b) * 0.5
+            inputs.add(0, outputGradient * (combine(.init(wins), a, b) + half))
+            inputs.add(1, outputGradient * (combine(.init(wins), b, a) + half))
+        }
+    }
+
+    /// scale * x + shift.
+    public func affine(scale: Double, shift: Double = 0) -> Tensor {
+        unary("affine", .init(.affine, a: scale, b: shift)) { $2.affine(scale: scale) }
+    }
+
+    public static prefix func - (x: Tensor) -> Tensor { x.unary("negate", .init(.negate)) { -$2 } }
+    public static func + (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1, shift: y) }
+    public static func + (x: Double, y: Tensor) -> Tensor { y.affine(scale: 1, shift: x) }
+    public static func - (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1, shift: -y) }
+    public static func - (x: Double, y: Tensor) -> Tensor { y.affine(scale: -1, shift: x) }
+    public static func * (x: Tensor, y: Double) -> Tensor { x.affine(scale: y) }
+    public static func * (x: Double, y: Tensor) -> Tensor { y.affine(scale: x) }
+    public static func / (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1 / y) }
+    public static func / (x: Double, y: Tensor) -> Tensor { y.reciprocal() * x }
+
+    // MARK: Functions of one element
+
+    public func exp() -> Tensor { unary("exp", .init(.exponential)) { $2 * $1 } }
+    public func log() -> Tensor { unary("log", .init(.logarithm)) { $2 / $0 } }
+    public func squareRoot() -> Tensor { unary("squareRoot", .init(.squareRoot)) { $2 / ($1 * 2) } }
+    public func reciprocalSquareRoot() -> Tensor {
+        unary("reciprocalSquareRoot", .init(.reciprocalSquareRoot)) { $2 * ($1 * $1 * $1) * -0.5 }
+    }
+    public func reciprocal() -> Tensor { unary("reciprocal", .init(.reciprocal)) { -($2 * $1 * $1) } }
+    public func square() -> Tensor { unary("square", .init(.square)) { $2 * $0 * 2 } }
+    public func sine() -> Tensor { unary("sine", .init(.sine)) { $2 * $0.cosine() } }
+    public func cosine() -> Tensor { unary("cosine", .init(.cosine)) { -($2 * $0.sine()) } }
+    /// |x|; its gradient at 0 is 0.
+    public func absolute() -> Tensor { unary("absolute", .init(.absolute)) { $2 * $0.sign() } }
+    /// -1, 0 or 1; its gradient is 0.
+    public func sign() -> Tensor { unary("sign", .init(.sign)) { $2 * 0 } }
+
+    /// x to the power of `exponent`.
+    public func power(_ exponent: Double) -> Tensor {
+        unary("power", .init(.power, a: exponent)) { x, _, outputGradient in
+            outputGradient * x.power(exponent - 1) * exponent
+        }
+    }
+
+    /// The nearest value in `range`. The gradient passes where x lies within it, borders included.
+    public func clamped(to range: ClosedRange<Double>) -> Tensor {
+        unary("clamped", .init(.clamp, a: range.lowerBound, b: range.upperBound)) { x, y, outputGradient in
+            outputGradient * Tensor.combine(.init(.equal), x, y)
+        }
+    }
+
+    // MARK: Activations
+
+    /// 1 / (1 + exp(-x)). Its derivative is at most 1/4, which is how deep sigmoid nets lose their gradient.
+    public func sigmoid() -> Tensor { unary("sigmoid", .init(.sigmoid), fromOutput: .init(.sigmoidGradient)) }
+    public func tanh() -> Tensor { unary("tanh", .init(.tanh), fromOutput: .init(.tanhGradient)) }
+    /// max(0, x) that lets NaN through (Nair and Hinton 2010). Its gradient at 0 is 0.
+    public func relu() -> Tensor { unary("relu", .init(.relu), fromOutput: .init(.reluGradient)) }
+    /// x where positive, else slope · x (Maas et al. 2013).
+    public func leakyReLU(slope: Double = 0.01) -> Tensor {
+        require(slope > 0, "leakyReLU", "slope must be positive, not \(slope)")
+        return unary(
+            "leakyReLU", .init(.leakyReLU, a: slope), fromOutput: .init(.leakyReLUGradient, a: slope))
+    }
+    /// x where positive, else scale · (exp(x) - 1) (Clevert et al. 2016).
+    public func elu(scale: Double = 1) -> Tensor {
+        unary("elu", .init(.elu, a: scale), fromInput: .init(.eluGradient, a: scale))
+    }
+    /// x · sigmoid(x), also called Swish (Elfwing et al. 2018; Ramachandran et al. 2017).
+    public func silu() -> Tensor { unary("silu", .init(.silu), fromInput: .init(.siluGradient)) }
+    /// x · Φ(x) (Hendrycks and Gimpel 2016), exact or by the tanh approximation of the paper.
+    public func gelu(approximatesByTanh: Bool = false) -> Tensor {
+        approximatesByTanh
+            ? unary("gelu", .init(.geluTanh), fromInput: .init(.geluTanhGradient))
+            : unary("gelu", .init(.gelu), fromInput: .init(.geluGradient))
+    }
+    /// log(1 + exp(x)), computed without overflow.
+    public func softplus() -> Tensor { unary("softplus", .init(.softplus), fromInput: .init(.softplusGradient)) }
+
+    // MARK: Comparisons: masks of uint8, 1 for true
+
+    public func equals(_ other: Tensor) -> Tensor { Tensor.combine(.init(.equal), self, other, dtype: .uint8) }
+    public func isLess(than other: Tensor) -> Tensor { Tensor.combine(.init(.less), self, other, dtype: .uint8) }
+    public func isGreater(than other: Tensor) -> Tensor { Tensor.combine(.init(.greater), self, other, dtype: .uint8) }
+
+    /// Elements of `x` where `condition` holds, of `y` elsewhere.
+    public static func select(_ condition: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
+        require(condition.dtype == .uint8, "select", "the condition must be uint8, not \(condition.dtype)")
+        guard let shape = condition.shape.broadcast(with: commonShape("select", x, y)) else {
+            stop("select", "shapes \(condition.shape), \(x.shape) and \(y.shape) do not broadcast")
+        }
+        let mask = condition.detached()
+        return operation(
+            "select", [x, y], shape,
+            forward: { backend, out in
+                backend.select(
+                    mask.view.broadcast(to: shape), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
+            },
+            gradient: { outputGradient, inputs in
+                let zero = Tensor(repeating: 0, [], dtype: outputGradient.dtype, device: outputGradient.device)
+                inputs.add(0, select(mask, outputGradient, zero))
+                inputs.add(1, select(mask, zero, outputGradient))
+            })
+    }
+}

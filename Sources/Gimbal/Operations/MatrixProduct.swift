@@ -1,0 +1,80 @@
+extension Tensor {
+    /// The matrix product of the last two axes: [..., m, k] by [..., k, n] gives [..., m, n]. Leading axes broadcast.
+    public func matrixMultiplied(by other: Tensor) -> Tensor {
+        require(
+            rank >= 2 && other.rank >= 2 && shape[rank - 1] == other.shape[other.rank - 2] && dtype == other.dtype,
+            "matrixMultiplied", "\(dtype) \(shape) by \(other.dtype) \(other.shape) do not fit")
+        guard let batch = batchShape.broadcast(with: other.batchShape) else {
+            stop("matrixMultiplied", "the leading axes of \(shape) and \(other.shape) do not broadcast")
+        }
+        let (x, y) = (detached(), other.detached())
+        let result = Shape(batch.sizes + [shape[rank - 2], other.shape[other.rank - 1]])
+        return Tensor.operation(
+            "matrixMultiplied", [self, other], result,
+            forward: { backend, out in
+                backend.matrixMultiply(x.view.batched(batch), y.view.batched(batch), out: out, .plain)
+            },
+            gradient: { outputGradient, inputs in
+                inputs.addProduct(0, outputGradient, y.transposed())
+                inputs.addProduct(1, x.transposed(), outputGradient)
+            })
+    }
+
+    private var batchShape: Shape { Shape([Int](shape.sizes.dropLast(2))) }
+
+    /// A fully connected layer: x Wᵀ + b over the last axis, as one product with the bias in its epilogue.
+    /// - Parameters:
+    ///   - weight: [outputs, inputs].
+    ///   - bias: [outputs].
+    /// - Returns: the shape of this tensor with its last axis replaced by outputs.
+    public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
+        require(
+            rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1] && dtype == weight.dtype, "linear",
+            "an input of \(dtype) \(shape) does not fit a weight of \(weight.dtype) \(weight.shape)")
+        if let bias {
+            require(
+                bias.shape == [weight.shape[0]], "linear", "a bias of \(bias.shape) for a weight of \(weight.shape)")
+        }
+        if rank != 2 {
+            let rows = shape.sizes.dropLast().reduce(1, *)
+            let flat = reshaped(Shape([rows, shape[rank - 1]])).linear(weight: weight, bias: bias)
+            return flat.reshaped(Shape(shape.sizes.dropLast() + [weight.shape[0]]))
+        }
+        let (x, w) = (detached(), weight.detached())
+        let hasBias = bias != nil
+        return Tensor.operation(
+            "linear", [self, weight] + (bias.map { [$0] } ?? []), [shape[0], weight.shape[0]],
+            forward: { backend, out in
+                backend.matrixMultiply(x.view, w.view.transposed, out: out, Epilogue(bias: bias?.view))
+            },
+            gradient: { outputGradient, inputs in
+                inputs.addProduct(0, outputGradient, w)
+                inputs.addProduct(1, outputGradient.transposed(), x)
+                if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
+            })
+    }
+}
+
+extension TensorView {
+    /// The view with its leading axes repeated to `batch`.
+    fileprivate func batched(_ batch: Shape) -> TensorView {
+        broadcast(to: Shape(batch.sizes + shape.sizes.suffix(2)))
+    }
+}
+
+extension InputGradients {
+    /// Adds the matrix product of `x` and `y` to the gradient of input `index`, in place where the shapes allow.
+    fileprivate func addProduct(_ index: Int, _ x: Tensor, _ y: Tensor) {
+        guard let node = nodes[index] else { return }
+        let fits =
+            node.shape.rank == Swift.max(x.rank, y.rank) && x.rank == y.rank
+            && x.shape.sizes.dropLast(2) == y.shape.sizes.dropLast(2)
+            && node.shape.sizes.dropLast(2) == x.shape.sizes.dropLast(2)
+        guard fits, x.view.isAllocated, y.view.isAllocated else {
+            return add(index, x.matrixMultiplied(by: y))
+        }
+        write(index) { destination, accumulates in
+            x.backend.matrixMultiply(x.view, y.view, out: destination, Epilogue(accumulates: accumulates))
+        }
+    }
+}

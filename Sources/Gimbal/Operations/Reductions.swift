@@ -1,0 +1,76 @@
+extension Tensor {
+    /// The sum over `axes`, all of them unless given. Negative axes count from the last.
+    /// - Parameter keepsAxes: leaves size 1 where an axis was summed.
+    public func sum(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        let axes = resolve(axes, "sum")
+        let reduced = shape.reducing(axes)
+        let result = Tensor.operation(
+            "sum", [self], reduced,
+            forward: { backend, out in backend.reduce(.sum, view, out: out, accumulates: false) },
+            gradient: { outputGradient, inputs in
+                inputs.add(0, Tensor(outputGradient.view.broadcast(to: inputs.nodes[0]!.shape)))
+            })
+        return keepsAxes ? result : result.removing(axes)
+    }
+
+    /// The mean over `axes`, all of them unless given.
+    public func mean(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        let count = resolve(axes, "mean").reduce(1) { $0 * shape[$1] }
+        return sum(axes, keepsAxes: keepsAxes) / Double(count)
+    }
+
+    /// The mean squared distance from the mean over `axes`.
+    /// - Parameter isUnbiased: divides by one less than the number of elements.
+    public func variance(_ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false) -> Tensor {
+        let count = resolve(axes, "variance").reduce(1) { $0 * shape[$1] }
+        let squares = (self - mean(axes, keepsAxes: true)).square()
+        return squares.sum(axes, keepsAxes: keepsAxes) / Double(isUnbiased ? count - 1 : count)
+    }
+
+    /// The largest element over `axes`, NaN if there is one. Equal largest elements share the gradient.
+    public func max(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        extremum("max", .maximum, axes, keepsAxes)
+    }
+
+    /// The smallest element over `axes`, NaN if there is one. Equal smallest elements share the gradient.
+    public func min(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        extremum("min", .minimum, axes, keepsAxes)
+    }
+
+    private func extremum(_ name: StaticString, _ reduction: Reduction, _ axes: [Int]?, _ keepsAxes: Bool) -> Tensor {
+        let axes = resolve(axes, "\(name)")
+        let x = detached()
+        let extreme = Tensor.make(shape.reducing(axes), dtype, device, inputs: [self]) { backend, out in
+            backend.reduce(reduction, x.view, out: out, accumulates: false)
+        }
+        let result = extreme.recorded(name, [self]) { outputGradient, inputs in
+            let isExtreme = Tensor.combine(.init(.equal), x, extreme)
+            inputs.add(0, outputGradient * isExtreme / isExtreme.sum(axes, keepsAxes: true))
+        }
+        return keepsAxes ? result : result.removing(axes)
+    }
+
+    /// The int32 position of the largest element along the last axis, the first of equals.
+    public func argMax() -> Tensor {
+        require(rank > 0 && shape[rank - 1] > 0, "argMax", "\(shape) has no elements along its last axis")
+        return Tensor.make(Shape([Int](shape.sizes.dropLast())), .int32, device, inputs: [self]) { backend, out in
+            backend.argMaximum(view, out: out)
+        }
+    }
+
+    /// `axes` counted from the first, or all axes.
+    private func resolve(_ axes: [Int]?, _ operation: String) -> [Int] {
+        guard let axes else { return [Int](shape.indices) }
+        return axes.map { resolve($0, operation) }
+    }
+
+    /// `axis` counted from the first.
+    func resolve(_ axis: Int, _ operation: String) -> Int {
+        require(axis >= -rank && axis < rank, operation, "there is no axis \(axis) in \(shape)")
+        return axis < 0 ? axis + rank : axis
+    }
+
+    private func removing(_ axes: [Int]) -> Tensor {
+        reshaped(Shape(shape.indices.filter { !axes.contains($0) }.map { shape[$0] }))
+    }
+}

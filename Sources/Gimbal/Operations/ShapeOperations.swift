@@ -1,0 +1,162 @@
+// Views and rearrangements. None but `contiguous`, `cast`, `concatenated` and `to` copies elements.
+
+extension Tensor {
+    /// The same elements in row-major order under another shape. One size may be -1: it is worked out from the others.
+    /// Copies only where the elements do not lie in order.
+    public func reshaped(_ sizes: [Int]) -> Tensor {
+        var sizes = sizes
+        if let open = sizes.firstIndex(of: -1) {
+            let known = sizes.enumerated().reduce(1) { $1.offset == open ? $0 : $0 * $1.element }
+            require(
+                known > 0 && elementCount % known == 0, "reshaped", "\(shape) cannot be divided over \(sizes)")
+            sizes[open] = elementCount / known
+        }
+        return reshaped(Shape(sizes))
+    }
+
+    public func reshaped(_ shape: Shape) -> Tensor {
+        require(shape.elementCount == elementCount, "reshaped", "\(self.shape) does not fill \(shape)")
+        if shape == self.shape { return self }
+        let source = contiguous()
+        let original = self.shape
+        guard source.view.isAllocated else { return Tensor.make(shape, dtype, device, inputs: [source]) { _, _ in } }
+        return Tensor(source.view.reshaped(shape)).recorded("reshaped", [source]) { outputGradient, inputs in
+            inputs.add(0, outputGradient.reshaped(original))
+        }
+    }
+
+    /// All axes from `start` on as one.
+    public func flattened(from start: Int = 0) -> Tensor {
+        let start = rank == 0 ? 0 : resolve(start, "flattened")
+        let rest = shape.sizes.dropFirst(start).reduce(1, *)
+        return reshaped(Shape([Int](shape.sizes.prefix(start)) + [rest]))
+    }
+
+    /// Axes in the order `axes`, each named once.
+    public func permuted(_ axes: [Int]) -> Tensor {
+        let axes = axes.map { resolve($0, "permuted") }
+        require(axes.sorted() == [Int](shape.indices), "permuted", "\(axes) does not name each axis of \(shape) once")
+        var result = view
+        result.shape = Shape(axes.map { shape[$0] })
+        result.strides = axes.map { view.strides[$0] }
+        let inverse = axes.indices.map { axes.firstIndex(of: $0)! }
+        return Tensor(result).recorded("permuted", [self]) { outputGradient, inputs in
+            inputs.add(0, outputGradient.permuted(inverse))
+        }
+    }
+
+    /// Two axes exchanged, the last two unless given.
+    public func transposed(_ first: Int = -2, _ second: Int = -1) -> Tensor {
+        var axes = [Int](shape.indices)
+        axes.swapAt(resolve(first, "transposed"), resolve(second, "transposed"))
+        return permuted(axes)
+    }
+
+    /// A new axis of size 1 before `axis`.
+    public func expandingAxis(_ axis: Int) -> Tensor {
+        let axis = axis < 0 ? axis + rank + 1 : axis
+        require((0...rank).contains(axis), "expandingAxis", "there is no place \(axis) in \(shape)")
+        var result = view
+        result.shape = Shape([Int](shape.sizes[..<axis]) + [1] + shape.sizes[axis...])
+        result.strides.insert(1, at: axis)
+        let original = shape
+        return Tensor(result).recorded("expandingAxis", [self]) { outputGradient, inputs in
+            inputs.add(0, outputGradient.reshaped(original))
+        }
+    }
+
+    /// Repeated along axes of size 1, and along new leading axes, to fill `shape`.
+    public func broadcast(to shape: Shape) -> Tensor {
+        require(self.shape.broadcast(with: shape) == shape, "broadcast", "\(self.shape) cannot be repeated to \(shape)")
+        return Tensor(view.broadcast(to: shape)).recorded("broadcast", [self]) { outputGradient, inputs in
+            inputs.add(0, outputGradient)
+        }
+    }
+
+    /// Elements `range` of `axis`.
+    public func sliced(_ range: Range<Int>, axis: Int = 0) -> Tensor {
+        let axis = resolve(axis, "sliced")
+        require(
+            range.lowerBound >= 0 && range.upperBound <= shape[axis], "sliced",
+            "\(range) exceeds axis \(axis) of \(shape)")
+        return Tensor(view.sliced(axis: axis, range)).recorded("sliced", [self]) { outputGradient, inputs in
+            inputs.write(0) { destination, accumulates in
+                let backend = outputGradient.backend
+                if !accumulates { backend.fill(destination, with: 0) }
+                let part = destination.sliced(axis: axis, range)
+                backend.binary(.init(.add), part, outputGradient.view, out: part)
+            }
+        }
+    }
+
+    /// Element `index` of `axis`, without that axis.
+    public func selecting(_ index: Int, axis: Int = 0) -> Tensor {
+        let axis = resolve(axis, "selecting")
+        let index = index < 0 ? index + shape[axis] : index
+        var sizes = shape.sizes
+        sizes.remove(at: axis)
+        return sliced(index..<index + 1, axis: axis).reshaped(Shape(sizes))
+    }
+
+    /// `tensors` one after the other along `axis`; their other sizes are equal.
+    public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+        require(!tensors.isEmpty, "concatenated", "there is nothing to join")
+        let first = tensors[0]
+        let axis = first.resolve(axis, "concatenated")
+        for other in tensors {
+            require(
+                other.rank == first.rank && other.shape.reducing([axis]) == first.shape.reducing([axis])
+                    && other.dtype == first.dtype, "concatenated",
+                "\(other.dtype) \(other.shape) does not continue \(first.dtype) \(first.shape) along axis \(axis)")
+        }
+        var shape = first.shape
+        shape[axis] = tensors.reduce(0) { $0 + $1.shape[axis] }
+        let ends = tensors.reduce(into: [0]) { $0.append($0.last! + $1.shape[axis]) }
+        return operation(
+            "concatenated", tensors, shape,
+            forward: { backend, out in
+                for (index, tensor) in tensors.enumerated() {
+                    backend.copy(tensor.view, to: out.sliced(axis: axis, ends[index]..<ends[index + 1]))
+                }
+            },
+            gradient: { outputGradient, inputs in
+                for index in inputs.nodes.indices {
+                    inputs.add(index, outputGradient.sliced(ends[index]..<ends[index + 1], axis: axis))
+                }
+            })
+    }
+
+    /// `tensors` of one shape along a new axis.
+    public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+        concatenated(tensors.map { $0.expandingAxis(axis) }, axis: axis)
+    }
+
+    /// The same elements, copied into row-major order unless they lie so.
+    public func contiguous() -> Tensor {
+        if view.isContiguous { return self }
+        return Tensor.operation(
+            "contiguous", [self], shape, forward: { backend, out in backend.copy(view, to: out) },
+            gradient: { outputGradient, inputs in inputs.add(0, outputGradient) })
+    }
+
+    /// The elements as another dtype. A gradient flows through where both are real.
+    public func cast(to dtype: DType) -> Tensor {
+        if dtype == self.dtype { return self }
+        let original = self.dtype
+        let result = Tensor.make(shape, dtype, device, inputs: [self]) { backend, out in backend.copy(view, to: out) }
+        guard dtype.isFloatingPoint && original.isFloatingPoint else { return result }
+        return result.recorded("cast", [self]) { outputGradient, inputs in
+            inputs.add(0, outputGradient.cast(to: original))
+        }
+    }
+
+    /// A copy on `device`, by way of the host. Real numbers take on that device's real type.
+    public func to(_ device: Device) throws -> Tensor {
+        if device.backend === backend { return self }
+        switch dtype {
+        case .int32: return Tensor(try integers(), shape, device: device)
+        case .uint8: return Tensor(try integers(), shape, device: device).cast(to: .uint8)
+        default: return Tensor(try doubles(), shape, device: device)
+        }
+    }
+}

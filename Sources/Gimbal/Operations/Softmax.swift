@@ -1,0 +1,57 @@
+extension Tensor {
+    /// exp(x) / Σ exp(x) along the last axis.
+    public func softmax() -> Tensor { softmax(isLogarithmic: false) }
+
+    /// log(softmax(x)) along the last axis, without overflow.
+    public func logSoftmax() -> Tensor { softmax(isLogarithmic: true) }
+
+    private func softmax(isLogarithmic: Bool) -> Tensor {
+        require(rank >= 1 && dtype.isFloatingPoint, "softmax", "cannot be taken of \(dtype) \(shape)")
+        let classes = shape[rank - 1]
+        let rows = Shape([shape.sizes.dropLast().reduce(1, *), classes])
+        let x = contiguous()
+        let result = Tensor.make(shape, dtype, device, inputs: [x]) { backend, out in
+            backend.softmax(x.view.reshaped(rows), out: out.reshaped(rows), isLogarithmic: isLogarithmic)
+        }
+        return result.recorded("softmax", [x]) { outputGradient, inputs in
+            let arrived = outputGradient.contiguous()
+            inputs.add(
+                0,
+                Tensor.make(result.shape, result.dtype, result.device, inputs: [arrived]) { backend, out in
+                    backend.softmaxGradient(
+                        result.view.reshaped(rows), outputGradient: arrived.view.reshaped(rows),
+                        out: out.reshaped(rows), isLogarithmic: isLogarithmic)
+                })
+        }
+    }
+
+    /// The cross-entropy of each row, as in log Σⱼ exp xⱼ - x_target.
+    ///
+    /// This tensor holds logits, [rows, classes].
+    /// - Parameter targets: int32 [rows]; a class out of range gives NaN.
+    /// - Returns: [rows].
+    public func crossEntropies(_ targets: Tensor) -> Tensor {
+        require(
+            rank == 2 && targets.shape == [shape[0]] && targets.dtype == .int32 && shape[1] > 0, "crossEntropy",
+            "logits of \(shape) need int32 targets of [\(shape.first ?? 0)], not \(targets.dtype) \(targets.shape)")
+        let rows: Shape = [shape[0]]
+        let logits = contiguous()
+        let (x, classes) = (logits.detached(), targets.detached())
+        var normalizers = Tensor.zeros([0], device: device)
+        let losses = Tensor.make(rows, dtype, device, inputs: [logits, targets]) { backend, out in
+            guard let logNormalizers = backend.allocateOrReport(rows, dtype) else { return }
+            backend.crossEntropy(x.view, targets: classes.view, losses: out, logNormalizers: logNormalizers)
+            normalizers = Tensor(logNormalizers)
+        }
+        return losses.recorded("crossEntropy", [logits]) { [normalizers] outputGradient, inputs in
+            let operands = [x, classes, normalizers, outputGradient]
+            inputs.add(
+                0,
+                Tensor.make(x.shape, x.dtype, x.device, inputs: operands) { backend, out in
+                    backend.crossEntropyGradient(
+                        x.view, targets: classes.view, logNormalizers: normalizers.view,
+                        lossGradient: outputGradient.view, out: out)
+                })
+        }
+    }
+}

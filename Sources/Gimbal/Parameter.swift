@@ -1,0 +1,158 @@
+/// A tensor that training changes: a weight or a bias.
+///
+/// A parameter keeps its identity while an optimizer changes its elements in place.
+public final class Parameter {
+    /// Path from the model's root in PyTorch's spelling, such as `fc1.weight`. Set when the model lists its parameters.
+    public var name: String
+
+    private var view: TensorView
+    private var leaf: Node
+
+    /// Takes over `value` as the parameter's first value.
+    public init(_ value: Tensor, name: String = "parameter") {
+        let value = value.contiguous().detached()
+        self.name = name
+        view = value.view
+        leaf = Node(leaf: value.view)
+    }
+
+    public var shape: Shape { view.shape }
+    public var elementCount: Int { view.elementCount }
+    public var device: Device { Device(backend: view.storage.backend) }
+
+    /// The current value, through which gradients flow to this parameter unless it is frozen.
+    public var value: Tensor { Tensor(view, node: isTrainable ? leaf : nil) }
+
+    /// Whether gradients are computed for it. A frozen parameter is passed over by optimizers as well.
+    public var isTrainable = true {
+        didSet { if !isTrainable { zeroGradient() } }
+    }
+
+    /// The gradient collected since it was last set to zero, nil if none was.
+    public var gradient: Tensor? {
+        get { leaf.gradient.map { Tensor($0) } }
+        set {
+            leaf.gradient = nil
+            if let newValue {
+                require(newValue.shape == shape, "gradient", "\(newValue.shape) for \(name) of \(shape)")
+                leaf.accumulate { destination, _ in newValue.backend.copy(newValue.view, to: destination) }
+            }
+        }
+    }
+
+    /// Forgets the gradient. The next one is written over it, so nothing needs to be cleared.
+    public func zeroGradient() { leaf.gradient = nil }
+
+    /// Copies `value` over the elements; nodes recorded before still see the parameter.
+    public func assign(_ value: Tensor) {
+        require(value.shape == shape, "assign", "\(value.shape) for \(name) of \(shape)")
+        guard value.view.isAllocated else { return }
+        value.backend.copy(value.view, to: view)
+    }
+
+    // MARK: Arenas
+
+    /// The arena that holds this parameter, and where in it.
+    package private(set) weak var arena: ParameterArena?
+    package private(set) var arenaOffset = 0
+
+    package var weights: TensorView { view }
+    package var gradientView: TensorView? { leaf.gradient }
+
+    /// Moves value and gradient into an arena.
+    fileprivate func move(to arena: ParameterArena, offset: Int) {
+        let range = offset..<offset + elementCount
+        let weights = arena.weights.sliced(axis: 0, range).reshaped(shape)
+        let slot = arena.gradients.sliced(axis: 0, range).reshaped(shape)
+        let backend = view.storage.backend
+        backend.copy(view, to: weights)
+        if let gradient = leaf.gradient {
+            backend.copy(gradient, to: slot)
+            leaf.gradient = slot
+            leaf.ownsGradient = true
+        }
+        leaf.slot = slot
+        view = weights
+        self.arena = arena
+        arenaOffset = offset
+    }
+}
+
+/// Parameters one after the other in a single block, and their gradients in another, so that an optimizer step, a
+/// gradient norm or a health check over a whole model is one or two launches.
+///
+/// Each begins at a multiple of 512 bytes, the base alignment that NVIDIA's OpenCL asks for. The gaps hold zeros, which no
+/// norm and no update notices.
+public final class ParameterArena {
+    package let weights: TensorView
+    package let gradients: TensorView
+
+    private init(weights: TensorView, gradients: TensorView) {
+        self.weights = weights
+        self.gradients = gradients
+    }
+
+    /// Elements from the start of one parameter to the start of the next.
+    package static func stride(_ elementCount: Int, _ dtype: DType) -> Int {
+        let unit = 512 / dtype.byteCount
+        return (elementCount + unit - 1) / unit * unit
+    }
+
+    /// Moves parameters into one arena, unless they share one already.
+    /// - Throws: `GimbalError.outOfMemory`, leaving the parameters as they were.
+    @discardableResult
+    public static func pack(_ parameters: [Parameter]) throws -> ParameterArena? {
+        guard let first = parameters.first else { return nil }
+        if let arena = first.arena, parameters.allSatisfy({ $0.arena === arena }) { return arena }
+        let dtype = first.weights.dtype
+        let backend = first.weights.storage.backend
+        for parameter in parameters where parameter.weights.storage.backend !== backend {
+            stop(
+                "ParameterArena", "\(first.name) is on \(first.device.id), \(parameter.name) on \(parameter.device.id)")
+        }
+        let count = parameters.reduce(0) { $0 + stride($1.elementCount, dtype) }
+        let arena = ParameterArena(
+            weights: try backend.allocate([count], dtype), gradients: try backend.allocate([count], dtype))
+        backend.fill(arena.weights, with: 0)
+        backend.fill(arena.gradients, with: 0)
+        var offset = 0
+        for parameter in parameters {
+            parameter.move(to: arena, offset: offset)
+            offset += stride(parameter.elementCount, dtype)
+        }
+        return arena
+    }
+}
+
+/// Parameters that lie one after the other in their arena and are updated as one.
+package struct ParameterRun {
+    package var parameters: [Parameter]
+    package var weights: TensorView
+    package var gradients: TensorView
+
+    /// The trainable parameters that hold a gradient, in as few runs as they lie in. Parameters outside every arena are
+    /// a run each. One that received no gradient is left out, as PyTorch leaves out those whose `grad` is None.
+    package static func withGradients(_ parameters: [Parameter]) -> [ParameterRun] {
+        var runs: [ParameterRun] = []
+        var end = 0
+        for parameter in parameters {
+            guard parameter.isTrainable, let gradient = parameter.gradientView else { continue }
+            let arena = parameter.arena
+            if let arena, let last = runs.indices.last, runs[last].parameters[0].arena === arena,
+                parameter.arenaOffset == end
+            {
+                let start = runs[last].parameters[0].arenaOffset
+                let range = start..<parameter.arenaOffset + parameter.elementCount
+                runs[last].parameters.append(parameter)
+                runs[last].weights = arena.weights.sliced(axis: 0, range)
+                runs[last].gradients = arena.gradients.sliced(axis: 0, range)
+            } else {
+                runs.append(
+                    ParameterRun(
+                        parameters: [parameter], weights: parameter.weights.flattened, gradients: gradient.flattened))
+            }
+            end = parameter.arenaOffset + ParameterArena.stride(parameter.elementCount, gradient.dtype)
+        }
+        return runs
+    }
+}

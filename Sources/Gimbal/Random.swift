@@ -1,0 +1,94 @@
+import Synchronization
+
+/// A stream of random numbers: a seed and how far it has been used. The same seed gives the same numbers on every device.
+public final class RandomGenerator: Sendable {
+    /// The generator of the program. Its seed is 0 until `seed(_:)` is called.
+    public static let shared = RandomGenerator(seed: 0)
+
+    /// What layers and initializers draw from unless given another: that of the innermost `withGenerator`, else `shared`.
+    public static var current: RandomGenerator { chosen ?? shared }
+
+    @TaskLocal static var chosen: RandomGenerator?
+
+    private let current: Mutex<RandomState>
+
+    public init(seed: UInt64) { current = Mutex(RandomState(seed: seed)) }
+
+    /// The place of the next number. Setting it repeats or resumes a stream.
+    public var state: RandomState {
+        get { current.withLock { $0 } }
+        set { current.withLock { $0 = newValue } }
+    }
+
+    /// Starts the stream of `seed` from its beginning.
+    public func seed(_ seed: UInt64) { state = RandomState(seed: seed) }
+
+    /// Sets aside the next `count` numbers, and returns where they begin.
+    public func reserve(_ count: Int) -> RandomState {
+        RandomTape.current?.reserve(count, from: self) ?? draw(count)
+    }
+
+    fileprivate func draw(_ count: Int) -> RandomState {
+        current.withLock { state in
+            defer { state.counter &+= UInt64((count + 3) / 4) }
+            return state
+        }
+    }
+}
+
+/// Runs `body` with layers and initializers drawing from `generator`.
+public func withGenerator<Result>(_ generator: RandomGenerator, _ body: () throws -> Result) rethrows -> Result {
+    try RandomGenerator.$chosen.withValue(generator, operation: body)
+}
+
+/// The places that a checkpointed block drew from in its first run, given out again in its second.
+///
+/// It is used by one task at a time, which is why it may be called sendable.
+final class RandomTape: @unchecked Sendable {
+    @TaskLocal static var current: RandomTape?
+
+    private let parent: RandomTape?
+    private var places: [RandomState] = []
+    private var next = 0
+    private var isReplaying = false
+
+    init() { parent = RandomTape.current }
+
+    func reserve(_ count: Int, from generator: RandomGenerator) -> RandomState {
+        if isReplaying {
+            defer { next += 1 }
+            return places[next]
+        }
+        let place = parent?.reserve(count, from: generator) ?? generator.draw(count)
+        places.append(place)
+        return place
+    }
+
+    /// Starts giving out the recorded places, from the first.
+    func rewind() {
+        isReplaying = true
+        next = 0
+    }
+}
+
+extension Tensor {
+    /// Numbers drawn uniformly from [low, high).
+    public static func uniform(
+        _ shape: Shape, low: Double = 0, high: Double = 1, generator: RandomGenerator = .current,
+        device: Device = .current
+    ) -> Tensor {
+        let state = generator.reserve(shape.elementCount)
+        let numbers = Tensor.make(shape, device.backend.realType, device) { $0.randomUniform($1, state) }
+        return low == 0 && high == 1 ? numbers : numbers.affine(scale: high - low, shift: low)
+    }
+
+    /// Numbers drawn from the normal distribution.
+    public static func normal(
+        _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, generator: RandomGenerator = .current,
+        device: Device = .current
+    ) -> Tensor {
+        let state = generator.reserve(shape.elementCount)
+        let numbers = Tensor.make(shape, device.backend.realType, device) { $0.randomNormal($1, state) }
+        return mean == 0 && standardDeviation == 1 ? numbers : numbers.affine(scale: standardDeviation, shift: mean)
+    }
+}

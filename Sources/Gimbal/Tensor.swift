@@ -1,0 +1,210 @@
+/// An n-dimensional array on a device.
+///
+/// A tensor is a small value: a reference to device memory, a shape, and what is needed to differentiate it. Reshaping,
+/// transposing and slicing give another view of the same memory. Operations are queued; the host waits only when a value
+/// is read, and what went wrong meanwhile is thrown there.
+///
+/// ```swift
+/// let x = Tensor([1, 2, 3, 4], [2, 2])
+/// let y = (x * x).sum()
+/// print(try y.item())  // 30.0
+/// ```
+public struct Tensor {
+    package let view: TensorView
+    /// What this tensor was computed by, if a gradient flows through it.
+    package let node: Node?
+
+    package init(_ view: TensorView, node: Node? = nil) {
+        self.view = view
+        self.node = node
+    }
+
+    public var shape: Shape { view.shape }
+    public var rank: Int { view.shape.rank }
+    public var elementCount: Int { view.shape.elementCount }
+    public var dtype: DType { view.dtype }
+    public var device: Device { Device(backend: view.storage.backend) }
+    /// Whether a gradient flows through this tensor.
+    public var requiresGradient: Bool { node != nil }
+
+    package var backend: any Backend { view.storage.backend }
+
+    // MARK: Creating
+
+    /// A tensor of `values` in row-major order. Real numbers are kept in the device's own real type, float32.
+    public init(_ values: [Float], _ shape: Shape? = nil, device: Device = .current) {
+        self.init(converting: values, shape, device: device)
+    }
+
+    /// A tensor of `values`, rounded to float32 on devices that compute in it.
+    public init(_ values: [Double], _ shape: Shape? = nil, device: Device = .current) {
+        self.init(converting: values, shape, device: device)
+    }
+
+    /// An int32 tensor, as used for class numbers and indices.
+    public init(_ values: [Int32], _ shape: Shape? = nil, device: Device = .current) {
+        self.init(copying: values, shape, .int32, device)
+    }
+
+    /// A uint8 tensor, as used for masks and raw images.
+    public init(_ values: [UInt8], _ shape: Shape? = nil, device: Device = .current) {
+        self.init(copying: values, shape, .uint8, device)
+    }
+
+    /// A tensor without axes.
+    public init(_ value: Double, device: Device = .current) {
+        self.init(repeating: value, [], device: device)
+    }
+
+    /// A tensor with every element set to `value`; dtype is the device's real type unless given.
+    public init(repeating value: Double, _ shape: Shape, dtype: DType? = nil, device: Device = .current) {
+        self = Tensor.make(shape, dtype ?? device.backend.realType, device) { $0.fill($1, with: value) }
+    }
+
+    public static func zeros(_ shape: Shape, device: Device = .current) -> Tensor {
+        Tensor(repeating: 0, shape, device: device)
+    }
+
+    public static func ones(_ shape: Shape, device: Device = .current) -> Tensor {
+        Tensor(repeating: 1, shape, device: device)
+    }
+
+    /// A copy of contiguous host memory.
+    package init(copying values: UnsafeRawBufferPointer, _ shape: Shape, _ dtype: DType, _ device: Device) {
+        require(
+            values.count == shape.elementCount * dtype.byteCount, "Tensor",
+            "\(values.count) bytes do not fill \(dtype) \(shape)")
+        self = Tensor.make(shape, dtype, device) { backend, out in
+            backend.upload(values, to: out.storage, byteOffset: 0)
+        }
+    }
+
+    private init<Element>(copying values: [Element], _ shape: Shape?, _ dtype: DType, _ device: Device) {
+        let shape = shape ?? [values.count]
+        require(values.count == shape.elementCount, "Tensor", "\(values.count) values do not fill \(shape)")
+        self = values.withUnsafeBytes { Tensor(copying: $0, shape, dtype, device) }
+    }
+
+    private init<Element: BinaryFloatingPoint>(converting values: [Element], _ shape: Shape?, device: Device) {
+        switch (device.backend.realType, values) {
+        case (.float64, let doubles as [Double]): self.init(copying: doubles, shape, .float64, device)
+        case (.float64, _): self.init(copying: values.map { Double($0) }, shape, .float64, device)
+        case (_, let floats as [Float]): self.init(copying: floats, shape, .float32, device)
+        default: self.init(copying: values.map { Float($0) }, shape, .float32, device)
+        }
+    }
+
+    // MARK: Reading
+
+    /// All elements in row-major order. Waits for the device.
+    public func floats() throws -> [Float] {
+        dtype == .float64 ? try elements(Double.self, .float64).map(Float.init) : try elements(Float.self, .float32)
+    }
+
+    /// All elements in row-major order, in full precision where the device has it. Waits for the device.
+    public func doubles() throws -> [Double] {
+        dtype == .float64 ? try elements(Double.self, .float64) : try floats().map(Double.init)
+    }
+
+    /// All elements in row-major order, real numbers truncated towards zero. Waits for the device.
+    public func integers() throws -> [Int32] { try elements(Int32.self, .int32) }
+
+    /// The value of a tensor of one element. Waits for the device.
+    public func item() throws -> Float {
+        require(elementCount == 1, "item", "a tensor of \(shape) has no single value")
+        return try floats()[0]
+    }
+
+    /// The elements as they lie on the device, in row-major order. Waits for the device.
+    package func bytes() throws -> [UInt8] {
+        try contiguous().elements(UInt8.self, count: elementCount * dtype.byteCount)
+    }
+
+    private func elements<Element>(_ type: Element.Type, _ dtype: DType) throws -> [Element] {
+        try cast(to: dtype).contiguous().elements(type, count: elementCount)
+    }
+
+    /// The memory of this contiguous tensor as `count` values of `type`.
+    private func elements<Element>(_ type: Element.Type, count: Int) throws -> [Element] {
+        guard view.isAllocated else {
+            try backend.synchronize()
+            throw GimbalError.deviceFailed(
+                device: device.id, operation: "read", reason: "the tensor was never computed, after an earlier failure")
+        }
+        return try [Element](unsafeUninitializedCapacity: count) { buffer, filled in
+            let bytes = UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+            try backend.download(view.storage, byteOffset: view.byteOffset, into: bytes)
+            filled = count
+        }
+    }
+
+    // MARK: Gradients
+
+    /// The same values, cut off from what they were computed by.
+    public func detached() -> Tensor { Tensor(view) }
+
+    /// The same values as a leaf: `backward()` leaves a gradient in `gradient`.
+    public func requiringGradient() -> Tensor {
+        require(dtype.isFloatingPoint, "requiringGradient", "\(dtype) has no gradient")
+        return Tensor(view, node: Node(leaf: view))
+    }
+
+    /// The gradient collected by a leaf, nil before any `backward()`.
+    public var gradient: Tensor? { node.flatMap { $0.isLeaf ? $0.gradient.map { Tensor($0) } : nil } }
+}
+
+// MARK: - Making results
+
+extension TensorView {
+    /// False for the result of an operation whose memory was refused: it has a shape but no elements behind it.
+    var isAllocated: Bool { elementCount == 0 || storage.byteCount > 0 }
+}
+
+extension Tensor {
+    /// A new tensor filled by `body`. Should memory be refused, or have been refused to one of `inputs`, the failure is
+    /// reported for the next wait to throw, `body` is not run, and the result stands in for what could not be computed.
+    package static func make(
+        _ shape: Shape, _ dtype: DType, _ device: Device, inputs: [Tensor] = [],
+        _ body: (any Backend, TensorView) -> Void
+    ) -> Tensor {
+        let backend = device.backend
+        if inputs.allSatisfy(\.view.isAllocated), let out = backend.allocateOrReport(shape, dtype) {
+            body(backend, out)
+            return Tensor(out)
+        }
+        do {
+            return Tensor(TensorView(storage: try backend.allocate(byteCount: 0), shape: shape, dtype: dtype))
+        } catch {
+            stop("allocate", "\(error)")
+        }
+    }
+
+    /// The result of an operation on `inputs`, recorded if a gradient flows through any of them.
+    ///
+    /// - Parameters:
+    ///   - forward: computes the result into the view it is given.
+    ///   - gradient: the rule. It must capture views or detached tensors only: a captured tensor with its node would
+    ///     keep the whole graph alive.
+    package static func operation(
+        _ name: StaticString, _ inputs: [Tensor], _ shape: Shape, dtype: DType? = nil,
+        forward: (any Backend, TensorView) -> Void, gradient: @escaping GradientRule
+    ) -> Tensor {
+        let device = commonDevice(name, inputs)
+        let result = make(shape, dtype ?? inputs[0].dtype, device, inputs: inputs, forward)
+        return result.recorded(name, inputs, gradient)
+    }
+
+    /// This result, with a node if a gradient flows through any of `inputs`.
+    package func recorded(_ name: StaticString, _ inputs: [Tensor], _ gradient: @escaping GradientRule) -> Tensor {
+        guard inputs.contains(where: { $0.node != nil }), GradientMode.isRecording else { return self }
+        return Tensor(view, node: Node(operation: name, output: view, inputs: inputs.map(\.node), rule: gradient))
+    }
+
+    private static func commonDevice(_ name: StaticString, _ inputs: [Tensor]) -> Device {
+        let first = inputs[0].device
+        for other in inputs.dropFirst() where other.backend !== first.backend {
+            stop("\(name)", "tensors on \(first.id) and \(other.device.id); move one with to(_:)")
+        }
+        return first
+    }
+}

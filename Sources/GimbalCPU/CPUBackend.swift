@@ -1,0 +1,159 @@
+import CGimbalLoops
+import COpenBLAS
+import Foundation
+import GimbalBackend
+
+/// The processor as a device: matrix products by OpenBLAS, all else by vectorised loops in C, both on one pool of threads.
+///
+/// Every operation is complete when its call returns. Results do not depend on the number of threads, except that
+/// OpenBLAS may round a product differently where another number of threads cuts it differently.
+///
+/// Two environment variables set the defaults: `GIMBAL_THREADS` the number of threads, `GIMBAL_CPU_LEVEL` the
+/// instructions used by the loops (`baseline`, `avx2`, `avx512`). Values that make no sense are passed over, and said so
+/// in the device's notes.
+public final class CPUBackend: Backend, @unchecked Sendable {
+    public let device: DeviceDescription
+    public let realType = DType.float32
+    public let errors = ErrorLatch()
+
+    let loops: gimbal_loops
+    let memory: MemoryPool
+    private let pool: OpaquePointer
+    // Positions in the tables of `loops`, by the operation's kind.
+    private let unaryLoops: [gimbal_inner]
+    private let binaryLoops: [gimbal_inner]
+    private let integerLoops: [gimbal_inner?]
+    private let conversionLoops: [gimbal_inner]
+    let selectLoops: [gimbal_inner]
+
+    /// - Parameters:
+    ///   - threads: how many threads share the work, the caller's among them. By default `GIMBAL_THREADS`, or as many as
+    ///     there are cores for this process.
+    ///   - level: instructions for the loops: `baseline`, `avx2` or `avx512`. By default `GIMBAL_CPU_LEVEL`, or the
+    ///     highest that the processor has; one that it has not is passed over.
+    public init(threads: Int? = nil, level: String? = nil) {
+        let settings = CPUSettings(threads: threads, level: level, environment: ProcessInfo.processInfo.environment)
+        loops = settings.loops.pointee
+        pool = gimbal_pool_create(Int32(clamping: settings.threads))
+        // One thread per call: products are divided among our own threads, so that two pools never compete for cores.
+        openblas_set_num_threads(1)
+        device = describeProcessor(threads: Int(gimbal_pool_threads(pool)), settings)
+        memory = MemoryPool(device: device.id, limit: device.memoryBytes)
+
+        func table<Table>(_ table: Table) -> [gimbal_inner] {
+            withUnsafeBytes(of: table) { Array($0.bindMemory(to: gimbal_inner?.self)).map { $0! } }
+        }
+        let unary = table(loops.unary)
+        unaryLoops = byKind(UnaryOperation.Kind.self, gimbal_unary_name).map { unary[$0] }
+        let binary = table(loops.binary)
+        let integer = table(loops.integer_binary)
+        let positions = byKind(BinaryOperation.Kind.self, gimbal_binary_name)
+        binaryLoops = positions.map { binary[$0] }
+        integerLoops = positions.map { $0 < integer.count ? integer[$0] : nil }
+        conversionLoops = table(loops.convert)
+        selectLoops = table(loops.select)
+    }
+
+    deinit { gimbal_pool_destroy(pool) }
+
+    // MARK: Memory
+
+    public func allocate(byteCount: Int) throws -> Storage {
+        Storage(backend: self, handle: try memory.allocate(byteCount), byteCount: byteCount)
+    }
+
+    public func deallocate(_ handle: UnsafeMutableRawPointer, byteCount: Int) {
+        memory.deallocate(handle, byteCount)
+    }
+
+    public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int) {
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+        (storage.handle + byteOffset).copyMemory(from: base, byteCount: bytes.count)
+    }
+
+    public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try errors.throwIfSet()
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+        base.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
+    }
+
+    public func synchronize() throws { try errors.throwIfSet() }
+
+    public var memoryUsage: MemoryUsage { memory.usage }
+
+    public func trimMemory() { memory.trim() }
+
+    // MARK: Loops
+
+    func loop(_ kind: UnaryOperation.Kind) -> gimbal_inner { unaryLoops[ordinal(kind)] }
+    func loop(_ kind: BinaryOperation.Kind) -> gimbal_inner { binaryLoops[ordinal(kind)] }
+    /// The loop over int32, for arithmetic and comparisons.
+    func integerLoop(_ kind: BinaryOperation.Kind) -> gimbal_inner? { integerLoops[ordinal(kind)] }
+    func conversionLoop(_ source: DType, _ target: DType) -> gimbal_inner {
+        conversionLoops[Int(source.rawValue) * DType.allCases.count + Int(target.rawValue)]
+    }
+
+    // MARK: Threads
+
+    /// Number of threads that operations are divided among.
+    public var threads: Int { device.computeUnits }
+
+    /// Calls `body` for each index in 0..<parts, on several threads at once.
+    func run(parts: Int, _ body: (Int) -> Void) {
+        if parts <= 1 || threads == 1 {
+            for part in 0..<parts { body(part) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            withUnsafePointer(to: body) { pointer in
+                gimbal_pool_run(
+                    pool, Int32(parts),
+                    { context, part in context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(part)) },
+                    UnsafeMutableRawPointer(mutating: pointer))
+            }
+        }
+    }
+
+    /// Divides 0..<count among the threads, as long as each gets at least `grain`; inner bounds are multiples of
+    /// `alignment`.
+    func divide(_ count: Int, grain: Int, alignment: Int = 1, _ body: (Range<Int>) -> Void) {
+        let parts = min(threads, count / max(grain, 1))
+        if parts <= 1 {
+            if count > 0 { body(0..<count) }
+            return
+        }
+        let length = (count + parts * alignment - 1) / (parts * alignment) * alignment
+        run(parts: parts) { part in
+            let start = min(part * length, count)
+            let end = min(start + length, count)
+            if start < end { body(start..<end) }
+        }
+    }
+}
+
+/// Elements of cheap work (one operation each, in cache) below which a second thread costs more than it saves.
+let grain = 16384
+
+extension TensorView {
+    var pointer: UnsafeMutableRawPointer { storage.handle + byteOffset }
+    /// The first element of a float32 view.
+    var floats: UnsafeMutablePointer<Float> { pointer.assumingMemoryBound(to: Float.self) }
+    var integers: UnsafeMutablePointer<Int32> { pointer.assumingMemoryBound(to: Int32.self) }
+}
+
+/// The byte that stands for a case of an enumeration without payloads: a number below 256 of its own for each.
+private func ordinal<Kind>(_ kind: Kind) -> Int { Int(unsafeBitCast(kind, to: UInt8.self)) }
+
+/// For each case, by its ordinal, where the C tables have its name.
+private func byKind<Kind: CaseIterable & RawRepresentable>(
+    _ kind: Kind.Type, _ name: (Int32) -> UnsafePointer<CChar>?
+) -> [Int] where Kind.RawValue == String {
+    var positions: [String: Int] = [:]
+    while let name = name(Int32(positions.count)) { positions[String(cString: name)] = positions.count }
+    var result = [Int](repeating: 0, count: Kind.allCases.count)
+    for kind in Kind.allCases {
+        guard let position = positions[kind.rawValue] else { fatalError("no loop is called '\(kind.rawValue)'") }
+        result[ordinal(kind)] = position
+    }
+    return result
+}

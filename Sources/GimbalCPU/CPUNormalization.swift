@@ -1,0 +1,149 @@
+import CGimbalLoops
+import GimbalBackend
+
+// Softmax, cross-entropy and batch normalisation: each one call into the loops per thread.
+
+extension CPUBackend {
+    public func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool) {
+        guard x.elementCount > 0 else { return }
+        let (rows, classes) = (x.shape[0], x.shape[1])
+        computing([x], out: out, contiguous: true) { inputs, out in
+            divide(rows, grain: max(grain / (8 * classes), 1)) { range in
+                let start = range.lowerBound * classes
+                loops.softmax(inputs[0].floats + start, out.floats + start, range.count, classes, isLogarithmic)
+            }
+        }
+    }
+
+    public func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool) {
+        guard y.elementCount > 0 else { return }
+        let (rows, classes) = (y.shape[0], y.shape[1])
+        computing([y, outputGradient], out: out, contiguous: true) { inputs, out in
+            divide(rows, grain: max(grain / (4 * classes), 1)) { range in
+                let start = range.lowerBound * classes
+                loops.softmax_gradient(
+                    inputs[0].floats + start, inputs[1].floats + start, out.floats + start, range.count, classes,
+                    isLogarithmic)
+            }
+        }
+    }
+
+    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView) {
+        guard logits.elementCount > 0 else { return }
+        let (rows, classes) = (logits.shape[0], logits.shape[1])
+        computing([logits], out: losses, contiguous: true) { inputs, losses in
+            computing([], out: logNormalizers, contiguous: true) { _, logNormalizers in
+                divide(rows, grain: max(grain / (8 * max(classes, 16)), 1)) { range in
+                    loops.cross_entropy(
+                        inputs[0].floats + range.lowerBound * classes,
+                        targets.integers + range.lowerBound * targets.strides[0], targets.strides[0],
+                        losses.floats + range.lowerBound, logNormalizers.floats + range.lowerBound, range.count,
+                        classes)
+                }
+            }
+        }
+    }
+
+    public func crossEntropyGradient(
+        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+    ) {
+        guard logits.elementCount > 0 else { return }
+        let (rows, classes) = (logits.shape[0], logits.shape[1])
+        computing([logits, logNormalizers], out: out, contiguous: true) { inputs, out in
+            let lossGradient = try converted(lossGradient, to: .float32, contiguous: false)
+            divide(rows, grain: max(grain / (8 * max(classes, 16)), 1)) { range in
+                let (row, start) = (range.lowerBound, range.lowerBound * classes)
+                loops.cross_entropy_gradient(
+                    inputs[0].floats + start, targets.integers + row * targets.strides[0], targets.strides[0],
+                    inputs[1].floats + row, lossGradient.floats + row * lossGradient.strides[0],
+                    lossGradient.strides[0], out.floats + start, range.count, classes)
+            }
+        }
+    }
+
+    // MARK: Batch normalisation. Parameters and statistics are float32 whatever the type of `x`.
+
+    public func batchNorm(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double,
+        out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    ) {
+        guard x.elementCount > 0 else { return }
+        computing([x], out: out, contiguous: true) { inputs, out in
+            var plan = try plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: inverseDeviation)
+            plan.epsilon = Float(epsilon)
+            plan.momentum = Float(momentum)
+            plan.running_mean = running?.mean.floats
+            plan.running_variance = running?.variance.floats
+            divideChannels(x, plan) { loops.batch_norm(&$0, inputs[0].floats, out.floats, $1, $2) }
+        }
+    }
+
+    public func batchNormInference(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, out: TensorView
+    ) {
+        guard x.elementCount > 0 else { return }
+        computing([x], out: out, contiguous: true) { inputs, out in
+            var plan = try plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: variance)
+            plan.epsilon = Float(epsilon)
+            divideChannels(x, plan) {
+                loops.batch_norm_inference(&$0, inputs[0].floats, variance.floats, out.floats, $1, $2)
+            }
+        }
+    }
+
+    public func batchNormGradient(
+        _ x: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    ) {
+        guard x.elementCount > 0 else {
+            for case let destination? in [scaleGradient, shiftGradient] where !destination.accumulates {
+                fill(destination.view, with: 0)
+            }
+            return
+        }
+        reportingErrors {
+            let result = try inputGradient ?? allocate([0])
+            computing([x, outputGradient], out: result, contiguous: true) { inputs, result in
+                let plan = try plan(x, scale: scale, shift: nil, mean: mean, inverseDeviation: inverseDeviation)
+                divideChannels(x, plan) {
+                    loops.batch_norm_gradient(
+                        &$0, inputs[0].floats, inputs[1].floats, inputGradient == nil ? nil : result.floats,
+                        scaleGradient?.view.floats, scaleGradient?.accumulates ?? false,
+                        shiftGradient?.view.floats, shiftGradient?.accumulates ?? false, $1, $2)
+                }
+            }
+        }
+    }
+
+    private func plan(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, inverseDeviation: TensorView
+    ) throws -> gimbal_batch_norm {
+        for case let view? in [scale, shift, mean, inverseDeviation] where view.dtype != .float32 {
+            throw GimbalError.deviceFailed(
+                device: device.id, operation: "batchNorm", reason: "parameters must be float32, not \(view.dtype)")
+        }
+        var plan = gimbal_batch_norm()
+        plan.batch = x.shape[0]
+        plan.channels = x.shape[1]
+        plan.positions = x.shape[2]
+        plan.scale = scale.map { UnsafePointer($0.floats) }
+        plan.shift = shift.map { UnsafePointer($0.floats) }
+        plan.mean = mean.floats
+        plan.inverse_deviation = inverseDeviation.floats
+        return plan
+    }
+
+    /// Divides the channels among the threads, in whole blocks of vectors where a channel has one position.
+    private func divideChannels(
+        _ x: TensorView, _ plan: gimbal_batch_norm, _ body: (inout gimbal_batch_norm, Int, Int) -> Void
+    ) {
+        let perChannel = 2 * max(x.shape[0] * x.shape[2], 1)
+        divide(x.shape[1], grain: max(grain / perChannel, 1), alignment: x.shape[2] == 1 ? 64 : 1) { channels in
+            var plan = plan
+            body(&plan, channels.lowerBound, channels.upperBound)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import GimbalTrain
+
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Times operations and training steps on several devices, side by side.",
+        discussion: """
+            Every figure is the median over blocks of repeated calls, with the device waited for at the end of each block. \
+            The devices take turns, case by case. The ratio is the first device's time over the device's own.
+            """)
+
+    @Option(
+        help: ArgumentHelp("Devices, separated by commas; all of this machine unless given.", valueName: "cpu,opencl:0")
+    )
+    var devices: String?
+    @Option(help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"))
+    var only: String?
+    @Option(help: "Seconds to spend on each case and device.")
+    var seconds = 1.0
+    @Flag(help: "Look for the fastest matrix product on each OpenCL device first, and keep what was found.")
+    var tune = false
+    @Flag(help: "List the benchmarks and leave.")
+    var list = false
+    @Flag(help: "Print one JSON object per figure on standard output, and nothing else there.")
+    var json = false
+
+    func validate() throws {
+        if !(seconds > 0) { throw ValidationError("--seconds must be positive") }
+    }
+
+    func run() throws {
+        let names = only.map { Set($0.split(separator: ",").map(String.init)) }
+        let known = Benchmark.all.map(\.name)
+        for name in names ?? [] where !known.contains(name) {
+            throw GimbalError.invalidSetting(
+                name: "--only", reason: "no benchmark '\(name)'; there are \(uniqued(known).joined(separator: ", "))")
+        }
+        if list {
+            for name in uniqued(known) { try printLine(name) }
+            return
+        }
+        let devices = try chosenDevices()
+        if tune { for device in devices { try device.tune(report: printNotice) } }
+        if !json {
+            try printLine("median time of a call; ratio to \(devices[0].id)")
+        }
+        for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
+            var first: Double?
+            for device in devices {
+                let timing = try withDevice(device) {
+                    try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
+                }
+                first = first ?? timing.median
+                let line = BenchmarkLine(benchmark, device: device, timing: timing, first: first ?? timing.median)
+                try json ? printJSON(line) : printLine(line.text)
+            }
+        }
+    }
+
+    private func chosenDevices() throws -> [Device] {
+        guard let devices else { return try Device.available().devices.map { try Device.named($0.id) } }
+        let ids = devices.split(separator: ",").map(String.init)
+        guard !ids.isEmpty else { throw GimbalError.invalidSetting(name: "--devices", reason: "names no device") }
+        return try ids.map(Device.named)
+    }
+
+    private func uniqued(_ names: [String]) -> [String] {
+        names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+}
+
+/// One figure, as `--json` prints it.
+struct BenchmarkLine: Encodable {
+    var benchmark: String
+    var variant: String
+    /// Samples in a batch, for training steps.
+    var batch: Int?
+    var device: String
+    var medianMilliseconds: Double
+    var minimumMilliseconds: Double
+    var blocks: Int
+    var gigaflopsPerSecond: Double?
+    var gigabytesPerSecond: Double?
+    /// Time of the first device over this one's.
+    var ratio: Double
+
+    init(_ benchmark: Benchmark, device: Device, timing: Timing, first: Double) {
+        self.benchmark = benchmark.name
+        variant = benchmark.variant
+        batch = benchmark.batch
+        self.device = device.id
+        medianMilliseconds = timing.median * 1e3
+        minimumMilliseconds = timing.minimum * 1e3
+        blocks = timing.blocks
+        gigaflopsPerSecond = benchmark.operations.map { $0 / timing.median * 1e-9 }
+        gigabytesPerSecond = benchmark.bytes.map { $0 / timing.median * 1e-9 }
+        ratio = first / timing.median
+    }
+
+    var text: String {
+        func column(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(1, width - text.count))
+        }
+        let speed = [
+            gigaflopsPerSecond.map { "\(rounded($0)) GFLOP/s" }, gigabytesPerSecond.map { "\(rounded($0)) GB/s" },
+        ].compactMap { $0 }.joined(separator: ", ")
+        return column(benchmark, 14) + column(variant, 26) + column(device, 10)
+            + column("\(rounded(medianMilliseconds)) ms", 14) + column(speed, 18) + "ratio \(rounded(ratio))"
+    }
+
+    /// Four significant digits.
+    private func rounded(_ value: Double) -> String {
+        guard value > 0, value.isFinite else { return "\(value)" }
+        var digits = 0
+        var scale = value
+        while scale < 1000 && digits < 6 {
+            scale *= 10
+            digits += 1
+        }
+        let power = (0..<digits).reduce(1.0) { result, _ in result * 10 }
+        let text = "\((value * power).rounded() / power)"
+        return text.hasSuffix(".0") && digits == 0 ? String(text.dropLast(2)) : text
+    }
+}

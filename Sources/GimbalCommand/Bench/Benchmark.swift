@@ -1,0 +1,127 @@
+import GimbalTrain
+
+/// Something to be timed on any device.
+struct Benchmark {
+    var name: String
+    /// What sets this case apart from others of the name, such as the sizes.
+    var variant: String
+    var batch: Int?
+    /// Floating-point operations of a call.
+    var operations: Double?
+    /// Bytes that a call must read and write at least.
+    var bytes: Double?
+    /// Makes what a call needs on the device, and gives the call.
+    var prepare: (Device) throws -> () throws -> Void
+
+    static var all: [Benchmark] { matrixProducts + elementwise + normalizations + updates + seedSteps }
+
+    // MARK: Operations
+
+    private static var matrixProducts: [Benchmark] {
+        [
+            (256, 256, 256), (512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048), (64, 784, 512), (512, 784, 512),
+            (4096, 256, 256),
+        ].map { m, k, n in
+            Benchmark(name: "matmul", variant: "\(m)x\(k)x\(n)", operations: 2 * Double(m * k * n)) { device in
+                let (x, y) = (Tensor.normal([m, k]), Tensor.normal([k, n]))
+                let out = try device.backend.allocate([m, n])
+                return { device.backend.matrixMultiply(x.view, y.view, out: out, .plain) }
+            }
+        }
+    }
+
+    private static var elementwise: [Benchmark] {
+        let count = 1 << 22
+        let functions: [(String, UnaryOperation)] = [
+            ("relu", .init(.relu)), ("exp", .init(.exponential)), ("tanh", .init(.tanh)), ("gelu", .init(.gelu)),
+        ]
+        let unary = functions.map { name, operation in
+            Benchmark(name: "elementwise", variant: "\(name) \(count)", bytes: 8 * Double(count)) { device in
+                let x = Tensor.normal([count])
+                let out = try device.backend.allocate([count])
+                return { device.backend.unary(operation, x.view, out: out) }
+            }
+        }
+        let add = Benchmark(name: "elementwise", variant: "add \(count)", bytes: 12 * Double(count)) { device in
+            let (x, y) = (Tensor.normal([count]), Tensor.normal([count]))
+            let out = try device.backend.allocate([count])
+            return { device.backend.binary(.init(.add), x.view, y.view, out: out) }
+        }
+        let sum = Benchmark(name: "sum", variant: "\(count)", bytes: 4 * Double(count)) { device in
+            let x = Tensor.normal([count])
+            let out = try device.backend.allocate([1])
+            return { device.backend.reduce(.sum, x.view, out: out, accumulates: false) }
+        }
+        return unary + [add, sum]
+    }
+
+    /// Traffic of BatchNorm: forward reads the input twice and writes once; backward reads both its inputs twice.
+    private static var normalizations: [Benchmark] {
+        [[512, 512, 1], [64, 64, 1024]].map { (shape: Shape) in
+            Benchmark(
+                name: "batchnorm", variant: "\(shape) both passes", bytes: 8 * 4 * Double(shape.elementCount)
+            ) { device in
+                let x = Tensor.normal(shape).requiringGradient()
+                let (scale, shift) = (Tensor.ones([shape[1]]), Tensor.zeros([shape[1]]))
+                let arriving = Tensor.normal(shape)
+                return {
+                    let y = x.batchNormalized(scale: scale, shift: shift, running: nil, momentum: 0.1, epsilon: 1e-5)
+                    try y.backward(gradient: arriving)
+                }
+            }
+        }
+    }
+
+    private static var updates: [Benchmark] {
+        let count = 1 << 22
+        func parameter() -> Parameter {
+            let parameter = Parameter(.normal([count]))
+            parameter.gradient = .normal([count])
+            return parameter
+        }
+        func step(_ name: String, bytes: Double, _ make: @escaping ([Parameter]) -> any Optimizer) -> Benchmark {
+            Benchmark(name: "optimizer", variant: "\(name) \(count)", bytes: bytes * Double(count)) { _ in
+                let optimizer = make([parameter()])
+                return { try optimizer.step() }
+            }
+        }
+        return [
+            // Reads for the norm, then reads and writes to scale.
+            Benchmark(name: "clip", variant: "norm and scale \(count)", bytes: 12 * Double(count)) { _ in
+                let parameters = [parameter()]
+                return { try clipGradientNorm(parameters, maxNorm: 1) }
+            },
+            step("sgd", bytes: 12) { SGD($0, learningRate: 1e-9) },
+            step("sgd momentum", bytes: 20) { SGD($0, learningRate: 1e-9, momentum: 0.9) },
+            step("adam", bytes: 28) { Adam($0, learningRate: 1e-9) },
+        ]
+    }
+
+    // MARK: Training steps
+
+    /// The whole training step of Linear(784, 512)-BatchNorm1d(512)-ReLU-Linear(512, 10): gradients to zero, forward,
+    /// cross-entropy, backward, clipping to norm 1, SGD.
+    private static var seedSteps: [Benchmark] {
+        [64, 512].map { batch in
+            let products = 2.0 * Double(batch) * (2 * 784 * 512 + 3 * 512 * 10)
+            return Benchmark(name: "seed-step", variant: "batch \(batch)", batch: batch, operations: products) {
+                device in
+                let model = Sequential {
+                    Linear(784, 512)
+                    BatchNorm1d(512)
+                    ReLU()
+                    Linear(512, 10)
+                }
+                let optimizer = SGD(model.parameters, learningRate: 0.01)
+                let inputs = Tensor.normal([batch, 784])
+                let targets = Tensor((0..<batch).map { Int32($0 % 10) })
+                return {
+                    optimizer.zeroGradients()
+                    try crossEntropy(model(inputs), targets).backward()
+                    try clipGradientNorm(optimizer.parameters, maxNorm: 1)
+                    try optimizer.step()
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import GimbalTrain
+
+struct DevicesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "devices", abstract: "Lists the devices that --device takes.")
+
+    @Flag(help: "Print one JSON object per device.")
+    var json = false
+
+    func run() throws {
+        let (devices, reason) = Device.available()
+        for device in devices {
+            if json {
+                try printJSON(device)
+                continue
+            }
+            try printLine(
+                """
+                \(device.id)  \(device.name)
+                    backend \(device.backend), vendor \(device.vendor), driver \(device.driver)
+                    memory \(device.memoryBytes / (1 << 20)) MiB, compute units \(device.computeUnits)
+                """)
+            for note in device.notes { try printLine("    note: \(note)") }
+        }
+        if let reason { printNotice("no OpenCL device: \(reason)") }
+    }
+}

@@ -1,0 +1,24 @@
+import Foundation
+import Synchronization
+
+private let requests = Atomic<Int>(0)
+
+/// Notices Ctrl-C and SIGTERM, so that a run can save before it leaves. A second one ends the program at once.
+struct Interruption {
+    var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
+
+    init() {
+        for number in [SIGINT, SIGTERM] {
+            // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
+            signal(number) { number in
+                if requests.add(1, ordering: .relaxed).newValue > 1 {
+                    signal(number, SIG_DFL)
+                    raise(number)
+                    return
+                }
+                let text: StaticString = "\nstopping after this step and saving; once more to stop at once\n"
+                _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import Foundation
+
+/// Writes `value` as one line of JSON to standard output.
+func printJSON(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // JSON has no infinities; a run may.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    try printLine(String(decoding: try encoder.encode(value), as: UTF8.self))
+}
+
+/// Writes a line to standard output at once, also where that is a pipe.
+func printLine(_ text: String) throws {
+    try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+}
+
+/// Writes a line to standard error, where a lost reader is no reason to stop.
+func printNotice(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+}

@@ -1,0 +1,166 @@
+import ArgumentParser
+import Foundation
+import GimbalTrain
+
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Trains a classifier.",
+        discussion: """
+            Writes metrics.csv, checkpoints and report.html to the run folder. Ctrl-C saves and leaves; --resume goes on \
+            from the last checkpoint with the same bits as if the run had never stopped, and takes every setting from it.
+            """)
+
+    @OptionGroup var data: DataOptions
+    @OptionGroup var model: ModelOptions
+    @OptionGroup var training: TrainingOptions
+
+    @Option(help: "cpu, or an OpenCL device such as opencl:0; the best there is unless given.")
+    var device: String?
+    @Option(help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"))
+    var runDir: String?
+    @Flag(help: "Go on from the last checkpoint of --run-dir.")
+    var resume = false
+    @Option(help: "Save a checkpoint every so many steps, beside those at the end of each epoch.")
+    var checkpointEvery: Int?
+    @Option(help: "Stop after so many optimizer steps.")
+    var maxSteps: Int?
+    @Flag(help: "Print one JSON object per line on standard output, and nothing else there.")
+    var json = false
+
+    func validate() throws {
+        if resume && runDir == nil { throw ValidationError("--resume needs --run-dir") }
+        if (checkpointEvery ?? 1) < 1 { throw ValidationError("--checkpoint-every must be positive") }
+        if (maxSteps ?? 1) < 1 { throw ValidationError("--max-steps must be positive") }
+    }
+
+    func run() throws {
+        let checkpoint = try checkpointToResume()
+        let trainingSettings = try training.settings(resuming: checkpoint?.manifest.training)
+        let (train, test) = try data.load(seed: trainingSettings.seed)
+        if let checkpoint, checkpoint.manifest.data != train.name {
+            throw GimbalError.invalidSetting(
+                name: "--data", reason: "the run was trained on \(checkpoint.manifest.data), not on \(train.name)")
+        }
+        let modelSettings = try model.settings(
+            inputs: train.featureCount, outputs: train.outputCount, resuming: checkpoint?.manifest.model)
+        let device = try device.map(Device.named) ?? .default
+        let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
+
+        let trainer = try Trainer(
+            model: modelSettings, training: trainingSettings, train: train, test: test, device: device, folder: folder)
+        trainer.checkpointInterval = checkpointEvery
+        trainer.maxSteps = maxSteps
+        if let checkpoint { try trainer.resume(from: checkpoint) }
+        let display = TrainingDisplay(
+            isJSON: json,
+            log: try MetricsLog(path: folder.metricsPath, resumingAt: checkpoint?.manifest.progress.step))
+        trainer.observer = display
+        if !json { try introduce(trainer, train: train, test: test, device: device, folder: folder) }
+
+        let interruption = Interruption()
+        let outcome: Trainer.Outcome
+        do {
+            outcome = try trainer.run { interruption.isRequested }
+        } catch {
+            display.endLine()
+            throw error
+        }
+        display.endLine()
+        if outcome == .interrupted {
+            let way =
+                "gimbal train --resume --run-dir \(folder.path) --data \(data.data)"
+                + (data.dataDir.map { " --data-dir \($0)" } ?? "")
+            printNotice("interrupted after step \(trainer.progress.step) and saved; go on with: \(way)")
+            throw ExitCode(130)
+        }
+        let evaluation = try trainer.evaluate()
+        let checkpointPath = RunFolder.newestCheckpoint(at: folder.path)
+        try Report(
+            model: modelSettings, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
+            classNames: train.classNames, data: train.name, device: device.description, summary: trainer.model.summary,
+            metricsPath: folder.metricsPath
+        ).write(to: folder.reportPath)
+        let result = TrainingResult(
+            testAccuracy: evaluation.accuracy, testLoss: evaluation.loss, trainLoss: trainer.trainLoss,
+            steps: trainer.progress.step, seconds: trainer.trainingSeconds,
+            samplesPerSecond: trainer.trainingSeconds > 0
+                ? Double(trainer.trainedSamples) / trainer.trainingSeconds : 0,
+            peakMemoryBytes: peakMemoryBytes(), device: device.id, runDirectory: folder.path,
+            checkpoint: checkpointPath, report: folder.reportPath)
+        try json ? printJSON(result) : printLine(result.line)
+    }
+
+    /// The checkpoint to go on from. Nil for a new run, or where none was saved before the last one ended.
+    private func checkpointToResume() throws -> Checkpoint? {
+        guard let runDir else { return nil }
+        let newest = RunFolder.newestCheckpoint(at: runDir)
+        guard newest != runDir else {
+            if resume { printNotice("no checkpoint in \(runDir): starting from the beginning") }
+            return nil
+        }
+        guard resume else {
+            throw GimbalError.invalidSetting(
+                name: "--run-dir",
+                reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
+        }
+        return try Checkpoint(path: newest)
+    }
+
+    private func introduce(
+        _ trainer: Trainer, train: Dataset, test: Dataset, device: Device, folder: RunFolder
+    ) throws {
+        try printLine(trainer.model.summary)
+        try printLine(
+            "\(train.count) samples to train on, \(test.count) to test on; device \(device.id): "
+                + "\(device.description.name); run \(folder.path)")
+        for note in device.description.notes { printNotice("note: \(note)") }
+        if trainer.progress.step > 0 {
+            try printLine("resuming after step \(trainer.progress.step) of \(trainer.totalSteps)")
+        }
+    }
+
+    private static func newRunPath(data: String) -> String {
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.dateFormat = "yyyyMMdd-HHmmss"
+        let name = URL(fileURLWithPath: data).deletingPathExtension().lastPathComponent
+        let path = "runs/\(name)-\(formatter.string(from: Date()))"
+        // Two runs may start in one second.
+        let taken = (2...).lazy.map { "\(path)-\($0)" }.first { !FileManager.default.fileExists(atPath: $0) }
+        return FileManager.default.fileExists(atPath: path) ? taken ?? path : path
+    }
+}
+
+/// The line a run ends with.
+struct TrainingResult: Encodable {
+    var event = "result"
+    var testAccuracy: Double
+    var testLoss: Double
+    var trainLoss: Double
+    var steps: Int
+    /// In training steps; evaluation and saving not counted.
+    var seconds: Double
+    var samplesPerSecond: Double
+    /// The most memory that the process has had in use on the host.
+    var peakMemoryBytes: Int
+    var device: String
+    var runDirectory: String
+    var checkpoint: String
+    var report: String
+
+    var line: String {
+        String(
+            format: "testAccuracy %.4f  testLoss %.4f  trainLoss %.4f  steps %d  seconds %.2f  samplesPerSecond %.0f  "
+                + "peakMemoryBytes %d  device %@  report %@",
+            testAccuracy, testLoss, trainLoss, steps, seconds, samplesPerSecond, peakMemoryBytes, device, report)
+    }
+}
+
+/// The high-water mark of this process's resident memory; 0 where the system does not tell.
+func peakMemoryBytes() -> Int {
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+        let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) })
+    else { return 0 }
+    return kibibytes * 1024
+}

@@ -1,0 +1,95 @@
+#include "GimbalKernels.h"
+
+// #embed is C23; in an older mode the compiler takes it too, with a remark.
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const char argmax_cl[] = {
+#embed "../../Kernels/argmax.cl" suffix(,)
+    0};
+static const char batch_norm_cl[] = {
+#embed "../../Kernels/batch_norm.cl" suffix(,)
+    0};
+static const char common_cl[] = {
+#embed "../../Kernels/common.cl" suffix(,)
+    0};
+static const char cross_entropy_cl[] = {
+#embed "../../Kernels/cross_entropy.cl" suffix(,)
+    0};
+static const char elementwise_cl[] = {
+#embed "../../Kernels/elementwise.cl" suffix(,)
+    0};
+static const char elementwise_h[] = {
+#embed "../../Kernels/elementwise.h" suffix(,)
+    0};
+static const char fill_cl[] = {
+#embed "../../Kernels/fill.cl" suffix(,)
+    0};
+static const char functions_cl[] = {
+#embed "../../Kernels/functions.cl" suffix(,)
+    0};
+static const char gemm_cl[] = {
+#embed "../../Kernels/gemm.cl" suffix(,)
+    0};
+static const char gemm_output_cl[] = {
+#embed "../../Kernels/gemm_output.cl" suffix(,)
+    0};
+static const char gemm_panels_cl[] = {
+#embed "../../Kernels/gemm_panels.cl" suffix(,)
+    0};
+static const char gemm_plain_cl[] = {
+#embed "../../Kernels/gemm_plain.cl" suffix(,)
+    0};
+static const char index_cl[] = {
+#embed "../../Kernels/index.cl" suffix(,)
+    0};
+static const char norm_cl[] = {
+#embed "../../Kernels/norm.cl" suffix(,)
+    0};
+static const char optimizer_cl[] = {
+#embed "../../Kernels/optimizer.cl" suffix(,)
+    0};
+static const char philox_h[] = {
+#embed "../../Kernels/philox.h" suffix(,)
+    0};
+static const char random_cl[] = {
+#embed "../../Kernels/random.cl" suffix(,)
+    0};
+static const char random_functions_cl[] = {
+#embed "../../Kernels/random_functions.cl" suffix(,)
+    0};
+static const char reduce_cl[] = {
+#embed "../../Kernels/reduce.cl" suffix(,)
+    0};
+static const char softmax_cl[] = {
+#embed "../../Kernels/softmax.cl" suffix(,)
+    0};
+static const char statistics_cl[] = {
+#embed "../../Kernels/statistics.cl" suffix(,)
+    0};
+
+static const struct GimbalKernelSource table[] = {
+    {"argmax.cl", argmax_cl},
+    {"batch_norm.cl", batch_norm_cl},
+    {"common.cl", common_cl},
+    {"cross_entropy.cl", cross_entropy_cl},
+    {"elementwise.cl", elementwise_cl},
+    {"elementwise.h", elementwise_h},
+    {"fill.cl", fill_cl},
+    {"functions.cl", functions_cl},
+    {"gemm.cl", gemm_cl},
+    {"gemm_output.cl", gemm_output_cl},
+    {"gemm_panels.cl", gemm_panels_cl},
+    {"gemm_plain.cl", gemm_plain_cl},
+    {"index.cl", index_cl},
+    {"norm.cl", norm_cl},
+    {"optimizer.cl", optimizer_cl},
+    {"philox.h", philox_h},
+    {"random.cl", random_cl},
+    {"random_functions.cl", random_functions_cl},
+    {"reduce.cl", reduce_cl},
+    {"softmax.cl", softmax_cl},
+    {"statistics.cl", statistics_cl},
+};
+
+const struct GimbalKernelSource *const gimbalKernelSources = table;
+const int gimbalKernelSourceCount = sizeof table / sizeof table[0];

@@ -1,0 +1,61 @@
+/// Batch normalisation of [batch, channels] or [batch, channels, length] (Ioffe and Szegedy 2015).
+///
+/// In training, each channel is normalised by the mean and variance of the batch, which needs more than one value per
+/// channel; in evaluation, by running estimates of both.
+public final class BatchNorm1d: Layer, ModeDependent {
+    /// γ, [channels]; nil without `isAffine`.
+    public let weight: Parameter?
+    /// β, [channels]; nil without `isAffine`.
+    public let bias: Parameter?
+    /// [channels]; nil without `tracksRunningStatistics`.
+    public let runningMean: Buffer?
+    /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
+    public let runningVar: Buffer?
+    public let numBatchesTracked: Counter?
+
+    public let channels: Int
+    public let epsilon: Double
+    /// The weight of a new batch in the running estimates; nil gives every batch the same weight.
+    public let momentum: Double?
+    public var isTraining = true
+
+    /// - Parameters:
+    ///   - channels: size of the second axis.
+    ///   - epsilon: added to the variance before its root is taken.
+    ///   - isAffine: whether γ and β are there, at first 1 and 0.
+    ///   - tracksRunningStatistics: without, evaluation uses the statistics of its batch as well.
+    public init(
+        _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = true,
+        tracksRunningStatistics: Bool = true, device: Device = .current
+    ) {
+        require(channels > 0, "BatchNorm1d", "needs a positive number of channels, not \(channels)")
+        self.channels = channels
+        self.epsilon = epsilon
+        self.momentum = momentum
+        weight = isAffine ? Parameter(.ones([channels], device: device)) : nil
+        bias = isAffine ? Parameter(.zeros([channels], device: device)) : nil
+        runningMean = tracksRunningStatistics ? Buffer(.zeros([channels], device: device)) : nil
+        runningVar = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
+        numBatchesTracked = tracksRunningStatistics ? Counter() : nil
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        require(
+            (2...3).contains(input.rank) && input.shape[1] == channels, "BatchNorm1d",
+            "needs [batch, \(channels)] or [batch, \(channels), length], not \(input.shape)")
+        let running = runningMean.flatMap { mean in runningVar.map { (mean: mean.value, variance: $0.value) } }
+        if let running, !isTraining {
+            return input.batchNormalized(
+                scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
+                epsilon: epsilon)
+        }
+        // The second run of a checkpointed block sees a batch that has been counted.
+        let counts = isTraining && !GradientMode.isRecomputing
+        if counts { numBatchesTracked?.value += 1 }
+        return input.batchNormalized(
+            scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
+            momentum: momentum ?? 1 / Double(numBatchesTracked?.value ?? 1), epsilon: epsilon)
+    }
+
+    public var description: String { "BatchNorm1d(\(channels))" }
+}

@@ -1,0 +1,22 @@
+/// Drops elements at random in training, and passes everything on in evaluation (Srivastava et al. 2014).
+public final class Dropout: Layer, ModeDependent {
+    /// Of dropping an element.
+    public let probability: Double
+    public var isTraining = true
+    private let generator: RandomGenerator?
+
+    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
+        require((0...1).contains(probability), "Dropout", "a probability in [0, 1], not \(probability)")
+        self.probability = probability
+        self.generator = generator
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        if !isTraining || probability == 0 { return input }
+        if probability == 1 { return input * 0 }
+        return input.droppedOut(probability: probability, generator: generator ?? .current)
+    }
+
+    public var description: String { "Dropout(\(probability))" }
+}

@@ -1,0 +1,67 @@
+import Foundation
+
+/// Files that make the next start faster and that may be lost at any time: built programs and tuned tile sizes.
+///
+/// Every entry is stored with its full key and a checksum. What is missing, damaged or cannot be written is as if it had never
+/// been there.
+struct CacheFolder: Sendable {
+    let path: String
+
+    /// `$GIMBAL_CACHE_DIR`, else `$XDG_CACHE_HOME/gimbal`, else `~/.cache/gimbal`.
+    static func standard(environment: [String: String] = ProcessInfo.processInfo.environment) -> CacheFolder {
+        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let path =
+            value("GIMBAL_CACHE_DIR") ?? value("XDG_CACHE_HOME").map { $0 + "/gimbal" }
+            ?? (value("HOME") ?? NSHomeDirectory()) + "/.cache/gimbal"
+        return CacheFolder(path: path)
+    }
+
+    private static let magic = Array("gimbal cache 1\n".utf8)
+
+    func read(_ key: String, kind: String) -> [UInt8]? {
+        guard let data = FileManager.default.contents(atPath: file(key, kind: kind)) else { return nil }
+        var rest = ArraySlice(data)
+        func take(_ count: Int) -> ArraySlice<UInt8>? {
+            guard count >= 0, rest.count >= count else { return nil }
+            defer { rest = rest.dropFirst(count) }
+            return rest.prefix(count)
+        }
+        func takeNumber() -> UInt64? {
+            take(8).map { $0.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+        }
+        guard take(Self.magic.count).map(Array.init) == Self.magic,
+            let keySize = takeNumber(), let storedKey = take(Int(clamping: keySize)), Array(storedKey) == Array(key.utf8),
+            let size = takeNumber(), let checksum = takeNumber(), let bytes = take(Int(clamping: size)),
+            rest.isEmpty, fingerprint(bytes) == checksum
+        else { return nil }
+        return Array(bytes)
+    }
+
+    /// Stores an entry: written aside, then renamed, so that a reader finds all of it or nothing.
+    func write(_ bytes: [UInt8], key: String, kind: String) {
+        func number(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        let keyBytes = Array(key.utf8)
+        let entry =
+            Self.magic + number(UInt64(keyBytes.count)) + keyBytes + number(UInt64(bytes.count))
+            + number(fingerprint(bytes)) + bytes
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        let target = file(key, kind: kind)
+        let aside = "\(target).\(ProcessInfo.processInfo.processIdentifier).\(UInt32.random(in: 0 ... .max))"
+        guard FileManager.default.createFile(atPath: aside, contents: Data(entry)) else { return }
+        if rename(aside, target) != 0 { unlink(aside) }
+    }
+
+    func remove(_ key: String, kind: String) {
+        unlink(file(key, kind: kind))
+    }
+
+    func file(_ key: String, kind: String) -> String {
+        let name = String(fingerprint(key.utf8), radix: 16)
+        return "\(path)/\(kind)-\(String(repeating: "0", count: 16 - name.count))\(name)"
+    }
+}
+
+/// The 64-bit FNV-1a hash of some bytes.
+func fingerprint(_ bytes: some Sequence<UInt8>) -> UInt64 {
+    bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+}

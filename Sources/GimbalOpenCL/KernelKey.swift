@@ -1,0 +1,138 @@
+import GimbalBackend
+
+/// The kernels, each named by its function in the files of `Kernels`.
+enum KernelName: String, Sendable {
+    case elementwise, fill, reduce, argmax
+    case gemm
+    case gemmPanels = "gemm_panels"
+    case packPanels = "pack_panels"
+    case gemmPlain = "gemm_plain"
+    case softmax
+    case softmaxGradient = "softmax_gradient"
+    case crossEntropy = "cross_entropy"
+    case crossEntropyGradient = "cross_entropy_gradient"
+    case moments
+    case finishMoments = "finish_moments"
+    case normalizeChannels = "normalize_channels"
+    case gradientSums = "gradient_sums"
+    case finishGradients = "finish_gradients"
+    case inputGradient = "input_gradient"
+    case randomUniform = "random_uniform"
+    case randomNormal = "random_normal"
+    case dropout, gather
+    case scatterAdd = "scatter_add"
+    case normShares = "norm_shares"
+    case finishNorm = "finish_norm"
+    case clip, sgd, adam
+    case statisticsShares = "statistics_shares"
+    case finishStatistics = "finish_statistics"
+
+    /// The files whose texts make up the program, in order.
+    var files: [String] {
+        switch self {
+        case .elementwise: ["common.cl", "functions.cl", "elementwise.h", "elementwise.cl"]
+        case .fill: ["common.cl", "fill.cl"]
+        case .reduce: ["common.cl", "reduce.cl"]
+        case .argmax: ["common.cl", "argmax.cl"]
+        case .gemm: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm.cl"]
+        case .gemmPanels, .packPanels:
+            ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm_panels.cl"]
+        case .gemmPlain: ["common.cl", "gemm_plain.cl"]
+        case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
+        case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
+        case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
+            ["common.cl", "batch_norm.cl"]
+        case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
+        case .gather, .scatterAdd: ["common.cl", "index.cl"]
+        case .normShares, .finishNorm, .clip: ["common.cl", "norm.cl"]
+        case .sgd, .adam: ["common.cl", "optimizer.cl"]
+        case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        }
+    }
+}
+
+/// The macros of the kernels; the files of `Kernels` explain them.
+enum KernelMacro: String, Sendable {
+    case kind = "KIND"
+    case operation = "OPERATION"
+    case activation = "ACTIVATION"
+    case reduction = "REDUCTION"
+    case rank = "RANK"
+    case keptRank = "KEPT_RANK"
+    case reducedRank = "REDUCED_RANK"
+    case width = "WIDTH"
+    case xWidth = "X_WIDTH"
+    case yWidth = "Y_WIDTH"
+    case xKFirst = "X_K_FIRST"
+    case yNFirst = "Y_N_FIRST"
+    case tileM = "TILE_M"
+    case tileN = "TILE_N"
+    case tileK = "TILE_K"
+    case workM = "WORK_M"
+    case workN = "WORK_N"
+    case vector = "VECTOR"
+    case rows = "ROWS"
+    case columns = "COLUMNS"
+    case length = "LENGTH"
+    case hasBias = "HAS_BIAS"
+    case accumulates = "ACCUMULATES"
+    case isInteger = "IS_INTEGER"
+    case isLogarithmic = "IS_LOGARITHMIC"
+    case hasScale = "HAS_SCALE"
+    case hasShift = "HAS_SHIFT"
+    case hasRunning = "HAS_RUNNING"
+    case fromVariance = "FROM_VARIANCE"
+    case scaleGradient = "SCALE_GRADIENT"
+    case shiftGradient = "SHIFT_GRADIENT"
+    case normKind = "NORM_KIND"
+    case aligned = "ALIGNED"
+    case hasVelocity = "HAS_VELOCITY"
+    case isNesterov = "IS_NESTEROV"
+    case isFirstStep = "IS_FIRST_STEP"
+    case decoupled = "DECOUPLED"
+    case lanes = "LANES"
+    case slots = "SLOTS"
+    case lanesFirst = "LANES_FIRST"
+    case wideIndex = "WIDE_INDEX"
+    case usesFloat64 = "USES_FLOAT64"
+    case xType = "X_TYPE"
+    case yType = "Y_TYPE"
+    case zType = "Z_TYPE"
+    case outType = "OUT_TYPE"
+    case biasType = "BIAS_TYPE"
+    case tableType = "TABLE_TYPE"
+    case valueType = "VALUE_TYPE"
+}
+
+/// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the
+/// kernel is built.
+struct KernelKey: Hashable, Sendable {
+    enum Setting: Hashable, Sendable {
+        case number(KernelMacro, Int)
+        case flag(KernelMacro, Bool)
+        case type(KernelMacro, DType)
+        case unary(KernelMacro, UnaryOperation.Kind)
+        case binary(KernelMacro, BinaryOperation.Kind)
+        case integer(KernelMacro, BinaryOperation.Kind)
+
+        /// The compiler option, such as `-DRANK=2`.
+        var option: String {
+            switch self {
+            case .number(let macro, let value): "-D\(macro.rawValue)=\(value)"
+            case .flag(let macro, let value): "-D\(macro.rawValue)=\(value ? 1 : 0)"
+            case .type(let macro, let value): "-D\(macro.rawValue)=\(value)"
+            case .unary(let macro, let value): "-D\(macro.rawValue)=unary_\(value.rawValue)"
+            case .binary(let macro, let value): "-D\(macro.rawValue)=binary_\(value.rawValue)"
+            case .integer(let macro, let value): "-D\(macro.rawValue)=integer_\(value.rawValue)"
+            }
+        }
+    }
+
+    let name: KernelName
+    var settings: [Setting]
+
+    init(_ name: KernelName, _ settings: [Setting] = []) {
+        self.name = name
+        self.settings = settings
+    }
+}

@@ -1,0 +1,145 @@
+import COpenCL
+import Foundation
+import GimbalBackend
+import GimbalKernels
+
+/// Builds kernels when they are first wanted and keeps them: in memory by key, and their programs on disk, so that the
+/// next start compiles nothing. Not thread-safe; its owner locks it.
+struct KernelLibrary {
+    private let device: OpenCLDevice
+    private let context: cl_context
+    private let cache: CacheFolder
+    /// Makes a program missing from the cache an error, by which tests prove that a start compiles nothing.
+    private let forbidsCompilation: Bool
+    /// Options that every program is built with.
+    private let commonOptions: String
+    private var kernels: [KernelKey: cl_kernel] = [:]
+    /// Programs built from source so far, as opposed to loaded from the cache.
+    private(set) var programsCompiled = 0
+
+    init(device: OpenCLDevice, context: cl_context, cache: CacheFolder, forbidsCompilation: Bool) {
+        self.device = device
+        self.context = context
+        self.cache = cache
+        self.forbidsCompilation = forbidsCompilation
+        // Nothing that would let the compiler assume away NaN or infinity.
+        commonOptions =
+            "-cl-std=CL1.2" + (device.roundsDivisionsCorrectly ? " -cl-fp32-correctly-rounded-divide-sqrt" : "")
+    }
+
+    /// The kernel of `key`, built if it is new.
+    /// - Throws: `GimbalError.kernelBuildFailed`.
+    mutating func kernel(_ key: KernelKey) throws -> cl_kernel {
+        if let kernel = kernels[key] { return kernel }
+        let source = key.name.files.map(kernelText).joined(separator: "\n")
+        let options = ([commonOptions] + key.settings.map(\.option)).joined(separator: " ")
+        let kernel = try build(name: key.name.rawValue, source: source, options: options)
+        kernels[key] = kernel
+        return kernel
+    }
+
+    /// Builds one kernel of a program: out of the cache if it is there, else from source.
+    mutating func build(name: String, source: String, options: String) throws -> cl_kernel {
+        let key = [
+            source, options, device.description.name, device.description.driver, device.platformVersion,
+        ].joined(separator: "\n\u{1F}\n")
+        if let binary = cache.read(key, kind: "program"), let kernel = load(name: name, binary: binary) {
+            return kernel
+        }
+        if forbidsCompilation {
+            throw buildFailure(
+                name: name, options: options,
+                log: "the program is not in the cache folder \(cache.path), and GIMBAL_FORBID_COMPILATION is set")
+        }
+        let program = try compile(name: name, source: source, options: options)
+        defer { clReleaseProgram(program) }
+        programsCompiled += 1
+        if let binary = binary(of: program) { cache.write(binary, key: key, kind: "program") }
+        guard let kernel = createKernel(name, program) else {
+            throw buildFailure(name: name, options: options, log: "the program has no kernel of this name")
+        }
+        return kernel
+    }
+
+    private func compile(name: String, source: String, options: String) throws -> cl_program {
+        var code: cl_int = 0
+        let program = source.withCString { text in
+            var text: UnsafePointer<CChar>? = text
+            return clCreateProgramWithSource(context, 1, &text, nil, &code)
+        }
+        guard let program, code == CL_SUCCESS else {
+            throw buildFailure(name: name, options: options, log: nameOfOpenCLError(code))
+        }
+        code = build(program, options: options)
+        guard code == CL_SUCCESS else {
+            let log = readText {
+                clGetProgramBuildInfo(program, device.id, cl_program_build_info(CL_PROGRAM_BUILD_LOG), $0, $1, $2)
+            }
+            clReleaseProgram(program)
+            throw buildFailure(name: name, options: options, log: "\(nameOfOpenCLError(code))\n\(log)")
+        }
+        return program
+    }
+
+    private func load(name: String, binary: [UInt8]) -> cl_kernel? {
+        var code: cl_int = 0
+        var status: cl_int = 0
+        var size = binary.count
+        var id: cl_device_id? = device.id
+        let program = binary.withUnsafeBufferPointer { bytes in
+            var bytes = bytes.baseAddress
+            return clCreateProgramWithBinary(context, 1, &id, &size, &bytes, &status, &code)
+        }
+        guard let program, code == CL_SUCCESS else { return nil }
+        defer { clReleaseProgram(program) }
+        guard build(program, options: "") == CL_SUCCESS else { return nil }
+        return createKernel(name, program)
+    }
+
+    private func build(_ program: cl_program, options: String) -> cl_int {
+        var id: cl_device_id? = device.id
+        return clBuildProgram(program, 1, &id, options, nil, nil)
+    }
+
+    private func createKernel(_ name: String, _ program: cl_program) -> cl_kernel? {
+        var code: cl_int = 0
+        let kernel = clCreateKernel(program, name, &code)
+        return code == CL_SUCCESS ? kernel : nil
+    }
+
+    private func binary(of program: cl_program) -> [UInt8]? {
+        var size = 0
+        guard
+            clGetProgramInfo(
+                program, cl_program_info(CL_PROGRAM_BINARY_SIZES), MemoryLayout<Int>.size, &size, nil) == CL_SUCCESS,
+            size > 0
+        else { return nil }
+        var bytes = [UInt8](repeating: 0, count: size)
+        let code = bytes.withUnsafeMutableBufferPointer { buffer in
+            var pointer = buffer.baseAddress
+            return clGetProgramInfo(
+                program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout<UnsafeMutablePointer<UInt8>?>.size, &pointer,
+                nil)
+        }
+        return code == CL_SUCCESS ? bytes : nil
+    }
+
+    private func buildFailure(name: String, options: String, log: String) -> GimbalError {
+        .kernelBuildFailed(kernel: name, options: options, device: device.description.name, log: log)
+    }
+
+    /// Gives the kernels back. The queue must be empty.
+    mutating func release() {
+        for kernel in kernels.values { clReleaseKernel(kernel) }
+        kernels = [:]
+    }
+}
+
+/// The text of a file of `Kernels`.
+func kernelText(_ file: String) -> String {
+    for source in UnsafeBufferPointer(start: gimbalKernelSources, count: Int(gimbalKernelSourceCount))
+    where String(cString: source.name) == file {
+        return String(cString: source.text)
+    }
+    preconditionFailure("the kernel file \(file) is not embedded; Sources/GimbalKernels lists what is")
+}

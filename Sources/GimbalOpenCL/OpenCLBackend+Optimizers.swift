@@ -1,0 +1,94 @@
+import GimbalBackend
+
+extension OpenCLBackend {
+    // MARK: Gradient clipping
+
+    public func norm(_ views: [TensorView], p: Double, out: TensorView) {
+        guard areFloat32("norm", views + [out]) else { return }
+        reportingErrors {
+            let kind = p == 1 ? 1 : p == 2 ? 2 : p == .infinity ? 3 : 0
+            var plan = foldPlan(outputs: 1, length: 1 << 20)
+            plan.slots = 1
+            let slice = plan.lanes * 64 * (openCLDevice.isCPU ? 32 : 1)
+            let counts = views.map { ($0.elementCount + slice - 1) / slice }
+            let shares = try allocate([counts.reduce(0, +)], .float32)
+            let isWide = needsWideIndex(views)
+            let settings = plan.settings + [.number(.normKind, kind), .flag(.wideIndex, isWide)]
+            var first = 0
+            for (view, count) in zip(views, counts) where count > 0 {
+                launch(
+                    KernelKey(.normShares, settings), groups: (count, 1, 1), groupSize: plan.groupSize,
+                    [
+                        .view(view), .view(shares.storage, first), .float(p),
+                        .index(view.elementCount, isWide: isWide), .index(slice, isWide: isWide),
+                    ])
+                first += count
+            }
+            launch(
+                KernelKey(.finishNorm, settings), groups: (1, 1, 1), groupSize: plan.groupSize,
+                [.buffer(shares.storage), .view(out), .float(p), .index(first, isWide: isWide)])
+        }
+    }
+
+    public func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double) {
+        guard areFloat32("clip", views + [norm]) else { return }
+        for view in views {
+            let isWide = needsWideIndex([view])
+            launch(
+                KernelKey(.clip, [.flag(.aligned, view.isAligned), .flag(.wideIndex, isWide)]),
+                count: (view.elementCount + 3) / 4,
+                [.view(view), .view(norm), .float(maxNorm), .index(view.elementCount, isWide: isWide)])
+        }
+    }
+
+    // MARK: Steps
+
+    public func sgdStep(
+        _ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings
+    ) {
+        let arenas = [weights, gradient] + [velocity].compactMap { $0 }
+        guard areFloat32("sgdStep", arenas) else { return }
+        let isWide = needsWideIndex(arenas)
+        let key = KernelKey(
+            .sgd,
+            [
+                .flag(.aligned, arenas.allSatisfy(\.isAligned)), .flag(.hasVelocity, velocity != nil),
+                .flag(.isNesterov, settings.isNesterov), .flag(.isFirstStep, settings.isFirstStep),
+                .flag(.wideIndex, isWide),
+            ])
+        launch(
+            key, count: (weights.elementCount + 3) / 4,
+            arenas.map { .view($0) } + [
+                .floats([settings.learningRate, settings.momentum, 1 - settings.dampening, settings.weightDecay]),
+                .index(weights.elementCount, isWide: isWide),
+            ])
+    }
+
+    public func adamStep(
+        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
+        _ settings: AdamSettings
+    ) {
+        let arenas = [weights, gradient, firstMoment, secondMoment]
+        guard areFloat32("adamStep", arenas) else { return }
+        let isWide = needsWideIndex(arenas)
+        let corrections = settings.biasCorrections
+        let decay =
+            settings.decouplesWeightDecay
+            ? 1 - settings.learningRate * settings.weightDecay : settings.weightDecay
+        let key = KernelKey(
+            .adam,
+            [
+                .flag(.aligned, arenas.allSatisfy(\.isAligned)), .flag(.decoupled, settings.decouplesWeightDecay),
+                .flag(.wideIndex, isWide),
+            ])
+        launch(
+            key, count: (weights.elementCount + 3) / 4,
+            arenas.map { .view($0) } + [
+                .floats([
+                    settings.beta1, 1 - settings.beta1, settings.beta2, 1 - settings.beta2,
+                    settings.learningRate / corrections.first, 1 / corrections.second, settings.epsilon, decay,
+                ]),
+                .index(weights.elementCount, isWide: isWide),
+            ])
+    }
+}

@@ -1,0 +1,140 @@
+import GimbalBackend
+
+/// The axes of a reduction, collapsed: those kept, with both views' strides, and those folded, with the input's.
+private struct ReductionAxes {
+    var kept: (sizes: [Int], x: [Int], out: [Int]) = ([], [], [])
+    var reduced: (sizes: [Int], x: [Int]) = ([], [])
+
+    init(_ x: TensorView, _ out: TensorView) {
+        var target = out
+        target.shape = x.shape
+        for axis in 0..<x.shape.rank where out.shape[axis] == 1 && x.shape[axis] != 1 { target.strides[axis] = 0 }
+        var isReduced = [Bool](repeating: false, count: x.shape.rank)
+        for axis in 0..<x.shape.rank { isReduced[axis] = out.shape[axis] != x.shape[axis] }
+
+        // Neighbours of one sort become one axis where both views step through them without a gap.
+        for axis in 0..<x.shape.rank where x.shape[axis] != 1 {
+            let size = x.shape[axis]
+            if isReduced[axis] {
+                if axis > 0, isReduced[axis - 1], let last = reduced.x.last, last == x.strides[axis] * size {
+                    reduced.sizes[reduced.sizes.count - 1] *= size
+                    reduced.x[reduced.x.count - 1] = x.strides[axis]
+                } else {
+                    reduced.sizes.append(size)
+                    reduced.x.append(x.strides[axis])
+                }
+            } else if let lastX = kept.x.last, let lastOut = kept.out.last, lastX == x.strides[axis] * size,
+                lastOut == out.strides[axis] * size
+            {
+                kept.sizes[kept.sizes.count - 1] *= size
+                kept.x[kept.x.count - 1] = x.strides[axis]
+                kept.out[kept.out.count - 1] = out.strides[axis]
+            } else {
+                kept.sizes.append(size)
+                kept.x.append(x.strides[axis])
+                kept.out.append(out.strides[axis])
+            }
+        }
+        if kept.sizes.isEmpty { kept = ([1], [1], [1]) }
+        if reduced.sizes.isEmpty { reduced = ([1], [1]) }
+    }
+
+    var outputs: Int { kept.sizes.reduce(1, *) }
+    var length: Int { reduced.sizes.reduce(1, *) }
+    /// In the order of the kernel's structure.
+    var numbers: [Int] { kept.sizes + kept.x + kept.out + reduced.sizes + reduced.x }
+}
+
+extension OpenCLBackend {
+    public func reduce(_ reduction: Reduction, _ x: TensorView, out: TensorView, accumulates: Bool) {
+        guard out.elementCount > 0, supports("reduce", [x, out]) else { return }
+        reportingErrors {
+            let axes = ReductionAxes(x, out)
+            let innermostReduced = axes.reduced.x.last.map(abs) ?? Int.max
+            let innermostKept = axes.kept.x.last.map(abs) ?? Int.max
+            let plan = foldPlan(
+                outputs: axes.outputs, length: axes.length,
+                foldsContiguousAxis: axes.outputs == 1 || innermostReduced <= innermostKept, canSplit: true)
+            let isWide = needsWideIndex([x, out])
+            let isInteger = !x.dtype.isFloatingPoint && !out.dtype.isFloatingPoint
+            guard plan.splits > 1 else {
+                fold(
+                    reduction, x, axes, out, plan, splitSize: axes.length, splitStride: 0, accumulates: accumulates,
+                    isInteger: isInteger, isWide: isWide)
+                return
+            }
+            let splitSize = (axes.length + plan.splits - 1) / plan.splits
+            let splits = (axes.length + splitSize - 1) / splitSize
+            var exact = plan
+            exact.splits = splits
+            let shares = try allocate([splits, axes.outputs], isInteger ? .int32 : .float32)
+            var partial = axes
+            partial.kept.out = Shape(axes.kept.sizes).contiguousStrides
+            fold(
+                reduction, x, partial, shares, exact, splitSize: splitSize, splitStride: axes.outputs,
+                accumulates: false, isInteger: isInteger, isWide: isWide)
+
+            var rest = axes
+            rest.kept.x = partial.kept.out
+            rest.reduced = ([splits], [axes.outputs])
+            let restPlan = foldPlan(
+                outputs: axes.outputs, length: splits, foldsContiguousAxis: axes.outputs == 1)
+            fold(
+                reduction, shares, rest, out, restPlan, splitSize: splits, splitStride: 0, accumulates: accumulates,
+                isInteger: isInteger, isWide: isWide)
+        }
+    }
+
+    private func fold(
+        _ reduction: Reduction, _ x: TensorView, _ axes: ReductionAxes, _ out: TensorView, _ plan: FoldPlan,
+        splitSize: Int, splitStride: Int, accumulates: Bool, isInteger: Bool, isWide: Bool
+    ) {
+        let number =
+            switch reduction {
+            case .sum: 0
+            case .product: 1
+            case .maximum: 2
+            case .minimum: 3
+            }
+        let key = KernelKey(
+            .reduce,
+            plan.settings + [
+                .number(.reduction, number), .number(.keptRank, axes.kept.sizes.count),
+                .number(.reducedRank, axes.reduced.sizes.count), .flag(.isInteger, isInteger),
+                .flag(.accumulates, accumulates && reduction == .sum), .type(.xType, x.dtype),
+                .type(.outType, out.dtype), .flag(.wideIndex, isWide),
+                .flag(.usesFloat64, x.dtype == .float64 || out.dtype == .float64),
+            ])
+        launch(
+            key, groups: (plan.groups(axes.outputs), plan.splits, 1), groupSize: plan.groupSize,
+            [
+                .view(out), .view(x), .indices(axes.numbers, isWide: isWide), .index(axes.outputs, isWide: isWide),
+                .index(axes.length, isWide: isWide), .index(splitSize, isWide: isWide),
+                .index(splitStride, isWide: isWide),
+            ])
+    }
+
+    public func argMaximum(_ x: TensorView, out: TensorView) {
+        guard out.elementCount > 0, supports("argMaximum", [x]) else { return }
+        let last = x.shape.rank - 1
+        var rows = x
+        rows.shape.sizes.removeLast()
+        rows.strides.removeLast()
+        let (sizes, strides) = collapseAxes([rows, out])
+        let isWide = needsWideIndex([x, out])
+        let plan = foldPlan(outputs: out.elementCount, length: x.shape[last])
+        let key = KernelKey(
+            .argmax,
+            plan.settings + [
+                .number(.rank, sizes.count), .type(.xType, x.dtype), .flag(.isInteger, !x.dtype.isFloatingPoint),
+                .flag(.wideIndex, isWide), .flag(.usesFloat64, x.dtype == .float64),
+            ])
+        launch(
+            key, groups: (plan.groups(out.elementCount), 1, 1), groupSize: plan.groupSize,
+            [
+                .view(out), .view(x), .indices(sizes + strides[0] + strides[1], isWide: isWide),
+                .index(out.elementCount, isWide: isWide), .int32(x.shape[last]),
+                .index(x.strides[last], isWide: isWide),
+            ])
+    }
+}

@@ -1,0 +1,51 @@
+import GimbalBackend
+
+extension OpenCLBackend {
+    public func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool) {
+        guard x.elementCount > 0, areFloat32("softmax", [x, out]) else { return }
+        foldRows(.softmax, x, [.flag(.isLogarithmic, isLogarithmic)], [.view(out), .view(x)])
+    }
+
+    public func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool) {
+        guard y.elementCount > 0, areFloat32("softmaxGradient", [y, outputGradient, out]) else { return }
+        foldRows(
+            .softmaxGradient, y, [.flag(.isLogarithmic, isLogarithmic)],
+            [.view(out), .view(y), .view(outputGradient)])
+    }
+
+    public func crossEntropy(
+        _ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView
+    ) {
+        guard logits.elementCount > 0, areFloat32("crossEntropy", [logits, losses, logNormalizers]) else { return }
+        foldRows(
+            .crossEntropy, logits, [],
+            [.view(logits), .view(targets), .view(losses), .view(logNormalizers), .int64(targets.strides[0])])
+    }
+
+    public func crossEntropyGradient(
+        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+    ) {
+        guard areFloat32("crossEntropyGradient", [logits, logNormalizers, lossGradient, out]) else { return }
+        let isWide = needsWideIndex([logits])
+        launch(
+            KernelKey(.crossEntropyGradient, [.flag(.wideIndex, isWide)]), count: logits.elementCount,
+            [
+                .view(logits), .view(targets), .view(logNormalizers), .view(lossGradient), .view(out),
+                .int64(targets.strides[0]), .int64(lossGradient.strides[0]),
+                .index(logits.elementCount, isWide: isWide), .index(logits.shape[1], isWide: isWide),
+            ])
+    }
+
+    /// Launches a kernel that folds each row of contiguous [rows, columns] and ends its arguments with these two sizes.
+    private func foldRows(
+        _ kernel: KernelName, _ x: TensorView, _ settings: [KernelKey.Setting], _ arguments: [KernelArgument]
+    ) {
+        let (rows, columns) = (x.shape[0], x.shape[1])
+        let isWide = needsWideIndex([x])
+        let plan = foldPlan(outputs: rows, length: columns)
+        launch(
+            KernelKey(kernel, settings + plan.settings + [.flag(.wideIndex, isWide)]),
+            groups: (plan.groups(rows), 1, 1), groupSize: plan.groupSize,
+            arguments + [.index(rows, isWide: isWide), .index(columns, isWide: isWide)])
+    }
+}

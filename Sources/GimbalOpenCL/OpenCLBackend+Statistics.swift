@@ -1,0 +1,31 @@
+import GimbalBackend
+
+extension OpenCLBackend {
+    public func statistics(_ x: TensorView, segments: TensorView, out: TensorView) {
+        let count = segments.shape[0]
+        guard count > 0, areFloat32("statistics", [x, out]) else { return }
+        reportingErrors {
+            // Five floats and four counts; see `Share` in statistics.cl.
+            let shareSize = 9
+            let plan = foldPlan(outputs: count, length: x.elementCount / count, canSplit: true)
+            let lanes = openCLDevice.isCPU ? 1 : 256
+            let isWide = needsWideIndex([x])
+            let wide = KernelKey.Setting.flag(.wideIndex, isWide)
+            // A launch counts at most 65,535 groups in its second dimension.
+            for start in stride(from: 0, to: count, by: 65_535) {
+                let part = min(65_535, count - start)
+                let shares = try allocate([part, plan.splits, shareSize], .float32)
+                launch(
+                    KernelKey(.statisticsShares, [.number(.lanes, lanes), .number(.slots, 1), wide]),
+                    groups: (plan.splits, part, 1), groupSize: lanes,
+                    [.view(x), .view(segments.storage, segments.offset + 2 * start), .buffer(shares.storage)])
+                launch(
+                    KernelKey(.finishStatistics, [wide]), count: part, groupSize: 64,
+                    [
+                        .buffer(shares.storage), .view(out.storage, out.offset + start * Statistic.allCases.count),
+                        .index(part, isWide: isWide), .index(plan.splits, isWide: isWide),
+                    ])
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+import COpenCL
+import Foundation
+import GimbalBackend
+import Synchronization
+
+/// Trains on an OpenCL device: one context, one in-order queue, and kernels specialised as they are first wanted.
+///
+/// Calls queue work and return; the host waits only in `download` and `synchronize`. Safe to use from several threads, whose
+/// operations then run in the order in which they were called.
+public final class OpenCLBackend: Backend, @unchecked Sendable {
+    public let errors = ErrorLatch()
+    public let realType = DType.float32
+    public var device: DeviceDescription { openCLDevice.description }
+
+    let openCLDevice: OpenCLDevice
+    let cache: CacheFolder
+    private let context: cl_context
+    private let queue: cl_command_queue
+    /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
+    private let launching: Mutex<Launching>
+    private let pool: Mutex<BufferPool>
+    /// Tile sizes of matrix products; see `tuneMatrixMultiply`.
+    let matrixTiles: Mutex<MatrixTiles>
+
+    private struct Launching: @unchecked Sendable {
+        var library: KernelLibrary
+        var staging: StagingRing
+        var sinceFlush = 0
+    }
+
+    /// Opens a device that `OpenCLDevices` found.
+    /// - Parameters:
+    ///   - id: such as `opencl:0`.
+    ///   - memoryLimitBytes: how much device memory tensors may occupy; nil for 95 % of what the device has. Drivers
+    ///     promise memory that they do not have, and fail when it is used; the limit fails in time.
+    ///   - cachePath: the folder for built programs; nil for `$GIMBAL_CACHE_DIR`, `$XDG_CACHE_HOME/gimbal` or
+    ///     `~/.cache/gimbal`.
+    ///   - forbidsCompilation: whether a program missing from that folder is an error, by which tests prove that a start
+    ///     compiles nothing; nil for whether the environment variable `GIMBAL_FORBID_COMPILATION` is 1.
+    /// - Throws: `GimbalError.noDevice`, `GimbalError.deviceFailed`.
+    public init(
+        id: String, memoryLimitBytes: Int? = nil, cachePath: String? = nil, forbidsCompilation: Bool? = nil
+    ) throws {
+        let device = try OpenCLDevices.find(id)
+        let cache = cachePath.map(CacheFolder.init(path:)) ?? .standard()
+        let deviceID = device.description.id
+        var code: cl_int = 0
+        var id: cl_device_id? = device.id
+        var properties: [cl_context_properties] = [
+            cl_context_properties(CL_CONTEXT_PLATFORM), cl_context_properties(bitPattern: device.platform), 0,
+        ]
+        let context = clCreateContext(&properties, 1, &id, nil, nil, &code)
+        try check(code, "creation of a context", on: deviceID)
+        let queue = clCreateCommandQueue(context, device.id, 0, &code)
+        try check(code, "creation of a queue", on: deviceID)
+
+        self.openCLDevice = device
+        self.cache = cache
+        self.context = context!
+        self.queue = queue!
+        let forbidsCompilation =
+            forbidsCompilation ?? (ProcessInfo.processInfo.environment["GIMBAL_FORBID_COMPILATION"] == "1")
+        launching = Mutex(
+            Launching(
+                library: KernelLibrary(
+                    device: device, context: context!, cache: cache, forbidsCompilation: forbidsCompilation),
+                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID)))
+        let limit = memoryLimitBytes ?? device.description.memoryBytes / 20 * 19
+        pool = Mutex(BufferPool(device: device, context: context!, limit: limit))
+        matrixTiles = Mutex(MatrixTiles(device: device))
+        useStoredTiles()
+    }
+
+    deinit {
+        clFinish(queue)
+        launching.withLock {
+            $0.staging.release()
+            $0.library.release()
+        }
+        pool.withLock { $0.trim() }
+        clReleaseCommandQueue(queue)
+        clReleaseContext(context)
+    }
+
+    /// Programs compiled from source since this backend was opened; 0 where all came from the cache.
+    public var programsCompiled: Int { launching.withLock { $0.library.programsCompiled } }
+
+    /// Builds a kernel from any source, to see that it builds.
+    /// - Throws: `GimbalError.kernelBuildFailed` with the compiler's log.
+    package func checkBuild(kernel: String, source: String, options: String) throws {
+        try launching.withLock { _ = try $0.library.build(name: kernel, source: source, options: options) }
+    }
+
+    // MARK: Memory
+
+    public func allocate(byteCount: Int) throws -> Storage {
+        let buffer = try pool.withLock { try $0.allocate(byteCount: byteCount) }
+        return Storage(backend: self, handle: UnsafeMutableRawPointer(buffer), byteCount: byteCount)
+    }
+
+    public func deallocate(_ handle: UnsafeMutableRawPointer, byteCount: Int) {
+        pool.withLock { $0.deallocate(cl_mem(handle), byteCount: byteCount) }
+    }
+
+    public var memoryUsage: MemoryUsage { pool.withLock { $0.usage } }
+
+    public func trimMemory() { pool.withLock { $0.trim() } }
+
+    public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int) {
+        guard bytes.count > 0 else { return }
+        reportingErrors {
+            try launching.withLock { state in
+                try state.staging.upload(bytes, to: storage.buffer, byteOffset: byteOffset)
+                try countLaunch(&state)
+            }
+        }
+    }
+
+    public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        guard bytes.count > 0 else { return try synchronize() }
+        let code = clEnqueueReadBuffer(
+            queue, storage.buffer, cl_bool(CL_TRUE), byteOffset, bytes.count, bytes.baseAddress!, 0, nil, nil)
+        // What failed first is the cause of what fails now.
+        try errors.throwIfSet()
+        try check(code, "download", on: device.id)
+    }
+
+    public func synchronize() throws {
+        let code = clFinish(queue)
+        try errors.throwIfSet()
+        try check(code, "synchronize", on: device.id)
+    }
+
+    // MARK: Launches
+
+    /// Queues a kernel. `groups` counts work-groups in up to three dimensions, `groupSize` the work-items of each.
+    func launch(_ key: KernelKey, groups: (Int, Int, Int), groupSize: Int, _ arguments: [KernelArgument]) {
+        reportingErrors {
+            try launching.withLock { state in
+                let kernel = try state.library.kernel(key)
+                try setArguments(of: kernel, arguments, operation: key.name.rawValue)
+                try enqueue(kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
+                try countLaunch(&state)
+            }
+        }
+    }
+
+    /// Queues a kernel over `count` work-items in groups of `groupSize`; nothing where there are none.
+    func launch(_ key: KernelKey, count: Int, groupSize: Int = 256, _ arguments: [KernelArgument]) {
+        guard count > 0 else { return }
+        launch(key, groups: ((count + groupSize - 1) / groupSize, 1, 1), groupSize: groupSize, arguments)
+    }
+
+    /// Queues a copy of bytes between different buffers.
+    func copyBytes(from source: Storage, at sourceOffset: Int, to target: Storage, at targetOffset: Int, count: Int) {
+        reportingErrors {
+            try launching.withLock { state in
+                try check(
+                    clEnqueueCopyBuffer(
+                        queue, source.buffer, target.buffer, sourceOffset, targetOffset, count, 0, nil, nil),
+                    "copy", on: device.id)
+                try countLaunch(&state)
+            }
+        }
+    }
+
+    private func setArguments(of kernel: cl_kernel, _ arguments: [KernelArgument], operation: String) throws {
+        var index: cl_uint = 0
+        func set(_ size: Int, _ bytes: UnsafeRawPointer) throws {
+            try check(clSetKernelArg(kernel, index, size, bytes), operation, on: device.id)
+            index += 1
+        }
+        func set<Value>(_ value: Value) throws {
+            try withUnsafeBytes(of: value) { try set($0.count, $0.baseAddress!) }
+        }
+        for argument in arguments {
+            switch argument {
+            case .view(let storage, let offset):
+                try set(storage.buffer as cl_mem?)
+                try set(UInt64(offset))
+            case .buffer(let storage): try set(storage.buffer as cl_mem?)
+            case .int32(let value): try set(Int32(value))
+            case .int64(let value): try set(Int64(value))
+            case .bits64(let value): try set(value)
+            case .index(let value, isWide: true): try set(Int64(value))
+            case .index(let value, isWide: false): try set(UInt32(truncatingIfNeeded: value))
+            case .indices(let values, isWide: true):
+                try values.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
+            case .indices(let values, isWide: false):
+                try values.map { Int32($0) }.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
+            case .float(let value): try set(Float(value))
+            case .double(let value): try set(value)
+            case .floats(let values):
+                try values.map { Float($0) }.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
+            }
+        }
+    }
+
+    private func enqueue(_ kernel: cl_kernel, groups: (Int, Int, Int), groupSize: Int, operation: String) throws {
+        let code = withUnsafeTemporaryAllocation(of: Int.self, capacity: 6) { sizes in
+            (sizes[0], sizes[1], sizes[2]) = (groups.0 * groupSize, groups.1, groups.2)
+            (sizes[3], sizes[4], sizes[5]) = (groupSize, 1, 1)
+            return clEnqueueNDRangeKernel(
+                queue, kernel, 3, nil, sizes.baseAddress!, sizes.baseAddress! + 3, 0, nil, nil)
+        }
+        try check(code, operation, on: device.id)
+    }
+
+    /// Hands queued commands to the device now and then, so that it does not idle until the host waits.
+    private func countLaunch(_ state: inout Launching) throws {
+        state.sinceFlush += 1
+        guard state.sinceFlush >= 32 else { return }
+        state.sinceFlush = 0
+        try check(clFlush(queue), "flush", on: device.id)
+    }
+}
+
+/// An argument of a kernel.
+enum KernelArgument {
+    /// A buffer and an offset in elements: two arguments.
+    case view(Storage, Int)
+    case buffer(Storage)
+    case int32(Int)
+    case int64(Int)
+    case bits64(UInt64)
+    /// An INDEX or COUNT.
+    case index(Int, isWide: Bool)
+    /// A structure of INDEX.
+    case indices([Int], isWide: Bool)
+    case float(Double)
+    case double(Double)
+    /// A structure of float.
+    case floats([Double])
+
+    static func view(_ view: TensorView) -> KernelArgument { .view(view.storage, view.offset) }
+}
+
+extension Storage {
+    /// The buffer behind a storage of an `OpenCLBackend`.
+    var buffer: cl_mem { cl_mem(handle) }
+}

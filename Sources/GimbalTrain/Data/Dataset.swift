@@ -1,0 +1,213 @@
+import Gimbal
+
+/// Examples in the memory of the host: inputs of one shape, and for each a class or numbers to predict.
+///
+/// ```swift
+/// let (train, test) = Dataset.digits().split(trainFraction: 0.8, seed: 0)
+/// for batch in DataLoader(train, batchSize: 64).batches(epoch: 0) { … }
+/// ```
+public struct Dataset: Sendable {
+    /// All inputs, one after another, row-major.
+    public enum Inputs: Sendable {
+        /// Bytes as images have them; each stands for byte / divisor. Takes a quarter of the memory of floats.
+        case bytes([UInt8], divisor: Float)
+        case floats([Float])
+
+        var elementCount: Int {
+            switch self {
+            case .bytes(let bytes, _): bytes.count
+            case .floats(let floats): floats.count
+            }
+        }
+    }
+
+    /// What is to be predicted.
+    public enum Targets: Sendable {
+        /// One class for each example, an index into `names`.
+        case classes([Int32], names: [String])
+        /// `width` numbers for each example, one example after another.
+        case values([Float], width: Int)
+    }
+
+    /// What messages and reports call the data.
+    public let name: String
+    /// Number of examples.
+    public let count: Int
+    /// The shape of one input, such as [1, 28, 28] or [4].
+    public let inputShape: Shape
+    public let inputs: Inputs
+    public let targets: Targets
+
+    /// - Parameters:
+    ///   - inputShape: the shape of one input. An empty shape, or a size of 0 in it, is not allowed.
+    ///   - inputs: elements of a whole number of inputs; none is allowed.
+    ///   - targets: as many as there are inputs.
+    public init(name: String, inputShape: Shape, inputs: Inputs, targets: Targets) {
+        let size = inputShape.elementCount
+        require(size > 0, "data set '\(name)'", "inputs of shape \(inputShape) hold nothing")
+        require(
+            inputs.elementCount % size == 0, "data set '\(name)'",
+            "\(inputs.elementCount) elements are no whole number of inputs of shape \(inputShape)")
+        count = inputs.elementCount / size
+        let targetCount: Int
+        switch targets {
+        case .classes(let classes, let names):
+            targetCount = classes.count
+            let known = 0..<Int32(names.count)
+            require(
+                classes.allSatisfy(known.contains), "data set '\(name)'", "a class is outside 0..<\(names.count)")
+        case .values(let values, let width):
+            require(width > 0 && values.count % width == 0, "data set '\(name)'", "\(values.count) values of \(width)")
+            targetCount = values.count / width
+        }
+        require(targetCount == count, "data set '\(name)'", "\(count) inputs, but \(targetCount) targets")
+        self.name = name
+        self.inputShape = inputShape
+        self.inputs = inputs
+        self.targets = targets
+    }
+
+    /// Elements of one input.
+    public var featureCount: Int { inputShape.elementCount }
+
+    /// What the classes are called; empty where numbers are predicted.
+    public var classNames: [String] {
+        if case .classes(_, let names) = targets { names } else { [] }
+    }
+
+    /// How many classes there are; `nil` where numbers are predicted.
+    public var classCount: Int? {
+        if case .classes(_, let names) = targets { names.count } else { nil }
+    }
+
+    /// How many numbers a model has to give for each example: one per class, or one per value.
+    public var outputCount: Int {
+        switch targets {
+        case .classes(_, let names): names.count
+        case .values(_, let width): width
+        }
+    }
+
+    // MARK: Parts
+
+    /// The examples at `indices`, in that order.
+    public func subset(_ indices: [Int]) -> Dataset {
+        let inputs: Inputs =
+            switch self.inputs {
+            case .bytes(let bytes, let divisor):
+                .bytes(gatherRows(bytes, indices, width: featureCount), divisor: divisor)
+            case .floats(let floats): .floats(gatherRows(floats, indices, width: featureCount))
+            }
+        let targets: Targets =
+            switch self.targets {
+            case .classes(let classes, let names): .classes(gatherRows(classes, indices, width: 1), names: names)
+            case .values(let values, let width): .values(gatherRows(values, indices, width: width), width: width)
+            }
+        return Dataset(name: name, inputShape: inputShape, inputs: inputs, targets: targets)
+    }
+
+    /// The first `count` examples, or all where there are fewer.
+    public func prefix(_ count: Int) -> Dataset { subset(Array(0..<min(max(count, 0), self.count))) }
+
+    /// Two parts that share no example, drawn at random. The same seed gives the same parts.
+    /// - Parameters:
+    ///   - trainFraction: the share of the first part, in 0...1. Strictly between, neither part is empty if `count` > 1.
+    ///   - seed: the seed of the draw.
+    public func split(trainFraction: Double, seed: UInt64 = 0) -> (train: Dataset, test: Dataset) {
+        require((0...1).contains(trainFraction), "splitting '\(name)'", "a fraction of \(trainFraction)")
+        var size = Int((Double(count) * trainFraction).rounded())
+        if count > 1, trainFraction > 0, trainFraction < 1 { size = min(max(size, 1), count - 1) }
+        var random = Philox(seed: seed, stream: .split)
+        let order = random.permutation(of: count)
+        return (subset(Array(order[..<size])), subset(Array(order[size...])))
+    }
+
+    /// The same inputs seen in another shape: `[28, 28]` for a recurrent net, `[784]` for a dense one.
+    public func reshaped(_ shape: Shape) -> Dataset {
+        require(shape.elementCount == featureCount, "reshaping '\(name)'", "inputs \(inputShape) do not fit \(shape)")
+        return Dataset(name: name, inputShape: shape, inputs: inputs, targets: targets)
+    }
+
+    /// The inputs as plain vectors.
+    public var flattened: Dataset { reshaped([featureCount]) }
+
+    // MARK: Reading
+
+    /// Copies the examples at `indices` into one batch, inputs widened to `Float`.
+    public func batch(_ indices: [Int], number: Int = 0) -> HostBatch {
+        let inputs =
+            switch self.inputs {
+            case .bytes(let bytes, let divisor): gatherRows(bytes, indices, width: featureCount, divisor: divisor)
+            case .floats(let floats): gatherRows(floats, indices, width: featureCount)
+            }
+        let targets: HostBatch.Targets =
+            switch self.targets {
+            case .classes(let classes, _): .classes(gatherRows(classes, indices, width: 1))
+            case .values(let values, let width):
+                .values(gatherRows(values, indices, width: width), shape: [indices.count, width])
+            }
+        return HostBatch(
+            number: number, indices: indices, inputs: inputs, inputShape: Shape([indices.count] + inputShape.sizes),
+            targets: targets)
+    }
+}
+
+/// A batch in the memory of the host, contiguous and ready to be uploaded.
+public struct HostBatch: Sendable, Equatable {
+    public enum Targets: Sendable, Equatable {
+        /// [count]
+        case classes([Int32])
+        /// [count, width]
+        case values([Float], shape: Shape)
+    }
+
+    /// The batch's place in its epoch, from 0.
+    public let number: Int
+    /// The examples in it, as places in the data set.
+    public let indices: [Int]
+    /// The inputs, row-major.
+    public let inputs: [Float]
+    /// [count, …the shape of one input].
+    public let inputShape: Shape
+    public let targets: Targets
+
+    /// Number of examples.
+    public var count: Int { indices.count }
+}
+
+/// The rows of a matrix at `indices`.
+private func gatherRows<Element: BitwiseCopyable>(_ rows: [Element], _ indices: [Int], width: Int) -> [Element] {
+    requireRows(indices, below: rows.count / width)
+    return rows.withUnsafeBufferPointer { rows in
+        [Element](unsafeUninitializedCapacity: indices.count * width) { result, count in
+            count = indices.count * width
+            guard let source = rows.baseAddress, let target = result.baseAddress else { return }
+            for (row, index) in indices.enumerated() {
+                (target + row * width).initialize(from: source + index * width, count: width)
+            }
+        }
+    }
+}
+
+/// The rows of a matrix of bytes at `indices`, divided by `divisor`.
+private func gatherRows(_ rows: [UInt8], _ indices: [Int], width: Int, divisor: Float) -> [Float] {
+    requireRows(indices, below: rows.count / width)
+    return rows.withUnsafeBufferPointer { rows in
+        [Float](unsafeUninitializedCapacity: indices.count * width) { result, count in
+            count = indices.count * width
+            guard let source = rows.baseAddress, let target = result.baseAddress else { return }
+            for (row, index) in indices.enumerated() {
+                let source = source + index * width
+                let target = target + row * width
+                // Swift's loop over plain pointers is vectorised; the compiler needs no more than this.
+                for column in 0..<width { target[column] = Float(source[column]) / divisor }
+            }
+        }
+    }
+}
+
+private func requireRows(_ indices: [Int], below count: Int) {
+    for index in indices where index < 0 || index >= count {
+        stop("reading a data set", "there is no example \(index) among \(count)")
+    }
+}

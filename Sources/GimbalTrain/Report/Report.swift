@@ -1,0 +1,135 @@
+import Foundation
+
+/// `report.html`: what a run was, how it went and what it came to, in one file without scripts or outside references.
+public struct Report {
+    private let sections: [(title: String, body: String)]
+
+    public init(
+        model: ModelSettings, training: TrainingSettings, progress: TrainingProgress, evaluation: Evaluation,
+        classNames: [String], data: String, device: DeviceDescription, summary: String, metricsPath: String
+    ) {
+        let steps = MetricsTable(path: metricsPath)
+        var sections: [(String, String)] = []
+        sections.append(("Result", Self.result(evaluation, progress, data: data, device: device)))
+        sections.append(
+            (
+                "Loss",
+                LinePlot(
+                    title: "loss by optimizer step",
+                    lines: [
+                        .init(name: "training, each reported step", points: steps.points("loss")),
+                        .init(name: "test, each epoch", points: steps.points("test_loss")),
+                    ]
+                ).svg
+            ))
+        sections.append(
+            (
+                "Gradient norm",
+                LinePlot(
+                    title: "global gradient norm before clipping", isLogarithmic: true,
+                    lines: [.init(name: "norm", points: steps.points("gradient_norm"))]
+                ).svg
+            ))
+        sections.append(
+            (
+                "Accuracy",
+                LinePlot(
+                    title: "accuracy on the test data",
+                    lines: [.init(name: "accuracy", points: steps.points("test_accuracy"))]
+                ).svg
+            ))
+        sections.append(("Confusion", Self.confusion(evaluation.confusion, names: classNames)))
+        sections.append(("Model", "<pre>\(escaped(summary))</pre>"))
+        sections.append(("Settings", Self.settings(model) + Self.settings(training)))
+        self.sections = sections
+    }
+
+    /// - Throws: `GimbalError.fileSystem`; an older report is then untouched.
+    public func write(to path: String) throws { try AtomicFile.write(html, to: path) }
+
+    public var html: String {
+        """
+        <!DOCTYPE html>
+        <html lang="en"><head><meta charset="utf-8"><title>Gimbal run</title><style>
+        body { font: 15px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
+        h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem; border-bottom: 1px solid #d5dbe3 }
+        table { border-collapse: collapse } td, th { padding: .2rem .7rem; text-align: right }
+        th { font-weight: 600 } td.name, th.name { text-align: left }
+        pre { background: #f4f6f8; padding: .8rem; overflow-x: auto } svg { width: 100%; height: auto }
+        </style></head><body><h1>Gimbal run</h1>
+        \(sections.map { "<h2>\($0.title)</h2>\n\($0.body)" }.joined(separator: "\n"))
+        </body></html>
+
+        """
+    }
+
+    private static func result(
+        _ evaluation: Evaluation, _ progress: TrainingProgress, data: String, device: DeviceDescription
+    ) -> String {
+        table([
+            ("test accuracy", String(format: "%.4f", evaluation.accuracy)),
+            ("test loss", String(format: "%.4f", evaluation.loss)),
+            ("macro F1", String(format: "%.4f", evaluation.confusion.macro.f1)),
+            ("epochs, steps", "\(progress.epoch), \(progress.step)"),
+            ("data", data), ("device", "\(device.id): \(device.name)"),
+        ])
+    }
+
+    private static func settings(_ settings: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let text = (try? encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return "<pre>\(escaped(text))</pre>"
+    }
+
+    private static func table(_ rows: [(String, String)]) -> String {
+        let cells = rows.map { "<tr><td class=name>\(escaped($0.0))</td><td>\(escaped($0.1))</td></tr>" }
+        return "<table>\(cells.joined())</table>"
+    }
+
+    /// Rows are true classes, columns predicted ones; the darker a cell, the larger its share of the row.
+    private static func confusion(_ matrix: ConfusionMatrix, names: [String]) -> String {
+        let head = names.map { "<th>\(escaped($0))</th>" }.joined()
+        let rows = names.indices.map { truth in
+            let support = max(1, names.indices.reduce(0) { $0 + matrix[truth, $1] })
+            let cells = names.indices.map { prediction in
+                let count = matrix[truth, prediction]
+                let share = Double(count) / Double(support)
+                let hue = truth == prediction ? "46,125,50" : "198,40,40"
+                return String(format: "<td style=\"background:rgba(%@,%.2f)\">%d</td>", hue, share * 0.7, count)
+            }
+            return "<tr><th class=name>\(escaped(names[truth]))</th>\(cells.joined())</tr>"
+        }
+        return "<table><tr><th class=name>true \\ predicted</th>\(head)</tr>\(rows.joined())</table>"
+    }
+}
+
+/// The columns of a `metrics.csv`.
+private struct MetricsTable {
+    private let rows: [[Substring]]
+    private let columns: [Substring]
+
+    init(path: String) {
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        let lines = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        columns = lines.first ?? []
+        rows = [[Substring]](lines.dropFirst())
+    }
+
+    /// The finite values of a column by step.
+    func points(_ name: Substring) -> [(x: Double, y: Double)] {
+        guard let step = columns.firstIndex(of: "step"), let column = columns.firstIndex(of: name) else { return [] }
+        return rows.compactMap { row in
+            guard row.count == columns.count, let x = Double(row[step]), let y = Double(row[column]), y.isFinite else {
+                return nil
+            }
+            return (x, y)
+        }
+    }
+}
+
+/// `text` with the characters that HTML gives a meaning.
+func escaped(_ text: String) -> String {
+    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
+        .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
+}

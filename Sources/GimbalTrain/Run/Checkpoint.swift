@@ -1,0 +1,122 @@
+import Foundation
+
+/// What a run must know, beside weights and moments, to go on as if never stopped.
+public struct CheckpointManifest: Codable, Sendable, Equatable {
+    /// Of the layout described here.
+    public var formatVersion = 1
+    public var model: ModelSettings
+    public var training: TrainingSettings
+    /// The data the model was trained on, as the command line names it.
+    public var data: String
+    /// Names of the classes, where the data has them.
+    public var classNames: [String]
+    public var progress: TrainingProgress
+    /// Where the shared stream of random numbers stands.
+    public var random: RandomState
+    /// Steps taken by each parameter, for the optimizer's bias corrections.
+    public var optimizerSteps: [String: Int]
+}
+
+/// How far a run has come.
+public struct TrainingProgress: Codable, Sendable, Equatable {
+    /// Epochs finished.
+    public var epoch = 0
+    /// Batches of the current epoch that have been used.
+    public var batch = 0
+    /// Optimizer steps since the start.
+    public var step = 0
+    /// Sum of the losses of the current epoch's samples, and how many there were.
+    public var lossSum = 0.0
+    public var lossCount = 0
+    /// One entry for each epoch finished.
+    public var history: [EpochResult] = []
+
+    public init() {}
+}
+
+/// What an epoch came to.
+public struct EpochResult: Codable, Sendable, Equatable {
+    /// Counted from 1.
+    public var epoch: Int
+    /// Mean over the samples of the epoch, as they were met.
+    public var trainLoss: Double
+    public var testLoss: Double
+    public var testAccuracy: Double
+}
+
+/// A saved state of a run: a folder with `model.safetensors`, `optimizer.safetensors` and `manifest.json`.
+///
+/// A checkpoint is written beside its place, synced to disk and renamed, so that it is there whole or not at all.
+public struct Checkpoint {
+    public let path: String
+    public let manifest: CheckpointManifest
+
+    /// - Throws: `GimbalError.fileSystem` for a folder that is not there, `GimbalError.invalidFile` for one that is no
+    ///   checkpoint.
+    public init(path: String) throws {
+        self.path = path
+        let file = path + "/manifest.json"
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw GimbalError.fileSystem(operation: "open", path: path, reason: "no such checkpoint")
+        }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no readable manifest.json")
+        }
+        do {
+            manifest = try JSONDecoder().decode(CheckpointManifest.self, from: data)
+        } catch {
+            throw GimbalError.invalidFile(
+                path: file, reason: "is not a manifest of a checkpoint: \(summary(of: error))")
+        }
+        guard manifest.formatVersion == 1 else {
+            throw GimbalError.invalidFile(
+                path: file, reason: "has format version \(manifest.formatVersion); this version of Gimbal reads 1")
+        }
+    }
+
+    /// Loads weights, and moments where `optimizer` is given.
+    public func restore(model: any Module, optimizer: (any Optimizer)? = nil) throws {
+        try model.load(from: path + "/model.safetensors")
+        guard let optimizer else { return }
+        let file = try SafeTensors(path: path + "/optimizer.safetensors")
+        let device = optimizer.parameters.first?.device ?? .current
+        let model = Tensor.zeros([], device: device)
+        let tensors = try file.entries.map { (name: $0.name, value: try file.tensor($0, like: model)) }
+        do {
+            try optimizer.restore(OptimizerState(tensors: tensors, steps: manifest.optimizerSteps))
+        } catch GimbalError.weightMismatch(_, let missing, let unexpected, let misshaped) {
+            throw GimbalError.weightMismatch(
+                path: file.path, missing: missing, unexpected: unexpected, misshaped: misshaped)
+        }
+    }
+
+    /// Writes a checkpoint to `path`, in place of one that is there.
+    /// - Throws: `GimbalError.fileSystem`, such as for a full disk; what was saved before is then untouched.
+    public static func save(
+        _ manifest: CheckpointManifest, model: any Module, optimizer: any Optimizer, to path: String
+    ) throws {
+        var manifest = manifest
+        let state = optimizer.state
+        manifest.optimizerSteps = state.steps
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let text = String(decoding: try encoder.encode(manifest), as: UTF8.self)
+        try AtomicFile.writeFolder(at: path) { folder in
+            try model.save(to: folder + "/model.safetensors")
+            try SafeTensors.write(
+                state.tensors.map { SafeTensors.Item(name: $0.name, $0.value) }, to: folder + "/optimizer.safetensors")
+            try AtomicFile.write(text + "\n", to: folder + "/manifest.json")
+        }
+    }
+}
+
+/// What is wrong with a JSON text, in a few words.
+private func summary(of error: any Error) -> String {
+    switch error {
+    case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+        "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has another type"
+    case DecodingError.dataCorrupted(let context): context.debugDescription
+    default: "\(error)"
+    }
+}

@@ -1,0 +1,111 @@
+/// What `gimbal train` needs to know to build a model, and a checkpoint to build it again.
+public struct ModelSettings: Codable, Sendable, Equatable {
+    public enum Kind: String, Codable, Sendable, CaseIterable { case mlp }
+
+    public enum Activation: String, Codable, Sendable, CaseIterable {
+        case sigmoid, tanh, relu, leakyReLU = "leaky-relu", elu, silu, gelu
+    }
+
+    public enum Initialization: String, Codable, Sendable, CaseIterable {
+        /// Each layer's own, as in PyTorch.
+        case standard = "default"
+        case zeros, uniform, normal, orthogonal
+        case xavierUniform = "xavier-uniform", xavierNormal = "xavier"
+        case heUniform = "he-uniform", heNormal = "he"
+    }
+
+    public enum Normalization: String, Codable, Sendable, CaseIterable { case none, batch }
+
+    public var kind: Kind = .mlp
+    /// Features of one sample.
+    public var inputs: Int
+    public var outputs: Int
+    /// Units in each hidden layer.
+    public var hidden = 512
+    /// Number of hidden layers.
+    public var layers = 1
+    public var activation = Activation.relu
+    public var initialization = Initialization.heNormal
+    /// Standard deviation of `normal`, half width of `uniform`.
+    public var initializationScale = 0.01
+    public var normalization = Normalization.batch
+    /// Adds the input of each hidden layer after the first to its output.
+    public var isResidual = false
+    /// Probability of dropping a hidden unit.
+    public var dropout = 0.0
+
+    public init(inputs: Int, outputs: Int) {
+        self.inputs = inputs
+        self.outputs = outputs
+    }
+
+    /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
+    public func validate() throws {
+        func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
+            if !isGood { throw GimbalError.invalidSetting(name: name, reason: reason) }
+        }
+        try check(hidden > 0, "--hidden", "must be positive, not \(hidden)")
+        try check(layers >= 0, "--layers", "must not be negative, not \(layers)")
+        try check(initializationScale >= 0, "--init-scale", "must not be negative, not \(initializationScale)")
+        try check((0..<1).contains(dropout), "--dropout", "must lie in [0, 1), not \(dropout)")
+    }
+
+    /// A multilayer perceptron: hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end.
+    public func makeModel(device: Device) -> Sequential {
+        withDevice(device) {
+            Sequential {
+                for index in 0..<layers {
+                    if isResidual && index > 0 {
+                        Residual { hiddenLayer(inputs: hidden) }
+                    } else {
+                        hiddenLayer(inputs: index == 0 ? inputs : hidden)
+                    }
+                }
+                Linear(layers == 0 ? inputs : hidden, outputs, weightInitializer: weightInitializer(.linear))
+            }
+        }
+    }
+
+    @LayerBuilder private func hiddenLayer(inputs: Int) -> [any Layer] {
+        Linear(inputs, hidden, weightInitializer: weightInitializer(nonlinearity))
+        if normalization == .batch { BatchNorm1d(hidden) }
+        activationLayer
+        if dropout > 0 { Dropout(dropout) }
+    }
+
+    private var activationLayer: any Layer {
+        switch activation {
+        case .sigmoid: Sigmoid()
+        case .tanh: Tanh()
+        case .relu: ReLU()
+        case .leakyReLU: LeakyReLU()
+        case .elu: ELU()
+        case .silu: SiLU()
+        case .gelu: GELU()
+        }
+    }
+
+    /// The gain for the activation; those without one of their own take ReLU's, which they resemble.
+    private var nonlinearity: Nonlinearity {
+        switch activation {
+        case .sigmoid: .sigmoid
+        case .tanh: .tanh
+        case .leakyReLU: .leakyReLU(slope: 0.01)
+        case .relu, .elu, .silu, .gelu: .relu
+        }
+    }
+
+    private func weightInitializer(_ nonlinearity: Nonlinearity) -> Initializer? {
+        switch initialization {
+        case .standard: nil
+        case .zeros: .zeros
+        case .uniform: .uniform(low: -initializationScale, high: initializationScale)
+        case .normal: .normal(standardDeviation: initializationScale)
+        case .orthogonal: .orthogonal(gain: nonlinearity.gain)
+        case .xavierUniform: .xavierUniform(gain: nonlinearity.gain)
+        case .xavierNormal: .xavierNormal(gain: nonlinearity.gain)
+        case .heUniform: .heUniform(nonlinearity: nonlinearity)
+        case .heNormal: .heNormal(nonlinearity: nonlinearity)
+        }
+    }
+}

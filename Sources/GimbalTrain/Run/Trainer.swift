@@ -1,0 +1,261 @@
+/// What is known after an optimizer step that is reported.
+public struct StepReport: Sendable {
+    /// Counted from 1.
+    public var epoch: Int
+    public var epochs: Int
+    /// Optimizer steps since the start of the run.
+    public var step: Int
+    /// Optimizer steps in the whole run.
+    public var steps: Int
+    public var learningRate: Double
+    /// Mean over the batches of this step.
+    public var loss: Double
+    /// Before clipping; nil where it was not computed.
+    public var gradientNorm: Double?
+    /// Since training began or was resumed.
+    public var samplesPerSecond: Double
+    public var secondsLeft: Double
+}
+
+/// Watches a run.
+public protocol TrainingObserver: AnyObject {
+    /// Called after each reported step. An error ends the run.
+    func didStep(_ report: StepReport) throws
+    /// Called at the end of each epoch. An error ends the run.
+    func didFinishEpoch(_ result: EpochResult, step: Int) throws
+    /// Called after a checkpoint was written.
+    func didSave(_ path: String)
+}
+
+/// Trains a classifier, and can stop and go on at any step with the same bits as if it had never stopped.
+///
+/// What a step does depends on the settings, the data and the saved state alone: the order of each epoch and the random
+/// numbers of each step follow from the seed and from counters that every checkpoint holds.
+public final class Trainer {
+    public enum Outcome: Sendable { case finished, interrupted }
+
+    public let model: Sequential
+    public let optimizer: any Optimizer
+    public private(set) var progress = TrainingProgress()
+    /// Time spent in training steps since this trainer was made, evaluation and saving left out.
+    public private(set) var trainingSeconds = 0.0
+    /// Samples used in that time.
+    public private(set) var trainedSamples = 0
+
+    private let settings: TrainingSettings
+    private let modelSettings: ModelSettings
+    private let train: Dataset
+    private let test: Dataset
+    private let device: Device
+    private let folder: RunFolder?
+    private let generator: RandomGenerator
+    private let loader: DataLoader
+    private let schedule: Schedule
+    private let stepsPerEpoch: Int
+
+    /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
+    public var checkpointInterval: Int?
+    /// Steps between two reports, which wait for the device. On the CPU waiting costs nothing.
+    public var reportInterval: Int
+    /// Ends the run after this many optimizer steps; nil goes on to the last epoch.
+    public var maxSteps: Int?
+    public weak var observer: (any TrainingObserver)?
+
+    /// - Parameters:
+    ///   - folder: where checkpoints go; nil keeps none.
+    public init(
+        model modelSettings: ModelSettings, training settings: TrainingSettings, train: Dataset, test: Dataset,
+        device: Device, folder: RunFolder? = nil
+    ) throws {
+        try settings.validate()
+        guard train.count > 0 else {
+            throw GimbalError.invalidSetting(name: "data", reason: "\(train.name) has no samples to train on")
+        }
+        guard modelSettings.inputs == train.featureCount && modelSettings.outputs == train.outputCount else {
+            throw GimbalError.invalidSetting(
+                name: "data",
+                reason: "the model takes \(modelSettings.inputs) features and tells \(modelSettings.outputs) classes, "
+                    + "\(train.name) has \(train.featureCount) and \(train.outputCount)")
+        }
+        self.settings = settings
+        self.modelSettings = modelSettings
+        self.train = train.flattened
+        self.test = test.flattened
+        self.device = device
+        self.folder = folder
+        let generator = RandomGenerator(seed: settings.seed)
+        self.generator = generator
+        model = withGenerator(generator) { modelSettings.makeModel(device: device) }
+        optimizer = settings.makeOptimizer(model.parameters)
+        // Batch statistics need two samples: a last batch of one is left out.
+        let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
+        guard modelSettings.normalization == .none || (train.count > 1 && settings.batchSize > 1) else {
+            throw GimbalError.invalidSetting(
+                name: "--norm batch", reason: "needs batches of at least two samples")
+        }
+        loader = DataLoader(
+            self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.normalization == .batch,
+            seed: settings.seed)
+        stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
+        schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
+        reportInterval = device.description.backend == "cpu" ? 1 : 20
+    }
+
+    /// Takes up a run where `checkpoint` was saved.
+    public func resume(from checkpoint: Checkpoint) throws {
+        try checkpoint.restore(model: model, optimizer: optimizer)
+        progress = checkpoint.manifest.progress
+        generator.state = checkpoint.manifest.random
+    }
+
+    /// Optimizer steps of the whole run.
+    public var totalSteps: Int { min(maxSteps ?? .max, settings.epochs * stepsPerEpoch) }
+
+    /// Trains to the end, or until `isInterrupted` says so after a step; then the state is saved as well.
+    /// - Throws: `GimbalError.nonFinite` for a loss that is NaN or infinite; what devices, files and observers report.
+    public func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
+        while progress.epoch < settings.epochs && progress.step < totalSteps {
+            let wasInterrupted = try withGenerator(generator) { try runEpoch(isInterrupted: isInterrupted) }
+            if progress.batch > 0 {
+                try save()
+                return wasInterrupted ? .interrupted : .finished
+            }
+            let evaluation = try evaluate()
+            let result = EpochResult(
+                epoch: progress.epoch, trainLoss: progress.lossSum / Double(max(progress.lossCount, 1)),
+                testLoss: evaluation.loss, testAccuracy: evaluation.accuracy)
+            progress.history.append(result)
+            progress.lossSum = 0
+            progress.lossCount = 0
+            try observer?.didFinishEpoch(result, step: progress.step)
+            try save()
+            if wasInterrupted && progress.epoch < settings.epochs { return .interrupted }
+        }
+        return .finished
+    }
+
+    /// Loss and confusion on the test data, with the weights as they are now.
+    public func evaluate() throws -> Evaluation { try Evaluation(of: model, on: test, device: device) }
+
+    /// Mean loss of the epoch under way, or of the last one finished.
+    public var trainLoss: Double {
+        progress.lossCount > 0
+            ? progress.lossSum / Double(progress.lossCount) : progress.history.last?.trainLoss ?? .nan
+    }
+
+    // MARK: One epoch
+
+    /// Trains to the end of the epoch, or until there is reason to stop. Gives whether that was an interruption.
+    private func runEpoch(isInterrupted: () -> Bool) throws -> Bool {
+        let clock = ContinuousClock()
+        var pending = PendingLosses(device: device)
+        var began = clock.now
+        model.train()
+        for host in loader.batches(epoch: progress.epoch, from: progress.batch) {
+            let position = host.number % settings.accumulation
+            if position == 0 { optimizer.zeroGradients() }
+            // A last group of fewer batches is a mean over those it has.
+            let groupSize = min(settings.accumulation, loader.batchCount - (host.number - position))
+            let batch = host.to(device)
+            let loss = crossEntropy(model(batch.inputs), batch.targets)
+            try (groupSize == 1 ? loss : loss / Double(groupSize)).backward()
+            pending.add(loss.detached(), samples: batch.count)
+            trainedSamples += batch.count
+            progress.batch += 1
+            guard position == groupSize - 1 else { continue }
+
+            let norm = try updateWeights()
+            let isLast = progress.batch == loader.batchCount
+            let wasInterrupted = isInterrupted()
+            let stops = wasInterrupted || progress.step >= totalSteps
+            let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
+            if isLast || stops || saves || progress.step % reportInterval == 0 {
+                let loss = try pending.take(into: &progress, epoch: progress.epoch + 1)
+                trainingSeconds += (clock.now - began).seconds
+                try report(loss: loss, gradientNorm: try norm.map { Double(try $0.item()) })
+                if saves && !isLast && !stops { try save() }
+                began = clock.now
+            }
+            if isLast {
+                progress.epoch += 1
+                progress.batch = 0
+            }
+            if stops { return wasInterrupted }
+        }
+        return false
+    }
+
+    /// Clips, sets the rate that is due, and steps. Gives the gradient norm if it was computed.
+    private func updateWeights() throws -> Tensor? {
+        var norm: Tensor?
+        if let limit = settings.clipValue { try clipGradientValue(optimizer.parameters, limit: limit) }
+        if let maxNorm = settings.clipNorm {
+            norm = try clipGradientNorm(optimizer.parameters, maxNorm: maxNorm, p: settings.clipOrder)
+        }
+        optimizer.learningRate = settings.learningRate * schedule.factor(at: progress.step)
+        try optimizer.step()
+        progress.step += 1
+        return norm
+    }
+
+    private func report(loss: Double, gradientNorm: Double?) throws {
+        let rate = trainingSeconds > 0 ? Double(trainedSamples) / trainingSeconds : 0
+        let stepsLeft = Double(totalSteps - progress.step)
+        let samplesLeft = stepsLeft * Double(settings.batchSize * settings.accumulation)
+        try observer?.didStep(
+            StepReport(
+                epoch: progress.epoch + 1, epochs: settings.epochs, step: progress.step, steps: totalSteps,
+                learningRate: optimizer.learningRate, loss: loss, gradientNorm: gradientNorm, samplesPerSecond: rate,
+                secondsLeft: rate > 0 ? samplesLeft / rate : 0))
+    }
+
+    private func save() throws {
+        guard let folder else { return }
+        let path = folder.checkpointPath(step: progress.step)
+        let manifest = CheckpointManifest(
+            model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
+            progress: progress, random: generator.state, optimizerSteps: [:])
+        try Checkpoint.save(manifest, model: model, optimizer: optimizer, to: path)
+        folder.removeOldCheckpoints()
+        observer?.didSave(path)
+    }
+}
+
+/// Losses that are still on the device.
+private struct PendingLosses {
+    private var losses: [(loss: Tensor, samples: Int)] = []
+
+    init(device: Device) { losses.reserveCapacity(32) }
+
+    mutating func add(_ loss: Tensor, samples: Int) { losses.append((loss, samples)) }
+
+    /// Reads the losses, adds them to the epoch's sum, and gives the mean over their samples.
+    /// - Throws: `GimbalError.nonFinite`.
+    mutating func take(into progress: inout TrainingProgress, epoch: Int) throws -> Double {
+        guard !losses.isEmpty else { return .nan }
+        let values = try (losses.count == 1 ? losses[0].loss : Tensor.stacked(losses.map(\.loss))).floats()
+        var sum = 0.0
+        var count = 0
+        for (value, entry) in zip(values, losses) {
+            guard value.isFinite else {
+                throw GimbalError.nonFinite(
+                    quantity: "the loss", value: Double(value),
+                    place:
+                        "epoch \(epoch), at or shortly before step \(progress.step); a lower learning rate, clipping "
+                        + "or normalisation may help")
+            }
+            // One by one, so that the sum does not depend on when it was looked at.
+            progress.lossSum += Double(value) * Double(entry.samples)
+            sum += Double(value) * Double(entry.samples)
+            count += entry.samples
+        }
+        losses.removeAll(keepingCapacity: true)
+        progress.lossCount += count
+        return sum / Double(count)
+    }
+}
+
+extension Duration {
+    /// As a number of seconds.
+    package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,51 @@
+import GimbalBackend
+import GimbalOpenCL
+import Testing
+
+@Suite(.needsOpenCL) struct Tuner {
+    /// Two vectors of 16 do not cover 24 columns: the kernel builds, runs, and leaves a third of the product unwritten.
+    static let wrong = MatrixTile.panels(rows: 4, columns: 24, length: 16)
+    static let right = MatrixTile.panels(rows: 4, columns: 16, length: 8)
+
+    @Test func aWrongCandidateIsPassedOver() throws {
+        try withTemporaryFolder { folder in
+            let backend = try OpenCLBackend(id: firstDevice, cachePath: folder)
+            #expect(!backend.isCorrect(Self.wrong))
+            #expect(backend.isCorrect(Self.right))
+
+            var lines: [String] = []
+            let tunings = try backend.tuneMatrixMultiply(candidates: [Self.wrong, Self.right]) { lines.append($0) }
+            #expect(tunings.map(\.tile) == [Self.right, Self.right, Self.right])
+            #expect(lines.contains { $0.contains("\(Self.wrong)") && $0.contains("wrong") })
+        }
+    }
+
+    /// The kernels that GPUs use, on whatever device the tests have.
+    @Test(arguments: [
+        MatrixTile.tiles(m: 32, n: 32, k: 32, workM: 2, workN: 2, vector: 2),
+        MatrixTile.tiles(m: 64, n: 64, k: 16, workM: 4, workN: 4, vector: 4),
+        MatrixTile.tiles(m: 128, n: 128, k: 8, workM: 8, workN: 8, vector: 4),
+    ])
+    func tilesInLocalMemoryAreRight(tile: MatrixTile) throws {
+        #expect(try OpenCLBackend(id: firstDevice).isCorrect(tile))
+    }
+
+    @Test func whatWasTunedIsUsedByTheNextStart() throws {
+        try withTemporaryFolder { folder in
+            let first = try OpenCLBackend(id: firstDevice, cachePath: folder)
+            try first.tuneMatrixMultiply(candidates: [Self.right])
+            let second = try OpenCLBackend(id: firstDevice, cachePath: folder)
+            #expect(MatrixShapeClass.allCases.allSatisfy { second.tile(for: $0) == Self.right })
+        }
+    }
+
+    @Test func storedTilesOfAnotherDriverAreCheckedAgain() throws {
+        try withTemporaryFolder { folder in
+            let first = try OpenCLBackend(id: firstDevice, cachePath: folder)
+            first.storeTiles([.small: Self.right, .large: Self.wrong], driver: "an older driver")
+            let second = try OpenCLBackend(id: firstDevice, cachePath: folder)
+            #expect(second.tile(for: .small) == Self.right)
+            #expect(second.tile(for: .large) == first.tile(for: .large))
+        }
+    }
+}

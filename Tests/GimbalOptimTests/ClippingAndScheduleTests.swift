@@ -1,0 +1,66 @@
+import GimbalNN
+import GimbalOptim
+import GimbalTestSupport
+import Testing
+
+@Suite struct ClippingTests {
+    let device = Device(backend: ReferenceBackend())
+
+    func parameters(_ gradients: [[Double]]) -> [Parameter] {
+        gradients.map { values in
+            let parameter = Parameter(Tensor.zeros([values.count], device: device))
+            parameter.gradient = Tensor(values, device: device)
+            return parameter
+        }
+    }
+
+    @Test func allGradientsShareOneNorm() throws {
+        let parameters = parameters([[3], [0, 4]])
+        let norm = try clipGradientNorm(parameters, maxNorm: 2.5)
+        #expect(try norm.doubles() == [5])
+        for (actual, expected) in zip(try parameters.flatMap { try $0.gradient!.doubles() }, [1.5, 0, 2]) {
+            #expect(abs(actual - expected) < 1e-6)
+        }
+    }
+
+    @Test func aSmallNormIsLeftAloneAndInfinityOnlyMeasures() throws {
+        let parameters = parameters([[0.3], [0.4]])
+        try clipGradientNorm(parameters, maxNorm: 1)
+        #expect(try parameters.flatMap { try $0.gradient!.doubles() } == [0.3, 0.4])
+        #expect(try clipGradientNorm(parameters, maxNorm: .infinity).doubles() == [0.5])
+    }
+
+    @Test func aNormThatIsNotANumberShows() throws {
+        let parameters = parameters([[.nan], [1]])
+        #expect(try clipGradientNorm(parameters, maxNorm: 1).item().isNaN)
+        #expect(try parameters[1].gradient!.item().isNaN)
+    }
+
+    @Test func noGradientsHaveNormZero() throws {
+        #expect(try clipGradientNorm([], maxNorm: 1).item() == 0)
+        #expect(try clipGradientNorm([Parameter(.zeros([2], device: device))], maxNorm: 1).item() == 0)
+    }
+
+    @Test func valuesAreLimitedAndNaNStays() throws {
+        let parameters = parameters([[-3, 0.25, 7, .nan, .infinity]])
+        try clipGradientValue(parameters, limit: 0.5)
+        let values = try parameters[0].gradient!.doubles()
+        #expect([Double](values[..<3]) == [-0.5, 0.25, 0.5])
+        #expect(values[3].isNaN && values[4] == 0.5)
+    }
+}
+
+@Suite struct ScheduleTests {
+    @Test func warmupRisesToTheScheduleItPrecedes() {
+        let schedule = Schedule.cosine(steps: 10, minimum: 0.2).warmedUp(steps: 4)
+        #expect((0..<5).map { schedule.factor(at: $0) } == [0, 0.25, 0.5, 0.75, 1])
+        #expect(abs(schedule.factor(at: 9) - 0.6) < 1e-12)
+        #expect(abs(schedule.factor(at: 14) - 0.2) < 1e-12)
+        #expect(abs(schedule.factor(at: 1000) - 0.2) < 1e-12, "it stays at its minimum")
+    }
+
+    @Test func stepsFallByTheFactor() {
+        let schedule = Schedule.step(size: 3, gamma: 0.5)
+        #expect((0..<7).map { schedule.factor(at: $0) } == [1, 1, 1, 0.5, 0.5, 0.5, 0.25])
+    }
+}

@@ -1,0 +1,132 @@
+import GimbalNN
+import GimbalOptim
+import GimbalTestSupport
+import Testing
+
+/// What optimizers promise beside their update, whose values the conformance and parity suites check.
+@Suite struct OptimizerTests {
+    static let all: [(name: String, make: @Sendable ([Parameter]) -> any Optimizer)] = [
+        ("SGD", { SGD($0, learningRate: 0.1, weightDecay: 0.1) }),
+        ("momentum", { SGD($0, learningRate: 0.1, momentum: 0.9, dampening: 0.5, weightDecay: 0.1) }),
+        ("Nesterov", { SGD($0, learningRate: 0.1, momentum: 0.9, isNesterov: true) }),
+        ("Adam", { Adam($0, learningRate: 0.1) }), ("AdamW", { AdamW($0, learningRate: 0.1) }),
+    ]
+
+    let device = Device(backend: ReferenceBackend())
+
+    func parameters(_ sizes: [Int]) -> [Parameter] {
+        sizes.enumerated().map { index, size in
+            Parameter(Tensor(spread([size], low: -1, high: 1).values, device: device), name: "p\(index)")
+        }
+    }
+
+    /// Σ x² over the chosen parameters.
+    func differentiate(_ parameters: [Parameter], _ chosen: [Int]) throws {
+        let sums = chosen.map { parameters[$0].value.square().sum() }
+        try sums.dropFirst().reduce(sums[0], +).backward()
+    }
+
+    @Test(arguments: all.indices) func aParameterWithoutGradientStaysAsItIs(_ index: Int) throws {
+        let parameters = parameters([3, 200, 1])
+        let optimizer = Self.all[index].make(parameters)
+        let before = try parameters.map { try $0.value.doubles() }
+        try differentiate(parameters, [0, 2])
+        try optimizer.step()
+        #expect(try parameters[1].value.doubles() == before[1])
+        #expect(try parameters[0].value.doubles() != before[0])
+        #expect(try parameters[2].value.doubles() != before[2])
+
+        // The one that joins later takes its first step as it would have taken it at the start.
+        let alone = [Parameter(Tensor(before[1], device: device), name: "alone")]
+        let other = Self.all[index].make(alone)
+        optimizer.zeroGradients()
+        try differentiate(parameters, [0, 1, 2])
+        try optimizer.step()
+        try differentiate(alone, [0])
+        try other.step()
+        #expect(try parameters[1].value.doubles() == alone[0].value.doubles())
+    }
+
+    @Test(arguments: all.indices) func aFrozenParameterStaysAsItIs(_ index: Int) throws {
+        let parameters = parameters([4, 5])
+        let optimizer = Self.all[index].make(parameters)
+        try differentiate(parameters, [0, 1])
+        parameters[0].isTrainable = false
+        let before = try parameters[0].value.doubles()
+        try optimizer.step()
+        #expect(try parameters[0].value.doubles() == before)
+    }
+
+    @Test(arguments: all.indices) func aRestoredOptimizerGoesOnWithTheSameBits(_ index: Int) throws {
+        let (name, make) = Self.all[index]
+        func run(interruptedAt stop: Int?) throws -> [[Double]] {
+            var parameters = parameters([3, 140])
+            var optimizer = make(parameters)
+            for step in 0..<7 {
+                if step == stop {
+                    let state = optimizer.state
+                    parameters = try parameters.map {
+                        Parameter(Tensor(try $0.value.doubles(), device: device), name: $0.name)
+                    }
+                    optimizer = make(parameters)
+                    try optimizer.restore(state)
+                }
+                optimizer.zeroGradients()
+                try differentiate(parameters, step < 2 ? [0] : [0, 1])
+                try optimizer.step()
+            }
+            return try parameters.map { try $0.value.doubles() }
+        }
+        let expected = try run(interruptedAt: nil)
+        for stop in 0..<7 { #expect(try run(interruptedAt: stop) == expected, "\(name) stopped at \(stop)") }
+    }
+
+    @Test func theStateOfOtherParametersIsRefused() throws {
+        let state = Adam(parameters([3, 4])).state
+        let error = #expect(throws: GimbalError.self) { try Adam(parameters([3, 5])).restore(state) }
+        #expect(error?.description.contains("of another shape: first_moment.p1, second_moment.p1") == true)
+        #expect(throws: GimbalError.self) { try SGD(parameters([3, 4]), learningRate: 1, momentum: 0.9).restore(state) }
+    }
+
+    @Test func parametersOfAnArenaAreUpdatedInOneRun() throws {
+        let parameters = parameters([3, 200, 1, 64])
+        let optimizer = SGD(parameters, learningRate: 0.1)
+        try differentiate(parameters, [0, 1, 2, 3])
+        #expect(ParameterRun.withGradients(optimizer.parameters).count == 1)
+        optimizer.zeroGradients()
+        try differentiate(parameters, [0, 1, 3])
+        #expect(ParameterRun.withGradients(optimizer.parameters).map(\.parameters.count) == [2, 1])
+        optimizer.zeroGradients()
+        #expect(ParameterRun.withGradients(optimizer.parameters).isEmpty)
+    }
+
+    @Test func packingKeepsValuesAndGradients() throws {
+        let parameters = parameters([3, 7])
+        try differentiate(parameters, [0, 1])
+        let values = try parameters.map { try $0.value.doubles() }
+        let gradients = try parameters.map { try $0.gradient!.doubles() }
+        let arena = try ParameterArena.pack(parameters)
+        #expect(try parameters.map { try $0.value.doubles() } == values)
+        #expect(try parameters.map { try $0.gradient!.doubles() } == gradients)
+        #expect(try ParameterArena.pack(parameters) === arena)
+        withExtendedLifetime(arena) {}
+    }
+
+    @Test func gradientsOfSeveralBatchesAddUpInTheArena() throws {
+        let parameters = parameters([3, 7])
+        let optimizer = SGD(parameters, learningRate: 0.1)
+        for _ in 0..<3 { try differentiate(parameters, [0, 1]) }
+        for parameter in optimizer.parameters {
+            let expected = try parameter.value.doubles().map { $0 * 2 + $0 * 2 + $0 * 2 }
+            #expect(try parameter.gradient!.doubles() == expected)
+        }
+    }
+
+    @Test func refusedMemoryIsThrownByTheStep() throws {
+        let backend = ReferenceBackend(memoryLimitBytes: 40_000)
+        let parameter = Parameter(Tensor(repeating: 1, [1000], device: Device(backend: backend)))
+        let optimizer = SGD([parameter], learningRate: 0.1)
+        parameter.gradient = Tensor(repeating: 1, [1000], device: Device(backend: backend))
+        #expect(throws: GimbalError.self) { try optimizer.step() }
+    }
+}

@@ -1,0 +1,286 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import Testing
+
+@Suite("safetensors")
+struct SafeTensorsTests {
+    // MARK: Against the reference implementation
+
+    @Test("A file by the reference implementation is read, every type of it")
+    func readsReference() throws {
+        let file = try SafeTensors(path: packagePath("Tests/GimbalTests/Files/Fixtures/every-type.safetensors"))
+        #expect(file.metadata == ["format": "pt", "note": "tab\tand 🙂"])
+        #expect(file.entries.count == 11)
+        let values: [Float] = [-1.5, 0, 2, 0.25, 100, -3]
+        for (name, type) in [
+            ("f32", SafeTensors.ElementType.float32), ("f16", .float16), ("bf16", .bfloat16), ("f64", .float64),
+        ] {
+            let entry = try #require(file[name])
+            #expect(entry.type == type && entry.shape == [2, 3], "\(name)")
+            #expect(try file.floats(of: entry) == values, "\(name)")
+        }
+        #expect(try file.floats(of: #require(file["i64"])) == [-1_099_511_627_776, 7])
+        #expect(try file.floats(of: #require(file["i32"])) == [-7, 2_147_483_648])
+        #expect(try file.bytes(of: #require(file["u8"])) == [0, 128, 255])
+        #expect(try file.bytes(of: #require(file["bool"])) == [1, 0, 1])
+        #expect(file["scalar"]?.shape == [])
+        #expect(try file.floats(of: #require(file["scalar"])) == [3.5])
+        #expect(try file.floats(of: #require(file["empty"])) == [])
+        #expect(file["empty"]?.shape == [0, 4])
+        #expect(try file.floats(of: #require(file["größe \"x\"\n"])) == [1])
+        #expect(file["absent"] == nil)
+    }
+
+    @Test("What is written again is the reference implementation's file, byte for byte in the tensors")
+    func writesReference() throws {
+        let source = try SafeTensors(path: packagePath("Tests/GimbalTests/Files/Fixtures/every-type.safetensors"))
+        try withTemporaryFolder { folder in
+            let path = folder + "/copy.safetensors"
+            let items = source.entries.map { entry in
+                SafeTensors.Item(name: entry.name, type: entry.type, shape: entry.shape) { try source.bytes(of: entry) }
+            }
+            try SafeTensors.write(items.reversed(), metadata: source.metadata, to: path)
+            let copy = try SafeTensors(path: path)
+            #expect(copy.metadata == source.metadata)
+            for entry in source.entries {
+                let copied = try #require(copy[entry.name])
+                #expect(copied.type == entry.type && copied.shape == entry.shape, "\(entry.name)")
+                #expect(try copy.bytes(of: copied) == source.bytes(of: entry), "\(entry.name)")
+            }
+
+            // The order items come in does not matter.
+            let first = try Data(contentsOf: URL(filePath: path))
+            try SafeTensors.write(items, metadata: source.metadata, to: path)
+            #expect(try Data(contentsOf: URL(filePath: path)) == first)
+        }
+    }
+
+    // MARK: Writing
+
+    @Test("Data begins at a multiple of 8, and every tensor is aligned to its elements")
+    func alignment() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            let items = SafeTensors.ElementType.allCases.map { type in
+                SafeTensors.Item(name: "\(type)", type: type, shape: [3]) {
+                    [UInt8](repeating: 0, count: 3 * type.byteCount)
+                }
+            }
+            for padding in 0..<8 {
+                try SafeTensors.write(items, metadata: ["x": String(repeating: "y", count: padding)], to: path)
+                let file = try SafeTensors(path: path)
+                #expect(file.entries[0].range.lowerBound % 8 == 0)
+                for entry in file.entries { #expect(entry.range.lowerBound % entry.type.byteCount == 0, "\(entry)") }
+            }
+        }
+    }
+
+    @Test("NaN, infinity and negative zero keep their bits")
+    func specialValues() throws {
+        try withTemporaryFolder { folder in
+            let values: [Float] = [
+                .nan, .infinity, -.infinity, -0.0, .leastNonzeroMagnitude, Float(bitPattern: 0x7FC0_1234),
+            ]
+            try SafeTensors.write([.init(name: "x", shape: [6], floats: values)], to: folder + "/a")
+            let file = try SafeTensors(path: folder + "/a")
+            #expect(try file.floats(of: file.entries[0]).map(\.bitPattern) == values.map(\.bitPattern))
+        }
+    }
+
+    @Test("No tensors at all make a valid file")
+    func empty() throws {
+        try withTemporaryFolder { folder in
+            try SafeTensors.write([], to: folder + "/a")
+            let file = try SafeTensors(path: folder + "/a")
+            #expect(file.entries.isEmpty && file.metadata.isEmpty)
+        }
+    }
+
+    @Test("A tensor that cannot be fetched leaves the old file")
+    func failingContents() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            try SafeTensors.write([.init(name: "x", shape: [1], floats: [1])], to: path)
+            let lost = GimbalError.deviceFailed(device: "d", operation: "o", reason: "r")
+            #expect(throws: lost) {
+                try SafeTensors.write([.init(name: "x", type: .float32, shape: [1]) { throw lost }], to: path)
+            }
+            let file = try SafeTensors(path: path)
+            #expect(try file.floats(of: file.entries[0]) == [1])
+            #expect(try names(in: folder) == ["a"])
+        }
+    }
+
+    // MARK: Reading in parts
+
+    @Test("A tensor is read in pieces")
+    func pieces() throws {
+        try withTemporaryFolder { folder in
+            try SafeTensors.write([.init(name: "x", shape: [4], floats: [1, 2, 3, 4])], to: folder + "/a")
+            let file = try SafeTensors(path: folder + "/a")
+            var part: [Float] = [0, 0]
+            try part.withUnsafeMutableBytes { try file.read(file.entries[0], from: 8, into: $0) }
+            #expect(part == [3, 4])
+        }
+    }
+
+    @Test("A file larger than memory is opened without reading it")
+    func huge() throws {
+        try withTemporaryFolder { folder in
+            let header = #"{"x":{"dtype":"U8","shape":[1099511627776],"data_offsets":[0,1099511627776]}}"#
+            let path = folder + "/huge"
+            try write(header, data: [], to: path)
+            // A hole in the file, which takes no place on the disk.
+            guard truncate(path, off_t(8 + header.utf8.count + 1 << 40)) == 0 else { return }
+            let file = try SafeTensors(path: path)
+            #expect(file.entries[0].byteCount == 1 << 40)
+            var last: [UInt8] = [9, 9]
+            try last.withUnsafeMutableBytes { try file.read(file.entries[0], from: 1 << 40 - 2, into: $0) }
+            #expect(last == [0, 0])
+        }
+    }
+
+    @Test("A file that is cut after it was opened gives an error")
+    func cutLater() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            try SafeTensors.write([.init(name: "x", shape: [4], floats: [1, 2, 3, 4])], to: path)
+            let file = try SafeTensors(path: path)
+            try #require(truncate(path, 72) == 0)
+            #expect(throws: GimbalError.invalidFile(path: path, reason: "truncated: it ends at byte 72")) {
+                try file.floats(of: file.entries[0])
+            }
+        }
+    }
+
+    // MARK: Damaged files
+
+    private func write(_ header: String, length: UInt64? = nil, data: [UInt8], to path: String) throws {
+        let length = withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Array($0) }
+        try Data(length + Array(header.utf8) + data).write(to: URL(filePath: path))
+    }
+
+    /// What is said of a file with `header` and `byteCount` bytes after it.
+    private func refusal(_ header: String, length: UInt64? = nil, byteCount: Int = 8) throws -> String? {
+        try withTemporaryFolder { folder in
+            let path = folder + "/bad"
+            try write(header, length: length, data: [UInt8](repeating: 0, count: byteCount), to: path)
+            do {
+                _ = try SafeTensors(path: path)
+                return nil
+            } catch GimbalError.invalidFile(path: path, let reason) {
+                return reason
+            }
+        }
+    }
+
+    private static let good = #""x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#
+
+    @Test("The file that the following ones are damaged from is good")
+    func undamaged() throws {
+        #expect(try refusal("{\(Self.good)}") == nil)
+        #expect(try refusal(" { \(Self.good) }\n ") == nil)
+    }
+
+    @Test("Texts may be written with any escape of JSON")
+    func escapes() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            try write(#"{"__metadata__":{"\u00e9":"\ud83d\ude42\"\\\/\b\f\n\r\t\u0001"}}"#, data: [], to: path)
+            #expect(try SafeTensors(path: path).metadata == ["é": "🙂\"\\/\u{8}\u{C}\n\r\t\u{1}"])
+        }
+    }
+
+    @Test(
+        "A damaged header is refused, with a word on what is wrong",
+        arguments: [
+            ("{}", "8 bytes follow the last tensor"),
+            ("{\(good),\(good)}", "two tensors are called 'x'"),
+            (#"{"x":{"dtype":"F8","shape":[8],"data_offsets":[0,8]}}"#, "is of type 'F8'"),
+            (#"{"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "takes 12 bytes, but its data_offsets span 8"),
+            (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "not a begin and an end"),
+            (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8]}}"#, "not a begin and an end"),
+            (#"{"x":{"dtype":"F32","shape":[2]}}"#, "lacks its dtype, shape or data_offsets"),
+            (#"{"x":{"dtype":"F32","shape":[2],"shape":[2],"data_offsets":[0,8]}}"#, "repeated field 'shape'"),
+            (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}"#, "truncated: tensor 'x' ends"),
+            (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "belong to no tensor"),
+            (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, "4 bytes follow the last tensor"),
+            (#"{\#(good),"y":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "'y' overlaps"),
+            (#"{"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "must be a whole number"),
+            (#"{"x":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}"#, "expected"),
+            (#"{"x":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}}"#, "no size can be"),
+            (#"{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#, "larger than any memory"),
+            (
+                #"{"x":{"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]}}"#,
+                "beyond any file"
+            ),
+            (#"{"__metadata__":{"a":1},\#(good)}"#, "'\"' expected"),
+            (#"{"__metadata__":{"a":"1","a":"2"},\#(good)}"#, "two metadata texts are called 'a'"),
+            ("{\(good)", "'}' expected"),
+            ("{\(good)} x", "something after the end"),
+            ("[1]", "'{' expected"),
+            (#"{"x"#, "without an end"),
+            (#"{"\ud800":1}"#, "surrogate"),
+            (#"{"\q":1}"#, "escape"),
+            ("\u{0}\u{1}", "'{' expected"),
+        ])
+    func damaged(header: String, expected: String) throws {
+        let reason = try #require(try refusal(header), "accepted: \(header)")
+        #expect(reason.contains(expected), "\(reason)")
+    }
+
+    @Test("A header longer than the file, or than any header, is refused before memory is asked for")
+    func absurdLength() throws {
+        let header = "{\(Self.good)}"
+        for length in [UInt64.max, 1 << 62, 100_000_001, UInt64(header.utf8.count) + 9] {
+            let reason = try #require(try refusal(header, length: length))
+            #expect(reason.contains("claims a header of \(length) bytes"), "\(reason)")
+        }
+    }
+
+    @Test("Cut anywhere, a file is refused")
+    func truncated() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            try SafeTensors.write([.init(name: "x", shape: [2], floats: [1, 2])], metadata: ["a": "b"], to: path)
+            let whole = try Data(contentsOf: URL(filePath: path))
+            for length in 0..<whole.count {
+                try whole.prefix(length).write(to: URL(filePath: path))
+                #expect(throws: GimbalError.self, "cut to \(length) bytes") { try SafeTensors(path: path) }
+            }
+        }
+    }
+
+    @Test("With any one byte changed, a file is read or refused, and nothing worse")
+    func corrupted() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            try SafeTensors.write([.init(name: "x", shape: [2], floats: [1, 2])], metadata: ["a": "b"], to: path)
+            let whole = try Data(contentsOf: URL(filePath: path))
+            for position in whole.indices {
+                for value in [0, 0xFF, 0x22, 0x5C, whole[position] ^ 1] as [UInt8] {
+                    var bytes = whole
+                    bytes[position] = value
+                    try bytes.write(to: URL(filePath: path))
+                    do {
+                        let file = try SafeTensors(path: path)
+                        for entry in file.entries { _ = try file.floats(of: entry) }
+                    } catch is GimbalError {}
+                }
+            }
+        }
+    }
+
+    @Test("A missing file and a folder are errors that name the path")
+    func missing() throws {
+        let reason = "No such file or directory"
+        #expect(throws: GimbalError.fileSystem(operation: "open", path: "/nowhere/x", reason: reason)) {
+            try SafeTensors(path: "/nowhere/x")
+        }
+        try withTemporaryFolder { folder in
+            let error = #expect(throws: GimbalError.self) { try SafeTensors(path: folder) }
+            #expect(error?.description.contains(folder) == true)
+        }
+    }
+}

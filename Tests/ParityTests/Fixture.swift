@@ -1,0 +1,48 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import Testing
+
+/// A file of PyTorch's results, made by `make_fixtures.py`.
+struct Fixture {
+    private let file: SafeTensors
+
+    init(_ name: String) throws { file = try SafeTensors(path: Fixture.path(name)) }
+
+    static func path(_ name: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/\(name).safetensors"
+    }
+
+    var names: [String] { file.entries.map(\.name) }
+
+    func values(_ name: String) throws -> [Float] {
+        let entry = try #require(file[name], "the fixture has no \(name)")
+        return try file.floats(of: entry)
+    }
+
+    func integers(_ name: String) throws -> [Int32] { try values(name).map { Int32($0) } }
+
+    func tensor(_ name: String, on device: Device) throws -> Tensor {
+        let entry = try #require(file[name], "the fixture has no \(name)")
+        return Tensor(try file.floats(of: entry), entry.shape, device: device)
+    }
+}
+
+/// The devices that are held against PyTorch.
+let devices = BackendUnderTest.all
+
+extension BackendUnderTest {
+    var device: Device { Device(backend: backend) }
+}
+
+/// Expects `actual` to lie within `tolerance` of PyTorch's values, relative to the largest of them.
+///
+/// Single elements near 0 come out of cancellation: against themselves they would measure PyTorch's rounding.
+func expectClose(
+    _ actual: Tensor, _ expected: [Float], _ tolerance: Double, _ what: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let mismatch = Tolerance(relative: tolerance, scale: .largest)
+        .mismatch(try actual.doubles(), expected: expected.map(Double.init))
+    #expect(mismatch == nil, "\(what): \(mismatch ?? "")", sourceLocation: sourceLocation)
+}

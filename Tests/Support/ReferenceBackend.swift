@@ -1,0 +1,183 @@
+import Foundation
+import GimbalBackend
+import Synchronization
+
+/// The oracle: a backend that computes in Double, on the host, one obvious loop per primitive.
+///
+/// Every fused operation is the default of `FusedDefaults.swift`. So it is also the proof that the primitives are enough:
+/// whatever runs above the protocol runs on this. It is slow; nothing in it is there for speed.
+///
+/// Real numbers are `float64`. Views of the other types are read and written too, each value rounded as it is stored.
+public final class ReferenceBackend: Backend {
+    public let device: DeviceDescription
+    public let realType = DType.float64
+    public let errors = ErrorLatch()
+    /// Allocating more than this at once or in total throws `GimbalError.outOfMemory`.
+    public let memoryLimitBytes: Int
+    private let usage = Mutex(MemoryUsage(inUse: 0, peak: 0, pooled: 0))
+
+    /// - Parameter memoryLimitBytes: what `allocate` may hand out together; small limits test how code above copes.
+    public init(memoryLimitBytes: Int = 1 << 33) {
+        self.memoryLimitBytes = memoryLimitBytes
+        device = DeviceDescription(
+            id: "reference", backend: "reference", name: "Double reference", vendor: "Gimbal", driver: "Swift",
+            memoryBytes: memoryLimitBytes, computeUnits: 1)
+    }
+
+    // MARK: Memory
+
+    /// The bytes start as ones: NaN in every floating-point type, so that reading what was never written shows.
+    public func allocate(byteCount: Int) throws -> Storage {
+        try usage.withLock { usage in
+            guard byteCount <= memoryLimitBytes - usage.inUse else {
+                throw GimbalError.outOfMemory(
+                    device: device.id, requestedBytes: byteCount, usedBytes: usage.inUse)
+            }
+            usage.inUse += byteCount
+            usage.peak = max(usage.peak, usage.inUse)
+        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount)
+        return Storage(backend: self, handle: memory, byteCount: byteCount)
+    }
+
+    public func deallocate(_ handle: UnsafeMutableRawPointer, byteCount: Int) {
+        handle.deallocate()
+        usage.withLock { $0.inUse -= byteCount }
+    }
+
+    public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int) {
+        precondition(byteOffset >= 0 && byteOffset + bytes.count <= storage.byteCount, "upload outside the storage")
+        guard let base = bytes.baseAddress else { return }
+        (storage.handle + byteOffset).copyMemory(from: base, byteCount: bytes.count)
+    }
+
+    public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try errors.throwIfSet()
+        precondition(byteOffset >= 0 && byteOffset + bytes.count <= storage.byteCount, "download outside the storage")
+        bytes.baseAddress?.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
+    }
+
+    public func synchronize() throws { try errors.throwIfSet() }
+
+    public var memoryUsage: MemoryUsage { usage.withLock { $0 } }
+
+    public func trimMemory() {}
+
+    // MARK: Elements
+
+    public func fill(_ out: TensorView, with value: Double) {
+        write([Double](repeating: value, count: out.elementCount), to: out)
+    }
+
+    public func copy(_ source: TensorView, to out: TensorView) {
+        write(read(source), to: out)
+    }
+
+    public func unary(_ operation: UnaryOperation, _ x: TensorView, out: TensorView) {
+        write(read(x).map { operation.reference($0) }, to: out)
+    }
+
+    public func binary(_ operation: BinaryOperation, _ x: TensorView, _ y: TensorView, out: TensorView) {
+        write(zip(read(x), read(y)).map { operation.reference($0, $1) }, to: out)
+    }
+
+    public func select(_ condition: TensorView, _ x: TensorView, _ y: TensorView, out: TensorView) {
+        write(zip(read(condition), zip(read(x), read(y))).map { $0 != 0 ? $1.0 : $1.1 }, to: out)
+    }
+
+    // MARK: Reductions
+
+    public func reduce(_ reduction: Reduction, _ x: TensorView, out: TensorView, accumulates: Bool) {
+        precondition(!accumulates || reduction == .sum, "only a sum accumulates")
+        // Walking the axes of x, a destination moves along those that are kept and stays put along those folded.
+        var steps = out.shape.contiguousStrides
+        for axis in steps.indices where out.shape[axis] == 1 { steps[axis] = 0 }
+        let destinations = positions(shape: x.shape, strides: steps, offset: 0)
+        var folded = [Double](repeating: reduction.identity, count: out.elementCount)
+        for (value, destination) in zip(read(x), destinations) {
+            folded[destination] = reduction.reference(folded[destination], value)
+        }
+        write(accumulates ? zip(read(out), folded).map(+) : folded, to: out)
+    }
+
+    public func argMaximum(_ x: TensorView, out: TensorView) {
+        let values = read(x)
+        let size = x.shape[x.shape.rank - 1]
+        let places = (0..<out.elementCount).map { row in
+            var best = 0
+            for place in 1..<max(size, 1) {
+                let (value, largest) = (values[row * size + place], values[row * size + best])
+                if value > largest || (value.isNaN && !largest.isNaN) { best = place }
+            }
+            return Double(best)
+        }
+        write(places, to: out)
+    }
+
+    // MARK: Matrix product
+
+    public func matrixMultiply(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue) {
+        let rank = x.shape.rank
+        let (m, k, n) = (x.shape[rank - 2], x.shape[rank - 1], y.shape[rank - 1])
+        let batches = x.shape.sizes.dropLast(2).reduce(1, *)
+        let (left, right) = (read(x), read(y))
+        let previous = epilogue.accumulates ? read(out) : []
+        let bias = epilogue.bias.map { read($0) }
+        var result = [Double](repeating: 0, count: out.elementCount)
+        for batch in 0..<batches {
+            for row in 0..<m {
+                for inner in 0..<k {
+                    let factor = left[(batch * m + row) * k + inner]
+                    for column in 0..<n {
+                        result[(batch * m + row) * n + column] += factor * right[(batch * k + inner) * n + column]
+                    }
+                }
+            }
+        }
+        for place in result.indices {
+            result[place] *= epilogue.scale
+            if epilogue.accumulates { result[place] += previous[place] }
+            if let bias { result[place] += bias[place % n] }
+            if let activation = epilogue.activation { result[place] = activation.reference(result[place]) }
+        }
+        write(result, to: out)
+    }
+
+    // MARK: Indexing
+
+    public func gather(_ table: TensorView, indices: TensorView, out: TensorView) {
+        let rows = table.shape[0]
+        let width = table.shape.sizes.dropFirst().reduce(1, *)
+        let values = read(table)
+        let missing = [Double](repeating: table.dtype.isFloatingPoint ? .nan : 0, count: width)
+        let gathered = read(indices).flatMap { index in
+            let row = Int(index)
+            return 0..<rows ~= row ? Array(values[row * width..<(row + 1) * width]) : missing
+        }
+        write(gathered, to: out)
+    }
+
+    public func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
+        let rows = table.shape[0]
+        let width = table.shape.sizes.dropFirst().reduce(1, *)
+        let added = read(source)
+        var values = read(table)
+        for (place, index) in read(indices).enumerated() {
+            let row = Int(index)
+            guard 0..<rows ~= row else { continue }
+            for column in 0..<width { values[row * width + column] += added[place * width + column] }
+        }
+        write(values, to: table)
+    }
+
+    // MARK: Random numbers
+
+    public func randomUniform(_ out: TensorView, _ state: RandomState) {
+        write(ReferenceRandom.uniform(count: out.elementCount, state), to: out)
+    }
+
+    public func randomNormal(_ out: TensorView, _ state: RandomState) {
+        write(ReferenceRandom.normal(count: out.elementCount, state), to: out)
+    }
+}
