@@ -13,7 +13,7 @@ let package = Package(
         .executable(name: "gimbal", targets: ["GimbalCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
     ],
     targets: [
         // C floors
@@ -37,6 +37,11 @@ let package = Package(
             dependencies: [
                 "GimbalTrain", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+
+        // Short programs to copy from
+        .executableTarget(name: "TrainingLoop", dependencies: ["GimbalTrain"], path: "Examples/TrainingLoop"),
+        .executableTarget(
+            name: "VanishingGradients", dependencies: ["GimbalTrain"], path: "Examples/VanishingGradients"),
 
         // Tests: one target per floor, every backend against the reference, and PyTorch
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),

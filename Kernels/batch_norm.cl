@@ -1,11 +1,12 @@
 // Batch normalisation of x [batch, channels, positions] for each channel (Ioffe and Szegedy 2015), and its gradient.
 //
 //   y = (x - μ) / √(σ² + ε) · scale + shift
-//   with x̂ = (x - μ) / √(σ² + ε):  dscale = Σ dy x̂,  dshift = Σ dy,  dx = scale / √(σ² + ε) (dy - (dshift + x̂ dscale) / n)
+//   with x̂ = (x - μ) / √(σ² + ε):  dscale = Σ dy x̂,  dshift = Σ dy,
+//   dx = scale / √(σ² + ε) (dy - (dshift + x̂ dscale) / n)
 //
 // Three steps: shares of each channel (`moments`, `gradient_sums`), their sum in a fixed order (`finish_moments`,
-// `finish_gradients`), then every element (`normalize_channels`, `input_gradient`). A share holds count, mean and Σ (x - mean)²; shares
-// are joined by Chan et al. (1979), which loses nothing to a large offset.
+// `finish_gradients`), then every element (`normalize_channels`, `input_gradient`). A share holds count, mean and
+// Σ (x - mean)²; shares are joined by Chan et al. (1979), which loses nothing to a large offset.
 //
 // Work-group of the shares: LANES * SLOTS work-items, SLOTS channels; dimension 1 runs over splits of a channel's
 // elements. Of the sums: 64 work-items, one channel each. Of the elements: 256 work-items, one element each.

@@ -1,7 +1,7 @@
 // out[i] = f(x[i], y[i], z[i]): unary and binary functions, selection, and copies that convert between types.
 //
-// Work-group: 256 work-items in one dimension. Contiguous views (RANK 0): WIDTH neighbouring elements for each work-item.
-// Strided views: one element for each.
+// Work-group: 256 work-items in one dimension. Contiguous views (RANK 0): WIDTH neighbouring elements for each
+// work-item. Strided views: one element for each.
 //
 //   KIND       what f is: 0 unary, 1 binary in float, 2 binary in int32, 3 selection (x ? y : z), 4 copy. Default 4.
 //   OPERATION  function of functions.cl, such as unary_relu, for kinds 0 to 2. No default.

@@ -1,9 +1,9 @@
 // out = activation(scale Σₖ x[m, k] y[k, n] + out + bias) on tiles in local memory; made for GPUs.
 //
-// A work-group makes a TILE_M × TILE_N tile of out. It steps through k by TILE_K, with the next slices of x and y on their way
-// into registers while it multiplies the present ones from local memory (two buffers, one barrier a step). A work-item
-// makes WORK_M × WORK_N values, in blocks of VECTOR × VECTOR spread over the tile, so that neighbours read neighbouring
-// vectors:
+// A work-group makes a TILE_M × TILE_N tile of out. It steps through k by TILE_K, with the next slices of x and y on
+// their way into registers while it multiplies the present ones from local memory (two buffers, one barrier a step). A
+// work-item makes WORK_M × WORK_N values, in blocks of VECTOR × VECTOR spread over the tile, so that neighbours read
+// neighbouring vectors:
 //
 //              TILE_N                         work-item (0, 0) with WORK 8, VECTOR 4 owns the four blocks #
 //         +--------------------+
@@ -12,14 +12,16 @@
 //         |#...    |#...       |
 //         +--------------------+
 //
-// Work-group: (TILE_M / WORK_M) * (TILE_N / WORK_N) work-items in one dimension; groups run over tiles of n, of m, and the batch.
-// Any strides are read; the host says along which axis neighbours in memory lie, so that global reads coalesce.
+// Work-group: (TILE_M / WORK_M) * (TILE_N / WORK_N) work-items in one dimension; groups run over tiles of n, of m, and
+// the batch. Any strides are read; the host says along which axis neighbours in memory lie, so that global reads
+// coalesce.
 //
 //   TILE_M, TILE_N, TILE_K   the tile and its step through k. Default 64, 64, 16.
 //   WORK_M, WORK_N           values for each work-item; multiples of VECTOR. Default 4, 4.
 //   VECTOR                   floats read from local memory at once: 2 or 4. Default 4.
 //   X_K_FIRST, Y_N_FIRST     1 where x's k, y's n axis is the contiguous one. Default 1.
-//   X_WIDTH, Y_WIDTH         floats read from global memory at once: 4 where the contiguous axis is float32, aligned and a
+//   X_WIDTH, Y_WIDTH         floats read from global memory at once: 4 where the contiguous axis is float32, aligned
+//   and a
 //                            multiple of 4 long, else 1. Default 1.
 //   HAS_BIAS, ACCUMULATES    1 to add a bias, what out holds. Default 0.
 //   ACTIVATION               unary function of functions.cl, such as unary_relu. Default none.
@@ -64,6 +66,15 @@
 // One vector more for each row of a tile moves the rows to different banks and keeps vectors aligned.
 #define ROW_M (TILE_M + VECTOR)
 #define ROW_N (TILE_N + VECTOR)
+// Where read number `read` of this work-item lies in a tile: (along, k), `along` being m or n.
+#define X_ALONG(read) \
+    (X_K_FIRST ? ((read) * ITEMS + item) / (TILE_K / X_WIDTH) : ((read) * ITEMS + item) % (TILE_M / X_WIDTH) * X_WIDTH)
+#define X_DEPTH(read) \
+    (X_K_FIRST ? ((read) * ITEMS + item) % (TILE_K / X_WIDTH) * X_WIDTH : ((read) * ITEMS + item) / (TILE_M / X_WIDTH))
+#define Y_ALONG(read) \
+    (Y_N_FIRST ? ((read) * ITEMS + item) % (TILE_N / Y_WIDTH) * Y_WIDTH : ((read) * ITEMS + item) / (TILE_K / Y_WIDTH))
+#define Y_DEPTH(read) \
+    (Y_N_FIRST ? ((read) * ITEMS + item) / (TILE_N / Y_WIDTH) : ((read) * ITEMS + item) % (TILE_K / Y_WIDTH) * Y_WIDTH)
 #define VECTOR_TYPE CONCATENATE(float, VECTOR)
 #define VECTOR_STORE CONCATENATE(vstore, VECTOR)
 
@@ -88,84 +99,78 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 #pragma unroll
         for (int j = 0; j < WORK_N; j++) sums[i][j] = 0.0f;
 
-// Where read number `read` of this work-item lies in a tile: (along, k), `along` being m or n.
-#define X_ALONG(read) \
-    (X_K_FIRST ? ((read) * ITEMS + item) / (TILE_K / X_WIDTH) : ((read) * ITEMS + item) % (TILE_M / X_WIDTH) * X_WIDTH)
-#define X_DEPTH(read) \
-    (X_K_FIRST ? ((read) * ITEMS + item) % (TILE_K / X_WIDTH) * X_WIDTH : ((read) * ITEMS + item) / (TILE_M / X_WIDTH))
-#define Y_ALONG(read) \
-    (Y_N_FIRST ? ((read) * ITEMS + item) % (TILE_N / Y_WIDTH) * Y_WIDTH : ((read) * ITEMS + item) / (TILE_K / Y_WIDTH))
-#define Y_DEPTH(read) \
-    (Y_N_FIRST ? ((read) * ITEMS + item) / (TILE_N / Y_WIDTH) : ((read) * ITEMS + item) % (TILE_K / Y_WIDTH) * Y_WIDTH)
-
-// Reads the slices that begin at `k` into registers, zeros beyond the edges.
-#define READ_SLICES(k)                                                                                             \
-    _Pragma("unroll") for (int read = 0; read < X_READS; read++) {                                                 \
-        const int m_at = first_m + X_ALONG(read), k_at = (k) + X_DEPTH(read);                                      \
-        const int inside = m_at < shape.m && k_at < shape.k;                                                       \
-        const INDEX at = (INDEX)m_at * shape.x_m + (INDEX)k_at * shape.x_k;                                        \
-        X_READ(inside, at, read)                                                                                   \
-    }                                                                                                              \
-    _Pragma("unroll") for (int read = 0; read < Y_READS; read++) {                                                 \
-        const int n_at = first_n + Y_ALONG(read), k_at = (k) + Y_DEPTH(read);                                      \
-        const int inside = n_at < shape.n && k_at < shape.k;                                                       \
-        const INDEX at = (INDEX)k_at * shape.y_k + (INDEX)n_at * shape.y_n;                                        \
-        Y_READ(inside, at, read)                                                                                   \
-    }
-
-#if X_WIDTH == 4
-#define X_READ(inside, at, read) \
-    vstore4((inside) ? *(__global const float4 *)(x + (at)) : (float4)(0.0f), read, x_next);
-#else
-#define X_READ(inside, at, read) x_next[read] = (inside) ? LOAD(X_TYPE, x, at) : 0.0f;
-#endif
-#if Y_WIDTH == 4
-#define Y_READ(inside, at, read) \
-    vstore4((inside) ? *(__global const float4 *)(y + (at)) : (float4)(0.0f), read, y_next);
-#else
-#define Y_READ(inside, at, read) y_next[read] = (inside) ? LOAD(Y_TYPE, y, at) : 0.0f;
-#endif
-
-// Moves the slices in registers to local memory.
-#define STORE_SLICES(buffer)                                                                                       \
-    _Pragma("unroll") for (int read = 0; read < X_READS; read++)                                                   \
-        _Pragma("unroll") for (int part = 0; part < X_WIDTH; part++)                                               \
-            x_tile[buffer][(X_DEPTH(read) + (X_K_FIRST ? part : 0)) * ROW_M + X_ALONG(read) + (X_K_FIRST ? 0 : part)] = \
-                x_next[read * X_WIDTH + part];                                                                     \
-    _Pragma("unroll") for (int read = 0; read < Y_READS; read++)                                                   \
-        _Pragma("unroll") for (int part = 0; part < Y_WIDTH; part++)                                               \
-            y_tile[buffer][(Y_DEPTH(read) + (Y_N_FIRST ? 0 : part)) * ROW_N + Y_ALONG(read) + (Y_N_FIRST ? part : 0)] = \
-                y_next[read * Y_WIDTH + part];
-
+    const int steps = (int)((shape.k + TILE_K - 1) / TILE_K);
     int buffer = 0;
-    READ_SLICES(0)
-    STORE_SLICES(0)
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int k = 0; k < shape.k; k += TILE_K) {
-        const int has_next = k + TILE_K < shape.k;
-        if (has_next) { READ_SLICES(k + TILE_K) }
+    for (int step = 0; step <= steps; step++) {
+        // The next slices set out for registers, zeros beyond the edges.
+        if (step < steps) {
 #pragma unroll
-        for (int depth = 0; depth < TILE_K; depth++) {
-            float x_values[WORK_M], y_values[WORK_N];
+            for (int read = 0; read < X_READS; read++) {
+                const int m = first_m + X_ALONG(read), k = step * TILE_K + X_DEPTH(read);
+                const INDEX at = (INDEX)m * shape.x_m + (INDEX)k * shape.x_k;
+                const int inside = m < shape.m && k < shape.k;
+#if X_WIDTH == 4
+                vstore4(inside ? *(__global const float4 *)(x + at) : (float4)(0.0f), read, x_next);
+#else
+                x_next[read] = inside ? LOAD(X_TYPE, x, at) : 0.0f;
+#endif
+            }
 #pragma unroll
-            for (int block = 0; block < WORK_M / VECTOR; block++)
-                VECTOR_STORE(
-                    *(__local const VECTOR_TYPE *)&x_tile[buffer][depth * ROW_M + (block * ITEMS_M + item_m) * VECTOR],
-                    block, x_values);
-#pragma unroll
-            for (int block = 0; block < WORK_N / VECTOR; block++)
-                VECTOR_STORE(
-                    *(__local const VECTOR_TYPE *)&y_tile[buffer][depth * ROW_N + (block * ITEMS_N + item_n) * VECTOR],
-                    block, y_values);
-#pragma unroll
-            for (int i = 0; i < WORK_M; i++)
-#pragma unroll
-                for (int j = 0; j < WORK_N; j++) sums[i][j] = fma(x_values[i], y_values[j], sums[i][j]);
+            for (int read = 0; read < Y_READS; read++) {
+                const int n = first_n + Y_ALONG(read), k = step * TILE_K + Y_DEPTH(read);
+                const INDEX at = (INDEX)k * shape.y_k + (INDEX)n * shape.y_n;
+                const int inside = n < shape.n && k < shape.k;
+#if Y_WIDTH == 4
+                vstore4(inside ? *(__global const float4 *)(y + at) : (float4)(0.0f), read, y_next);
+#else
+                y_next[read] = inside ? LOAD(Y_TYPE, y, at) : 0.0f;
+#endif
+            }
         }
-        // The other buffer was last read before the barrier that ended the previous step.
-        if (has_next) { STORE_SLICES(1 - buffer) }
-        barrier(CLK_LOCAL_MEM_FENCE);
+
+        // Meanwhile the present slices are multiplied.
+        if (step > 0) {
+#pragma unroll
+            for (int depth = 0; depth < TILE_K; depth++) {
+                float x_values[WORK_M], y_values[WORK_N];
+#pragma unroll
+                for (int block = 0; block < WORK_M / VECTOR; block++) {
+                    const int at = depth * ROW_M + (block * ITEMS_M + item_m) * VECTOR;
+                    VECTOR_STORE(*(__local const VECTOR_TYPE *)&x_tile[buffer][at], block, x_values);
+                }
+#pragma unroll
+                for (int block = 0; block < WORK_N / VECTOR; block++) {
+                    const int at = depth * ROW_N + (block * ITEMS_N + item_n) * VECTOR;
+                    VECTOR_STORE(*(__local const VECTOR_TYPE *)&y_tile[buffer][at], block, y_values);
+                }
+#pragma unroll
+                for (int i = 0; i < WORK_M; i++)
+#pragma unroll
+                    for (int j = 0; j < WORK_N; j++) sums[i][j] = fma(x_values[i], y_values[j], sums[i][j]);
+            }
+        }
+
+        // The next slices move into the other buffer, which was last read before the barrier of the previous step.
         buffer = 1 - buffer;
+        if (step < steps) {
+#pragma unroll
+            for (int read = 0; read < X_READS; read++)
+#pragma unroll
+                for (int part = 0; part < X_WIDTH; part++) {
+                    const int along = X_ALONG(read) + (X_K_FIRST ? 0 : part);
+                    const int depth = X_DEPTH(read) + (X_K_FIRST ? part : 0);
+                    x_tile[buffer][depth * ROW_M + along] = x_next[read * X_WIDTH + part];
+                }
+#pragma unroll
+            for (int read = 0; read < Y_READS; read++)
+#pragma unroll
+                for (int part = 0; part < Y_WIDTH; part++) {
+                    const int along = Y_ALONG(read) + (Y_N_FIRST ? part : 0);
+                    const int depth = Y_DEPTH(read) + (Y_N_FIRST ? 0 : part);
+                    y_tile[buffer][depth * ROW_N + along] = y_next[read * Y_WIDTH + part];
+                }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
 
 #pragma unroll

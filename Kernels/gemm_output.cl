@@ -38,7 +38,8 @@ typedef struct {
 #endif
 
 #define GEMM_OUTPUT_PARAMETERS \
-    __global STORED(OUT_TYPE) *out, const ulong out_offset, GEMM_BIAS_PARAMETERS const float scale, const float a, const float b
+    __global STORED(OUT_TYPE) *out, const ulong out_offset, GEMM_BIAS_PARAMETERS const float scale, const float a, \
+        const float b
 
 #if ACCUMULATES
 #define ADD_OUT(value, at) value += LOAD(OUT_TYPE, out, at);

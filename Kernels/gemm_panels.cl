@@ -1,11 +1,11 @@
 // The matrix product of gemm.cl for CPUs: registers and caches instead of local memory, long vectors, no barrier.
 //
-// A work-item makes ROWS × COLUMNS values of out, stepping through all of k: ROWS scalars of x times COLUMNS / LENGTH vectors
-// of y. It reads y where it lies if its n axis is contiguous and a multiple of COLUMNS long; otherwise `pack_panels` first
-// copies y into panels [batch, panel, k, COLUMNS], the last one padded with zeros.
+// A work-item makes ROWS × COLUMNS values of out, stepping through all of k: ROWS scalars of x times COLUMNS / LENGTH
+// vectors of y. It reads y where it lies if its n axis is contiguous and a multiple of COLUMNS long; otherwise
+// `pack_panels` first copies y into panels [batch, panel, k, COLUMNS], the last one padded with zeros.
 //
-// Work-group: a single work-item; dimension 0 runs over blocks of m, so that neighbours share a panel of y, 1 over panels, 2 over
-// the batch.
+// Work-group: a single work-item; dimension 0 runs over blocks of m, so that neighbours share a panel of y, 1 over
+// panels, 2 over the batch.
 //
 //   ROWS, COLUMNS   values for each work-item; COLUMNS a multiple of LENGTH. Default 8, 32.
 //   LENGTH          floats in a vector: 4, 8 or 16. Default 16.
@@ -71,7 +71,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_panels(
     }
 }
 
-/// One work-item copies k rows [COLUMNS] of a panel; dimension 0 runs over blocks of k, 1 over panels, 2 over the batch.
+/// One work-item copies k rows [COLUMNS] of a panel; dimension 0 runs over blocks of k, 1 over panels, 2 over the
+/// batch.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_panels(
     __global const STORED(Y_TYPE) *y, const ulong y_offset, __global float *panels, const Product shape,
     const INDEX block) {

@@ -3,9 +3,9 @@
 //   out[i, ...] = table[indices[i], ...]           NaN (0 for integers) where the index is out of range
 //   table[indices[i], ...] += source[i, ...]       for i in order; indices out of range are passed over
 //
-// Work-group: gather: 256 work-items, one element each. scatter_add: 64 work-items, each owning one column of a range of table
-// rows; all walk through the indices together, a block of them at a time in local memory, and add those that fall into
-// their range. No two work-items ever write to one element, so the sums are made in order, without atomics.
+// Work-group: gather: 256 work-items, one element each. scatter_add: 64 work-items, each owning one column of a range
+// of table rows; all walk through the indices together, a block of them at a time in local memory, and add those that
+// fall into their range. No two work-items ever write to one element, so the sums are made in order, without atomics.
 //
 //   RANK          axes of a row, at least 1. Default 1.
 //   TABLE_TYPE, VALUE_TYPE  DTypes of the table and of out or source. Default float32.

@@ -2,7 +2,8 @@
 //
 //   norm_shares  shares[s] = Σ |x|ᵖ over a slice of one tensor, max |x| for p = ∞
 //   finish_norm  norm = (Σ shares)^(1/p), max for p = ∞
-//   clip         x ← x · min(1, max_norm / (norm + 10⁻⁶)), the norm read from device memory so that the host need not wait
+//   clip         x ← x · min(1, max_norm / (norm + 10⁻⁶)), the norm read from device memory so that the host need not
+//   wait
 //
 // Work-group: LANES * SLOTS work-items with SLOTS = 1, a slice or all shares to a group; clip: 256, four elements each.
 //

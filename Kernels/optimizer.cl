@@ -90,8 +90,8 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void sgd(
     }
 }
 
-/// β₁, 1 - β₁, β₂, 1 - β₂, learningRate / (1 - β₁ᵗ), 1 / (1 - β₂ᵗ), ε; the decay is the factor on the weights where it is
-/// decoupled, else the share of the weights added to the gradient.
+/// β₁, 1 - β₁, β₂, 1 - β₂, learningRate / (1 - β₁ᵗ), 1 / (1 - β₂ᵗ), ε; the decay is the factor on the weights where it
+/// is decoupled, else the share of the weights added to the gradient.
 typedef struct {
     float beta1, complement1, beta2, complement2, step_size, correction2, epsilon, weight_decay;
 } AdamSettings;

@@ -1,10 +1,10 @@
-// The health of each segment of an arena: mean, standard deviation, minimum, maximum, absolute maximum and norm of its finite
-// elements, and its numbers of zeros, NaNs and infinities; the columns are those of `Statistic`.
+// The health of each segment of an arena: mean, standard deviation, minimum, maximum, absolute maximum and norm of its
+// finite elements, and its numbers of zeros, NaNs and infinities; the columns are those of `Statistic`.
 //
 // Two steps: shares of each segment, then their sum in a fixed order. The segments' bounds are read from device memory.
 //
-// Work-group of the shares: LANES * SLOTS work-items with SLOTS = 1; dimension 0 runs over splits of a segment, 1 over segments.
-// Of the sums: 64 work-items, a segment each.
+// Work-group of the shares: LANES * SLOTS work-items with SLOTS = 1; dimension 0 runs over splits of a segment, 1 over
+// segments. Of the sums: 64 work-items, a segment each.
 
 /// What is known of some elements. Sums of squares are kept about the mean and about zero.
 typedef struct {

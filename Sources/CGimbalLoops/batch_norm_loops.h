@@ -3,26 +3,25 @@
 
 enum { channel_block = 64 };
 
-/// Σ and, if `centre` is not NULL, Σ (x - centre)² of up to `channel_block` neighbouring channels with one position.
+/// Σ (x - centre) and Σ (x - centre)² of up to `channel_block` neighbouring channels with one position.
 ALWAYS_INLINE void channel_sums(const float *x, size_t batch, size_t stride, size_t channels, const float *centre,
-                                double *total) {
-    for (size_t c = 0; c < channels; c++) total[c] = 0;
+                                double *sum, double *square) {
+    for (size_t c = 0; c < channels; c++) sum[c] = square[c] = 0;
     for (size_t start = 0; start < batch; start += row_block) {
         size_t end = batch - start < row_block ? batch : start + row_block;
-        float partial[channel_block] = {0};
+        float partial[channel_block] = {0}, partial_square[channel_block] = {0};
         for (size_t n = start; n < end; n++) {
             const float *row = x + n * stride;
-            if (!centre && channels == channel_block) {
-                for (size_t c = 0; c < channel_block; c++) partial[c] += row[c];
-            } else if (!centre) {
-                for (size_t c = 0; c < channels; c++) partial[c] += row[c];
-            } else if (channels == channel_block) {
-                for (size_t c = 0; c < channel_block; c++) partial[c] += (row[c] - centre[c]) * (row[c] - centre[c]);
-            } else {
-                for (size_t c = 0; c < channels; c++) partial[c] += (row[c] - centre[c]) * (row[c] - centre[c]);
+            for (size_t c = 0; c < channels; c++) {
+                float d = row[c] - centre[c];
+                partial[c] += d;
+                partial_square[c] += d * d;
             }
         }
-        for (size_t c = 0; c < channels; c++) total[c] += (double)partial[c];
+        for (size_t c = 0; c < channels; c++) {
+            sum[c] += (double)partial[c];
+            square[c] += (double)partial_square[c];
+        }
     }
 }
 
@@ -78,9 +77,17 @@ static void batch_norm(const struct gimbal_batch_norm *b, const float *x, float 
         size_t end = last - start < channel_block ? last : start + channel_block, width = end - start;
         double sums[channel_block], squares[channel_block];
         if (positions == 1) {
-            channel_sums(x + start, b->batch, channels, width, NULL, sums);
-            for (size_t c = 0; c < width; c++) b->mean[start + c] = (float)(sums[c] / count);
-            channel_sums(x + start, b->batch, channels, width, b->mean + start, squares);
+            float centre[channel_block];
+            for (size_t c = 0; c < width; c++) sums[c] = 0;
+            fold_columns(gimbal_sum, x + start, b->batch, (ptrdiff_t)channels, width, sums);
+            for (size_t c = 0; c < width; c++) centre[c] = (float)(sums[c] / count);
+            channel_sums(x + start, b->batch, channels, width, centre, sums, squares);
+            // What rounding took off the first mean shows in the sum about it, and comes back to mean and variance.
+            for (size_t c = 0; c < width; c++) {
+                bool is_finite = centre[c] - centre[c] == 0.0f;
+                b->mean[start + c] = is_finite ? (float)((double)centre[c] + sums[c] / count) : centre[c];
+                squares[c] -= sums[c] * sums[c] / count;
+            }
         } else {
             for (size_t c = 0; c < width; c++) {
                 double sum = 0, square = 0;

@@ -1,7 +1,7 @@
 // Reductions. Sums run in float over short blocks, in many lanes, and in double from block to block, so that their error
 // does not grow with the number of elements.
 
-enum { lane_count = 16, fold_block = 1024, column_block = 64, row_block = 64 };
+enum { lane_count = 16, fold_block = 1024, column_block = 64, row_block = 16 };
 
 ALWAYS_INLINE double fold_identity(enum gimbal_reduction reduction) {
     return reduction == gimbal_sum ? 0.0

@@ -26,8 +26,8 @@ static void softmax(const float *x, float *out, size_t rows, size_t classes, boo
     for (size_t r = 0; r < rows; r++, x += classes, out += classes) {
         float largest = largest_of(x, classes);
         if (logarithmic) {
-            float normalizer = largest + vector_log((float)sum_of_exponentials(x, classes, largest));
-            for (size_t c = 0; c < classes; c++) out[c] = x[c] - normalizer;
+            float log_sum = vector_log((float)sum_of_exponentials(x, classes, largest));
+            for (size_t c = 0; c < classes; c++) out[c] = (x[c] - largest) - log_sum;
         } else {
 #pragma clang loop vectorize(assume_safety)
             for (size_t c = 0; c < classes; c++) out[c] = vector_exp(x[c] - largest);
@@ -62,28 +62,30 @@ static void softmax_gradient(const float *y, const float *output_gradient, float
 }
 
 static void cross_entropy(const float *logits, const int32_t *targets, ptrdiff_t target_stride, float *losses,
-                          float *log_normalizers, size_t rows, size_t classes) {
+                          float *normalizers, size_t rows, size_t classes) {
     for (size_t r = 0; r < rows; r++, logits += classes, targets += target_stride) {
         float largest = largest_of(logits, classes);
-        float normalizer = largest + vector_log((float)sum_of_exponentials(logits, classes, largest));
-        log_normalizers[r] = normalizer;
+        float log_sum = vector_log((float)sum_of_exponentials(logits, classes, largest));
+        normalizers[2 * r] = largest;
+        normalizers[2 * r + 1] = log_sum;
         int32_t target = *targets;
         bool is_valid = target >= 0 && (size_t)target < classes;
-        losses[r] = is_valid ? normalizer - logits[target] : __builtin_nanf("");
+        losses[r] = is_valid ? log_sum - (logits[target] - largest) : __builtin_nanf("");
     }
 }
 
 static void cross_entropy_gradient(const float *logits, const int32_t *targets, ptrdiff_t target_stride,
-                                   const float *log_normalizers, const float *loss_gradient,
+                                   const float *normalizers, const float *loss_gradient,
                                    ptrdiff_t loss_gradient_stride, float *out, size_t rows, size_t classes) {
     for (size_t r = 0; r < rows; r++, logits += classes, out += classes) {
-        float normalizer = log_normalizers[r], g = loss_gradient[(ptrdiff_t)r * loss_gradient_stride];
+        float largest = normalizers[2 * r], log_sum = normalizers[2 * r + 1];
+        float g = loss_gradient[(ptrdiff_t)r * loss_gradient_stride];
         int32_t target = targets[(ptrdiff_t)r * target_stride];
         bool is_valid = target >= 0 && (size_t)target < classes;
         // Taken first, as `out` may be `logits`.
-        float at_target = is_valid ? (vector_exp(logits[target] - normalizer) - 1.0f) * g : 0.0f;
+        float at_target = is_valid ? (vector_exp((logits[target] - largest) - log_sum) - 1.0f) * g : 0.0f;
 #pragma clang loop vectorize(assume_safety)
-        for (size_t c = 0; c < classes; c++) out[c] = vector_exp(logits[c] - normalizer) * g;
+        for (size_t c = 0; c < classes; c++) out[c] = vector_exp((logits[c] - largest) - log_sum) * g;
         if (is_valid) out[target] = at_target;
     }
 }

@@ -103,12 +103,13 @@ public protocol Backend: AnyObject, Sendable {
     ///   - logits: contiguous [rows, classes], classes > 0.
     ///   - targets: int32 [rows].
     ///   - losses: contiguous [rows].
-    ///   - logNormalizers: contiguous [rows]; receives log Σⱼ exp logits[i, j], which the gradient needs.
-    func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView)
-    /// out[i, j] = (exp(logits[i, j] - logNormalizers[i]) - [j = targets[i]]) lossGradient[i].
+    ///   - normalizers: contiguous [rows, 2]; receives what the gradient needs: the row's largest logit m and
+    ///     log Σⱼ exp(logits[i, j] - m). Their sum would be rounded relative to m, and with it every probability.
+    func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView)
+    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i].
     /// - Parameter lossGradient: [rows], any stride.
     func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     )
 
     // MARK: Batch normalisation (Ioffe and Szegedy 2015)

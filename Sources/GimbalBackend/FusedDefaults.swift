@@ -41,35 +41,44 @@ extension Backend {
         }
     }
 
-    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView) {
+    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView) {
         guard logits.elementCount > 0 else { return }
         reportingErrors {
-            let column = logNormalizers.reshaped([logits.shape[0], 1])
-            try logSumExp(logits, out: column)
+            let (largest, logSum) = (normalizers.sliced(axis: 1, 0..<1), normalizers.sliced(axis: 1, 1..<2))
+            let shifted = try allocate(logits.shape)
+            let exponentials = try allocate(logits.shape)
+            reduce(.maximum, logits, out: largest, accumulates: false)
+            binary(.init(.subtract), logits, largest.broadcast(to: logits.shape), out: shifted)
+            unary(.init(.exponential), shifted, out: exponentials)
+            reduce(.sum, exponentials, out: logSum, accumulates: false)
+            unary(.init(.logarithm), logSum, out: logSum)
             let isTarget = try oneHot(targets, classes: logits.shape[1])
             let zeros = try allocate([1, 1])
             fill(zeros, with: 0)
             let chosen = try allocate(logits.shape)
             let mask = try allocate(logits.shape, .uint8)
             copy(isTarget, to: mask)
-            select(mask, logits, zeros.broadcast(to: logits.shape), out: chosen)
+            select(mask, shifted, zeros.broadcast(to: logits.shape), out: chosen)
             let target = try allocate([logits.shape[0], 1])
             let count = try allocate([logits.shape[0], 1])
             reduce(.sum, chosen, out: target, accumulates: false)
             reduce(.sum, isTarget, out: count, accumulates: false)
             binary(.init(.divide), target, count, out: target)  // 0 / 0 is NaN where no class is the target.
-            binary(.init(.subtract), column, target, out: losses.reshaped([logits.shape[0], 1]))
+            binary(.init(.subtract), logSum, target, out: losses.reshaped([logits.shape[0], 1]))
         }
     }
 
     public func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     ) {
         guard logits.elementCount > 0 else { return }
         reportingErrors {
             let rows = logits.shape[0]
             let isTarget = try oneHot(targets, classes: logits.shape[1])
-            binary(.init(.subtract), logits, logNormalizers.reshaped([rows, 1]).broadcast(to: logits.shape), out: out)
+            for column in 0..<2 {
+                let normalizer = normalizers.sliced(axis: 1, column..<column + 1)
+                binary(.init(.subtract), column == 0 ? logits : out, normalizer.broadcast(to: logits.shape), out: out)
+            }
             unary(.init(.exponential), out, out: out)
             binary(.init(.subtract), out, isTarget, out: out)
             var weights = lossGradient
@@ -338,18 +347,6 @@ extension Backend {
         fill(constant, with: .infinity)
         binary(.init(.equal), values, constant.broadcast(to: x.shape), out: other)
         reduce(.sum, other, out: column(.infinityCount), accumulates: false)
-    }
-
-    /// out[i] = log Σⱼ exp x[i, j], about the row's maximum; `out` has shape [rows, 1].
-    private func logSumExp(_ x: TensorView, out: TensorView) throws {
-        let largest = try allocate(out.shape)
-        let shifted = try allocate(x.shape)
-        reduce(.maximum, x, out: largest, accumulates: false)
-        binary(.init(.subtract), x, largest.broadcast(to: x.shape), out: shifted)
-        unary(.init(.exponential), shifted, out: shifted)
-        reduce(.sum, shifted, out: out, accumulates: false)
-        unary(.init(.logarithm), out, out: out)
-        binary(.init(.add), out, largest, out: out)
     }
 
     /// 1 at [i, targets[i]], 0 elsewhere, as real numbers of shape [rows, classes].

@@ -28,16 +28,16 @@ extension CPUBackend {
         }
     }
 
-    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView) {
+    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView) {
         guard logits.elementCount > 0 else { return }
         let (rows, classes) = (logits.shape[0], logits.shape[1])
         computing([logits], out: losses, contiguous: true) { inputs, losses in
-            computing([], out: logNormalizers, contiguous: true) { _, logNormalizers in
+            computing([], out: normalizers, contiguous: true) { _, normalizers in
                 divide(rows, grain: max(grain / (8 * max(classes, 16)), 1)) { range in
                     loops.cross_entropy(
                         inputs[0].floats + range.lowerBound * classes,
                         targets.integers + range.lowerBound * targets.strides[0], targets.strides[0],
-                        losses.floats + range.lowerBound, logNormalizers.floats + range.lowerBound, range.count,
+                        losses.floats + range.lowerBound, normalizers.floats + 2 * range.lowerBound, range.count,
                         classes)
                 }
             }
@@ -45,17 +45,17 @@ extension CPUBackend {
     }
 
     public func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     ) {
         guard logits.elementCount > 0 else { return }
         let (rows, classes) = (logits.shape[0], logits.shape[1])
-        computing([logits, logNormalizers], out: out, contiguous: true) { inputs, out in
+        computing([logits, normalizers], out: out, contiguous: true) { inputs, out in
             let lossGradient = try converted(lossGradient, to: .float32, contiguous: false)
             divide(rows, grain: max(grain / (8 * max(classes, 16)), 1)) { range in
                 let (row, start) = (range.lowerBound, range.lowerBound * classes)
                 loops.cross_entropy_gradient(
                     inputs[0].floats + start, targets.integers + row * targets.strides[0], targets.strides[0],
-                    inputs[1].floats + row, lossGradient.floats + row * lossGradient.strides[0],
+                    inputs[1].floats + 2 * row, lossGradient.floats + row * lossGradient.strides[0],
                     lossGradient.strides[0], out.floats + start, range.count, classes)
             }
         }

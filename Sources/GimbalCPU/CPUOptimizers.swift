@@ -10,7 +10,8 @@ extension CPUBackend {
             var total = 0.0
             for view in views where view.elementCount > 0 {
                 let view = try converted(view, to: .float32)
-                for part in chunks(of: view.elementCount, { loops.power_sum(view.floats + $0.lowerBound, $0.count, p) }) {
+                for part in chunks(of: view.elementCount, { loops.power_sum(view.floats + $0.lowerBound, $0.count, p) })
+                {
                     total = p == .infinity ? Reduction.maximum.combine(part, total) : total + part
                 }
             }

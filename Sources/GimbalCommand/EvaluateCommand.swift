@@ -10,8 +10,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"))
     var checkpoint: String
     @OptionGroup var data: DataOptions
-    @Option(help: "cpu, or an OpenCL device such as opencl:0; the best there is unless given.")
-    var device: String?
+    @OptionGroup var device: DeviceOptions
     @Option(help: "Samples in a batch.")
     var batchSize = 1000
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
@@ -32,7 +31,7 @@ struct EvaluateCommand: ParsableCommand {
                     + "\(manifest.model.outputs) classes, \(test.name) has \(test.featureCount) and \(test.outputCount)"
             )
         }
-        let device = try device.map(Device.named) ?? .default
+        let device = try device.chosen()
         let model = manifest.model.makeModel(device: device)
         try checkpoint.restore(model: model)
         let evaluation = try Evaluation(of: model, on: test, batchSize: batchSize, device: device)

@@ -1,4 +1,5 @@
 import Foundation
+import GimbalTrain
 
 /// Writes `value` as one line of JSON to standard output.
 func printJSON(_ value: some Encodable) throws {
@@ -11,8 +12,13 @@ func printJSON(_ value: some Encodable) throws {
 }
 
 /// Writes a line to standard output at once, also where that is a pipe.
+/// - Throws: `GimbalError.fileSystem`, such as for a full disk.
 func printLine(_ text: String) throws {
-    try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+    do {
+        try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+    } catch {
+        throw GimbalError.fileSystem(operation: "write", path: "standard output", reason: (error as NSError).reason)
+    }
 }
 
 /// Writes a line to standard error, where a lost reader is no reason to stop.

@@ -14,8 +14,7 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup var model: ModelOptions
     @OptionGroup var training: TrainingOptions
 
-    @Option(help: "cpu, or an OpenCL device such as opencl:0; the best there is unless given.")
-    var device: String?
+    @OptionGroup var device: DeviceOptions
     @Option(help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"))
     var runDir: String?
     @Flag(help: "Go on from the last checkpoint of --run-dir.")
@@ -43,14 +42,15 @@ struct TrainCommand: ParsableCommand {
         }
         let modelSettings = try model.settings(
             inputs: train.featureCount, outputs: train.outputCount, resuming: checkpoint?.manifest.model)
-        let device = try device.map(Device.named) ?? .default
-        let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
-
+        let device = try device.chosen()
         let trainer = try Trainer(
-            model: modelSettings, training: trainingSettings, train: train, test: test, device: device, folder: folder)
+            model: modelSettings, training: trainingSettings, train: train, test: test, device: device)
         trainer.checkpointInterval = checkpointEvery
         trainer.maxSteps = maxSteps
         if let checkpoint { try trainer.resume(from: checkpoint) }
+        // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
+        let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
+        trainer.folder = folder
         let display = TrainingDisplay(
             isJSON: json,
             log: try MetricsLog(path: folder.metricsPath, resumingAt: checkpoint?.manifest.progress.step))
@@ -67,10 +67,9 @@ struct TrainCommand: ParsableCommand {
         }
         display.endLine()
         if outcome == .interrupted {
-            let way =
-                "gimbal train --resume --run-dir \(folder.path) --data \(data.data)"
-                + (data.dataDir.map { " --data-dir \($0)" } ?? "")
-            printNotice("interrupted after step \(trainer.progress.step) and saved; go on with: \(way)")
+            printNotice(
+                "interrupted after step \(trainer.progress.step) and saved; go on with: "
+                    + wayOn(folder: folder, device: device))
             throw ExitCode(130)
         }
         let evaluation = try trainer.evaluate()
@@ -104,6 +103,22 @@ struct TrainCommand: ParsableCommand {
                 reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
         }
         return try Checkpoint(path: newest)
+    }
+
+    /// The command that goes on with this run, with the same bits if the device is the same.
+    private func wayOn(folder: RunFolder, device: Device) -> String {
+        var words = ["gimbal", "train", "--resume", "--run-dir", folder.path, "--data", data.data]
+        if let folder = data.dataDir { words += ["--data-dir", folder] }
+        words += ["--device", device.id]
+        if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
+        if let maxSteps { words += ["--max-steps", "\(maxSteps)"] }
+        return words.map(quoted).joined(separator: " ")
+    }
+
+    /// `word` as a shell takes it.
+    private func quoted(_ word: String) -> String {
+        let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,+".contains($0) }
+        return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 
     private func introduce(

@@ -40,7 +40,12 @@ struct BufferPool: @unchecked Sendable {
         guard size <= device.largestAllocation else { throw outOfMemory(byteCount) }
         if size > limit - occupied { trim() }
         guard size <= limit - occupied else { throw outOfMemory(byteCount) }
-        guard let buffer = create(size) ?? { trim(); return create(size) }() else { throw outOfMemory(byteCount) }
+        var buffer = create(size)
+        if buffer == nil {
+            trim()
+            buffer = create(size)
+        }
+        guard let buffer else { throw outOfMemory(byteCount) }
         occupied += size
         count(byteCount)
         return buffer

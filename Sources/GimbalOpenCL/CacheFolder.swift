@@ -30,7 +30,8 @@ struct CacheFolder: Sendable {
             take(8).map { $0.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
         }
         guard take(Self.magic.count).map(Array.init) == Self.magic,
-            let keySize = takeNumber(), let storedKey = take(Int(clamping: keySize)), Array(storedKey) == Array(key.utf8),
+            let keySize = takeNumber(), let storedKey = take(Int(clamping: keySize)),
+            Array(storedKey) == Array(key.utf8),
             let size = takeNumber(), let checksum = takeNumber(), let bytes = take(Int(clamping: size)),
             rest.isEmpty, fingerprint(bytes) == checksum
         else { return nil }

@@ -118,7 +118,8 @@ struct KernelLibrary {
         let code = bytes.withUnsafeMutableBufferPointer { buffer in
             var pointer = buffer.baseAddress
             return clGetProgramInfo(
-                program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout<UnsafeMutablePointer<UInt8>?>.size, &pointer,
+                program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout<UnsafeMutablePointer<UInt8>?>.size,
+                &pointer,
                 nil)
         }
         return code == CL_SUCCESS ? bytes : nil

@@ -32,9 +32,9 @@ extension OpenCLBackend {
     ) throws -> [MatrixTuning] {
         try synchronize()
         let correct = candidates.filter { tile in
-            let isCorrect = isCorrect(tile)
-            if !isCorrect { report("\(tile): wrong or not runnable, passed over") }
-            return isCorrect
+            guard let fault = fault(of: tile) else { return true }
+            report("\(tile): passed over, as \(fault)")
+            return false
         }
         let results = try MatrixShapeClass.allCases.compactMap { shapeClass in
             var best: MatrixTuning?
@@ -65,24 +65,26 @@ extension OpenCLBackend {
     func useStoredTiles() {
         guard var entry = MatrixTiles.read(device: openCLDevice, cache: cache) else { return }
         if entry.driver != device.driver {
-            entry.tiles = entry.tiles.filter { isCorrect($0.value) }
+            entry.tiles = entry.tiles.filter { fault(of: $0.value) == nil }
             storeTiles(entry.tiles, driver: device.driver)
         }
         matrixTiles.withLock { $0.use(entry.tiles) }
     }
 
-    /// Whether products by this tile equal those of the plain kernel, at sizes within, at and across tile edges and for every
-    /// transposition.
-    package func isCorrect(_ tile: MatrixTile) -> Bool {
-        let sizes = [(1, 1, 1), (77, 65, 131), (128, 256, 64)]
-        return sizes.allSatisfy { m, n, k in
-            do {
+    /// What is wrong with products by this tile, compared with those of the plain kernel at sizes within, at and across tile
+    /// edges and for every transposition; nil where they are right.
+    package func fault(of tile: MatrixTile) -> String? {
+        do {
+            for (m, n, k) in [(1, 1, 1), (77, 65, 131), (128, 256, 64)] {
                 let x = try numbers([m, k], seed: 1)
                 let y = try numbers([k, n], seed: 2)
                 let expected = try allocate([m, n])
                 launch(
                     KernelKey(.gemmPlain), count: m * n, groupSize: 64,
-                    [.buffer(x.storage), .buffer(y.storage), .buffer(expected.storage), .int32(m), .int32(n), .int32(k)])
+                    [
+                        .buffer(x.storage), .buffer(y.storage), .buffer(expected.storage), .int32(m), .int32(n),
+                        .int32(k),
+                    ])
                 let wanted = try floats(expected)
                 for (left, right) in [(x, y), (try transposedCopy(x), y), (x, try transposedCopy(y))] {
                     let out = try allocate([m, n])
@@ -90,12 +92,14 @@ extension OpenCLBackend {
                     matrixMultiply(left, right, out: out, .plain, tile: tile)
                     // Inputs lie within [-1, 1]: a sum of k products in any order errs by less than this.
                     let tolerance = Float(k) * Float.ulpOfOne * 4
-                    guard zip(try floats(out), wanted).allSatisfy({ abs($0 - $1) <= tolerance }) else { return false }
+                    guard zip(try floats(out), wanted).allSatisfy({ abs($0 - $1) <= tolerance }) else {
+                        return "its [\(m), \(k)] x [\(k), \(n)] is wrong"
+                    }
                 }
-                return true
-            } catch {
-                return false
             }
+            return nil
+        } catch {
+            return "\(error)"
         }
     }
 

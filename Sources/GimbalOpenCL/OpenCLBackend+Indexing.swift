@@ -47,8 +47,8 @@ extension OpenCLBackend {
     private func layout(_ table: TensorView, _ indices: TensorView, _ value: TensorView) -> (axes: [Int], rows: [Int]) {
         func row(_ view: TensorView) -> TensorView {
             TensorView(
-                storage: view.storage, shape: Shape(Array(value.shape.dropFirst())), strides: Array(view.strides.dropFirst()),
-                dtype: view.dtype)
+                storage: view.storage, shape: Shape(Array(value.shape.dropFirst())),
+                strides: Array(view.strides.dropFirst()), dtype: view.dtype)
         }
         let (sizes, strides) = collapseAxes([row(table), row(value)])
         return (

@@ -47,7 +47,7 @@ extension OpenCLBackend {
     }
 
     /// The product by a given tile, or by the one for its shape.
-    func matrixMultiply(
+    package func matrixMultiply(
         _ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue, tile: MatrixTile?
     ) {
         guard out.elementCount > 0, supports("matrixMultiply", [x, y, out] + [epilogue.bias].compactMap { $0 })

@@ -14,23 +14,23 @@ extension OpenCLBackend {
     }
 
     public func crossEntropy(
-        _ logits: TensorView, targets: TensorView, losses: TensorView, logNormalizers: TensorView
+        _ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView
     ) {
-        guard logits.elementCount > 0, areFloat32("crossEntropy", [logits, losses, logNormalizers]) else { return }
+        guard logits.elementCount > 0, areFloat32("crossEntropy", [logits, losses, normalizers]) else { return }
         foldRows(
             .crossEntropy, logits, [],
-            [.view(logits), .view(targets), .view(losses), .view(logNormalizers), .int64(targets.strides[0])])
+            [.view(logits), .view(targets), .view(losses), .view(normalizers), .int64(targets.strides[0])])
     }
 
     public func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, logNormalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     ) {
-        guard areFloat32("crossEntropyGradient", [logits, logNormalizers, lossGradient, out]) else { return }
+        guard areFloat32("crossEntropyGradient", [logits, normalizers, lossGradient, out]) else { return }
         let isWide = needsWideIndex([logits])
         launch(
             KernelKey(.crossEntropyGradient, [.flag(.wideIndex, isWide)]), count: logits.elementCount,
             [
-                .view(logits), .view(targets), .view(logNormalizers), .view(lossGradient), .view(out),
+                .view(logits), .view(targets), .view(normalizers), .view(lossGradient), .view(out),
                 .int64(targets.strides[0]), .int64(lossGradient.strides[0]),
                 .index(logits.elementCount, isWide: isWide), .index(logits.shape[1], isWide: isWide),
             ])

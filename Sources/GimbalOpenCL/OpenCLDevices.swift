@@ -6,8 +6,7 @@ public enum OpenCLDevices {
     /// Finds the devices of all platforms: GPUs first, then accelerators, then CPUs, numbered `opencl:0`, `opencl:1`, ….
     /// - Returns: the devices and, where there is none, a sentence that says why and what to install.
     public static func available() -> (devices: [DeviceDescription], reasonForNone: String?) {
-        let (found, reason) = find()
-        return (found.map(\.description), reason)
+        (found.devices.map(\.description), found.reasonForNone)
     }
 
     /// Opens a device by its id, such as `opencl:0`, with the standard settings of `OpenCLBackend`.
@@ -18,12 +17,15 @@ public enum OpenCLDevices {
     }
 
     static func find(_ id: String) throws -> OpenCLDevice {
-        let (found, reason) = find()
-        if let device = found.first(where: { $0.description.id == id }) { return device }
-        throw GimbalError.noDevice(requested: id, available: found.map(\.description.id), reason: reason)
+        if let device = found.devices.first(where: { $0.description.id == id }) { return device }
+        throw GimbalError.noDevice(
+            requested: id, available: found.devices.map(\.description.id), reason: found.reasonForNone)
     }
 
-    static func find() -> (devices: [OpenCLDevice], reasonForNone: String?) {
+    /// Looked for once per process and by one thread: PoCL's first answers to several at a time are wrong, or a crash.
+    private static let found = find()
+
+    private static func find() -> (devices: [OpenCLDevice], reasonForNone: String?) {
         var platformCount: cl_uint = 0
         let code = clGetPlatformIDs(0, nil, &platformCount)
         guard code == CL_SUCCESS, platformCount > 0 else {
@@ -48,7 +50,8 @@ public enum OpenCLDevices {
                 }
             }
         }
-        return (devices, devices.isEmpty ? reasonForNone(code: CL_SUCCESS, platformCount: Int(platformCount)) : nil)
+        let reason = devices.isEmpty ? reasonForNone(code: CL_SUCCESS, platformCount: Int(platformCount)) : nil
+        return (devices, reason)
     }
 
     package static func reasonForNone(code: Int32, platformCount: Int) -> String {
@@ -56,8 +59,8 @@ public enum OpenCLDevices {
             return "OpenCL has \(platformCount) platform\(platformCount == 1 ? "" : "s") but no device with a compiler"
         }
         let cause = code == CL_SUCCESS || code == -1001 ? "" : " (\(nameOfOpenCLError(code)))"
-        return "the OpenCL loader found no driver\(cause); NVIDIA's comes with its display driver (libnvidia-opencl and "
-            + "an entry in /etc/OpenCL/vendors), one for CPUs with the package pocl-opencl-icd"
+        return "the OpenCL loader found no driver\(cause); NVIDIA's comes with its display driver (libnvidia-opencl "
+            + "and an entry in /etc/OpenCL/vendors), one for CPUs with the package pocl-opencl-icd"
     }
 }
 
@@ -95,7 +98,9 @@ struct OpenCLDevice: @unchecked Sendable {
         platformVersion = readText {
             clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_VERSION), $0, $1, $2)
         }
-        isCPU = type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0
+        let isGPU = type & cl_device_type(CL_DEVICE_TYPE_GPU) != 0
+        // Oclgrind's device is of every type; what it is there to check are the kernels for GPUs.
+        isCPU = type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0 && !isGPU
         supportsFloat64 = extensions.contains("cl_khr_fp64")
         let rounding = query(CL_DEVICE_SINGLE_FP_CONFIG, cl_device_fp_config.self)
         roundsDivisionsCorrectly = rounding & cl_device_fp_config(CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0
@@ -108,7 +113,7 @@ struct OpenCLDevice: @unchecked Sendable {
             && largestWorkGroup >= 256
         description = DeviceDescription(
             id: "opencl:\(number)", backend: "opencl",
-            kind: isCPU ? .cpu : type & cl_device_type(CL_DEVICE_TYPE_GPU) != 0 ? .gpu : .accelerator,
+            kind: isGPU ? .gpu : isCPU ? .cpu : .accelerator,
             name: text(CL_DEVICE_NAME), vendor: text(CL_DEVICE_VENDOR), driver: text(CL_DRIVER_VERSION),
             memoryBytes: memory,
             computeUnits: Int(query(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),

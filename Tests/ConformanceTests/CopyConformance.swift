@@ -33,17 +33,32 @@ extension Conformance {
         func copyConvertsBetweenAnyTwoTypes(on subject: BackendUnderTest) throws {
             try withEvery("source", in: DType.allCases) { source in
                 try withEvery("target", in: DType.allCases) { target in
-                    try withEvery("layout", in: [Layout.offset, .reversed]) { layout in
-                        let values = Self.values(from: source, to: target)
-                        try expectConformance(of: subject, within: .exact) { bench in
-                            let x = try bench.input(values, [values.count], layout, dtype: source)
-                            bench.backend.copy(x, to: try bench.output([values.count], dtype: target))
-                        }
-                        try expectConformance(of: subject, within: .exact) { bench in
-                            let x = try bench.input(values, [1, values.count], dtype: source)
-                                .broadcast(to: [3, values.count])
-                            bench.backend.copy(x, to: try bench.output([3, values.count], layout, dtype: target))
-                        }
+                    let values = Self.values(from: source, to: target)
+                    try expectConformance(of: subject, within: .exact) { bench in
+                        let x = try bench.input(values, [values.count], .offset, dtype: source)
+                        bench.backend.copy(x, to: try bench.output([values.count], .offset, dtype: target))
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.all)
+        func copyConvertsStridedAndRepeatedViews(on subject: BackendUnderTest) throws {
+            let pairs: [(DType, DType)] = [
+                (.float32, .float16), (.float32, .bfloat16), (.float16, .float32), (.float32, .uint8),
+                (.int32, .float32),
+            ]
+            try withEvery("types", in: pairs) { source, target in
+                try withEvery("layout", in: [Layout.transposed, .stepped, .reversed]) { layout in
+                    let values = Self.values(from: source, to: target)
+                    let shape: Shape = [3, values.count]
+                    try expectConformance(of: subject, within: .exact) { bench in
+                        let x = try bench.input(values + values + values, shape, layout, dtype: source)
+                        bench.backend.copy(x, to: try bench.output(shape, dtype: target))
+                    }
+                    try expectConformance(of: subject, within: .exact) { bench in
+                        let x = try bench.input(values, [1, values.count], dtype: source).broadcast(to: shape)
+                        bench.backend.copy(x, to: try bench.output(shape, layout, dtype: target))
                     }
                 }
             }

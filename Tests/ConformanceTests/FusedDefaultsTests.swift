@@ -69,12 +69,12 @@ import Testing
         let targets: [Double] = [2, 0, -1, 3]
         let logits = try bench.input(x, [rows, classes])
         let losses = try bench.output([rows])
-        let normalizers = try bench.output([rows])
+        let normalizers = try bench.output([rows, 2])
         let indices = try bench.indices(targets)
-        backend.crossEntropy(logits, targets: indices, losses: losses, logNormalizers: normalizers)
+        backend.crossEntropy(logits, targets: indices, losses: losses, normalizers: normalizers)
         let weights = samples(rows, seed: 2)
         backend.crossEntropyGradient(
-            logits, targets: indices, logNormalizers: normalizers,
+            logits, targets: indices, normalizers: normalizers,
             lossGradient: try bench.input(weights, [rows], .stepped),
             out: try bench.output([rows, classes]))
         let outputs = try outputs()
@@ -84,7 +84,9 @@ import Testing
             let target = Int(targets[row])
             let loss = 0..<classes ~= target ? -log(exponentials[target] / sum) : .nan
             expect([outputs[0][row]], equals: [loss], "loss of row \(row)")
-            expect([outputs[1][row]], equals: [log(sum)], "normalizer of row \(row)")
+            let largest = x[row * classes..<(row + 1) * classes].max()!
+            expect(
+                Array(outputs[1][2 * row..<2 * row + 2]), equals: [largest, log(sum) - largest], "row \(row)")
             expect(
                 Array(outputs[2][row * classes..<(row + 1) * classes]),
                 equals: (0..<classes).map { (exponentials[$0] / sum - ($0 == target ? 1 : 0)) * weights[row] },

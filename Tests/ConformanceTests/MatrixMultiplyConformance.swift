@@ -161,6 +161,20 @@ extension Conformance {
             }
         }
 
+        /// Large enough to be cut among threads or tiles, by rows and by columns; each part must find its place in the bias.
+        @Test(arguments: BackendUnderTest.all)
+        func epilogueOfLargeProducts(on subject: BackendUnderTest) throws {
+            try withEvery("m, k, n", in: [(64, 300, 515), (515, 300, 64), (301, 65, 303)]) { size in
+                try withEvery("accumulates", in: [false, true]) { accumulates in
+                    try withEvery("out", in: [Layout.contiguous, .transposed]) { out in
+                        try expectEpilogue(
+                            of: subject, size, scale: -0.5, accumulates: accumulates, bias: .contiguous,
+                            activation: UnaryOperation(.relu), out: out)
+                    }
+                }
+            }
+        }
+
         @Test(arguments: BackendUnderTest.all)
         func everyActivation(on subject: BackendUnderTest) throws {
             try withEvery("activation", in: Self.activations) { activation in

@@ -4,7 +4,7 @@ import Testing
 
 extension Conformance {
     @Suite struct OptimizerSteps {
-        static let sizes = edgeSizes + [100_003]
+        static let sizes = edgeSizes + [30_011]
 
         static let descents = [
             SGDSettings(learningRate: 0.1), SGDSettings(learningRate: 0.1, weightDecay: 0.01),

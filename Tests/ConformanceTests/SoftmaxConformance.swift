@@ -20,12 +20,14 @@ extension Conformance {
         /// relative to p (1 + |log p|), which is at most 1.
         static let probability = Tolerance.elementwise.relative(to: 1)
 
-        /// The logarithm of a probability is a difference of logits: its error is relative to the largest of its row.
+        /// The logarithm of a probability is the difference of a logit from the row's largest, less log Σ: its error is
+        /// relative to that difference, at most the row's spread, however large the logits themselves are.
         static func logarithm(_ logits: [Double], classes: Int) -> Tolerance {
             .elementwise.relative(
                 to: stride(from: 0, to: logits.count, by: classes).flatMap { start -> [Double] in
                     let finite = logits[start..<start + classes].filter(\.isFinite)
-                    return Array(repeating: 1 + (finite.map { abs($0) }.max() ?? 0), count: classes)
+                    let spread = (finite.max() ?? 0) - (finite.min() ?? 0)
+                    return Array(repeating: 1 + spread, count: classes)
                 })
         }
 
@@ -122,18 +124,17 @@ extension Conformance {
                     bench.backend.crossEntropy(
                         try bench.input(logits, [rows, classes]), targets: try bench.indices(targets, nil, layout),
                         losses: try bench.output([rows], named: "losses"),
-                        logNormalizers: try bench.output([rows], named: "logNormalizers"))
+                        normalizers: try bench.output([rows, 2], named: "normalizers"))
                 }
             }
             let reference = ReferenceBackend()
             let forward = Workbench(reference)
             reference.crossEntropy(
                 try forward.input(logits, [rows, classes]), targets: try forward.indices(targets),
-                losses: try forward.output([rows]), logNormalizers: try forward.output([rows]))
+                losses: try forward.output([rows]), normalizers: try forward.output([rows, 2]))
             let normalizers = try forward.results().outputs[1].values
 
-            // A probability is exp of a rounded difference, off by up to the rounding of the logits.
-            let gradientTolerance = Tolerance.elementwise.relative(to: magnitudes.map { min($0, 1e4) })
+            let gradientTolerance = Softmax.probability
             try withEvery("loss gradient", in: ["contiguous", "stepped", "one for all"]) { kind in
                 try expectConformance(of: subject, within: gradientTolerance, sourceLocation: sourceLocation) { bench in
                     let lossGradient =
@@ -144,7 +145,7 @@ extension Conformance {
                         }
                     bench.backend.crossEntropyGradient(
                         try bench.input(logits, [rows, classes]), targets: try bench.indices(targets),
-                        logNormalizers: try bench.input(normalizers, [rows]), lossGradient: lossGradient,
+                        normalizers: try bench.input(normalizers, [rows, 2]), lossGradient: lossGradient,
                         out: try bench.output([rows, classes]))
                 }
             }

@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test func refusedMemoryIsThrownByTheStep() throws {
-        let backend = ReferenceBackend(memoryLimitBytes: 40_000)
+        let backend = ReferenceBackend(memoryLimitBytes: 30_000)
         let parameter = Parameter(Tensor(repeating: 1, [1000], device: Device(backend: backend)))
         let optimizer = SGD([parameter], learningRate: 0.1)
         parameter.gradient = Tensor(repeating: 1, [1000], device: Device(backend: backend))

@@ -32,7 +32,7 @@ public struct GradientCheck {
                 let analytic = try gradient.doubles()
                 for element in input.values.indices {
                     let values = try [step, -step].map { change in
-                        let moved = try inputs.enumerated().map { position, each in
+                        let moved = inputs.enumerated().map { position, each in
                             var values = each.values
                             if position == index { values[element] += change }
                             return Tensor(values, each.shape)
@@ -56,13 +56,17 @@ public struct GradientCheck {
 
 /// Fixed weights of either sign, none near 0, so that no output element can hide.
 private func projectionWeights(_ count: Int) -> [Double] {
-    (0..<count).map { (0.5 + Double(($0 * 37) % 101) / 101) * ($0 % 3 == 1 ? -1 : 1) }
+    (0..<count).map { index in
+        let magnitude = 0.5 + Double((index * 37) % 101) / 101
+        return index % 3 == 1 ? -magnitude : magnitude
+    }
 }
 
 /// Distinct values in low...high in no order, with their shape.
 public func spread(_ shape: Shape, low: Double = -2, high: Double = 2) -> (values: [Double], shape: Shape) {
-    let values = (0..<shape.elementCount).map { index in
-        low + (high - low) * (Double((index * 7919 + 13) % 10007) + 0.37) / 10007
+    let values = (0..<shape.elementCount).map { index -> Double in
+        let place = Double((index * 7919 + 13) % 10007) + 0.37
+        return low + (high - low) * place / 10007
     }
     return (values, shape)
 }

@@ -13,7 +13,7 @@ public struct Tolerance: Sendable {
         case absoluteInputs
         /// One magnitude for all elements.
         case constant(Double)
-        /// One magnitude per element, where the formula loses digits by cancelling.
+        /// One magnitude per element, or per row of them, where the formula loses digits by cancelling.
         case each([Double])
     }
 
@@ -79,9 +79,13 @@ public struct Tolerance: Sendable {
             scales = expected.map { _ in largest }
         case .constant(let magnitude): scales = expected.map { _ in magnitude }
         case .absoluteInputs: scales = absoluteInputs ?? expected
-        case .each(let magnitudes): scales = magnitudes
+        case .each(let magnitudes):
+            precondition(
+                magnitudes.isEmpty ? expected.isEmpty : expected.count % magnitudes.count == 0,
+                "one magnitude per element, or per equally long stretch of elements, is needed")
+            let stretch = expected.count / max(magnitudes.count, 1)
+            scales = expected.indices.map { magnitudes[$0 / stretch] }
         }
-        precondition(scales.count == expected.count, "one magnitude per element is needed")
         let wrong = expected.indices.filter { !accepts(actual[$0], expected: expected[$0], scale: scales[$0]) }
         if wrong.isEmpty { return nil }
         let examples = wrong.prefix(3).map { "[\($0)] is \(actual[$0]), expected \(expected[$0])" }

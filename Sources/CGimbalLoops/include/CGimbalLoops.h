@@ -133,9 +133,9 @@ struct gimbal_loops {
     void (*softmax_gradient)(const float *y, const float *output_gradient, float *out, size_t rows, size_t classes,
                              bool logarithmic);
     void (*cross_entropy)(const float *logits, const int32_t *targets, ptrdiff_t target_stride, float *losses,
-                          float *log_normalizers, size_t rows, size_t classes);
+                          float *normalizers, size_t rows, size_t classes);
     void (*cross_entropy_gradient)(const float *logits, const int32_t *targets, ptrdiff_t target_stride,
-                                   const float *log_normalizers, const float *loss_gradient,
+                                   const float *normalizers, const float *loss_gradient,
                                    ptrdiff_t loss_gradient_stride, float *out, size_t rows, size_t classes);
 
     // Channels first..<last.

@@ -56,12 +56,12 @@ package final class Node {
 
     /// Releases a chain of nodes one by one: left to Swift, a chain of 100,000 would recurse as deep.
     deinit {
-        var pending = inputs
+        var pending = inputs.compactMap { $0 }
         inputs = []
-        while let next = pending.popLast() {
-            guard var node = next else { continue }
+        while var node = pending.popLast() {
+            // Only here is it referenced: it is about to go, and its inputs must not go with it in one recursion.
             if isKnownUniquelyReferenced(&node) {
-                pending.append(contentsOf: node.inputs)
+                pending.append(contentsOf: node.inputs.lazy.compactMap { $0 })
                 node.inputs = []
             }
         }

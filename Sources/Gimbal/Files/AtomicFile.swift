@@ -76,10 +76,25 @@ public enum AtomicFile {
         try synchronizeFolder(parent(of: target))
     }
 
+    /// Removes what processes that were killed have left half written in `folder`, as far as it can. None may be writing
+    /// there now.
+    public static func removePartials(in folder: String) {
+        for name in (try? names(in: folder)) ?? [] {
+            guard let mark = name.firstRange(of: partialMark) else { continue }
+            let (path, target) = (folder + "/" + name, folder + "/" + name[..<mark.lowerBound])
+            // An old folder that was moved aside and has no successor yet is the only one there is.
+            if name.hasSuffix(oldMark), rename(path, target) == 0 { continue }
+            if unlink(path) != 0 { removeTree(path) }
+        }
+    }
+
     // MARK: Parts
 
+    private static let partialMark = ".partial-"
+    private static let oldMark = "-old"
+
     private static func partialName(_ target: String) -> String {
-        target + ".partial-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        target + partialMark + String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
     /// `path` without trailing slashes; where it is a symbolic link, what the link leads to.
@@ -116,7 +131,7 @@ public enum AtomicFile {
         if exchange(new, target) { return removeTree(new) }
 
         // Without an exchange there is a moment in which `path` does not exist; the old folder then has the name below.
-        let old = partialName(target) + "-old"
+        let old = partialName(target) + oldMark
         guard rename(target, old) == 0 else { throw systemError("replace", path) }
         guard rename(new, target) == 0 else {
             let code = errno
@@ -152,16 +167,7 @@ public enum AtomicFile {
 
     /// Calls `visit` for everything in `folder`, the contents of a folder before the folder, and for `folder` itself.
     private static func visitTree(_ folder: String, _ visit: (_ path: String, _ isLink: Bool) throws -> Void) throws {
-        guard let listing = opendir(folder) else { throw systemError("list", folder) }
-        var names: [String] = []
-        while let entry = readdir(listing) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        closedir(listing)
-        for name in names {
+        for name in try names(in: folder) {
             let path = folder + "/" + name
             var status = stat()
             guard lstat(path, &status) == 0 else { throw systemError("examine", path) }
@@ -172,5 +178,18 @@ public enum AtomicFile {
             }
         }
         try visit(folder, false)
+    }
+
+    private static func names(in folder: String) throws -> [String] {
+        guard let listing = opendir(folder) else { throw systemError("list", folder) }
+        defer { closedir(listing) }
+        var names: [String] = []
+        while let entry = readdir(listing) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
     }
 }

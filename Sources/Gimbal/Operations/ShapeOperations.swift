@@ -19,8 +19,10 @@ extension Tensor {
         if shape == self.shape { return self }
         let source = contiguous()
         let original = self.shape
-        guard source.view.isAllocated else { return Tensor.make(shape, dtype, device, inputs: [source]) { _, _ in } }
-        return Tensor(source.view.reshaped(shape)).recorded("reshaped", [source]) { outputGradient, inputs in
+        let result =
+            source.view.isAllocated
+            ? Tensor(source.view.reshaped(shape)) : Tensor.make(shape, dtype, device, inputs: [source]) { _, _ in }
+        return result.recorded("reshaped", [source]) { outputGradient, inputs in
             inputs.add(0, outputGradient.reshaped(original))
         }
     }

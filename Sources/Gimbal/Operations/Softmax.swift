@@ -39,9 +39,9 @@ extension Tensor {
         let (x, classes) = (logits.detached(), targets.detached())
         var normalizers = Tensor.zeros([0], device: device)
         let losses = Tensor.make(rows, dtype, device, inputs: [logits, targets]) { backend, out in
-            guard let logNormalizers = backend.allocateOrReport(rows, dtype) else { return }
-            backend.crossEntropy(x.view, targets: classes.view, losses: out, logNormalizers: logNormalizers)
-            normalizers = Tensor(logNormalizers)
+            guard let view = backend.allocateOrReport([shape[0], 2], dtype) else { return }
+            backend.crossEntropy(x.view, targets: classes.view, losses: out, normalizers: view)
+            normalizers = Tensor(view)
         }
         return losses.recorded("crossEntropy", [logits]) { [normalizers] outputGradient, inputs in
             let operands = [x, classes, normalizers, outputGradient]
@@ -49,7 +49,7 @@ extension Tensor {
                 0,
                 Tensor.make(x.shape, x.dtype, x.device, inputs: operands) { backend, out in
                     backend.crossEntropyGradient(
-                        x.view, targets: classes.view, logNormalizers: normalizers.view,
+                        x.view, targets: classes.view, normalizers: normalizers.view,
                         lossGradient: outputGradient.view, out: out)
                 })
         }

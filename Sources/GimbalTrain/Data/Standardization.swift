@@ -29,14 +29,8 @@ public struct Standardization: Sendable, Equatable {
     public init(fittedTo dataset: Dataset) {
         let width = dataset.featureCount
         var sums = [Double](repeating: 0, count: width)
-        var lowest = [Float](repeating: .infinity, count: width)
-        var highest = [Float](repeating: -.infinity, count: width)
         dataset.forEachRow { row in
-            for column in 0..<width {
-                sums[column] += Double(row[column])
-                lowest[column] = min(lowest[column], row[column])
-                highest[column] = max(highest[column], row[column])
-            }
+            for column in 0..<width { sums[column] += Double(row[column]) }
         }
         let count = Double(max(dataset.count, 1))
         let means = sums.map { $0 / count }
@@ -48,11 +42,11 @@ public struct Standardization: Sendable, Equatable {
             }
         }
         self.means = means.map { Float($0) }
-        // A constant feature is told by its values: rounding in the mean can leave it a tiny deviation, and dividing by
-        // that would turn the next value that differs into an enormous one.
-        deviations = (0..<width).map { column in
-            let deviation = Float((squares[column] / count).squareRoot())
-            return lowest[column] >= highest[column] || deviation == 0 ? 1 : deviation
+        // The sum of equal floats is exact in Double (24 bits and those of the count), so a constant feature's deviation
+        // is exactly 0.
+        deviations = squares.map { square in
+            let deviation = Float((square / count).squareRoot())
+            return deviation == 0 ? 1 : deviation
         }
     }
 

@@ -76,9 +76,7 @@ public struct Report {
     }
 
     private static func settings(_ settings: some Encodable) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        let text = (try? encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let text = (try? CheckpointManifest.encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         return "<pre>\(escaped(text))</pre>"
     }
 

@@ -14,7 +14,37 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     /// Where the shared stream of random numbers stands.
     public var random: RandomState
     /// Steps taken by each parameter, for the optimizer's bias corrections.
-    public var optimizerSteps: [String: Int]
+    public var optimizerSteps: [String: Int] = [:]
+
+    public init(
+        model: ModelSettings, training: TrainingSettings, data: String, classNames: [String],
+        progress: TrainingProgress, random: RandomState
+    ) {
+        self.model = model
+        self.training = training
+        self.data = data
+        self.classNames = classNames
+        self.progress = progress
+        self.random = random
+    }
+}
+
+extension CheckpointManifest {
+    /// JSON has no infinities; the order of a norm and the loss on test data may be one.
+    static var encoder: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return encoder
+    }
+
+    static var decoder: JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return decoder
+    }
 }
 
 /// How far a run has come.
@@ -63,7 +93,9 @@ public struct Checkpoint {
             throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no readable manifest.json")
         }
         do {
-            manifest = try JSONDecoder().decode(CheckpointManifest.self, from: data)
+            manifest = try CheckpointManifest.decoder.decode(CheckpointManifest.self, from: data)
+            try manifest.model.validate()
+            try manifest.training.validate()
         } catch {
             throw GimbalError.invalidFile(
                 path: file, reason: "is not a manifest of a checkpoint: \(summary(of: error))")
@@ -98,9 +130,7 @@ public struct Checkpoint {
         var manifest = manifest
         let state = optimizer.state
         manifest.optimizerSteps = state.steps
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        let text = String(decoding: try encoder.encode(manifest), as: UTF8.self)
+        let text = String(decoding: try CheckpointManifest.encoder.encode(manifest), as: UTF8.self)
         try AtomicFile.writeFolder(at: path) { folder in
             try model.save(to: folder + "/model.safetensors")
             try SafeTensors.write(

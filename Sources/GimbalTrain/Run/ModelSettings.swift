@@ -44,10 +44,22 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
             if !isGood { throw GimbalError.invalidSetting(name: name, reason: reason) }
         }
+        try check(inputs > 0, "inputs", "must be positive, not \(inputs)")
+        try check(outputs > 0, "outputs", "must be positive, not \(outputs)")
         try check(hidden > 0, "--hidden", "must be positive, not \(hidden)")
         try check(layers >= 0, "--layers", "must not be negative, not \(layers)")
-        try check(initializationScale >= 0, "--init-scale", "must not be negative, not \(initializationScale)")
+        try check(layers <= 100_000, "--layers", "must be at most 100000, not \(layers)")
+        try check(
+            initializationScale >= 0 && initializationScale.isFinite, "--init-scale",
+            "must not be negative, not \(initializationScale)")
         try check((0..<1).contains(dropout), "--dropout", "must lie in [0, 1), not \(dropout)")
+    }
+
+    /// Elements of all weight matrices, rounded: an estimate of the model's size that can be made before the model.
+    var approximateWeightCount: Double {
+        let (inputs, hidden, outputs) = (Double(inputs), Double(hidden), Double(outputs))
+        guard layers > 0 else { return inputs * outputs }
+        return inputs * hidden + Double(layers - 1) * hidden * hidden + hidden * outputs
     }
 
     /// A multilayer perceptron: hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end.

@@ -7,7 +7,8 @@ public struct RunFolder: Sendable {
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
     private static let keptCheckpoints = 2
 
-    /// Opens the folder, making it where it is not there.
+    /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
+    /// writing. No other run may be using the folder.
     /// - Throws: `GimbalError.fileSystem`.
     public init(path: String) throws {
         self.path = path
@@ -17,6 +18,8 @@ public struct RunFolder: Sendable {
         } catch {
             throw GimbalError.fileSystem(operation: "create", path: path, reason: (error as NSError).reason)
         }
+        AtomicFile.removePartials(in: path)
+        AtomicFile.removePartials(in: path + "/checkpoints")
     }
 
     public var metricsPath: String { path + "/metrics.csv" }
@@ -50,5 +53,5 @@ public struct RunFolder: Sendable {
 
 extension NSError {
     /// The cause that the system names, such as "No space left on device".
-    var reason: String { (userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription ?? localizedDescription }
+    package var reason: String { (userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription ?? localizedDescription }
 }

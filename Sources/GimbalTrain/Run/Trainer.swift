@@ -15,6 +15,21 @@ public struct StepReport: Sendable {
     /// Since training began or was resumed.
     public var samplesPerSecond: Double
     public var secondsLeft: Double
+
+    public init(
+        epoch: Int, epochs: Int, step: Int, steps: Int, learningRate: Double, loss: Double, gradientNorm: Double?,
+        samplesPerSecond: Double, secondsLeft: Double
+    ) {
+        self.epoch = epoch
+        self.epochs = epochs
+        self.step = step
+        self.steps = steps
+        self.learningRate = learningRate
+        self.loss = loss
+        self.gradientNorm = gradientNorm
+        self.samplesPerSecond = samplesPerSecond
+        self.secondsLeft = secondsLeft
+    }
 }
 
 /// Watches a run.
@@ -47,7 +62,6 @@ public final class Trainer {
     private let train: Dataset
     private let test: Dataset
     private let device: Device
-    private let folder: RunFolder?
     private let generator: RandomGenerator
     private let loader: DataLoader
     private let schedule: Schedule
@@ -60,14 +74,17 @@ public final class Trainer {
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch.
     public var maxSteps: Int?
     public weak var observer: (any TrainingObserver)?
+    /// Where checkpoints go; nil keeps none.
+    public var folder: RunFolder?
 
-    /// - Parameters:
-    ///   - folder: where checkpoints go; nil keeps none.
+    /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
+    ///   `GimbalError.outOfMemory` for a model larger than the device.
     public init(
         model modelSettings: ModelSettings, training settings: TrainingSettings, train: Dataset, test: Dataset,
         device: Device, folder: RunFolder? = nil
     ) throws {
         try settings.validate()
+        try modelSettings.validate()
         guard train.count > 0 else {
             throw GimbalError.invalidSetting(name: "data", reason: "\(train.name) has no samples to train on")
         }
@@ -76,6 +93,18 @@ public final class Trainer {
                 name: "data",
                 reason: "the model takes \(modelSettings.inputs) features and tells \(modelSettings.outputs) classes, "
                     + "\(train.name) has \(train.featureCount) and \(train.outputCount)")
+        }
+        // Batch statistics need two samples: a last batch of one is left out.
+        let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
+        guard modelSettings.normalization == .none || (train.count > 1 && settings.batchSize > 1) else {
+            throw GimbalError.invalidSetting(
+                name: "--norm batch", reason: "needs batches of at least two samples")
+        }
+        // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
+        let leastBytes = 8 * modelSettings.approximateWeightCount
+        guard leastBytes <= Double(device.description.memoryBytes) else {
+            throw GimbalError.outOfMemory(
+                device: device.id, requestedBytes: Int(exactly: leastBytes.rounded()) ?? .max, usedBytes: 0)
         }
         self.settings = settings
         self.modelSettings = modelSettings
@@ -87,12 +116,6 @@ public final class Trainer {
         self.generator = generator
         model = withGenerator(generator) { modelSettings.makeModel(device: device) }
         optimizer = settings.makeOptimizer(model.parameters)
-        // Batch statistics need two samples: a last batch of one is left out.
-        let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
-        guard modelSettings.normalization == .none || (train.count > 1 && settings.batchSize > 1) else {
-            throw GimbalError.invalidSetting(
-                name: "--norm batch", reason: "needs batches of at least two samples")
-        }
         loader = DataLoader(
             self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.normalization == .batch,
             seed: settings.seed)
@@ -102,9 +125,21 @@ public final class Trainer {
     }
 
     /// Takes up a run where `checkpoint` was saved.
+    /// - Throws: `GimbalError.invalidFile` for a checkpoint of a run on other data; as `Checkpoint.restore`.
     public func resume(from checkpoint: Checkpoint) throws {
+        let saved = checkpoint.manifest.progress
+        // The place in the data follows from the number of steps; a data set of another size has another place there.
+        let steps = saved.batch.quotientAndRemainder(dividingBy: settings.accumulation)
+        guard saved.epoch >= 0, saved.epoch <= 1_000_000_000, (0..<max(loader.batchCount, 1)).contains(saved.batch),
+            steps.remainder == 0, saved.step == saved.epoch * stepsPerEpoch + steps.quotient
+        else {
+            throw GimbalError.invalidFile(
+                path: checkpoint.path,
+                reason: "saved after step \(saved.step), epoch \(saved.epoch), batch \(saved.batch), which is no place in "
+                    + "\(train.name) with \(train.count) samples; was it another data set?")
+        }
         try checkpoint.restore(model: model, optimizer: optimizer)
-        progress = checkpoint.manifest.progress
+        progress = saved
         generator.state = checkpoint.manifest.random
     }
 
@@ -214,7 +249,7 @@ public final class Trainer {
         let path = folder.checkpointPath(step: progress.step)
         let manifest = CheckpointManifest(
             model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
-            progress: progress, random: generator.state, optimizerSteps: [:])
+            progress: progress, random: generator.state)
         try Checkpoint.save(manifest, model: model, optimizer: optimizer, to: path)
         folder.removeOldCheckpoints()
         observer?.didSave(path)

@@ -58,16 +58,22 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
             if !isGood { throw GimbalError.invalidSetting(name: name, reason: reason) }
         }
+        // Products of any two of these numbers, such as epochs and steps in an epoch, stay within an Int.
+        func checkCount(_ count: Int, _ name: String, least: Int = 1) throws {
+            try check(count >= least, name, "must \(least == 0 ? "not be negative" : "be positive"), not \(count)")
+            try check(count <= 1_000_000_000, name, "must be at most 1000000000, not \(count)")
+        }
         try check(learningRate > 0 && learningRate.isFinite, "--lr", "must be positive, not \(learningRate)")
         try check((0..<1).contains(momentum), "--momentum", "must lie in [0, 1), not \(momentum)")
         try check(!isNesterov || momentum > 0, "--nesterov", "needs --momentum")
         try check(
             weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "must not be negative, not \(weightDecay)")
-        try check(batchSize > 0, "--batch-size", "must be positive, not \(batchSize)")
-        try check(accumulation > 0, "--accumulate", "must be positive, not \(accumulation)")
-        try check(epochs >= 0, "--epochs", "must not be negative, not \(epochs)")
-        try check(warmup >= 0, "--warmup", "must not be negative, not \(warmup)")
-        try check(stepEpochs > 0, "--step-epochs", "must be positive, not \(stepEpochs)")
+        try checkCount(batchSize, "--batch-size")
+        try checkCount(accumulation, "--accumulate")
+        try checkCount(epochs, "--epochs", least: 0)
+        try checkCount(warmup, "--warmup", least: 0)
+        try checkCount(stepEpochs, "--step-epochs")
+        try check(stepFactor >= 0 && stepFactor.isFinite, "--step-factor", "must not be negative, not \(stepFactor)")
         try check((clipNorm ?? 1) > 0, "--clip-norm", "must be positive")
         try check((clipValue ?? 1) > 0, "--clip-value", "must be positive")
         try check(clipOrder > 0, "--clip-order", "must be positive, not \(clipOrder)")

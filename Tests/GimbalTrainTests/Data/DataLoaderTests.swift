@@ -42,6 +42,17 @@ struct DataLoaderTests {
         #expect(counts.values.allSatisfy { (845...1155).contains($0) })
     }
 
+    @Test("Numbers below a bound are equally likely, however the bound divides the range of words")
+    func unbiased() {
+        // Scaled down without care, 8 words would fall on every 3 numbers: on two of them 3, on one 2.
+        let bound = 3 << 61
+        var counts = [0, 0, 0]
+        var random = Philox(seed: 7, stream: .epoch)
+        for _ in 0..<30_000 { counts[random.next(below: bound) % 3] += 1 }
+        // 10,000 expected of each, with a standard deviation of 82: five of those on either side.
+        #expect(counts.allSatisfy { (9590...10_410).contains($0) }, "\(counts)")
+    }
+
     // MARK: Order
 
     @Test("An epoch has every example once, in an order of its own")

@@ -78,7 +78,7 @@ struct DatasetTests {
         #expect(inputs == [-3 / Float(5).squareRoot(), -150 / Float(12_500).squareRoot()])
     }
 
-    @Test("A constant feature becomes 0, even where its mean is rounded")
+    @Test("A constant feature becomes 0, and no other is blown up by it")
     func constantFeature() {
         let data = Dataset(
             name: "c", inputShape: [2], inputs: .floats((0..<2000).map { $0 % 2 == 0 ? 0.1 : Float($0) }),

@@ -7,8 +7,7 @@ import Testing
 @Suite struct CheckpointTests {
     let manifest = CheckpointManifest(
         model: TrainerTests.model, training: TrainerTests.training(), data: "digits",
-        classNames: (0..<10).map(String.init), progress: TrainingProgress(), random: RandomState(seed: 1),
-        optimizerSteps: [:])
+        classNames: (0..<10).map(String.init), progress: TrainingProgress(), random: RandomState(seed: 1))
 
     func save(to path: String, model: ModelSettings = TrainerTests.model) throws {
         let net = model.makeModel(device: .cpu)

@@ -1,4 +1,5 @@
 import Foundation
+import GimbalCPU
 import GimbalTestSupport
 import GimbalTrain
 import Testing
@@ -135,8 +136,8 @@ import Testing
     @Test func whatCannotBeTrainedIsSaidBeforeItBegins() throws {
         let empty = Self.digits.train.prefix(0)
         func reason(
-            _ training: TrainingSettings = training(), _ model: ModelSettings = model,
-            _ data: Dataset = digits.train
+            _ training: TrainingSettings = Self.training(), _ model: ModelSettings = Self.model,
+            _ data: Dataset = Self.digits.train
         ) throws -> String {
             let error = #expect(throws: GimbalError.self) {
                 try Trainer(model: model, training: training, train: data, test: data, device: .cpu)
@@ -151,7 +152,7 @@ import Testing
     }
 
     @Test func tenThousandStepsLeaveMemoryFlat() throws {
-        let device = Device.cpu
+        let device = Device(backend: CPUBackend())  // Its own: other suites allocate on the shared one.
         var model = Self.model
         model.layers = 1
         let settings = Self.training {
@@ -159,7 +160,7 @@ import Testing
             $0.batchSize = 2
             $0.epochs = 1000
         }
-        let trainer = try trainer(settings, model: model)
+        let trainer = try trainer(settings, model: model, device: device)
         trainer.maxSteps = 1000
         _ = try trainer.run()
         let early = (device: device.backend.memoryUsage, resident: residentBytes())

@@ -1,0 +1,173 @@
+import Foundation
+import GimbalTestSupport
+import Testing
+
+/// The last line of `gimbal train --json`.
+struct ResultLine: Decodable {
+    var testAccuracy, testLoss, trainLoss, seconds, samplesPerSecond: Double
+    var steps, peakMemoryBytes: Int
+    var device, checkpoint, report: String
+}
+
+@Suite("gimbal train")
+struct TrainTests {
+    private struct EpochLine: Decodable {
+        var event: String
+        var epoch, step: Int
+        var trainLoss, testLoss, testAccuracy: Double
+    }
+
+    @Test("The digits are learnt to 96.5 % in ten epochs of SGD 0.1")
+    func digits() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let outcome = try Gimbal.run(
+                "train", "--data", "digits", "--lr", "0.1", "--epochs", "10", "--device", "cpu", "--run-dir", run,
+                "--json"
+            ).succeeded()
+            let result = try #require(try outcome.lines.last.map(decoded))
+            #expect(result.testAccuracy >= 0.965)
+            #expect(result.testLoss > 0 && result.trainLoss > 0)
+            // 1,797 digits, a fifth of them for the test, in batches of 64.
+            #expect(result.steps == 230)
+            #expect(result.seconds > 0 && result.samplesPerSecond > 0)
+            #expect(result.peakMemoryBytes > 1 << 20)
+            #expect(result.device == "cpu")
+            #expect(outcome.errors == "")
+
+            let epochs = try outcome.lines.dropLast().map { line in
+                try JSONDecoder().decode(EpochLine.self, from: Data(line.utf8))
+            }
+            #expect(epochs.map(\.epoch) == Array(1...10))
+            #expect(epochs.map(\.step) == (1...10).map { $0 * 23 })
+            #expect(epochs.last?.testAccuracy == result.testAccuracy)
+            #expect(epochs.allSatisfy { $0.event == "epoch" })
+        }
+    }
+
+    private func decoded(_ line: String) throws -> ResultLine {
+        try JSONDecoder().decode(ResultLine.self, from: Data(line.utf8))
+    }
+
+    @Test("A run leaves its metrics, its newest checkpoints and a report, and nothing else")
+    func runFolder() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/a run"
+            let outcome = try Gimbal.run(
+                "train", "--data", "digits", "--hidden", "16", "--epochs", "3", "--device", "cpu", "--run-dir", run,
+                "--json"
+            ).succeeded()
+            let files = ["manifest.json", "model.safetensors", "optimizer.safetensors"]
+            let saved = ["step-000000046", "step-000000069"]
+            #expect(try names(in: run) == ["checkpoints", "metrics.csv", "report.html"])
+            #expect(checkpoints(of: run) == saved)
+            for name in saved { #expect(try names(in: "\(run)/checkpoints/\(name)") == files) }
+            let result = try decoded(outcome.lines.last ?? "")
+            #expect(result.checkpoint == run + "/checkpoints/step-000000069")
+            #expect(result.report == run + "/report.html")
+
+            let text = try String(contentsOfFile: run + "/metrics.csv", encoding: .utf8)
+            #expect(
+                text.hasPrefix(
+                    "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy\n"))
+            let rows = metrics(of: run)
+            #expect(rows.allSatisfy { $0.count == 9 })
+            let steps = rows.filter { $0[8] == "" }
+            #expect(steps.map { $0[1] } == (1...69).map(String.init))
+            #expect(steps.allSatisfy { row in row[2...5].allSatisfy { Double($0)?.isFinite == true } })
+            let epochs = rows.filter { $0[8] != "" }
+            #expect(epochs.map { $0[0] + " " + $0[1] } == ["1 23", "2 46", "3 69"])
+            #expect(epochs.last.flatMap { Double($0[8]) } == result.testAccuracy)
+        }
+    }
+
+    @Test("The report stands alone: no script, no address to fetch")
+    func report() throws {
+        try withTemporaryFolder { folder in
+            try Gimbal.run(
+                "train", "--data", "digits", "--hidden", "16", "--epochs", "2", "--device", "cpu", "--run-dir",
+                folder + "/run"
+            ).succeeded()
+            let html = try String(contentsOfFile: folder + "/run/report.html", encoding: .utf8)
+            #expect(html.hasPrefix("<!DOCTYPE html>") && html.hasSuffix("</html>\n"))
+            #expect(html.components(separatedBy: "<svg").count == 4)
+            #expect(html.components(separatedBy: "<polyline").count + html.components(separatedBy: "<path").count > 4)
+            // The name of the SVG language is an address that nobody fetches.
+            let fetched = html.replacingOccurrences(of: "http://www.w3.org/2000/svg", with: "")
+            for word in ["http:", "https:", "<script", "src=", "<link", "@import", "url("] {
+                #expect(!fetched.contains(word), "\(word)")
+            }
+        }
+    }
+
+    @Test("Into a pipe go plain lines without escape codes")
+    func plainLines() throws {
+        try withTemporaryFolder { folder in
+            let outcome = try Gimbal.run(
+                "train", "--data", "digits", "--hidden", "16", "--epochs", "2", "--device", "cpu", "--run-dir",
+                folder + "/run"
+            ).succeeded()
+            #expect(!outcome.output.contains("\u{1B}") && !outcome.output.contains("\r"))
+            #expect(!outcome.errors.contains("\u{1B}"))
+            #expect(outcome.output.contains("Linear(64, 16)"))
+            #expect(outcome.output.contains("1437 samples to train on, 360 to test on; device cpu"))
+            #expect(outcome.lines.contains { $0.hasPrefix("epoch 2  trainLoss ") })
+            #expect(outcome.lines.last?.hasPrefix("testAccuracy ") == true)
+        }
+    }
+
+    @Test("The number of steps can be limited, and the rest made up for later")
+    func maxSteps() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let settings = ["train", "--data", "digits", "--device", "cpu", "--run-dir", run, "--json"]
+            let part = try Gimbal.run(settings + ["--hidden", "16", "--epochs", "1", "--max-steps", "7"]).succeeded()
+            #expect(try decoded(part.lines.last ?? "").steps == 7)
+            #expect(checkpoints(of: run) == ["step-000000007"])
+            let rest = try Gimbal.run(settings + ["--resume"]).succeeded()
+            #expect(try decoded(rest.lines.last ?? "").steps == 23)
+        }
+    }
+
+    @Test("A norm of infinite order is a setting that a checkpoint can hold")
+    func infiniteOrder() throws {
+        try withTemporaryFolder { folder in
+            let settings = ["train", "--data", "digits", "--device", "cpu", "--run-dir", folder + "/run"]
+            try Gimbal.run(settings + ["--hidden", "8", "--epochs", "1", "--clip-order", "inf"]).succeeded()
+            try Gimbal.run(settings + ["--resume", "--epochs", "2"]).succeeded()
+        }
+    }
+
+    @Test("Every kind of layer, optimizer and schedule can be asked for")
+    func options() throws {
+        let choices = [
+            ["--activation", "gelu", "--init", "orthogonal", "--optimizer", "adamw", "--schedule", "step"],
+            ["--activation", "silu", "--init", "xavier", "--optimizer", "adam", "--schedule", "cosine", "--warmup", "3"],
+            ["--norm", "none", "--momentum", "0.9", "--nesterov", "--weight-decay", "1e-4", "--clip-value", "0.5"],
+            ["--layers", "3", "--residual", "--dropout", "0.1", "--accumulate", "2", "--clip-norm", "0"],
+            ["--layers", "0"],
+        ]
+        for choice in choices {
+            try withTemporaryFolder { folder in
+                let fixed = ["train", "--data", "digits", "--hidden", "16", "--epochs", "1", "--device", "cpu"]
+                try Gimbal.run(fixed + ["--run-dir", folder + "/run"] + choice).succeeded()
+            }
+        }
+    }
+
+    @Test("A CSV file is trained on and tested, its classes named as in the file")
+    func csv() throws {
+        try withTemporaryFolder { folder in
+            let rows = (0..<60).map { "\(Double($0 % 3) + Double($0) / 100),\($0 % 7),\(["red", "green", "blue"][$0 % 3])" }
+            let file = folder + "/colours.csv"
+            try ("a,b,colour\n" + rows.joined(separator: "\n") + "\n").write(toFile: file, atomically: true, encoding: .utf8)
+            let outcome = try Gimbal.run(
+                "train", "--data", file, "--hidden", "16", "--epochs", "30", "--lr", "0.1", "--batch-size", "16",
+                "--device", "cpu", "--run-dir", folder + "/run", "--json"
+            ).succeeded()
+            #expect(try decoded(outcome.lines.last ?? "").testAccuracy >= 0.9)
+            let text = try Gimbal.run("evaluate", "--checkpoint", folder + "/run", "--data", file).succeeded().output
+            for name in ["red", "green", "blue"] { #expect(text.contains(name)) }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+import Foundation
+import GimbalBackend
+import GimbalOpenCL
+import Testing
+
+/// Every kernel once, at sizes that cross the edges of its work-groups and vectors, for `Scripts/oclgrind-check` to watch: it
+/// looks for reads and writes out of bounds, data races and uninitialised values. Results are ConformanceTests' matter.
+@Suite(.enabled(if: ProcessInfo.processInfo.environment["GIMBAL_KERNEL_SWEEP"] == "1", "runs under Oclgrind only"))
+struct KernelSweep {
+    let backend: OpenCLBackend
+
+    init() throws {
+        backend = try OpenCLBackend(id: firstDevice)
+        try #require(backend.device.name.contains("Oclgrind"), "the sweep checks nothing on \(backend.device.name)")
+    }
+
+    /// Numbers in [0, 1), none of them uninitialised. One element of margin makes vectors lie unaligned.
+    func input(_ shape: Shape, isAligned: Bool = true) throws -> TensorView {
+        let count = shape.elementCount
+        let view = try backend.uploaded((0..<count + 1).map { Float(($0 * 7) % 32) / 32 })
+        return TensorView(storage: view.storage, offset: isAligned ? 0 : 1, shape: shape, dtype: .float32)
+    }
+
+    func indices(_ values: [Int32]) throws -> TensorView {
+        let view = try backend.allocate([values.count], .int32)
+        values.withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
+        return view
+    }
+
+    @Test func elements() throws {
+        for size in [1, 3, 257] {
+            for isAligned in [true, false] {
+                let x = try input([size], isAligned: isAligned)
+                let out = try input([size], isAligned: isAligned)
+                backend.fill(out, with: 1)
+                backend.unary(.init(.relu), x, out: out)
+                backend.binary(.init(.add), x, out, out: out)
+            }
+        }
+        let x = try input([3, 5])
+        let out = try backend.allocate([5, 3])
+        backend.fill(out.transposed, with: 2)
+        backend.unary(.init(.affine, a: 2, b: 1), x.transposed, out: out)
+        backend.binary(.init(.multiply), x.transposed, try input([5, 1]).broadcast(to: [5, 3]), out: out)
+        let mask = try backend.allocate([5, 3], .uint8)
+        backend.binary(.init(.less), out, x.transposed, out: mask)
+        backend.select(mask, out, x.transposed, out: out)
+        for dtype in DType.allCases {
+            let converted = try backend.allocate([5, 3], dtype)
+            backend.copy(out, to: converted)
+            backend.copy(converted, to: out)
+        }
+        try backend.synchronize()
+    }
+
+    @Test func reductions() throws {
+        for shape in [[3, 40], [40, 3], [2, 700], [300, 33]] as [Shape] {
+            let x = try input(shape)
+            for axes in [[0], [1], [0, 1]] {
+                for reduction in Reduction.allCases {
+                    let out = try backend.allocate(shape.reducing(axes))
+                    backend.reduce(reduction, x, out: out, accumulates: false)
+                }
+                let out = try input(shape.reducing(axes))
+                backend.reduce(.sum, x, out: out, accumulates: true)
+            }
+            backend.argMaximum(x, out: try backend.allocate([shape[0]], .int32))
+            backend.norm([x, x], p: 2, out: try backend.allocate([1]))
+            backend.norm([x], p: .infinity, out: try backend.allocate([1]))
+        }
+        backend.reduce(.sum, try input([20_000]), out: try backend.allocate([1]), accumulates: false)
+        try backend.synchronize()
+    }
+
+    @Test func matrixProducts() throws {
+        let tiles: [MatrixTile] = [
+            .tiles(m: 32, n: 32, k: 32, workM: 2, workN: 2, vector: 2),
+            .tiles(m: 32, n: 32, k: 16, workM: 4, workN: 4, vector: 4),
+            .panels(rows: 4, columns: 16, length: 8),
+        ]
+        for tile in tiles {
+            for (m, n, k) in [(33, 35, 17), (4, 36, 36)] {
+                let x = try input([m, k]), y = try input([k, n])
+                let xTransposed = try input([k, m]).transposed, yTransposed = try input([n, k]).transposed
+                for (left, right) in [(x, y), (xTransposed, y), (x, yTransposed)] {
+                    let out = try backend.allocate([m, n])
+                    backend.matrixMultiply(left, right, out: out, .plain, tile: tile)
+                }
+            }
+            let out = try input([2, 5, 7])
+            backend.matrixMultiply(
+                try input([2, 5, 3]), try input([1, 3, 7]).broadcast(to: [2, 3, 7]), out: out,
+                Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), tile: tile)
+        }
+        try backend.synchronize()
+    }
+
+    @Test func indexing() throws {
+        let table = try input([5, 65])
+        let places = try indices([4, -1, 0, 4, 5])
+        let rows = try backend.allocate([5, 65])
+        backend.gather(table, indices: places, out: rows)
+        backend.scatterAdd(rows, indices: places, into: table)
+        try backend.synchronize()
+    }
+
+    @Test func randomNumbers() throws {
+        for size in [1, 7, 1030] {
+            let out = try backend.allocate([size])
+            backend.randomUniform(out, RandomState(seed: 1))
+            backend.randomNormal(out, RandomState(seed: 1))
+            backend.dropout(try input([size]), probability: 0.5, RandomState(seed: 1), out: out)
+        }
+        try backend.synchronize()
+    }
+
+    @Test func rows() throws {
+        for (count, columns) in [(3, 5), (9, 40), (2, 600)] {
+            let x = try input([count, columns])
+            let y = try backend.allocate([count, columns])
+            for isLogarithmic in [false, true] {
+                backend.softmax(x, out: y, isLogarithmic: isLogarithmic)
+                backend.softmaxGradient(
+                    y, outputGradient: x, out: try backend.allocate([count, columns]), isLogarithmic: isLogarithmic)
+            }
+            let targets = try indices((0..<Int32(count)).map { $0 * 2 })
+            let losses = try backend.allocate([count]), normalizers = try backend.allocate([count, 2])
+            backend.crossEntropy(x, targets: targets, losses: losses, normalizers: normalizers)
+            backend.crossEntropyGradient(
+                x, targets: targets, normalizers: normalizers, lossGradient: losses, out: y)
+        }
+        try backend.synchronize()
+    }
+
+    @Test func batchNorm() throws {
+        for shape in [[33, 5, 1], [3, 5, 50], [40, 40, 1]] as [Shape] {
+            let channels = shape[1]
+            let x = try input(shape), out = try backend.allocate(shape)
+            let scale = try input([channels]), shift = try input([channels])
+            let mean = try backend.allocate([channels]), deviation = try backend.allocate([channels])
+            backend.batchNorm(
+                x, scale: scale, shift: shift, running: (scale, shift), momentum: 0.1, epsilon: 1e-5, out: out,
+                mean: mean, inverseDeviation: deviation)
+            backend.batchNormInference(
+                x, scale: scale, shift: nil, mean: mean, variance: shift, epsilon: 1e-5, out: out)
+            backend.batchNormGradient(
+                x, outputGradient: out, scale: scale, mean: mean, inverseDeviation: deviation, inputGradient: out,
+                scaleGradient: (scale, true), shiftGradient: (shift, false))
+        }
+        try backend.synchronize()
+    }
+
+    @Test func optimizers() throws {
+        for (size, isAligned) in [(1, true), (1027, true), (1027, false)] {
+            func arena() throws -> TensorView { try input([size], isAligned: isAligned) }
+            let weights = try arena()
+            backend.sgdStep(weights, gradient: try arena(), velocity: nil, SGDSettings(learningRate: 0.1))
+            for isFirst in [true, false] {
+                backend.sgdStep(
+                    weights, gradient: try arena(), velocity: try arena(),
+                    SGDSettings(learningRate: 0.1, momentum: 0.9, isNesterov: true, isFirstStep: isFirst))
+            }
+            for decouples in [true, false] {
+                backend.adamStep(
+                    weights, gradient: try arena(), firstMoment: try arena(), secondMoment: try arena(),
+                    AdamSettings(learningRate: 0.1, weightDecay: 0.1, decouplesWeightDecay: decouples, step: 1))
+            }
+            let norm = try backend.allocate([1])
+            backend.norm([weights], p: 3, out: norm)
+            backend.clip([weights], norm: norm, maxNorm: 1)
+        }
+        try backend.synchronize()
+    }
+
+    @Test func statistics() throws {
+        let x = try input([2000])
+        let segments = try indices([0, 3, 3, 0, 3, 1500, 1503, 497]).reshaped([4, 2])
+        backend.statistics(x, segments: segments, out: try backend.allocate([4, Statistic.allCases.count]))
+        try backend.synchronize()
+    }
+}
