@@ -15,7 +15,9 @@ final class ChildProcess {
         var errors: String
 
         /// The lines of standard output.
-        var lines: [String] { output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init) }
+        var lines: [String] {
+            output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+        }
 
         /// Standard output, every line of which must be one JSON object, as values.
         func decoded<Value: Decodable>(_ type: Value.Type = Value.self) throws -> [Value] {
@@ -53,7 +55,7 @@ final class ChildProcess {
         process.standardOutput = output.pipe
         process.standardError = errors.pipe
         process.terminationHandler = { [end] _ in end.signal() }
-        try process.run()
+        try withDeliverableSignals { try process.run() }
         output.start()
         errors.start()
     }
@@ -87,6 +89,15 @@ final class ChildProcess {
             status: isSignal ? nil : process.terminationStatus, signal: isSignal ? process.terminationStatus : nil,
             output: output.wholeText(), errors: errors.wholeText())
     }
+}
+
+/// Runs `body` with no signal blocked. Tests run on threads that block them all, which a child would take over.
+private func withDeliverableSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
+    var (none, old) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &old)
+    defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
+    return try body()
 }
 
 /// One output of a child, read by a thread of its own, so that the child never waits for a reader.

@@ -25,7 +25,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     /// Number of hidden layers.
     public var layers = 1
     public var activation = Activation.relu
-    public var initialization = Initialization.heNormal
+    public var initialization = Initialization.standard
     /// Standard deviation of `normal`, half width of `uniform`.
     public var initializationScale = 0.01
     public var normalization = Normalization.batch

@@ -53,5 +53,9 @@ public struct RunFolder: Sendable {
 
 extension NSError {
     /// The cause that the system names, such as "No space left on device".
-    package var reason: String { (userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription ?? localizedDescription }
+    package var reason: String {
+        let cause = userInfo[NSUnderlyingErrorKey] as? NSError ?? self
+        return cause.domain == NSPOSIXErrorDomain
+            ? String(cString: strerror(Int32(cause.code))) : cause.localizedDescription
+    }
 }

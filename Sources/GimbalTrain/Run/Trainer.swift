@@ -135,7 +135,8 @@ public final class Trainer {
         else {
             throw GimbalError.invalidFile(
                 path: checkpoint.path,
-                reason: "saved after step \(saved.step), epoch \(saved.epoch), batch \(saved.batch), which is no place in "
+                reason:
+                    "saved after step \(saved.step), epoch \(saved.epoch), batch \(saved.batch), which is no place in "
                     + "\(train.name) with \(train.count) samples; was it another data set?")
         }
         try checkpoint.restore(model: model, optimizer: optimizer)

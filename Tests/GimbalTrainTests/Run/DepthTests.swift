@@ -63,7 +63,8 @@ import Testing
                 $0.activation = .sigmoid
                 $0.initialization = .normal
                 $0.initializationScale = 0.1
-            }) { $0.epochs = 3 }
+            }
+        ) { $0.epochs = 3 }
         #expect(accuracy < 0.2)
     }
 
@@ -100,6 +101,7 @@ import Testing
     @Test func residualConnectionsTrainIt() throws {
         let settings = model {
             $0.isResidual = true
+            $0.initialization = .heNormal
             $0.normalization = .batch
         }
         #expect(try accuracy(settings) >= 0.9)

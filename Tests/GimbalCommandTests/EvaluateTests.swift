@@ -1,0 +1,151 @@
+import Foundation
+import GimbalTestSupport
+import Testing
+
+@Suite("gimbal evaluate")
+struct EvaluateTests {
+    private struct Scores: Decodable {
+        var precision, recall, f1: Double
+        var support: Int
+    }
+
+    private struct Line: Decodable {
+        var loss, accuracy: Double
+        var samples: Int
+        var classNames: [String]
+        var confusion: [[Int]]
+        var classes: [Scores]
+        var macro, micro: Scores
+        var device: String
+    }
+
+    /// Trains a small net on the digits into `folder` and gives its last line.
+    private func train(_ folder: String, _ more: [String] = []) throws -> ResultLine {
+        let outcome = try Gimbal.run(
+            [
+                "train", "--data", "digits", "--hidden", "32", "--lr", "0.1", "--epochs", "2", "--device", "cpu",
+                "--run-dir", folder, "--json",
+            ] + more
+        ).succeeded()
+        return try JSONDecoder().decode(ResultLine.self, from: Data((outcome.lines.last ?? "").utf8))
+    }
+
+    @Test("A run's folder and its newest checkpoint give what training ended with, seed and all")
+    func sameAsTraining() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let trained = try train(run, ["--seed", "5"])
+            let arguments = ["evaluate", "--data", "digits", "--device", "cpu", "--json", "--checkpoint"]
+            for checkpoint in [run, run + "/", trained.checkpoint] {
+                let line = try #require(try Gimbal.run(arguments + [checkpoint]).succeeded().decoded(Line.self).first)
+                #expect(line.accuracy == trained.testAccuracy)
+                #expect(line.loss == trained.testLoss)
+                #expect(line.device == "cpu")
+            }
+            // Batches of another size add up the same samples in another order.
+            let small = try Gimbal.run(arguments + [run, "--batch-size", "7"]).succeeded().decoded(Line.self)
+            #expect(small.first?.accuracy == trained.testAccuracy)
+        }
+    }
+
+    @Test("The scores follow from the confusion matrix")
+    func scores() throws {
+        try withTemporaryFolder { folder in
+            _ = try train(folder + "/run")
+            let lines = try Gimbal.run(
+                "evaluate", "--checkpoint", folder + "/run", "--data", "digits", "--device", "cpu", "--json"
+            ).succeeded().decoded(Line.self)
+            #expect(lines.count == 1)
+            let line = lines[0]
+            #expect(line.classNames == (0...9).map(String.init))
+            #expect(line.samples == 359 && line.confusion.joined().reduce(0, +) == 359)
+            let right = (0..<10).map { line.confusion[$0][$0] }
+            #expect(line.accuracy == Double(right.reduce(0, +)) / 359)
+            for (index, scores) in line.classes.enumerated() {
+                let truth = line.confusion[index].reduce(0, +)
+                let predicted = line.confusion.reduce(0) { $0 + $1[index] }
+                #expect(scores.support == truth)
+                #expect(abs(scores.recall - Double(right[index]) / Double(truth)) < 1e-12)
+                #expect(abs(scores.precision - Double(right[index]) / Double(predicted)) < 1e-12)
+                let harmonic = 2 * scores.precision * scores.recall / (scores.precision + scores.recall)
+                #expect(abs(scores.f1 - harmonic) < 1e-12)
+            }
+            #expect(abs(line.macro.f1 - line.classes.reduce(0) { $0 + $1.f1 } / 10) < 1e-12)
+            #expect(abs(line.macro.precision - line.classes.reduce(0) { $0 + $1.precision } / 10) < 1e-12)
+            #expect(abs(line.macro.recall - line.classes.reduce(0) { $0 + $1.recall } / 10) < 1e-12)
+            #expect(line.micro.precision == line.accuracy && line.micro.f1 == line.accuracy)
+        }
+    }
+
+    @Test("As a text it is tables")
+    func text() throws {
+        try withTemporaryFolder { folder in
+            let trained = try train(folder + "/run")
+            let text = try Gimbal.run(
+                "evaluate", "--checkpoint", folder + "/run", "--data", "digits", "--device", "cpu"
+            ).succeeded()
+            let accuracy = String(
+                format: "accuracy %.4f  loss %.4f  samples 359", trained.testAccuracy, trained.testLoss)
+            #expect(text.lines.first == accuracy)
+            #expect(text.output.contains("confusion: a row for each true class"))
+            for word in ["precision", "recall", "f1", "support", "macro", "micro"] {
+                #expect(text.output.contains(word))
+            }
+        }
+    }
+
+    @Test("A model for other data is refused")
+    func otherData() throws {
+        try withTemporaryFolder { folder in
+            _ = try train(folder + "/run")
+            let file = folder + "/small.csv"
+            try "1,2,0\n3,4,1\n5,6,0\n".write(toFile: file, atomically: true, encoding: .utf8)
+            try Gimbal.run("evaluate", "--checkpoint", folder + "/run", "--data", file, "--device", "cpu")
+                .refused("takes 64 features and tells 10 classes, small.csv has 2 and 2")
+        }
+    }
+
+    @Test("What is no checkpoint, or a damaged one, is refused by name")
+    func damaged() throws {
+        try withTemporaryFolder { folder in
+            let evaluate = ["evaluate", "--data", "digits", "--device", "cpu", "--checkpoint"]
+            try Gimbal.run(evaluate + [folder + "/none"]).refused("cannot open \(folder)/none: no such checkpoint")
+            try Gimbal.run(evaluate + [folder]).refused("is not a checkpoint: it has no readable manifest.json")
+
+            let checkpoint = try train(folder + "/run").checkpoint
+            let manifest = checkpoint + "/manifest.json"
+            let weights = checkpoint + "/model.safetensors"
+            let (text, bytes) = (
+                try String(contentsOfFile: manifest, encoding: .utf8),
+                try Data(contentsOf: URL(fileURLWithPath: weights))
+            )
+            func refused(_ words: String, _ location: SourceLocation = #_sourceLocation) throws {
+                try Gimbal.run(evaluate + [checkpoint]).refused(words, sourceLocation: location)
+                // Training refuses it as well, and leaves everything where it is.
+                let before = tree(folder)
+                try Gimbal.run("train", "--data", "digits", "--device", "cpu", "--run-dir", folder + "/run", "--resume")
+                    .refused(words, sourceLocation: location)
+                #expect(tree(folder) == before, sourceLocation: location)
+            }
+            func write(_ text: String) throws { try text.write(toFile: manifest, atomically: false, encoding: .utf8) }
+            try write("")
+            try refused(manifest)
+            try write(String(text.prefix(text.count / 2)))
+            try refused(manifest)
+            try write(text.replacingOccurrences(of: "\"formatVersion\" : 1", with: "\"formatVersion\" : 7"))
+            try refused("has format version 7; this version of Gimbal reads 1")
+            try write(text.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : -32"))
+            try refused("--hidden: must be positive, not -32")
+            try write(text.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : 33"))
+            try refused("does not fit the model")
+            try write(text)
+
+            try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: weights))
+            try refused("\(weights): truncated")
+            try Data("not tensors at all".utf8).write(to: URL(fileURLWithPath: weights))
+            try refused("\(weights): not a safetensors file")
+            try FileManager.default.removeItem(atPath: weights)
+            try refused("\(weights): ")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import GimbalTestSupport
+import Testing
+
+/// A disk that fills up in the middle of a run costs the run its next checkpoint, and nothing it had.
+@Suite("Full disk")
+struct FullDiskTests {
+    /// Checkpoints of 170 KB, saved every five steps.
+    private static let settings = [
+        "train", "--data", "digits", "--hidden", "512", "--epochs", "1", "--checkpoint-every", "5", "--device", "cpu",
+    ]
+
+    @Test(
+        "A save that finds no room leaves the older checkpoints, from which the run goes on once there is room",
+        .enabled(if: SmallDisk.isAllowed, "a disk to fill cannot be mounted here"))
+    func fullDisk() throws {
+        try withTemporaryFolder { folder in
+            // Room for two checkpoints, not for a third, which is needed before the first is removed.
+            let disk = try SmallDisk(at: folder + "/disk", kibibytes: 440)
+            defer { disk.unmount() }
+            let run = folder + "/disk/run"
+            try Gimbal.run(Self.settings + ["--run-dir", run, "--json"])
+                .refused("cannot write \(run)/checkpoints/step-000000015", "No space left on device")
+            #expect(checkpoints(of: run) == ["step-000000005", "step-000000010"])
+            #expect(!tree(run).contains { $0.contains(".partial-") })
+            #expect(metrics(of: run).map { $0[1] } == (1...15).map(String.init))
+            try Gimbal.run("evaluate", "--checkpoint", run, "--data", "digits", "--device", "cpu").succeeded()
+
+            try disk.resize(kibibytes: 4096)
+            try Gimbal.run(Self.settings + ["--run-dir", run, "--resume"]).succeeded()
+            try Gimbal.run(Self.settings + ["--run-dir", folder + "/whole"]).succeeded()
+            let name = "/checkpoints/step-000000023/model.safetensors"
+            #expect(try Data(contentsOf: URL(fileURLWithPath: run + name)) == whole(folder, name))
+        }
+    }
+
+    @Test("A first save that the system refuses leaves the metrics, and the run can be begun again")
+    func limitedFileSize() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            // Files of 32 KiB at most; the signal that comes with the refusal is ignored, so that write reports it.
+            let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""
+            try ChildProcess("/bin/sh", ["-c", limited, Gimbal.path] + Self.settings + ["--run-dir", run, "--json"])
+                .outcome().refused("cannot write \(run)/checkpoints/step-000000005", "File too large")
+            #expect(tree(run) == ["checkpoints", "metrics.csv"])
+            #expect(metrics(of: run).count == 5)
+            try Gimbal.run(Self.settings + ["--run-dir", run, "--resume"]).succeeded()
+            #expect(checkpoints(of: run).last == "step-000000023")
+        }
+    }
+
+    private func whole(_ folder: String, _ name: String) throws -> Data {
+        try Data(contentsOf: URL(fileURLWithPath: folder + "/whole" + name))
+    }
+}
+
+/// A file system of a few kilobytes in memory, which only root may mount.
+private struct SmallDisk {
+    let path: String
+
+    /// Whether such a disk can be had.
+    static let isAllowed: Bool = {
+        let isAllowed = try? withTemporaryFolder { folder in
+            try SmallDisk(at: folder + "/disk", kibibytes: 16).unmount()
+            return true
+        }
+        return isAllowed ?? false
+    }()
+
+    private struct Refused: Error { var reason: String }
+
+    init(at path: String, kibibytes: Int) throws {
+        self.path = path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        try Self.command(["mount", "-t", "tmpfs", "-o", "size=\(kibibytes)k", "tmpfs", path])
+    }
+
+    func resize(kibibytes: Int) throws {
+        try Self.command(["mount", "-o", "remount,size=\(kibibytes)k", path])
+    }
+
+    func unmount() { try? Self.command(["umount", path]) }
+
+    private static func command(_ words: [String]) throws {
+        let outcome = try ChildProcess("/usr/bin/env", words).outcome()
+        guard outcome.status == 0 else { throw Refused(reason: outcome.errors) }
+    }
+}
