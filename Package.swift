@@ -9,7 +9,11 @@ func test(_ name: String, exclude: [String] = []) -> Target {
 let package = Package(
     name: "gimbal",
     products: [
-        .library(name: "Gimbal", targets: ["Gimbal", "GimbalNN", "GimbalOptim", "GimbalTrain"]),
+        .library(
+            name: "Gimbal",
+            targets: [
+                "GimbalBackend", "GimbalCPU", "GimbalOpenCL", "Gimbal", "GimbalNN", "GimbalOptim", "GimbalTrain",
+            ]),
         .executable(name: "gimbal", targets: ["GimbalCommand"]),
     ],
     dependencies: [

@@ -6,7 +6,8 @@
 //
 // Three steps: shares of each channel (`moments`, `gradient_sums`), their sum in a fixed order (`finish_moments`,
 // `finish_gradients`), then every element (`normalize_channels`, `input_gradient`). A share holds count, mean and
-// Σ (x - mean)²; shares are joined by Chan et al. (1979), which loses nothing to a large offset.
+// Σ (x - mean)²; shares are joined by Chan et al. (1979). Means are kept relative to the channel's first element, in which
+// a large offset cancels; else its rounding would grow with every join.
 //
 // Work-group of the shares: LANES * SLOTS work-items, SLOTS channels; dimension 1 runs over splits of a channel's
 // elements. Of the sums: 64 work-items, one channel each. Of the elements: 256 work-items, one element each.
@@ -42,6 +43,12 @@ static inline COUNT element(COUNT i, COUNT channel, COUNT channels, COUNT positi
     return (example * channels + channel) * positions + (i - example * positions);
 }
 
+/// What a channel's means are relative to: its first element, 0 where that is not finite.
+static inline float origin_of(__global const float *x, COUNT channel, COUNT positions) {
+    const float first = x[channel * positions];
+    return first - first == 0.0f ? first : 0.0f;
+}
+
 /// The count, mean and sum of squares about the mean of a set of elements.
 typedef struct {
     float count, mean, squares;
@@ -69,18 +76,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void moments(
     const COUNT end = channel < channels ? min(count, (split + 1) * split_size) : 0;
     x += x_offset;
 
-    // About the first element, so that a large offset does not swamp the sum; then about the mean.
     Moments here = {0.0f, 0.0f, 0.0f};
     if (first < end) {
-        const float nearby = x[element(first, channel, channels, positions)];
-        const float origin = nearby - nearby == 0.0f ? nearby : 0.0f;
+        const float origin = origin_of(x, channel, positions);
         float sum = 0.0f;
         for (COUNT i = first; i < end; i += LANES) sum += x[element(i, channel, channels, positions)] - origin;
         here.count = (float)((end - first + LANES - 1) / LANES);
-        here.mean = origin + sum / here.count;
+        here.mean = sum / here.count;
         float rest = 0.0f;
         for (COUNT i = first; i < end; i += LANES) {
-            const float difference = x[element(i, channel, channels, positions)] - here.mean;
+            const float difference = (x[element(i, channel, channels, positions)] - origin) - here.mean;
             here.squares += difference * difference;
             rest += difference;
         }
@@ -103,13 +108,13 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void moments(
 }
 
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void finish_moments(
-    __global const float *shares, __global float *mean, const ulong mean_offset, __global float *deviation,
+    __global const float *x, const ulong x_offset, __global const float *shares, __global float *mean, const ulong mean_offset, __global float *deviation,
     const ulong deviation_offset,
 #if HAS_RUNNING
     __global float *running_mean, const ulong running_mean_offset, __global float *running_variance,
     const ulong running_variance_offset, const float momentum,
 #endif
-    const COUNT channels, const COUNT splits, const float epsilon) {
+    const COUNT channels, const COUNT positions, const COUNT splits, const float epsilon) {
     const COUNT channel = get_global_id(0);
     if (channel >= channels) return;
     Moments all = {0.0f, 0.0f, 0.0f};
@@ -118,11 +123,12 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void finish_moments(
         Moments next = {share[0], share[1], share[2]};
         all = joined(all, next);
     }
-    mean[mean_offset + channel] = all.mean;
+    const float center = origin_of(x + x_offset, channel, positions) + all.mean;
+    mean[mean_offset + channel] = center;
     deviation[deviation_offset + channel] = 1.0f / sqrt(all.squares / all.count + epsilon);
 #if HAS_RUNNING
     const ulong m = running_mean_offset + channel, v = running_variance_offset + channel;
-    running_mean[m] = (1.0f - momentum) * running_mean[m] + momentum * all.mean;
+    running_mean[m] = (1.0f - momentum) * running_mean[m] + momentum * center;
     running_variance[v] =
         (1.0f - momentum) * running_variance[v] + momentum * (all.squares / (all.count - 1.0f));
 #endif

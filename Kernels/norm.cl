@@ -17,16 +17,37 @@
 #define ALIGNED 0
 #endif
 
-#if NORM_KIND == 1
-#define POWER(value) fabs(value)
-#define ROOT(sum) (sum)
-#elif NORM_KIND == 2
-#define POWER(value) ((value) * (value))
-#define ROOT(sum) sqrt(sum)
-#elif NORM_KIND == 3
+// A TERM is what a share is summed up in. Squares of gradients that have exploded do not fit float32, and those of
+// gradients that have vanished are 0: for p = 2, large and small values are summed apart, scaled (Blue 1978).
+#if NORM_KIND == 2
+#define TERM float4
+#define POWER(value) scaled_squares(value)
+#define ROOT(sum) root_of_squares(sum)
+
+/// The square of x in the place of its magnitude: (middle, large · 2⁻¹⁸⁰, small · 2¹⁸⁰). NaN is in the middle.
+static float4 scaled_squares(float x) {
+    const float size = fabs(x);
+    const int is_large = size > 0x1p52f, is_small = size < 0x1p-52f;
+    const float scaled = is_large ? x * 0x1p-90f : is_small ? x * 0x1p90f : x;
+    const float square = scaled * scaled;
+    float4 result = (float4)(0.0f);
+    if (is_large) result.y = square;
+    else if (is_small) result.z = square;
+    else result.x = square;
+    return result;
+}
+
+static float root_of_squares(float4 sum) {
+    if (sum.y > 0.0f) return sqrt(sum.y + sum.x * 0x1p-90f * 0x1p-90f) * 0x1p90f;
+    if (sum.x != 0.0f) return sqrt(sum.x + sum.z * 0x1p-90f * 0x1p-90f);
+    return sqrt(sum.z) * 0x1p-90f;
+}
+#elif NORM_KIND == 1 || NORM_KIND == 3
+#define TERM float
 #define POWER(value) fabs(value)
 #define ROOT(sum) (sum)
 #else
+#define TERM float
 #define POWER(value) pow(fabs(value), p)
 #define ROOT(sum) pow(sum, 1.0f / p)
 #endif
@@ -37,30 +58,30 @@
 #endif
 
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm_shares(
-    __global const float *x, const ulong x_offset, __global float *shares, const ulong shares_offset, const float p,
+    __global const float *x, const ulong x_offset, __global TERM *shares, const ulong shares_offset, const float p,
     const COUNT count, const COUNT slice) {
     const COUNT first = (COUNT)get_group_id(0) * slice;
     const COUNT end = min(count, first + slice);
     x += x_offset;
-    float sum0 = 0.0f, sum1 = 0.0f, sum2 = 0.0f, sum3 = 0.0f;
+    TERM sum0 = (TERM)(0.0f), sum1 = (TERM)(0.0f), sum2 = (TERM)(0.0f), sum3 = (TERM)(0.0f);
     COUNT i = first + LANE;
     for (; i + 3 * LANES < end; i += 4 * LANES) {
-        const float value0 = POWER(x[i]), value1 = POWER(x[i + LANES]);
-        const float value2 = POWER(x[i + 2 * LANES]), value3 = POWER(x[i + 3 * LANES]);
+        const TERM value0 = POWER(x[i]), value1 = POWER(x[i + LANES]);
+        const TERM value2 = POWER(x[i + 2 * LANES]), value3 = POWER(x[i + 3 * LANES]);
         sum0 = COMBINE(sum0, value0);
         sum1 = COMBINE(sum1, value1);
         sum2 = COMBINE(sum2, value2);
         sum3 = COMBINE(sum3, value3);
     }
     for (; i < end; i += LANES) {
-        const float value = POWER(x[i]);
+        const TERM value = POWER(x[i]);
         sum0 = COMBINE(sum0, value);
     }
     sum0 = COMBINE(sum0, sum1);
     sum2 = COMBINE(sum2, sum3);
     sum0 = COMBINE(sum0, sum2);
 #if LANES > 1
-    __local float parts[GROUP_SIZE];
+    __local TERM parts[GROUP_SIZE];
     parts[get_local_id(0)] = sum0;
     FOLD_LANES(parts, COMBINE)
     sum0 = parts[get_local_id(0)];
@@ -69,11 +90,11 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm_share
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void finish_norm(
-    __global const float *shares, __global float *out, const ulong out_offset, const float p, const COUNT count) {
-    float sum = 0.0f;
+    __global const TERM *shares, __global float *out, const ulong out_offset, const float p, const COUNT count) {
+    TERM sum = (TERM)(0.0f);
     for (COUNT i = LANE; i < count; i += LANES) sum = COMBINE(sum, shares[i]);
 #if LANES > 1
-    __local float parts[GROUP_SIZE];
+    __local TERM parts[GROUP_SIZE];
     parts[get_local_id(0)] = sum;
     FOLD_LANES(parts, COMBINE)
     sum = parts[get_local_id(0)];

@@ -6,6 +6,11 @@
 // Work-group of the shares: LANES * SLOTS work-items with SLOTS = 1; dimension 0 runs over splits of a segment, 1 over
 // segments. Of the sums: 64 work-items, a segment each.
 
+/// What a segment's means are relative to, so that a large offset cancels: its first element, 0 where that is not finite.
+static inline float origin_of(__global const float *x, COUNT length) {
+    return length > 0 && x[0] - x[0] == 0.0f ? x[0] : 0.0f;
+}
+
 /// What is known of some elements. Sums of squares are kept about the mean and about zero.
 typedef struct {
     float mean, squares, energy, minimum, maximum;
@@ -48,13 +53,14 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics
     const COUNT end = min(length, (split + 1) * split_size);
     x += x_offset + start;
 
+    const float origin = origin_of(x, length);
     Share here = empty_share();
     float sum = 0.0f;
     for (COUNT i = first; i < end; i += LANES) {
         const float value = x[i];
         if (value - value == 0.0f) {
             here.finite_count++;
-            sum += value;
+            sum += value - origin;
             here.energy += value * value;
             here.minimum = fmin(here.minimum, value);
             here.maximum = fmax(here.maximum, value);
@@ -71,7 +77,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics
         for (COUNT i = first; i < end; i += LANES) {
             const float value = x[i];
             if (value - value == 0.0f) {
-                const float difference = value - here.mean;
+                const float difference = (value - origin) - here.mean;
                 here.squares += difference * difference;
                 rest += difference;
             }
@@ -90,15 +96,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics
 }
 
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void finish_statistics(
-    __global const Share *shares, __global float *out, const ulong out_offset, const COUNT segments,
-    const COUNT splits) {
+    __global const float *x, const ulong x_offset, __global const int *segments, const ulong segments_offset,
+    __global const Share *shares, __global float *out, const ulong out_offset, const COUNT count, const COUNT splits) {
     const COUNT segment = get_global_id(0);
-    if (segment >= segments) return;
+    if (segment >= count) return;
+    segments += segments_offset + segment * 2;
     Share all = empty_share();
     for (COUNT split = 0; split < splits; split++) all = joined(all, shares[segment * splits + split]);
     out += out_offset + segment * 9;
     const int is_empty = all.finite_count == 0;
-    out[0] = all.mean;
+    out[0] = is_empty ? 0.0f : origin_of(x + x_offset + segments[0], segments[1]) + all.mean;
     out[1] = is_empty ? 0.0f : sqrt(all.squares / (float)all.finite_count);
     out[2] = all.minimum;
     out[3] = all.maximum;

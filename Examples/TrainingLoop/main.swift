@@ -50,8 +50,7 @@ let schedule = Schedule.cosine(steps: epochs * loader.batchCount)
 var step = 0
 
 for epoch in 0..<epochs {
-    for hostBatch in loader.batches(epoch: epoch) {
-        let batch = hostBatch.to()
+    for batch in loader.batches(epoch: epoch, on: .current) {
         optimizer.learningRate = 0.1 * schedule.factor(at: step)
         optimizer.zeroGradients()
         let loss = crossEntropy(model(batch.inputs), batch.targets)
@@ -60,7 +59,7 @@ for epoch in 0..<epochs {
         try optimizer.step()
         step += 1
     }
-    let result = try Evaluation(of: model, on: test, device: .current)
+    let result = try Evaluation(of: model, on: test)
     print(String(format: "epoch %2d  loss %.4f  accuracy %.4f", epoch + 1, result.loss, result.accuracy))
 }
 
@@ -69,5 +68,5 @@ let path = FileManager.default.temporaryDirectory.appendingPathComponent("digits
 try model.save(to: path)
 let restored = makeModel()
 try restored.load(from: path)
-let result = try Evaluation(of: restored, on: test, device: .current)
+let result = try Evaluation(of: restored, on: test)
 print(String(format: "restored  loss %.4f  accuracy %.4f", result.loss, result.accuracy))

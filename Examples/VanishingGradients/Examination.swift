@@ -30,10 +30,10 @@ func examine(
 /// The norm of the gradient of each hidden layer's weights, from the first to the last, over one batch.
 @MainActor
 func gradientNorms(_ model: Sequential) throws -> [Double] {
-    let batch = train.batch(Array(0..<64)).to()
+    let batch = train.batch(Array(0..<64)).to(.current)
     try crossEntropy(model(batch.inputs), batch.targets).backward()
     let weights = model.parameters.filter { $0.shape.rank == 2 }.dropLast()
-    return try weights.map { try Double(clipGradientNorm([$0], maxNorm: .infinity).item()) }
+    return try weights.map { try Double(gradientNorm([$0]).item()) }
 }
 
 /// Trains with Adam, the rate rising for `warmup` steps and then falling along a cosine. Gives the test accuracy.
@@ -44,8 +44,7 @@ func fit(_ model: Sequential, epochs: Int, learningRate: Double, warmup: Int) th
     let schedule = Schedule.cosine(steps: epochs * loader.batchCount - warmup).warmedUp(steps: warmup)
     var step = 0
     for epoch in 0..<epochs {
-        for hostBatch in loader.batches(epoch: epoch) {
-            let batch = hostBatch.to()
+        for batch in loader.batches(epoch: epoch, on: .current) {
             optimizer.zeroGradients()
             try crossEntropy(model(batch.inputs), batch.targets).backward()
             try clipGradientNorm(model.parameters, maxNorm: 1)
@@ -54,7 +53,7 @@ func fit(_ model: Sequential, epochs: Int, learningRate: Double, warmup: Int) th
             step += 1
         }
     }
-    return try Evaluation(of: model, on: test, device: .current).accuracy
+    return try Evaluation(of: model, on: test).accuracy
 }
 
 func printTable(_ rows: [Row]) {

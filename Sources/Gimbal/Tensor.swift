@@ -37,16 +37,19 @@ public struct Tensor {
     }
 
     /// A tensor of `values`, rounded to float32 on devices that compute in it.
+    @_disfavoredOverload  // So that literals are taken as floats.
     public init(_ values: [Double], _ shape: Shape? = nil, device: Device = .current) {
         self.init(converting: values, shape, device: device)
     }
 
     /// An int32 tensor, as used for class numbers and indices.
+    @_disfavoredOverload
     public init(_ values: [Int32], _ shape: Shape? = nil, device: Device = .current) {
         self.init(copying: values, shape, .int32, device)
     }
 
     /// A uint8 tensor, as used for masks and raw images.
+    @_disfavoredOverload
     public init(_ values: [UInt8], _ shape: Shape? = nil, device: Device = .current) {
         self.init(copying: values, shape, .uint8, device)
     }

@@ -11,7 +11,9 @@ struct ModelOptions: ParsableArguments {
     var layers: Int?
     @Option(help: "What follows each hidden layer. (default: relu)")
     var activation: ModelSettings.Activation?
-    @Option(name: .customLong("init"), help: "How weights begin; default is each layer's own, as in PyTorch. (default: default)")
+    @Option(
+        name: .customLong("init"),
+        help: "How weights begin; default is each layer's own, as in PyTorch. (default: default)")
     var initialization: ModelSettings.Initialization?
     @Option(help: "Standard deviation of --init normal, half width of --init uniform. (default: 0.01)")
     var initScale: Double?

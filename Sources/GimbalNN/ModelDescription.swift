@@ -6,7 +6,8 @@ extension Module where Self: Layer {
             rows.map(\.title.count).max() ?? 0, rows.map(\.sizes.count).max() ?? 0, rows.map(\.count.count).max() ?? 0
         )
         let lines = rows.map { row in
-            row.title.padded(to: widths.0) + "  " + row.sizes.padded(to: widths.1) + "  "
+            guard !row.count.isEmpty else { return row.title }
+            return row.title.padded(to: widths.0) + "  " + row.sizes.padded(to: widths.1) + "  "
                 + String(repeating: " ", count: widths.2 - row.count.count) + row.count
         }
         let bytes = parameters.reduce(0) { $0 + $1.elementCount * $1.weights.dtype.byteCount }

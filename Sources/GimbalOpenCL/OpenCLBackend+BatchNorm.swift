@@ -20,10 +20,13 @@ extension OpenCLBackend {
                 groupSize: plan.groupSize,
                 [.view(x), .buffer(shares.storage)] + sizes(x, isWide) + [.index(splitSize, isWide: isWide)])
 
-            var arguments: [KernelArgument] = [.buffer(shares.storage), .view(mean), .view(inverseDeviation)]
+            var arguments: [KernelArgument] = [
+                .view(x), .buffer(shares.storage), .view(mean), .view(inverseDeviation),
+            ]
             if let running { arguments += [.view(running.mean), .view(running.variance), .float(momentum)] }
             arguments += [
-                .index(channels, isWide: isWide), .index(plan.splits, isWide: isWide), .float(epsilon),
+                .index(channels, isWide: isWide), .index(x.shape[2], isWide: isWide),
+                .index(plan.splits, isWide: isWide), .float(epsilon),
             ]
             launch(
                 KernelKey(.finishMoments, [.flag(.hasRunning, running != nil), wide]), count: channels, groupSize: 64,

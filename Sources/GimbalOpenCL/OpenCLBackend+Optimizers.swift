@@ -11,7 +11,8 @@ extension OpenCLBackend {
             plan.slots = 1
             let slice = plan.lanes * 64 * (openCLDevice.isCPU ? 32 : 1)
             let counts = views.map { ($0.elementCount + slice - 1) / slice }
-            let shares = try allocate([counts.reduce(0, +)], .float32)
+            // A share is a float, or four of them for p = 2; see TERM in norm.cl.
+            let shares = try allocate([counts.reduce(0, +), kind == 2 ? 4 : 1], .float32)
             let isWide = needsWideIndex(views)
             let settings = plan.settings + [.number(.normKind, kind), .flag(.wideIndex, isWide)]
             var first = 0

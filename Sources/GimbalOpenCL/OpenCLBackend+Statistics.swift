@@ -15,14 +15,16 @@ extension OpenCLBackend {
             for start in stride(from: 0, to: count, by: 65_535) {
                 let part = min(65_535, count - start)
                 let shares = try allocate([part, plan.splits, shareSize], .float32)
+                let bounds = KernelArgument.view(segments.storage, segments.offset + 2 * start)
                 launch(
                     KernelKey(.statisticsShares, [.number(.lanes, lanes), .number(.slots, 1), wide]),
                     groups: (plan.splits, part, 1), groupSize: lanes,
-                    [.view(x), .view(segments.storage, segments.offset + 2 * start), .buffer(shares.storage)])
+                    [.view(x), bounds, .buffer(shares.storage)])
                 launch(
                     KernelKey(.finishStatistics, [wide]), count: part, groupSize: 64,
                     [
-                        .buffer(shares.storage), .view(out.storage, out.offset + start * Statistic.allCases.count),
+                        .view(x), bounds, .buffer(shares.storage),
+                        .view(out.storage, out.offset + start * Statistic.allCases.count),
                         .index(part, isWide: isWide), .index(plan.splits, isWide: isWide),
                     ])
             }

@@ -1,21 +1,37 @@
 /// Scales all gradients down together where their common norm exceeds `maxNorm` (Pascanu et al. 2013, algorithm 1).
 ///
 /// The norm is taken over all parameters as if they were one vector. Neither it nor the scale passes through the host.
-/// A norm that is not finite makes the gradients so, for the caller to see.
+/// A norm of NaN makes every gradient NaN, for the caller to see; an infinite one makes them 0, as in PyTorch, and NaN
+/// where they are infinite themselves.
 /// - Parameters:
-///   - maxNorm: > 0; infinity only measures.
+///   - maxNorm: > 0.
 ///   - p: which norm; infinity for the largest absolute value.
 /// - Returns: the norm before clipping, as a tensor of no axes; reading it waits for the device.
 /// - Throws: the first failure of the device since it was last waited for.
 @discardableResult
 public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Double, p: Double = 2) throws -> Tensor {
-    require(maxNorm > 0 && p > 0, "clipGradientNorm", "maxNorm and p must be positive, not \(maxNorm) and \(p)")
-    let runs = ParameterRun.withGradients(parameters)
-    guard let backend = runs.first?.gradients.storage.backend else { return Tensor(0) }
-    let views = runs.map(\.gradients)
+    require(maxNorm > 0, "clipGradientNorm", "maxNorm must be positive, not \(maxNorm)")
+    let views = ParameterRun.withGradients(parameters).map(\.gradients)
+    let norm = try norm(of: views, p: p)
+    guard let backend = views.first?.storage.backend else { return norm }
+    backend.clip(views, norm: norm.view, maxNorm: maxNorm)
+    try backend.errors.throwIfSet()
+    return norm
+}
+
+/// The norm of all gradients together, as if they were one vector: how strongly the parameters are pulled.
+/// - Parameter p: which norm; infinity for the largest absolute value.
+/// - Returns: a tensor of no axes; reading it waits for the device.
+/// - Throws: the first failure of the device since it was last waited for.
+public func gradientNorm(_ parameters: [Parameter], p: Double = 2) throws -> Tensor {
+    try norm(of: ParameterRun.withGradients(parameters).map(\.gradients), p: p)
+}
+
+private func norm(of gradients: [TensorView], p: Double) throws -> Tensor {
+    require(p > 0, "gradient norm", "p must be positive, not \(p)")
+    guard let backend = gradients.first?.storage.backend else { return Tensor(0) }
     let norm = Tensor(try backend.allocate([]))
-    backend.norm(views, p: p, out: norm.view)
-    if maxNorm < .infinity { backend.clip(views, norm: norm.view, maxNorm: maxNorm) }
+    backend.norm(gradients, p: p, out: norm.view)
     try backend.errors.throwIfSet()
     return norm
 }

@@ -43,6 +43,20 @@ extension Conformance {
             }
         }
 
+        /// Squares that overflow float32 or vanish in it. The defaults over float32 primitives may lose them.
+        @Test(arguments: BackendUnderTest.all)
+        func euclideanNormOfExplodedAndVanishedValues(on subject: BackendUnderTest) throws {
+            let scales = [1e-37, 1e-30, 1e-20, 1e-15, 1e-10, 1, 1e10, 1e15, 1e20, 1e30]
+            try withEvery("scale", in: scales) { scale in
+                try withEvery("beside", in: [0, 1e-25, 1, 1e25]) { other in
+                    let values = samples(777).map { roundedToFloat($0 * scale) } + [roundedToFloat(other)]
+                    try expectConformance(of: subject, within: Self.tolerance) { bench in
+                        bench.backend.norm([try bench.input(values, [778])], p: 2, out: try bench.output([]))
+                    }
+                }
+            }
+        }
+
         @Test(arguments: BackendUnderTest.fused)
         func normOfNaNAndInfinity(on subject: BackendUnderTest) throws {
             try withEvery("special", in: [Double.nan, .infinity, -.infinity]) { special in

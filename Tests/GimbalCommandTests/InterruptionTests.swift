@@ -184,7 +184,7 @@ struct InterruptionTests {
             let file = folder + "/a.csv"
             try csv(rows: 200).write(toFile: file, atomically: true, encoding: .utf8)
             try Gimbal.run(
-                fixed + ["--data", file, "--hidden", "8", "--batch-size", "10", "--max-steps", "12"]
+                fixed + ["--data", file, "--hidden", "8", "--batch-size", "10", "--max-steps", "20"]
             ).succeeded()
             let before = tree(run)
             func refused(_ arguments: [String], _ words: String, _ location: SourceLocation = #_sourceLocation) throws {
@@ -197,9 +197,11 @@ struct InterruptionTests {
             try refused(["--data", file, "--resume", "--clip-norm", "0"], "--clip-norm: the run began with")
             try refused(["--data", "digits", "--resume"], "--data: the run was trained on a.csv, not on digits")
             try refused(["--data", file], "holds a run; add --resume to go on with it, or name another folder")
-            // A file of the same name with so few rows that there is no such place in it.
-            try csv(rows: 50).write(toFile: file, atomically: true, encoding: .utf8)
-            try refused(["--data", file, "--resume"], "which is no place in a.csv with 40 samples")
+            // Files of the same name in which no step 20 follows batch 4 of the second epoch, or that have no such batch.
+            for (rows, samples) in [(210, 168), (50, 40)] {
+                try csv(rows: rows).write(toFile: file, atomically: true, encoding: .utf8)
+                try refused(["--data", file, "--resume"], "which is no place in a.csv with \(samples) samples")
+            }
             #expect(tree(run) == before)
         }
     }

@@ -7,7 +7,7 @@ public struct Evaluation: Sendable {
 
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode.
     /// - Throws: what the device reports, such as `GimbalError.outOfMemory`.
-    public init(of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device) throws {
+    public init(of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current) throws {
         confusion = ConfusionMatrix(classCount: dataset.classCount ?? 0)
         var lossSum = 0.0
         model.evaluate()

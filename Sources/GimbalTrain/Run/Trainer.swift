@@ -81,7 +81,7 @@ public final class Trainer {
     ///   `GimbalError.outOfMemory` for a model larger than the device.
     public init(
         model modelSettings: ModelSettings, training settings: TrainingSettings, train: Dataset, test: Dataset,
-        device: Device, folder: RunFolder? = nil
+        device: Device = .current, folder: RunFolder? = nil
     ) throws {
         try settings.validate()
         try modelSettings.validate()
@@ -149,6 +149,7 @@ public final class Trainer {
 
     /// Trains to the end, or until `isInterrupted` says so after a step; then the state is saved as well.
     /// - Throws: `GimbalError.nonFinite` for a loss that is NaN or infinite; what devices, files and observers report.
+    @discardableResult
     public func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
         while progress.epoch < settings.epochs && progress.step < totalSteps {
             let wasInterrupted = try withGenerator(generator) { try runEpoch(isInterrupted: isInterrupted) }

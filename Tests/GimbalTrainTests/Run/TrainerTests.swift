@@ -169,8 +169,9 @@ import Testing
         let late = (device: device.backend.memoryUsage, resident: residentBytes())
         #expect(trainer.progress.step == 11_000)
         #expect(late.device.inUse <= early.device.inUse)
-        // Other suites run beside this one; a leak of one 64-byte tensor per step alone would show as 640 kB.
-        #expect(late.resident - early.resident < 64 << 20)
+        // Other suites run beside this one; a leak of one 64-byte tensor per step alone would show as 640 kB in the line
+        // above. AddressSanitizer keeps freed memory back on purpose, so that resident memory means nothing under it.
+        if getenv("ASAN_OPTIONS") == nil { #expect(late.resident - early.resident < 64 << 20) }
     }
 
     private func residentBytes() -> Int {
