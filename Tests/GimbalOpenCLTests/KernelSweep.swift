@@ -3,8 +3,8 @@ import GimbalBackend
 import GimbalOpenCL
 import Testing
 
-/// Every kernel once, at sizes that cross the edges of its work-groups and vectors, for `Scripts/oclgrind-check` to watch: it
-/// looks for reads and writes out of bounds, data races and uninitialised values. Results are ConformanceTests' matter.
+/// Every kernel once, at sizes that cross the edges of its work-groups and vectors, for `Scripts/oclgrind-check` to
+/// watch: it looks for reads and writes out of bounds and for data races. Results are ConformanceTests' matter.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["GIMBAL_KERNEL_SWEEP"] == "1", "runs under Oclgrind only"))
 struct KernelSweep {
     let backend: OpenCLBackend
