@@ -26,7 +26,8 @@ extension GimbalError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .noDevice(let requested, let available, let reason):
-            "no device '\(requested)'; available: \(available.joined(separator: ", "))" + (reason.map { " (\($0))" } ?? "")
+            "no device '\(requested)'; available: \(available.joined(separator: ", "))"
+                + (reason.map { " (\($0))" } ?? "")
         case .outOfMemory(let device, let requested, let used):
             "out of memory on \(device): \(requested) bytes asked for, \(used) bytes in use; "
                 + "a smaller batch or model needs less"

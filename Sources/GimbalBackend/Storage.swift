@@ -85,7 +85,8 @@ public struct TensorView: Sendable {
 
     /// Elements `range` of `axis`.
     public func sliced(axis: Int, _ range: Range<Int>) -> TensorView {
-        precondition(range.lowerBound >= 0 && range.upperBound <= shape[axis], "\(range) exceeds axis \(axis) of \(shape)")
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= shape[axis], "\(range) exceeds axis \(axis) of \(shape)")
         var view = self
         view.offset += range.lowerBound * strides[axis]
         view.shape[axis] = range.count
