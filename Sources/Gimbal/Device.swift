@@ -1,7 +1,6 @@
 import Foundation
 import GimbalCPU
 import GimbalOpenCL
-import Synchronization
 
 /// Where tensors live and are computed.
 public struct Device: Sendable {
@@ -62,7 +61,7 @@ public struct Device: Sendable {
     }
 
     /// Backends opened so far, so that one name always gives one backend.
-    private static let opened = Mutex<[String: any Backend]>([:])
+    private static let opened = Lock<[String: any Backend]>([:])
 }
 
 /// Runs `body` with new tensors and layers made on `device`.

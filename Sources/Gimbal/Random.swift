@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A stream of random numbers: a seed and how far it has been used. The same seed gives the same numbers on every device.
 public final class RandomGenerator: Sendable {
     /// The generator of the program. Its seed is 0 until `seed(_:)` is called.
@@ -10,9 +8,9 @@ public final class RandomGenerator: Sendable {
 
     @TaskLocal static var chosen: RandomGenerator?
 
-    private let current: Mutex<RandomState>
+    private let current: Lock<RandomState>
 
-    public init(seed: UInt64) { current = Mutex(RandomState(seed: seed)) }
+    public init(seed: UInt64) { current = Lock(RandomState(seed: seed)) }
 
     /// The place of the next number. Setting it repeats or resumes a stream.
     public var state: RandomState {

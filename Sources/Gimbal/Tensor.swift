@@ -123,21 +123,20 @@ public struct Tensor {
         try contiguous().elements(UInt8.self, count: elementCount * dtype.byteCount)
     }
 
-    private func elements<Element>(_ type: Element.Type, _ dtype: DType) throws -> [Element] {
+    private func elements<Element: BitwiseCopyable>(_ type: Element.Type, _ dtype: DType) throws -> [Element] {
         try cast(to: dtype).contiguous().elements(type, count: elementCount)
     }
 
     /// The memory of this contiguous tensor as `count` values of `type`.
-    private func elements<Element>(_ type: Element.Type, count: Int) throws -> [Element] {
+    private func elements<Element: BitwiseCopyable>(_ type: Element.Type, count: Int) throws -> [Element] {
         guard view.isAllocated else {
             try backend.synchronize()
             throw GimbalError.deviceFailed(
                 device: device.id, operation: "read", reason: "the tensor was never computed, after an earlier failure")
         }
-        return try [Element](unsafeUninitializedCapacity: count) { buffer, filled in
-            let bytes = UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
-            try backend.download(view.storage, byteOffset: view.byteOffset, into: bytes)
-            filled = count
+        return try [Element](count: count) {
+            try backend.download(
+                view.storage, byteOffset: view.byteOffset, into: UnsafeMutableRawBufferPointer($0))
         }
     }
 

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What the world can do to a run. Programming mistakes stop the program instead; see `stop(_:_:)`.
 public enum GimbalError: Error, Sendable, Equatable {
     /// No device goes by this name. `available` lists those that do; `reason` says why others are absent.
@@ -58,7 +56,7 @@ extension GimbalError: CustomStringConvertible {
 /// Expressions such as `a * b + c` do not throw. What goes wrong in them is reported here and thrown by the next call
 /// that waits: reading a value, `backward()`, an optimizer's `step()`, `synchronize()`.
 public final class ErrorLatch: Sendable {
-    private let first = Mutex<GimbalError?>(nil)
+    private let first = Lock<GimbalError?>(nil)
 
     public init() {}
 

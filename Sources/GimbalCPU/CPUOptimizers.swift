@@ -116,6 +116,7 @@ extension CPUBackend {
     /// The results of `body` over consecutive pieces of fixed length, computed by several threads, in order.
     private func chunks<Result>(of count: Int, _ body: (Range<Int>) -> Result) -> [Result] {
         let pieces = (count + Self.chunk - 1) / Self.chunk
+        guard pieces > 0 else { return [] }
         return [Result](unsafeUninitializedCapacity: pieces) { results, initialized in
             nonisolated(unsafe) let results = results
             run(parts: pieces) { piece in

@@ -1,6 +1,5 @@
 import Foundation
 import GimbalBackend
-import Synchronization
 
 /// Host memory in blocks of graded sizes, kept for reuse when they are given back.
 ///
@@ -19,7 +18,7 @@ final class MemoryPool: Sendable {
         var kept: [Int: [UInt]] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let device: String
     private let limit: Int
 

@@ -1,7 +1,6 @@
 import COpenCL
 import Foundation
 import GimbalBackend
-import Synchronization
 
 /// Trains on an OpenCL device: one context, one in-order queue, and kernels specialised as they are first wanted.
 ///
@@ -17,10 +16,10 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     private let context: cl_context
     private let queue: cl_command_queue
     /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
-    private let launching: Mutex<Launching>
-    private let pool: Mutex<BufferPool>
+    private let launching: Lock<Launching>
+    private let pool: Lock<BufferPool>
     /// Tile sizes of matrix products; see `tuneMatrixMultiply`.
-    let matrixTiles: Mutex<MatrixTiles>
+    let matrixTiles: Lock<MatrixTiles>
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary
@@ -60,14 +59,14 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         self.queue = queue!
         let forbidsCompilation =
             forbidsCompilation ?? (ProcessInfo.processInfo.environment["GIMBAL_FORBID_COMPILATION"] == "1")
-        launching = Mutex(
+        launching = Lock(
             Launching(
                 library: KernelLibrary(
                     device: device, context: context!, cache: cache, forbidsCompilation: forbidsCompilation),
                 staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID)))
         let limit = memoryLimitBytes ?? device.description.memoryBytes / 20 * 19
-        pool = Mutex(BufferPool(device: device, context: context!, limit: limit))
-        matrixTiles = Mutex(MatrixTiles(device: device))
+        pool = Lock(BufferPool(device: device, context: context!, limit: limit))
+        matrixTiles = Lock(MatrixTiles(device: device))
         useStoredTiles()
     }
 

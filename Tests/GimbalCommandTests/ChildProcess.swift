@@ -1,6 +1,6 @@
 import Foundation
+import Gimbal
 import GimbalTestSupport
-import Synchronization
 import Testing
 
 /// A program run as a child process, with pipes on both outputs that are emptied all the time.
@@ -103,7 +103,7 @@ private func withDeliverableSignals<Result>(_ body: () throws -> Result) rethrow
 /// One output of a child, read by a thread of its own, so that the child never waits for a reader.
 private final class Capture: Sendable {
     let pipe = Pipe()
-    private let bytes = Mutex(Data())
+    private let bytes = Lock(Data())
     private let end = DispatchSemaphore(value: 0)
 
     func start() {

@@ -1,5 +1,4 @@
 import GimbalBackend
-import Synchronization
 import Testing
 
 /// Runs one case on the backend under test and on the reference, and expects the same outputs.
@@ -61,7 +60,7 @@ public func expectSameBits(
 /// combinations, and the first ones tell.
 private enum Complaints {
     private static let limit = 6
-    private static let counts = Mutex<[String: Int]>([:])
+    private static let counts = Lock<[String: Int]>([:])
 
     static func record(_ complaints: [String], on subject: BackendUnderTest, _ sourceLocation: SourceLocation) {
         guard !complaints.isEmpty else { return }

@@ -1,6 +1,5 @@
 import Foundation
 import GimbalBackend
-import Synchronization
 
 /// The oracle: a backend that computes in Double, on the host, one obvious loop per primitive.
 ///
@@ -14,7 +13,7 @@ public final class ReferenceBackend: Backend {
     public let errors = ErrorLatch()
     /// Allocating more than this at once or in total throws `GimbalError.outOfMemory`.
     public let memoryLimitBytes: Int
-    private let usage = Mutex(MemoryUsage(inUse: 0, peak: 0, pooled: 0))
+    private let usage = Lock(MemoryUsage(inUse: 0, peak: 0, pooled: 0))
 
     /// - Parameter memoryLimitBytes: what `allocate` may hand out together; small limits test how code above copes.
     public init(memoryLimitBytes: Int = 1 << 33) {

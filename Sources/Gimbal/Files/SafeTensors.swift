@@ -108,10 +108,7 @@ public final class SafeTensors: Sendable {
     /// All bytes of a tensor, little-endian, row-major.
     /// - Throws: as `read(_:from:into:)`.
     public func bytes(of entry: Entry) throws -> [UInt8] {
-        try [UInt8](unsafeUninitializedCapacity: entry.byteCount) { buffer, count in
-            try read(entry, into: UnsafeMutableRawBufferPointer(buffer))
-            count = entry.byteCount
-        }
+        try [UInt8](count: entry.byteCount) { try read(entry, into: UnsafeMutableRawBufferPointer($0)) }
     }
 
     /// A tensor's elements as `Float`, rounded to nearest from `float64` and integers.
@@ -119,10 +116,7 @@ public final class SafeTensors: Sendable {
     public func floats(of entry: Entry) throws -> [Float] {
         let count = entry.shape.elementCount
         if entry.type == .float32 {
-            return try [Float](unsafeUninitializedCapacity: count) { buffer, filled in
-                try read(entry, into: UnsafeMutableRawBufferPointer(buffer))
-                filled = count
-            }
+            return try [Float](count: count) { try read(entry, into: UnsafeMutableRawBufferPointer($0)) }
         }
         return try bytes(of: entry).withUnsafeBytes { bytes in
             func convert<Stored: BitwiseCopyable>(_: Stored.Type, _ toFloat: (Stored) -> Float) -> [Float] {

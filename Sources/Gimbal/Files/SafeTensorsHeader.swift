@@ -24,10 +24,7 @@ struct SafeTensorsHeader {
                     + "and is \(fileSize) bytes long")
         }
         let length = Int(claimed.littleEndian)
-        let text = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-            try file.read(at: 8, into: UnsafeMutableRawBufferPointer(buffer))
-            count = length
-        }
+        let text = try [UInt8](count: length) { try file.read(at: 8, into: UnsafeMutableRawBufferPointer($0)) }
 
         do {
             try parse(text, dataStart: 8 + length)

@@ -179,8 +179,7 @@ public struct HostBatch: Sendable, Equatable {
 private func gatherRows<Element: BitwiseCopyable>(_ rows: [Element], _ indices: [Int], width: Int) -> [Element] {
     requireRows(indices, below: rows.count / width)
     return rows.withUnsafeBufferPointer { rows in
-        [Element](unsafeUninitializedCapacity: indices.count * width) { result, count in
-            count = indices.count * width
+        [Element](count: indices.count * width) { result in
             guard let source = rows.baseAddress, let target = result.baseAddress else { return }
             for (row, index) in indices.enumerated() {
                 (target + row * width).initialize(from: source + index * width, count: width)
@@ -193,8 +192,7 @@ private func gatherRows<Element: BitwiseCopyable>(_ rows: [Element], _ indices: 
 private func gatherRows(_ rows: [UInt8], _ indices: [Int], width: Int, divisor: Float) -> [Float] {
     requireRows(indices, below: rows.count / width)
     return rows.withUnsafeBufferPointer { rows in
-        [Float](unsafeUninitializedCapacity: indices.count * width) { result, count in
-            count = indices.count * width
+        [Float](count: indices.count * width) { result in
             guard let source = rows.baseAddress, let target = result.baseAddress else { return }
             for (row, index) in indices.enumerated() {
                 let source = source + index * width

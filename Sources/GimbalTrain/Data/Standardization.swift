@@ -54,7 +54,8 @@ public struct Standardization: Sendable, Equatable {
     public func callAsFunction(_ dataset: Dataset) -> Dataset {
         let width = dataset.featureCount
         require(width == means.count, "Standardization", "fitted to \(means.count) features, not \(width)")
-        let floats = [Float](unsafeUninitializedCapacity: dataset.count * width) { result, count in
+        let floats = [Float](count: dataset.count * width) { result in
+            var count = 0
             means.withUnsafeBufferPointer { means in
                 deviations.withUnsafeBufferPointer { deviations in
                     dataset.forEachRow { row in

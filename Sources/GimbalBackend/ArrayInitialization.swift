@@ -1,0 +1,17 @@
+extension Array where Element: BitwiseCopyable {
+    /// `count` elements, all of which `body` writes.
+    ///
+    /// The standard library's `init(unsafeUninitializedCapacity:initializingWith:)` with a capacity of 0 stores a count in
+    /// the empty array that all threads share, which ThreadSanitizer reports.
+    package init(count: Int, writtenBy body: (UnsafeMutableBufferPointer<Element>) throws -> Void) rethrows {
+        if count == 0 {
+            self = []
+            try body(UnsafeMutableBufferPointer(start: nil, count: 0))
+            return
+        }
+        try self.init(unsafeUninitializedCapacity: count) { buffer, initialized in
+            try body(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+            initialized = count
+        }
+    }
+}
