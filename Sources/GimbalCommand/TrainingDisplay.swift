@@ -49,8 +49,6 @@ final class TrainingDisplay: TrainingObserver {
         }
     }
 
-    func didSave(_ path: String) {}
-
     /// Leaves the line that is written over, if there is one.
     func endLine() {
         if lineIsOpen { try? terminal?.write(contentsOf: Data("\r\u{1B}[2K".utf8)) }

@@ -38,8 +38,6 @@ public protocol TrainingObserver: AnyObject {
     func didStep(_ report: StepReport) throws
     /// Called at the end of each epoch. An error ends the run.
     func didFinishEpoch(_ result: EpochResult, step: Int) throws
-    /// Called after a checkpoint was written.
-    func didSave(_ path: String)
 }
 
 /// Trains a classifier, and can stop and go on at any step with the same bits as if it had never stopped.
@@ -185,7 +183,7 @@ public final class Trainer {
     /// Trains to the end of the epoch, or until there is reason to stop. Gives whether that was an interruption.
     private func runEpoch(isInterrupted: () -> Bool) throws -> Bool {
         let clock = ContinuousClock()
-        var pending = PendingLosses(device: device)
+        var pending = PendingLosses()
         var began = clock.now
         model.train()
         for host in loader.batches(epoch: progress.epoch, from: progress.batch) {
@@ -254,15 +252,12 @@ public final class Trainer {
             progress: progress, random: generator.state)
         try Checkpoint.save(manifest, model: model, optimizer: optimizer, to: path)
         folder.removeOldCheckpoints()
-        observer?.didSave(path)
     }
 }
 
 /// Losses that are still on the device.
 private struct PendingLosses {
     private var losses: [(loss: Tensor, samples: Int)] = []
-
-    init(device: Device) { losses.reserveCapacity(32) }
 
     mutating func add(_ loss: Tensor, samples: Int) { losses.append((loss, samples)) }
 

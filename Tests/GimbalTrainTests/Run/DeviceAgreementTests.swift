@@ -10,7 +10,6 @@ import Testing
         var values: [Double] = []
         func didStep(_ report: StepReport) { values.append(report.loss) }
         func didFinishEpoch(_ result: EpochResult, step: Int) {}
-        func didSave(_ path: String) {}
     }
 
     private func losses(_ data: (train: Dataset, test: Dataset), learningRate: Double, on device: Device) throws
