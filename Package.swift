@@ -56,7 +56,7 @@ let package = Package(
         test("GimbalOptimTests"),
         test("GimbalTrainTests"),
         test("GimbalCommandTests"),
-        test("ParityTests", exclude: ["make_fixtures.py", "Fixtures"]),
+        test("ParityTests", exclude: ["make_fixtures.py", "Generators", "Fixtures"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

@@ -38,11 +38,20 @@ extension BackendUnderTest {
 /// Expects `actual` to lie within `tolerance` of PyTorch's values, relative to the largest of them.
 ///
 /// Single elements near 0 come out of cancellation: against themselves they would measure PyTorch's rounding.
+/// - Parameters:
+///   - piece: what the result belongs to, for the table of pieces.
+///   - check: what is compared.
 func expectClose(
-    _ actual: Tensor, _ expected: [Float], _ tolerance: Double, _ what: String,
-    sourceLocation: SourceLocation = #_sourceLocation
+    _ actual: Tensor, _ expected: [Float], _ tolerance: Double, _ what: String, of piece: Piece? = nil,
+    _ check: Ledger.Check = .outputs, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
+    let values = try actual.doubles()
     let mismatch = Tolerance(relative: tolerance, scale: .largest)
-        .mismatch(try actual.doubles(), expected: expected.map(Double.init))
+        .mismatch(values, expected: expected.map(Double.init))
     #expect(mismatch == nil, "\(what): \(mismatch ?? "")", sourceLocation: sourceLocation)
+    guard let piece else { return }
+    let pairs = zip(values, expected.map(Double.init)).filter { $0.isFinite && $1.isFinite }
+    let largest = pairs.map { abs($1) }.max() ?? 0
+    let error = (pairs.map { abs($0 - $1) }.max() ?? 0) / max(largest, .leastNormalMagnitude)
+    Ledger.record(piece, check, on: actual.device.id, error: largest == 0 ? 0 : error, tolerance: tolerance)
 }

@@ -1,4 +1,5 @@
-import Gimbal
+import GimbalNN
+import Testing
 
 /// What a finite-difference check found.
 public struct GradientCheck {
@@ -52,6 +53,96 @@ public struct GradientCheck {
             return result
         }
     }
+}
+
+extension GradientCheck {
+    /// The same for a module: the gradients of its parameters are checked beside those of the inputs.
+    /// - Parameter make: the module, made anew for each evaluation on the reference backend; its parameters are set to
+    ///   fixed values first.
+    public static func run<M: Module>(
+        _ inputs: [(values: [Double], shape: Shape)], module make: () -> M, _ function: (M, [Tensor]) throws -> Tensor
+    ) throws -> GradientCheck {
+        let device = Device(backend: ReferenceBackend())
+        return try withDevice(device) {
+            let module = make()
+            let parameters = module.parameters
+            let weights = parameters.enumerated().map { spread($1.shape, low: -0.6 - 0.01 * Double($0), high: 0.7) }
+            for (parameter, weight) in zip(parameters, weights) {
+                parameter.assign(Tensor(weight.values, weight.shape, device: device))
+            }
+            let leaves = inputs.map { Tensor($0.values, $0.shape, device: device).requiringGradient() }
+            let output = try function(module, leaves)
+            let projection = projectionWeights(output.elementCount)
+            try (output * Tensor(projection, output.shape, device: device)).sum().backward()
+
+            var result = GradientCheck(largestError: 0, place: "")
+            let step = 1e-5
+            func compare(_ name: String, _ gradient: Tensor?, _ values: [Double], _ set: ([Double]) throws -> [Tensor])
+                throws
+            {
+                let analytic = try gradient?.doubles() ?? [Double](repeating: .nan, count: values.count)
+                for element in values.indices {
+                    let sums = try [step, -step].map { change in
+                        var moved = values
+                        moved[element] += change
+                        let moving = try set(moved)
+                        return zip(try withoutGradients { try function(module, moving).doubles() }, projection)
+                            .reduce(0) { $0 + $1.0 * $1.1 }
+                    }
+                    let numeric = (sums[0] - sums[1]) / (2 * step)
+                    let error = abs(analytic[element] - numeric) / max(1, abs(analytic[element]), abs(numeric))
+                    if !(error <= result.largestError) {
+                        result = GradientCheck(
+                            largestError: error,
+                            place: "\(name) element \(element): \(analytic[element]) against \(numeric)")
+                    }
+                }
+                _ = try set(values)
+            }
+            let constants = leaves.map { $0.detached() }
+            for (index, input) in inputs.enumerated() {
+                try compare("input \(index)", leaves[index].gradient, input.values) { values in
+                    var moved = constants
+                    moved[index] = Tensor(values, input.shape, device: device)
+                    return moved
+                }
+            }
+            for (parameter, weight) in zip(parameters, weights) where parameter.isTrainable {
+                try compare(parameter.name, parameter.gradient, weight.values) { values in
+                    parameter.assign(Tensor(values, weight.shape, device: device))
+                    return constants
+                }
+            }
+            return result
+        }
+    }
+}
+
+/// Expects the gradients of `function` to agree with central differences, and notes it for the table of pieces.
+///
+/// The tolerance lies five orders above the error that central differences leave in Double.
+public func expectGradient(
+    of piece: Piece, _ inputs: [(values: [Double], shape: Shape)], tolerance: Double = 1e-6, _ detail: String = "",
+    sourceLocation: SourceLocation = #_sourceLocation, _ function: ([Tensor]) throws -> Tensor
+) throws {
+    let check = try GradientCheck.run(inputs, function)
+    report(check, piece, tolerance, detail, sourceLocation)
+}
+
+/// The same for a module and its parameters.
+public func expectGradient<M: Module>(
+    of piece: Piece, _ inputs: [(values: [Double], shape: Shape)], tolerance: Double = 1e-6, _ detail: String = "",
+    module: () -> M, sourceLocation: SourceLocation = #_sourceLocation, _ function: (M, [Tensor]) throws -> Tensor
+) throws {
+    let check = try GradientCheck.run(inputs, module: module, function)
+    report(check, piece, tolerance, detail, sourceLocation)
+}
+
+private func report(
+    _ check: GradientCheck, _ piece: Piece, _ tolerance: Double, _ detail: String, _ location: SourceLocation
+) {
+    Ledger.record(piece, .differences, on: "reference", error: check.largestError, tolerance: tolerance)
+    #expect(check.largestError < tolerance, "\(piece) \(detail): \(check.place)", sourceLocation: location)
 }
 
 /// Fixed weights of either sign, none near 0, so that no output element can hide.
