@@ -4,7 +4,7 @@ import GimbalTrain
 
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Tests a trained classifier.",
+        commandName: "evaluate", abstract: "Tests a trained model.",
         discussion: "Data that training split in two is split the same way again; only the test part is used.")
 
     @Option(help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"))
@@ -23,24 +23,49 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
         let manifest = checkpoint.manifest
-        let (_, test) = try data.load(seed: manifest.training.seed)
-        guard manifest.model.inputs == test.featureCount && manifest.model.outputs == test.outputCount else {
-            throw GimbalError.invalidSetting(
-                name: "--data",
-                reason: "the model of \(checkpoint.path) takes \(manifest.model.inputs) features and tells "
-                    + "\(manifest.model.outputs) classes, \(test.name) has \(test.featureCount) and \(test.outputCount)"
-            )
-        }
+        let (_, test, standardization) = try data.load(seed: manifest.training.seed, as: manifest)
+        try manifest.model.requireFit(test, "the model of \(checkpoint.path)", name: "--data")
         let device = try device.chosen()
         let model = manifest.model.makeModel(device: device)
         try checkpoint.restore(model: model)
-        let evaluation = try Evaluation(of: model, on: test, batchSize: batchSize, device: device)
+        let evaluation = try Evaluation(
+            of: model, on: test.reshaped(manifest.model.sampleShape), batchSize: batchSize, device: device,
+            standardization: standardization)
         let names = test.classNames
-        if json {
+        if let scores = evaluation.regression {
+            let line = RegressionLine(scores, loss: evaluation.loss, device: device.id)
+            try json ? printJSON(line) : printLine(line.text)
+        } else if json {
             try printJSON(EvaluationLine(evaluation, names: names, samples: test.count, device: device.id))
         } else {
             try printLine(evaluation.text(names: names))
         }
+    }
+}
+
+private struct RegressionLine: Encodable {
+    var event = "evaluation"
+    var loss: Double
+    var r2: Double
+    /// In the units of the data.
+    var rootMeanSquaredError: Double
+    var meanAbsoluteError: Double
+    var samples: Int
+    var device: String
+
+    init(_ scores: RegressionScores, loss: Double, device: String) {
+        self.loss = loss
+        r2 = scores.r2
+        rootMeanSquaredError = scores.rootMeanSquaredError
+        meanAbsoluteError = scores.meanAbsoluteError
+        samples = scores.count
+        self.device = device
+    }
+
+    var text: String {
+        String(
+            format: "R² %.4f  root mean squared error %.6g  mean absolute error %.6g  loss %.4f  samples %d", r2,
+            rootMeanSquaredError, meanAbsoluteError, loss, samples)
     }
 }
 

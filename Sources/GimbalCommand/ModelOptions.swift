@@ -25,8 +25,8 @@ struct ModelOptions: ParsableArguments {
     var dropout: Double?
 
     /// The settings for data of these sizes, or those of the run to be resumed.
-    func settings(inputs: Int, outputs: Int, resuming saved: ModelSettings?) throws -> ModelSettings {
-        var result = saved ?? ModelSettings(inputs: inputs, outputs: outputs)
+    func settings(for dataset: Dataset, resuming saved: ModelSettings?) throws -> ModelSettings {
+        var result = saved ?? ModelSettings(for: dataset)
         let isNew = saved == nil
         try take(model, "--model", into: &result.kind, isNew)
         try take(hidden, "--hidden", into: &result.hidden, isNew)

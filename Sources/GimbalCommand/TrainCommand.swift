@@ -4,7 +4,7 @@ import GimbalTrain
 
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Trains a classifier.",
+        commandName: "train", abstract: "Trains a model to tell classes apart or to predict numbers.",
         discussion: """
             Writes metrics.csv, checkpoints and report.html to the run folder. Ctrl-C saves and leaves; --resume goes on \
             from the last checkpoint with the same bits as if the run had never stopped, and takes every setting from it.
@@ -35,18 +35,19 @@ struct TrainCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try checkpointToResume()
         let trainingSettings = try training.settings(resuming: checkpoint?.manifest.training)
-        let (train, test) = try data.load(seed: trainingSettings.seed)
+        let (train, test, standardization) = try data.load(seed: trainingSettings.seed, as: checkpoint?.manifest)
         if let checkpoint, checkpoint.manifest.data != train.name {
             throw GimbalError.invalidSetting(
                 name: "--data", reason: "the run was trained on \(checkpoint.manifest.data), not on \(train.name)")
         }
         let modelSettings = try model.settings(
-            inputs: train.featureCount, outputs: train.outputCount, resuming: checkpoint?.manifest.model)
+            for: train, resuming: checkpoint?.manifest.model)
         let device = try device.chosen()
         let trainer = try Trainer(
             model: modelSettings, training: trainingSettings, train: train, test: test, device: device)
         trainer.checkpointInterval = checkpointEvery
         trainer.maxSteps = maxSteps
+        trainer.standardization = standardization
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
         let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
@@ -80,7 +81,9 @@ struct TrainCommand: ParsableCommand {
             metricsPath: folder.metricsPath
         ).write(to: folder.reportPath)
         let result = TrainingResult(
-            testAccuracy: evaluation.accuracy, testLoss: evaluation.loss, trainLoss: trainer.trainLoss,
+            testAccuracy: evaluation.regression == nil ? evaluation.accuracy : nil, testR2: evaluation.regression?.r2,
+            testRMSE: evaluation.regression?.rootMeanSquaredError, testLoss: evaluation.loss,
+            trainLoss: trainer.trainLoss,
             steps: trainer.progress.step, seconds: trainer.trainingSeconds,
             samplesPerSecond: trainer.trainingSeconds > 0
                 ? Double(trainer.trainedSamples) / trainer.trainingSeconds : 0,
@@ -149,7 +152,12 @@ struct TrainCommand: ParsableCommand {
 /// The line a run ends with.
 struct TrainingResult: Encodable {
     var event = "result"
-    var testAccuracy: Double
+    /// Of a classifier.
+    var testAccuracy: Double?
+    /// Of a regression.
+    var testR2: Double?
+    /// Of a regression, in the units of the data.
+    var testRMSE: Double?
     var testLoss: Double
     var trainLoss: Double
     var steps: Int
@@ -164,10 +172,11 @@ struct TrainingResult: Encodable {
     var report: String
 
     var line: String {
-        String(
-            format: "testAccuracy %.4f  testLoss %.4f  trainLoss %.4f  steps %d  seconds %.2f  samplesPerSecond %.0f  "
-                + "peakMemoryBytes %d  device %@  report %@",
-            testAccuracy, testLoss, trainLoss, steps, seconds, samplesPerSecond, peakMemoryBytes, device, report)
+        scoreText(accuracy: testAccuracy, r2: testR2)
+            + String(
+                format: "  testLoss %.4f  trainLoss %.4f  steps %d  seconds %.2f  samplesPerSecond %.0f  "
+                    + "peakMemoryBytes %d  device %@  report %@",
+                testLoss, trainLoss, steps, seconds, samplesPerSecond, peakMemoryBytes, device, report)
     }
 }
 

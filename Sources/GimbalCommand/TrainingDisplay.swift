@@ -40,12 +40,12 @@ final class TrainingDisplay: TrainingObserver {
             try printJSON(
                 EpochLine(
                     epoch: result.epoch, step: step, trainLoss: result.trainLoss, testLoss: result.testLoss,
-                    testAccuracy: result.testAccuracy))
+                    testAccuracy: result.testAccuracy, testR2: result.testR2))
         } else {
             try printLine(
                 String(
-                    format: "epoch %d  trainLoss %.4f  testLoss %.4f  testAccuracy %.4f", result.epoch,
-                    result.trainLoss, result.testLoss, result.testAccuracy))
+                    format: "epoch %d  trainLoss %.4f  testLoss %.4f  ", result.epoch, result.trainLoss, result.testLoss
+                ) + scoreText(accuracy: result.testAccuracy, r2: result.testR2))
         }
     }
 
@@ -61,8 +61,14 @@ final class TrainingDisplay: TrainingObserver {
         var step: Int
         var trainLoss: Double
         var testLoss: Double
-        var testAccuracy: Double
+        var testAccuracy: Double?
+        var testR2: Double?
     }
+}
+
+/// The score of a classifier or of a regression, under its name.
+func scoreText(accuracy: Double?, r2: Double?) -> String {
+    accuracy.map { String(format: "testAccuracy %.4f", $0) } ?? String(format: "testR2 %.4f", r2 ?? .nan)
 }
 
 extension StepReport {

@@ -101,7 +101,7 @@ struct EvaluateTests {
             let file = folder + "/small.csv"
             try "1,2,0\n3,4,1\n5,6,0\n".write(toFile: file, atomically: true, encoding: .utf8)
             try Gimbal.run("evaluate", "--checkpoint", folder + "/run", "--data", file, "--device", "cpu")
-                .refused("takes 64 features and tells 10 classes, small.csv has 2 and 2")
+                .refused("takes 64 features and tells 10 classes, small.csv has 2 and 10")
         }
     }
 
@@ -132,8 +132,8 @@ struct EvaluateTests {
             try refused(manifest)
             try write(String(text.prefix(text.count / 2)))
             try refused(manifest)
-            try write(text.replacingOccurrences(of: "\"formatVersion\" : 1", with: "\"formatVersion\" : 7"))
-            try refused("has format version 7; this version of Gimbal reads 1")
+            try write(text.replacingOccurrences(of: "\"formatVersion\" : 2", with: "\"formatVersion\" : 7"))
+            try refused("has format version 7; this version of Gimbal reads 2")
             try write(text.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : -32"))
             try refused("--hidden: must be positive, not -32")
             try write(text.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : 33"))

@@ -45,6 +45,37 @@ struct TrainTests {
         }
     }
 
+    @Test("A regression is learnt, scored in the units of the data, evaluated and resumed")
+    func regression() throws {
+        struct Line: Decodable { var testR2, testRMSE: Double }
+        struct Evaluated: Decodable { var rootMeanSquaredError, r2: Double }
+        try withTemporaryFolder { folder in
+            // y = 1000 + 50 a - 20 b, on a grid, with names.
+            let rows = (0..<20).flatMap { a in (0..<20).map { b in "\(a),\(1000 + 50 * a - 20 * b),\(b)" } }
+            let file = folder + "/plane.csv"
+            try (["a,y,b"] + rows).joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+            let run = folder + "/run"
+            let options = [
+                "train", "--data", file, "--task", "regression", "--target", "y", "--device", "cpu", "--run-dir", run,
+                "--json",
+            ]
+            let settings = ["--norm", "none", "--hidden", "32", "--lr", "0.1", "--epochs", "20"]
+            let outcome = try Gimbal.run(options + settings).succeeded()
+            let line = try JSONDecoder().decode(Line.self, from: Data((outcome.lines.last ?? "").utf8))
+            #expect(line.testR2 > 0.98)
+            #expect(line.testRMSE < 45, "a deviation of the targets is 310")
+            let again = try Gimbal.run(options + ["--resume", "--epochs", "21"]).succeeded()
+            #expect(again.lines.count == 2)
+            let evaluated = try Gimbal.run(
+                "evaluate", "--checkpoint", run, "--data", file, "--target", "y", "--device", "cpu", "--json"
+            ).succeeded()
+            let scores = try JSONDecoder().decode(Evaluated.self, from: Data((evaluated.lines.first ?? "").utf8))
+            #expect(scores.rootMeanSquaredError < 45 && scores.r2 > 0.98)
+            try Gimbal.run("train", "--data", "digits", "--task", "regression", "--run-dir", folder + "/no")
+                .refused("--task")
+        }
+    }
+
     private func decoded(_ line: String) throws -> ResultLine {
         try JSONDecoder().decode(ResultLine.self, from: Data(line.utf8))
     }
@@ -69,10 +100,11 @@ struct TrainTests {
             let text = try String(contentsOfFile: run + "/metrics.csv", encoding: .utf8)
             #expect(
                 text.hasPrefix(
-                    "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy\n"
+                    "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy,"
+                        + "test_r2\n"
                 ))
             let rows = metrics(of: run)
-            #expect(rows.allSatisfy { $0.count == 9 })
+            #expect(rows.allSatisfy { $0.count == 10 })
             let steps = rows.filter { $0[8] == "" }
             #expect(steps.map { $0[1] } == (1...69).map(String.init))
             #expect(steps.allSatisfy { row in row[2...5].allSatisfy { Double($0)?.isFinite == true } })

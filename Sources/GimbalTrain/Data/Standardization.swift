@@ -1,6 +1,7 @@
 import Gimbal
 
-/// Moves and scales each feature so that, over the data it was fitted to, it has mean 0 and standard deviation 1.
+/// Moves and scales each feature, and each number to be predicted, so that over the data it was fitted to it has mean 0
+/// and standard deviation 1.
 ///
 /// Fit it to the training part only, and apply it to all parts: the test part must not leak into training.
 ///
@@ -8,49 +9,52 @@ import Gimbal
 /// let standardization = Standardization(fittedTo: train)
 /// let (train, test) = (standardization(train), standardization(test))
 /// ```
-public struct Standardization: Sendable, Equatable {
+public struct Standardization: Sendable, Equatable, Codable {
     /// The mean of each feature.
     public let means: [Float]
     /// The standard deviation of each feature (of the population, as scikit-learn's); 1 for one that never changes.
     public let deviations: [Float]
+    /// The mean and standard deviation of each number to be predicted; empty where classes are.
+    public let targetMeans, targetDeviations: [Float]
 
     /// - Parameters:
     ///   - means: one for each feature.
     ///   - deviations: one for each feature, none of them 0.
-    public init(means: [Float], deviations: [Float]) {
+    ///   - targetMeans, targetDeviations: one for each number to be predicted; empty where classes are.
+    public init(
+        means: [Float], deviations: [Float], targetMeans: [Float] = [], targetDeviations: [Float] = []
+    ) {
         require(
             means.count == deviations.count && !deviations.contains(0), "Standardization",
             "\(means.count) means, \(deviations.count) deviations, none of which may be 0")
+        require(
+            targetMeans.count == targetDeviations.count && !targetDeviations.contains(0), "Standardization",
+            "\(targetMeans.count) means, \(targetDeviations.count) deviations of targets, none of which may be 0")
         self.means = means
         self.deviations = deviations
+        self.targetMeans = targetMeans
+        self.targetDeviations = targetDeviations
     }
 
     /// - Parameter dataset: where empty, means are 0 and deviations 1.
     public init(fittedTo dataset: Dataset) {
-        let width = dataset.featureCount
-        var sums = [Double](repeating: 0, count: width)
-        dataset.forEachRow { row in
-            for column in 0..<width { sums[column] += Double(row[column]) }
+        (means, deviations) = meansAndDeviations(width: dataset.featureCount, count: dataset.count) {
+            dataset.forEachRow($0)
         }
-        let count = Double(max(dataset.count, 1))
-        let means = sums.map { $0 / count }
-        var squares = [Double](repeating: 0, count: width)
-        dataset.forEachRow { row in
-            for column in 0..<width {
-                let distance = Double(row[column]) - means[column]
-                squares[column] += distance * distance
+        guard case .values(let values, let width) = dataset.targets else {
+            (targetMeans, targetDeviations) = ([], [])
+            return
+        }
+        (targetMeans, targetDeviations) = meansAndDeviations(width: width, count: dataset.count) { body in
+            values.withUnsafeBufferPointer { values in
+                for start in stride(from: 0, to: values.count, by: width) {
+                    body(UnsafeBufferPointer(rebasing: values[start..<start + width]))
+                }
             }
-        }
-        self.means = means.map { Float($0) }
-        // The sum of equal floats is exact in Double (24 bits and those of the count), so a constant feature's deviation
-        // is exactly 0.
-        deviations = squares.map { square in
-            let deviation = Float((square / count).squareRoot())
-            return deviation == 0 ? 1 : deviation
         }
     }
 
-    /// `dataset` with every feature standardised; its inputs become floats.
+    /// `dataset` with every feature, and every number to be predicted, standardised; its inputs become floats.
     public func callAsFunction(_ dataset: Dataset) -> Dataset {
         let width = dataset.featureCount
         require(width == means.count, "Standardization", "fitted to \(means.count) features, not \(width)")
@@ -68,8 +72,54 @@ public struct Standardization: Sendable, Equatable {
             }
         }
         return Dataset(
-            name: dataset.name, inputShape: dataset.inputShape, inputs: .floats(floats), targets: dataset.targets)
+            name: dataset.name, inputShape: dataset.inputShape, inputs: .floats(floats),
+            targets: standardized(dataset.targets))
     }
+
+    /// What a model trained on standardised targets gives, in the units of the data.
+    /// - Parameter values: row-major, as many columns as there are numbers to be predicted.
+    public func restoringTargets(_ values: [Double]) -> [Double] {
+        guard !targetMeans.isEmpty else { return values }
+        return values.enumerated().map { index, value in
+            let column = index % targetMeans.count
+            return value * Double(targetDeviations[column]) + Double(targetMeans[column])
+        }
+    }
+
+    private func standardized(_ targets: Dataset.Targets) -> Dataset.Targets {
+        guard case .values(let values, let width) = targets, !targetMeans.isEmpty else { return targets }
+        require(width == targetMeans.count, "Standardization", "fitted to \(targetMeans.count) targets, not \(width)")
+        let scaled = values.enumerated().map { index, value in
+            (value - targetMeans[index % width]) / targetDeviations[index % width]
+        }
+        return .values(scaled, width: width)
+    }
+}
+
+/// Of each column of the rows that `forEachRow` goes through; a deviation of 0 is given as 1.
+private func meansAndDeviations(
+    width: Int, count: Int, _ forEachRow: ((UnsafeBufferPointer<Float>) -> Void) -> Void
+) -> ([Float], [Float]) {
+    let count = Double(max(count, 1))
+    var sums = [Double](repeating: 0, count: width)
+    forEachRow { row in
+        for column in 0..<width { sums[column] += Double(row[column]) }
+    }
+    let means = sums.map { $0 / count }
+    var squares = [Double](repeating: 0, count: width)
+    forEachRow { row in
+        for column in 0..<width {
+            let distance = Double(row[column]) - means[column]
+            squares[column] += distance * distance
+        }
+    }
+    // The sum of equal floats is exact in Double (24 bits and those of the count), so a constant feature's deviation is
+    // exactly 0.
+    let deviations = squares.map { square in
+        let deviation = Float((square / count).squareRoot())
+        return deviation == 0 ? 1 : deviation
+    }
+    return (means.map { Float($0) }, deviations)
 }
 
 extension Dataset {

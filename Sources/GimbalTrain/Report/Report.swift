@@ -30,15 +30,18 @@ public struct Report {
                     lines: [.init(name: "norm", points: steps.points("gradient_norm"))]
                 ).svg
             ))
+        let (score, column) = evaluation.regression == nil ? ("accuracy", "test_accuracy") : ("R²", "test_r2")
         sections.append(
             (
-                "Accuracy",
+                score == "accuracy" ? "Accuracy" : "R²",
                 LinePlot(
-                    title: "accuracy on the test data",
-                    lines: [.init(name: "accuracy", points: steps.points("test_accuracy"))]
+                    title: "\(score) on the test data",
+                    lines: [.init(name: score, points: steps.points(Substring(column)))]
                 ).svg
             ))
-        sections.append(("Confusion", Self.confusion(evaluation.confusion, names: classNames)))
+        if evaluation.regression == nil {
+            sections.append(("Confusion", Self.confusion(evaluation.confusion, names: classNames)))
+        }
         sections.append(("Model", "<pre>\(escaped(summary))</pre>"))
         sections.append(("Settings", Self.settings(model) + Self.settings(training)))
         self.sections = sections
@@ -66,13 +69,22 @@ public struct Report {
     private static func result(
         _ evaluation: Evaluation, _ progress: TrainingProgress, data: String, device: DeviceDescription
     ) -> String {
-        table([
-            ("test accuracy", String(format: "%.4f", evaluation.accuracy)),
-            ("test loss", String(format: "%.4f", evaluation.loss)),
-            ("macro F1", String(format: "%.4f", evaluation.confusion.macro.f1)),
-            ("epochs, steps", "\(progress.epoch), \(progress.step)"),
-            ("data", data), ("device", "\(device.id): \(device.name)"),
-        ])
+        let scores =
+            switch evaluation.scores {
+            case .classes(let confusion):
+                [("test accuracy", confusion.accuracy), ("macro F1", confusion.macro.f1)]
+            case .values(let scores):
+                [
+                    ("test R²", scores.r2), ("root mean squared error", scores.rootMeanSquaredError),
+                    ("mean absolute error", scores.meanAbsoluteError),
+                ]
+            }
+        let numbers = (scores + [("test loss", evaluation.loss)]).map { ($0, String(format: "%.4f", $1)) }
+        return table(
+            numbers + [
+                ("epochs, steps", "\(progress.epoch), \(progress.step)"),
+                ("data", data), ("device", "\(device.id): \(device.name)"),
+            ])
     }
 
     private static func settings(_ settings: some Encodable) -> String {

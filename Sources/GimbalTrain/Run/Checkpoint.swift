@@ -3,13 +3,15 @@ import Foundation
 /// What a run must know, beside weights and moments, to go on as if never stopped.
 public struct CheckpointManifest: Codable, Sendable, Equatable {
     /// Of the layout described here.
-    public var formatVersion = 1
+    public var formatVersion = 2
     public var model: ModelSettings
     public var training: TrainingSettings
     /// The data the model was trained on, as the command line names it.
     public var data: String
     /// Names of the classes, where the data has them.
     public var classNames: [String]
+    /// What was done to the data before training; nil for data that was taken as it is.
+    public var standardization: Standardization?
     public var progress: TrainingProgress
     /// Where the shared stream of random numbers stands.
     public var random: RandomState
@@ -18,12 +20,13 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
 
     public init(
         model: ModelSettings, training: TrainingSettings, data: String, classNames: [String],
-        progress: TrainingProgress, random: RandomState
+        standardization: Standardization? = nil, progress: TrainingProgress, random: RandomState
     ) {
         self.model = model
         self.training = training
         self.data = data
         self.classNames = classNames
+        self.standardization = standardization
         self.progress = progress
         self.random = random
     }
@@ -71,7 +74,20 @@ public struct EpochResult: Codable, Sendable, Equatable {
     /// Mean over the samples of the epoch, as they were met.
     public var trainLoss: Double
     public var testLoss: Double
-    public var testAccuracy: Double
+    /// Of a classifier.
+    public var testAccuracy: Double?
+    /// Of a regression: see `RegressionScores.r2`.
+    public var testR2: Double?
+
+    public init(epoch: Int, trainLoss: Double, testLoss: Double, _ scores: Evaluation.Scores) {
+        self.epoch = epoch
+        self.trainLoss = trainLoss
+        self.testLoss = testLoss
+        switch scores {
+        case .classes(let confusion): testAccuracy = confusion.accuracy
+        case .values(let scores): testR2 = scores.r2
+        }
+    }
 }
 
 /// A saved state of a run: a folder with `model.safetensors`, `optimizer.safetensors` and `manifest.json`.
@@ -100,9 +116,9 @@ public struct Checkpoint {
             throw GimbalError.invalidFile(
                 path: file, reason: "is not a manifest of a checkpoint: \(summary(of: error))")
         }
-        guard manifest.formatVersion == 1 else {
+        guard manifest.formatVersion == 2 else {
             throw GimbalError.invalidFile(
-                path: file, reason: "has format version \(manifest.formatVersion); this version of Gimbal reads 1")
+                path: file, reason: "has format version \(manifest.formatVersion); this version of Gimbal reads 2")
         }
     }
 

@@ -5,7 +5,7 @@ import Foundation
 /// Each row is in the file when `add` returns, so that a run that dies leaves what it has measured.
 public final class MetricsLog {
     public static let header =
-        "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy"
+        "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy,test_r2"
 
     private let path: String
     private let file: FileHandle
@@ -19,7 +19,7 @@ public final class MetricsLog {
         if let step, let text = try? String(contentsOfFile: path, encoding: .utf8) {
             lines += text.split(separator: "\n").dropFirst().compactMap { line in
                 let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-                guard fields.count == 9, let at = Int(fields[1]), at <= step else { return nil }
+                guard fields.count == 10, let at = Int(fields[1]), at <= step else { return nil }
                 return String(line)
             }
         }
@@ -37,7 +37,7 @@ public final class MetricsLog {
     public func add(_ report: StepReport) throws {
         try write([
             "\(report.epoch)", "\(report.step)", "\(report.learningRate)", "\(report.loss)",
-            report.gradientNorm.map { "\($0)" } ?? "", String(format: "%.0f", report.samplesPerSecond), "", "", "",
+            report.gradientNorm.map { "\($0)" } ?? "", String(format: "%.0f", report.samplesPerSecond), "", "", "", "",
         ])
     }
 
@@ -45,7 +45,7 @@ public final class MetricsLog {
     public func add(_ result: EpochResult, step: Int) throws {
         try write([
             "\(result.epoch)", "\(step)", "", "", "", "", "\(result.trainLoss)", "\(result.testLoss)",
-            "\(result.testAccuracy)",
+            result.testAccuracy.map { "\($0)" } ?? "", result.testR2.map { "\($0)" } ?? "",
         ])
     }
 

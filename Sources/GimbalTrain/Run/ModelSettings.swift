@@ -16,9 +16,19 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 
     public enum Normalization: String, Codable, Sendable, CaseIterable { case none, batch }
 
+    /// What a model is to tell.
+    public enum Task: String, Codable, Sendable, CaseIterable {
+        /// One of several classes.
+        case classification
+        /// Numbers.
+        case regression
+    }
+
     public var kind: Kind = .mlp
-    /// Features of one sample.
-    public var inputs: Int
+    public var task: Task
+    /// The shape of one sample as the data has it, such as [1, 28, 28].
+    public var inputShape: [Int]
+    /// Classes, or numbers to be predicted.
     public var outputs: Int
     /// Units in each hidden layer.
     public var hidden = 512
@@ -34,9 +44,43 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     /// Probability of dropping a hidden unit.
     public var dropout = 0.0
 
-    public init(inputs: Int, outputs: Int) {
-        self.inputs = inputs
+    public init(inputShape: [Int], outputs: Int, task: Task = .classification) {
+        self.inputShape = inputShape
         self.outputs = outputs
+        self.task = task
+    }
+
+    /// For samples that are plain vectors.
+    public init(inputs: Int, outputs: Int, task: Task = .classification) {
+        self.init(inputShape: [inputs], outputs: outputs, task: task)
+    }
+
+    /// For what `dataset` holds.
+    public init(for dataset: Dataset) {
+        self.init(
+            inputShape: dataset.inputShape.sizes, outputs: dataset.outputCount,
+            task: dataset.classCount == nil ? .regression : .classification)
+    }
+
+    /// Features of one sample.
+    public var inputs: Int { inputShape.reduce(1, *) }
+
+    /// The shape that the model takes a sample in.
+    public var sampleShape: Shape { [inputs] }
+
+    /// Makes sure that the model can be used on `dataset`.
+    /// - Parameters:
+    ///   - subject: what the message calls the model.
+    ///   - name: of the setting that is to blame.
+    /// - Throws: `GimbalError.invalidSetting`.
+    public func requireFit(_ dataset: Dataset, _ subject: String, name: String) throws {
+        let other = ModelSettings(for: dataset)
+        guard inputs != other.inputs || outputs != other.outputs || task != other.task else { return }
+        let noun = { (task: Task) in task == .classification ? "classes" : "numbers" }
+        throw GimbalError.invalidSetting(
+            name: name,
+            reason: "\(subject) takes \(inputs) features and tells \(outputs) \(noun(task)), "
+                + "\(dataset.name) has \(other.inputs) and \(other.outputs) \(noun(other.task))")
     }
 
     /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
@@ -44,7 +88,10 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
             if !isGood { throw GimbalError.invalidSetting(name: name, reason: reason) }
         }
-        try check(inputs > 0, "inputs", "must be positive, not \(inputs)")
+        try check(
+            !inputShape.isEmpty && inputShape.allSatisfy { (1...1_000_000_000).contains($0) }
+                && inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputs",
+            "must have positive sizes, not \(inputShape)")
         try check(outputs > 0, "outputs", "must be positive, not \(outputs)")
         try check(hidden > 0, "--hidden", "must be positive, not \(hidden)")
         try check(layers >= 0, "--layers", "must not be negative, not \(layers)")
@@ -63,7 +110,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     }
 
     /// A multilayer perceptron: hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end.
-    public func makeModel(device: Device) -> Sequential {
+    public func makeModel(device: Device) -> any Layer {
         withDevice(device) {
             Sequential {
                 for index in 0..<layers {

@@ -40,14 +40,14 @@ public protocol TrainingObserver: AnyObject {
     func didFinishEpoch(_ result: EpochResult, step: Int) throws
 }
 
-/// Trains a classifier, and can stop and go on at any step with the same bits as if it had never stopped.
+/// Trains a model, and can stop and go on at any step with the same bits as if it had never stopped.
 ///
 /// What a step does depends on the settings, the data and the saved state alone: the order of each epoch and the random
 /// numbers of each step follow from the seed and from counters that every checkpoint holds.
 public final class Trainer {
     public enum Outcome: Sendable { case finished, interrupted }
 
-    public let model: Sequential
+    public let model: any Layer
     public let optimizer: any Optimizer
     public private(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
@@ -74,6 +74,8 @@ public final class Trainer {
     public weak var observer: (any TrainingObserver)?
     /// Where checkpoints go; nil keeps none.
     public var folder: RunFolder?
+    /// What was done to the data before it came here, for checkpoints to keep.
+    public var standardization: Standardization?
 
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
     ///   `GimbalError.outOfMemory` for a model larger than the device.
@@ -86,12 +88,7 @@ public final class Trainer {
         guard train.count > 0 else {
             throw GimbalError.invalidSetting(name: "data", reason: "\(train.name) has no samples to train on")
         }
-        guard modelSettings.inputs == train.featureCount && modelSettings.outputs == train.outputCount else {
-            throw GimbalError.invalidSetting(
-                name: "data",
-                reason: "the model takes \(modelSettings.inputs) features and tells \(modelSettings.outputs) classes, "
-                    + "\(train.name) has \(train.featureCount) and \(train.outputCount)")
-        }
+        try modelSettings.requireFit(train, "the model", name: "data")
         // Batch statistics need two samples: a last batch of one is left out.
         let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
         guard modelSettings.normalization == .none || (train.count > 1 && settings.batchSize > 1) else {
@@ -106,8 +103,8 @@ public final class Trainer {
         }
         self.settings = settings
         self.modelSettings = modelSettings
-        self.train = train.flattened
-        self.test = test.flattened
+        self.train = train.reshaped(modelSettings.sampleShape)
+        self.test = test.reshaped(modelSettings.sampleShape)
         self.device = device
         self.folder = folder
         let generator = RandomGenerator(seed: settings.seed)
@@ -158,7 +155,7 @@ public final class Trainer {
             let evaluation = try evaluate()
             let result = EpochResult(
                 epoch: progress.epoch, trainLoss: progress.lossSum / Double(max(progress.lossCount, 1)),
-                testLoss: evaluation.loss, testAccuracy: evaluation.accuracy)
+                testLoss: evaluation.loss, evaluation.scores)
             progress.history.append(result)
             progress.lossSum = 0
             progress.lossCount = 0
@@ -169,8 +166,12 @@ public final class Trainer {
         return .finished
     }
 
-    /// Loss and confusion on the test data, with the weights as they are now.
-    public func evaluate() throws -> Evaluation { try Evaluation(of: model, on: test, device: device) }
+    /// Loss and scores on the test data, with the weights as they are now.
+    public func evaluate() throws -> Evaluation {
+        try Evaluation(of: model, on: test, device: device, standardization: standardization) {
+            [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
+        }
+    }
 
     /// Mean loss of the epoch under way, or of the last one finished.
     public var trainLoss: Double {
@@ -192,7 +193,7 @@ public final class Trainer {
             // A last group of fewer batches is a mean over those it has.
             let groupSize = min(settings.accumulation, loader.batchCount - (host.number - position))
             let batch = host.to(device)
-            let loss = crossEntropy(model(batch.inputs), batch.targets)
+            let loss = settings.loss(of: model(batch.inputs), batch.targets, task: modelSettings.task)
             try (groupSize == 1 ? loss : loss / Double(groupSize)).backward()
             pending.add(loss.detached(), samples: batch.count)
             trainedSamples += batch.count
@@ -249,7 +250,7 @@ public final class Trainer {
         let path = folder.checkpointPath(step: progress.step)
         let manifest = CheckpointManifest(
             model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
-            progress: progress, random: generator.state)
+            standardization: standardization, progress: progress, random: generator.state)
         try Checkpoint.save(manifest, model: model, optimizer: optimizer, to: path)
         folder.removeOldCheckpoints()
     }

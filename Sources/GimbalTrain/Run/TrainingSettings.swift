@@ -41,6 +41,14 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         }
     }
 
+    /// The mean loss of a batch: cross-entropy for classes, the mean squared error for numbers.
+    func loss(of outputs: Tensor, _ targets: Tensor, task: ModelSettings.Task) -> Tensor {
+        switch task {
+        case .classification: crossEntropy(outputs, targets)
+        case .regression: meanSquaredError(outputs, targets)
+        }
+    }
+
     /// The schedule over optimizer steps.
     /// - Parameter stepsPerEpoch: optimizer steps, not batches.
     public func makeSchedule(stepsPerEpoch: Int) -> Schedule {

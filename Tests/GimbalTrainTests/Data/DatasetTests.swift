@@ -97,10 +97,28 @@ struct DatasetTests {
         #expect(Standardization(fittedTo: data)(data).batch([0, 1]).inputs == [-1, 1])
     }
 
+    @Test("Numbers to be predicted are standardised, and come back in their own units")
+    func standardizesTargets() {
+        let data = Dataset(
+            name: "r", inputShape: [1], inputs: .floats([1, 2, 3]), targets: .values([10, 1, 20, 1, 30, 1], width: 2))
+        let standardization = Standardization(fittedTo: data)
+        #expect(standardization.targetMeans == [20, 1])
+        #expect(standardization.targetDeviations[1] == 1)
+        guard case .values(let scaled, let width) = standardization(data).targets else {
+            Issue.record("the targets are no longer numbers")
+            return
+        }
+        #expect(width == 2 && abs(scaled[0] + 1.2247449) < 1e-6 && scaled[2] == 0 && scaled[1] == 0)
+        let restored = standardization.restoringTargets(scaled.map(Double.init))
+        #expect(zip(restored, [10, 1, 20, 1, 30, 1]).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+
     @Test("An empty data set is standardised by nothing")
     func standardizesEmpty() {
         let standardization = Standardization(fittedTo: Self.numbered(0))
-        #expect(standardization == Standardization(means: [0, 0], deviations: [1, 1]))
+        #expect(
+            standardization
+                == Standardization(means: [0, 0], deviations: [1, 1], targetMeans: [0], targetDeviations: [1]))
         #expect(standardization(Self.numbered(0)).count == 0)
     }
 
