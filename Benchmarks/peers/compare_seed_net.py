@@ -23,19 +23,18 @@ import os
 import platform
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from measuring import CORES, CUDA_BUILD, TORCH, environment, processor, pytorch_version, run, spread
+
 BATCHES = (64, 512)
-CORES = sorted(os.sched_getaffinity(0))[:2]
 # The most that a ratio may be.
 GOALS = {"step": 1.0, "first step": 0.2, "memory": 0.5}
 FIRST_STEP = "first step done"
 UNITS = {"step": "ms", "first step": "s", "memory": "MiB"}
-CUDA_BUILD = " This is PyTorch's CUDA build; the CPU build starts faster and needs less memory."
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
@@ -106,39 +105,6 @@ def torch_train(batch, folder, steps):
 
 # ---------------------------------------------------------------------------------------------------- measuring
 
-def environment(**more):
-    """This process's, with two threads for whichever library asks and none of the settings that slow OpenBLAS down."""
-    values = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "GIMBAL_DEVICE")}
-    values |= {name: str(len(CORES)) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    return values | more
-
-
-# Left alone, PyTorch's two threads may come to lie on one core.
-TORCH = {"OMP_PROC_BIND": "true", "OMP_PLACES": ",".join(f"{{{core}}}" for core in CORES)}
-
-
-def run(command, variables, marker=None):
-    """Runs a command on the chosen cores: its JSON lines, seconds until it printed `marker`, peak memory in MiB.
-
-    The peak is the kernel's, `ru_maxrss`; it cannot show less than this small process had when it started the command.
-    """
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=variables,
-        preexec_fn=lambda: os.sched_setaffinity(0, CORES))
-    records, first = [], None
-    for line in process.stdout:
-        if first is None and marker and marker in line:
-            first = time.perf_counter() - start
-        if line.startswith("{"):
-            records.append(json.loads(line))
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or (marker and first is None):
-        raise SystemExit(f"failed with status {process.returncode}: {' '.join(command)}")
-    return records, first, usage.ru_maxrss / 1024
-
-
 def write_data(folder):
     """A data set of MNIST's names and sizes with random content."""
     for part, count in (("train", 60_000), ("t10k", 10_000)):
@@ -180,11 +146,6 @@ def measure_torch(folder, steps):
 
 # ------------------------------------------------------------------------------------------------------- report
 
-def processor():
-    with open("/proc/cpuinfo") as file:
-        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
-
-
 def report(rounds, arguments):
     """The rows and the conditions, as a dictionary."""
     rows = []
@@ -193,11 +154,9 @@ def report(rounds, arguments):
         ratio = statistics.median(gimbal) / statistics.median(torch)
         rows.append({"measure": key[0], "batch": key[1], "unit": UNITS[key[0]], "gimbal": gimbal, "pytorch": torch,
                      "ratio": ratio, "goal": GOALS[key[0]], "met": ratio <= GOALS[key[0]]})
-    version = subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__)"], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout.strip()
     return {"date": datetime.date.today().isoformat(), "processor": processor(), "cores": len(CORES),
             "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(),
-            "pytorch": version, "rounds": len(rounds), "loadBefore": arguments.load, "rows": rows}
+            "pytorch": pytorch_version(), "rounds": len(rounds), "loadBefore": arguments.load, "rows": rows}
 
 
 def markdown(results):
@@ -209,10 +168,6 @@ def markdown(results):
         " Gimbal's median divided by PyTorch's. Made by `Benchmarks/peers/compare_seed_net.py`, which says what is"
         " measured." + CUDA_BUILD * ("+cu" in results["pytorch"]), "",
         "| measure | batch | unit | Gimbal | PyTorch | ratio | goal | met |", "|---|---:|---|---:|---:|---:|---:|---|"]
-
-    def spread(values):
-        digits = 0 if min(values) >= 100 else 3
-        return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
     for row in results["rows"]:
         cells = (row["measure"], row["batch"], row["unit"], spread(row["gimbal"]), spread(row["pytorch"]),

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Gimbal beside PyTorch on whole training steps: deep, recurrent, convolutional and attention nets, on the CPU.
+
+    swift build -c release --product gimbal
+    venv/bin/python Benchmarks/peers/compare_workloads.py --gimbal .build/release/gimbal
+
+A step is: zero the gradients, forward, cross-entropy, backward, clip the gradient norm to 1, optimizer step, on one fixed
+random batch in float32. Every workload runs in fresh processes, Gimbal and PyTorch in turn (A B A B ...), two threads on
+two cores for each. Gimbal's time is from `gimbal bench --only WORKLOAD`; `--list` names the workloads. Memory is the
+process's peak resident memory. A ratio is Gimbal's median divided by PyTorch's.
+
+`--opencl` measures Gimbal on opencl:0 as well. Writes Benchmarks/results/DATE-workloads.md and .json.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from measuring import CORES, CUDA_BUILD, TORCH, environment, processor, pytorch_version, run, spread
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+
+# What each workload is, and the most that its ratio of times may be.
+WORKLOADS = {
+    "deep-mlp": ("50 x [Linear(256,256), BatchNorm, ReLU], Adam, batch 128", 1.0),
+    "lstm-small": ("LSTM(32, 64) over 100 steps, Linear(64,10) on the last, Adam, batch 16", 1.0),
+    "lstm-language": ("Embedding(96,128), LSTM(256) x 2 over 128 steps, Linear(256,96), Adam, batch 32", 1.0),
+    "gru-language": ("the same with GRU", 1.0),
+    "resnet20": ("ResNet-20 with projections on 3x32x32, SGD with momentum 0.9 and decay 1e-4, batch 64", 1.5),
+    "transformer": ("4 pre-norm blocks of width 256, 4 heads, causal, 128 characters, AdamW, batch 16", 1.5),
+}
+
+
+# ------------------------------------------------------------------------------------------------ PyTorch's part
+
+def torch_workload(torch, name):
+    """The model, its batch and its optimizer."""
+    nn, functional = torch.nn, torch.nn.functional
+
+    class Language(nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.embedding, self.head = nn.Embedding(96, 128), nn.Linear(256, 96)
+            self.recurrent = kind(128, 256, num_layers=2, batch_first=True)
+
+        def forward(self, x):
+            return self.head(self.recurrent(self.embedding(x))[0]).flatten(0, 1)
+
+    class Small(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recurrent, self.head = nn.LSTM(32, 64, batch_first=True), nn.Linear(64, 10)
+
+        def forward(self, x):
+            return self.head(self.recurrent(x)[0][:, -1])
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.branch = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
+                nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
+            changes = stride != 1 or inputs != outputs
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)) if changes else nn.Identity()
+
+        def forward(self, x):
+            return functional.relu(self.branch(x) + self.shortcut(x))
+
+    class Attention(nn.Module):
+        def __init__(self, width=256, heads=4):
+            super().__init__()
+            self.heads = heads
+            self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+            self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, x):
+            batch, length, width = x.shape
+            parts = self.project(self.norms[0](x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            y = functional.scaled_dot_product_attention(*parts, is_causal=True)
+            x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
+            return x + self.down(functional.gelu(self.up(self.norms[1](x))))
+
+    class Characters(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens, self.positions = nn.Embedding(96, 256), nn.Parameter(torch.zeros(128, 256))
+            self.blocks = nn.Sequential(*[Attention() for _ in range(4)])
+            self.norm, self.head = nn.LayerNorm(256), nn.Linear(256, 96)
+
+        def forward(self, x):
+            return self.head(self.norm(self.blocks(self.tokens(x) + self.positions))).flatten(0, 1)
+
+    def adam(p):
+        return torch.optim.Adam(p, lr=1e-3)
+
+    def classes(most, *shape):
+        return torch.randint(0, most, shape)
+
+    if name == "deep-mlp":
+        layers = [layer for _ in range(50) for layer in (nn.Linear(256, 256), nn.BatchNorm1d(256), nn.ReLU())]
+        return nn.Sequential(*layers), torch.randn(128, 256), classes(256, 128), adam
+    if name == "lstm-small":
+        return Small(), torch.randn(16, 100, 32), classes(10, 16), adam
+    if name in ("lstm-language", "gru-language"):
+        kind = nn.LSTM if name.startswith("lstm") else nn.GRU
+        return Language(kind), classes(96, 32, 128), classes(96, 32 * 128), adam
+    if name == "resnet20":
+        blocks, inputs = [], 16
+        for outputs, stride in ((16, 1), (32, 2), (64, 2)):
+            for number in range(3):
+                blocks.append(Block(inputs, outputs, stride if number == 0 else 1))
+                inputs = outputs
+        model = nn.Sequential(nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), *blocks,
+                              nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+        return (model, torch.randn(64, 3, 32, 32), classes(10, 64),
+                lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=1e-4))
+    return Characters(), classes(96, 16, 128), classes(96, 16 * 128), lambda p: torch.optim.AdamW(p, lr=3e-4)
+
+
+def torch_steps(name, seconds):
+    """Prints the median time of a step, over blocks of at least 20 ms after a warm-up."""
+    import torch
+    torch.set_num_threads(len(CORES))
+    torch.manual_seed(0)
+    model, inputs, targets, make_optimizer = torch_workload(torch, name)
+    parameters = list(model.parameters())
+    optimizer = make_optimizer(parameters)
+
+    def block(count):
+        start = time.perf_counter()
+        for _ in range(count):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(inputs), targets)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+        return (time.perf_counter() - start) / count
+
+    single, end = float("inf"), time.perf_counter() + seconds / 4
+    while time.perf_counter() < end:
+        single = min(single, block(1))
+    count = max(1, int(0.02 / single))
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 5:
+        times.append(block(count))
+    print(json.dumps({"medianMilliseconds": 1e3 * statistics.median(times)}))
+
+
+# ---------------------------------------------------------------------------------------------------- measuring
+
+def measure(name, arguments):
+    """One figure and one peak for each side."""
+    figures = {}
+
+    def gimbal(device):
+        command = [arguments.gimbal, "bench", "--only", name, "--devices", device, "--seconds", str(arguments.seconds),
+                   "--json"]
+        records, _, peak = run(command, environment())
+        return records[-1]["medianMilliseconds"], peak
+
+    figures["gimbal"] = gimbal("cpu")
+    child = [sys.executable, __file__, "--child", name, "--seconds", str(arguments.seconds)]
+    records, _, peak = run(child, environment(**TORCH))
+    figures["pytorch"] = records[-1]["medianMilliseconds"], peak
+    if arguments.opencl:
+        figures["opencl"] = gimbal("opencl:0")
+    return figures
+
+
+def markdown(results):
+    lines = [
+        f"# Training steps beside PyTorch, {results['date']}", "",
+        f"{results['processor']}, {results['cores']} cores and as many threads for each, {results['system']}; PyTorch"
+        f" {results['pytorch']} on Python {results['python']}; {results['rounds']} rounds, Gimbal and PyTorch in turn;"
+        f" load before {results['loadBefore']:.2f}. Medians, with the least and the most in brackets; a ratio is Gimbal's"
+        " median divided by PyTorch's. Made by `Benchmarks/peers/compare_workloads.py`, which says what is measured."
+        + CUDA_BUILD * ("+cu" in results["pytorch"]), "",
+        "| workload | Gimbal, ms | PyTorch, ms | ratio | goal | met | Gimbal, MiB | PyTorch, MiB | ratio |"
+        " opencl:0, ms | to cpu |",
+        "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|"]
+    for row in results["rows"]:
+        ratio = row["ratio"]
+        opencl = (spread(row["opencl"]), f"{row['openclRatio']:.1f}") if row.get("opencl") else ("", "")
+        cells = (row["workload"], spread(row["gimbal"]), spread(row["pytorch"]), f"{ratio:.2f}", row["goal"],
+                 "yes" if ratio <= row["goal"] else "no", spread(row["gimbalMemory"]), spread(row["pytorchMemory"]),
+                 f"{row['memoryRatio']:.2f}", *opencl)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += [""] + [f"- {name}: {WORKLOADS[name][0]}" for name in (row["workload"] for row in results["rows"])]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gimbal", default=".build/release/gimbal", help="the command to measure")
+    parser.add_argument("--only", help="workloads, separated by commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="to measure each workload for, each time")
+    parser.add_argument("--opencl", action="store_true", help="measure Gimbal on opencl:0 too")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the reports")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        return torch_steps(arguments.child, arguments.seconds)
+    names = arguments.only.split(",") if arguments.only else list(WORKLOADS)
+    if unknown := [name for name in names if name not in WORKLOADS]:
+        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    if arguments.list:
+        print("\n".join(f"{name}: {text}" for name, (text, _) in WORKLOADS.items()))
+        return None
+
+    load = os.getloadavg()[0]
+    arguments.gimbal = str(Path(arguments.gimbal).resolve())
+    rounds = {name: [] for name in names}
+    for number in range(arguments.rounds):
+        for name in names:
+            rounds[name].append(measure(name, arguments))
+            print(f"round {number + 1} of {arguments.rounds}: {name} {rounds[name][-1]}", file=sys.stderr)
+    rows = []
+    for name in names:
+        def column(side, index):
+            return [figures[side][index] for figures in rounds[name] if side in figures]
+        row = {"workload": name, "goal": WORKLOADS[name][1]}
+        for side in ("gimbal", "pytorch", "opencl"):
+            row[side], row[side + "Memory"] = column(side, 0), column(side, 1)
+        median = statistics.median
+        row["ratio"] = median(row["gimbal"]) / median(row["pytorch"])
+        row["memoryRatio"] = median(row["gimbalMemory"]) / median(row["pytorchMemory"])
+        if row["opencl"]:
+            row["openclRatio"] = median(row["opencl"]) / median(row["gimbal"])
+        rows.append(row)
+    results = {"date": datetime.date.today().isoformat(), "processor": processor(), "cores": len(CORES),
+               "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(),
+               "pytorch": pytorch_version(), "rounds": arguments.rounds, "loadBefore": load, "rows": rows}
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    stem = arguments.out / f"{results['date']}-workloads"
+    stem.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+    stem.with_suffix(".md").write_text(markdown(results))
+    print(markdown(results), end="")
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What the comparisons with PyTorch share: processes on two cores, their peak memory, and the words of a report."""
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+CORES = sorted(os.sched_getaffinity(0))[:2]
+CUDA_BUILD = " This is PyTorch's CUDA build; the CPU build starts faster and needs less memory."
+
+
+def environment(**more):
+    """This process's, with two threads for whichever library asks and none of the settings that slow OpenBLAS down."""
+    values = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "GIMBAL_DEVICE")}
+    values |= {name: str(len(CORES)) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    return values | more
+
+
+# Left alone, PyTorch's two threads may come to lie on one core.
+TORCH = {"OMP_PROC_BIND": "true", "OMP_PLACES": ",".join(f"{{{core}}}" for core in CORES)}
+
+
+def run(command, variables, marker=None):
+    """Runs a command on the chosen cores: its JSON lines, seconds until it printed `marker`, peak memory in MiB.
+
+    The peak is the kernel's, `ru_maxrss`; it cannot show less than this small process had when it started the command.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=variables,
+        preexec_fn=lambda: os.sched_setaffinity(0, CORES))
+    records, first = [], None
+    for line in process.stdout:
+        if first is None and marker and marker in line:
+            first = time.perf_counter() - start
+        if line.startswith("{"):
+            records.append(json.loads(line))
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or (marker and first is None):
+        raise SystemExit(f"failed with status {process.returncode}: {' '.join(command)}")
+    return records, first, usage.ru_maxrss / 1024
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+
+
+def pytorch_version():
+    return subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__)"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+
+
+def spread(values):
+    """The median, with the least and the most in brackets."""
+    digits = 0 if min(values) >= 100 else 3
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
