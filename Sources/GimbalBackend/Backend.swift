@@ -178,6 +178,30 @@ public protocol Backend: AnyObject, Sendable {
     ///   - segments: int32 [count, 2], contiguous: start and length in elements of `x`.
     ///   - out: contiguous [count, Statistic.allCases.count].
     func statistics(_ x: TensorView, segments: TensorView, out: TensorView)
+
+    // MARK: Recurrent cells; all views contiguous, `lengths` excepted
+
+    /// One step of a recurrent cell: from `gates`, which holds what the input, the biases and the previous hidden state
+    /// give, to the new hidden state and cell. With a, b, c, d the columns of `gates`, h and c₋ the state before:
+    /// - tanh, relu: h' = f(a). `gates` receives h'.
+    /// - lstm: i = σ(a), f = σ(b), g = tanh(c), o = σ(d); c' = f c₋ + i g, h' = o tanh(c'). `gates` receives i, f, g, o.
+    ///   (Hochreiter and Schmidhuber 1997; forget gate Gers et al. 2000.)
+    /// - gru: r = σ(b), z = σ(c), n = tanh(a + r d); h' = (1 - z) n + z h. `gates` receives n, r, z and keeps d.
+    ///   (Cho et al. 2014, with the reset after the product, as PyTorch and cuDNN have it.)
+    ///
+    /// A row whose sequence has ended keeps its state; its `gates` are not used.
+    func recurrentCell(_ step: RecurrentStep)
+    /// Gradient of `recurrentCell`, from the `gates` that it left.
+    /// - Parameters:
+    ///   - outputGradient: [batch, hiddenSize], for the new hidden state, from what was computed of this step.
+    ///   - gatesGradient: like `gates`; receives the gradient for what `gates` held before; 0 for rows that have ended.
+    ///   - hiddenGradient: [batch, hiddenSize], for the new hidden state, from later steps; receives that part of the
+    ///     gradient for the previous one which does not pass through `gates`.
+    ///   - cellGradient: likewise of the cell, of which it receives all.
+    func recurrentCellGradient(
+        _ step: RecurrentStep, outputGradient: TensorView, gatesGradient: TensorView, hiddenGradient: TensorView,
+        cellGradient: TensorView?
+    )
 }
 
 extension Backend {

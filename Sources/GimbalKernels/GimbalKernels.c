@@ -66,6 +66,9 @@ static const char softmax_cl[] = {
 static const char statistics_cl[] = {
 #embed "../../Kernels/statistics.cl" suffix(,)
     0};
+static const char recurrent_cl[] = {
+#embed "../../Kernels/recurrent.cl" suffix(,)
+    0};
 
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
@@ -89,6 +92,7 @@ static const struct GimbalKernelSource table[] = {
     {"reduce.cl", reduce_cl},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
+    {"recurrent.cl", recurrent_cl},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

@@ -26,6 +26,8 @@ enum KernelName: String, Sendable {
     case clip, sgd, adam
     case statisticsShares = "statistics_shares"
     case finishStatistics = "finish_statistics"
+    case recurrentCell = "recurrent_cell"
+    case recurrentCellGradient = "recurrent_cell_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -47,6 +49,7 @@ enum KernelName: String, Sendable {
         case .normShares, .finishNorm, .clip: ["common.cl", "norm.cl"]
         case .sgd, .adam: ["common.cl", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
         }
     }
 }
@@ -102,6 +105,8 @@ enum KernelMacro: String, Sendable {
     case biasType = "BIAS_TYPE"
     case tableType = "TABLE_TYPE"
     case valueType = "VALUE_TYPE"
+    case cell = "CELL"
+    case hasLengths = "HAS_LENGTHS"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

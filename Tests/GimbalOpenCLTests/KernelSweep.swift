@@ -178,4 +178,22 @@ struct KernelSweep {
         backend.statistics(x, segments: segments, out: try backend.allocate([4, Statistic.allCases.count]))
         try backend.synchronize()
     }
+
+    @Test func recurrentCells() throws {
+        let lengths = try indices([0, 1, 2, 3, 3])
+        for kind in RecurrentKind.allCases {
+            for hasLengths in [false, true] {
+                let shape: Shape = [5, 67]
+                let step = RecurrentStep(
+                    kind, gates: try input([5, 67 * kind.gateCount]), hidden: try input(shape), cell: try input(shape),
+                    newHidden: try input(shape), newCell: try input(shape), lengths: hasLengths ? lengths : nil,
+                    index: 1)
+                backend.recurrentCell(step)
+                backend.recurrentCellGradient(
+                    step, outputGradient: try input(shape), gatesGradient: try input(step.gates.shape),
+                    hiddenGradient: try input(shape), cellGradient: try input(shape))
+            }
+        }
+        try backend.synchronize()
+    }
 }

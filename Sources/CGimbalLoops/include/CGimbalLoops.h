@@ -108,6 +108,22 @@ struct gimbal_statistics {
     int64_t finite, zeros, nans, infinities;
 };
 
+/// One step of a recurrent cell; rows of `hidden`, `cell` and their successors have `size` elements, those of `gates`
+/// `gate_count` · `size`, all without gaps.
+enum gimbal_recurrent_kind { gimbal_recurrent_tanh, gimbal_recurrent_relu, gimbal_recurrent_lstm, gimbal_recurrent_gru };
+
+struct gimbal_recurrent {
+    enum gimbal_recurrent_kind kind;
+    size_t size, gate_count;
+    float *gates;
+    const float *hidden, *cell;
+    float *new_hidden, *new_cell;
+    /// NULL where every sequence goes on to the end.
+    const int32_t *lengths;
+    ptrdiff_t length_stride;
+    int32_t step;
+};
+
 // MARK: The loops of one instruction level
 
 struct gimbal_loops {
@@ -165,6 +181,12 @@ struct gimbal_loops {
     void (*statistics)(const float *x, size_t count, struct gimbal_statistics *);
     /// Σ (x - mean)² over the finite elements.
     double (*squared_deviations)(const float *x, size_t count, double mean);
+
+    // Rows first..<last of a recurrent cell.
+    void (*recurrent_cell)(const struct gimbal_recurrent *, size_t first, size_t last);
+    void (*recurrent_cell_gradient)(const struct gimbal_recurrent *, const float *output_gradient,
+                                    float *gates_gradient, float *hidden_gradient, float *cell_gradient, size_t first,
+                                    size_t last);
 };
 
 /// The loops of the level called `name`, or NULL where this processor has it not.

@@ -84,9 +84,12 @@ extension Tensor {
         return Tensor(view.sliced(axis: axis, range)).recorded("sliced", [self]) { outputGradient, inputs in
             inputs.write(0) { destination, accumulates in
                 let backend = outputGradient.backend
-                if !accumulates { backend.fill(destination, with: 0) }
                 let part = destination.sliced(axis: axis, range)
-                backend.binary(.init(.add), part, outputGradient.view, out: part)
+                if accumulates { return backend.binary(.init(.add), part, outputGradient.view, out: part) }
+                backend.copy(outputGradient.view, to: part)
+                for rest in [0..<range.lowerBound, range.upperBound..<destination.shape[axis]] where !rest.isEmpty {
+                    backend.fill(destination.sliced(axis: axis, rest), with: 0)
+                }
             }
         }
     }

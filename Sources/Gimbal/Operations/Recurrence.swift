@@ -1,0 +1,116 @@
+/// The parameters of one direction of one recurrent layer, laid out as PyTorch has them.
+///
+/// G is 1 for a plain net, 4 for an LSTM (input, forget, cell, output gate) and 3 for a GRU (reset, update, new).
+public struct RecurrentWeights {
+    /// [G · hiddenSize, inputSize].
+    public var input: Tensor
+    /// [G · hiddenSize, hiddenSize].
+    public var hidden: Tensor
+    /// [G · hiddenSize] each; both or neither.
+    public var inputBias: Tensor?
+    public var hiddenBias: Tensor?
+
+    public init(input: Tensor, hidden: Tensor, inputBias: Tensor? = nil, hiddenBias: Tensor? = nil) {
+        self.input = input
+        self.hidden = hidden
+        self.inputBias = inputBias
+        self.hiddenBias = hiddenBias
+    }
+}
+
+extension Tensor {
+    /// One direction of one recurrent layer over whole sequences: this tensor is [steps, batch, inputSize].
+    ///
+    /// The layer is one node of the graph. Its input's share of all steps is one matrix product, and so is each gradient of
+    /// a weight; a step is one product with the hidden state and one fused cell (see `Backend.recurrentCell`).
+    /// - Parameters:
+    ///   - hidden: [batch, hiddenSize], the state to begin with; nil for 0.
+    ///   - cell: the same for the memory of an LSTM.
+    ///   - lengths: int32 [batch], the number of valid steps of each sequence; nil where all are. Outputs beyond are 0, the
+    ///     final state is that of the last valid step, and a reversed layer begins there.
+    ///   - hiddenMask: [batch, hiddenSize], multiplies the state that enters the gates in every step, for dropout with one
+    ///     mask per sequence (Gal and Ghahramani 2016).
+    ///   - isReversed: runs from the last step to the first.
+    /// - Returns: the hidden states of all steps, [steps, batch, hiddenSize], and the final state.
+    public func recurrent(
+        _ kind: RecurrentKind, _ weights: RecurrentWeights, hidden: Tensor? = nil, cell: Tensor? = nil,
+        lengths: Tensor? = nil, hiddenMask: Tensor? = nil, isReversed: Bool = false
+    ) -> (outputs: Tensor, hidden: Tensor, cell: Tensor?) {
+        let recurrence = Recurrence(
+            kind, contiguous(), weights, hidden: hidden?.contiguous(), cell: cell?.contiguous(),
+            lengths: lengths?.detached(), hiddenMask: hiddenMask?.contiguous().detached(), isReversed: isReversed)
+        let operands = recurrence.operands
+        let (steps, plan) = (shape[0], recurrence.plan)
+        var saved: RecurrencePlan.Saved?
+        let states = Tensor.make(plan.statesShape, dtype, device, inputs: operands) { backend, out in
+            backend.reportingErrors { saved = try plan.forward(states: out) }
+        }
+        let result = states.recorded("recurrent", operands) { [saved] outputGradient, inputs in
+            let arrived = outputGradient.contiguous()
+            guard arrived.view.isAllocated, let saved else { return }
+            arrived.backend.reportingErrors {
+                try plan.backward(outputGradient: arrived.view, states: states.view, saved, inputs)
+            }
+        }
+        var outputs = result.sliced(isReversed ? 0..<steps : 1..<steps + 1)
+        if let lengths {
+            outputs = Tensor.select(
+                lengths.isLonger(thanStepsOf: steps), outputs, Tensor(repeating: 0, [], dtype: dtype, device: device))
+        }
+        return (outputs, result.selecting(plan.finalSlot), kind.hasCell ? result.selecting(steps + 1) : nil)
+    }
+
+    /// uint8 [steps, batch, 1]: whether a step lies within its sequence; this tensor is int32 [batch].
+    private func isLonger(thanStepsOf steps: Int) -> Tensor {
+        Tensor((0..<Int32(steps)).map { $0 }, [steps, 1], device: device)
+            .isLess(than: expandingAxis(0)).expandingAxis(2)
+    }
+}
+
+/// The operands of `Tensor.recurrent`, checked, and what is computed with them.
+private struct Recurrence {
+    /// What gradients flow to, in the order that the plan's indices name.
+    var operands: [Tensor]
+    let plan: RecurrencePlan
+
+    init(
+        _ kind: RecurrentKind, _ input: Tensor, _ weights: RecurrentWeights, hidden: Tensor?, cell: Tensor?,
+        lengths: Tensor?, hiddenMask: Tensor?, isReversed: Bool
+    ) {
+        require(input.rank == 3, "recurrent", "needs [steps, batch, inputSize], not \(input.shape)")
+        let size = weights.hidden.rank == 2 ? weights.hidden.shape[1] : 0
+        let rows = (kind == .gru ? 3 : kind.gateCount) * size
+        let (batch, inputSize) = (input.shape[1], input.shape[2])
+        func check(_ tensor: Tensor?, _ shape: Shape, _ what: String, _ dtype: DType? = nil) {
+            guard let tensor else { return }
+            require(
+                tensor.shape == shape && tensor.dtype == dtype ?? input.dtype, "recurrent",
+                "\(what) is \(tensor.dtype) \(tensor.shape) where \(dtype ?? input.dtype) \(shape) is needed")
+        }
+        check(weights.hidden, [rows, size], "the hidden weight")
+        check(weights.input, [rows, inputSize], "the input weight")
+        check(weights.inputBias, [rows], "the input bias")
+        check(weights.hiddenBias, [rows], "the hidden bias")
+        check(hidden, [batch, size], "the hidden state")
+        check(cell, [batch, size], "the cell")
+        check(hiddenMask, [batch, size], "the mask")
+        check(lengths, [batch], "lengths", .int32)
+        require((weights.inputBias == nil) == (weights.hiddenBias == nil), "recurrent", "one bias without the other")
+        require(cell == nil || kind.hasCell, "recurrent", "\(kind) has no cell")
+
+        var operands = [input, weights.input, weights.hidden]
+        func index(of tensor: Tensor?) -> Int? {
+            guard let tensor else { return nil }
+            operands.append(tensor)
+            return operands.count - 1
+        }
+        let (bias, hiddenBias) = (index(of: weights.inputBias), index(of: weights.hiddenBias))
+        plan = RecurrencePlan(
+            kind: kind, isReversed: isReversed, input: input.view, inputWeight: weights.input.view,
+            hiddenWeight: weights.hidden.view, inputBias: weights.inputBias?.view, hiddenBias: weights.hiddenBias?.view,
+            initialHidden: hidden?.view, initialCell: cell?.view, lengths: lengths?.view, hiddenMask: hiddenMask?.view,
+            inputBiasIndex: bias, hiddenBiasIndex: hiddenBias, hiddenIndex: index(of: hidden),
+            cellIndex: index(of: cell))
+        self.operands = operands
+    }
+}

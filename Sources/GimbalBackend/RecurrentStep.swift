@@ -1,0 +1,58 @@
+/// What a recurrent net computes in each step.
+public enum RecurrentKind: String, Sendable, CaseIterable {
+    /// The plain net of Elman (1990).
+    case tanh
+    /// The plain net with rectified units.
+    case relu
+    case lstm
+    case gru
+
+    /// How many values of `RecurrentStep.gates` belong to one hidden unit.
+    public var gateCount: Int {
+        switch self {
+        case .tanh, .relu: 1
+        case .lstm: 4
+        case .gru: 4
+        }
+    }
+
+    public var hasCell: Bool { self == .lstm }
+}
+
+/// One step of a recurrent cell over a batch; see `Backend.recurrentCell`.
+public struct RecurrentStep: Sendable {
+    public var kind: RecurrentKind
+    /// [batch, gateCount · hiddenSize].
+    public var gates: TensorView
+    /// [batch, hiddenSize], before the step.
+    public var hidden: TensorView
+    /// The same of the cell; for `lstm` only.
+    public var cell: TensorView?
+    /// [batch, hiddenSize], after the step.
+    public var newHidden: TensorView
+    public var newCell: TensorView?
+    /// int32 [batch], of any stride: a row takes part while `index` is less than its length. Nil where all do.
+    public var lengths: TensorView?
+    /// This step's place in the sequence.
+    public var index: Int
+
+    public init(
+        _ kind: RecurrentKind, gates: TensorView, hidden: TensorView, cell: TensorView? = nil, newHidden: TensorView,
+        newCell: TensorView? = nil, lengths: TensorView? = nil, index: Int = 0
+    ) {
+        self.kind = kind
+        self.gates = gates
+        self.hidden = hidden
+        self.cell = cell
+        self.newHidden = newHidden
+        self.newCell = newCell
+        self.lengths = lengths
+        self.index = index
+    }
+
+    /// Columns of `view`, which is like `gates`, that belong to gate `index`.
+    public func gate(_ index: Int, of view: TensorView) -> TensorView {
+        let size = hidden.shape[1]
+        return view.sliced(axis: 1, index * size..<(index + 1) * size)
+    }
+}

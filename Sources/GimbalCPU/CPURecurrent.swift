@@ -1,0 +1,58 @@
+import CGimbalLoops
+import GimbalBackend
+
+// The cells of recurrent nets: a row of the batch is one sequence, and the rows are divided among the threads.
+
+extension CPUBackend {
+    public func recurrentCell(_ step: RecurrentStep) {
+        guard step.hidden.elementCount > 0, var cell = arguments("recurrentCell", step, []) else { return }
+        divideRows(step) { rows in loops.recurrent_cell(&cell, rows.lowerBound, rows.upperBound) }
+    }
+
+    public func recurrentCellGradient(
+        _ step: RecurrentStep, outputGradient: TensorView, gatesGradient: TensorView, hiddenGradient: TensorView,
+        cellGradient: TensorView?
+    ) {
+        let others = [outputGradient, gatesGradient, hiddenGradient, cellGradient]
+        guard step.hidden.elementCount > 0, var cell = arguments("recurrentCellGradient", step, others) else { return }
+        divideRows(step) { rows in
+            loops.recurrent_cell_gradient(
+                &cell, outputGradient.floats, gatesGradient.floats, hiddenGradient.floats, cellGradient?.floats,
+                rows.lowerBound, rows.upperBound)
+        }
+    }
+
+    private func divideRows(_ step: RecurrentStep, _ body: (Range<Int>) -> Void) {
+        let perRow = 4 * step.gates.shape[1]
+        divide(step.hidden.shape[0], grain: max(grain / perRow, 1), body)
+    }
+
+    /// The step as the loops take it; nil, and reported, where a view is not float32.
+    private func arguments(_ operation: String, _ step: RecurrentStep, _ others: [TensorView?]) -> gimbal_recurrent? {
+        let views = [step.gates, step.hidden, step.cell, step.newHidden, step.newCell] + others
+        for case let view? in views where view.dtype != .float32 {
+            errors.report(
+                .deviceFailed(device: device.id, operation: operation, reason: "wants float32, not \(view.dtype)"))
+            return nil
+        }
+        var cell = gimbal_recurrent()
+        cell.kind =
+            switch step.kind {
+            case .tanh: gimbal_recurrent_tanh
+            case .relu: gimbal_recurrent_relu
+            case .lstm: gimbal_recurrent_lstm
+            case .gru: gimbal_recurrent_gru
+            }
+        cell.size = step.hidden.shape[1]
+        cell.gate_count = step.kind.gateCount
+        cell.gates = step.gates.floats
+        cell.hidden = UnsafePointer(step.hidden.floats)
+        cell.cell = step.cell.map { UnsafePointer($0.floats) }
+        cell.new_hidden = step.newHidden.floats
+        cell.new_cell = step.newCell?.floats
+        cell.lengths = step.lengths.map { UnsafePointer($0.integers) }
+        cell.length_stride = step.lengths?.strides[0] ?? 0
+        cell.step = Int32(clamping: step.index)
+        return cell
+    }
+}
