@@ -8,6 +8,8 @@
 #include "row_loops.h"
 #include "batch_norm_loops.h"
 #include "optimizer_loops.h"
+#include "layer_norm_loops.h"
+#include "attention_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
 #define CONVERSIONS(source, ...)                                                                                       \
@@ -65,5 +67,9 @@ const struct gimbal_loops LEVEL_TABLE = {
     .adam = adam,
     .statistics = statistics,
     .squared_deviations = squared_deviations,
+    .layer_norm = layer_norm,
+    .layer_norm_gradient = layer_norm_gradient,
+    .attention_softmax = attention_softmax,
+    .attention_softmax_gradient = attention_softmax_gradient,
 };
 #pragma clang diagnostic pop

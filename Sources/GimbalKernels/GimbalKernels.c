@@ -66,6 +66,12 @@ static const char softmax_cl[] = {
 static const char statistics_cl[] = {
 #embed "../../Kernels/statistics.cl" suffix(,)
     0};
+static const char attention_cl[] = {
+#embed "../../Kernels/attention.cl" suffix(,)
+    0};
+static const char layer_norm_cl[] = {
+#embed "../../Kernels/layer_norm.cl" suffix(,)
+    0};
 
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
@@ -89,6 +95,8 @@ static const struct GimbalKernelSource table[] = {
     {"reduce.cl", reduce_cl},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
+    {"attention.cl", attention_cl},
+    {"layer_norm.cl", layer_norm_cl},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

@@ -26,6 +26,11 @@ enum KernelName: String, Sendable {
     case clip, sgd, adam
     case statisticsShares = "statistics_shares"
     case finishStatistics = "finish_statistics"
+    case layerNorm = "layer_norm"
+    case layerNormGradient = "layer_norm_gradient"
+    case layerNormSums = "layer_norm_sums"
+    case attentionSoftmax = "attention_softmax"
+    case attentionSoftmaxGradient = "attention_softmax_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -47,6 +52,8 @@ enum KernelName: String, Sendable {
         case .normShares, .finishNorm, .clip: ["common.cl", "norm.cl"]
         case .sgd, .adam: ["common.cl", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
+        case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         }
     }
 }
@@ -102,6 +109,9 @@ enum KernelMacro: String, Sendable {
     case biasType = "BIAS_TYPE"
     case tableType = "TABLE_TYPE"
     case valueType = "VALUE_TYPE"
+    case centers = "CENTERS"
+    case mask = "MASK"
+    case isCausal = "IS_CAUSAL"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the
