@@ -9,6 +9,8 @@
 #include "batch_norm_loops.h"
 #include "optimizer_loops.h"
 #include "recurrent_loops.h"
+#include "layer_norm_loops.h"
+#include "attention_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
 #define CONVERSIONS(source, ...)                                                                                       \
@@ -68,5 +70,9 @@ const struct gimbal_loops LEVEL_TABLE = {
     .squared_deviations = squared_deviations,
     .recurrent_cell = recurrent_cell,
     .recurrent_cell_gradient = recurrent_cell_gradient,
+    .layer_norm = layer_norm,
+    .layer_norm_gradient = layer_norm_gradient,
+    .attention_softmax = attention_softmax,
+    .attention_softmax_gradient = attention_softmax_gradient,
 };
 #pragma clang diagnostic pop

@@ -202,6 +202,37 @@ public protocol Backend: AnyObject, Sendable {
         _ step: RecurrentStep, outputGradient: TensorView, gatesGradient: TensorView, hiddenGradient: TensorView,
         cellGradient: TensorView?
     )
+    // MARK: Layer normalisation (Ba, Kiros and Hinton 2016; about 0: Zhang and Sennrich 2019)
+
+    /// Normalises each row: out = (x - μ) / √(σ² + ε) · scale + shift, with the row's mean μ and population variance σ²,
+    /// computed about the mean. Without `centers`, μ is 0 and σ² the mean of squares.
+    /// - Parameters:
+    ///   - x: contiguous [rows, width], width > 0; `out` likewise.
+    ///   - scale, shift: contiguous [width]; nil means 1 and 0.
+    ///   - mean, inverseDeviation: contiguous [rows]; receive μ and 1 / √(σ² + ε), which the gradient needs.
+    func layerNorm(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, epsilon: Double, centers: Bool, out: TensorView,
+        mean: TensorView, inverseDeviation: TensorView
+    )
+    /// Gradients of `layerNorm`. Each destination may be absent; those of scale and shift add to what they hold where
+    /// `accumulates` says so.
+    func layerNormGradient(
+        _ x: TensorView, outputGradient: TensorView, scale: TensorView?, centers: Bool, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    )
+
+    // MARK: Attention weights (Vaswani et al. 2017)
+
+    /// Softmax of masked scores along the last axis. A query that may see no key gets weights of 0.
+    /// - Parameters:
+    ///   - scores: contiguous [batch, heads, queries, keys]; `out` likewise, and it may be the same.
+    ///   - mask: of the shape of `scores`, any strides. uint8: keys with 0 are left out; real numbers are added.
+    ///   - isCausal: leaves out keys after the query, j > i; scores there are not read.
+    func attentionSoftmax(_ scores: TensorView, mask: TensorView?, isCausal: Bool, out: TensorView)
+    /// Gradient of `attentionSoftmax` for its scores, from its output `y`; with `isCausal`, gradients of keys after the
+    /// query are not read. All contiguous; `out` may be `outputGradient`.
+    func attentionSoftmaxGradient(_ y: TensorView, outputGradient: TensorView, isCausal: Bool, out: TensorView)
 }
 
 extension Backend {

@@ -68,6 +68,11 @@ static const char statistics_cl[] = {
     0};
 static const char recurrent_cl[] = {
 #embed "../../Kernels/recurrent.cl" suffix(,)
+static const char attention_cl[] = {
+#embed "../../Kernels/attention.cl" suffix(,)
+    0};
+static const char layer_norm_cl[] = {
+#embed "../../Kernels/layer_norm.cl" suffix(,)
     0};
 
 static const struct GimbalKernelSource table[] = {
@@ -93,6 +98,8 @@ static const struct GimbalKernelSource table[] = {
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
     {"recurrent.cl", recurrent_cl},
+    {"attention.cl", attention_cl},
+    {"layer_norm.cl", layer_norm_cl},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

@@ -28,6 +28,11 @@ enum KernelName: String, Sendable {
     case finishStatistics = "finish_statistics"
     case recurrentCell = "recurrent_cell"
     case recurrentCellGradient = "recurrent_cell_gradient"
+    case layerNorm = "layer_norm"
+    case layerNormGradient = "layer_norm_gradient"
+    case layerNormSums = "layer_norm_sums"
+    case attentionSoftmax = "attention_softmax"
+    case attentionSoftmaxGradient = "attention_softmax_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -50,6 +55,8 @@ enum KernelName: String, Sendable {
         case .sgd, .adam: ["common.cl", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
+        case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
+        case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         }
     }
 }
@@ -107,6 +114,9 @@ enum KernelMacro: String, Sendable {
     case valueType = "VALUE_TYPE"
     case cell = "CELL"
     case hasLengths = "HAS_LENGTHS"
+    case centers = "CENTERS"
+    case mask = "MASK"
+    case isCausal = "IS_CAUSAL"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

@@ -122,6 +122,24 @@ struct gimbal_recurrent {
     const int32_t *lengths;
     ptrdiff_t length_stride;
     int32_t step;
+struct gimbal_layer_norm {
+    size_t width;
+    /// NULL for 1 and 0.
+    const float *scale, *shift;
+    float epsilon;
+    bool centers;
+    /// By row.
+    float *mean, *inverse_deviation;
+};
+
+struct gimbal_attention {
+    size_t heads, queries, keys;
+    bool is_causal;
+    /// At most one of the masks; both NULL for none.
+    const uint8_t *keeps;
+    const float *added;
+    /// In elements, by batch, head, query and key.
+    ptrdiff_t mask_strides[4];
 };
 
 // MARK: The loops of one instruction level
@@ -187,6 +205,16 @@ struct gimbal_loops {
     void (*recurrent_cell_gradient)(const struct gimbal_recurrent *, const float *output_gradient,
                                     float *gates_gradient, float *hidden_gradient, float *cell_gradient, size_t first,
                                     size_t last);
+    // Rows first..<last.
+    void (*layer_norm)(const struct gimbal_layer_norm *, const float *x, float *out, size_t first, size_t last);
+    /// The rows' sums for scale and shift go to contiguous [width]. Destinations may be NULL.
+    void (*layer_norm_gradient)(const struct gimbal_layer_norm *, const float *x, const float *output_gradient,
+                                float *input_gradient, float *scale_sums, float *shift_sums, size_t first,
+                                size_t last);
+    void (*attention_softmax)(const struct gimbal_attention *, const float *scores, float *out, size_t first,
+                              size_t last);
+    void (*attention_softmax_gradient)(const struct gimbal_attention *, const float *y, const float *output_gradient,
+                                       float *out, size_t first, size_t last);
 };
 
 /// The loops of the level called `name`, or NULL where this processor has it not.

@@ -76,6 +76,14 @@ package final class Node {
             ownsGradient = false
             return
         }
+        if let held = self.gradient, !ownsGradient, gradient.shape == shape {
+            // One pass for the copy and the addition.
+            guard let sum = backend.allocateOrReport(shape, dtype) else { return }
+            backend.binary(.init(.add), held, gradient.view, out: sum)
+            self.gradient = sum
+            ownsGradient = true
+            return
+        }
         accumulate { destination, accumulates in
             let axes = gradient.shape.axesRepeating(shape)
             if axes.isEmpty {

@@ -1,0 +1,304 @@
+/// Scaled dot-product attention: softmax(scale · Q Kᵀ + mask) V (Vaswani et al. 2017, equation 1).
+///
+/// The weights, [..., queries, keys], are kept for the gradient; nothing else of that size is.
+///
+/// ```swift
+/// let y = scaledDotProductAttention(q, k, v, isCausal: true)  // [2, 4, 128, 64] each
+/// ```
+/// - Parameters:
+///   - query: [..., queries, size].
+///   - key: [..., keys, size], with the same leading axes.
+///   - value: [..., keys, valueSize].
+///   - mask: broadcasts to [..., queries, keys]. uint8: 1 where a key takes part, 0 where it does not. Real numbers are
+///     added to the scores, and a gradient flows to them. A query that may see no key gives 0.
+///   - isCausal: a query sees only keys up to its own position; may be combined with a mask.
+///   - scale: 1 / √size unless given.
+///   - dropout: the probability of dropping a weight.
+/// - Returns: [..., queries, valueSize].
+public func scaledDotProductAttention(
+    _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, isCausal: Bool = false,
+    scale: Double? = nil, dropout: Double = 0, generator: RandomGenerator = .current
+) -> Tensor {
+    let rank = query.rank
+    let leading = [Int](query.shape.sizes.dropLast(2))
+    require(
+        rank >= 2 && key.rank == rank && value.rank == rank && key.shape[rank - 1] == query.shape[rank - 1]
+            && value.shape[rank - 2] == key.shape[rank - 2] && [Int](key.shape.sizes.dropLast(2)) == leading
+            && [Int](value.shape.sizes.dropLast(2)) == leading,
+        "scaledDotProductAttention",
+        "a query of \(query.shape), a key of \(key.shape) and a value of \(value.shape) do not fit")
+    if rank > 4 {
+        // All axes before the heads as one.
+        func folded(_ x: Tensor) -> Tensor { x.reshaped([-1] + x.shape.sizes.suffix(3)) }
+        let full = Shape(leading + [query.shape[rank - 2], key.shape[rank - 2]])
+        require(!leading.contains(0), "scaledDotProductAttention", "\(query.shape) has an empty leading axis")
+        return scaledDotProductAttention(
+            folded(query), folded(key), folded(value), mask: mask.map { folded($0.broadcast(to: full)) },
+            isCausal: isCausal, scale: scale, dropout: dropout, generator: generator
+        ).reshaped(Shape(leading + [query.shape[rank - 2], value.shape[rank - 1]]))
+    }
+    func expanded(_ x: Tensor) -> Tensor {
+        rank == 4 ? x : rank == 3 ? x.expandingAxis(1) : x.expandingAxis(0).expandingAxis(0)
+    }
+    let fitting = mask.map { mask in
+        mask.rank < 3 || rank == 4 ? mask : mask.expandingAxis(1)
+    }
+    let roles = [query, key, value].map { AttentionRole(expanded($0)) }
+    let result = attention(roles, mask: fitting, isCausal: isCausal, scale: scale, dropout: dropout, generator).output
+    return rank == 4 ? result : result.reshaped(Shape(leading + [query.shape[rank - 2], value.shape[rank - 1]]))
+}
+
+/// Where attention finds its queries, keys or values: heads within a tensor.
+package struct AttentionRole {
+    package let tensor: Tensor
+    /// Makes [batch, heads, length, size] of a view of the tensor, or of its gradient.
+    fileprivate let heads: (TensorView) -> TensorView
+    /// Whether the tensor is [batch, heads, length, size] itself.
+    fileprivate let isPlain: Bool
+
+    /// - Parameter tensor: [batch, heads, length, size].
+    package init(_ tensor: Tensor) {
+        self.tensor = tensor
+        heads = { $0 }
+        isPlain = true
+    }
+
+    /// Features `features` of a tensor, divided among heads.
+    /// - Parameter tensor: contiguous [batch, length, width], or [length, batch, width].
+    package init(_ tensor: Tensor, features: Range<Int>, heads count: Int, isBatchFirst: Bool) {
+        self.tensor = tensor
+        heads = { view in
+            let (batch, length) = isBatchFirst ? (0, 1) : (1, 0)
+            let size = features.count / count
+            var result = view.sliced(axis: 2, features)
+            result.shape = [view.shape[batch], count, view.shape[length], size]
+            result.strides = [view.strides[batch], size * view.strides[2], view.strides[length], view.strides[2]]
+            return result
+        }
+        isPlain = false
+    }
+}
+
+/// One attention of many heads.
+/// - Parameters:
+///   - roles: queries, keys and values, [batch, heads, length, size] each. A tensor may play several roles; then they
+///     must cover it.
+///   - isBatchFirst: for the memory of the result.
+/// - Returns: the output [batch, heads, queries, valueSize], which lies in memory as [batch, queries, heads, valueSize] (or
+///   with the first two exchanged), and the weights before dropout, [batch, heads, queries, keys], as a constant.
+package func attention(
+    _ roles: [AttentionRole], mask: Tensor?, isCausal: Bool, scale: Double?, dropout: Double,
+    _ generator: RandomGenerator, isBatchFirst: Bool = true
+) -> (output: Tensor, weights: Tensor) {
+    require((0..<1).contains(dropout), "attention", "a probability in [0, 1), not \(dropout)")
+    let views = roles.map { $0.heads($0.tensor.view) }
+    let (query, key, value) = (views[0], views[1], views[2])
+    let shape: Shape = [query.shape[0], query.shape[1], query.shape[2], key.shape[2]]
+    if let mask {
+        require(
+            mask.shape.broadcast(with: shape) == shape && (mask.dtype == .uint8 || mask.dtype == query.dtype),
+            "attention", "a mask of \(mask.dtype) \(mask.shape) does not fit scores of \(query.dtype) \(shape)")
+    }
+    var tensors: [Tensor] = []
+    let places = roles.map { role in
+        // Several roles of one tensor share its place.
+        if !role.isPlain, let place = tensors.firstIndex(where: { $0.isSame(as: role.tensor) }) {
+            return place
+        }
+        tensors.append(role.tensor)
+        return tensors.count - 1
+    }
+    let inputs = tensors + (mask.map { [$0] } ?? [])
+    let core = AttentionCore(
+        isCausal: isCausal, scale: scale ?? 1 / Double(Swift.max(query.shape[3], 1)).squareRoot(), dropout: dropout,
+        state: dropout > 0 ? generator.reserve(shape.elementCount) : nil, queries: shape[2], keys: shape[3])
+    let (dtype, device) = (roles[0].tensor.dtype, roles[0].tensor.device)
+
+    let weights = Tensor.make(shape, dtype, device, inputs: inputs) { backend, out in
+        core.weights(query, key, mask: mask?.view.broadcast(to: shape), out: out, backend)
+    }
+    let memory = HeadsInMemory(isBatchFirst: isBatchFirst)
+    let output = Tensor(
+        memory.heads(
+            Tensor.make(
+                memory.shape(shape[0], shape[1], shape[2], value.shape[3]), dtype, device, inputs: inputs + [weights]
+            ) {
+                core.output(weights.view, value, out: memory.heads($1), $0)
+            }.view))
+    let heads = roles.map(\.heads)
+    let arePlain = roles.map(\.isPlain)
+    let (count, hasMask) = (tensors.count, mask != nil)
+    let recorded = output.recorded("attention", inputs) { outputGradient, inputs in
+        guard weights.view.isAllocated, outputGradient.view.isAllocated else { return }
+        let backend = outputGradient.backend
+        backend.reportingErrors {
+            let arrived = outputGradient.view
+            let needsScores = inputs.nodes.indices.contains {
+                inputs.isNeeded($0) && ($0 >= count || places[0] == $0 || places[1] == $0)
+            }
+            let scores =
+                needsScores ? try core.scoreGradient(weights.view, value, arrived, backend) : nil
+            if hasMask, inputs.isNeeded(count), let scores { inputs.add(count, Tensor(scores)) }
+            func product(_ role: Int, _ out: TensorView, accumulates: Bool) throws {
+                switch role {
+                case 0: core.queryGradient(scores!, key, out: out, accumulates: accumulates, backend)
+                case 1: core.keyGradient(scores!, query, out: out, accumulates: accumulates, backend)
+                default:
+                    try core.valueGradient(weights.view, arrived, out: out, accumulates: accumulates, backend)
+                }
+            }
+            for index in 0..<count where inputs.isNeeded(index) {
+                let playing = places.indices.filter { places[$0] == index }
+                if arePlain[playing[0]] {
+                    // In the memory order in which heads are usually cut out of features, so that no copy follows.
+                    let shape = inputs.nodes[index]!.shape
+                    let gradient = memory.heads(
+                        try backend.allocate(memory.shape(shape[0], shape[1], shape[2], shape[3]), dtype))
+                    try product(playing[0], gradient, accumulates: false)
+                    inputs.add(index, Tensor(gradient))
+                } else {
+                    inputs.write(index) { destination, accumulates in
+                        backend.reportingErrors {
+                            for role in playing {
+                                try product(role, heads[role](destination), accumulates: accumulates)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    return (recorded, weights)
+}
+
+/// The products of attention over views [batch, heads, length, size].
+private struct AttentionCore {
+    let isCausal: Bool
+    let scale: Double
+    let dropout: Double
+    let state: RandomState?
+    let queries: Int
+    let keys: Int
+
+    /// Blocks of queries, and how many keys each can see: with a causal mask, products over what lies beyond are saved.
+    /// The last sees all keys, so that it can be the first to write what is summed over blocks.
+    private var blocks: [(queries: Range<Int>, keys: Int)] {
+        let size = 128
+        guard isCausal, queries > size else { return [(0..<queries, keys)] }
+        return stride(from: 0, to: queries, by: size).map { start in
+            let end = Swift.min(start + size, queries)
+            return (start..<end, end == queries ? keys : Swift.min(end, keys))
+        }
+    }
+
+    func weights(
+        _ query: TensorView, _ key: TensorView, mask: TensorView?, out: TensorView, _ backend: any Backend
+    ) {
+        for block in blocks {
+            backend.matrixMultiply(
+                query.rows(block.queries), key.rows(0..<block.keys).transposed, out: out.block(block),
+                Epilogue(scale: scale))
+        }
+        backend.attentionSoftmax(out, mask: mask, isCausal: isCausal, out: out)
+    }
+
+    /// The weights after dropout: the same numbers at every call.
+    private func dropped(_ weights: TensorView, _ backend: any Backend) throws -> TensorView {
+        guard let state else { return weights }
+        let result = try backend.allocate(weights.shape, weights.dtype)
+        backend.dropout(weights.flattened, probability: dropout, state, out: result.flattened)
+        return result
+    }
+
+    func output(_ weights: TensorView, _ value: TensorView, out: TensorView, _ backend: any Backend) {
+        backend.reportingErrors {
+            let weights = try dropped(weights, backend)
+            for block in blocks {
+                backend.matrixMultiply(
+                    weights.block(block), value.rows(0..<block.keys), out: out.rows(block.queries), .plain)
+            }
+        }
+    }
+
+    /// The gradient of scale · Q Kᵀ + mask.
+    func scoreGradient(
+        _ weights: TensorView, _ value: TensorView, _ arrived: TensorView, _ backend: any Backend
+    ) throws -> TensorView {
+        let result = try backend.allocate(weights.shape, weights.dtype)
+        for block in blocks {
+            backend.matrixMultiply(
+                arrived.rows(block.queries), value.rows(0..<block.keys).transposed, out: result.block(block), .plain)
+        }
+        if let state {
+            backend.dropout(result.flattened, probability: dropout, state, out: result.flattened)
+        }
+        backend.attentionSoftmaxGradient(weights, outputGradient: result, isCausal: isCausal, out: result)
+        return result
+    }
+
+    func queryGradient(
+        _ scores: TensorView, _ key: TensorView, out: TensorView, accumulates: Bool, _ backend: any Backend
+    ) {
+        for block in blocks {
+            backend.matrixMultiply(
+                scores.block(block), key.rows(0..<block.keys), out: out.rows(block.queries),
+                Epilogue(scale: scale, accumulates: accumulates))
+        }
+    }
+
+    func keyGradient(
+        _ scores: TensorView, _ query: TensorView, out: TensorView, accumulates: Bool, _ backend: any Backend
+    ) {
+        sum(scores, query, scale: scale, out: out, accumulates: accumulates, backend)
+    }
+
+    func valueGradient(
+        _ weights: TensorView, _ arrived: TensorView, out: TensorView, accumulates: Bool, _ backend: any Backend
+    ) throws {
+        sum(try dropped(weights, backend), arrived, scale: 1, out: out, accumulates: accumulates, backend)
+    }
+
+    /// out[key] = scale · Σ over queries of x[query, key] · y[query].
+    private func sum(
+        _ x: TensorView, _ y: TensorView, scale: Double, out: TensorView, accumulates: Bool, _ backend: any Backend
+    ) {
+        for (index, block) in blocks.reversed().enumerated() {
+            backend.matrixMultiply(
+                x.block(block).transposed, y.rows(block.queries), out: out.rows(0..<block.keys),
+                Epilogue(scale: scale, accumulates: accumulates || index > 0))
+        }
+    }
+}
+
+/// [batch, heads, length, size] that lies in memory with the heads of a position side by side.
+private struct HeadsInMemory {
+    let isBatchFirst: Bool
+
+    func shape(_ batch: Int, _ heads: Int, _ length: Int, _ size: Int) -> Shape {
+        isBatchFirst ? [batch, length, heads, size] : [length, batch, heads, size]
+    }
+
+    func heads(_ view: TensorView) -> TensorView {
+        var result = view
+        let axes = isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3]
+        result.shape = Shape(axes.map { view.shape[$0] })
+        result.strides = axes.map { view.strides[$0] }
+        return result
+    }
+}
+
+extension TensorView {
+    fileprivate func rows(_ range: Range<Int>) -> TensorView { sliced(axis: 2, range) }
+
+    fileprivate func block(_ block: (queries: Range<Int>, keys: Int)) -> TensorView {
+        rows(block.queries).sliced(axis: 3, 0..<block.keys)
+    }
+}
+
+extension Tensor {
+    /// Whether both are the same elements, computed by the same operation.
+    package func isSame(as other: Tensor) -> Bool {
+        node === other.node && view.storage === other.view.storage && view.offset == other.view.offset
+            && shape == other.shape && view.strides == other.view.strides
+    }
+}

@@ -1,0 +1,148 @@
+/// Attention of several heads, each on its own projections of queries, keys and values (Vaswani et al. 2017).
+///
+/// ```swift
+/// let layer = MultiheadAttention(256, heads: 4, isBatchFirst: true)
+/// let y = layer(x, x, x, isCausal: true)  // [16, 128, 256]
+/// ```
+/// Masks hold 1 (uint8) where a key may be attended to, as everywhere in Gimbal; PyTorch's `key_padding_mask` has it the
+/// other way round. A query that may attend to no key gives zeros before the last projection.
+public final class MultiheadAttention: ModeDependent {
+    /// The projections of queries, keys and values, one after the other, [3 · size, size]; nil where keys or values have
+    /// another size.
+    public let inProjWeight: Parameter?
+    /// [size, size]; nil where there is `inProjWeight`.
+    public let qProjWeight: Parameter?
+    /// [size, keySize].
+    public let kProjWeight: Parameter?
+    /// [size, valueSize].
+    public let vProjWeight: Parameter?
+    /// [3 · size].
+    public let inProjBias: Parameter?
+    public let outProj: Linear
+
+    public let size: Int
+    public let heads: Int
+    public let dropout: Double
+    public let isBatchFirst: Bool
+    public var isTraining = true
+
+    /// - Parameters:
+    ///   - size: of queries and of the output, divided among the heads.
+    ///   - dropout: the probability of dropping an attention weight in training.
+    ///   - keySize, valueSize: of keys and values, if other than `size`.
+    ///   - isBatchFirst: [batch, length, size] instead of [length, batch, size].
+    public init(
+        _ size: Int, heads: Int, dropout: Double = 0, hasBias: Bool = true, keySize: Int? = nil,
+        valueSize: Int? = nil, isBatchFirst: Bool = false, generator: RandomGenerator = .current,
+        device: Device = .current
+    ) {
+        require(
+            size > 0 && heads > 0 && size % heads == 0, "MultiheadAttention",
+            "a size of \(size) cannot be divided among \(heads) heads")
+        require((0..<1).contains(dropout), "MultiheadAttention", "a probability in [0, 1), not \(dropout)")
+        self.size = size
+        self.heads = heads
+        self.dropout = dropout
+        self.isBatchFirst = isBatchFirst
+        func make(_ rows: Int, _ columns: Int) -> Parameter {
+            Parameter(Initializer.xavierUniform().make([rows, columns], generator: generator, device: device))
+        }
+        let isPacked = (keySize ?? size) == size && (valueSize ?? size) == size
+        inProjWeight = isPacked ? make(3 * size, size) : nil
+        qProjWeight = isPacked ? nil : make(size, size)
+        kProjWeight = isPacked ? nil : make(size, keySize ?? size)
+        vProjWeight = isPacked ? nil : make(size, valueSize ?? size)
+        inProjBias = hasBias ? Parameter(.zeros([3 * size], device: device)) : nil
+        outProj = Linear(
+            size, size, hasBias: hasBias, biasInitializer: .zeros, generator: generator, device: device)
+    }
+
+    /// - Parameters:
+    ///   - query: [queries, batch, size], or with the batch first, or without it.
+    ///   - key, value: [keys, batch, ...] likewise.
+    ///   - keyPaddingMask: [batch, keys], or [keys] without a batch. uint8, 1 where a key is there; or real, added.
+    ///   - attentionMask: broadcasts to [batch, heads, queries, keys]. uint8, 1 where a query may attend to a key; or real,
+    ///     added.
+    ///   - isCausal: a query attends to keys up to its own position only.
+    public func callAsFunction(
+        _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
+        attentionMask: Tensor? = nil, isCausal: Bool = false
+    ) -> Tensor {
+        attending(
+            query, key, value, keyPaddingMask: keyPaddingMask, attentionMask: attentionMask, isCausal: isCausal
+        ).output
+    }
+
+    /// The same with the attention weights, [batch, heads, queries, keys], before dropout. They are a constant: no
+    /// gradient flows through them. PyTorch's averaged weights are their mean over axis 1.
+    public func attending(
+        _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
+        attentionMask: Tensor? = nil, isCausal: Bool = false
+    ) -> (output: Tensor, weights: Tensor) {
+        if query.rank == 2 {
+            let axis = isBatchFirst ? 0 : 1
+            let isSelf = key.isSame(as: query) && value.isSame(as: query)
+            let expanded = query.expandingAxis(axis)
+            let (output, weights) = attending(
+                expanded, isSelf ? expanded : key.expandingAxis(axis), isSelf ? expanded : value.expandingAxis(axis),
+                keyPaddingMask: keyPaddingMask?.expandingAxis(0), attentionMask: attentionMask, isCausal: isCausal)
+            return (output.reshaped(query.shape), weights)
+        }
+        check(query, key, value)
+        let roles = project(query, key, value)
+        let mask = combined(keyPaddingMask, attentionMask)
+        let (output, weights) = attention(
+            roles, mask: mask, isCausal: isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
+            isBatchFirst: isBatchFirst)
+        // The heads of a position lie side by side in memory: this copies nothing.
+        let joined = output.permuted(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3])
+        return (outProj(joined.reshaped(query.shape)), weights)
+    }
+
+    private func check(_ query: Tensor, _ key: Tensor, _ value: Tensor) {
+        let (batch, length) = isBatchFirst ? (0, 1) : (1, 0)
+        let keySize = kProjWeight?.shape[1] ?? size
+        let valueSize = vProjWeight?.shape[1] ?? size
+        require(
+            query.rank == 3 && key.rank == 3 && value.rank == 3 && query.shape[2] == size && key.shape[2] == keySize
+                && value.shape[2] == valueSize && key.shape[batch] == query.shape[batch]
+                && value.shape[batch] == query.shape[batch] && key.shape[length] == value.shape[length],
+            "MultiheadAttention",
+            "a query of \(query.shape), a key of \(key.shape) and a value of \(value.shape) do not fit sizes of \(size), "
+                + "\(keySize) and \(valueSize)")
+    }
+
+    /// Queries, keys and values after their projections: where all three come from one input, by one product.
+    private func project(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> [AttentionRole] {
+        func role(_ tensor: Tensor, _ index: Int) -> AttentionRole {
+            AttentionRole(
+                tensor, features: index * size..<(index + 1) * size, heads: heads, isBatchFirst: isBatchFirst)
+        }
+        let bias = inProjBias?.value
+        if let weight = inProjWeight?.value, key.isSame(as: query), value.isSame(as: query) {
+            let all = query.linear(weight: weight, bias: bias)
+            return (0..<3).map { role(all, $0) }
+        }
+        let separate = [qProjWeight, kProjWeight, vProjWeight]
+        return [query, key, value].enumerated().map { index, input in
+            let range = index * size..<(index + 1) * size
+            let weight = separate[index]?.value ?? inProjWeight!.value.sliced(range)
+            return role(input.linear(weight: weight, bias: bias?.sliced(range)), 0)
+        }
+    }
+
+    /// Both masks as one for [batch, heads, queries, keys].
+    private func combined(_ padding: Tensor?, _ mask: Tensor?) -> Tensor? {
+        guard let padding else { return mask }
+        require(padding.rank == 2, "MultiheadAttention", "a key padding mask is [batch, keys], not \(padding.shape)")
+        let columns = padding.expandingAxis(1).expandingAxis(1)
+        guard let mask else { return columns }
+        func added(_ mask: Tensor) -> Tensor {
+            guard mask.dtype == .uint8 else { return mask }
+            return .select(mask, Tensor(0, device: mask.device), Tensor(-.infinity, device: mask.device))
+        }
+        return added(columns) + added(mask)
+    }
+
+    public var description: String { "MultiheadAttention(\(size), heads: \(heads))" }
+}

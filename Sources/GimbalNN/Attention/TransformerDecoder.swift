@@ -1,0 +1,115 @@
+/// What a decoder may attend to. All masks are as `MultiheadAttention`'s; nil allows everything.
+public struct DecoderMasks {
+    /// Of targets for targets, broadcast to [batch, heads, targets, targets].
+    public var target: Tensor?
+    /// Of the encoder's output for targets, broadcast to [batch, heads, targets, sources].
+    public var memory: Tensor?
+    /// [batch, targets]; uint8, 1 where a target is there.
+    public var targetPadding: Tensor?
+    /// [batch, sources]; uint8, 1 where a source is there.
+    public var memoryPadding: Tensor?
+    /// Whether a target sees only targets up to itself.
+    public var isCausal: Bool
+
+    public init(
+        target: Tensor? = nil, memory: Tensor? = nil, targetPadding: Tensor? = nil, memoryPadding: Tensor? = nil,
+        isCausal: Bool = false
+    ) {
+        self.target = target
+        self.memory = memory
+        self.targetPadding = targetPadding
+        self.memoryPadding = memoryPadding
+        self.isCausal = isCausal
+    }
+}
+
+/// Self-attention, attention to an encoder's output and a feedforward network, each with a residual connection and layer
+/// normalisation (Vaswani et al. 2017).
+public final class TransformerDecoderLayer: Module {
+    public let selfAttn: MultiheadAttention
+    public let multiheadAttn: MultiheadAttention
+    public let linear1: Linear
+    public let dropout: Dropout
+    public let linear2: Linear
+    public let norm1: LayerNorm
+    public let norm2: LayerNorm
+    public let norm3: LayerNorm
+    public let dropout1: Dropout
+    public let dropout2: Dropout
+    public let dropout3: Dropout
+    /// Between the feedforward network's two products.
+    public let activation: any Layer
+    /// Whether the norms stand before attention and feedforward network, or after the additions.
+    public let normFirst: Bool
+
+    /// See `TransformerEncoderLayer`.
+    public init(
+        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1, activation: any Layer = ReLU(),
+        epsilon: Double = 1e-5, isBatchFirst: Bool = false, normFirst: Bool = false, hasBias: Bool = true,
+        generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        func makeAttention() -> MultiheadAttention {
+            MultiheadAttention(
+                size, heads: heads, dropout: dropout, hasBias: hasBias, isBatchFirst: isBatchFirst,
+                generator: generator, device: device)
+        }
+        func makeNorm() -> LayerNorm { LayerNorm(size, epsilon: epsilon, hasBias: hasBias, device: device) }
+        selfAttn = makeAttention()
+        multiheadAttn = makeAttention()
+        linear1 = Linear(size, feedforwardSize, hasBias: hasBias, generator: generator, device: device)
+        self.dropout = Dropout(dropout)
+        linear2 = Linear(feedforwardSize, size, hasBias: hasBias, generator: generator, device: device)
+        norm1 = makeNorm()
+        norm2 = makeNorm()
+        norm3 = makeNorm()
+        dropout1 = Dropout(dropout)
+        dropout2 = Dropout(dropout)
+        dropout3 = Dropout(dropout)
+        self.activation = activation
+        self.normFirst = normFirst
+    }
+
+    /// - Parameters:
+    ///   - target: [targets, batch, size], or with the batch first, or without it.
+    ///   - memory: the encoder's output, [sources, batch, size] likewise.
+    public func callAsFunction(_ target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) -> Tensor {
+        func attendToTargets(_ x: Tensor) -> Tensor {
+            dropout1(
+                selfAttn(
+                    x, x, x, keyPaddingMask: masks.targetPadding, attentionMask: masks.target,
+                    isCausal: masks.isCausal))
+        }
+        func attendToMemory(_ x: Tensor) -> Tensor {
+            dropout2(
+                multiheadAttn(
+                    x, memory, memory, keyPaddingMask: masks.memoryPadding, attentionMask: masks.memory))
+        }
+        func feedForward(_ x: Tensor) -> Tensor { dropout3(linear2(dropout(activation(linear1(x))))) }
+        if normFirst {
+            let x = target + attendToTargets(norm1(target))
+            let y = x + attendToMemory(norm2(x))
+            return y + feedForward(norm3(y))
+        }
+        let x = norm1(target + attendToTargets(target))
+        let y = norm2(x + attendToMemory(x))
+        return norm3(y + feedForward(y))
+    }
+}
+
+/// Decoder layers one after the other, and a last norm.
+public final class TransformerDecoder: Module {
+    public let layers: [TransformerDecoderLayer]
+    public let norm: LayerNorm?
+
+    /// - Parameter norm: applied to the output; wanted where the layers have `normFirst`.
+    public init(_ layers: [TransformerDecoderLayer], norm: LayerNorm? = nil) {
+        self.layers = layers
+        self.norm = norm
+    }
+
+    /// See `TransformerDecoderLayer`.
+    public func callAsFunction(_ target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) -> Tensor {
+        let output = layers.reduce(target) { $1($0, memory: memory, masks: masks) }
+        return norm.map { $0(output) } ?? output
+    }
+}

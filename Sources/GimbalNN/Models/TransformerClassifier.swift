@@ -1,0 +1,55 @@
+/// A classifier of sequences: each row of features is projected, positions are added, pre-norm encoder blocks follow,
+/// and the mean over the positions gives the logits.
+///
+/// ```swift
+/// let model = TransformerClassifier(inputs: 8, classes: 10, size: 64, heads: 4, layers: 2)
+/// let logits = model(x)  // [32, 8, 8] to [32, 10]
+/// ```
+public final class TransformerClassifier: Layer {
+    public let projection: Linear
+    public let positions: SinusoidalPositions
+    public let encoder: TransformerEncoder
+    public let head: Linear
+
+    /// - Parameters:
+    ///   - inputs: features of one position.
+    ///   - maximumLength: the most positions of a sequence.
+    ///   - size: features within the encoder, divided among the heads.
+    ///   - feedforwardSize: four times `size` unless given.
+    public init(
+        inputs: Int, classes: Int, size: Int = 64, heads: Int = 4, layers: Int = 2, feedforwardSize: Int? = nil,
+        dropout: Double = 0.1, maximumLength: Int = 5000, generator: RandomGenerator = .current,
+        device: Device = .current
+    ) {
+        projection = Linear(inputs, size, generator: generator, device: device)
+        positions = SinusoidalPositions(size, maximumLength: maximumLength, device: device)
+        encoder = TransformerEncoder(
+            (0..<layers).map { _ in
+                TransformerEncoderLayer(
+                    size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
+                    activation: GELU(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
+            }, norm: LayerNorm(size, device: device))
+        head = Linear(size, classes, generator: generator, device: device)
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, padding: nil) }
+
+    /// - Parameters:
+    ///   - input: [batch, length, inputs].
+    ///   - padding: [batch, length]; uint8, 1 where a position is there. The mean is taken over these.
+    /// - Returns: [batch, classes].
+    public func callAsFunction(_ input: Tensor, padding: Tensor?) -> Tensor {
+        require(input.rank == 3, "TransformerClassifier", "needs [batch, length, inputs], not \(input.shape)")
+        let features = encoder(positions(projection(input)), mask: nil, keyPaddingMask: padding)
+        guard let padding else { return head(features.mean([1])) }
+        let isThere = padding.cast(to: features.dtype)
+        let sum = (features * isThere.expandingAxis(2)).sum([1])
+        return head(sum / isThere.sum([1], keepsAxes: true))
+    }
+
+    public var inputSizes: [Int]? { nil }
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { [head.weight.shape[0]] }
+    public var description: String {
+        "TransformerClassifier(\(projection.weight.shape[1]), \(head.weight.shape[0]))"
+    }
+}
