@@ -1,4 +1,6 @@
 import Foundation
+import GimbalBackend
+import Gimbal
 
 /// One public piece of Gimbal: a layer, an optimizer, a metric, …
 public struct Piece: Sendable, CustomStringConvertible {
