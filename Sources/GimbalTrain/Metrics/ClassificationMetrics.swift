@@ -9,6 +9,15 @@ public struct ConfusionMatrix: Sendable, Equatable {
         counts = [Int](repeating: 0, count: classCount * classCount)
     }
 
+    /// - Parameter counts: row-major, a row for each true class.
+    public init(classCount: Int, counts: [Int]) {
+        require(
+            counts.count == classCount * classCount, "ConfusionMatrix",
+            "\(counts.count) counts of \(classCount) classes")
+        self.classCount = classCount
+        self.counts = counts
+    }
+
     /// Counts one pair for each index of the two equally long lists, whose values lie in 0..<classCount.
     public mutating func add(truths: [Int32], predictions: [Int32]) {
         precondition(truths.count == predictions.count, "as many truths as predictions")
@@ -55,8 +64,6 @@ public struct ConfusionMatrix: Sendable, Equatable {
     public var micro: ClassScores {
         ClassScores(precision: accuracy, recall: accuracy, f1: accuracy, support: total)
     }
-
-    private func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }
 }
 
 /// How well one class is told from the others, each in 0...1.

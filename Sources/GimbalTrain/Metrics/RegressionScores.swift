@@ -1,0 +1,83 @@
+/// How well numbers are predicted, as scikit-learn defines it; over several outputs, the plain mean of the scores of each.
+///
+/// All are NaN over no samples; a NaN among the values makes every score of its output NaN.
+public struct RegressionScores: Sendable, Equatable {
+    /// Samples.
+    public let count: Int
+    public let meanAbsoluteError: Double
+    public let meanSquaredError: Double
+    /// The mean over outputs of the root of each one's mean squared error.
+    public let rootMeanSquaredError: Double
+    public let medianAbsoluteError: Double
+    /// A share, not in percent: the mean of |error| / max(|target|, 2⁻⁵²).
+    public let meanAbsolutePercentageError: Double
+    /// R² = 1 - Σ error² / Σ (target - mean)². For a constant target 1 where every prediction is right, else 0; NaN for fewer
+    /// than two samples.
+    public let determination: Double
+    /// 1 - Var(error) / Var(target): R² of predictions freed of their mean error, with the same edge cases.
+    public let explainedVariance: Double
+    public let maximumError: Double
+
+    /// - Parameters:
+    ///   - predictions, targets: row-major [samples, width].
+    public init(predictions: [Double], targets: [Double], width: Int = 1) {
+        require(
+            predictions.count == targets.count && width > 0 && targets.count % width == 0, "RegressionScores",
+            "\(predictions.count) predictions and \(targets.count) targets in rows of \(width)")
+        let count = targets.count / width
+        let columns = (0..<width).map { column in
+            let places = stride(from: column, to: targets.count, by: width)
+            return Column(predictions: places.map { predictions[$0] }, targets: places.map { targets[$0] })
+        }
+        func mean(_ score: (Column) -> Double) -> Double { columns.reduce(0) { $0 + score($1) } / Double(width) }
+        self.count = count
+        meanAbsoluteError = mean { average($0.absolute) }
+        meanSquaredError = mean(\.meanSquare)
+        rootMeanSquaredError = mean { $0.meanSquare.squareRoot() }
+        medianAbsoluteError = mean { median($0.absolute) }
+        meanAbsolutePercentageError = mean { column in
+            average(zip(column.absolute, column.targets).map { $0 / max(abs($1), Double.ulpOfOne) })
+        }
+        determination = count < 2 ? .nan : mean { explained($0.errors.map { $0 * $0 }, $0.targets) }
+        explainedVariance = mean { explained(squaredDeviations($0.errors), $0.targets) }
+        maximumError = mean { $0.absolute.reduce(count == 0 ? .nan : 0) { $1.isNaN || $1 > $0 ? $1 : $0 } }
+    }
+
+    private struct Column {
+        let targets: [Double]
+        let errors: [Double]
+        let absolute: [Double]
+        var meanSquare: Double { average(errors.map { $0 * $0 }) }
+
+        init(predictions: [Double], targets: [Double]) {
+            self.targets = targets
+            errors = zip(targets, predictions).map(-)
+            absolute = errors.map(abs)
+        }
+    }
+}
+
+private func average(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+private func squaredDeviations(_ values: [Double]) -> [Double] {
+    let mean = average(values)
+    return values.map { ($0 - mean) * ($0 - mean) }
+}
+
+/// 1 - Σ residuals / Σ (target - mean)², with scikit-learn's values where a sum is 0.
+private func explained(_ residuals: [Double], _ targets: [Double]) -> Double {
+    if targets.isEmpty { return .nan }
+    let residual = residuals.reduce(0, +)
+    let whole = squaredDeviations(targets).reduce(0, +)
+    if residual.isNaN { return .nan }
+    if residual == 0 { return 1 }
+    return whole == 0 ? 0 : 1 - residual / whole
+}
+
+/// The mean of the two in the middle where their number is even.
+private func median(_ values: [Double]) -> Double {
+    if values.isEmpty || values.contains(where: \.isNaN) { return .nan }
+    let sorted = values.sorted()
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

@@ -1,0 +1,179 @@
+import Foundation
+
+/// exp of the mean cross-entropy per token: among how many tokens, as it were, the model still has to guess.
+///
+/// Takes logits of [tokens, classes] and int32 targets of [tokens]; each batch is summed on the device, and batches are
+/// added up in Double.
+public struct Perplexity: StreamingMetric {
+    /// A target, such as padding, whose tokens are left out.
+    public let ignoredClass: Int?
+    private var losses = BatchSums()
+    private var tokens = DeviceCounts(binCount: 2)
+
+    public init(ignoring ignoredClass: Int? = nil) { self.ignoredClass = ignoredClass }
+
+    public mutating func update(_ outputs: Tensor, _ targets: Tensor) {
+        requireClasses("Perplexity", outputs, targets)
+        let (outputs, targets) = (outputs.detached(), targets.detached())
+        guard let ignoredClass else {
+            losses.add(outputs.crossEntropies(targets).sum())
+            tokens.add(targets.equals(targets))
+            return
+        }
+        let device = targets.device
+        let isIgnored = targets.equals(Tensor([Int32(ignoredClass)], [1], device: device))
+        let all = outputs.crossEntropies(Tensor.select(isIgnored, Tensor([0] as [Int32], [1], device: device), targets))
+        let zero = Tensor(repeating: 0, [1], dtype: all.dtype, device: device)
+        losses.add(Tensor.select(isIgnored, zero, all).sum())
+        tokens.add(isIgnored.equals(Tensor([0] as [UInt8], [1], device: device)))
+    }
+
+    /// The mean cross-entropy per token in nats; NaN over none.
+    public var meanLoss: Double {
+        get throws { try losses.total / Double(tokens.values[1]) }
+    }
+
+    /// NaN over no tokens.
+    public var value: Double { get throws { exp(try meanLoss) } }
+
+    public mutating func reset() {
+        losses = BatchSums()
+        tokens.reset()
+    }
+}
+
+/// Sums of batches that stay on the device until they are asked for, and are added in Double.
+struct BatchSums {
+    private var pending: [Tensor] = []
+
+    mutating func add(_ sum: Tensor) { pending.append(sum.reshaped([1])) }
+
+    /// Waits for the device.
+    var total: Double {
+        get throws {
+            guard !pending.isEmpty else { return 0 }
+            return try Tensor.concatenated(pending, axis: 0).doubles().reduce(0, +)
+        }
+    }
+}
+
+/// How like reference translations a translation is (Papineni et al. 2002): the geometric mean of the shares of n-grams
+/// that a reference has too, times a penalty for brevity. In 0...1; it is often printed times 100.
+///
+/// Takes sentences as lists of tokens, words or numbers alike, and adds up a corpus; the results are those of sacreBLEU
+/// over the same tokens.
+///
+/// ```swift
+/// var bleu = BLEU<Substring>()
+/// bleu.update(hypothesis: "the cat sat".split(separator: " "), references: ["the cat sat down".split(separator: " ")])
+/// print(bleu.value)
+/// ```
+public struct BLEU<Token: Hashable & Sendable>: Sendable {
+    /// Largest n.
+    public let maximumOrder: Int
+    public let smoothing: BLEUSmoothing
+    /// Whether orders above the longest n-gram that there is are left out of the mean, which sentences need.
+    public let usesEffectiveOrder: Bool
+
+    /// Of each order, n-grams of the hypotheses that references have too, and all of them.
+    public private(set) var matches: [Int]
+    public private(set) var totals: [Int]
+    /// Tokens in all hypotheses, and in the reference of each that is nearest in length.
+    public private(set) var hypothesisLength = 0
+    public private(set) var referenceLength = 0
+
+    public init(maximumOrder: Int = 4, smoothing: BLEUSmoothing = .exponential, usesEffectiveOrder: Bool = false) {
+        require(maximumOrder > 0, "BLEU", "n-grams up to \(maximumOrder)")
+        self.maximumOrder = maximumOrder
+        self.smoothing = smoothing
+        self.usesEffectiveOrder = usesEffectiveOrder
+        matches = [Int](repeating: 0, count: maximumOrder)
+        totals = matches
+    }
+
+    /// Takes in one sentence.
+    /// - Parameter references: at least one.
+    public mutating func update(hypothesis: [Token], references: [[Token]]) {
+        require(!references.isEmpty, "BLEU", "a hypothesis without a reference")
+        hypothesisLength += hypothesis.count
+        // Of references equally near in length the shorter.
+        referenceLength += references.map(\.count).min {
+            (abs($0 - hypothesis.count), $0) < (abs($1 - hypothesis.count), $1)
+        }!
+        for order in 1...maximumOrder where order <= hypothesis.count {
+            var allowed: [ArraySlice<Token>: Int] = [:]
+            for reference in references {
+                allowed.merge(counts(reference, order), uniquingKeysWith: max)
+            }
+            for (gram, count) in counts(hypothesis, order) {
+                totals[order - 1] += count
+                matches[order - 1] += min(count, allowed[gram] ?? 0)
+            }
+        }
+    }
+
+    /// exp(1 - reference length / hypothesis length) where the hypotheses are shorter, else 1.
+    public var brevityPenalty: Double {
+        if hypothesisLength >= referenceLength { return 1 }
+        return hypothesisLength == 0 ? 0 : exp(1 - Double(referenceLength) / Double(hypothesisLength))
+    }
+
+    /// 0 where no token matches, or, without smoothing, no n-gram of some order.
+    public var value: Double {
+        guard matches.contains(where: { $0 > 0 }) else { return 0 }
+        var logarithms = 0.0
+        var orders = maximumOrder
+        var halving = 1.0
+        for order in 0..<maximumOrder {
+            var (match, total) = (Double(matches[order]), Double(totals[order]))
+            if case .add(let count) = smoothing, order > 0 { (match, total) = (match + count, total + count) }
+            if total == 0 {
+                if !usesEffectiveOrder { return 0 }
+                break
+            }
+            if usesEffectiveOrder { orders = order + 1 }
+            if match == 0 {
+                switch smoothing {
+                case .none, .add: break
+                case .floor(let value): match = value
+                case .exponential:
+                    halving *= 2
+                    match = 1 / halving
+                }
+            }
+            if match == 0 { return 0 }
+            logarithms += log(match / total)
+        }
+        return brevityPenalty * exp(logarithms / Double(orders))
+    }
+
+    public mutating func reset() {
+        self = BLEU(maximumOrder: maximumOrder, smoothing: smoothing, usesEffectiveOrder: usesEffectiveOrder)
+    }
+
+    /// The score of one sentence by itself.
+    public static func sentence(
+        hypothesis: [Token], references: [[Token]], maximumOrder: Int = 4, smoothing: BLEUSmoothing = .exponential
+    ) -> Double {
+        var bleu = BLEU(maximumOrder: maximumOrder, smoothing: smoothing, usesEffectiveOrder: true)
+        bleu.update(hypothesis: hypothesis, references: references)
+        return bleu.value
+    }
+
+    private func counts(_ tokens: [Token], _ order: Int) -> [ArraySlice<Token>: Int] {
+        guard tokens.count >= order else { return [:] }
+        return (0...tokens.count - order).reduce(into: [:]) { $0[tokens[$1..<$1 + order], default: 0] += 1 }
+    }
+}
+
+/// What stands in where no n-gram of an order matches (Chen and Cherry 2014, A Systematic Comparison of Smoothing
+/// Techniques for Sentence-Level BLEU).
+public enum BLEUSmoothing: Sendable, Equatable {
+    case none
+    /// A small number of matches (method 1).
+    case floor(Double)
+    /// As many matches and n-grams more in every order above 1 (method 2).
+    case add(Double)
+    /// ½ for the first such order, ¼ for the second, … (method 3, that of NIST).
+    case exponential
+}
