@@ -202,6 +202,7 @@ public protocol Backend: AnyObject, Sendable {
         _ step: RecurrentStep, outputGradient: TensorView, gatesGradient: TensorView, hiddenGradient: TensorView,
         cellGradient: TensorView?
     )
+
     // MARK: Layer normalisation (Ba, Kiros and Hinton 2016; about 0: Zhang and Sennrich 2019)
 
     /// Normalises each row: out = (x - μ) / √(σ² + ε) · scale + shift, with the row's mean μ and population variance σ²,

@@ -13,6 +13,11 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var device: DeviceOptions
     @Option(help: "Samples in a batch.")
     var batchSize = 1000
+    @Option(
+        help: ArgumentHelp(
+            "Write a page with the numbers and, for a classifier, its ROC, precision-recall and reliability curves.",
+            valueName: "FILE.html"))
+    var report: String?
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
     var json = false
 
@@ -23,99 +28,91 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
         let manifest = checkpoint.manifest
-        let (_, test, standardization) = try data.load(seed: manifest.training.seed, as: manifest)
-        try manifest.model.requireFit(test, "the model of \(checkpoint.path)", name: "--data")
+        let (_, whole, standardization) = try data.load(seed: manifest.training.seed, as: manifest)
+        try manifest.model.requireFit(whole, "the model of \(checkpoint.path)", name: "--data")
+        let test = whole.reshaped(manifest.model.sampleShape)
         let device = try device.chosen()
         let model = manifest.model.makeModel(device: device)
         try checkpoint.restore(model: model)
-        let evaluation = try Evaluation(
-            of: model, on: test.reshaped(manifest.model.sampleShape), batchSize: batchSize, device: device,
-            standardization: standardization)
-        let names = test.classNames
-        if let scores = evaluation.regression {
-            let line = RegressionLine(scores, loss: evaluation.loss, device: device.id)
-            try json ? printJSON(line) : printLine(line.text)
-        } else if json {
-            try printJSON(EvaluationLine(evaluation, names: names, samples: test.count, device: device.id))
-        } else {
-            try printLine(evaluation.text(names: names))
+        var output: EvaluationOutput
+        switch manifest.model.task {
+        case .classification:
+            let found = try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
+            output = EvaluationOutput(found, loss: found.logLoss ?? .nan, text: found.text, plots: found.plots)
+        case .regression:
+            let found = try RegressionReport(
+                of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
+            output = EvaluationOutput(found, loss: found.meanSquaredError ?? .nan, text: found.description, plots: [])
         }
+        output.classNames = test.classNames
+        output.device = device.id
+        if let report { try output.page(title: "\(test.name), \(checkpoint.path)").write(to: report) }
+        try json ? printJSON(output) : printLine(output.text)
     }
 }
 
-private struct RegressionLine: Encodable {
-    var event = "evaluation"
-    var loss: Double
-    var r2: Double
-    /// In the units of the data.
-    var rootMeanSquaredError: Double
-    var meanAbsoluteError: Double
-    var samples: Int
-    var device: String
+/// What an evaluation found: as one flat JSON object, as text, and as a page.
+private struct EvaluationOutput: Encodable {
+    private let found: any Encodable
+    private let loss: Double
+    let text: String
+    private let plots: [LinePlot]
+    var classNames: [String] = []
+    var device = ""
 
-    init(_ scores: RegressionScores, loss: Double, device: String) {
+    init(_ found: any Encodable, loss: Double, text: String, plots: [LinePlot]) {
+        self.found = found
         self.loss = loss
-        r2 = scores.r2
-        rootMeanSquaredError = scores.rootMeanSquaredError
-        meanAbsoluteError = scores.meanAbsoluteError
-        samples = scores.count
-        self.device = device
+        self.text = text
+        self.plots = plots
     }
 
-    var text: String {
-        String(
-            format: "R² %.4f  root mean squared error %.6g  mean absolute error %.6g  loss %.4f  samples %d", r2,
-            rootMeanSquaredError, meanAbsoluteError, loss, samples)
+    func page(title: String) -> Page {
+        Page(
+            title: title,
+            sections: plots.map { ($0.title, $0.svg) } + [("Scores", "<pre>\(escaped(text))</pre>")])
     }
-}
 
-private struct EvaluationLine: Encodable {
-    var event = "evaluation"
-    var loss: Double
-    var accuracy: Double
-    var samples: Int
-    var classNames: [String]
-    /// A row for each true class, a column for each predicted one.
-    var confusion: [[Int]]
-    var classes: [ClassScores]
-    var macro: ClassScores
-    var micro: ClassScores
-    var device: String
+    private enum Key: String, CodingKey { case event, loss, classNames, device }
 
-    init(_ evaluation: Evaluation, names: [String], samples: Int, device: String) {
-        let confusion = evaluation.confusion
-        loss = evaluation.loss
-        accuracy = evaluation.accuracy
-        self.samples = samples
-        classNames = names
-        self.confusion = (0..<confusion.classCount).map { truth in
-            (0..<confusion.classCount).map { confusion[truth, $0] }
-        }
-        classes = confusion.classes
-        macro = confusion.macro
-        micro = confusion.micro
-        self.device = device
+    func encode(to encoder: any Encoder) throws {
+        try found.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode("evaluation", forKey: .event)
+        if loss.isFinite { try container.encode(loss, forKey: .loss) }
+        if !classNames.isEmpty { try container.encode(classNames, forKey: .classNames) }
+        try container.encode(device, forKey: .device)
     }
 }
 
-extension Evaluation {
-    /// Loss, accuracy, the confusion matrix and the scores of each class, as tables.
-    fileprivate func text(names: [String]) -> String {
+extension ClassificationReport {
+    /// The numbers, and the confusion matrix where it fits a screen.
+    fileprivate var text: String {
+        let names = classes.map(\.name)
+        let head = String(format: "accuracy %.4f  loss %.4f  samples %d", accuracy, logLoss ?? .nan, samples)
+        guard names.count <= 20 else { return head + "\n\n" + description }
         let width = max(9, names.map(\.count).max() ?? 0) + 1
         func cell(_ text: String) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
-        func row(_ name: String, _ scores: ClassScores) -> String {
-            cell(name) + [scores.precision, scores.recall, scores.f1].map { cell(String(format: "%.4f", $0)) }.joined()
-                + cell("\(scores.support)")
-        }
-        var lines = [String(format: "accuracy %.4f  loss %.4f  samples %d", accuracy, loss, confusion.total), ""]
-        lines.append("confusion: a row for each true class, a column for each predicted one")
+        var lines = [head, "", "confusion: a row for each true class, a column for each predicted one"]
         lines.append(cell("") + names.map(cell).joined())
-        for truth in names.indices {
-            lines.append(cell(names[truth]) + names.indices.map { cell("\(confusion[truth, $0])") }.joined())
+        for (name, row) in zip(names, confusion) { lines.append(cell(name) + row.map { cell("\($0)") }.joined()) }
+        return (lines + ["", description]).joined(separator: "\n")
+    }
+
+    fileprivate var plots: [LinePlot] {
+        func lines(_ curves: [Curve]) -> [LinePlot.Line] {
+            curves.map { .init(name: $0.name, points: zip($0.x, $0.y).map { (x: $0, y: $1) }) }
         }
-        lines += ["", cell("class") + ["precision", "recall", "f1", "support"].map(cell).joined()]
-        for (name, scores) in zip(names, confusion.classes) { lines.append(row(name, scores)) }
-        lines += [row("macro", confusion.macro), row("micro", confusion.micro)]
-        return lines.joined(separator: "\n")
+        let filled = reliability.filter { $0.count > 0 }
+        return [
+            LinePlot(title: "ROC: true against false positive rate", lines: lines(rocCurves)),
+            LinePlot(title: "precision against recall", lines: lines(precisionRecallCurves)),
+            LinePlot(
+                title: "reliability: accuracy against confidence",
+                lines: [
+                    .init(name: "calibrated", points: [(x: 0, y: 0), (x: 1, y: 1)]),
+                    .init(name: "this model", points: filled.map { (x: $0.meanConfidence, y: $0.accuracy) }),
+                ]),
+        ]
     }
 }

@@ -81,7 +81,8 @@ struct TrainCommand: ParsableCommand {
             metricsPath: folder.metricsPath
         ).write(to: folder.reportPath)
         let result = TrainingResult(
-            testAccuracy: evaluation.regression == nil ? evaluation.accuracy : nil, testR2: evaluation.regression?.r2,
+            testAccuracy: evaluation.regression == nil ? evaluation.accuracy : nil,
+            testR2: evaluation.regression?.determination,
             testRMSE: evaluation.regression?.rootMeanSquaredError, testLoss: evaluation.loss,
             trainLoss: trainer.trainLoss,
             steps: trainer.progress.step, seconds: trainer.trainingSeconds,

@@ -68,6 +68,7 @@ static const char statistics_cl[] = {
     0};
 static const char recurrent_cl[] = {
 #embed "../../Kernels/recurrent.cl" suffix(,)
+    0};
 static const char attention_cl[] = {
 #embed "../../Kernels/attention.cl" suffix(,)
     0};

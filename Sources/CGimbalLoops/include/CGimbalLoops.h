@@ -122,6 +122,8 @@ struct gimbal_recurrent {
     const int32_t *lengths;
     ptrdiff_t length_stride;
     int32_t step;
+};
+
 struct gimbal_layer_norm {
     size_t width;
     /// NULL for 1 and 0.

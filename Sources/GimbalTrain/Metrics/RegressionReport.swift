@@ -27,14 +27,21 @@ public struct RegressionReport: Sendable, Codable, Equatable {
     }
 
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode.
+    /// - Parameter standardization: what was done to the targets, so that the scores come in their own units.
     /// - Throws: `GimbalError.invalidSetting` for a data set of classes, and what the device reports.
-    public init(of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current) throws {
+    public init(
+        of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
+        standardization: Standardization? = nil
+    ) throws {
         guard dataset.classCount == nil else {
             throw GimbalError.invalidSetting(
                 name: "data", reason: "\(dataset.name) has classes, not numbers to predict")
         }
         let all = try Collected.rows(of: model, on: dataset, batchSize: batchSize, device: device) { $0 }
-        self.init(RegressionScores(predictions: all.outputs, targets: all.targets, width: dataset.outputCount))
+        let restored = { (values: [Double]) in standardization?.restoringTargets(values) ?? values }
+        self.init(
+            RegressionScores(
+                predictions: restored(all.outputs), targets: restored(all.targets), width: dataset.outputCount))
     }
 }
 

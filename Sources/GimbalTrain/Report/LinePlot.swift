@@ -1,25 +1,38 @@
 import Foundation
 
 /// Lines over one axis, drawn as SVG.
-struct LinePlot {
-    struct Line {
+package struct LinePlot {
+    package struct Line {
         var name: String
         var points: [(x: Double, y: Double)]
+
+        package init(name: String, points: [(x: Double, y: Double)]) {
+            self.name = name
+            self.points = points
+        }
     }
 
-    var title: String
+    package let title: String
     /// Shows the vertical axis by powers of ten; values that are not positive are left out.
     var isLogarithmic = false
     var lines: [Line]
 
+    package init(title: String, isLogarithmic: Bool = false, lines: [Line]) {
+        self.title = title
+        self.isLogarithmic = isLogarithmic
+        self.lines = lines
+    }
+
     /// More points than this are thinned out to the mean of their neighbours.
     private static let pointLimit = 600
-    private static let colors = ["#1565c0", "#c62828", "#2e7d32"]
+    private static let colors = [
+        "#1565c0", "#c62828", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5d4037", "#ad1457", "#9e9d24", "#455a64",
+    ]
     private static let width = 860.0
     private static let height = 280.0
     private static let margin = (left: 70.0, right: 15.0, top: 30.0, bottom: 30.0)
 
-    var svg: String {
+    package var svg: String {
         let drawn = lines.map { line in
             Line(name: line.name, points: Self.thinned(line.points.filter { !isLogarithmic || $0.y > 0 }.map(scaled)))
         }
@@ -42,6 +55,11 @@ struct LinePlot {
                 - (value - low.y) / (high.y - low.y) * (Self.height - Self.margin.top - Self.margin.bottom)
         }
 
+        // Whole numbers, such as steps, are written out.
+        func label(_ value: Double) -> String {
+            String(format: high.x - low.x > 8 ? "%.0f" : "%.3g", value)
+        }
+
         var parts = ["<svg viewBox=\"0 0 860 280\" role=\"img\" aria-label=\"\(escaped(title))\" font-size=\"12\">"]
         for index in 0...4 {
             let value = low.y + (high.y - low.y) * Double(index) / 4
@@ -56,8 +74,8 @@ struct LinePlot {
             let value = low.x + (high.x - low.x) * Double(index) / 4
             parts.append(
                 String(
-                    format: "<text x=\"%.1f\" y=\"270\" text-anchor=\"middle\" fill=\"#55606e\">%.0f</text>", x(value),
-                    value))
+                    format: "<text x=\"%.1f\" y=\"270\" text-anchor=\"middle\" fill=\"#55606e\">%@</text>", x(value),
+                    label(value)))
         }
         for (index, line) in drawn.enumerated() {
             let color = Self.colors[index % Self.colors.count]
@@ -72,7 +90,7 @@ struct LinePlot {
                 }
             }
             parts.append(
-                "<text x=\"\(80 + 220 * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>")
+                "<text x=\"\(80 + min(220, 760 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>")
         }
         return parts.joined(separator: "\n") + "\n</svg>"
     }

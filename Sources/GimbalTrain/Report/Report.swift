@@ -48,23 +48,11 @@ public struct Report {
     }
 
     /// - Throws: `GimbalError.fileSystem`; an older report is then untouched.
-    public func write(to path: String) throws { try AtomicFile.write(html, to: path) }
+    public func write(to path: String) throws { try page.write(to: path) }
 
-    public var html: String {
-        """
-        <!DOCTYPE html>
-        <html lang="en"><head><meta charset="utf-8"><title>Gimbal run</title><style>
-        body { font: 15px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
-        h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem; border-bottom: 1px solid #d5dbe3 }
-        table { border-collapse: collapse } td, th { padding: .2rem .7rem; text-align: right }
-        th { font-weight: 600 } td.name, th.name { text-align: left }
-        pre { background: #f4f6f8; padding: .8rem; overflow-x: auto } svg { width: 100%; height: auto }
-        </style></head><body><h1>Gimbal run</h1>
-        \(sections.map { "<h2>\($0.title)</h2>\n\($0.body)" }.joined(separator: "\n"))
-        </body></html>
+    public var html: String { page.html }
 
-        """
-    }
+    private var page: Page { Page(title: "Gimbal run", sections: sections) }
 
     private static func result(
         _ evaluation: Evaluation, _ progress: TrainingProgress, data: String, device: DeviceDescription
@@ -75,7 +63,7 @@ public struct Report {
                 [("test accuracy", confusion.accuracy), ("macro F1", confusion.macro.f1)]
             case .values(let scores):
                 [
-                    ("test R²", scores.r2), ("root mean squared error", scores.rootMeanSquaredError),
+                    ("test R²", scores.determination), ("root mean squared error", scores.rootMeanSquaredError),
                     ("mean absolute error", scores.meanAbsoluteError),
                 ]
             }
@@ -136,10 +124,4 @@ private struct MetricsTable {
             return (x, y)
         }
     }
-}
-
-/// `text` with the characters that HTML gives a meaning.
-func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-        .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
 }

@@ -76,7 +76,7 @@ public struct EpochResult: Codable, Sendable, Equatable {
     public var testLoss: Double
     /// Of a classifier.
     public var testAccuracy: Double?
-    /// Of a regression: see `RegressionScores.r2`.
+    /// Of a regression: see `RegressionScores.determination`.
     public var testR2: Double?
 
     public init(epoch: Int, trainLoss: Double, testLoss: Double, _ scores: Evaluation.Scores) {
@@ -85,7 +85,7 @@ public struct EpochResult: Codable, Sendable, Equatable {
         self.testLoss = testLoss
         switch scores {
         case .classes(let confusion): testAccuracy = confusion.accuracy
-        case .values(let scores): testR2 = scores.r2
+        case .values(let scores): testR2 = scores.determination
         }
     }
 }

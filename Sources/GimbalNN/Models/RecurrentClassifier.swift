@@ -1,0 +1,38 @@
+/// A recurrent net over a sequence of feature rows, and a linear head on what it has come to at the last step.
+///
+/// Where the net reads in both directions, the head sees the last state of each: the forward one at the last step, the
+/// reverse one at the first.
+public final class RecurrentClassifier: Layer {
+    public let recurrent: RecurrentNet
+    public let dropout: Dropout
+    public let head: Linear
+
+    /// - Parameters:
+    ///   - recurrent: batch first.
+    ///   - classes: or numbers to be predicted.
+    ///   - dropout: before the head.
+    public init(
+        _ recurrent: RecurrentNet, classes: Int, dropout: Double = 0, generator: RandomGenerator = .current,
+        device: Device = .current
+    ) {
+        require(recurrent.isBatchFirst, "RecurrentClassifier", "needs a recurrent net that is batch first")
+        self.recurrent = recurrent
+        self.dropout = Dropout(dropout)
+        let features = recurrent.hiddenSize * (recurrent.isBidirectional ? 2 : 1)
+        head = Linear(features, classes, generator: generator, device: device)
+    }
+
+    /// - Parameter input: [batch, length, features], length > 0.
+    /// - Returns: [batch, classes].
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        let outputs = LayerPath.entering("recurrent") { recurrent(input) }
+        guard recurrent.isBidirectional else { return head(dropout(outputs.selecting(-1, axis: 1))) }
+        let size = recurrent.hiddenSize
+        let forward = outputs.selecting(-1, axis: 1).sliced(0..<size, axis: 1)
+        let reverse = outputs.selecting(0, axis: 1).sliced(size..<2 * size, axis: 1)
+        return head(dropout(.concatenated([forward, reverse], axis: 1)))
+    }
+
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { [head.weight.shape[0]] }
+    public var description: String { "RecurrentClassifier(\(recurrent), \(head))" }
+}
