@@ -8,6 +8,8 @@
 #include "row_loops.h"
 #include "batch_norm_loops.h"
 #include "optimizer_loops.h"
+#include "convolution_loops.h"
+#include "pooling_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
 #define CONVERSIONS(source, ...)                                                                                       \
@@ -65,5 +67,15 @@ const struct gimbal_loops LEVEL_TABLE = {
     .adam = adam,
     .statistics = statistics,
     .squared_deviations = squared_deviations,
+    .convolution_block = convolution_block,
+    .pack_kernel = pack_kernel,
+    .shifted_product = shifted_product,
+    .shifted_dots = shifted_dots,
+    .spread_plane = spread_plane,
+    .collect_plane = collect_plane,
+    .max_pool = max_pool,
+    .max_pool_gradient = max_pool_gradient,
+    .average_pool = average_pool,
+    .average_pool_gradient = average_pool_gradient,
 };
 #pragma clang diagnostic pop
