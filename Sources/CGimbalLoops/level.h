@@ -11,6 +11,8 @@
 #include "recurrent_loops.h"
 #include "layer_norm_loops.h"
 #include "attention_loops.h"
+#include "convolution_loops.h"
+#include "pooling_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
 #define CONVERSIONS(source, ...)                                                                                       \
@@ -74,5 +76,15 @@ const struct gimbal_loops LEVEL_TABLE = {
     .layer_norm_gradient = layer_norm_gradient,
     .attention_softmax = attention_softmax,
     .attention_softmax_gradient = attention_softmax_gradient,
+    .convolution_block = convolution_block,
+    .pack_kernel = pack_kernel,
+    .shifted_product = shifted_product,
+    .shifted_dots = shifted_dots,
+    .spread_plane = spread_plane,
+    .collect_plane = collect_plane,
+    .max_pool = max_pool,
+    .max_pool_gradient = max_pool_gradient,
+    .average_pool = average_pool,
+    .average_pool_gradient = average_pool_gradient,
 };
 #pragma clang diagnostic pop

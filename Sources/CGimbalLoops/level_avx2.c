@@ -7,6 +7,9 @@
 
 #define LEVEL_TABLE gimbal_loops_avx2
 #define LEVEL_NAME "avx2"
+// Registers: bytes of each, and how many sums fit into them.
+#define VECTOR_BYTES 32
+enum { convolution_rows = 4, dot_rows = 4, dot_columns = 2 };
 #include "level.h"
 
 #pragma clang attribute pop

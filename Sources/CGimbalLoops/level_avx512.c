@@ -7,6 +7,9 @@
 
 #define LEVEL_TABLE gimbal_loops_avx512
 #define LEVEL_NAME "avx512"
+// Registers: bytes of each, and how many sums fit into them.
+#define VECTOR_BYTES 64
+enum { convolution_rows = 8, dot_rows = 4, dot_columns = 6 };
 #include "level.h"
 
 #pragma clang attribute pop

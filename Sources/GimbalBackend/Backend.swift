@@ -234,6 +234,43 @@ public protocol Backend: AnyObject, Sendable {
     /// Gradient of `attentionSoftmax` for its scores, from its output `y`; with `isCausal`, gradients of keys after the
     /// query are not read. All contiguous; `out` may be `outputGradient`.
     func attentionSoftmaxGradient(_ y: TensorView, outputGradient: TensorView, isCausal: Bool, out: TensorView)
+    // MARK: Convolution; all views contiguous
+
+    /// out[n, o, p] = bias[o] + Σ weight[o, c, k] x[n, c, p · stride - padding + k · dilation] over the channels c of o's
+    /// group and the elements k of the kernel, with zeros outside of x. (LeCun et al. 1989, without flipping the kernel.)
+    /// - Parameters:
+    ///   - x: [batch, channels, one to three spatial axes...].
+    ///   - weight: [outputs, channels / groups, kernel...].
+    ///   - bias: [outputs].
+    ///   - out: [batch, outputs, spatial axes...], of `geometry.outputSizes`.
+    func convolution(
+        _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
+    )
+    /// Gradient of `convolution` for x, the transposed convolution: what every output gives back to the elements it
+    /// is a sum of. `out` has a shape from which `geometry` gives that of `outputGradient`.
+    func convolutionInputGradient(
+        _ outputGradient: TensorView, weight: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
+        accumulates: Bool
+    )
+    /// Gradient of `convolution` for its weight.
+    func convolutionWeightGradient(
+        _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
+        accumulates: Bool
+    )
+
+    // MARK: Pooling of [batch, channels, one to three spatial axes...]; all views contiguous
+
+    /// The largest element of each window, and where it lies; a NaN counts as the largest, and the first of equals is
+    /// taken.
+    /// - Parameter indices: int32, the shape of `out`: the element's place in its channel, row-major.
+    func maxPool(_ x: TensorView, _ geometry: PoolingGeometry, out: TensorView, indices: TensorView)
+    func maxPoolGradient(
+        _ outputGradient: TensorView, indices: TensorView, _ geometry: PoolingGeometry, out: TensorView)
+    /// The mean of each window.
+    /// - Parameter countsPadding: whether padding that a window covers counts as zeros, or not at all.
+    func averagePool(_ x: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
+    func averagePoolGradient(
+        _ outputGradient: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
 }
 
 extension Backend {

@@ -83,6 +83,21 @@ struct gimbal_batch_norm {
     float *mean, *inverse_deviation;
 };
 
+/// One channel of an image and its place on a grid, over three axes. Element i of an axis of the grid is element
+/// phase + i · stride of the image.
+struct gimbal_plane {
+    size_t image_size[3], grid_size[3], stride[3], phase[3];
+};
+
+/// The windows of a pooling operation on each of three axes: first and end positions, and the sizes that averages are
+/// divided by.
+struct gimbal_windows {
+    size_t input_size[3], output_size[3];
+    const int32_t *first[3], *end[3];
+    const float *divisor[3];
+    int32_t step[3];
+};
+
 struct gimbal_sgd {
     float learning_rate, momentum, dampening, weight_decay;
     bool is_nesterov, is_first_step;
@@ -217,6 +232,31 @@ struct gimbal_loops {
                               size_t last);
     void (*attention_softmax_gradient)(const struct gimbal_attention *, const float *y, const float *output_gradient,
                                        float *out, size_t first, size_t last);
+    // Convolution; see convolution_loops.h.
+    /// Positions are computed in multiples of this; grids must be readable so far.
+    size_t convolution_block;
+    /// Orders weight[m * row_stride + columns[k]] as `shifted_product` reads it.
+    void (*pack_kernel)(const float *weight, size_t row_stride, const ptrdiff_t *columns, size_t depth, size_t rows,
+                        float *packed);
+    /// out[m][p] = Σₖ weights[m][k] grid[offsets[k] + p].
+    void (*shifted_product)(const float *weights, const ptrdiff_t *offsets, size_t depth, size_t rows,
+                            const float *grid, float *out, size_t out_stride, size_t positions);
+    /// sums[m][k] += Σₚ y[m][p] grid[offsets[k] + p]; positions beyond the last of y hold zeros.
+    void (*shifted_dots)(const float *y, size_t y_stride, size_t rows, const ptrdiff_t *offsets, size_t depth,
+                         const float *grid, size_t positions, float *sums);
+    /// One channel of an image onto its place in a grid, zeros in the gaps.
+    void (*spread_plane)(const struct gimbal_plane *, const float *image, float *grid);
+    /// Positions first..<last of a grid, of which `grid` points to the first, back into an image.
+    void (*collect_plane)(const struct gimbal_plane *, const float *grid, size_t first, size_t last, float bias,
+                          bool accumulates, float *image);
+
+    // Pooling of contiguous planes.
+    void (*max_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out, int32_t *indices);
+    void (*max_pool_gradient)(const struct gimbal_windows *, const float *output_gradient, const int32_t *indices,
+                              size_t planes, float *out);
+    void (*average_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out);
+    void (*average_pool_gradient)(const struct gimbal_windows *, const float *output_gradient, size_t planes,
+                                  float *out);
 };
 
 /// The loops of the level called `name`, or NULL where this processor has it not.

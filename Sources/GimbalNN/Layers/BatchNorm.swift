@@ -1,8 +1,9 @@
-/// Batch normalisation of [batch, channels] or [batch, channels, length] (Ioffe and Szegedy 2015).
+/// Batch normalisation of [batch, channels, ...] (Ioffe and Szegedy 2015); `BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`
+/// fix the axes.
 ///
 /// In training, each channel is normalised by the mean and variance of the batch, which needs more than one value per
 /// channel; in evaluation, by running estimates of both.
-public final class BatchNorm1d: Layer, ModeDependent {
+public class BatchNorm: Layer, ModeDependent {
     /// γ, [channels]; nil without `isAffine`.
     public let weight: Parameter?
     /// β, [channels]; nil without `isAffine`.
@@ -19,6 +20,9 @@ public final class BatchNorm1d: Layer, ModeDependent {
     public let momentum: Double?
     public var isTraining = true
 
+    /// Numbers of axes that an input may have.
+    var ranks: ClosedRange<Int> { 2...5 }
+
     /// - Parameters:
     ///   - channels: size of the second axis.
     ///   - epsilon: added to the variance before its root is taken.
@@ -28,7 +32,7 @@ public final class BatchNorm1d: Layer, ModeDependent {
         _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = true,
         tracksRunningStatistics: Bool = true, device: Device = .current
     ) {
-        require(channels > 0, "BatchNorm1d", "needs a positive number of channels, not \(channels)")
+        require(channels > 0, "BatchNorm", "needs a positive number of channels, not \(channels)")
         self.channels = channels
         self.epsilon = epsilon
         self.momentum = momentum
@@ -41,8 +45,8 @@ public final class BatchNorm1d: Layer, ModeDependent {
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
         require(
-            (2...3).contains(input.rank) && input.shape[1] == channels, "BatchNorm1d",
-            "needs [batch, \(channels)] or [batch, \(channels), length], not \(input.shape)")
+            ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
+            "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
         let running = runningMean.flatMap { mean in runningVar.map { (mean: mean.value, variance: $0.value) } }
         if let running, !isTraining {
             return input.batchNormalized(
@@ -57,5 +61,20 @@ public final class BatchNorm1d: Layer, ModeDependent {
             momentum: momentum ?? 1 / Double(numBatchesTracked?.value ?? 1), epsilon: epsilon)
     }
 
-    public var description: String { "BatchNorm1d(\(channels))" }
+    public var description: String { "\(type(of: self))(\(channels))" }
+}
+
+/// Batch normalisation of [batch, channels] or [batch, channels, length].
+public final class BatchNorm1d: BatchNorm {
+    override var ranks: ClosedRange<Int> { 2...3 }
+}
+
+/// Batch normalisation of [batch, channels, height, width].
+public final class BatchNorm2d: BatchNorm {
+    override var ranks: ClosedRange<Int> { 4...4 }
+}
+
+/// Batch normalisation of [batch, channels, depth, height, width].
+public final class BatchNorm3d: BatchNorm {
+    override var ranks: ClosedRange<Int> { 5...5 }
 }

@@ -1,0 +1,92 @@
+// Pooling of [batch, channels, one to three spatial axes...].
+
+extension Tensor {
+    /// The largest element of each window, NaN if it holds one. The gradient goes to that element, the first of equals.
+    /// - Parameters:
+    ///   - kernel, stride, padding, dilation: one size for each spatial axis; the stride is the kernel unless given.
+    ///   - roundsUp: adds a last window that reaches over the end, if it begins before it.
+    public func maxPooled(
+        kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, roundsUp: Bool = false
+    ) -> Tensor {
+        maxPooled(
+            "maxPooled",
+            PoolingGeometry(
+                inputSizes: spatialSizes("maxPooled", kernel.count), kernel: kernel, stride: stride ?? kernel,
+                padding: padding ?? kernel.map { _ in 0 }, dilation: dilation ?? kernel.map { _ in 1 },
+                roundsUp: roundsUp))
+    }
+
+    /// The mean of each window.
+    /// - Parameters:
+    ///   - kernel, stride, padding: one size for each spatial axis; the stride is the kernel unless given.
+    ///   - countsPadding: whether padding counts as zeros, or not at all.
+    ///   - roundsUp: adds a last window that reaches over the end, if it begins before it.
+    public func averagePooled(
+        kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, countsPadding: Bool = true, roundsUp: Bool = false
+    ) -> Tensor {
+        averagePooled(
+            "averagePooled",
+            PoolingGeometry(
+                inputSizes: spatialSizes("averagePooled", kernel.count), kernel: kernel, stride: stride ?? kernel,
+                padding: padding ?? kernel.map { _ in 0 }, dilation: kernel.map { _ in 1 }, roundsUp: roundsUp),
+            countsPadding: countsPadding)
+    }
+
+    /// The largest element of each of `sizes` parts of every channel; part i of m on an axis of n is
+    /// ⌊i n / m⌋..<⌈(i + 1) n / m⌉.
+    public func adaptiveMaxPooled(to sizes: [Int]) -> Tensor {
+        let spatial = spatialSizes("adaptiveMaxPooled", sizes.count)
+        return maxPooled("adaptiveMaxPooled", PoolingGeometry(inputSizes: spatial, outputSizes: sizes))
+    }
+
+    /// The mean of each of `sizes` parts of every channel; part i of m on an axis of n is ⌊i n / m⌋..<⌈(i + 1) n / m⌉.
+    public func adaptiveAveragePooled(to sizes: [Int]) -> Tensor {
+        let spatial = spatialSizes("adaptiveAveragePooled", sizes.count)
+        if sizes.allSatisfy({ $0 == 1 }) { return mean([Int](2..<rank), keepsAxes: true) }
+        return averagePooled(
+            "adaptiveAveragePooled", PoolingGeometry(inputSizes: spatial, outputSizes: sizes), countsPadding: false)
+    }
+
+    private func spatialSizes(_ operation: String, _ axes: Int) -> [Int] {
+        require(
+            dtype.isFloatingPoint && rank == axes + 2, operation,
+            "needs real numbers [batch, channels, and \(axes) axes], not \(dtype) \(shape)")
+        return [Int](shape.sizes.dropFirst(2))
+    }
+
+    private func maxPooled(_ name: StaticString, _ geometry: PoolingGeometry) -> Tensor {
+        let source = contiguous()
+        let (x, original) = (source.detached(), shape)
+        let pooled = Shape([shape[0], shape[1]] + geometry.outputSizes)
+        let indices = Tensor.make(pooled, .int32, device, inputs: [source]) { _, _ in }
+        let result = Tensor.make(pooled, dtype, device, inputs: [source, indices]) { backend, out in
+            backend.maxPool(x.view, geometry, out: out, indices: indices.view)
+        }
+        return result.recorded(name, [source]) { outputGradient, inputs in
+            let arrived = outputGradient.contiguous()
+            inputs.add(
+                0,
+                Tensor.make(original, arrived.dtype, arrived.device, inputs: [arrived, indices]) { backend, out in
+                    backend.maxPoolGradient(arrived.view, indices: indices.view, geometry, out: out)
+                })
+        }
+    }
+
+    private func averagePooled(_ name: StaticString, _ geometry: PoolingGeometry, countsPadding: Bool) -> Tensor {
+        let source = contiguous()
+        let original = shape
+        return Tensor.operation(
+            name, [source], Shape([shape[0], shape[1]] + geometry.outputSizes),
+            forward: { backend, out in
+                backend.averagePool(source.view, geometry, countsPadding: countsPadding, out: out)
+            },
+            gradient: { outputGradient, inputs in
+                let arrived = outputGradient.contiguous()
+                inputs.add(
+                    0,
+                    Tensor.make(original, arrived.dtype, arrived.device, inputs: [arrived]) { backend, out in
+                        backend.averagePoolGradient(arrived.view, geometry, countsPadding: countsPadding, out: out)
+                    })
+            })
+    }
+}

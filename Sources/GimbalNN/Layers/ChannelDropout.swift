@@ -1,0 +1,95 @@
+// Dropping more than single elements: whole channels, whose neighbouring elements tell the same (Tompson et al. 2015), or
+// whole branches of a residual network (Huang et al. 2016).
+
+/// Drops whole channels of [batch, channels, axes...] at random in training, each scaled by 1 / (1 - probability) if kept;
+/// also called spatial dropout. `Dropout1d`, `Dropout2d` and `Dropout3d` fix the axes.
+public class ChannelDropout: Layer, ModeDependent {
+    /// Of dropping a channel.
+    public let probability: Double
+    public var isTraining = true
+    private let generator: RandomGenerator?
+    private let axes: Int
+
+    fileprivate init(axes: Int, _ probability: Double, _ generator: RandomGenerator?) {
+        require((0...1).contains(probability), "ChannelDropout", "a probability in [0, 1], not \(probability)")
+        self.axes = axes
+        self.probability = probability
+        self.generator = generator
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        require(
+            input.rank == axes + 2, "\(type(of: self))",
+            "needs [batch, channels, and \(axes) axes], not \(input.shape)")
+        return isTraining ? input.dropping(probability, keptAxes: [0, 1], generator) : input
+    }
+
+    public var description: String { "\(type(of: self))(\(probability))" }
+}
+
+/// Drops whole channels of [batch, channels, length].
+public final class Dropout1d: ChannelDropout {
+    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
+        super.init(axes: 1, probability, generator)
+    }
+}
+
+/// Drops whole channels of [batch, channels, height, width].
+public final class Dropout2d: ChannelDropout {
+    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
+        super.init(axes: 2, probability, generator)
+    }
+}
+
+/// Drops whole channels of [batch, channels, depth, height, width].
+public final class Dropout3d: ChannelDropout {
+    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
+        super.init(axes: 3, probability, generator)
+    }
+}
+
+/// Drops the whole of its input at random in training, so that of a residual block only the shortcut remains
+/// (Huang et al. 2016). What is kept is scaled by 1 / (1 - probability), so that evaluation needs no scaling.
+public final class StochasticDepth: Layer, ModeDependent {
+    /// What is dropped together.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// The whole batch.
+        case batch
+        /// Each example by itself.
+        case row
+    }
+
+    /// Of dropping.
+    public let probability: Double
+    public let mode: Mode
+    public var isTraining = true
+    private let generator: RandomGenerator?
+
+    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    public init(_ probability: Double, mode: Mode = .row, generator: RandomGenerator? = nil) {
+        require((0...1).contains(probability), "StochasticDepth", "a probability in [0, 1], not \(probability)")
+        self.probability = probability
+        self.mode = mode
+        self.generator = generator
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        isTraining ? input.dropping(probability, keptAxes: mode == .row ? [0] : [], generator) : input
+    }
+
+    public var description: String { "StochasticDepth(\(probability), mode: .\(mode.rawValue))" }
+}
+
+extension Tensor {
+    /// Drops or keeps all elements together that share their place on `keptAxes`.
+    fileprivate func dropping(_ probability: Double, keptAxes: [Int], _ generator: RandomGenerator?) -> Tensor {
+        if probability == 0 { return self }
+        if probability == 1 { return self * 0 }
+        let unit = shape.reducing(shape.indices.filter { !keptAxes.contains($0) })
+        let ones = Tensor(repeating: 1, unit, dtype: dtype, device: device)
+        return self * ones.droppedOut(probability: probability, generator: generator ?? .current)
+    }
+}

@@ -1,0 +1,171 @@
+/// Slides a kernel over [batch, channels, axes...] (LeCun et al. 1989); `Conv1d`, `Conv2d` and `Conv3d` fix the axes.
+public class Convolution: Layer {
+    /// [outputs, inputs / groups, kernel...].
+    public let weight: Parameter
+    /// [outputs].
+    public let bias: Parameter?
+    public let geometry: ConvolutionGeometry
+
+    init(
+        _ name: String, axes: Int, _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis,
+        stride: any SizePerAxis, padding: any SizePerAxis, dilation: any SizePerAxis, groups: Int, hasBias: Bool,
+        weightInitializer: Initializer?, biasInitializer: Initializer?, generator: RandomGenerator, device: Device
+    ) {
+        geometry = ConvolutionGeometry(
+            kernel: kernelSize.sizes(axes), stride: stride.sizes(axes), padding: padding.sizes(axes),
+            dilation: dilation.sizes(axes), groups: groups)
+        require(
+            inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, name,
+            "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
+        (weight, bias) = kernelParameters(
+            Shape([outputs, inputs / groups] + geometry.kernel), outputs: outputs, hasBias: hasBias,
+            weightInitializer, biasInitializer, generator, device)
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        input.convolved(weight: weight.value, bias: bias?.value, geometry)
+    }
+
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
+        guard let inputSizes, inputSizes.count == geometry.axes + 1 else { return nil }
+        return [weight.shape[0]] + geometry.outputSizes([Int](inputSizes.dropFirst()))
+    }
+
+    public var description: String {
+        "\(type(of: self))(\(weight.shape[1] * geometry.groups), \(weight.shape[0]), \(geometry.summary)"
+            + (bias == nil ? ", hasBias: false)" : ")")
+    }
+}
+
+/// A convolution over [batch, channels, length].
+public final class Conv1d: Convolution {
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
+        generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        super.init(
+            "Conv1d", axes: 1, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
+            dilation: dilation, groups: groups, hasBias: hasBias, weightInitializer: weightInitializer,
+            biasInitializer: biasInitializer, generator: generator, device: device)
+    }
+}
+
+/// A convolution over [batch, channels, height, width].
+///
+/// ```swift
+/// let layer = Conv2d(3, 16, kernelSize: 3, padding: 1)
+/// let y = layer(x)  // [64, 3, 32, 32] to [64, 16, 32, 32]
+/// ```
+public final class Conv2d: Convolution {
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - kernelSize, stride, padding, dilation: one number, or a list of height and width.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
+        generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        super.init(
+            "Conv2d", axes: 2, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
+            dilation: dilation, groups: groups, hasBias: hasBias, weightInitializer: weightInitializer,
+            biasInitializer: biasInitializer, generator: generator, device: device)
+    }
+}
+
+/// A convolution over [batch, channels, depth, height, width].
+public final class Conv3d: Convolution {
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
+        generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        super.init(
+            "Conv3d", axes: 3, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
+            dilation: dilation, groups: groups, hasBias: hasBias, weightInitializer: weightInitializer,
+            biasInitializer: biasInitializer, generator: generator, device: device)
+    }
+}
+
+/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks (Zeiler et al.
+/// 2010).
+public final class ConvTranspose2d: Layer {
+    /// [inputs, outputs / groups, height, width].
+    public let weight: Parameter
+    /// [outputs].
+    public let bias: Parameter?
+    public let geometry: ConvolutionGeometry
+    public let outputPadding: [Int]
+
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - outputPadding: added to the smallest size that a `Conv2d` would shrink to the input's.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
+    ///     layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
+        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
+        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        geometry = ConvolutionGeometry(
+            kernel: kernelSize.sizes(2), stride: stride.sizes(2), padding: padding.sizes(2),
+            dilation: dilation.sizes(2), groups: groups)
+        self.outputPadding = outputPadding.sizes(2)
+        require(
+            inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, "ConvTranspose2d",
+            "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
+        (weight, bias) = kernelParameters(
+            Shape([inputs, outputs / groups] + geometry.kernel), outputs: outputs, hasBias: hasBias,
+            weightInitializer, biasInitializer, generator, device)
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        input.transposedConvolved(
+            weight: weight.value, bias: bias?.value, geometry, outputPadding: outputPadding)
+    }
+
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
+        guard let inputSizes, inputSizes.count == 3 else { return nil }
+        return [weight.shape[1] * geometry.groups]
+            + geometry.transposedOutputSizes([Int](inputSizes.dropFirst()), outputPadding: outputPadding)
+    }
+
+    public var description: String {
+        "ConvTranspose2d(\(weight.shape[0]), \(weight.shape[1] * geometry.groups), \(geometry.summary)"
+            + (outputPadding.allSatisfy { $0 == 0 } ? "" : ", outputPadding: \(shortened(outputPadding))")
+            + (bias == nil ? ", hasBias: false)" : ")")
+    }
+}
+
+/// Weight and bias of a convolution. PyTorch's He initialisation with a = √5 comes to ±1/√fanIn.
+private func kernelParameters(
+    _ shape: Shape, outputs: Int, hasBias: Bool, _ weightInitializer: Initializer?, _ biasInitializer: Initializer?,
+    _ generator: RandomGenerator, _ device: Device
+) -> (weight: Parameter, bias: Parameter?) {
+    let bound = 1 / Double(shape.sizes.dropFirst().reduce(1, *)).squareRoot()
+    let standard = Initializer.uniform(low: -bound, high: bound)
+    let weight = Parameter((weightInitializer ?? standard).make(shape, generator: generator, device: device))
+    guard hasBias else { return (weight, nil) }
+    return (weight, Parameter((biasInitializer ?? standard).make([outputs], generator: generator, device: device)))
+}
+
+extension ConvolutionGeometry {
+    /// What differs from the defaults, for descriptions.
+    fileprivate var summary: String {
+        "kernelSize: \(shortened(kernel))" + (stride.allSatisfy { $0 == 1 } ? "" : ", stride: \(shortened(stride))")
+            + (padding.allSatisfy { $0 == 0 } ? "" : ", padding: \(shortened(padding))")
+            + (dilation.allSatisfy { $0 == 1 } ? "" : ", dilation: \(shortened(dilation))")
+            + (groups == 1 ? "" : ", groups: \(groups)")
+    }
+}

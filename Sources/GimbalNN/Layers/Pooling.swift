@@ -1,0 +1,184 @@
+// Pooling of [batch, channels, one to three spatial axes...]: layers without parameters, one implementation for each kind.
+
+/// The largest element of each window.
+public class MaxPool: Layer {
+    public let kernel: [Int]
+    public let stride: [Int]
+    public let padding: [Int]
+    public let dilation: [Int]
+    public let roundsUp: Bool
+
+    fileprivate init(
+        axes: Int, _ kernel: any SizePerAxis, _ stride: (any SizePerAxis)?, _ padding: any SizePerAxis,
+        _ dilation: any SizePerAxis, _ roundsUp: Bool
+    ) {
+        self.kernel = kernel.sizes(axes)
+        self.stride = (stride ?? kernel).sizes(axes)
+        self.padding = padding.sizes(axes)
+        self.dilation = dilation.sizes(axes)
+        self.roundsUp = roundsUp
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        input.maxPooled(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)
+    }
+
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
+        pooledSizes(inputSizes, axes: kernel.count) {
+            PoolingGeometry(
+                inputSizes: $0, kernel: kernel, stride: stride, padding: padding, dilation: dilation,
+                roundsUp: roundsUp)
+        }
+    }
+
+    public var description: String { poolingDescription("\(type(of: self))", kernel, stride, padding) }
+}
+
+/// The mean of each window.
+public class AvgPool: Layer {
+    public let kernel: [Int]
+    public let stride: [Int]
+    public let padding: [Int]
+    public let countsPadding: Bool
+    public let roundsUp: Bool
+
+    fileprivate init(
+        axes: Int, _ kernel: any SizePerAxis, _ stride: (any SizePerAxis)?, _ padding: any SizePerAxis,
+        _ countsPadding: Bool, _ roundsUp: Bool
+    ) {
+        self.kernel = kernel.sizes(axes)
+        self.stride = (stride ?? kernel).sizes(axes)
+        self.padding = padding.sizes(axes)
+        self.countsPadding = countsPadding
+        self.roundsUp = roundsUp
+    }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        input.averagePooled(
+            kernel: kernel, stride: stride, padding: padding, countsPadding: countsPadding, roundsUp: roundsUp)
+    }
+
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
+        pooledSizes(inputSizes, axes: kernel.count) {
+            PoolingGeometry(
+                inputSizes: $0, kernel: kernel, stride: stride, padding: padding, dilation: kernel.map { _ in 1 },
+                roundsUp: roundsUp)
+        }
+    }
+
+    public var description: String { poolingDescription("\(type(of: self))", kernel, stride, padding) }
+}
+
+/// The mean of each of a given number of parts of every channel, whatever its size.
+public class AdaptiveAvgPool: Layer {
+    public let sizes: [Int]
+
+    fileprivate init(axes: Int, _ sizes: any SizePerAxis) { self.sizes = sizes.sizes(axes) }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.adaptiveAveragePooled(to: sizes) }
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { $0.prefix(1) + sizes } }
+    public var description: String { "\(type(of: self))(\(shortened(sizes)))" }
+}
+
+/// The largest element of each of a given number of parts of every channel, whatever its size.
+public final class AdaptiveMaxPool2d: Layer {
+    public let sizes: [Int]
+
+    public init(_ sizes: any SizePerAxis) { self.sizes = sizes.sizes(2) }
+
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.adaptiveMaxPooled(to: sizes) }
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { $0.prefix(1) + sizes } }
+    public var description: String { "AdaptiveMaxPool2d(\(shortened(sizes)))" }
+}
+
+/// The mean of each channel: [batch, channels, axes...] to [batch, channels] (Lin et al. 2014).
+public final class GlobalAveragePool: Layer {
+    public init() {}
+    public func callAsFunction(_ input: Tensor) -> Tensor {
+        require(input.rank > 2, "GlobalAveragePool", "needs [batch, channels, axes...], not \(input.shape)")
+        return input.mean([Int](2..<input.rank))
+    }
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { [Int]($0.prefix(1)) } }
+}
+
+/// The largest element of each window of [batch, channels, length].
+public final class MaxPool1d: MaxPool {
+    /// - Parameters:
+    ///   - kernelSize, stride, padding, dilation: one number, or a list with one for each axis; the stride is the kernel's
+    ///     size unless given, and the padding at most half of it.
+    ///   - roundsUp: adds a last window that reaches over the end (PyTorch's `ceil_mode`).
+    public init(
+        kernelSize: any SizePerAxis, stride: (any SizePerAxis)? = nil, padding: any SizePerAxis = 0,
+        dilation: any SizePerAxis = 1, roundsUp: Bool = false
+    ) { super.init(axes: 1, kernelSize, stride, padding, dilation, roundsUp) }
+}
+
+/// The largest element of each window of [batch, channels, height, width].
+public final class MaxPool2d: MaxPool {
+    public init(
+        kernelSize: any SizePerAxis, stride: (any SizePerAxis)? = nil, padding: any SizePerAxis = 0,
+        dilation: any SizePerAxis = 1, roundsUp: Bool = false
+    ) { super.init(axes: 2, kernelSize, stride, padding, dilation, roundsUp) }
+}
+
+/// The largest element of each window of [batch, channels, depth, height, width].
+public final class MaxPool3d: MaxPool {
+    public init(
+        kernelSize: any SizePerAxis, stride: (any SizePerAxis)? = nil, padding: any SizePerAxis = 0,
+        dilation: any SizePerAxis = 1, roundsUp: Bool = false
+    ) { super.init(axes: 3, kernelSize, stride, padding, dilation, roundsUp) }
+}
+
+/// The mean of each window of [batch, channels, length].
+public final class AvgPool1d: AvgPool {
+    /// - Parameters:
+    ///   - kernelSize, stride, padding: one number, or a list with one for each axis; the stride is the kernel's size unless
+    ///     given, and the padding at most half of it.
+    ///   - countsPadding: whether padding counts as zeros, or not at all (PyTorch's `count_include_pad`).
+    ///   - roundsUp: adds a last window that reaches over the end (PyTorch's `ceil_mode`).
+    public init(
+        kernelSize: any SizePerAxis, stride: (any SizePerAxis)? = nil, padding: any SizePerAxis = 0,
+        countsPadding: Bool = true, roundsUp: Bool = false
+    ) { super.init(axes: 1, kernelSize, stride, padding, countsPadding, roundsUp) }
+}
+
+/// The mean of each window of [batch, channels, height, width].
+public final class AvgPool2d: AvgPool {
+    public init(
+        kernelSize: any SizePerAxis, stride: (any SizePerAxis)? = nil, padding: any SizePerAxis = 0,
+        countsPadding: Bool = true, roundsUp: Bool = false
+    ) { super.init(axes: 2, kernelSize, stride, padding, countsPadding, roundsUp) }
+}
+
+/// The mean of each window of [batch, channels, depth, height, width].
+public final class AvgPool3d: AvgPool {
+    public init(
+        kernelSize: any SizePerAxis, stride: (any SizePerAxis)? = nil, padding: any SizePerAxis = 0,
+        countsPadding: Bool = true, roundsUp: Bool = false
+    ) { super.init(axes: 3, kernelSize, stride, padding, countsPadding, roundsUp) }
+}
+
+/// The mean of each of `sizes` parts of [batch, channels, length].
+public final class AdaptiveAvgPool1d: AdaptiveAvgPool {
+    public init(_ sizes: any SizePerAxis) { super.init(axes: 1, sizes) }
+}
+
+/// The mean of each of `sizes` parts of [batch, channels, height, width].
+public final class AdaptiveAvgPool2d: AdaptiveAvgPool {
+    public init(_ sizes: any SizePerAxis) { super.init(axes: 2, sizes) }
+}
+
+/// The mean of each of `sizes` parts of [batch, channels, depth, height, width].
+public final class AdaptiveAvgPool3d: AdaptiveAvgPool {
+    public init(_ sizes: any SizePerAxis) { super.init(axes: 3, sizes) }
+}
+
+private func pooledSizes(_ inputSizes: [Int]?, axes: Int, _ geometry: ([Int]) -> PoolingGeometry) -> [Int]? {
+    guard let inputSizes, inputSizes.count == axes + 1 else { return nil }
+    return inputSizes.prefix(1) + geometry([Int](inputSizes.dropFirst())).outputSizes
+}
+
+private func poolingDescription(_ name: String, _ kernel: [Int], _ stride: [Int], _ padding: [Int]) -> String {
+    name + "(kernelSize: \(shortened(kernel))" + (stride == kernel ? "" : ", stride: \(shortened(stride))")
+        + (padding.allSatisfy { $0 == 0 } ? ")" : ", padding: \(shortened(padding)))")
+}
