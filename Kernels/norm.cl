@@ -4,8 +4,13 @@
 //   finish_norm  norm = (Σ shares)^(1/p), max for p = ∞
 //   clip         x ← x · min(1, max_norm / (norm + 10⁻⁶)), the norm read from device memory so that the host need not
 //   wait
+//   segment_norms   out[s] = (Σ |x|ᵖ)^(1/p) over segment s of x, max |x| for p = ∞
+//   scale_segments  x ← x · factors[s] over segment s of x
 //
-// Work-group: LANES * SLOTS work-items with SLOTS = 1, a slice or all shares to a group; clip: 256, four elements each.
+// A segment is two int32: where it starts in x, and its length.
+//
+// Work-group: LANES * SLOTS work-items with SLOTS = 1, a slice or all shares to a group; clip: 256, four elements each. Of segments, LANES
+// work-items share one, and SLOTS make a group.
 //
 //   NORM_KIND  1: p = 1, 2: p = 2, 3: p = ∞, 0: any other p, given as an argument. Default 2.
 //   ALIGNED    1 where x is 16-byte aligned. Default 0.
@@ -117,4 +122,47 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void clip(
     }
 #endif
     for (COUNT i = first; i < first + 4 && i < count; i++) x[i] *= factor;
+}
+
+/// Elements that a lane sums up on their own, so that no chain of additions gets long.
+#define SEGMENT_BLOCK 1024
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void segment_norms(
+    __global const float *x, const ulong x_offset, __global const int *segments, const ulong segments_offset,
+    __global float *out, const ulong out_offset, const float p, const COUNT count) {
+    const COUNT segment = (COUNT)get_group_id(0) * SLOTS + SLOT;
+    TERM sum = (TERM)(0.0f);
+    if (segment < count) {
+        segments += segments_offset + 2 * (ulong)segment;
+        x += x_offset + segments[0];
+        const int length = segments[1];
+        for (int start = LANE; start < length; start += SEGMENT_BLOCK * LANES) {
+            TERM part = (TERM)(0.0f);
+            const int end = length - start > SEGMENT_BLOCK * LANES ? start + SEGMENT_BLOCK * LANES : length;
+            for (int i = start; i < end; i += LANES) {
+                const TERM value = POWER(x[i]);
+                part = COMBINE(part, value);
+            }
+            sum = COMBINE(sum, part);
+        }
+    }
+#if LANES > 1
+    __local TERM parts[GROUP_SIZE];
+    parts[get_local_id(0)] = sum;
+    FOLD_LANES(parts, COMBINE)
+    sum = parts[get_local_id(0)];
+#endif
+    if (LANE == 0 && segment < count) out[out_offset + segment] = ROOT(sum);
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void scale_segments(
+    __global float *x, const ulong x_offset, __global const int *segments, const ulong segments_offset,
+    __global const float *factors, const ulong factors_offset, const COUNT count) {
+    const COUNT segment = (COUNT)get_group_id(0) * SLOTS + SLOT;
+    if (segment >= count) return;
+    segments += segments_offset + 2 * (ulong)segment;
+    x += x_offset + segments[0];
+    const float factor = factors[factors_offset + segment];
+    const int length = segments[1];
+    for (int i = LANE; i < length; i += LANES) x[i] *= factor;
 }

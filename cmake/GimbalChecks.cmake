@@ -1,7 +1,8 @@
 # What ctest runs: every kernel file compiles with its default macros, and the command answers.
 
 # The texts that the host puts in front of kernels; a file that needs only some of them bears the others.
-set(prelude common.cl functions.cl elementwise.h random_functions.cl philox.h gemm_output.cl)
+set(prelude common.cl functions.cl elementwise.h random_functions.cl philox.h gemm_output.cl optimizer_functions.cl
+    optimizers.h)
 list(TRANSFORM prelude PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/Kernels/)
 
 add_executable(check_kernel cmake/check_kernel.c)

@@ -66,8 +66,11 @@ const struct gimbal_loops LEVEL_TABLE = {
     .power_sum = power_sum,
     .multiply = multiply,
     .add = add,
-    .sgd = sgd,
-    .adam = adam,
+    .step = {
+#define OPTIMIZER(name, states, body) step_##name,
+#include "../../Kernels/optimizers.h"
+#undef OPTIMIZER
+    },
     .statistics = statistics,
     .squared_deviations = squared_deviations,
     .recurrent_cell = recurrent_cell,

@@ -17,12 +17,22 @@ static const char *const binary_names[] = {
 #undef BINARY
 };
 
+static const char *const optimizer_names[] = {
+#define OPTIMIZER(name, states, body) #name,
+#include "../../Kernels/optimizers.h"
+#undef OPTIMIZER
+};
+
 const char *gimbal_unary_name(int position) {
     return position >= 0 && position < gimbal_unary_count ? unary_names[position] : NULL;
 }
 
 const char *gimbal_binary_name(int position) {
     return position >= 0 && position < gimbal_binary_count ? binary_names[position] : NULL;
+}
+
+const char *gimbal_optimizer_name(int position) {
+    return position >= 0 && position < gimbal_optimizer_count ? optimizer_names[position] : NULL;
 }
 
 const struct gimbal_loops *gimbal_loops_named(const char *name) {

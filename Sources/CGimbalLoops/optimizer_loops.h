@@ -9,36 +9,22 @@ static void add(float *out, const float *x, size_t count) {
     for (size_t i = 0; i < count; i++) out[i] += x[i];
 }
 
-static void sgd(const struct gimbal_sgd *s, float *weights, const float *gradient, float *velocity, size_t count) {
-    float rate = s->learning_rate, momentum = s->momentum, fresh = 1.0f - s->dampening, decay = s->weight_decay;
-    bool is_first = s->is_first_step, is_nesterov = s->is_nesterov;
-    if (!velocity) {
-#pragma clang loop vectorize(assume_safety)
-        for (size_t i = 0; i < count; i++) weights[i] -= rate * (gradient[i] + decay * weights[i]);
-        return;
+// `states` is a number in the source: what belongs to more states than a rule has is left out.
+#define OPTIMIZER(name, states, body)                                                                                  \
+    static void step_##name(const struct gimbal_optimizer *settings, float *weights, const float *gradients,           \
+                            float *first, float *second, float *third, size_t count) {                                 \
+        const struct gimbal_optimizer c = *settings;                                                                   \
+        (void)first, (void)second, (void)third;                                                                        \
+        _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++) {                            \
+            float w = weights[i] * c.shrinkage, g = gradients[i] + c.weightDecay * w;                                  \
+            float p = states > 0 ? first[i] : 0.0f, q = states > 1 ? second[i] : 0.0f, r = states > 2 ? third[i] : 0.0f; \
+            (void)p, (void)q, (void)r;                                                                                 \
+            body                                                                                                       \
+            weights[i] = w;                                                                                            \
+            if (states > 0) first[i] = p;                                                                              \
+            if (states > 1) second[i] = q;                                                                             \
+            if (states > 2) third[i] = r;                                                                              \
+        }                                                                                                              \
     }
-#pragma clang loop vectorize(assume_safety)
-    for (size_t i = 0; i < count; i++) {
-        float g = gradient[i] + decay * weights[i];
-        // Selected, not multiplied by 0: on the first step the buffer may hold anything, NaN included.
-        float old = velocity[i];
-        float v = is_first ? g : momentum * old + fresh * g;
-        velocity[i] = v;
-        weights[i] -= rate * (is_nesterov ? g + momentum * v : v);
-    }
-}
-
-static void adam(const struct gimbal_adam *s, float *weights, const float *gradient, float *first, float *second,
-                 size_t count) {
-    struct gimbal_adam a = *s;
-#pragma clang loop vectorize(assume_safety)
-    for (size_t i = 0; i < count; i++) {
-        float w = weights[i] * a.shrinking;
-        float g = gradient[i] + a.weight_decay * w;
-        float m = a.beta1 * first[i] + a.one_minus_beta1 * g;
-        float v = a.beta2 * second[i] + a.one_minus_beta2 * g * g;
-        first[i] = m;
-        second[i] = v;
-        weights[i] = w - a.step_size * m / (__builtin_elementwise_sqrt(v * a.second_correction) + a.epsilon);
-    }
-}
+#include "../../Kernels/optimizers.h"
+#undef OPTIMIZER

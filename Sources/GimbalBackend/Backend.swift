@@ -157,18 +157,6 @@ public protocol Backend: AnyObject, Sendable {
     /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device.
     func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double)
 
-    // MARK: Optimizer steps over whole arenas; all views contiguous and of one size
-
-    /// g ← gradient + weightDecay · w; with momentum, v ← momentum · v + (1 - dampening) g (v ← g on the first step) and
-    /// g ← v, or g + momentum · v with Nesterov; w ← w - learningRate · g. (Sutskever et al. 2013, as PyTorch has it.)
-    func sgdStep(_ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings)
-    /// m ← β₁m + (1 - β₁)g, v ← β₂v + (1 - β₂)g², w ← w - learningRate · m̂ / (√v̂ + ε) with m̂ = m / (1 - β₁ᵗ) and
-    /// v̂ = v / (1 - β₂ᵗ). (Kingma and Ba 2015; decoupled decay Loshchilov and Hutter 2019.)
-    func adamStep(
-        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
-        _ settings: AdamSettings
-    )
-
     // MARK: Health
 
     /// Fills one row of `Statistic` columns for each segment. Over a segment without finite elements, mean, deviation and
@@ -271,6 +259,33 @@ public protocol Backend: AnyObject, Sendable {
     func averagePool(_ x: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
     func averagePoolGradient(
         _ outputGradient: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
+    // MARK: Optimizer steps over whole arenas
+
+    /// One step of an optimizer; `OptimizerStep.Rule` has the formulas. All views but `condition` are contiguous and of
+    /// one size.
+    /// - Parameters:
+    ///   - gradient: read only.
+    ///   - states: as many as the rule has, in the order of its formula.
+    ///   - condition: one real element on the device; where it is 0, weights and states stay as they are.
+    func optimizerStep(
+        _ step: OptimizerStep, weights: TensorView, gradient: TensorView, states: [TensorView], condition: TensorView?
+    )
+
+    // MARK: Stretches of an arena
+
+    /// out[s] = (Σ |x|ᵖ)^(1/p) over segment s, max |x| for p = ∞; NaN if any element of the segment is NaN.
+    /// - Parameters:
+    ///   - x: contiguous.
+    ///   - segments: int32 [count, 2], contiguous: start and length in elements of `x`.
+    ///   - p: > 0.
+    ///   - out: contiguous [count].
+    func segmentNorms(_ x: TensorView, segments: TensorView, p: Double, out: TensorView)
+    /// x ← x · factors[s] over segment s. Segments do not overlap.
+    /// - Parameters:
+    ///   - x: contiguous.
+    ///   - segments: as for `segmentNorms`.
+    ///   - factors: contiguous [count].
+    func scaleSegments(_ x: TensorView, segments: TensorView, by factors: TensorView)
 }
 
 extension Backend {

@@ -73,4 +73,28 @@ public final class ErrorLatch: Sendable {
         }
         if let error { throw error }
     }
+
+    // MARK: Checks
+
+    private let checks = Lock<[@Sendable () throws -> Void]>([])
+
+    /// Has `check` called once, when the host has next waited for the device and reading costs nothing. What it throws is
+    /// thrown by the call that waited.
+    public func whenWaited(_ check: @escaping @Sendable () throws -> Void) {
+        checks.withLock { $0.append(check) }
+    }
+
+    /// Runs the checks that are due. Backends call this when they have waited, at the end of `download` and `synchronize`.
+    public func runChecks() throws {
+        // Taken out first: a check reads from the device, and so comes here again.
+        let due = checks.withLock { checks in
+            defer { checks = [] }
+            return checks
+        }
+        var first: (any Error)?
+        for check in due {
+            do { try check() } catch { first = first ?? error }
+        }
+        if let first { throw first }
+    }
 }

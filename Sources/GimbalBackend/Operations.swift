@@ -126,55 +126,6 @@ public struct RandomState: Sendable, Hashable, Codable {
     }
 }
 
-/// Settings of one stochastic gradient descent step; see `Backend.sgdStep`.
-public struct SGDSettings: Sendable, Hashable {
-    public var learningRate: Double
-    public var momentum: Double
-    public var dampening: Double
-    public var weightDecay: Double
-    public var isNesterov: Bool
-    /// The first step sets the momentum buffer to the gradient instead of blending into it.
-    public var isFirstStep: Bool
-
-    public init(
-        learningRate: Double, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
-        isNesterov: Bool = false, isFirstStep: Bool = false
-    ) {
-        self.learningRate = learningRate
-        self.momentum = momentum
-        self.dampening = dampening
-        self.weightDecay = weightDecay
-        self.isNesterov = isNesterov
-        self.isFirstStep = isFirstStep
-    }
-}
-
-/// Settings of one Adam step; see `Backend.adamStep`.
-public struct AdamSettings: Sendable, Hashable {
-    public var learningRate: Double
-    public var beta1: Double
-    public var beta2: Double
-    public var epsilon: Double
-    public var weightDecay: Double
-    /// Shrinks the weights directly (AdamW) instead of adding the decay to the gradient (Adam).
-    public var decouplesWeightDecay: Bool
-    /// Counted from 1, for the bias corrections.
-    public var step: Int
-
-    public init(
-        learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
-        weightDecay: Double = 0, decouplesWeightDecay: Bool = false, step: Int
-    ) {
-        self.learningRate = learningRate
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.epsilon = epsilon
-        self.weightDecay = weightDecay
-        self.decouplesWeightDecay = decouplesWeightDecay
-        self.step = step
-    }
-}
-
 /// The columns that `Backend.statistics` writes for each segment, in this order.
 public enum Statistic: Int, Sendable, CaseIterable {
     // Over the finite elements:

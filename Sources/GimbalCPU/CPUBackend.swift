@@ -25,6 +25,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     private let integerLoops: [gimbal_inner?]
     private let conversionLoops: [gimbal_inner]
     let selectLoops: [gimbal_inner]
+    private let stepLoops: [gimbal_step]
 
     /// - Parameters:
     ///   - threads: how many threads share the work, the caller's among them. By default `GIMBAL_THREADS`, or as many as
@@ -43,6 +44,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         func table<Table>(_ table: Table) -> [gimbal_inner] {
             withUnsafeBytes(of: table) { Array($0.bindMemory(to: gimbal_inner?.self)).map { $0! } }
         }
+        let steps = withUnsafeBytes(of: loops.step) { Array($0.bindMemory(to: gimbal_step?.self)).map { $0! } }
+        stepLoops = byKind(OptimizerStep.Rule.self, gimbal_optimizer_name).map { steps[$0] }
         let unary = table(loops.unary)
         unaryLoops = byKind(UnaryOperation.Kind.self, gimbal_unary_name).map { unary[$0] }
         let binary = table(loops.binary)
@@ -75,9 +78,13 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         try errors.throwIfSet()
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         base.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
+        try errors.runChecks()
     }
 
-    public func synchronize() throws { try errors.throwIfSet() }
+    public func synchronize() throws {
+        try errors.throwIfSet()
+        try errors.runChecks()
+    }
 
     public var memoryUsage: MemoryUsage { memory.usage }
 
@@ -87,6 +94,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
     func loop(_ kind: UnaryOperation.Kind) -> gimbal_inner { unaryLoops[ordinal(kind)] }
     func loop(_ kind: BinaryOperation.Kind) -> gimbal_inner { binaryLoops[ordinal(kind)] }
+    func loop(_ rule: OptimizerStep.Rule) -> gimbal_step { stepLoops[ordinal(rule)] }
     /// The loop over int32, for arithmetic and comparisons.
     func integerLoop(_ kind: BinaryOperation.Kind) -> gimbal_inner? { integerLoops[ordinal(kind)] }
     func conversionLoop(_ source: DType, _ target: DType) -> gimbal_inner {

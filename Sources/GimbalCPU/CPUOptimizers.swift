@@ -39,39 +39,22 @@ extension CPUBackend {
         }
     }
 
-    public func sgdStep(
-        _ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings
+    public func optimizerStep(
+        _ step: OptimizerStep, weights: TensorView, gradient: TensorView, states: [TensorView], condition: TensorView?
     ) {
-        let step = gimbal_sgd(
-            learning_rate: Float(settings.learningRate), momentum: Float(settings.momentum),
-            dampening: Float(settings.dampening), weight_decay: Float(settings.weightDecay),
-            is_nesterov: settings.isNesterov, is_first_step: settings.isFirstStep)
-        updating([weights] + (velocity.map { [$0] } ?? []), gradient) { states, gradient, range in
-            var step = step
-            loops.sgd(
-                &step, states[0].floats + range.lowerBound, gradient.floats + range.lowerBound,
-                states.count > 1 ? states[1].floats + range.lowerBound : nil, range.count)
-        }
-    }
-
-    public func adamStep(
-        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
-        _ settings: AdamSettings
-    ) {
-        let corrections = settings.biasCorrections
-        let decouples = settings.decouplesWeightDecay
-        let step = gimbal_adam(
-            beta1: Float(settings.beta1), beta2: Float(settings.beta2), one_minus_beta1: Float(1 - settings.beta1),
-            one_minus_beta2: Float(1 - settings.beta2), weight_decay: decouples ? 0 : Float(settings.weightDecay),
-            shrinking: decouples ? Float(1 - settings.learningRate * settings.weightDecay) : 1,
-            step_size: Float(settings.learningRate / corrections.first),
-            second_correction: Float(1 / corrections.second), epsilon: Float(settings.epsilon))
-        updating([weights, firstMoment, secondMoment], gradient) { states, gradient, range in
-            var step = step
-            let start = range.lowerBound
-            loops.adam(
-                &step, states[0].floats + start, gradient.floats + start, states[1].floats + start,
-                states[2].floats + start, range.count)
+        let loop = loop(step.rule)
+        let settings = gimbal_optimizer(
+            rate: Float(step.rate), weightDecay: Float(step.weightDecay), shrinkage: Float(step.shrinkage),
+            beta1: Float(step.beta1), blend1: Float(step.blend1), beta2: Float(step.beta2), blend2: Float(step.blend2),
+            epsilon: Float(step.epsilon), correction2: Float(step.correction2),
+            gradientRate: Float(step.gradientRate), directionDecay: Float(step.directionDecay))
+        updating([weights] + states, gradient, condition) { arenas, gradient, range in
+            var settings = settings
+            func start(_ index: Int) -> UnsafeMutablePointer<Float>? {
+                index < arenas.count ? arenas[index].floats + range.lowerBound : nil
+            }
+            loop(
+                &settings, start(0), gradient.floats + range.lowerBound, start(1), start(2), start(3), range.count)
         }
     }
 
@@ -127,11 +110,14 @@ extension CPUBackend {
         }
     }
 
-    /// Updates `states` in place, by way of temporary float32 memory where they are of another type.
+    /// Updates `states` in place, by way of temporary float32 memory where they are of another type; not at all where
+    /// `condition` is 0.
     private func updating(
-        _ states: [TensorView], _ gradient: TensorView, _ body: ([TensorView], TensorView, Range<Int>) -> Void
+        _ states: [TensorView], _ gradient: TensorView, _ condition: TensorView?,
+        _ body: ([TensorView], TensorView, Range<Int>) -> Void
     ) {
         reportingErrors {
+            if let condition, try converted(condition, to: .float32).floats.pointee == 0 { return }
             let gradient = try converted(gradient, to: .float32)
             let floats = try states.map { try converted($0, to: .float32) }
             divide(gradient.elementCount, grain: grain / 2, alignment: 16) { body(floats, gradient, $0) }

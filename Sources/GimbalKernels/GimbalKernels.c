@@ -48,6 +48,12 @@ static const char norm_cl[] = {
 static const char optimizer_cl[] = {
 #embed "../../Kernels/optimizer.cl" suffix(,)
     0};
+static const char optimizer_functions_cl[] = {
+#embed "../../Kernels/optimizer_functions.cl" suffix(,)
+    0};
+static const char optimizers_h[] = {
+#embed "../../Kernels/optimizers.h" suffix(,)
+    0};
 static const char philox_h[] = {
 #embed "../../Kernels/philox.h" suffix(,)
     0};
@@ -92,6 +98,8 @@ static const struct GimbalKernelSource table[] = {
     {"index.cl", index_cl},
     {"norm.cl", norm_cl},
     {"optimizer.cl", optimizer_cl},
+    {"optimizer_functions.cl", optimizer_functions_cl},
+    {"optimizers.h", optimizers_h},
     {"philox.h", philox_h},
     {"random.cl", random_cl},
     {"random_functions.cl", random_functions_cl},

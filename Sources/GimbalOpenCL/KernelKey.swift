@@ -23,7 +23,10 @@ enum KernelName: String, Sendable {
     case scatterAdd = "scatter_add"
     case normShares = "norm_shares"
     case finishNorm = "finish_norm"
-    case clip, sgd, adam
+    case clip
+    case optimizerStep = "optimizer_step"
+    case segmentNorms = "segment_norms"
+    case scaleSegments = "scale_segments"
     case statisticsShares = "statistics_shares"
     case finishStatistics = "finish_statistics"
     case recurrentCell = "recurrent_cell"
@@ -51,8 +54,8 @@ enum KernelName: String, Sendable {
             ["common.cl", "batch_norm.cl"]
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
-        case .normShares, .finishNorm, .clip: ["common.cl", "norm.cl"]
-        case .sgd, .adam: ["common.cl", "optimizer.cl"]
+        case .normShares, .finishNorm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
@@ -96,10 +99,9 @@ enum KernelMacro: String, Sendable {
     case shiftGradient = "SHIFT_GRADIENT"
     case normKind = "NORM_KIND"
     case aligned = "ALIGNED"
-    case hasVelocity = "HAS_VELOCITY"
-    case isNesterov = "IS_NESTEROV"
-    case isFirstStep = "IS_FIRST_STEP"
-    case decoupled = "DECOUPLED"
+    case rule = "RULE"
+    case states = "STATES"
+    case conditional = "CONDITIONAL"
     case lanes = "LANES"
     case slots = "SLOTS"
     case lanesFirst = "LANES_FIRST"
@@ -129,6 +131,7 @@ struct KernelKey: Hashable, Sendable {
         case unary(KernelMacro, UnaryOperation.Kind)
         case binary(KernelMacro, BinaryOperation.Kind)
         case integer(KernelMacro, BinaryOperation.Kind)
+        case rule(KernelMacro, OptimizerStep.Rule)
 
         /// The compiler option, such as `-DRANK=2`.
         var option: String {
@@ -139,6 +142,7 @@ struct KernelKey: Hashable, Sendable {
             case .unary(let macro, let value): "-D\(macro.rawValue)=unary_\(value.rawValue)"
             case .binary(let macro, let value): "-D\(macro.rawValue)=binary_\(value.rawValue)"
             case .integer(let macro, let value): "-D\(macro.rawValue)=integer_\(value.rawValue)"
+            case .rule(let macro, let value): "-D\(macro.rawValue)=step_\(value.rawValue)"
             }
         }
     }

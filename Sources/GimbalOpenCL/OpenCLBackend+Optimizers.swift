@@ -44,52 +44,22 @@ extension OpenCLBackend {
 
     // MARK: Steps
 
-    public func sgdStep(
-        _ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings
+    public func optimizerStep(
+        _ step: OptimizerStep, weights: TensorView, gradient: TensorView, states: [TensorView], condition: TensorView?
     ) {
-        let arenas = [weights, gradient] + [velocity].compactMap { $0 }
-        guard areFloat32("sgdStep", arenas) else { return }
+        let arenas = [weights, gradient] + states
+        guard areFloat32("optimizerStep", arenas + [condition].compactMap { $0 }) else { return }
         let isWide = needsWideIndex(arenas)
         let key = KernelKey(
-            .sgd,
+            .optimizerStep,
             [
-                .flag(.aligned, arenas.allSatisfy(\.isAligned)), .flag(.hasVelocity, velocity != nil),
-                .flag(.isNesterov, settings.isNesterov), .flag(.isFirstStep, settings.isFirstStep),
-                .flag(.wideIndex, isWide),
+                .rule(.rule, step.rule), .number(.states, states.count), .flag(.conditional, condition != nil),
+                .flag(.aligned, arenas.allSatisfy(\.isAligned)), .flag(.wideIndex, isWide),
             ])
         launch(
             key, count: (weights.elementCount + 3) / 4,
-            arenas.map { .view($0) } + [
-                .floats([settings.learningRate, settings.momentum, 1 - settings.dampening, settings.weightDecay]),
-                .index(weights.elementCount, isWide: isWide),
-            ])
-    }
-
-    public func adamStep(
-        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
-        _ settings: AdamSettings
-    ) {
-        let arenas = [weights, gradient, firstMoment, secondMoment]
-        guard areFloat32("adamStep", arenas) else { return }
-        let isWide = needsWideIndex(arenas)
-        let corrections = settings.biasCorrections
-        let decay =
-            settings.decouplesWeightDecay
-            ? 1 - settings.learningRate * settings.weightDecay : settings.weightDecay
-        let key = KernelKey(
-            .adam,
-            [
-                .flag(.aligned, arenas.allSatisfy(\.isAligned)), .flag(.decoupled, settings.decouplesWeightDecay),
-                .flag(.wideIndex, isWide),
-            ])
-        launch(
-            key, count: (weights.elementCount + 3) / 4,
-            arenas.map { .view($0) } + [
-                .floats([
-                    settings.beta1, 1 - settings.beta1, settings.beta2, 1 - settings.beta2,
-                    settings.learningRate / corrections.first, 1 / corrections.second, settings.epsilon, decay,
-                ]),
-                .index(weights.elementCount, isWide: isWide),
+            (arenas + [condition].compactMap { $0 }).map { .view($0) } + [
+                .floats(step.settings), .index(weights.elementCount, isWide: isWide),
             ])
     }
 }

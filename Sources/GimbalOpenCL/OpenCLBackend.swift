@@ -122,12 +122,14 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         // What failed first is the cause of what fails now.
         try errors.throwIfSet()
         try check(code, "download", on: device.id)
+        try errors.runChecks()
     }
 
     public func synchronize() throws {
         let code = clFinish(queue)
         try errors.throwIfSet()
         try check(code, "synchronize", on: device.id)
+        try errors.runChecks()
     }
 
     // MARK: Launches

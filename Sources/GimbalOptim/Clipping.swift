@@ -46,3 +46,44 @@ public func clipGradientValue(_ parameters: [Parameter], limit: Double) throws {
         try backend.errors.throwIfSet()
     }
 }
+
+/// Scales the gradient of each parameter down to a norm of at most `maxNorm` of its own.
+/// - Parameters:
+///   - maxNorm: > 0.
+///   - p: which norm; infinity for the largest absolute value.
+/// - Throws: the first failure of the device since it was last waited for.
+public func clipParameterNorms(_ parameters: [Parameter], maxNorm: Double, p: Double = 2) throws {
+    require(maxNorm > 0 && p > 0, "clipParameterNorms", "maxNorm and p must be positive, not \(maxNorm) and \(p)")
+    for run in ParameterRun.withGradients(parameters) {
+        let segments = try Segments(run, units: .parameters)
+        let norms = Tensor(try segments.norms(of: run.gradients, p: p))
+        let factors = (maxNorm / (norms + 1e-6)).clamped(to: -.infinity...1)
+        let backend = run.gradients.storage.backend
+        backend.scaleSegments(run.gradients, segments: segments.view, by: factors.view)
+        try backend.errors.throwIfSet()
+    }
+}
+
+/// Scales the gradient of each unit down to a norm of at most `clipping` times that of its weights (Brock et al. 2021,
+/// equation 3).
+///
+/// A unit is the weights into one output: one first index of a parameter of two axes or more. Parameters of one axis, such
+/// as biases, are one unit.
+/// - Parameters:
+///   - clipping: > 0.
+///   - epsilon: weights of a smaller norm count as having this one, so that units near 0 can grow.
+/// - Throws: the first failure of the device since it was last waited for.
+public func clipAdaptively(_ parameters: [Parameter], clipping: Double = 0.01, epsilon: Double = 1e-3) throws {
+    require(
+        clipping > 0 && epsilon > 0, "clipAdaptively",
+        "clipping and epsilon must be positive, not \(clipping) and \(epsilon)")
+    for run in ParameterRun.withGradients(parameters) {
+        let segments = try Segments(run, units: .outputs)
+        let limits = Tensor(try segments.norms(of: run.weights)).clamped(to: epsilon...(.infinity)) * clipping
+        let norms = Tensor(try segments.norms(of: run.gradients)).clamped(to: 1e-6...(.infinity))
+        let factors = (limits / norms).clamped(to: -.infinity...1)
+        let backend = run.gradients.storage.backend
+        backend.scaleSegments(run.gradients, segments: segments.view, by: factors.view)
+        try backend.errors.throwIfSet()
+    }
+}

@@ -7,11 +7,13 @@
 /// ```
 public protocol Optimizer: AnyObject {
     var parameters: [Parameter] { get }
-    /// May be changed between steps, as schedules do.
+    /// May be changed between steps, as schedules do. Parameter groups scale it.
     var learningRate: Double { get set }
     /// Applies the gradients held now. Parameters without one, or frozen, stay as they are, moments included.
+    /// - Parameter condition: one real number on the device, such as `GradientClipping` gives; where it is 0, weights and
+    ///   moments stay as they are, and the host need not know. The step counts all the same.
     /// - Throws: the first failure of the device since it was last waited for.
-    func step() throws
+    func step(if condition: Tensor?) throws
     /// What must be saved, beside the settings, to go on as if never stopped.
     var state: OptimizerState { get }
     /// Takes up a saved state.
@@ -20,6 +22,10 @@ public protocol Optimizer: AnyObject {
 }
 
 extension Optimizer {
+    /// Applies the gradients held now.
+    /// - Throws: the first failure of the device since it was last waited for.
+    public func step() throws { try step(if: nil) }
+
     /// Forgets all gradients, so that the next backward pass starts anew.
     public func zeroGradients() { for parameter in parameters { parameter.zeroGradient() } }
 }
@@ -37,94 +43,71 @@ public struct OptimizerState {
     }
 }
 
-/// The parameters of an optimizer in one arena, with moments laid out alike and a count of steps for each.
-final class ParameterStore {
-    let parameters: [Parameter]
-    private let arena: ParameterArena?
-    private let moments: [(name: String, view: TensorView)]
-    private var steps: [Int]
+/// An optimizer that applies one formula to every element, with moments laid out like the parameters.
+///
+/// What all of them share: the groups, the arena, the counts of steps, and what is saved. A kind of optimizer adds its
+/// settings and `rule(step:)`. To be subclassed within Gimbal only; another optimizer conforms to `Optimizer`.
+public class ElementwiseOptimizer: Optimizer {
+    public var learningRate: Double
+    /// Of parameters whose group has none of its own.
+    public let weightDecay: Double
+    let store: ParameterStore
 
-    /// - Parameter momentNames: one block of zeros as large as the weights is set aside for each.
-    init(_ parameters: [Parameter], momentNames: [String]) {
-        self.parameters = parameters
-        steps = [Int](repeating: 0, count: parameters.count)
-        do {
-            let arena = try ParameterArena.pack(parameters)
-            self.arena = arena
-            moments = try momentNames.compactMap { name in
-                guard let arena else { return nil }
-                let backend = arena.weights.storage.backend
-                let view = try backend.allocate(arena.weights.shape, arena.weights.dtype)
-                backend.fill(view, with: 0)
-                return (name, view)
-            }
-        } catch {
-            stop("Optimizer", "\(error)")
+    /// - Parameters:
+    ///   - momentNames: one block as large as the weights is set aside for each.
+    ///   - initially: what the moments hold before the first step.
+    init<Source: ParameterSource>(
+        _ sources: [Source], learningRate: Double, weightDecay: Double, momentNames: [String], initially: Double = 0
+    ) {
+        require(
+            learningRate >= 0 && weightDecay >= 0, "\(Self.self)",
+            "learning rate \(learningRate) and weight decay \(weightDecay) must not be negative")
+        self.learningRate = learningRate
+        self.weightDecay = weightDecay
+        store = ParameterStore(
+            Source.groups(of: sources, learningRate: learningRate), momentNames: momentNames, initially: initially)
+    }
+
+    public var parameters: [Parameter] { store.parameters }
+    public var state: OptimizerState { store.state }
+    public func restore(_ state: OptimizerState) throws { try store.restore(state) }
+
+    /// The formula for the `step`-th step of a parameter, counted from 1, with `rate` and `decay` of its group.
+    func rule(step: Int, rate: Double, decay: Double) -> OptimizerStep {
+        stop("\(Self.self)", "has no rule")
+    }
+
+    public func step(if condition: Tensor?) throws {
+        try store.update { backend, stretch in
+            apply(rule(for: stretch), backend, stretch, condition)
         }
     }
 
-    /// Calls `body` for each stretch of parameters that hold gradients and have taken the same number of steps, with that
-    /// number (from 1) and the moments of the stretch; then throws what the device has reported.
-    func update(_ body: (any Backend, ParameterRun, _ step: Int, _ moments: [TensorView]) -> Void) throws {
-        guard let arena else { return }
-        let backend = arena.weights.storage.backend
-        var start = 0
-        while start < parameters.count {
-            let count = steps[start]
-            let end = steps[start...].firstIndex { $0 != count } ?? parameters.count
-            for run in ParameterRun.withGradients([Parameter](parameters[start..<end])) {
-                let offset = run.parameters[0].arenaOffset
-                let range = offset..<offset + run.weights.elementCount
-                body(backend, run, count + 1, moments.map { $0.view.sliced(axis: 0, range) })
-            }
-            start = end
-        }
-        for (index, parameter) in parameters.enumerated() where parameter.isTrainable && parameter.gradient != nil {
-            steps[index] += 1
-        }
-        try backend.errors.throwIfSet()
+    func rule(for stretch: ParameterStore.Stretch) -> OptimizerStep {
+        rule(
+            step: stretch.step, rate: learningRate * stretch.group.learningRateScale,
+            decay: stretch.group.weightDecay ?? weightDecay)
     }
 
-    var state: OptimizerState {
-        let tensors = moments.flatMap { moment in
-            parameters.map { ("\(moment.name).\($0.name)", Tensor(part(of: moment.view, $0))) }
-        }
-        let counts = zip(parameters, steps).map { ($0.name, $1) }
-        return OptimizerState(tensors: tensors, steps: Dictionary(counts) { first, _ in first })
+    /// Runs a rule on a stretch; LAMB does more than that.
+    func apply(
+        _ rule: OptimizerStep, _ backend: any Backend, _ stretch: ParameterStore.Stretch, _ condition: Tensor?
+    ) {
+        backend.optimizerStep(
+            rule, weights: stretch.run.weights, gradient: stretch.run.gradients, states: stretch.moments,
+            condition: condition?.view)
     }
+}
 
-    func restore(_ state: OptimizerState) throws {
-        let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
-        var missing = parameters.map(\.name).filter { state.steps[$0] == nil }
-        var misshaped: [String] = []
-        var expected: Set<String> = []
-        for moment in moments {
-            for parameter in parameters {
-                let name = "\(moment.name).\(parameter.name)"
-                expected.insert(name)
-                if let value = saved[name] {
-                    if value.shape != parameter.shape { misshaped.append(name) }
-                } else {
-                    missing.append(name)
-                }
-            }
-        }
-        let unexpected = saved.keys.filter { !expected.contains($0) }.sorted()
-        guard missing.isEmpty && misshaped.isEmpty && unexpected.isEmpty else {
-            throw GimbalError.weightMismatch(
-                path: "the optimizer's state", missing: missing, unexpected: unexpected, misshaped: misshaped)
-        }
-        for moment in moments {
-            for parameter in parameters {
-                guard let value = saved["\(moment.name).\(parameter.name)"] else { continue }
-                value.backend.copy(value.view, to: part(of: moment.view, parameter))
-            }
-        }
-        steps = parameters.map { state.steps[$0.name] ?? 0 }
+/// base^exponent for a whole exponent ≥ 0, by repeated squaring.
+func power(_ base: Double, _ exponent: Int) -> Double {
+    var result = 1.0
+    var factor = base
+    var remaining = exponent
+    while remaining > 0 {
+        if remaining & 1 == 1 { result *= factor }
+        factor *= factor
+        remaining >>= 1
     }
-
-    private func part(of moment: TensorView, _ parameter: Parameter) -> TensorView {
-        moment.sliced(axis: 0, parameter.arenaOffset..<parameter.arenaOffset + parameter.elementCount)
-            .reshaped(parameter.shape)
-    }
+    return result
 }

@@ -195,11 +195,14 @@ import Testing
         let velocity = try bench.output([1], initially: [.nan])
         for step in 0..<4 {
             let gradient = samples(1, seed: UInt64(step))[0]
-            backend.sgdStep(
-                weights, gradient: try bench.input([gradient], [1]), velocity: velocity,
-                SGDSettings(
-                    learningRate: 0.1, momentum: 0.9, dampening: 0.25, weightDecay: 0.5, isNesterov: isNesterov,
-                    isFirstStep: step == 0))
+            let rule: OptimizerStep.Rule =
+                step == 0 ? (isNesterov ? .nesterovStart : .momentumStart) : (isNesterov ? .nesterov : .momentum)
+            var settings = OptimizerStep(rule, rate: 0.1)
+            settings.weightDecay = 0.5
+            (settings.beta1, settings.blend1) = (0.9, 0.75)
+            backend.optimizerStep(
+                settings, weights: weights, gradient: try bench.input([gradient], [1]), states: [velocity],
+                condition: nil)
             let decayed = gradient + 0.5 * w
             v = step == 0 ? decayed : 0.9 * v + 0.75 * decayed
             w -= 0.1 * (isNesterov ? decayed + 0.9 * v : v)
@@ -211,9 +214,10 @@ import Testing
 
     @Test func plainDescentSubtractsTheGradient() throws {
         let weights = try bench.output([2], initially: [1, 2])
-        backend.sgdStep(
-            weights, gradient: try bench.input([4, -8], [2]), velocity: nil,
-            SGDSettings(learningRate: 0.25, weightDecay: 0.5))
+        var settings = OptimizerStep(.descent, rate: 0.25)
+        settings.weightDecay = 0.5
+        backend.optimizerStep(
+            settings, weights: weights, gradient: try bench.input([4, -8], [2]), states: [], condition: nil)
         expect(try outputs()[0], equals: [1 - 0.25 * 4.5, 2 + 0.25 * 7])
     }
 
@@ -225,11 +229,15 @@ import Testing
         let second = try bench.output([1], initially: [0])
         for step in 1...5 {
             var gradient = samples(1, seed: UInt64(step))[0]
-            backend.adamStep(
-                weights, gradient: try bench.input([gradient], [1]), firstMoment: first, secondMoment: second,
-                AdamSettings(
-                    learningRate: 0.1, beta1: 0.8, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.2,
-                    decouplesWeightDecay: decouples, step: step))
+            var settings = OptimizerStep(.adam, rate: 0.1 / (1 - pow(0.8, Double(step))))
+            if decouples { settings.shrinkage = 1 - 0.1 * 0.2 } else { settings.weightDecay = 0.2 }
+            (settings.beta1, settings.blend1) = (0.8, 1 - 0.8)
+            (settings.beta2, settings.blend2) = (0.95, 1 - 0.95)
+            settings.epsilon = 1e-3
+            settings.correction2 = 1 / (1 - pow(0.95, Double(step)))
+            backend.optimizerStep(
+                settings, weights: weights, gradient: try bench.input([gradient], [1]), states: [first, second],
+                condition: nil)
             if decouples { w -= 0.1 * 0.2 * w } else { gradient += 0.2 * w }
             m = 0.8 * m + 0.2 * gradient
             v = 0.95 * v + 0.05 * gradient * gradient

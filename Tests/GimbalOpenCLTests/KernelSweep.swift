@@ -154,17 +154,17 @@ struct KernelSweep {
         for (size, isAligned) in [(1, true), (1027, true), (1027, false)] {
             func arena() throws -> TensorView { try input([size], isAligned: isAligned) }
             let weights = try arena()
-            backend.sgdStep(weights, gradient: try arena(), velocity: nil, SGDSettings(learningRate: 0.1))
-            for isFirst in [true, false] {
-                backend.sgdStep(
-                    weights, gradient: try arena(), velocity: try arena(),
-                    SGDSettings(learningRate: 0.1, momentum: 0.9, isNesterov: true, isFirstStep: isFirst))
+            for rule in OptimizerStep.Rule.allCases {
+                backend.optimizerStep(
+                    OptimizerStep(rule, rate: 0.1), weights: weights, gradient: try arena(),
+                    states: try (0..<rule.stateCount).map { _ in try arena() }, condition: try input([1]))
             }
-            for decouples in [true, false] {
-                backend.adamStep(
-                    weights, gradient: try arena(), firstMoment: try arena(), secondMoment: try arena(),
-                    AdamSettings(learningRate: 0.1, weightDecay: 0.1, decouplesWeightDecay: decouples, step: 1))
+            let segments = try indices([0, Int32(size / 2), Int32(size / 2), Int32(size - size / 2)]).reshaped([2, 2])
+            let norms = try backend.allocate([2])
+            for p in [1, 2, 3, .infinity] {
+                backend.segmentNorms(weights, segments: segments, p: p, out: norms)
             }
+            backend.scaleSegments(weights, segments: segments, by: norms)
             let norm = try backend.allocate([1])
             backend.norm([weights], p: 3, out: norm)
             backend.clip([weights], norm: norm, maxNorm: 1)

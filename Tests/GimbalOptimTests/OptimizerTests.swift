@@ -1,3 +1,4 @@
+import GimbalBackend
 import GimbalNN
 import GimbalOptim
 import GimbalTestSupport
@@ -10,6 +11,15 @@ import Testing
         ("momentum", { SGD($0, learningRate: 0.1, momentum: 0.9, dampening: 0.5, weightDecay: 0.1) }),
         ("Nesterov", { SGD($0, learningRate: 0.1, momentum: 0.9, isNesterov: true) }),
         ("Adam", { Adam($0, learningRate: 0.1) }), ("AdamW", { AdamW($0, learningRate: 0.1) }),
+        ("AMSGrad", { Adam($0, learningRate: 0.1, isAMSGrad: true) }),
+        ("NAdam", { NAdam($0, learningRate: 0.1) }),
+        ("RAdam", { RAdam($0, learningRate: 0.1, beta2: 0.9) }),
+        ("Adamax", { Adamax($0, learningRate: 0.1) }),
+        ("Adagrad", { Adagrad($0, learningRate: 0.1, learningRateDecay: 0.1, initialAccumulator: 0.5) }),
+        ("Adadelta", { Adadelta($0) }),
+        ("RMSprop", { RMSprop($0, momentum: 0.9, isCentred: true) }),
+        ("Lion", { Lion($0, learningRate: 0.01, weightDecay: 0.1) }),
+        ("LAMB", { LAMB($0, learningRate: 0.01, weightDecay: 0.1) }),
     ]
 
     let device = Device(backend: ReferenceBackend())

@@ -55,9 +55,13 @@ public final class ReferenceBackend: Backend {
         try errors.throwIfSet()
         precondition(byteOffset >= 0 && byteOffset + bytes.count <= storage.byteCount, "download outside the storage")
         bytes.baseAddress?.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
+        try errors.runChecks()
     }
 
-    public func synchronize() throws { try errors.throwIfSet() }
+    public func synchronize() throws {
+        try errors.throwIfSet()
+        try errors.runChecks()
+    }
 
     public var memoryUsage: MemoryUsage { usage.withLock { $0 } }
 

@@ -32,9 +32,18 @@ enum gimbal_binary {
     gimbal_binary_count
 };
 
+/// Positions of the rules in `gimbal_loops.step`, under the names of Kernels/optimizers.h.
+enum gimbal_optimizer_rule {
+#define OPTIMIZER(name, states, body) gimbal_optimizer_##name,
+#include "../../../Kernels/optimizers.h"
+#undef OPTIMIZER
+    gimbal_optimizer_count
+};
+
 /// Name of a function, by its position; NULL beyond the last.
 const char *gimbal_unary_name(int position);
 const char *gimbal_binary_name(int position);
+const char *gimbal_optimizer_name(int position);
 
 /// Element types, numbered as `DType` numbers them.
 enum gimbal_type {
@@ -101,20 +110,15 @@ struct gimbal_windows {
 struct gimbal_sgd {
     float learning_rate, momentum, dampening, weight_decay;
     bool is_nesterov, is_first_step;
+/// `OptimizerStep`, in the order of its properties.
+struct gimbal_optimizer {
+    float rate, weightDecay, shrinkage, beta1, blend1, beta2, blend2, epsilon, correction2, gradientRate,
+        directionDecay;
 };
 
-struct gimbal_adam {
-    float beta1, beta2, one_minus_beta1, one_minus_beta2;
-    /// Added to the gradient as weight · decay.
-    float weight_decay;
-    /// Multiplies the weights first.
-    float shrinking;
-    /// learningRate / (1 - β₁ᵗ).
-    float step_size;
-    /// 1 / (1 - β₂ᵗ).
-    float second_correction;
-    float epsilon;
-};
+/// A rule over contiguous memory; states beyond those that the rule has may be NULL.
+typedef void (*gimbal_step)(const struct gimbal_optimizer *, float *weights, const float *gradients, float *first,
+                            float *second, float *third, size_t count);
 
 /// Sums over the finite elements of a segment, and counts over all of them.
 struct gimbal_statistics {
@@ -210,9 +214,7 @@ struct gimbal_loops {
     double (*power_sum)(const float *x, size_t count, double p);
     void (*multiply)(float *x, size_t count, float factor);
     void (*add)(float *out, const float *x, size_t count);
-    void (*sgd)(const struct gimbal_sgd *, float *weights, const float *gradient, float *velocity, size_t count);
-    void (*adam)(const struct gimbal_adam *, float *weights, const float *gradient, float *first, float *second,
-                 size_t count);
+    gimbal_step step[gimbal_optimizer_count];
     void (*statistics)(const float *x, size_t count, struct gimbal_statistics *);
     /// Σ (x - mean)² over the finite elements.
     double (*squared_deviations)(const float *x, size_t count, double mean);

@@ -224,66 +224,6 @@ extension Backend {
         }
     }
 
-    public func sgdStep(
-        _ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings
-    ) {
-        reportingErrors {
-            let direction = try allocate(weights.shape)
-            let term = try allocate(weights.shape)
-            unary(.init(.affine, a: settings.weightDecay), weights, out: direction)
-            binary(.init(.add), direction, gradient, out: direction)
-            if let velocity {
-                if settings.isFirstStep {
-                    copy(direction, to: velocity)
-                } else {
-                    unary(.init(.affine, a: settings.momentum), velocity, out: velocity)
-                    unary(.init(.affine, a: 1 - settings.dampening), direction, out: term)
-                    binary(.init(.add), velocity, term, out: velocity)
-                }
-                if settings.isNesterov {
-                    unary(.init(.affine, a: settings.momentum), velocity, out: term)
-                    binary(.init(.add), direction, term, out: direction)
-                } else {
-                    copy(velocity, to: direction)
-                }
-            }
-            unary(.init(.affine, a: -settings.learningRate), direction, out: direction)
-            binary(.init(.add), weights, direction, out: weights)
-        }
-    }
-
-    public func adamStep(
-        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
-        _ settings: AdamSettings
-    ) {
-        reportingErrors {
-            let direction = try allocate(weights.shape)
-            let term = try allocate(weights.shape)
-            if settings.decouplesWeightDecay {
-                unary(.init(.affine, a: 1 - settings.learningRate * settings.weightDecay), weights, out: weights)
-                copy(gradient, to: direction)
-            } else {
-                unary(.init(.affine, a: settings.weightDecay), weights, out: direction)
-                binary(.init(.add), direction, gradient, out: direction)
-            }
-            unary(.init(.affine, a: settings.beta1), firstMoment, out: firstMoment)
-            unary(.init(.affine, a: 1 - settings.beta1), direction, out: term)
-            binary(.init(.add), firstMoment, term, out: firstMoment)
-            unary(.init(.affine, a: settings.beta2), secondMoment, out: secondMoment)
-            unary(.init(.square), direction, out: term)
-            unary(.init(.affine, a: 1 - settings.beta2), term, out: term)
-            binary(.init(.add), secondMoment, term, out: secondMoment)
-
-            let corrections = settings.biasCorrections
-            unary(.init(.affine, a: 1 / corrections.second), secondMoment, out: term)
-            unary(.init(.squareRoot), term, out: term)
-            unary(.init(.affine, a: 1, b: settings.epsilon), term, out: term)
-            binary(.init(.divide), firstMoment, term, out: term)
-            unary(.init(.affine, a: -settings.learningRate / corrections.first), term, out: term)
-            binary(.init(.add), weights, term, out: weights)
-        }
-    }
-
     public func statistics(_ x: TensorView, segments: TensorView, out: TensorView) {
         reportingErrors {
             var bounds = [Int32](repeating: 0, count: segments.elementCount)
@@ -375,24 +315,4 @@ extension Backend {
             binary(.init(.add), out, shift.reshaped(column).broadcast(to: x.shape), out: out)
         }
     }
-}
-
-extension AdamSettings {
-    /// 1 - β₁ᵗ and 1 - β₂ᵗ.
-    public var biasCorrections: (first: Double, second: Double) {
-        (1 - power(beta1, step), 1 - power(beta2, step))
-    }
-}
-
-/// base^exponent for a whole exponent ≥ 0, by repeated squaring.
-private func power(_ base: Double, _ exponent: Int) -> Double {
-    var result = 1.0
-    var factor = base
-    var remaining = exponent
-    while remaining > 0 {
-        if remaining & 1 == 1 { result *= factor }
-        factor *= factor
-        remaining >>= 1
-    }
-    return result
 }

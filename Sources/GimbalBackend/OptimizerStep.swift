@@ -1,0 +1,84 @@
+/// One step of an optimizer: which formula, and its numbers; see `Backend.optimizerStep`.
+///
+/// Before each formula, w ← shrinkage · w, and g is the gradient + weightDecay · w. Products of settings that are the same
+/// for every element, such as corrections of bias, are in the settings, worked out in Double.
+public struct OptimizerStep: Sendable, Hashable {
+    /// The formulas, with states p, q, r as many as `stateCount` tells. They stand once, in `Kernels/optimizers.h`, under
+    /// the same names; the CPU loops and the OpenCL kernels are both made from that file.
+    public enum Rule: String, Sendable, CaseIterable {
+        /// w ← w + rate · (g - w).
+        case approach
+        /// w ← w - rate · g.
+        case descent
+        /// p ← β₁p + blend1 · g; w ← w - rate · p.
+        case momentum
+        /// p ← β₁p + blend1 · g; w ← w - rate · (g + β₁p).
+        case nesterov
+        /// As `momentum` and `nesterov`, with p ← g.
+        case momentumStart, nesterovStart
+        /// p ← p + g²; w ← w - rate · g / (√p + ε).
+        case adagrad
+        /// p ← β₂p + blend2 · g²; d = g √(q + ε) / √(p + ε); q ← β₂q + blend2 · d²; w ← w - rate · d.
+        case adadelta
+        /// p ← β₂p + blend2 · g²; w ← w - rate · g / (√p + ε).
+        case rmsprop
+        /// As `rmsprop`, with q ← β₁q + g / (√p + ε); w ← w - rate · q.
+        case rmspropMomentum
+        /// As `rmsprop`, with q ← q + blend2 · (g - q) and √(p - q²) in place of √p.
+        case rmspropCentred
+        /// As `rmspropCentred`, with r ← β₁r + g / (√(p - q²) + ε); w ← w - rate · r.
+        case rmspropCentredMomentum
+        /// p ← β₁p + blend1 · g; q ← β₂q + blend2 · g²; w ← w - rate · p / (√(q · correction2) + ε).
+        case adam
+        /// As `adam`, with r ← max(r, q) in place of q in the step.
+        case amsgrad
+        /// As `adam`, with gradientRate · g + rate · p in place of rate · p.
+        case nadam
+        /// As `adam`, with w ← w - rate · p.
+        case radamStart
+        /// As `adam`, with √q + ε below.
+        case radam
+        /// p ← β₁p + blend1 · g; q ← max(β₂q, |g| + ε); w ← w - rate · p / q.
+        case adamax
+        /// d = β₁p + blend1 · g; p ← β₂p + blend2 · g; w ← w - rate · sign(d).
+        case lion
+        /// As `adam`, with r ← rate · p / (√(q · correction2) + ε) + directionDecay · w, and w left alone.
+        case lamb
+
+        public var stateCount: Int {
+            switch self {
+            case .approach, .descent: 0
+            case .momentum, .nesterov, .momentumStart, .nesterovStart, .adagrad, .rmsprop, .lion: 1
+            case .adadelta, .rmspropMomentum, .rmspropCentred, .adam, .nadam, .radam, .radamStart, .adamax: 2
+            case .rmspropCentredMomentum, .amsgrad, .lamb: 3
+            }
+        }
+    }
+
+    public var rule: Rule
+    /// The learning rate, with what it is multiplied by in this step.
+    public var rate: Double
+    public var weightDecay = 0.0
+    public var shrinkage = 1.0
+    public var beta1 = 0.0
+    public var blend1 = 1.0
+    public var beta2 = 0.0
+    public var blend2 = 1.0
+    public var epsilon = 0.0
+    public var correction2 = 1.0
+    public var gradientRate = 0.0
+    public var directionDecay = 0.0
+
+    public init(_ rule: Rule, rate: Double) {
+        self.rule = rule
+        self.rate = rate
+    }
+
+    /// The numbers in the order in which loops and kernels take them.
+    public var settings: [Double] {
+        [
+            rate, weightDecay, shrinkage, beta1, blend1, beta2, blend2, epsilon, correction2, gradientRate,
+            directionDecay,
+        ]
+    }
+}

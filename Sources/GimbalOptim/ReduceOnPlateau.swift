@@ -1,0 +1,84 @@
+/// Lowers the learning rate when a metric has stopped getting better, as PyTorch's `ReduceLROnPlateau`.
+///
+/// ```swift
+/// var plateau = ReduceOnPlateau(patience: 3)
+/// plateau.update(testLoss)
+/// optimizer.learningRate = base * plateau.scale
+/// ```
+/// It is all state: saved as it is, it goes on as if never stopped.
+public struct ReduceOnPlateau: Codable, Sendable, Equatable {
+    /// How far a metric must move to count as better.
+    public enum Threshold: Codable, Sendable, Equatable {
+        /// By this share of the best.
+        case relative(Double)
+        case absolute(Double)
+    }
+
+    public let mode: MetricMode
+    public let factor: Double
+    public let patience: Int
+    public let threshold: Threshold
+    public let cooldown: Int
+    public let minimum: Double
+
+    /// What to multiply the base rate by.
+    public private(set) var scale = 1.0
+    /// The best value so far; nil before the first.
+    public private(set) var best: Double?
+    /// Values since the best.
+    public private(set) var badCount = 0
+    private var cooldownLeft = 0
+
+    /// - Parameters:
+    ///   - mode: whether small or large values are good.
+    ///   - factor: what a reduction multiplies the rate by, < 1.
+    ///   - patience: this many values that are not better are borne; the next one lowers the rate.
+    ///   - cooldown: this many values after a reduction do not count.
+    ///   - minimum: the least scale.
+    public init(
+        mode: MetricMode = .minimum, factor: Double = 0.1, patience: Int = 10,
+        threshold: Threshold = .relative(1e-4), cooldown: Int = 0, minimum: Double = 0
+    ) {
+        require(
+            factor >= 0 && factor < 1 && patience >= 0 && cooldown >= 0, "ReduceOnPlateau",
+            "the factor must lie in [0, 1), patience and cooldown not be negative")
+        self.mode = mode
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.cooldown = cooldown
+        self.minimum = minimum
+    }
+
+    /// Takes a new value of the metric into account. NaN is not better than anything.
+    public mutating func update(_ metric: Double) {
+        if isBetter(metric) {
+            best = metric
+            badCount = 0
+        } else {
+            badCount += 1
+        }
+        if cooldownLeft > 0 {
+            cooldownLeft -= 1
+            badCount = 0
+        }
+        if badCount > patience {
+            scale = max(scale * factor, min(scale, minimum))
+            cooldownLeft = cooldown
+            badCount = 0
+        }
+    }
+
+    private func isBetter(_ metric: Double) -> Bool {
+        guard let best else { return !metric.isNaN }
+        switch (mode, threshold) {
+        case (.minimum, .relative(let share)): return metric < best * (1 - share)
+        case (.minimum, .absolute(let distance)): return metric < best - distance
+        case (.maximum, .relative(let share)): return metric > best * (1 + share)
+        case (.maximum, .absolute(let distance)): return metric > best + distance
+        }
+    }
+}
+
+/// Whether small or large values of a metric are good.
+public enum MetricMode: String, Codable, Sendable, CaseIterable { case minimum, maximum }
