@@ -1,4 +1,5 @@
 import Foundation
+import GimbalBackend
 
 /// One public piece of Gimbal: a layer, an optimizer, a metric, …
 public struct Piece: Sendable, CustomStringConvertible {
