@@ -72,8 +72,13 @@ extension Conformance {
             case .siluGradient, .geluGradient, .geluTanhGradient, .mishGradient:
                 absolute { x, y in abs(y) * (1 + min(abs(x), 10)) }
             // exp(x) may fall below the smallest normal number, and lose digits or vanish, before y raises it again.
-            case .eluGradient, .softplusGradient, .seluGradient, .celuGradient, .logSigmoidGradient:
+            case .eluGradient, .softplusGradient, .seluGradient, .logSigmoidGradient:
                 absolute { _, y in 2e-32 * abs(y) }
+            // The rounding of x / a is multiplied by x / a in the exponential.
+            case .celuGradient:
+                absolute { x, y in
+                    2e-32 * abs(y) + abs(operation.reference(x, y)) * (1 + min(abs(x), 200) / operation.a)
+                }
             default: .elementwise
             }
         }
