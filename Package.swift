@@ -46,6 +46,8 @@ let package = Package(
         .executableTarget(name: "TrainingLoop", dependencies: ["GimbalTrain"], path: "Examples/TrainingLoop"),
         .executableTarget(
             name: "VanishingGradients", dependencies: ["GimbalTrain"], path: "Examples/VanishingGradients"),
+        .executableTarget(
+            name: "InitializationAtDepth", dependencies: ["GimbalTrain"], path: "Examples/InitializationAtDepth"),
 
         // Tests: one target per floor, every backend against the reference, and PyTorch
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),

@@ -36,7 +36,7 @@
 #define FUNCTION(x, y, z) OPERATION(x, a, b)
 #elif KIND == 1
 #define INPUTS 2
-#define FUNCTION(x, y, z) OPERATION(x, y, a)
+#define FUNCTION(x, y, z) OPERATION(x, y, a, b)
 #elif KIND == 2
 #define INPUTS 2
 #define FUNCTION(x, y, z) OPERATION(x, y)

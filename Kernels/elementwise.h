@@ -2,10 +2,11 @@
 // includes it after defining what an entry becomes and which functions the formulas may call.
 //
 //   UNARY(name, body)         float x → float; parameters float a, b
-//   BINARY(name, body)        float x, y → float; parameter float a
+//   BINARY(name, body)        float x, y → float; parameters float a, b
 //   ARITHMETIC(name, formula) x, y of any number type; an expression that is valid for int32 as well
 //
-//   EXP LOG LOG1P SQRT RSQRT POW SIN COS TANH ERF FABS   float functions, to be defined before the include
+//   EXP EXPM1 LOG LOG1P SQRT RSQRT POW SIN COS TANH ERF FABS   float functions, to be defined before the include;
+//                                                              EXPM1 is called with x ≤ 0 only
 //
 // Names are those of UnaryOperation.Kind and BinaryOperation.Kind. A comparison with NaN is false, so each formula is
 // written such that NaN reaches the result: `x < 0 ? 0 : x`, never max(x, 0).
@@ -36,6 +37,18 @@ UNARY(silu, return x / (1.0f + EXP(-x));)
 UNARY(gelu, return 0.5f * x * (1.0f + ERF(0.70710678f * x));)
 UNARY(geluTanh, return x / (1.0f + EXP(-1.59576912f * (x + 0.044715f * x * x * x)));)
 UNARY(softplus, return (x < 0.0f ? 0.0f : x) + LOG1P(EXP(-FABS(x)));)
+UNARY(selu, return x < 0.0f ? 1.75809934f * EXPM1(x) : 1.05070099f * x;)
+UNARY(celu, return x < 0.0f ? a * EXPM1(x / a) : x;)
+// tanh(log(1 + eˣ)) = n / (n + 2) with n = eˣ (eˣ + 2); for x > 0 both are divided by e²ˣ, so that nothing overflows.
+UNARY(mish, float e = EXP(-FABS(x)); float n = x < 0.0f ? e * (e + 2.0f) : 1.0f + 2.0f * e;
+      return x * (n / (n + 2.0f * (x < 0.0f ? 1.0f : e * e)));)
+UNARY(logSigmoid, return (x < 0.0f ? x : 0.0f) - LOG1P(EXP(-FABS(x)));)
+UNARY(hardSigmoid, float s = x + 3.0f; return (s < 0.0f ? 0.0f : (s > 6.0f ? 6.0f : s)) / 6.0f;)
+UNARY(hardSwish, float s = x + 3.0f; return x * ((s < 0.0f ? 0.0f : (s > 6.0f ? 6.0f : s)) / 6.0f);)
+UNARY(hardShrink, return x >= -a && x <= a ? 0.0f : x;)
+UNARY(softShrink, return x > a ? x - a : (x < -a ? x + a : x * 0.0f);)
+UNARY(threshold, return x <= a ? b : x;)
+UNARY(softsign, return x / (1.0f + FABS(x));)
 #endif
 
 #ifdef ARITHMETIC
@@ -71,4 +84,19 @@ BINARY(geluTanhGradient,
        float e = EXP(-FABS(u)); float s = 1.0f / (1.0f + e);
        return y * ((u < 0.0f ? e * s : s) + c * e * s * s * 1.59576912f * (1.0f + 0.134145f * c * c));)
 BINARY(softplusGradient, return y / (1.0f + EXP(-x));)
+BINARY(seluGradient, return x <= 0.0f ? y * 1.75809934f * EXP(x) : 1.05070099f * y;)
+BINARY(celuGradient, return x <= 0.0f ? y * EXP(x / a) : y;)
+// With t = n / (n + 2) as above, t + x σ(x) (1 - t²) where σ(x) (1 - t²) = 4 eˣ (1 + eˣ) / (n + 2)².
+BINARY(mishGradient, float e = EXP(-FABS(x)); float n = x < 0.0f ? e * (e + 2.0f) : 1.0f + 2.0f * e;
+       float m = n + 2.0f * (x < 0.0f ? 1.0f : e * e); float s = 4.0f * e * (1.0f + e) * (x < 0.0f ? 1.0f : e);
+       return y * (n / m + x * (s / (m * m)));)
+BINARY(logSigmoidGradient, return y / (1.0f + EXP(x));)
+BINARY(hardSigmoidGradient, return x > -3.0f && x < 3.0f ? y / 6.0f : 0.0f;)
+BINARY(hardSwishGradient, return x <= -3.0f ? 0.0f : (x < 3.0f ? y * (x / 3.0f + 0.5f) : y);)
+BINARY(softsignGradient, float d = 1.0f / (1.0f + FABS(x)); return x - x == 0.0f ? y * d * d : x - x;)
+BINARY(insideGradient, return x <= a || x >= b ? 0.0f : y;)
+BINARY(outsideGradient, return x >= a && x <= b ? 0.0f : y;)
+BINARY(prelu, return x > 0.0f ? x : y * x;)
+BINARY(preluSlope, return x > 0.0f ? 1.0f : y;)
+BINARY(preluWeightGradient, return x > 0.0f ? 0.0f : x * y;)
 #endif

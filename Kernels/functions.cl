@@ -2,6 +2,7 @@
 // host puts these lines and that file behind common.cl for the kernels that apply them.
 
 #define EXP(x) exp(x)
+#define EXPM1(x) expm1(x)
 #define LOG(x) log(x)
 #define LOG1P(x) log1p(x)
 #define SQRT(x) sqrt(x)
@@ -18,7 +19,7 @@
 static inline float saturating_tanh(float x) { return fabs(x) > 9.02f ? copysign(1.0f, x) : tanh(x); }
 
 #define UNARY(name, body) static inline float unary_##name(float x, float a, float b) { body }
-#define BINARY(name, body) static inline float binary_##name(float x, float y, float a) { body }
+#define BINARY(name, body) static inline float binary_##name(float x, float y, float a, float b) { body }
 #define ARITHMETIC(name, formula)                                                    \
-    static inline float binary_##name(float x, float y, float a) { return formula; }        \
+    static inline float binary_##name(float x, float y, float a, float b) { return formula; } \
     static inline int integer_##name(int x, int y) { return formula; }

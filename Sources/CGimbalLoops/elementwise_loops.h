@@ -48,13 +48,12 @@
         }                                                                                                              \
     }
 #define BINARY(name, body)                                                                                             \
-    ALWAYS_INLINE float binary_function_##name(float x, float y, float a) {                                            \
-        (void)a;                                                                                                       \
+    ALWAYS_INLINE float binary_function_##name(float x, float y, float a, float b) {                                   \
+        (void)a, (void)b;                                                                                              \
         body                                                                                                           \
     }                                                                                                                  \
     static void binary_##name(char *const *operands, const ptrdiff_t *strides, size_t count, float a, float b) {       \
-        (void)b;                                                                                                       \
-        LOOP(float, float, float, binary_function_##name(x, y, a))                                                     \
+        LOOP(float, float, float, binary_function_##name(x, y, a, b))                                                  \
     }
 // Integers are widened, so that their arithmetic wraps around as the device's does instead of being undefined.
 #define ARITHMETIC(name, formula)                                                                                      \

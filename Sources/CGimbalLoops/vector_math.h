@@ -84,6 +84,16 @@ ALWAYS_INLINE float vector_log1p(float x) {
     return u - u == 0.0f && u > 0.0f ? result : vector_log(u);
 }
 
+/// exp(x) - 1 for x ≤ 0, without cancellation. From -20 on it rounds to -1.
+ALWAYS_INLINE float vector_expm1(float x) {
+    x = x < -20.0f ? -20.0f : x;
+    int32_t n;
+    float r = reduce_by_ln2(x, &n);
+    float p = exponential_tail(r) * r * r + r;
+    float scale = from_bits((uint32_t)(n + 127) << 23);
+    return p * scale + (scale - 1.0f);
+}
+
 ALWAYS_INLINE float vector_tanh(float x) {
     // tanh |x| = t / (t + 2) with t = exp(2|x|) - 1, computed without cancellation; 1 to the last bit from 10 on.
     float magnitude = from_bits(bits_of(x) & 0x7FFFFFFFu);
@@ -228,6 +238,7 @@ ALWAYS_INLINE float vector_pow(float x, float y) {
 }
 
 #define EXP vector_exp
+#define EXPM1 vector_expm1
 #define LOG vector_log
 #define LOG1P vector_log1p
 #define TANH vector_tanh

@@ -33,6 +33,24 @@ public struct UnaryOperation: Sendable, Hashable {
         case geluTanh
         /// log(1 + exp(x)), computed without overflow.
         case softplus
+        /// λ x, for x < 0 λ α (exp(x) - 1), with α = 1.67326 and λ = 1.05070.
+        case selu
+        /// x < 0 ? a * (exp(x / a) - 1) : x.
+        case celu
+        /// x * tanh(log(1 + exp(x))).
+        case mish
+        /// log(sigmoid(x)), computed without overflow.
+        case logSigmoid
+        /// The nearest value to x + 3 in [0, 6], divided by 6; `hardSwish` is x times that.
+        case hardSigmoid, hardSwish
+        /// 0 within [-a, a], else x.
+        case hardShrink
+        /// x moved towards 0 by a, 0 within [-a, a].
+        case softShrink
+        /// x <= a ? b : x.
+        case threshold
+        /// x / (1 + |x|).
+        case softsign
     }
 
     public let kind: Kind
@@ -66,14 +84,25 @@ public struct BinaryOperation: Sendable, Hashable {
         case eluGradient
         /// From x.
         case siluGradient, geluGradient, geluTanhGradient, softplusGradient
+        /// From x; `celuGradient` with scale a.
+        case seluGradient, celuGradient, mishGradient, logSigmoidGradient, hardSigmoidGradient, hardSwishGradient
+        case softsignGradient
+        /// The gradient y where x lies strictly between a and b, else 0.
+        case insideGradient
+        /// The gradient y where x lies outside [a, b], else 0.
+        case outsideGradient
+        /// x > 0 ? x : y * x; its derivative for x; and, of the gradient y that arrives, the share of the slope.
+        case prelu, preluSlope, preluWeightGradient
     }
 
     public let kind: Kind
     public let a: Double
+    public let b: Double
 
-    public init(_ kind: Kind, a: Double = 0) {
+    public init(_ kind: Kind, a: Double = 0, b: Double = 0) {
         self.kind = kind
         self.a = a
+        self.b = b
     }
 }
 

@@ -47,7 +47,7 @@ extension CPUBackend {
         } else {
             computing([x, y], out: out) { inputs, out in
                 elementwise(
-                    loop(operation.kind), [out, inputs[0], inputs[1]], a: Float(operation.a),
+                    loop(operation.kind), [out, inputs[0], inputs[1]], a: Float(operation.a), b: Float(operation.b),
                     cost: operation.kind.cost)
             }
         }
@@ -159,7 +159,9 @@ extension UnaryOperation.Kind {
     /// How many cheap operations one element takes, roughly.
     var cost: Int {
         switch self {
-        case .exponential, .logarithm, .sigmoid, .tanh, .elu, .silu, .gelu, .geluTanh, .softplus: 4
+        case .exponential, .logarithm, .sigmoid, .tanh, .elu, .silu, .gelu, .geluTanh, .softplus, .selu, .celu, .mish,
+            .logSigmoid:
+            4
         case .sine, .cosine: 8
         case .power: 64
         default: 1
@@ -171,7 +173,9 @@ extension BinaryOperation.Kind {
     var cost: Int {
         switch self {
         case .power: 64
-        case .eluGradient, .siluGradient, .geluGradient, .geluTanhGradient, .softplusGradient: 4
+        case .eluGradient, .siluGradient, .geluGradient, .geluTanhGradient, .softplusGradient, .seluGradient,
+            .celuGradient, .mishGradient, .logSigmoidGradient:
+            4
         default: 1
         }
     }

@@ -59,7 +59,7 @@ extension OpenCLBackend {
         if areIntegers, operation.kind.hasIntegerForm {
             elementwise(.integerBinary, .integer(.operation, operation.kind), [x, y], out)
         } else {
-            elementwise(.binary, .binary(.operation, operation.kind), [x, y], out, a: operation.a)
+            elementwise(.binary, .binary(.operation, operation.kind), [x, y], out, a: operation.a, b: operation.b)
         }
     }
 

@@ -11,7 +11,9 @@ extension Conformance {
             case .clamp: [UnaryOperation(kind, a: -0.5, b: 1.25), UnaryOperation(kind, a: 1, b: .infinity)]
             case .power: [-1, 0.5, 2, 3, 2.5].map { UnaryOperation(kind, a: $0) }
             case .leakyReLU: [UnaryOperation(kind, a: 0.01)]
-            case .elu: [UnaryOperation(kind, a: 1.5)]
+            case .elu, .celu: [UnaryOperation(kind, a: 1.5)]
+            case .hardShrink, .softShrink: [UnaryOperation(kind, a: 0.5)]
+            case .threshold: [UnaryOperation(kind, a: 0.1, b: 20)]
             default: [UnaryOperation(kind)]
             }
         }
@@ -19,7 +21,8 @@ extension Conformance {
         static let binary: [BinaryOperation] = BinaryOperation.Kind.allCases.map { kind in
             switch kind {
             case .leakyReLUGradient: BinaryOperation(kind, a: 0.01)
-            case .eluGradient: BinaryOperation(kind, a: 1.5)
+            case .eluGradient, .celuGradient: BinaryOperation(kind, a: 1.5)
+            case .insideGradient, .outsideGradient: BinaryOperation(kind, a: -0.5, b: 2)
             default: BinaryOperation(kind)
             }
         }
@@ -39,7 +42,7 @@ extension Conformance {
                 .elementwise.relative(to: values.map { max(magnitude($0), abs(operation.reference($0))) })
             }
             return switch operation.kind {
-            case .negate, .absolute, .sign, .clamp, .isFinite, .relu: .exact
+            case .negate, .absolute, .sign, .clamp, .isFinite, .relu, .hardShrink, .threshold: .exact
             case .power: .power
             // a x and b may cancel.
             case .affine: absolute { abs(operation.a * $0) + abs(operation.b) }
@@ -49,7 +52,7 @@ extension Conformance {
             case .elu: absolute { _ in operation.a }
             case .gelu, .geluTanh: absolute { abs($0) }
             // exp(-x) overflows where the result is x times a number near the smallest normal one.
-            case .silu: absolute { 2e-32 * abs($0) }
+            case .silu, .mish: absolute { 2e-32 * abs($0) }
             default: .elementwise
             }
         }
@@ -61,14 +64,21 @@ extension Conformance {
                     to: zip(x, y).map { max(magnitude($0, $1), abs(operation.reference($0, $1))) })
             }
             return switch operation.kind {
-            case .maximum, .minimum, .reluGradient: .exact
+            case .maximum, .minimum, .reluGradient, .insideGradient, .outsideGradient, .preluSlope: .exact
             case .power: .power
             // 1 - x and 1 - x² cancel towards 1; the sums in the others cancel where the derivative crosses 0 and in the
             // lower tail. The error is one of the arriving gradient, times x where the formula multiplies by it.
-            case .sigmoidGradient, .tanhGradient: absolute { _, y in abs(y) }
-            case .siluGradient, .geluGradient, .geluTanhGradient: absolute { x, y in abs(y) * (1 + min(abs(x), 10)) }
+            case .sigmoidGradient, .tanhGradient, .hardSwishGradient: absolute { _, y in abs(y) }
+            case .siluGradient, .geluGradient, .geluTanhGradient, .mishGradient:
+                absolute { x, y in abs(y) * (1 + min(abs(x), 10)) }
             // exp(x) may fall below the smallest normal number, and lose digits or vanish, before y raises it again.
-            case .eluGradient, .softplusGradient: absolute { _, y in 2e-32 * abs(y) }
+            case .eluGradient, .softplusGradient, .seluGradient, .logSigmoidGradient:
+                absolute { _, y in 2e-32 * abs(y) }
+            // The rounding of x / a is multiplied by x / a in the exponential.
+            case .celuGradient:
+                absolute { x, y in
+                    2e-32 * abs(y) + abs(operation.reference(x, y)) * (1 + min(abs(x), 200) / operation.a)
+                }
             default: .elementwise
             }
         }
@@ -87,7 +97,8 @@ extension Conformance {
         /// in float32 and infinite in Double; both are right, so the gradients that have such tails do without.
         static func secondOperand(_ kind: BinaryOperation.Kind) -> [Double] {
             switch kind {
-            case .eluGradient, .siluGradient, .geluGradient, .geluTanhGradient, .softplusGradient:
+            case .eluGradient, .siluGradient, .geluGradient, .geluTanhGradient, .softplusGradient, .seluGradient,
+                .celuGradient, .mishGradient, .logSigmoidGradient:
                 wideValues.filter { !$0.isInfinite }
             default: wideValues
             }

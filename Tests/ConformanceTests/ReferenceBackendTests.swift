@@ -52,6 +52,11 @@ import Testing
             (.init(.geluTanh), 1, 0.841_191_990_608_276_5), (.init(.softplus), 0, 0.693_147_180_559_945_3),
             (.init(.softplus), 1000, 1000), (.init(.softplus), -1000, 0), (.init(.clamp, a: -1, b: 1), 5, 1),
             (.init(.affine, a: 2, b: 1), 3, 7), (.init(.reciprocalSquareRoot), 4, 0.5), (.init(.power, a: 3), -2, -8),
+            // The limit of SELU is -λα (Klambauer et al. 2017).
+            (.init(.selu), -1000, -1.758_099_340_847_376_6), (.init(.mish), 0, 0), (.init(.logSigmoid), -1000, -1000),
+            (.init(.hardSwish), 1, 2.0 / 3), (.init(.hardSigmoid), -1, 1.0 / 3), (.init(.softsign), -3, -0.75),
+            (.init(.softShrink, a: 0.5), -2, -1.5), (.init(.hardShrink, a: 0.5), 0.5, 0),
+            (.init(.threshold, a: 1, b: 7), 1, 7),
         ]
         withEvery("case", in: values) { operation, x, expected in
             #expect(abs(operation.reference(x) - expected) < 1e-14)
@@ -70,7 +75,10 @@ import Testing
             (.init(.relu), .reluGradient, true), (.init(.leakyReLU, a: 0.2), .leakyReLUGradient, true),
             (.init(.elu, a: 1.5), .eluGradient, false), (.init(.silu), .siluGradient, false),
             (.init(.gelu), .geluGradient, false), (.init(.geluTanh), .geluTanhGradient, false),
-            (.init(.softplus), .softplusGradient, false),
+            (.init(.softplus), .softplusGradient, false), (.init(.selu), .seluGradient, false),
+            (.init(.celu, a: 1.5), .celuGradient, false), (.init(.mish), .mishGradient, false),
+            (.init(.logSigmoid), .logSigmoidGradient, false), (.init(.hardSigmoid), .hardSigmoidGradient, false),
+            (.init(.hardSwish), .hardSwishGradient, false), (.init(.softsign), .softsignGradient, false),
         ]
         withEvery("activation", in: pairs) { activation, kind, isFromOutput in
             withEvery("x", in: [-3.1, -1, -0.2, 0.3, 1.1, 4]) { x in

@@ -32,8 +32,22 @@ extension UnaryOperation {
         case .gelu: x * Self.normalCDF(x)
         case .geluTanh: x * Self.sigmoid(2 * Self.geluTanhArgument(x))
         case .softplus: x.isNaN ? x : max(x, 0) + log1p(exp(-abs(x)))
+        case .selu: x < 0 ? Self.seluScale * Self.seluAlpha * expm1(x) : Self.seluScale * x
+        case .celu: x < 0 ? a * expm1(x / a) : x
+        case .mish: x * Foundation.tanh(max(x, 0) + log1p(exp(-abs(x))))
+        case .logSigmoid: x.isNaN ? x : min(x, 0) - log1p(exp(-abs(x)))
+        case .hardSigmoid: x.isNaN ? x : min(max(x + 3, 0), 6) / 6
+        case .hardSwish: x.isNaN ? x : x * min(max(x + 3, 0), 6) / 6
+        case .hardShrink: abs(x) <= a ? 0 : x
+        case .softShrink: x.isNaN ? x : (abs(x) <= a ? 0 : (x > 0 ? x - a : x + a))
+        case .threshold: x <= a ? b : x
+        case .softsign: x / (1 + abs(x))
         }
     }
+
+    /// The fixed point of Klambauer et al. 2017, in full precision.
+    static let seluAlpha = 1.6732632423543772848170429916717
+    static let seluScale = 1.0507009873554804934193349852946
 
     static func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
 
@@ -71,12 +85,30 @@ extension BinaryOperation {
         case .geluGradient: y * Self.geluDerivative(x)
         case .geluTanhGradient: y * Self.geluTanhDerivative(x)
         case .softplusGradient: y * UnaryOperation.sigmoid(x)
+        case .seluGradient: y * UnaryOperation.seluScale * (x <= 0 ? UnaryOperation.seluAlpha * exp(x) : 1)
+        case .celuGradient: x <= 0 ? y * exp(x / a) : y
+        case .mishGradient: y * Self.mishDerivative(x)
+        case .logSigmoidGradient: y * UnaryOperation.sigmoid(-x)
+        case .hardSigmoidGradient: abs(x) < 3 ? y / 6 : 0
+        case .hardSwishGradient: x <= -3 ? 0 : (x < 3 ? y * (2 * x + 3) / 6 : y)
+        case .softsignGradient: x.isFinite ? y / ((1 + abs(x)) * (1 + abs(x))) : .nan
+        case .insideGradient: x <= a || x >= b ? 0 : y
+        case .outsideGradient: x >= a && x <= b ? 0 : y
+        case .prelu: x > 0 ? x : y * x
+        case .preluSlope: x > 0 ? 1 : y
+        case .preluWeightGradient: x > 0 ? 0 : x * y
         }
     }
 
     /// d/dx x σ(x) = σ(x) (1 + x σ(-x)).
     static func siluDerivative(_ x: Double) -> Double {
         UnaryOperation.sigmoid(x) * (1 + x * UnaryOperation.sigmoid(-x))
+    }
+
+    /// d/dx x tanh(s) = tanh(s) + x σ(x) / cosh²(s), with s = log(1 + exp(x)).
+    static func mishDerivative(_ x: Double) -> Double {
+        let s = UnaryOperation(.softplus).reference(x)
+        return tanh(s) + x * UnaryOperation.sigmoid(x) / (cosh(s) * cosh(s))
     }
 
     /// d/dx x Φ(x) = Φ(x) + x φ(x).

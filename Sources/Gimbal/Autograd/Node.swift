@@ -127,16 +127,16 @@ package struct InputGradients {
     let nodes: [Node?]
 
     /// Whether anything depends on the gradient of input `index`. Where nothing does, computing it is wasted.
-    func isNeeded(_ index: Int) -> Bool { nodes[index] != nil }
+    package func isNeeded(_ index: Int) -> Bool { nodes[index] != nil }
 
     /// Adds `gradient` to that of input `index`; it may have the shape of a broadcast result.
-    func add(_ index: Int, _ gradient: @autoclosure () -> Tensor) {
+    package func add(_ index: Int, _ gradient: @autoclosure () -> Tensor) {
         if let node = nodes[index] { node.accumulate(gradient()) }
     }
 
     /// Lets `body` write the gradient of input `index` straight to where it is kept, saving a copy: for a parameter that
     /// is its place in the arena. `body` adds to the view if told so, and otherwise sets all of it.
-    func write(_ index: Int, _ body: (_ destination: TensorView, _ accumulates: Bool) -> Void) {
+    package func write(_ index: Int, _ body: (_ destination: TensorView, _ accumulates: Bool) -> Void) {
         nodes[index]?.accumulate(body)
     }
 }

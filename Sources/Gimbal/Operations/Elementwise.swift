@@ -4,7 +4,7 @@ import Foundation
 
 extension Tensor {
     /// Applies `operation`; `gradient` gives the input's gradient from (x, y, dy).
-    private func unary(
+    func unary(
         _ name: StaticString, _ operation: UnaryOperation,
         gradient: @escaping (_ x: Tensor, _ y: Tensor, _ outputGradient: Tensor) -> Tensor
     ) -> Tensor {
@@ -17,14 +17,14 @@ extension Tensor {
     }
 
     /// A unary operation whose gradient is one fused binary operation on its output.
-    private func unary(
+    func unary(
         _ name: StaticString, _ operation: UnaryOperation, fromOutput gradient: BinaryOperation
     ) -> Tensor {
         unary(name, operation) { _, y, outputGradient in Tensor.combine(gradient, y, outputGradient) }
     }
 
     /// A unary operation whose gradient is one fused binary operation on its input.
-    private func unary(
+    func unary(
         _ name: StaticString, _ operation: UnaryOperation, fromInput gradient: BinaryOperation
     ) -> Tensor {
         unary(name, operation) { x, _, outputGradient in Tensor.combine(gradient, x, outputGradient) }
@@ -40,7 +40,7 @@ extension Tensor {
         }
     }
 
-    private static func commonShape(_ name: String, _ x: Tensor, _ y: Tensor) -> Shape {
+    static func commonShape(_ name: String, _ x: Tensor, _ y: Tensor) -> Shape {
         guard let shape = x.shape.broadcast(with: y.shape) else {
             stop(name, "shapes \(x.shape) and \(y.shape) do not broadcast")
         }
@@ -166,34 +166,6 @@ extension Tensor {
             outputGradient * Tensor.combine(.init(.equal), x, y)
         }
     }
-
-    // MARK: Activations
-
-    /// 1 / (1 + exp(-x)). Its derivative is at most 1/4, which is how deep sigmoid nets lose their gradient.
-    public func sigmoid() -> Tensor { unary("sigmoid", .init(.sigmoid), fromOutput: .init(.sigmoidGradient)) }
-    public func tanh() -> Tensor { unary("tanh", .init(.tanh), fromOutput: .init(.tanhGradient)) }
-    /// max(0, x) that lets NaN through (Nair and Hinton 2010). Its gradient at 0 is 0.
-    public func relu() -> Tensor { unary("relu", .init(.relu), fromOutput: .init(.reluGradient)) }
-    /// x where positive, else slope · x (Maas et al. 2013).
-    public func leakyReLU(slope: Double = 0.01) -> Tensor {
-        require(slope > 0, "leakyReLU", "slope must be positive, not \(slope)")
-        return unary(
-            "leakyReLU", .init(.leakyReLU, a: slope), fromOutput: .init(.leakyReLUGradient, a: slope))
-    }
-    /// x where positive, else scale · (exp(x) - 1) (Clevert et al. 2016).
-    public func elu(scale: Double = 1) -> Tensor {
-        unary("elu", .init(.elu, a: scale), fromInput: .init(.eluGradient, a: scale))
-    }
-    /// x · sigmoid(x), also called Swish (Elfwing et al. 2018; Ramachandran et al. 2017).
-    public func silu() -> Tensor { unary("silu", .init(.silu), fromInput: .init(.siluGradient)) }
-    /// x · Φ(x) (Hendrycks and Gimpel 2016), exact or by the tanh approximation of the paper.
-    public func gelu(approximatesByTanh: Bool = false) -> Tensor {
-        approximatesByTanh
-            ? unary("gelu", .init(.geluTanh), fromInput: .init(.geluTanhGradient))
-            : unary("gelu", .init(.gelu), fromInput: .init(.geluGradient))
-    }
-    /// log(1 + exp(x)), computed without overflow.
-    public func softplus() -> Tensor { unary("softplus", .init(.softplus), fromInput: .init(.softplusGradient)) }
 
     // MARK: Comparisons: masks of uint8, 1 for true
 

@@ -1,9 +1,18 @@
 extension Tensor {
-    /// exp(x) / Σ exp(x) along the last axis.
-    public func softmax() -> Tensor { softmax(isLogarithmic: false) }
+    /// exp(x) / Σ exp(x) along `axis`.
+    public func softmax(axis: Int = -1) -> Tensor { along(axis) { $0.softmax(isLogarithmic: false) } }
 
-    /// log(softmax(x)) along the last axis, without overflow.
-    public func logSoftmax() -> Tensor { softmax(isLogarithmic: true) }
+    /// log(softmax(x)) along `axis`, without overflow.
+    public func logSoftmax(axis: Int = -1) -> Tensor { along(axis) { $0.softmax(isLogarithmic: true) } }
+
+    /// softmax(-x) along `axis`.
+    public func softmin(axis: Int = -1) -> Tensor { (-self).softmax(axis: axis) }
+
+    /// What `function`, which acts along the last axis, gives along another.
+    private func along(_ axis: Int, _ function: (Tensor) -> Tensor) -> Tensor {
+        guard rank > 0, resolve(axis, "softmax") != rank - 1 else { return function(self) }
+        return function(transposed(axis, -1)).transposed(axis, -1)
+    }
 
     private func softmax(isLogarithmic: Bool) -> Tensor {
         require(rank >= 1 && dtype.isFloatingPoint, "softmax", "cannot be taken of \(dtype) \(shape)")

@@ -1,4 +1,5 @@
-// Activation functions as layers. The functions themselves, with their papers, are methods of `Tensor`.
+// Smooth and saturating activation functions as layers. The functions themselves, with their papers, are methods of
+// `Tensor`.
 
 /// 1 / (1 + exp(-x)).
 public final class Sigmoid: Layer {
@@ -9,28 +10,6 @@ public final class Sigmoid: Layer {
 public final class Tanh: Layer {
     public init() {}
     public func callAsFunction(_ input: Tensor) -> Tensor { input.tanh() }
-}
-
-/// x where positive, else 0.
-public final class ReLU: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.relu() }
-}
-
-/// x where positive, else slope · x.
-public final class LeakyReLU: Layer {
-    public let slope: Double
-    public init(slope: Double = 0.01) { self.slope = slope }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.leakyReLU(slope: slope) }
-    public var description: String { "LeakyReLU(slope: \(slope))" }
-}
-
-/// x where positive, else scale · (exp(x) - 1).
-public final class ELU: Layer {
-    public let scale: Double
-    public init(scale: Double = 1) { self.scale = scale }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.elu(scale: scale) }
-    public var description: String { "ELU(scale: \(scale))" }
 }
 
 /// x · sigmoid(x), also called Swish.
@@ -45,4 +24,80 @@ public final class GELU: Layer {
     public init(approximatesByTanh: Bool = false) { self.approximatesByTanh = approximatesByTanh }
     public func callAsFunction(_ input: Tensor) -> Tensor { input.gelu(approximatesByTanh: approximatesByTanh) }
     public var description: String { "GELU(\(approximatesByTanh ? "approximatesByTanh: true" : ""))" }
+}
+
+/// x · tanh(log(1 + exp(x))).
+public final class Mish: Layer {
+    public init() {}
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.mish() }
+}
+
+/// log(1 + exp(beta · x)) / beta; x itself where beta · x > threshold.
+public final class Softplus: Layer {
+    public let beta: Double
+    public let threshold: Double
+    public init(beta: Double = 1, threshold: Double = 20) {
+        self.beta = beta
+        self.threshold = threshold
+    }
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.softplus(beta: beta, threshold: threshold) }
+    public var description: String { "Softplus(beta: \(beta), threshold: \(threshold))" }
+}
+
+/// x / (1 + |x|).
+public final class Softsign: Layer {
+    public init() {}
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.softsign() }
+}
+
+/// log(sigmoid(x)).
+public final class LogSigmoid: Layer {
+    public init() {}
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.logSigmoid() }
+}
+
+/// x - tanh(x).
+public final class Tanhshrink: Layer {
+    public init() {}
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.tanhShrink() }
+}
+
+/// a · sigmoid(b) for the two halves a and b of the input along `axis`.
+public final class GLU: Layer {
+    public let axis: Int
+    public init(axis: Int = -1) { self.axis = axis }
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.glu(axis: axis) }
+    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
+        guard var sizes = inputSizes else { return nil }
+        // Sizes are without the batch axis.
+        let index = axis < 0 ? axis + sizes.count : axis - 1
+        guard sizes.indices.contains(index) else { return nil }
+        sizes[index] /= 2
+        return sizes
+    }
+    public var description: String { "GLU(axis: \(axis))" }
+}
+
+/// exp(x) / Σ exp(x) along `axis`.
+public final class Softmax: Layer {
+    public let axis: Int
+    public init(axis: Int = -1) { self.axis = axis }
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.softmax(axis: axis) }
+    public var description: String { "Softmax(axis: \(axis))" }
+}
+
+/// log(softmax(x)) along `axis`.
+public final class LogSoftmax: Layer {
+    public let axis: Int
+    public init(axis: Int = -1) { self.axis = axis }
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.logSoftmax(axis: axis) }
+    public var description: String { "LogSoftmax(axis: \(axis))" }
+}
+
+/// softmax(-x) along `axis`.
+public final class Softmin: Layer {
+    public let axis: Int
+    public init(axis: Int = -1) { self.axis = axis }
+    public func callAsFunction(_ input: Tensor) -> Tensor { input.softmin(axis: axis) }
+    public var description: String { "Softmin(axis: \(axis))" }
 }

@@ -19,7 +19,7 @@ public final class Sequential: LayerContainer {
     public func callAsFunction(_ input: Tensor) -> Tensor {
         var value = input
         for (index, layer) in layers.enumerated() {
-            value = LayerPath.entering("\(index)") { layer(value) }
+            value = LayerPath.entering("\(index)") { layer.observed(value) }
         }
         return value
     }
@@ -53,8 +53,8 @@ public final class Residual: LayerContainer {
     public var layers: [any Layer] { body.layers }
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        let change = LayerPath.entering("body") { body(input) }
-        let carried = shortcut.map { layer in LayerPath.entering("shortcut") { layer(input) } } ?? input
+        let change = LayerPath.entering("body") { body.observed(input) }
+        let carried = shortcut.map { layer in LayerPath.entering("shortcut") { layer.observed(input) } } ?? input
         require(
             carried.shape == change.shape, "Residual",
             "the input is \(carried.shape) but its layers give \(change.shape); a shortcut layer can adapt it")

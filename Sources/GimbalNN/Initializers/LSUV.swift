@@ -1,0 +1,76 @@
+/// What `initializeLSUV` did to one layer.
+public struct UnitVarianceStep: Sendable {
+    /// The weight that was scaled.
+    public let parameter: String
+    /// Of the layer's outputs on the batch, before and after.
+    public let variance: (before: Double, after: Double)
+    /// How often the weight was scaled.
+    public let scalings: Int
+}
+
+extension Module where Self: Layer {
+    /// Layer-sequential unit-variance initialization (Mishkin and Matas 2016, algorithm 1): weights become orthogonal, and
+    /// then, from the first layer to the last, are scaled until the layer's outputs on `batch` have a variance of 1.
+    ///
+    /// It sees the layers that `Sequential` and `Residual` call, wherever in the model these are, and scales those with a
+    /// `weight` of two axes or more. The device is waited for, once or more per layer.
+    /// - Parameters:
+    ///   - batch: inputs such as the model will be trained on; a few hundred samples will do.
+    ///   - tolerance: of |variance - 1|.
+    ///   - maximumScalings: per layer. One is enough where the output is linear in the weight and there is no bias.
+    ///   - isOrthogonal: without, the weights are scaled as they are.
+    /// - Returns: what was done, in the order of the layers.
+    /// - Throws: the first failure of the device.
+    @discardableResult
+    public func initializeLSUV(
+        _ batch: Tensor, tolerance: Double = 0.1, maximumScalings: Int = 10, isOrthogonal: Bool = true,
+        generator: RandomGenerator = .current
+    ) throws -> [UnitVarianceStep] {
+        _ = parameters  // So that each has its name.
+        var steps: [UnitVarianceStep] = []
+        var failure: (any Error)?
+        var seen: Set<ObjectIdentifier> = []
+        let observer = LayerObserver { layer, input in
+            guard failure == nil, let weight = layer.ownWeight, seen.insert(ObjectIdentifier(weight)).inserted else {
+                return layer(input)
+            }
+            if isOrthogonal {
+                weight.assign(
+                    Initializer.orthogonal().make(weight.shape, generator: generator, device: weight.device))
+            }
+            var output = layer(input)
+            do {
+                var variance = try Double(output.variance().item())
+                let before = variance
+                var scalings = 0
+                while abs(variance - 1) >= tolerance, scalings < maximumScalings, variance > 0, variance.isFinite {
+                    weight.assign(weight.value.detached() / variance.squareRoot())
+                    output = layer(input)
+                    variance = try Double(output.variance().item())
+                    scalings += 1
+                }
+                steps.append(
+                    UnitVarianceStep(parameter: weight.name, variance: (before, variance), scalings: scalings))
+            } catch {
+                failure = error
+            }
+            return output
+        }
+        withoutGradients {
+            // Neither gradients nor running statistics are to notice.
+            GradientMode.$isRecomputing.withValue(true) {
+                LayerObserver.$current.withValue(observer) { _ = self.observed(batch.detached()) }
+            }
+        }
+        if let failure { throw failure }
+        return steps
+    }
+}
+
+extension Layer {
+    /// The layer's own `weight`, not one of a layer inside, if it has two axes or more.
+    fileprivate var ownWeight: Parameter? {
+        for case .parameter("weight", let parameter) in parts where parameter.shape.rank >= 2 { return parameter }
+        return nil
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+
+// First values that make every residual block hand on its input, so that a net of any depth begins as a shallow one.
+
+extension Module {
+    /// Sets to 0 the last weight of each `Residual`'s body and the bias beside it: of a batch normalisation that is γ and β
+    /// (Goyal et al. 2017), of another layer what Fixup does (Zhang et al. 2019).
+    /// - Returns: the names of what was set.
+    @discardableResult
+    public func zeroResidualBranches() -> [String] {
+        var zeroed: [Parameter] = []
+        for residual in residuals {
+            guard let layer = residual.body.weightedModules.last else { continue }
+            for parameter in layer.ownParameters {
+                parameter.assign(Tensor.zeros(parameter.shape, device: parameter.device))
+                zeroed.append(parameter)
+            }
+        }
+        _ = parameters  // Names as this model spells them.
+        return zeroed.map(\.name)
+    }
+
+    /// Fixup initialization for nets without normalisation (Zhang et al. 2019, section 4): in each of L `Residual` bodies,
+    /// m weights are drawn as He et al. 2015 have it and scaled by L^(-1 / (2m - 2)), save for the last, which is 0. Biases
+    /// inside bodies become 0; everything else is left as it is.
+    /// - Returns: the names of the weights that were scaled and of those set to 0.
+    @discardableResult
+    public func initializeFixup(generator: RandomGenerator = .current) -> (scaled: [String], zero: [String]) {
+        let residuals = residuals
+        var (scaled, zero): ([Parameter], [Parameter]) = ([], [])
+        for residual in residuals {
+            let inner = residual.body.parameters
+            let weights = inner.filter { $0.shape.rank >= 2 }
+            for bias in inner where bias.shape.rank == 1 && bias.name.hasSuffix("bias") {
+                bias.assign(Tensor.zeros(bias.shape, device: bias.device))
+            }
+            for weight in weights.dropLast() {
+                let drawn = Initializer.heNormal().make(weight.shape, generator: generator, device: weight.device)
+                weight.assign(drawn * pow(Double(residuals.count), -1 / Double(2 * weights.count - 2)))
+                scaled.append(weight)
+            }
+            if let last = weights.last {
+                last.assign(Tensor.zeros(last.shape, device: last.device))
+                zero.append(last)
+            }
+        }
+        _ = parameters
+        return (scaled.map(\.name), zero.map(\.name))
+    }
+
+    private var residuals: [Residual] { modules.compactMap { $0 as? Residual } }
+
+    /// This module and all inside, in order.
+    private var modules: [any Module] {
+        var found: [any Module] = [self]
+        forEachPart { _, part in
+            if case .module(_, let module) = part { found.append(module) }
+        }
+        return found
+    }
+
+    /// Modules with a weight of their own, in order.
+    fileprivate var weightedModules: [any Module] {
+        modules.filter { module in
+            module.parts.contains { part in
+                if case .parameter("weight", _) = part { true } else { false }
+            }
+        }
+    }
+
+    fileprivate var ownParameters: [Parameter] {
+        parts.compactMap { part in
+            if case .parameter(_, let parameter) = part { parameter } else { nil }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+/// What `Module.initialize` did: which initializer filled each parameter, and which rules fitted nothing.
+public struct InitializationAccount: Sendable, CustomStringConvertible {
+    public struct Entry: Sendable {
+        public let parameter: String
+        public let shape: Shape
+        /// The pattern and the initializer's name; nil where no rule fitted and the parameter is as it was.
+        public let rule: (pattern: String, initializer: String)?
+    }
+
+    /// In the order of the model's parameters.
+    public let entries: [Entry]
+    /// Patterns that filled no parameter: perhaps misspelled, or overridden altogether.
+    public let unusedPatterns: [String]
+
+    public var description: String {
+        let width = entries.map(\.parameter.count).max() ?? 0
+        let lines = entries.map { entry in
+            let name = entry.parameter + String(repeating: " ", count: width - entry.parameter.count)
+            return "\(name)  \(entry.rule.map { "\($0.initializer) by \($0.pattern)" } ?? "as it was")  \(entry.shape)"
+        }
+        return (lines + unusedPatterns.map { "\($0) filled nothing" }).joined(separator: "\n")
+    }
+}
+
+extension Module {
+    /// Fills parameters by rules over their names.
+    ///
+    /// ```swift
+    /// print(model.initialize([("*.weight", .heNormal()), ("*.bias", .zeros), ("fc2.weight", .orthogonal())]))
+    /// ```
+    /// In a pattern, `*` stands for any characters and `?` for one. Of the rules that match a name, the last holds, so that
+    /// exceptions follow what they except from. A rule is passed over where its initializer cannot fill the parameter, as
+    /// one that looks at fans cannot fill the [channels] of a batch normalisation.
+    /// - Returns: an account of what was filled by what.
+    @discardableResult
+    public func initialize(
+        _ rules: [(pattern: String, initializer: Initializer)], generator: RandomGenerator = .current
+    ) -> InitializationAccount {
+        var used: Set<Int> = []
+        let entries = parameters.map { parameter in
+            let index = rules.lastIndex {
+                matches(parameter.name, $0.pattern) && $0.initializer.ranks.contains(parameter.shape.rank)
+            }
+            guard let index else {
+                return InitializationAccount.Entry(parameter: parameter.name, shape: parameter.shape, rule: nil)
+            }
+            used.insert(index)
+            let (pattern, initializer) = rules[index]
+            parameter.assign(initializer.make(parameter.shape, generator: generator, device: parameter.device))
+            return InitializationAccount.Entry(
+                parameter: parameter.name, shape: parameter.shape, rule: (pattern, initializer.name))
+        }
+        return InitializationAccount(
+            entries: entries, unusedPatterns: rules.indices.filter { !used.contains($0) }.map { rules[$0].pattern })
+    }
+}
+
+/// Whether `pattern` describes all of `name`.
+private func matches(_ name: String, _ pattern: String) -> Bool {
+    let (name, pattern) = ([Character](name), [Character](pattern))
+    var (i, j) = (0, 0)
+    // Where the last `*` was, and up to where it stands for what it has passed.
+    var star: (pattern: Int, name: Int)?
+    while i < name.count {
+        if j < pattern.count, pattern[j] == "*" {
+            star = (j, i)
+            j += 1
+        } else if j < pattern.count, pattern[j] == "?" || pattern[j] == name[i] {
+            (i, j) = (i + 1, j + 1)
+        } else if let last = star {
+            star = (last.pattern, last.name + 1)
+            (i, j) = (last.name + 1, last.pattern + 1)
+        } else {
+            return false
+        }
+    }
+    return pattern[j...].allSatisfy { $0 == "*" }
+}

@@ -1,0 +1,54 @@
+/// -(t log p + (1 - t) log(1 - p)), with logarithms no lower than -100.
+/// - Parameters:
+///   - probabilities: in 0...1; where they come from a sigmoid, `binaryCrossEntropyWithLogits` is more exact.
+///   - targets: in 0...1, of the same shape.
+///   - weight: of a shape that broadcasts to the targets'.
+public func binaryCrossEntropy(
+    _ probabilities: Tensor, _ targets: Tensor, weight: Tensor? = nil, reduction: LossReduction = .mean
+) -> Tensor {
+    requireSameShape("binaryCrossEntropy", probabilities, targets)
+    let (p, t) = (probabilities.detached(), targets.detached())
+    let logarithm = p.log().clamped(to: -100 ... .infinity)
+    let opposite = (1 - p).log().clamped(to: -100 ... .infinity)
+    let losses = ((t - 1) * opposite - t * logarithm).recorded(
+        "binaryCrossEntropy", [probabilities, targets]
+    ) { outputGradient, inputs in
+        // (p - t) / (p (1 - p)), finite where p is 0 or 1.
+        inputs.add(0, outputGradient * (p - t) / (p * (1 - p)).clamped(to: 1e-12 ... .infinity))
+        inputs.add(1, outputGradient * (opposite - logarithm))
+    }
+    return reduction.apply(weight.map { losses * $0 } ?? losses)
+}
+
+/// `binaryCrossEntropy` of sigmoid(logits), without overflow and without cancellation.
+/// - Parameters:
+///   - targets: in 0...1, of the shape of the logits.
+///   - weight: of a shape that broadcasts to the targets'.
+///   - positiveWeight: factor of the term of t = 1, broadcast likewise; above 1 it raises recall.
+public func binaryCrossEntropyWithLogits(
+    _ logits: Tensor, _ targets: Tensor, weight: Tensor? = nil, positiveWeight: Tensor? = nil,
+    reduction: LossReduction = .mean
+) -> Tensor {
+    requireSameShape("binaryCrossEntropyWithLogits", logits, targets)
+    // -t log σ(x) - (1 - t) log σ(-x), where log σ(-x) = log σ(x) - x.
+    var logarithm = logits.logSigmoid()
+    if let positiveWeight { logarithm = logarithm * ((positiveWeight - 1) * targets + 1) }
+    let losses = (1 - targets) * logits - logarithm
+    return reduction.apply(weight.map { losses * $0 } ?? losses)
+}
+
+/// Cross-entropy of sigmoid(logits) that turns away from what is already classified well: multiplied by (1 - pₜ)^gamma,
+/// where pₜ is the probability given to the true class (Lin et al. 2017, equation 5).
+/// - Parameters:
+///   - targets: 0 or 1, of the shape of the logits.
+///   - alpha: weight of the targets of 1, with 1 - alpha for those of 0; nil for none.
+public func focal(
+    _ logits: Tensor, _ targets: Tensor, alpha: Double? = 0.25, gamma: Double = 2, reduction: LossReduction = .mean
+) -> Tensor {
+    requireSameShape("focal", logits, targets)
+    let p = logits.sigmoid()
+    let wrong = p + targets - p * targets * 2  // 1 - pₜ
+    var losses = binaryCrossEntropyWithLogits(logits, targets, reduction: .none) * wrong.power(gamma)
+    if let alpha { losses = losses * targets.affine(scale: 2 * alpha - 1, shift: 1 - alpha) }
+    return reduction.apply(losses)
+}

@@ -1,0 +1,36 @@
+/// How the losses of single elements or rows become one.
+public enum LossReduction: Sendable, CaseIterable {
+    case mean, sum
+    /// Leaves them as they are.
+    case none
+    /// The sum divided by the size of the first axis, which is what the definition of the Kullback-Leibler divergence
+    /// asks for.
+    case batchMean
+
+    func apply(_ losses: Tensor) -> Tensor {
+        switch self {
+        case .mean: losses.mean()
+        case .sum: losses.sum()
+        case .none: losses
+        case .batchMean: losses.sum() / Double(losses.shape.first ?? 1)
+        }
+    }
+}
+
+/// Stops unless both have one shape.
+func requireSameShape(_ operation: String, _ predictions: Tensor, _ targets: Tensor) {
+    require(
+        predictions.shape == targets.shape, operation,
+        "predictions of \(predictions.shape) and targets of \(targets.shape) differ in shape")
+}
+
+extension Tensor {
+    /// A tensor without axes, of this tensor's type and device.
+    func scalar(_ value: Double) -> Tensor { Tensor(repeating: value, [], dtype: dtype, device: device) }
+
+    /// For int32 class numbers [rows]: uint8 [rows, classes], 1 where a column is the row's class.
+    func isClass(of classes: Int) -> Tensor {
+        let columns = Tensor((0..<classes).map(Int32.init), [1, classes], device: device)
+        return reshaped([elementCount, 1]).equals(columns)
+    }
+}
