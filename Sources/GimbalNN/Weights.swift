@@ -15,32 +15,98 @@ extension Module {
         try SafeTensors.write(stateParts.map { SafeTensors.Item($0.path, $0.part) }, metadata: metadata, to: path)
     }
 
-    /// Takes up the state of a safetensors file, as PyTorch writes it too.
-    /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape; the
-    ///   model is then unchanged. `GimbalError.invalidFile` and `GimbalError.fileSystem`.
-    public func load(from path: String) throws {
-        let file = try SafeTensors(path: path)
-        let parts = stateParts
-        let expected = Dictionary(parts.map { ($0.path, $0.part) }) { first, _ in first }
-        let missing = parts.map(\.path).filter { file[$0] == nil }
-        let unexpected = file.entries.map(\.name).filter { expected[$0] == nil }
-        let misshaped = file.entries.compactMap { entry -> String? in
-            guard let shape = expected[entry.name]?.stateShape, shape != entry.shape else { return nil }
-            return "\(entry.name) (\(entry.shape) in the file, \(shape) in the model)"
+    /// Takes up the state of a safetensors file, as PyTorch writes it too; see `load(from:mapping:isStrict:forgiving:)`
+    /// for what the arguments mean.
+    /// - Throws: also `GimbalError.invalidFile` and `GimbalError.fileSystem`.
+    @discardableResult
+    public func load(
+        from path: String, mapping: NameMap = .identity, isStrict: Bool = true, forgiving: [NamePattern] = []
+    ) throws -> LoadReport {
+        try load(from: SafeTensors(path: path), mapping: mapping, isStrict: isStrict, forgiving: forgiving)
+    }
+
+    /// Takes up the state of a file, wholly or in part.
+    ///
+    /// To put a new head on a trained backbone, make the model with the new head and forgive what does not fit there:
+    /// ```swift
+    /// let report = try model.load(from: "resnet18.safetensors", forgiving: ["fc.*"])
+    /// print(report)
+    /// ```
+    /// - Parameters:
+    ///   - mapping: what the file's tensors are called in the model.
+    ///   - isStrict: whether file and model must have the same names. Where they need not, a tensor of another shape is
+    ///     still an error, as in PyTorch.
+    ///   - forgiving: names in the model that may be missing in the file, unexpected or of another shape in any case; the
+    ///     model then keeps its values.
+    /// - Returns: an account of every name.
+    /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape, and
+    ///   `GimbalError.invalidSetting` where the map gives two tensors one name; the model is then unchanged. What `file`
+    ///   throws.
+    @discardableResult
+    public func load(
+        from file: some StoredTensors, mapping: NameMap = .identity, isStrict: Bool = true,
+        forgiving: [NamePattern] = []
+    ) throws -> LoadReport {
+        var report = LoadReport(path: file.path)
+        var stored: [String: (name: String, shape: Shape)] = [:]
+        for (name, shape) in file.contents {
+            guard let target = mapping.name(for: name) else {
+                report.leftOut.append(name)
+                continue
+            }
+            if target != name { report.renamed.append(.init(inFile: name, inModel: target)) }
+            if let other = stored.updateValue((name, shape), forKey: target) {
+                throw GimbalError.invalidSetting(
+                    name: "mapping", reason: "'\(other.name)' and '\(name)' of \(file.path) both become '\(target)'")
+            }
         }
+        let parts = stateParts
+        let expected = Set(parts.map(\.path))
+        report.unexpected = file.contents.map(\.name).filter { name in
+            mapping.name(for: name).map { !expected.contains($0) } ?? false
+        }
+        for (path, part) in parts {
+            if let entry = stored[path] {
+                if entry.shape == part.stateShape {
+                    report.loaded.append(path)
+                } else {
+                    report.misshaped.append("\(path) (\(entry.shape) in the file, \(part.stateShape) in the model)")
+                }
+            } else {
+                report.missing.append(path)
+            }
+        }
+        try report.check(isStrict: isStrict, forgiving: forgiving, mapping: mapping)
+
+        for (path, part) in parts {
+            guard let entry = stored[path], entry.shape == part.stateShape else { continue }
+            switch part {
+            case .parameter(_, let parameter):
+                parameter.assign(try file.tensor(named: entry.name, like: parameter.value))
+            case .buffer(_, let buffer):
+                let value = try file.tensor(named: entry.name, like: buffer.value)
+                buffer.value.backend.copy(value.view, to: buffer.value.view)
+            case .counter(_, let counter): counter.value = try file.integer(named: entry.name)
+            case .module: break
+            }
+        }
+        return report
+    }
+}
+
+extension LoadReport {
+    /// Throws what is not forgiven.
+    fileprivate func check(isStrict: Bool, forgiving: [NamePattern], mapping: NameMap) throws {
+        func unforgiven(_ names: [String], _ name: (String) -> String) -> [String] {
+            names.filter { each in !forgiving.contains { $0.matches(name(each)) } }
+        }
+        let missing = isStrict ? unforgiven(missing) { $0 } : []
+        let unexpected = isStrict ? unforgiven(unexpected) { mapping.name(for: $0) ?? $0 } : []
+        // The name ends where the shapes begin.
+        let misshaped = unforgiven(misshaped) { String($0.prefix { $0 != " " }) }
         guard missing.isEmpty && unexpected.isEmpty && misshaped.isEmpty else {
             throw GimbalError.weightMismatch(
                 path: path, missing: missing, unexpected: unexpected, misshaped: misshaped)
-        }
-        for (path, part) in parts {
-            guard let entry = file[path] else { continue }
-            switch part {
-            case .parameter(_, let parameter): parameter.assign(try file.tensor(entry, like: parameter.value))
-            case .buffer(_, let buffer):
-                buffer.value.backend.copy(try file.tensor(entry, like: buffer.value).view, to: buffer.value.view)
-            case .counter(_, let counter): counter.value = try file.integer(of: entry)
-            case .module: break
-            }
         }
     }
 }
@@ -72,23 +138,5 @@ extension SafeTensors.Item {
     package init(name: String, _ tensor: Tensor) {
         let tensor = tensor.detached()
         self.init(name: name, type: .init(tensor.dtype), shape: tensor.shape) { try tensor.bytes() }
-    }
-}
-
-extension SafeTensors {
-    /// The single whole number of an entry.
-    fileprivate func integer(of entry: Entry) throws -> Int {
-        guard entry.type == .int64 else { return Int(try floats(of: entry)[0]) }
-        return Int(try bytes(of: entry).withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) })
-    }
-
-    /// The tensor of an entry, with the dtype and on the device of `model`.
-    package func tensor(_ entry: Entry, like model: Tensor) throws -> Tensor {
-        if let dtype = entry.type.dtype {
-            return try bytes(of: entry).withUnsafeBytes { bytes in
-                Tensor(copying: bytes, entry.shape, dtype, model.device).cast(to: model.dtype)
-            }
-        }
-        return Tensor(try floats(of: entry), entry.shape, device: model.device).cast(to: model.dtype)
     }
 }

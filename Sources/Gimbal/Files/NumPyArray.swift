@@ -1,0 +1,163 @@
+import GimbalBackend
+
+/// An array in NumPy's `.npy` format (NumPy Enhancement Proposal 1, versions 1 to 3).
+///
+/// Read are float16, float32, float64, int32, int64, uint8 and bool, of either byte order, in C and in Fortran order;
+/// written is little-endian C order. Nothing in a file is trusted: its header must agree with its length.
+///
+/// ```swift
+/// let array = try NumPyArray(path: "features.npy")
+/// let tensor = try array.tensor(on: .current)
+/// ```
+public struct NumPyArray: Sendable, Equatable {
+    public let shape: Shape
+    public let type: SafeTensors.ElementType
+    /// The elements, little-endian, row-major.
+    public let bytes: [UInt8]
+
+    /// - Parameters:
+    ///   - type: any but `bfloat16`, which NumPy does not have.
+    ///   - bytes: little-endian, row-major.
+    public init(shape: Shape, type: SafeTensors.ElementType, bytes: [UInt8]) {
+        require(type != .bfloat16, "NumPyArray", "NumPy has no bfloat16; convert it to float32")
+        require(
+            bytes.count == shape.elementCount * type.byteCount, "NumPyArray",
+            "\(bytes.count) bytes do not fill \(type) \(shape)")
+        self.shape = shape
+        self.type = type
+        self.bytes = bytes
+    }
+
+    public init(_ values: [Float], _ shape: Shape? = nil) {
+        self.init(shape: shape ?? [values.count], type: .float32, bytes: values.withUnsafeBytes { [UInt8]($0) })
+    }
+
+    public init(_ values: [Double], _ shape: Shape? = nil) {
+        self.init(shape: shape ?? [values.count], type: .float64, bytes: values.withUnsafeBytes { [UInt8]($0) })
+    }
+
+    public init(_ values: [Int64], _ shape: Shape? = nil) {
+        self.init(shape: shape ?? [values.count], type: .int64, bytes: values.withUnsafeBytes { [UInt8]($0) })
+    }
+
+    /// The values of a tensor, `bfloat16` as float32. Waits for the device.
+    /// - Throws: what the device reports.
+    public init(_ tensor: Tensor) throws {
+        let tensor = tensor.dtype == .bfloat16 ? tensor.detached().cast(to: .float32) : tensor.detached()
+        self.init(shape: tensor.shape, type: .init(tensor.dtype), bytes: try tensor.bytes())
+    }
+
+    // MARK: Values
+
+    /// The elements in row-major order; integers beyond 2⁵³ are rounded to nearest.
+    public var doubles: [Double] {
+        bytes.withUnsafeBytes { bytes in
+            func convert<Stored: BitwiseCopyable>(_: Stored.Type, _ toDouble: (Stored) -> Double) -> [Double] {
+                stride(from: 0, to: bytes.count, by: MemoryLayout<Stored>.size).map {
+                    toDouble(bytes.loadUnaligned(fromByteOffset: $0, as: Stored.self))
+                }
+            }
+            return switch type {
+            case .float64: convert(Double.self) { $0 }
+            case .float32: convert(Float.self) { Double($0) }
+            case .float16: convert(Float16.self) { Double($0) }
+            case .int64: convert(Int64.self) { Double($0) }
+            case .int32: convert(Int32.self) { Double($0) }
+            case .uint8, .bool: convert(UInt8.self) { Double($0) }
+            case .bfloat16: stop("NumPyArray", "NumPy has no bfloat16")
+            }
+        }
+    }
+
+    /// A tensor of the elements: int64 as int32, float64 as float32 on devices that compute in it.
+    /// - Throws: `GimbalError.invalidSetting` for an int64 that no int32 holds.
+    public func tensor(on device: Device = .current) throws -> Tensor {
+        switch type {
+        case .int64:
+            let values = try bytes.withUnsafeBytes { bytes in
+                try stride(from: 0, to: bytes.count, by: 8).map { offset in
+                    let value = bytes.loadUnaligned(fromByteOffset: offset, as: Int64.self)
+                    guard let small = Int32(exactly: value) else {
+                        throw GimbalError.invalidSetting(name: "array", reason: "\(value) is beyond any int32")
+                    }
+                    return small
+                }
+            }
+            return Tensor(values, shape, device: device)
+        case .float64: return Tensor(doubles, shape, device: device)
+        default: return bytes.withUnsafeBytes { Tensor(copying: $0, shape, type.dtype!, device) }
+        }
+    }
+
+    // MARK: Files
+
+    /// Reads a `.npy` file.
+    /// - Throws: `GimbalError.invalidFile` where it is none, `GimbalError.fileSystem`.
+    public init(path: String) throws {
+        let file = try FileReader(path: path)
+        guard let size = try file.size() else {
+            throw GimbalError.invalidFile(path: path, reason: "not a regular file, which .npy must be")
+        }
+        let contents = try [UInt8](count: size) { try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
+        try self.init(contents: contents, path: path)
+    }
+
+    /// - Parameters:
+    ///   - contents: those of a `.npy` file.
+    ///   - path: what errors name.
+    package init(contents: [UInt8], path: String) throws {
+        let header = try NumPyHeader(contents[...], path: path)
+        guard contents.count - header.dataStart == header.byteCount else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "\(header.type) \(header.shape) takes \(header.byteCount) bytes, but "
+                    + "\(contents.count - header.dataStart) follow the header of \(header.dataStart)")
+        }
+        var bytes = [UInt8](contents[header.dataStart...])
+        if header.isBigEndian { Self.swapBytes(&bytes, width: header.type.byteCount) }
+        if header.isFortranOrder { bytes = Self.rowMajor(bytes, header.shape, width: header.type.byteCount) }
+        if header.type == .bool, let wrong = bytes.firstIndex(where: { $0 > 1 }) {
+            throw GimbalError.invalidFile(path: path, reason: "element \(wrong) is \(bytes[wrong]), which is no bool")
+        }
+        self.init(shape: header.shape, type: header.type, bytes: bytes)
+    }
+
+    /// Writes a `.npy` file, wholly or not at all.
+    /// - Throws: `GimbalError.fileSystem`; an older file is then untouched.
+    public func write(to path: String) throws {
+        try AtomicFile.write(to: path) { file in
+            try file.write(NumPyHeader.bytes(shape: shape, type: type))
+            try file.write(bytes)
+        }
+    }
+
+    /// The contents of the `.npy` file that `write` writes.
+    package var contents: [UInt8] { NumPyHeader.bytes(shape: shape, type: type) + bytes }
+
+    private static func swapBytes(_ bytes: inout [UInt8], width: Int) {
+        guard width > 1 else { return }
+        for start in stride(from: 0, to: bytes.count, by: width) { bytes[start..<start + width].reverse() }
+    }
+
+    /// Column-major elements in row-major order.
+    private static func rowMajor(_ bytes: [UInt8], _ shape: Shape, width: Int) -> [UInt8] {
+        guard shape.rank > 1, !bytes.isEmpty else { return bytes }
+        let sizes = shape.sizes
+        // In column-major order the first axis is the densest.
+        let strides = sizes.indices.map { sizes[..<$0].reduce(width, *) }
+        var place = [Int](repeating: 0, count: sizes.count)
+        var source = 0
+        return [UInt8](count: bytes.count) { result in
+            for start in stride(from: 0, to: bytes.count, by: width) {
+                for byte in 0..<width { result[start + byte] = bytes[source + byte] }
+                for axis in sizes.indices.reversed() {
+                    place[axis] += 1
+                    source += strides[axis]
+                    if place[axis] < sizes[axis] { break }
+                    source -= strides[axis] * sizes[axis]
+                    place[axis] = 0
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// What became of every name when a model took up the weights of a file.
+public struct LoadReport: Sendable, Equatable, Codable, CustomStringConvertible {
+    public struct Renaming: Sendable, Equatable, Codable {
+        public var inFile: String
+        public var inModel: String
+    }
+
+    public var path: String
+    /// Names in the model whose values are now those of the file.
+    public var loaded: [String] = []
+    /// Names in the model that the file does not have; they keep their values.
+    public var missing: [String] = []
+    /// Names in the file that the model does not have.
+    public var unexpected: [String] = []
+    /// Names that both have in different shapes, with the shapes; the model keeps its values.
+    public var misshaped: [String] = []
+    /// Tensors that the map gave another name, whether or not they were loaded.
+    public var renamed: [Renaming] = []
+    /// Names in the file that the map leaves out.
+    public var leftOut: [String] = []
+
+    public var description: String {
+        var lines = ["\(path): \(loaded.count) of \(loaded.count + missing.count + misshaped.count) tensors loaded"]
+        let lists: [(String, [String])] = [
+            ("missing in the file", missing), ("unexpected in the file", unexpected),
+            ("of another shape", misshaped), ("renamed", renamed.map { "\($0.inFile) → \($0.inModel)" }),
+            ("left out", leftOut),
+        ]
+        for (title, names) in lists where !names.isEmpty {
+            lines.append("  \(title) (\(names.count)):")
+            lines += names.map { "    \($0)" }
+        }
+        return lines.joined(separator: "\n")
+    }
+}

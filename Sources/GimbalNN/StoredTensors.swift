@@ -1,0 +1,47 @@
+/// Named tensors in a file, from which a model's state can be taken: a safetensors file or a NumPy archive.
+public protocol StoredTensors {
+    /// For messages.
+    var path: String { get }
+    /// Every tensor's name and shape, in the order of the file.
+    var contents: [(name: String, shape: Shape)] { get }
+    /// The tensor of this name, which is one of `contents`, with the dtype and on the device of `model`.
+    /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    func tensor(named name: String, like model: Tensor) throws -> Tensor
+    /// The whole number of this name, which is one of `contents` and has a single element.
+    /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    func integer(named name: String) throws -> Int
+}
+
+extension SafeTensors: StoredTensors {
+    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
+
+    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
+        try tensor(try entry(name), like: model)
+    }
+
+    public func integer(named name: String) throws -> Int {
+        let entry = try entry(name)
+        guard entry.type == .int64 else {
+            guard let value = Int(exactly: try floats(of: entry)[0].rounded(.towardZero)) else {
+                throw GimbalError.invalidFile(path: path, reason: "'\(name)' is no whole number")
+            }
+            return value
+        }
+        return Int(try bytes(of: entry).withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) })
+    }
+
+    private func entry(_ name: String) throws -> Entry {
+        guard let entry = self[name] else { throw GimbalError.invalidFile(path: path, reason: "it has no '\(name)'") }
+        return entry
+    }
+
+    /// The tensor of an entry, with the dtype and on the device of `model`.
+    package func tensor(_ entry: Entry, like model: Tensor) throws -> Tensor {
+        if let dtype = entry.type.dtype {
+            return try bytes(of: entry).withUnsafeBytes { bytes in
+                Tensor(copying: bytes, entry.shape, dtype, model.device).cast(to: model.dtype)
+            }
+        }
+        return Tensor(try floats(of: entry), entry.shape, device: model.device).cast(to: model.dtype)
+    }
+}

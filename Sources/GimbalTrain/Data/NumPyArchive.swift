@@ -1,0 +1,93 @@
+import Gimbal
+import GimbalNN
+
+/// Named arrays in NumPy's `.npz` format: a ZIP archive of `.npy` files.
+///
+/// Opening reads the archive's directory and each array's header; an array is read when it is asked for.
+///
+/// ```swift
+/// let archive = try NumPyArchive(path: "weights.npz")
+/// try model.load(from: archive, mapping: ["encoder.*": "*"])
+/// ```
+public final class NumPyArchive: StoredTensors, Sendable {
+    /// One array of an archive.
+    public struct Entry: Sendable, Equatable {
+        public let name: String
+        public let type: SafeTensors.ElementType
+        public let shape: Shape
+    }
+
+    public let path: String
+    /// All arrays in the order of the archive's directory; members that are no `.npy` are passed over.
+    public let entries: [Entry]
+
+    private let archive: ZipArchive
+    private let members: [String: ZipArchive.Member]
+
+    /// - Throws: `GimbalError.fileSystem` where the file cannot be read, `GimbalError.invalidFile` where it is no archive of
+    ///   arrays that Gimbal reads.
+    public init(path: String) throws {
+        self.path = path
+        archive = try ZipArchive(path: path)
+        var entries: [Entry] = []
+        var members: [String: ZipArchive.Member] = [:]
+        for member in archive.members where member.name.hasSuffix(".npy") {
+            let name = String(member.name.dropLast(4))
+            let start = try archive.read(member, limit: NumPyHeader.lengthLimit)
+            let header = try NumPyHeader(start[...], path: "\(path), '\(name)'")
+            guard members.updateValue(member, forKey: name) == nil else {
+                throw GimbalError.invalidFile(path: path, reason: "two arrays are called '\(name)'")
+            }
+            entries.append(Entry(name: name, type: header.type, shape: header.shape))
+        }
+        self.entries = entries
+        self.members = members
+    }
+
+    /// Reads an array.
+    /// - Throws: `GimbalError.invalidFile` where there is none of this name or it is damaged, `GimbalError.fileSystem`.
+    public func array(_ name: String) throws -> NumPyArray {
+        guard let member = members[name] else {
+            throw GimbalError.invalidFile(path: path, reason: "it has no array '\(name)'")
+        }
+        return try NumPyArray(contents: try archive.read(member), path: "\(path), '\(name)'")
+    }
+
+    /// Writes arrays as `numpy.savez` does, or `savez_compressed`; wholly or not at all.
+    /// - Parameters:
+    ///   - arrays: with distinct names.
+    ///   - compresses: whether they are deflated.
+    /// - Throws: `GimbalError.fileSystem`; an older file is then untouched.
+    public static func write(
+        _ arrays: [(name: String, array: NumPyArray)], compresses: Bool = false, to path: String
+    ) throws {
+        require(
+            Set(arrays.map(\.name)).count == arrays.count, "NumPyArchive",
+            "two arrays of one name among \(arrays.map(\.name).joined(separator: ", "))")
+        try AtomicFile.write(to: path) { file in
+            var archive = ZipWriter(file)
+            for (name, array) in arrays { try archive.add(name + ".npy", array.contents, deflates: compresses) }
+            try archive.finish()
+        }
+    }
+
+    // MARK: Weights
+
+    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
+
+    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
+        let array = try array(name)
+        // Through float for int64: a model has no place for numbers that no int32 holds.
+        let tensor =
+            array.type == .int64
+            ? Tensor(array.doubles, array.shape, device: model.device) : try array.tensor(on: model.device)
+        return tensor.cast(to: model.dtype)
+    }
+
+    public func integer(named name: String) throws -> Int {
+        guard let value = Int(exactly: (try array(name).doubles.first ?? .nan).rounded(.towardZero)) else {
+            throw GimbalError.invalidFile(path: path, reason: "'\(name)' is no whole number")
+        }
+        return value
+    }
+}

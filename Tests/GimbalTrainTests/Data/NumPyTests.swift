@@ -1,0 +1,192 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+/// `.npy` and `.npz` against files by NumPy (Tests/ParityTests/Generators/numpy_files.py), and damaged in every place.
+@Suite struct NumPyTests {
+    private let fixtures = packagePath("Tests/ParityTests/Fixtures")
+    private let values = [-2.5, 0, 1, 3, 100.25, -7]
+
+    @Test func arraysByNumPyAreReadWhateverTheirTypeOrderAndVersion() throws {
+        let archive = try NumPyArchive(path: fixtures + "/arrays.npz")
+        #expect(archive.entries.count == 20)
+        let cube = (0..<24).map(Double.init)
+        let bytes: [Double] = [0, 1, 2, 3, 254, 255]
+        for entry in archive.entries {
+            let array = try archive.array(entry.name)
+            #expect(array.shape == entry.shape && array.type == entry.type)
+            let expected: (Shape, [Double]) =
+                switch entry.name {
+                case "u1": ([2, 3], bytes)
+                case "b1": ([2, 3], values.map { $0 > 0 ? 1 : 0 })
+                case "scalar": ([], [3.5])
+                case "empty": ([0, 4], [])
+                case "vector": ([5], [0, 1, 2, 3, 4])
+                case let name where name.hasPrefix("fortran"): ([2, 3, 4], cube)
+                case let name where name.hasPrefix("i"): ([2, 3], values.map { $0.rounded(.towardZero) })
+                default: ([2, 3], values)
+                }
+            #expect(array.shape == expected.0 && array.doubles == expected.1, "\(entry.name)")
+            let read = try array.tensor(on: .cpu).doubles()
+            #expect(read == expected.1, "\(entry.name)")
+        }
+    }
+
+    @Test func whatIsWrittenIsNumPysFileByteForByte() throws {
+        try withTemporaryFolder { folder in
+            let array = NumPyArray((0..<24).map(Float.init), [2, 3, 4])
+            try array.write(to: folder + "/array.npy")
+            let written = try Data(contentsOf: URL(filePath: folder + "/array.npy"))
+            let byNumPy = try Data(contentsOf: URL(filePath: fixtures + "/array.npy"))
+            #expect(written == byNumPy)
+            let read = try NumPyArray(path: folder + "/array.npy")
+            #expect(read == array)
+        }
+    }
+
+    @Test(arguments: [false, true]) func archivesSurviveARoundTrip(compresses: Bool) throws {
+        let source = try NumPyArchive(path: fixtures + "/arrays.npz")
+        var arrays = try source.entries.map { (name: $0.name, array: try source.array($0.name)) }
+        // Larger than zlib's buffers, both packable and not.
+        arrays.append(("large", NumPyArray([Float](repeating: 1.5, count: 100_000))))
+        var state: UInt32 = 1
+        let noise = (0..<100_000).map { _ -> Float in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return Float(state)
+        }
+        arrays.append(("größe/noise", NumPyArray(noise, [100, 1000])))
+        try withTemporaryFolder { folder in
+            try NumPyArchive.write(arrays, compresses: compresses, to: folder + "/copy.npz")
+            let copy = try NumPyArchive(path: folder + "/copy.npz")
+            #expect(copy.entries.map(\.name) == arrays.map(\.name))
+            for (name, array) in arrays {
+                let read = try copy.array(name)
+                #expect(read == array, "\(name)")
+            }
+            let first = try Data(contentsOf: URL(filePath: folder + "/copy.npz"))
+            try NumPyArchive.write(arrays, compresses: compresses, to: folder + "/again.npz")
+            let second = try Data(contentsOf: URL(filePath: folder + "/again.npz"))
+            #expect(first == second)
+            #expect((first.count < 700_000) == compresses)
+            try NumPyArchive.write([], to: folder + "/empty.npz")
+            let none = try NumPyArchive(path: folder + "/empty.npz").entries
+            #expect(none.isEmpty)
+        }
+    }
+
+    @Test(arguments: [
+        ("", "not a .npy file"), ("\u{1}NUMPY", "not a .npy file"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "takes 12 bytes, but 8"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }", "larger than any memory"),
+        (
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999, 0), }",
+            "larger than any memory"
+        ),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", "a size of at most"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "a size of at most"),
+        ("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "elements of type '<c8'"),
+        ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "records are not read"),
+        ("{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }", "True or False expected"),
+        ("{'descr': '<f4', 'shape': (2,), }", "'fortran_order' is missing"),
+        ("{'descr': '<f4', 'descr': '<f4', 'shape': (2,), }", "'descr' comes twice"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}", "unknown field 'x'"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} x", "something follows"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2", "')' expected"),
+        ("{'descr': '|b1', 'fortran_order': False, 'shape': (8,)}", "which is no bool"),
+    ])
+    func aFileThatIsNotWhatItClaimsIsAnError(_ header: String, _ reason: String) throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/wrong.npy"
+            var contents: [UInt8] = []
+            if header.first == "{" {
+                contents = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+                contents += [0, 0, 128, 63, 7, 0, 0, 0]
+            } else {
+                contents = Array(header.utf8)
+            }
+            try AtomicFile.write(contents, to: path)
+            expectInvalid(reason) { _ = try NumPyArray(path: path) }
+        }
+    }
+
+    @Test func anArchiveCutOrChangedAnywhereIsAnErrorAndNothingWorse() throws {
+        let whole = [UInt8](try Data(contentsOf: URL(filePath: fixtures + "/arrays.npz")))
+        let source = try NumPyArchive(path: fixtures + "/arrays.npz")
+        let values = try source.entries.map { try source.array($0.name).doubles }
+        func outcome(_ bytes: [UInt8], _ path: String) throws -> [[Double]]? {
+            do {
+                try AtomicFile.write(bytes, to: path)
+                let archive = try NumPyArchive(path: path)
+                return try archive.entries.map { try archive.array($0.name).doubles }
+            } catch GimbalError.invalidFile {
+                return nil
+            }
+        }
+        try withTemporaryFolder { folder in
+            for length in stride(from: 0, to: whole.count, by: 97) {
+                let cut = try outcome(Array(whole[..<length]), folder + "/cut.npz")
+                #expect(cut == nil, "\(length)")
+            }
+            for place in stride(from: 0, to: whole.count, by: 13) {
+                var changed = whole
+                changed[place] ^= 0xFF
+                // Some bytes, such as times and names, may change: then the arrays are the same, or fewer.
+                if let read = try outcome(changed, folder + "/changed.npz") {
+                    #expect(read == values || read.count < values.count, "byte \(place)")
+                }
+            }
+        }
+    }
+
+    @Test func aMemberThatClaimsToUnpackToMoreThanItCanIsAnError() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/bomb.npz"
+            try NumPyArchive.write([("x", NumPyArray([1, 2, 3] as [Float]))], compresses: true, to: path)
+            var bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+            let entry = bytes.count - 22 - 46 - 5
+            // The unpacked size in the directory.
+            for place in 24..<28 { bytes[entry + place] = 0xFE }
+            try AtomicFile.write(bytes, to: path)
+            expectInvalid("cannot unpack") { _ = try NumPyArchive(path: path) }
+        }
+    }
+
+    @Test func weightsComeFromAnArchiveToo() throws {
+        try withTemporaryFolder { folder in
+            try withDevice(.cpu) {
+                let path = folder + "/weights.npz"
+                let saved = BatchNorm1d(3)
+                _ = saved(Tensor.normal([4, 3]))
+                let arrays = try saved.parameters.map { (name: "norm." + $0.name, array: try NumPyArray($0.value)) }
+                let mean = try #require(saved.runningMean).value
+                let variance = try #require(saved.runningVar).value
+                try NumPyArchive.write(
+                    arrays + [
+                        ("norm.running_mean", try NumPyArray(mean)), ("norm.running_var", try NumPyArray(variance)),
+                        ("norm.num_batches_tracked", NumPyArray([7] as [Int64], [])),
+                    ], to: path)
+                let loaded = BatchNorm1d(3)
+                let report = try loaded.load(from: NumPyArchive(path: path), mapping: .removing(prefix: "norm."))
+                #expect(report.loaded.count == 5 && loaded.numBatchesTracked?.value == 7)
+                let values = try #require(loaded.runningVar).value.floats()
+                let expected = try variance.floats()
+                #expect(values == expected)
+            }
+        }
+    }
+
+    private func expectInvalid(
+        _ reason: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+    ) {
+        do {
+            try body()
+            Issue.record("nothing was thrown", sourceLocation: sourceLocation)
+        } catch GimbalError.invalidFile(_, let found) {
+            #expect(found.contains(reason), sourceLocation: sourceLocation)
+        } catch {
+            Issue.record("\(error)", sourceLocation: sourceLocation)
+        }
+    }
+}
