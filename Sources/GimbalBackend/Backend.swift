@@ -14,6 +14,7 @@
 /// - NaN and infinity pass through as IEEE 754 arithmetic has it. Results do not depend on timing: the same call gives
 ///   the same bits on the same device.
 public protocol Backend: AnyObject, Sendable {
+
     // MARK: The device
 
     var device: DeviceDescription { get }
@@ -222,6 +223,7 @@ public protocol Backend: AnyObject, Sendable {
     /// Gradient of `attentionSoftmax` for its scores, from its output `y`; with `isCausal`, gradients of keys after the
     /// query are not read. All contiguous; `out` may be `outputGradient`.
     func attentionSoftmaxGradient(_ y: TensorView, outputGradient: TensorView, isCausal: Bool, out: TensorView)
+
     // MARK: Convolution; all views contiguous
 
     /// out[n, o, p] = bias[o] + Σ weight[o, c, k] x[n, c, p · stride - padding + k · dilation] over the channels c of o's
@@ -259,6 +261,7 @@ public protocol Backend: AnyObject, Sendable {
     func averagePool(_ x: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
     func averagePoolGradient(
         _ outputGradient: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
+
     // MARK: Optimizer steps over whole arenas
 
     /// One step of an optimizer; `OptimizerStep.Rule` has the formulas. All views but `condition` are contiguous and of

@@ -37,7 +37,7 @@ public struct ParameterGroup {
     /// ParameterGroup.matching([("layer1.*", 0.1, nil), ("*.bias", 1, 0)], in: model.parameters)
     /// ```
     public static func matching(
-        _ rules: [(pattern: String, learningRateScale: Double, weightDecay: Double?)], in parameters: [Parameter]
+        _ rules: [(pattern: NamePattern, learningRateScale: Double, weightDecay: Double?)], in parameters: [Parameter]
     ) -> [ParameterGroup] {
         var rest = parameters
         var groups = rules.map { rule in

@@ -107,9 +107,6 @@ struct gimbal_windows {
     int32_t step[3];
 };
 
-struct gimbal_sgd {
-    float learning_rate, momentum, dampening, weight_decay;
-    bool is_nesterov, is_first_step;
 /// `OptimizerStep`, in the order of its properties.
 struct gimbal_optimizer {
     float rate, weightDecay, shrinkage, beta1, blend1, beta2, blend2, epsilon, correction2, gradientRate,
@@ -224,6 +221,7 @@ struct gimbal_loops {
     void (*recurrent_cell_gradient)(const struct gimbal_recurrent *, const float *output_gradient,
                                     float *gates_gradient, float *hidden_gradient, float *cell_gradient, size_t first,
                                     size_t last);
+
     // Rows first..<last.
     void (*layer_norm)(const struct gimbal_layer_norm *, const float *x, float *out, size_t first, size_t last);
     /// The rows' sums for scale and shift go to contiguous [width]. Destinations may be NULL.
@@ -234,6 +232,7 @@ struct gimbal_loops {
                               size_t last);
     void (*attention_softmax_gradient)(const struct gimbal_attention *, const float *y, const float *output_gradient,
                                        float *out, size_t first, size_t last);
+
     // Convolution; see convolution_loops.h.
     /// Positions are computed in multiples of this; grids must be readable so far.
     size_t convolution_block;

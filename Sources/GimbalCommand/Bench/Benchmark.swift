@@ -13,7 +13,7 @@ struct Benchmark {
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 
-    static var all: [Benchmark] { matrixProducts + elementwise + normalizations + updates + seedSteps }
+    static var all: [Benchmark] { matrixProducts + elementwise + normalizations + updates + seedSteps + workloads }
 
     // MARK: Operations
 

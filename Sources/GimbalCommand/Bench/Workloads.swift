@@ -1,0 +1,84 @@
+import GimbalTrain
+
+extension Benchmark {
+    /// Whole training steps of deep, recurrent, convolutional and attention nets: gradients to zero, forward,
+    /// cross-entropy, backward, clipping to norm 1, optimizer step, on one fixed batch.
+    ///
+    /// The same as those of PyTorch in `Benchmarks/peers/compare_workloads.py`.
+    static var workloads: [Benchmark] {
+        [
+            workload("deep-mlp", "50 x 256, Adam", batch: 128) { device in
+                let model = Sequential((0..<50).flatMap { _ in [Linear(256, 256), BatchNorm1d(256), ReLU()] as [any Layer] })
+                let inputs = Tensor.normal([128, 256])
+                return Training(Adam(model.parameters), classes(256, [128])) { model(inputs) }
+            },
+            workload("lstm-small", "32 to 64, 100 steps, Adam", batch: 16) { device in
+                let (recurrent, head) = (LSTM(inputSize: 32, hiddenSize: 64, isBatchFirst: true), Linear(64, 10))
+                let inputs = Tensor.normal([16, 100, 32])
+                return Training(Adam(recurrent.parameters + head.parameters), classes(10, [16])) {
+                    head(recurrent(inputs).selecting(-1, axis: 1))
+                }
+            },
+            workload("lstm-language", "2 x 256, 128 steps, Adam", batch: 32) { device in
+                language(LSTM(inputSize: 128, hiddenSize: 256, layers: 2, isBatchFirst: true))
+            },
+            workload("gru-language", "2 x 256, 128 steps, Adam", batch: 32) { device in
+                language(GRU(inputSize: 128, hiddenSize: 256, layers: 2, isBatchFirst: true))
+            },
+            workload("resnet20", "3x32x32, SGD with momentum", batch: 64) { device in
+                let model = SmallResNet.resNet20()
+                let inputs = Tensor.normal([64, 3, 32, 32])
+                let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
+                return Training(optimizer, classes(10, [64])) { model(inputs) }
+            },
+            workload("transformer", "4 x 256, 128 characters, AdamW", batch: 16) { device in
+                let model = LanguageModel(vocabulary: 96, length: 128, size: 256, heads: 4, layers: 4)
+                let inputs = classes(96, [16, 128])
+                return Training(AdamW(model.parameters, learningRate: 3e-4), classes(96, [16 * 128])) { model(inputs) }
+            },
+        ]
+    }
+
+    private struct Training {
+        let optimizer: any Optimizer
+        let targets: Tensor
+        let logits: () -> Tensor
+
+        init(_ optimizer: any Optimizer, _ targets: Tensor, _ logits: @escaping () -> Tensor) {
+            self.optimizer = optimizer
+            self.targets = targets
+            self.logits = logits
+        }
+
+        func step() throws {
+            optimizer.zeroGradients()
+            try crossEntropy(logits(), targets).backward()
+            try clipGradientNorm(optimizer.parameters, maxNorm: 1)
+            try optimizer.step()
+        }
+    }
+
+    private static func workload(
+        _ name: String, _ variant: String, batch: Int, _ make: @escaping (Device) -> Training
+    ) -> Benchmark {
+        Benchmark(name: name, variant: variant, batch: batch) { device in
+            let training = make(device)
+            return { try training.step() }
+        }
+    }
+
+    /// Next-character prediction: embedding, a recurrent net over 128 steps, and a linear head.
+    private static func language(_ recurrent: RecurrentNet) -> Training {
+        let (embedding, head) = (Embedding(96, 128), Linear(256, 96))
+        let inputs = classes(96, [32, 128])
+        let parameters = embedding.parameters + recurrent.parameters + head.parameters
+        return Training(Adam(parameters), classes(96, [32 * 128])) {
+            head(recurrent(embedding(inputs))).reshaped([32 * 128, 96] as Shape)
+        }
+    }
+
+    /// Class numbers below `most`, in no order.
+    private static func classes(_ most: Int, _ shape: Shape) -> Tensor {
+        Tensor((0..<shape.elementCount).map { Int32($0 * 7919 % 10007 % most) }, shape)
+    }
+}

@@ -1,0 +1,157 @@
+extension ModelSettings {
+    /// The model, with its first weights.
+    public func makeModel(device: Device) -> any Layer {
+        withDevice(device) {
+            let model: any Layer =
+                switch kind {
+                case .mlp: perceptron
+                case .resnet20, .resnet56: resNet
+                case .rnn, .lstm, .gru: recurrentNet
+                case .transformer: transformer
+                }
+            if let initializer { initialize(model, by: initializer) }
+            return model
+        }
+    }
+
+    // MARK: Multilayer perceptron
+
+    /// Hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end.
+    private var perceptron: Sequential {
+        Sequential {
+            for index in 0..<layers {
+                if isResidual && index > 0 {
+                    Residual { hiddenLayer(inputs: hidden) }
+                } else {
+                    hiddenLayer(inputs: index == 0 ? inputs : hidden)
+                }
+            }
+            Linear(layers == 0 ? inputs : hidden, outputs)
+        }
+    }
+
+    @LayerBuilder private func hiddenLayer(inputs: Int) -> [any Layer] {
+        Linear(inputs, hidden)
+        switch normalization {
+        case .none: [] as [any Layer]
+        case .batch: [BatchNorm1d(hidden)] as [any Layer]
+        case .layer: [LayerNorm([hidden])] as [any Layer]
+        case .rms: [RMSNorm([hidden])] as [any Layer]
+        case .group: [GroupNorm(groups: Self.groups, channels: hidden)] as [any Layer]
+        }
+        activationLayer
+        if dropout > 0 { Dropout(dropout) }
+    }
+
+    private var activationLayer: any Layer {
+        switch activation {
+        case .sigmoid: Sigmoid()
+        case .tanh: Tanh()
+        case .relu: ReLU()
+        case .relu6: ReLU6()
+        case .leakyReLU: LeakyReLU()
+        case .prelu: PReLU()
+        case .rrelu: RReLU()
+        case .elu: ELU()
+        case .selu: SELU()
+        case .celu: CELU()
+        case .gelu: GELU()
+        case .geluTanh: GELU(approximatesByTanh: true)
+        case .silu: SiLU()
+        case .mish: Mish()
+        case .softplus: Softplus()
+        case .softsign: Softsign()
+        case .hardtanh: Hardtanh()
+        case .hardsigmoid: Hardsigmoid()
+        case .hardswish: Hardswish()
+        case .logSigmoid: LogSigmoid()
+        case .tanhshrink: Tanhshrink()
+        case .softshrink: Softshrink()
+        case .hardshrink: Hardshrink()
+        }
+    }
+
+    // MARK: The other models
+
+    private var resNet: SmallResNet {
+        SmallResNet(
+            depth: kind == .resnet20 ? 20 : 56, classes: outputs, channels: sampleShape[0], width: hidden,
+            shortcut: .identity, isResidual: isResidual, startsAsIdentity: startsAsIdentity)
+    }
+
+    private var recurrentNet: RecurrentClassifier {
+        let size = sampleShape[1]
+        let start = RecurrentInitialization(forgetGateBias: forgetGateBias)
+        let net: RecurrentNet =
+            switch kind {
+            case .lstm:
+                LSTM(
+                    inputSize: size, hiddenSize: hidden, layers: layers, isBatchFirst: true,
+                    dropout: layers > 1 ? dropout : 0, isBidirectional: isBidirectional, initialization: start)
+            case .gru:
+                GRU(
+                    inputSize: size, hiddenSize: hidden, layers: layers, isBatchFirst: true,
+                    dropout: layers > 1 ? dropout : 0, isBidirectional: isBidirectional)
+            default:
+                RNN(
+                    inputSize: size, hiddenSize: hidden, layers: layers,
+                    nonlinearity: activation == .relu ? .relu : .tanh, isBatchFirst: true,
+                    dropout: layers > 1 ? dropout : 0, isBidirectional: isBidirectional)
+            }
+        return RecurrentClassifier(net, classes: outputs, dropout: dropout)
+    }
+
+    private var transformer: TransformerClassifier {
+        TransformerClassifier(
+            inputs: sampleShape[1], classes: outputs, size: hidden, heads: heads, layers: layers, dropout: dropout,
+            maximumLength: sampleShape[0])
+    }
+
+    // MARK: First weights
+
+    /// Nil where each layer keeps its own.
+    private var initializer: Initializer? {
+        let gain = nonlinearity.gain
+        switch initialization {
+        case .standard, .lsuv: return nil
+        case .zeros: return .zeros
+        case .uniform: return .uniform(low: -initializationScale, high: initializationScale)
+        case .normal: return .normal(standardDeviation: initializationScale)
+        case .truncatedNormal: return .truncatedNormal(standardDeviation: initializationScale)
+        case .xavierUniform: return .xavierUniform(gain: gain)
+        case .xavierNormal: return .xavierNormal(gain: gain)
+        case .heUniform: return .heUniform(nonlinearity: nonlinearity)
+        case .heNormal: return .heNormal(nonlinearity: nonlinearity)
+        case .lecunUniform: return .leCunUniform()
+        case .lecunNormal: return .leCunNormal()
+        case .orthogonal: return .orthogonal(gain: gain)
+        case .sparse: return .sparse(sparsity: 0.9)
+        }
+    }
+
+    /// Sets every matrix and kernel; vectors, such as biases and the scales of norms, keep what they have. Recurrent
+    /// matrices are set gate by gate, since each gate is a layer of its own.
+    private func initialize(_ model: any Layer, by initializer: Initializer) {
+        for parameter in model.parameters
+        where initializer.ranks.contains(parameter.shape.rank) && parameter.shape.rank >= 2 {
+            let device = parameter.device
+            let isRecurrent = parameter.name.contains("weight_ih") || parameter.name.contains("weight_hh")
+            let gates = isRecurrent ? (kind == .lstm ? 4 : kind == .gru ? 3 : 1) : 1
+            let shape = Shape([parameter.shape[0] / gates] + parameter.shape.sizes.dropFirst())
+            parameter.assign(.concatenated((0..<gates).map { _ in initializer.make(shape, device: device) }))
+        }
+    }
+
+    /// The gain for the activation; those without one of their own take ReLU's, which they resemble.
+    private var nonlinearity: Nonlinearity {
+        switch (kind, activation) {
+        case (.lstm, _), (.gru, _): .linear
+        case (_, .sigmoid), (_, .hardsigmoid), (_, .softsign), (_, .logSigmoid), (_, .tanhshrink): .sigmoid
+        case (_, .tanh), (_, .hardtanh): kind == .rnn ? .linear : .tanh
+        case (_, .leakyReLU): .leakyReLU(slope: 0.01)
+        case (_, .prelu): .leakyReLU(slope: 0.25)
+        case (_, .selu): .selu
+        default: .relu
+        }
+    }
+}
