@@ -155,4 +155,11 @@ package struct ParameterRun {
         }
         return runs
     }
+
+    /// The weights of each parameter as a run of its own, gradient or not; `gradients` is nothing to rely on.
+    package static func weights(_ parameters: [Parameter]) -> [ParameterRun] {
+        parameters.map {
+            ParameterRun(parameters: [$0], weights: $0.weights.flattened, gradients: $0.weights.flattened)
+        }
+    }
 }

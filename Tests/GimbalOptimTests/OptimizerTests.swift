@@ -20,6 +20,16 @@ import Testing
         ("RMSprop", { RMSprop($0, momentum: 0.9, isCentred: true) }),
         ("Lion", { Lion($0, learningRate: 0.01, weightDecay: 0.1) }),
         ("LAMB", { LAMB($0, learningRate: 0.01, weightDecay: 0.1) }),
+        (
+            "groups",
+            { parameters in
+                let last = Swift.max(1, parameters.count - 1)
+                return AdamW([
+                    ParameterGroup([Parameter](parameters[..<last])),
+                    ParameterGroup([Parameter](parameters[last...]), learningRateScale: 0.5),
+                ])
+            }
+        ),
     ]
 
     let device = Device(backend: ReferenceBackend())

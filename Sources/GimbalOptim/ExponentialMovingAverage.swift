@@ -1,0 +1,142 @@
+/// A running average of a model's weights, which often does better than the weights themselves (Polyak and Juditsky 1992;
+/// Tarvainen and Valpola 2017).
+///
+/// ```swift
+/// let average = ExponentialMovingAverage(model.parameters, decay: 0.999)
+/// try optimizer.step()
+/// try average.update()
+/// try average.whileSwappedIn { try evaluate(model) }
+/// ```
+/// a ← decay · a + (1 - decay) · w. The average begins with the weights at the first update, as
+/// `torch.optim.swa_utils.AveragedModel` does.
+public final class ExponentialMovingAverage {
+    public let parameters: [Parameter]
+    public let decay: Double
+    /// Uses min(decay, (1 + n) / (10 + n)) after n updates, as TensorFlow does, so that early weights are forgotten soon.
+    public let warmsUp: Bool
+    /// How often the average was updated.
+    public private(set) var updates = 0
+
+    private let averages: ParameterCopy
+    private let buffers: [(name: String, live: TensorView, average: TensorView)]
+    private var isSwappedIn = false
+
+    /// - Parameters:
+    ///   - buffers: tensors of the model's state that are not trained but averaged all the same, such as running means.
+    ///   - decay: in [0, 1].
+    public init(
+        _ parameters: [Parameter], buffers: [(name: String, value: Tensor)] = [], decay: Double = 0.999,
+        warmsUp: Bool = false
+    ) {
+        require((0...1).contains(decay), "ExponentialMovingAverage", "the decay must lie in [0, 1], not \(decay)")
+        self.parameters = parameters
+        self.decay = decay
+        self.warmsUp = warmsUp
+        averages = ParameterCopy(parameters)
+        do {
+            self.buffers = try buffers.map { name, value in
+                (name, value.view, try value.backend.allocate(value.shape, value.dtype))
+            }
+        } catch {
+            stop("ExponentialMovingAverage", "\(error)")
+        }
+    }
+
+    /// What is averaged, and the averages.
+    private var pairs: [(live: TensorView, average: TensorView)] {
+        averages.pairs.map { ($0.live, $0.values) } + buffers.map { ($0.live.flattened, $0.average.flattened) }
+    }
+
+    private var named: [(name: String, average: TensorView)] {
+        averages.named.map { ($0.name, $0.view) } + buffers.map { ($0.name, $0.average) }
+    }
+
+    /// Takes the weights held now into the average. Call it after each optimizer step.
+    /// - Throws: the first failure of the device since it was last waited for.
+    public func update() throws {
+        requireSwappedOut("update")
+        let count = Double(updates)
+        let decay = warmsUp ? min(decay, (1 + count) / (10 + count)) : decay
+        for (live, average) in pairs {
+            let backend = live.storage.backend
+            if updates == 0 {
+                backend.copy(live, to: average)
+            } else {
+                backend.optimizerStep(
+                    OptimizerStep(.approach, rate: 1 - decay), weights: average, gradient: live, states: [],
+                    condition: nil)
+            }
+            try backend.errors.throwIfSet()
+        }
+        updates += 1
+    }
+
+    /// Runs `body` with the averages in place of the weights, and puts the weights back. Before the first update the
+    /// weights stay.
+    public func whileSwappedIn<Result>(_ body: () throws -> Result) throws -> Result {
+        try swap()
+        isSwappedIn.toggle()
+        let result = Swift.Result { try body() }
+        isSwappedIn.toggle()
+        try swap()
+        return try result.get()
+    }
+
+    /// Copies the averages over the weights for good, as at the end of training.
+    /// - Throws: the first failure of the device since it was last waited for.
+    public func assign() throws {
+        requireSwappedOut("assign")
+        guard updates > 0 else { return }
+        for (live, average) in pairs {
+            live.storage.backend.copy(average, to: live)
+            try live.storage.backend.errors.throwIfSet()
+        }
+    }
+
+    private func swap() throws {
+        guard updates > 0 else { return }
+        for (live, average) in pairs {
+            let backend = live.storage.backend
+            let held = try backend.allocate(live.shape, live.dtype)
+            backend.copy(live, to: held)
+            backend.copy(average, to: live)
+            backend.copy(held, to: average)
+            try backend.errors.throwIfSet()
+        }
+    }
+
+    private func requireSwappedOut(_ operation: String) {
+        require(!isSwappedIn, "ExponentialMovingAverage", "\(operation) while the averages are swapped in")
+    }
+
+    // MARK: State
+
+    /// The averages by `average.NAME`, and the number of updates under `updates`.
+    public var state: OptimizerState {
+        OptimizerState(
+            tensors: named.map { ("average.\($0.name)", Tensor($0.average)) }, steps: ["updates": updates])
+    }
+
+    /// Takes up a saved state.
+    /// - Throws: `GimbalError.weightMismatch` where it belongs to another model.
+    public func restore(_ state: OptimizerState) throws {
+        requireSwappedOut("restore")
+        let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
+        let named = named
+        let names = named.map { "average.\($0.name)" }
+        let missing = names.filter { saved[$0] == nil } + (state.steps["updates"] == nil ? ["updates"] : [])
+        let unexpected = Set(saved.keys).subtracting(names).sorted()
+        let misshaped = zip(names, named).filter { name, entry in
+            saved[name].map { $0.shape != entry.average.shape } ?? false
+        }.map(\.0)
+        guard missing.isEmpty && unexpected.isEmpty && misshaped.isEmpty else {
+            throw GimbalError.weightMismatch(
+                path: "the average's state", missing: missing, unexpected: unexpected, misshaped: misshaped)
+        }
+        for (name, entry) in zip(names, named) {
+            guard let value = saved[name] else { continue }
+            value.backend.copy(value.view, to: entry.average)
+        }
+        updates = state.steps["updates"] ?? 0
+    }
+}

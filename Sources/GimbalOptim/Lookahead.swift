@@ -1,0 +1,82 @@
+/// Any optimizer, looked at every few steps: slow weights go part of the way to where it has got, and it goes on from there
+/// (Zhang et al. 2019, algorithm 1).
+///
+/// ```swift
+/// let optimizer = Lookahead(Adam(model.parameters), interval: 5)
+/// ```
+public final class Lookahead: Optimizer {
+    public let inner: any Optimizer
+    /// Steps between two looks.
+    public let interval: Int
+    /// How far the slow weights go.
+    public let share: Double
+    private let slow: ParameterCopy
+    private var taken = 0
+
+    /// - Parameters:
+    ///   - interval: k of the paper, > 0.
+    ///   - share: α of the paper, in (0, 1].
+    public init(_ inner: any Optimizer, interval: Int = 5, share: Double = 0.5) {
+        require(
+            interval > 0 && share > 0 && share <= 1, "Lookahead",
+            "the interval must be positive and the share lie in (0, 1], not \(interval) and \(share)")
+        self.inner = inner
+        self.interval = interval
+        self.share = share
+        slow = ParameterCopy(inner.parameters)
+    }
+
+    public var parameters: [Parameter] { inner.parameters }
+
+    public var learningRate: Double {
+        get { inner.learningRate }
+        set { inner.learningRate = newValue }
+    }
+
+    public func step(if condition: Tensor?) throws {
+        // Not when it was made: weights may have been loaded since.
+        if taken == 0 {
+            for (live, slow) in slow.pairs { live.storage.backend.copy(live, to: slow) }
+        }
+        try inner.step(if: condition)
+        taken += 1
+        guard taken % interval == 0 else { return }
+        for (live, slow) in slow.pairs {
+            let backend = live.storage.backend
+            backend.optimizerStep(
+                OptimizerStep(.approach, rate: share), weights: slow, gradient: live, states: [], condition: nil)
+            backend.copy(slow, to: live)
+            try backend.errors.throwIfSet()
+        }
+    }
+
+    /// The inner optimizer's state, the slow weights as `slow.NAME`, and the steps as `lookahead`.
+    public var state: OptimizerState {
+        var state = inner.state
+        state.tensors += slow.named.map { ("slow.\($0.name)", Tensor($0.view)) }
+        state.steps["lookahead"] = taken
+        return state
+    }
+
+    public func restore(_ state: OptimizerState) throws {
+        let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
+        let names = parameters.map { "slow.\($0.name)" }
+        let missing = names.filter { saved[$0] == nil } + (state.steps["lookahead"] == nil ? ["lookahead"] : [])
+        let misshaped = zip(names, parameters).filter { name, parameter in
+            saved[name].map { $0.shape != parameter.shape } ?? false
+        }.map(\.0)
+        guard missing.isEmpty && misshaped.isEmpty else {
+            throw GimbalError.weightMismatch(
+                path: "the optimizer's state", missing: missing, unexpected: [], misshaped: misshaped)
+        }
+        var rest = state
+        rest.tensors.removeAll { names.contains($0.name) }
+        rest.steps["lookahead"] = nil
+        try inner.restore(rest)
+        for (name, copy) in zip(names, slow.named) {
+            guard let value = saved[name] else { continue }
+            value.backend.copy(value.view, to: copy.view)
+        }
+        taken = state.steps["lookahead"] ?? 0
+    }
+}

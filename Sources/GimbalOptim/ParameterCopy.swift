@@ -1,0 +1,62 @@
+/// Values for every element of some parameters, such as averages, laid out as an arena lays out its own.
+///
+/// Parameters stay where they are, and may move to another arena later: where they lie is looked up at each use.
+final class ParameterCopy {
+    let parameters: [Parameter]
+    private let values: TensorView?
+    private let offsets: [Int]
+
+    /// Zeros. Stops the program where memory is refused.
+    init(_ parameters: [Parameter]) {
+        self.parameters = parameters
+        var offsets: [Int] = []
+        var end = 0
+        for parameter in parameters {
+            offsets.append(end)
+            end += ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
+        }
+        self.offsets = offsets
+        do {
+            values = try parameters.first.map { first in
+                let view = try first.weights.storage.backend.allocate([end], first.weights.dtype)
+                view.storage.backend.fill(view, with: 0)
+                return view
+            }
+        } catch {
+            stop("Optimizer", "\(error)")
+        }
+    }
+
+    /// By parameter.
+    var named: [(name: String, view: TensorView)] {
+        zip(parameters, offsets).map { parameter, offset in
+            (parameter.name, slice(offset, parameter.elementCount).reshaped(parameter.shape))
+        }
+    }
+
+    /// The weights as they are, and the values for them, in as few stretches as both lie in.
+    var pairs: [(live: TensorView, values: TensorView)] {
+        var pairs: [(live: TensorView, values: TensorView)] = []
+        var start = 0
+        while start < parameters.count {
+            let first = parameters[start]
+            var end = start + 1
+            while end < parameters.count, let arena = first.arena, parameters[end].arena === arena,
+                parameters[end].arenaOffset - first.arenaOffset == offsets[end] - offsets[start]
+            {
+                end += 1
+            }
+            let count = offsets[end - 1] - offsets[start] + parameters[end - 1].elementCount
+            let live = first.arena.map {
+                $0.weights.sliced(axis: 0, first.arenaOffset..<first.arenaOffset + count)
+            }
+            pairs.append((live ?? first.weights.flattened, slice(offsets[start], count)))
+            start = end
+        }
+        return pairs
+    }
+
+    private func slice(_ offset: Int, _ count: Int) -> TensorView {
+        values!.sliced(axis: 0, offset..<offset + count)
+    }
+}

@@ -1,0 +1,109 @@
+import GimbalBackend
+import GimbalNN
+import GimbalOptim
+import GimbalTestSupport
+import Testing
+
+/// What happens to gradients that are not finite, on every device and without the host waiting.
+@Suite struct GradientClipperTests {
+    /// Two parameters, the second with a gradient as given.
+    private func parameters(_ second: Double, on device: Device) -> [Parameter] {
+        let parameters = ["fc1.weight", "fc2.weight"].map {
+            Parameter(Tensor([1, -2, 3] as [Double], device: device), name: $0)
+        }
+        parameters[0].gradient = Tensor([0.5, 0.5, 0.5] as [Double], device: device)
+        parameters[1].gradient = Tensor([0.5, second, 0.5], device: device)
+        return parameters
+    }
+
+    private static let kinds: [@Sendable ([Parameter]) -> any Optimizer] = [
+        { SGD($0, learningRate: 0.1, momentum: 0.9) }, { Adam($0, learningRate: 0.1) },
+        { LAMB($0, learningRate: 0.1) }, { Lookahead(RMSprop($0), interval: 2) },
+    ]
+
+    @Test(arguments: BackendUnderTest.all) func aStepLeftOutChangesNothing(_ subject: BackendUnderTest) throws {
+        let device = Device(backend: subject.backend)
+        for make in Self.kinds {
+            for bad in [Double.nan, .infinity, -.infinity] {
+                let parameters = parameters(bad, on: device)
+                let optimizer = make(parameters)
+                let clipper = GradientClipper(.globalNorm(1), nonFinite: .skip)
+                try optimizer.step(if: try clipper.clip(parameters).condition)
+                for parameter in parameters {
+                    let values = try parameter.value.floats()
+                    #expect(values == [1, -2, 3], "\(type(of: optimizer)), \(bad)")
+                }
+                for (name, moment) in optimizer.state.tensors where !name.hasPrefix("slow.") {
+                    let values = try moment.floats()
+                    #expect(values == [0, 0, 0], "\(name) of \(type(of: optimizer)), \(bad)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: BackendUnderTest.all) func aStepWithFiniteGradientsIsTaken(_ subject: BackendUnderTest) throws {
+        let device = Device(backend: subject.backend)
+        for make in Self.kinds {
+            for handling in [NonFiniteGradients.skip, .error, .zero, .pass] {
+                let (given, expected) = (parameters(2, on: device), parameters(2, on: device))
+                let (first, second) = (make(given), make(expected))
+                let clipped = try GradientClipper(.globalNorm(1), nonFinite: handling).clip(given)
+                try first.step(if: clipped.condition)
+                try clipGradientNorm(expected, maxNorm: 1)
+                try second.step()
+                let values = try given.map { try $0.value.floats() }
+                let others = try expected.map { try $0.value.floats() }
+                #expect(values == others, "\(handling)")
+                Ledger.record(.clipping("GradientClipper"), .property, on: device.id, error: 0, tolerance: 0)
+            }
+        }
+    }
+
+    @Test(arguments: BackendUnderTest.all) func theErrorNamesTheParametersWhenTheHostWaits(
+        _ subject: BackendUnderTest
+    ) throws {
+        let device = Device(backend: subject.backend)
+        let parameters = parameters(.nan, on: device)
+        let optimizer = SGD(parameters, learningRate: 0.1)
+        let clipper = GradientClipper(.value(1), nonFinite: .error)
+        try optimizer.step(if: try clipper.clip(parameters).condition)
+        // A finite step after it: the failure is still known.
+        parameters[1].gradient = Tensor([0, 0, 0] as [Double], device: device)
+        parameters[0].gradient = Tensor([0, 0, 0] as [Double], device: device)
+        try optimizer.step(if: try clipper.clip(parameters).condition)
+        let error = #expect(throws: GimbalError.self) { try parameters[0].value.floats() }
+        #expect(error?.description.contains("the gradient of fc2.weight became nan") == true)
+        // Told once; the weights are as they were.
+        let values = try parameters[1].value.floats()
+        #expect(values == [1, -2, 3])
+    }
+
+    @Test(arguments: BackendUnderTest.all) func zerosTakeThePlaceOfAllGradients(_ subject: BackendUnderTest) throws {
+        let parameters = parameters(.infinity, on: Device(backend: subject.backend))
+        let clipped = try GradientClipper(.none, nonFinite: .zero).clip(parameters)
+        #expect(clipped.condition == nil)
+        for parameter in parameters {
+            let values = try #require(parameter.gradient).floats()
+            #expect(values == [0, 0, 0])
+        }
+    }
+
+    @Test func aHistoryOutgrowsItsMemoryAndKeepsItsOrder() throws {
+        let device = Device(backend: ReferenceBackend())
+        let clipper = GradientClipper(.percentile(50))
+        let parameter = Parameter(Tensor.zeros([1], device: device))
+        let norms = (0..<300).map { Double(($0 * 7919) % 1009) + 1 }
+        for (step, norm) in norms.enumerated() {
+            parameter.gradient = Tensor([step == 10 ? .nan : norm], device: device)
+            _ = try clipper.clip([parameter])
+        }
+        let history = try #require(clipper.normHistory).doubles()
+        let expected = (norms.enumerated().filter { $0.offset != 10 }.map(\.element)).sorted() + [.infinity]
+        #expect(history == expected)
+    }
+
+    @Test func nothingToClip() throws {
+        let clipped = try GradientClipper(.percentile(10), nonFinite: .error).clip([])
+        #expect(clipped.norm == nil && clipped.condition == nil)
+    }
+}
