@@ -3,31 +3,51 @@ import GimbalTrain
 
 /// What to train. Every option may be left out: a new run then takes the default, a resumed one what it began with.
 struct ModelOptions: ParsableArguments {
-    @Option(help: "The model. (default: mlp)")
+    @Option(
+        help:
+            "The model; all but mlp and resnet read the rows of an image, or the features, as a sequence. (default: mlp)"
+    )
     var model: ModelSettings.Kind?
-    @Option(help: "Units in each hidden layer. (default: 512)")
+    @Option(
+        help:
+            "Units in each hidden layer, channels of a ResNet's first stage, width of a Transformer. (default: 512, 16, 128 recurrent, 64 transformer)"
+    )
     var hidden: Int?
-    @Option(help: "Number of hidden layers. (default: 1)")
+    @Option(help: "Number of hidden, recurrent or attention layers. (default: 1; transformer 2)")
     var layers: Int?
-    @Option(help: "What follows each hidden layer. (default: relu)")
+    @Option(
+        help:
+            "What follows each hidden layer of a mlp; tanh or relu for rnn, relu or gelu for transformer. (default: relu, tanh, gelu)"
+    )
     var activation: ModelSettings.Activation?
     @Option(
         name: .customLong("init"),
         help: "How weights begin; default is each layer's own, as in PyTorch. (default: default)")
     var initialization: ModelSettings.Initialization?
-    @Option(help: "Standard deviation of --init normal, half width of --init uniform. (default: 0.01)")
+    @Option(help: "Standard deviation of --init normal and truncated-normal, half width of uniform. (default: 0.01)")
     var initScale: Double?
-    @Option(help: "Normalisation between a hidden layer and its activation. (default: batch)")
+    @Option(help: "Normalisation between a hidden layer of a mlp and its activation. (default: batch)")
     var norm: ModelSettings.Normalization?
-    @Flag(inversion: .prefixedNo, help: "Add the input of each hidden layer after the first to its output.")
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Add the input of each hidden layer after the first to its output; a ResNet without is the plain net.")
     var residual: Bool?
+    @Flag(inversion: .prefixedNo, help: "Let every block of a ResNet begin as the identity.")
+    var zeroInitResidual: Bool?
+    @Flag(inversion: .prefixedNo, help: "Read sequences in both directions.")
+    var bidirectional: Bool?
+    @Option(help: "What the bias of an LSTM's forget gate begins with. (default: as all biases)")
+    var forgetBias: Double?
+    @Option(help: "Attention heads. (default: 4)")
+    var heads: Int?
     @Option(help: "Probability of dropping a hidden unit. (default: 0)")
     var dropout: Double?
 
     /// The settings for data of these sizes, or those of the run to be resumed.
     func settings(for dataset: Dataset, resuming saved: ModelSettings?) throws -> ModelSettings {
-        var result = saved ?? ModelSettings(for: dataset)
+        var result = saved ?? ModelSettings(kind: model ?? .mlp, for: dataset)
         let isNew = saved == nil
+        try refuseForeignOptions(result.kind)
         try take(model, "--model", into: &result.kind, isNew)
         try take(hidden, "--hidden", into: &result.hidden, isNew)
         try take(layers, "--layers", into: &result.layers, isNew)
@@ -36,88 +56,37 @@ struct ModelOptions: ParsableArguments {
         try take(initScale, "--init-scale", into: &result.initializationScale, isNew)
         try take(norm, "--norm", into: &result.normalization, isNew)
         try take(residual, "--residual", into: &result.isResidual, isNew)
+        try take(zeroInitResidual, "--zero-init-residual", into: &result.startsAsIdentity, isNew)
+        try take(bidirectional, "--bidirectional", into: &result.isBidirectional, isNew)
+        try take(optional(forgetBias), "--forget-bias", into: &result.forgetGateBias, isNew)
+        try take(heads, "--heads", into: &result.heads, isNew)
         try take(dropout, "--dropout", into: &result.dropout, isNew)
         try result.validate()
         return result
     }
-}
 
-/// How to train it.
-struct TrainingOptions: ParsableArguments {
-    @Option(help: "The optimizer. (default: sgd)")
-    var optimizer: TrainingSettings.OptimizerKind?
-    @Option(name: .customLong("lr"), help: "Learning rate. (default: 0.01)")
-    var learningRate: Double?
-    @Option(help: "Momentum of sgd. (default: 0)")
-    var momentum: Double?
-    @Flag(inversion: .prefixedNo, help: "Nesterov's variant of momentum.")
-    var nesterov: Bool?
-    @Option(help: "L2 penalty; decoupled with adamw. (default: 0)")
-    var weightDecay: Double?
-    @Option(help: "How the learning rate changes. (default: constant)")
-    var schedule: TrainingSettings.ScheduleKind?
-    @Option(help: "Optimizer steps of linear warmup before the schedule. (default: 0)")
-    var warmup: Int?
-    @Option(help: "Epochs between two reductions by --schedule step. (default: 10)")
-    var stepEpochs: Int?
-    @Option(help: "What --schedule step multiplies by. (default: 0.1)")
-    var stepFactor: Double?
-    @Option(help: "Global norm that gradients are clipped to; 0 does not clip. (default: 1.0)")
-    var clipNorm: Double?
-    @Option(help: "Order of that norm, or inf. (default: 2)")
-    var clipOrder: Double?
-    @Option(help: "Limit on each element of the gradient; 0 does not clip. (default: 0)")
-    var clipValue: Double?
-    @Option(help: "Samples in a batch. (default: 64)")
-    var batchSize: Int?
-    @Option(help: "Batches whose gradients are added up for one step. (default: 1)")
-    var accumulate: Int?
-    @Option(help: "Times to go through the data; may be raised when resuming. (default: 5)")
-    var epochs: Int?
-    @Option(help: "Of the weights, the order of the samples and dropout. (default: 0)")
-    var seed: UInt64?
-
-    /// The settings of a new run, or those of the run to be resumed.
-    func settings(resuming saved: TrainingSettings?) throws -> TrainingSettings {
-        var result = saved ?? TrainingSettings()
-        let isNew = saved == nil
-        if isNew { result.clipNorm = 1 }
-        try take(optimizer, "--optimizer", into: &result.optimizer, isNew)
-        try take(learningRate, "--lr", into: &result.learningRate, isNew)
-        try take(momentum, "--momentum", into: &result.momentum, isNew)
-        try take(nesterov, "--nesterov", into: &result.isNesterov, isNew)
-        try take(weightDecay, "--weight-decay", into: &result.weightDecay, isNew)
-        try take(schedule, "--schedule", into: &result.schedule, isNew)
-        try take(warmup, "--warmup", into: &result.warmup, isNew)
-        try take(stepEpochs, "--step-epochs", into: &result.stepEpochs, isNew)
-        try take(stepFactor, "--step-factor", into: &result.stepFactor, isNew)
-        try take(clipNorm.map { $0 == 0 ? nil : $0 }, "--clip-norm", into: &result.clipNorm, isNew)
-        try take(clipOrder, "--clip-order", into: &result.clipOrder, isNew)
-        try take(clipValue.map { $0 == 0 ? nil : $0 }, "--clip-value", into: &result.clipValue, isNew)
-        try take(batchSize, "--batch-size", into: &result.batchSize, isNew)
-        try take(accumulate, "--accumulate", into: &result.accumulation, isNew)
-        try take(epochs, "--epochs", into: &result.epochs, true)
-        try take(seed, "--seed", into: &result.seed, isNew)
-        try result.validate()
-        return result
+    /// An option that the model has no use for is a mistake that should not pass in silence.
+    private func refuseForeignOptions(_ kind: ModelSettings.Kind) throws {
+        let isResNet = kind == .resnet20 || kind == .resnet56
+        let isRecurrent = kind == .rnn || kind == .lstm || kind == .gru
+        let foreign: [(isGiven: Bool, isOwn: Bool, name: String)] = [
+            (layers != nil, !isResNet, "--layers"),
+            (activation != nil, kind == .mlp || kind == .rnn || kind == .transformer, "--activation"),
+            (norm != nil, kind == .mlp, "--norm"),
+            (residual != nil, kind == .mlp || isResNet, "--residual"),
+            (zeroInitResidual != nil, isResNet, "--zero-init-residual"),
+            (bidirectional != nil, isRecurrent, "--bidirectional"),
+            (forgetBias != nil, kind == .lstm, "--forget-bias"),
+            (heads != nil, kind == .transformer, "--heads"),
+            (dropout != nil, !isResNet, "--dropout"),
+        ]
+        for option in foreign where option.isGiven && !option.isOwn {
+            throw GimbalError.invalidSetting(name: option.name, reason: "has no meaning for --model \(kind.rawValue)")
+        }
     }
-}
-
-/// Sets `setting` to what was given. In a resumed run it must be what the run began with.
-private func take<Value: Equatable>(
-    _ given: Value?, _ name: String, into setting: inout Value, _ isNew: Bool
-) throws {
-    guard let given else { return }
-    guard isNew || given == setting else {
-        throw GimbalError.invalidSetting(
-            name: name, reason: "the run began with \(setting), which --resume cannot change; leave the option out")
-    }
-    setting = given
 }
 
 extension ModelSettings.Kind: ExpressibleByArgument {}
 extension ModelSettings.Activation: ExpressibleByArgument {}
 extension ModelSettings.Initialization: ExpressibleByArgument {}
 extension ModelSettings.Normalization: ExpressibleByArgument {}
-extension TrainingSettings.OptimizerKind: ExpressibleByArgument {}
-extension TrainingSettings.ScheduleKind: ExpressibleByArgument {}

@@ -8,14 +8,14 @@ extension Module {
     /// Their gradients are neither computed nor kept; optimizers pass over them, moments included.
     /// - Returns: the names of these parameters.
     @discardableResult
-    public func freeze(_ pattern: String = "*") -> [String] { setTrainable(false, pattern) }
+    public func freeze(_ pattern: NamePattern = "*") -> [String] { setTrainable(false, pattern) }
 
     /// Resumes the training of the parameters whose name fits `pattern`.
     /// - Returns: the names of these parameters.
     @discardableResult
-    public func unfreeze(_ pattern: String = "*") -> [String] { setTrainable(true, pattern) }
+    public func unfreeze(_ pattern: NamePattern = "*") -> [String] { setTrainable(true, pattern) }
 
-    private func setTrainable(_ isTrainable: Bool, _ pattern: String) -> [String] {
+    private func setTrainable(_ isTrainable: Bool, _ pattern: NamePattern) -> [String] {
         let chosen = parameters.filter { $0.matches(pattern) }
         for parameter in chosen { parameter.isTrainable = isTrainable }
         return chosen.map(\.name)

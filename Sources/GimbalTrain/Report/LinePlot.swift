@@ -90,7 +90,8 @@ package struct LinePlot {
                 }
             }
             parts.append(
-                "<text x=\"\(80 + min(220, 760 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>")
+                "<text x=\"\(80 + min(220, 760 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>"
+            )
         }
         return parts.joined(separator: "\n") + "\n</svg>"
     }

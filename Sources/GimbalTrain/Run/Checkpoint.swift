@@ -63,6 +63,13 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public var lossCount = 0
     /// One entry for each epoch finished.
     public var history: [EpochResult] = []
+    /// Of the schedule `plateau`.
+    public var plateau: ReduceOnPlateau?
+    /// Of early stopping, and whether it has ended the run.
+    public var stopping: EarlyStopping.State?
+    public var hasStopped = false
+    /// How often the moving average of the weights was updated.
+    public var averageUpdates: Int?
 
     public init() {}
 }
@@ -90,7 +97,8 @@ public struct EpochResult: Codable, Sendable, Equatable {
     }
 }
 
-/// A saved state of a run: a folder with `model.safetensors`, `optimizer.safetensors` and `manifest.json`.
+/// A saved state of a run: a folder with `model.safetensors`, `optimizer.safetensors`, `manifest.json` and, where a run
+/// keeps averages, norms or its best weights, `extras.safetensors`.
 ///
 /// A checkpoint is written beside its place, synced to disk and renamed, so that it is there whole or not at all.
 public struct Checkpoint {
@@ -138,10 +146,20 @@ public struct Checkpoint {
         }
     }
 
+    /// The tensors saved beside model and optimizer; none where there were none.
+    func extras(device: Device) throws -> [(name: String, value: Tensor)] {
+        let path = path + "/extras.safetensors"
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        let file = try SafeTensors(path: path)
+        let model = Tensor.zeros([], device: device)
+        return try file.entries.map { ($0.name, try file.tensor($0, like: model)) }
+    }
+
     /// Writes a checkpoint to `path`, in place of one that is there.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk; what was saved before is then untouched.
     public static func save(
-        _ manifest: CheckpointManifest, model: any Module, optimizer: any Optimizer, to path: String
+        _ manifest: CheckpointManifest, model: any Module, optimizer: any Optimizer,
+        extras: [(name: String, value: Tensor)] = [], to path: String
     ) throws {
         var manifest = manifest
         let state = optimizer.state
@@ -151,6 +169,10 @@ public struct Checkpoint {
             try model.save(to: folder + "/model.safetensors")
             try SafeTensors.write(
                 state.tensors.map { SafeTensors.Item(name: $0.name, $0.value) }, to: folder + "/optimizer.safetensors")
+            if !extras.isEmpty {
+                try SafeTensors.write(
+                    extras.map { SafeTensors.Item(name: $0.name, $0.value) }, to: folder + "/extras.safetensors")
+            }
             try AtomicFile.write(text + "\n", to: folder + "/manifest.json")
         }
     }

@@ -48,13 +48,15 @@ public final class Trainer {
     public enum Outcome: Sendable { case finished, interrupted }
 
     public let model: any Layer
-    public let optimizer: any Optimizer
+    public var optimizer: any Optimizer { update.optimizer }
     public private(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
     public private(set) var trainingSeconds = 0.0
     /// Samples used in that time.
     public private(set) var trainedSamples = 0
 
+    private let update: WeightUpdate
+    private let stopping: EarlyStopping?
     private let settings: TrainingSettings
     private let modelSettings: ModelSettings
     private let train: Dataset
@@ -85,15 +87,16 @@ public final class Trainer {
     ) throws {
         try settings.validate()
         try modelSettings.validate()
+        try settings.validate(for: modelSettings.task)
         guard train.count > 0 else {
             throw GimbalError.invalidSetting(name: "data", reason: "\(train.name) has no samples to train on")
         }
         try modelSettings.requireFit(train, "the model", name: "data")
         // Batch statistics need two samples: a last batch of one is left out.
         let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
-        guard modelSettings.normalization == .none || (train.count > 1 && settings.batchSize > 1) else {
+        guard !modelSettings.needsSeveralSamples || (train.count > 1 && settings.batchSize > 1) else {
             throw GimbalError.invalidSetting(
-                name: "--norm batch", reason: "needs batches of at least two samples")
+                name: "--batch-size", reason: "needs batches of at least two samples")
         }
         // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
         let leastBytes = 8 * modelSettings.approximateWeightCount
@@ -109,10 +112,16 @@ public final class Trainer {
         self.folder = folder
         let generator = RandomGenerator(seed: settings.seed)
         self.generator = generator
-        model = withGenerator(generator) { modelSettings.makeModel(device: device) }
-        optimizer = settings.makeOptimizer(model.parameters)
+        let model = withGenerator(generator) { modelSettings.makeModel(device: device) }
+        self.model = model
+        if modelSettings.initialization == .lsuv {
+            let first = self.train.batch([Int](0..<min(train.count, 256))).to(device)
+            try withGenerator(generator) { _ = try model.initializeLSUV(first.inputs) }
+        }
+        update = WeightUpdate(model, settings)
+        stopping = settings.patience.map { EarlyStopping(patience: $0, restoresBest: true) }
         loader = DataLoader(
-            self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.normalization == .batch,
+            self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.needsSeveralSamples,
             seed: settings.seed)
         stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
         schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
@@ -135,6 +144,14 @@ public final class Trainer {
                     + "\(train.name) with \(train.count) samples; was it another data set?")
         }
         try checkpoint.restore(model: model, optimizer: optimizer)
+        let tensors = try checkpoint.extras(device: device)
+        try update.restore(tensors, averageUpdates: saved.averageUpdates)
+        if let stopping {
+            stopping.state = saved.stopping ?? EarlyStopping.State()
+            stopping.bestWeights = tensors.filter { $0.name.hasPrefix("best.") }.map {
+                (String($0.name.dropFirst("best.".count)), $0.value)
+            }
+        }
         progress = saved
         generator.state = checkpoint.manifest.random
     }
@@ -146,7 +163,7 @@ public final class Trainer {
     /// - Throws: `GimbalError.nonFinite` for a loss that is NaN or infinite; what devices, files and observers report.
     @discardableResult
     public func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
-        while progress.epoch < settings.epochs && progress.step < totalSteps {
+        while progress.epoch < settings.epochs && progress.step < totalSteps && !progress.hasStopped {
             let wasInterrupted = try withGenerator(generator) { try runEpoch(isInterrupted: isInterrupted) }
             if progress.batch > 0 {
                 try save()
@@ -157,17 +174,31 @@ public final class Trainer {
                 epoch: progress.epoch, trainLoss: progress.lossSum / Double(max(progress.lossCount, 1)),
                 testLoss: evaluation.loss, evaluation.scores)
             progress.history.append(result)
+            if settings.schedule == .plateau {
+                progress.plateau = progress.plateau ?? settings.makePlateau()
+                progress.plateau?.update(evaluation.loss)
+            }
+            let hasStopped = stopping?.update(evaluation.loss, model: model) ?? false
+            if hasStopped { try stopping?.restoreBest(model) }
+            progress.stopping = stopping?.state
+            progress.hasStopped = hasStopped
             progress.lossSum = 0
             progress.lossCount = 0
             try observer?.didFinishEpoch(result, step: progress.step)
             try save()
+            if hasStopped { return .finished }
             if wasInterrupted && progress.epoch < settings.epochs { return .interrupted }
         }
         return .finished
     }
 
-    /// Loss and scores on the test data, with the weights as they are now.
+    /// Loss and scores on the test data, with the weights as they are now, or their moving average where one is kept.
     public func evaluate() throws -> Evaluation {
+        guard let average = update.average, average.updates > 0 else { return try evaluateWeights() }
+        return try average.whileSwappedIn { try evaluateWeights() }
+    }
+
+    private func evaluateWeights() throws -> Evaluation {
         try Evaluation(of: model, on: test, device: device, standardization: standardization) {
             [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
         }
@@ -206,7 +237,8 @@ public final class Trainer {
             let stops = wasInterrupted || progress.step >= totalSteps
             let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
             if isLast || stops || saves || progress.step % reportInterval == 0 {
-                let loss = try pending.take(into: &progress, epoch: progress.epoch + 1)
+                let loss = try pending.take(
+                    into: &progress, epoch: progress.epoch + 1, toleratesNonFinite: settings.outlivesNonFinite)
                 trainingSeconds += (clock.now - began).seconds
                 try report(loss: loss, gradientNorm: try norm.map { Double(try $0.item()) })
                 if saves && !isLast && !stops { try save() }
@@ -221,15 +253,10 @@ public final class Trainer {
         return false
     }
 
-    /// Clips, sets the rate that is due, and steps. Gives the gradient norm if it was computed.
+    /// Steps at the rate that is due. Gives the gradient norm if it was computed.
     private func updateWeights() throws -> Tensor? {
-        var norm: Tensor?
-        if let limit = settings.clipValue { try clipGradientValue(optimizer.parameters, limit: limit) }
-        if let maxNorm = settings.clipNorm {
-            norm = try clipGradientNorm(optimizer.parameters, maxNorm: maxNorm, p: settings.clipOrder)
-        }
-        optimizer.learningRate = settings.learningRate * schedule.factor(at: progress.step)
-        try optimizer.step()
+        let factor = schedule.factor(at: progress.step) * (progress.plateau?.scale ?? 1)
+        let norm = try update.step(rate: settings.rate * factor, number: progress.step)
         progress.step += 1
         return norm
     }
@@ -248,10 +275,13 @@ public final class Trainer {
     private func save() throws {
         guard let folder else { return }
         let path = folder.checkpointPath(step: progress.step)
+        var progress = progress
+        progress.averageUpdates = update.averageUpdates
         let manifest = CheckpointManifest(
             model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
             standardization: standardization, progress: progress, random: generator.state)
-        try Checkpoint.save(manifest, model: model, optimizer: optimizer, to: path)
+        let extras = update.tensors + (stopping?.bestWeights.map { ("best." + $0.name, $0.value) } ?? [])
+        try Checkpoint.save(manifest, model: model, optimizer: optimizer, extras: extras, to: path)
         folder.removeOldCheckpoints()
     }
 }
@@ -262,15 +292,18 @@ private struct PendingLosses {
 
     mutating func add(_ loss: Tensor, samples: Int) { losses.append((loss, samples)) }
 
-    /// Reads the losses, adds them to the epoch's sum, and gives the mean over their samples.
+    /// Reads the losses, passes over those that are not finite where that is tolerated, adds the others to the epoch's sum, and gives the mean over their samples.
     /// - Throws: `GimbalError.nonFinite`.
-    mutating func take(into progress: inout TrainingProgress, epoch: Int) throws -> Double {
+    mutating func take(
+        into progress: inout TrainingProgress, epoch: Int, toleratesNonFinite: Bool
+    ) throws -> Double {
         guard !losses.isEmpty else { return .nan }
         let values = try (losses.count == 1 ? losses[0].loss : Tensor.stacked(losses.map(\.loss))).floats()
         var sum = 0.0
         var count = 0
         for (value, entry) in zip(values, losses) {
             guard value.isFinite else {
+                if toleratesNonFinite { continue }
                 throw GimbalError.nonFinite(
                     quantity: "the loss", value: Double(value),
                     place:
@@ -284,7 +317,7 @@ private struct PendingLosses {
         }
         losses.removeAll(keepingCapacity: true)
         progress.lossCount += count
-        return sum / Double(count)
+        return count == 0 ? .nan : sum / Double(count)
     }
 }
 

@@ -1,64 +1,203 @@
 /// How a model is trained. Saved with every checkpoint; together with the data, it determines a run to the last bit.
 public struct TrainingSettings: Codable, Sendable, Equatable {
-    public enum OptimizerKind: String, Codable, Sendable, CaseIterable { case sgd, adam, adamw }
-    public enum ScheduleKind: String, Codable, Sendable, CaseIterable { case constant, step, cosine }
+    public enum OptimizerKind: String, Codable, Sendable, CaseIterable {
+        case sgd, adagrad, adadelta, rmsprop, adam, adamw, amsgrad, nadam, radam, adamax, lamb, lion
+    }
+
+    public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
+        case constant, step
+        case multiStep = "multi-step"
+        case exponential, polynomial, cosine
+        case cosineWithRestarts = "cosine-restarts"
+        case oneCycle = "one-cycle"
+        case cyclic, noam, plateau
+    }
+
+    public enum WarmupKind: String, Codable, Sendable, CaseIterable { case linear, exponential }
+
+    public enum LossKind: String, Codable, Sendable, CaseIterable {
+        /// Cross-entropy for classes, the mean squared error for numbers.
+        case standard = "default"
+        case crossEntropy = "cross-entropy"
+        case meanSquaredError = "mse"
+        case meanAbsoluteError = "mae"
+        case huber
+        case smoothL1 = "smooth-l1"
+    }
+
+    // MARK: Loss
+
+    public var loss = LossKind.standard
+    /// Share of the probability that is spread over all classes (Szegedy et al. 2016).
+    public var labelSmoothing = 0.0
+
+    // MARK: Optimizer
 
     public var optimizer = OptimizerKind.sgd
-    public var learningRate = 0.01
+    /// Nil stands for the optimizer's own; see `rate`.
+    public var learningRate: Double?
+    /// Of sgd and rmsprop.
     public var momentum = 0.0
     public var isNesterov = false
+    /// Of adam and its kin, nil for each one's own.
+    public var beta1, beta2: Double?
     public var weightDecay = 0.0
+    /// Leaves biases and the scales of norms without decay.
+    public var decaysWeightsOnly = false
+    /// What the rate of each layer is multiplied by to give that of the one before it; 1 for one rate.
+    public var layerwiseDecay = 1.0
+    /// Sum of absolute weights that is added to the loss, through the gradients.
+    public var l1 = 0.0
+    /// Largest norm of the weights into a unit (Srivastava et al. 2014); nil for no limit.
+    public var maxWeightNorm: Double?
+    /// η of gradient noise with variance η / (1 + t)^0.55 (Neelakantan et al. 2015).
+    public var gradientNoise = 0.0
+    /// Slow weights follow every so many steps (Zhang et al. 2019); nil for none.
+    public var lookahead: Int?
+    /// Decay of the moving average of weights that is tested and saved beside them; nil keeps none.
+    public var averageDecay: Double?
+
+    // MARK: Schedule
+
     public var schedule = ScheduleKind.constant
-    /// Optimizer steps of linear warmup before the schedule.
+    /// Optimizer steps of warmup before the schedule.
     public var warmup = 0
-    /// Epochs between two reductions by `step`.
+    public var warmupKind = WarmupKind.linear
+    /// Epochs between two reductions by `step`; the period of cosine restarts and half the cycle of `cyclic`.
     public var stepEpochs = 10
-    /// What `step` multiplies by.
+    /// Epochs after which `multiStep` reduces the rate.
+    public var milestones: [Int] = []
+    /// What `step`, `multiStep` and `plateau` multiply by, and `exponential` in each epoch.
     public var stepFactor = 0.1
+    /// Of `polynomial`.
+    public var power = 1.0
+    /// Epochs without a better test loss before `plateau` reduces the rate.
+    public var plateauPatience = 10
+
+    // MARK: Clipping
+
     /// Global gradient norm to clip to; nil does not clip.
     public var clipNorm: Double?
-    /// Order of that norm; infinity for the largest absolute value.
+    /// Order of that norm, and of `clipLayer`; infinity for the largest absolute value.
     public var clipOrder = 2.0
     /// Limit on every element of the gradient; nil does not clip.
     public var clipValue: Double?
+    /// Norm of each parameter's own gradient; nil does not clip.
+    public var clipLayer: Double?
+    /// Norm of each unit's gradient to that of its weights (Brock et al. 2021); nil does not clip.
+    public var clipAdaptive: Double?
+    /// Percentile of the norms so far to clip to (Seetharaman et al. 2020); nil does not clip.
+    public var clipPercentile: Double?
+    public var nonFinite = NonFiniteGradients.pass
+
+    // MARK: Course
+
     public var batchSize = 64
     /// Batches whose gradients are added up for one optimizer step.
     public var accumulation = 1
     public var epochs = 5
+    /// Epochs without a better test loss after which training ends, with the best weights restored; nil goes on.
+    public var patience: Int?
     public var seed: UInt64 = 0
 
     public init() {}
 
-    /// The optimizer for `parameters`.
+    /// The learning rate that training begins with: PyTorch's default of the optimizer unless set, and 0.01 for sgd.
+    public var rate: Double {
+        if let learningRate { return learningRate }
+        return switch optimizer {
+        case .sgd, .adagrad, .rmsprop: 1e-2
+        case .adadelta: 1
+        case .adam, .adamw, .amsgrad, .radam, .lamb: 1e-3
+        case .nadam, .adamax: 2e-3
+        case .lion: 1e-4
+        }
+    }
+
+    /// The mean loss of a batch.
+    func loss(of outputs: Tensor, _ targets: Tensor, task: ModelSettings.Task) -> Tensor {
+        switch (loss, task) {
+        case (.meanAbsoluteError, _): meanAbsoluteError(outputs, targets)
+        case (.huber, _): huber(outputs, targets)
+        case (.smoothL1, _): smoothL1(outputs, targets)
+        case (.meanSquaredError, _), (.standard, .regression): meanSquaredError(outputs, targets)
+        case (.crossEntropy, _), (.standard, .classification):
+            labelSmoothing > 0
+                ? crossEntropy(outputs, targets, labelSmoothing: labelSmoothing) : crossEntropy(outputs, targets)
+        }
+    }
+
+    // MARK: What the settings stand for
+
+    /// The optimizer for `parameters`, whose names tell layers apart.
     public func makeOptimizer(_ parameters: [Parameter]) -> any Optimizer {
-        switch optimizer {
+        let groups =
+            layerwiseDecay < 1
+            ? ParameterGroup.layerwiseDecay(parameters, factor: layerwiseDecay)
+            : decaysWeightsOnly
+                ? ParameterGroup.withoutDecayOnBiasesAndNorms(parameters) : [ParameterGroup(parameters)]
+        let optimizer = makeOptimizer(groups)
+        return lookahead.map { Lookahead(optimizer, interval: $0) } ?? optimizer
+    }
+
+    private func makeOptimizer(_ groups: [ParameterGroup]) -> any Optimizer {
+        let (beta1, beta2) = (beta1 ?? 0.9, beta2 ?? (optimizer == .lion ? 0.99 : 0.999))
+        return switch optimizer {
         case .sgd:
             SGD(
-                parameters, learningRate: learningRate, momentum: momentum, weightDecay: weightDecay,
-                isNesterov: isNesterov)
-        case .adam: Adam(parameters, learningRate: learningRate, weightDecay: weightDecay)
-        case .adamw: AdamW(parameters, learningRate: learningRate, weightDecay: weightDecay)
+                groups, learningRate: rate, momentum: momentum, weightDecay: weightDecay, isNesterov: isNesterov)
+        case .adagrad: Adagrad(groups, learningRate: rate, weightDecay: weightDecay)
+        case .adadelta: Adadelta(groups, learningRate: rate, weightDecay: weightDecay)
+        case .rmsprop: RMSprop(groups, learningRate: rate, weightDecay: weightDecay, momentum: momentum)
+        case .adam: Adam(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
+        case .adamw: AdamW(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
+        case .amsgrad:
+            Adam(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay, isAMSGrad: true)
+        case .nadam: NAdam(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
+        case .radam: RAdam(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
+        case .adamax: Adamax(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
+        case .lamb: LAMB(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
+        case .lion: Lion(groups, learningRate: rate, beta1: beta1, beta2: beta2, weightDecay: weightDecay)
         }
     }
 
-    /// The mean loss of a batch: cross-entropy for classes, the mean squared error for numbers.
-    func loss(of outputs: Tensor, _ targets: Tensor, task: ModelSettings.Task) -> Tensor {
-        switch task {
-        case .classification: crossEntropy(outputs, targets)
-        case .regression: meanSquaredError(outputs, targets)
-        }
-    }
-
-    /// The schedule over optimizer steps.
+    /// The schedule over optimizer steps. `plateau` is constant here; it follows the test loss, epoch by epoch.
     /// - Parameter stepsPerEpoch: optimizer steps, not batches.
     public func makeSchedule(stepsPerEpoch: Int) -> Schedule {
+        let steps = max(1, epochs * stepsPerEpoch - warmup)
+        let period = max(1, stepEpochs * stepsPerEpoch)
         let base: Schedule =
             switch schedule {
-            case .constant: .constant
-            case .step: .step(size: max(1, stepEpochs * stepsPerEpoch), gamma: stepFactor)
-            case .cosine: .cosine(steps: max(1, epochs * stepsPerEpoch - warmup))
+            case .constant, .plateau: .constant
+            case .step: .step(size: period, gamma: stepFactor)
+            case .multiStep: .multiStep(milestones: milestones.map { $0 * stepsPerEpoch }, gamma: stepFactor)
+            // Once in each epoch; the rate within it is level.
+            case .exponential: .step(size: max(1, stepsPerEpoch), gamma: stepFactor)
+            case .polynomial: .polynomial(steps: steps, power: power)
+            case .cosine: .cosine(steps: steps)
+            case .cosineWithRestarts: .cosineWithRestarts(period: period)
+            case .oneCycle: .oneCycle(steps: max(2, epochs * stepsPerEpoch))
+            case .cyclic: .cyclic(peak: 10, stepsUp: period)
+            // Its own warmup is the one that is set.
+            case .noam: .inverseSquareRoot(warmup: max(1, warmup))
             }
-        return warmup > 0 ? base.warmedUp(steps: warmup, from: 1 / Double(warmup + 1)) : base
+        guard warmup > 0, schedule != .noam else { return base }
+        return switch warmupKind {
+        case .linear: base.warmedUp(steps: warmup, from: 1 / Double(warmup + 1))
+        case .exponential: base.warmedUpExponentially(steps: warmup)
+        }
+    }
+
+    /// What limits the gradients, in the order in which it is applied.
+    func makeClippers() -> [GradientClipper] {
+        var clippings: [GradientClipping] = []
+        if let clipValue { clippings.append(.value(clipValue)) }
+        if let clipLayer { clippings.append(.parameterNorm(clipLayer, p: clipOrder)) }
+        if let clipAdaptive { clippings.append(.adaptive(clipping: clipAdaptive)) }
+        if let clipPercentile { clippings.append(.percentile(clipPercentile)) }
+        if let clipNorm { clippings.append(.globalNorm(clipNorm, p: clipOrder)) }
+        let clippers = clippings.map { GradientClipper($0) }
+        return nonFinite == .pass ? clippers : [GradientClipper(.none, nonFinite: nonFinite)] + clippers
     }
 
     /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
@@ -71,19 +210,76 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
             try check(count >= least, name, "must \(least == 0 ? "not be negative" : "be positive"), not \(count)")
             try check(count <= 1_000_000_000, name, "must be at most 1000000000, not \(count)")
         }
-        try check(learningRate > 0 && learningRate.isFinite, "--lr", "must be positive, not \(learningRate)")
+        func checkNotNegative(_ value: Double, _ name: String) throws {
+            try check(value >= 0 && value.isFinite, name, "must not be negative, not \(value)")
+        }
+        func checkPositive(_ value: Double?, _ name: String) throws {
+            try check((value ?? 1) > 0, name, "must be positive, not \(value ?? 0)")
+        }
+        try check(rate > 0 && rate.isFinite, "--lr", "must be positive, not \(rate)")
         try check((0..<1).contains(momentum), "--momentum", "must lie in [0, 1), not \(momentum)")
-        try check(!isNesterov || momentum > 0, "--nesterov", "needs --momentum")
         try check(
-            weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "must not be negative, not \(weightDecay)")
+            momentum == 0 || optimizer == .sgd || optimizer == .rmsprop, "--momentum", "is for sgd and rmsprop")
+        try check(!isNesterov || (momentum > 0 && optimizer == .sgd), "--nesterov", "needs sgd with --momentum")
+        for (beta, name) in [(beta1, "--beta1"), (beta2, "--beta2")] {
+            guard let beta else { continue }
+            try check((0..<1).contains(beta), name, "must lie in [0, 1), not \(beta)")
+            try check(
+                ![.sgd, .adagrad, .adadelta, .rmsprop].contains(optimizer), name, "is for adam and its kin")
+        }
+        try check((0..<1).contains(labelSmoothing), "--label-smoothing", "must lie in [0, 1), not \(labelSmoothing)")
+        try checkNotNegative(weightDecay, "--weight-decay")
+        try check(
+            layerwiseDecay > 0 && layerwiseDecay <= 1, "--layerwise-decay", "must lie in (0, 1], not \(layerwiseDecay)")
+        try check(
+            layerwiseDecay == 1 || !decaysWeightsOnly, "--layerwise-decay",
+            "cannot be combined with --decay-weights-only")
+        try checkNotNegative(l1, "--l1")
+        try checkNotNegative(gradientNoise, "--gradient-noise")
+        try checkPositive(maxWeightNorm, "--max-norm")
+        if let lookahead { try checkCount(lookahead, "--lookahead") }
+        try check((0..<1).contains(averageDecay ?? 0), "--ema", "must lie in [0, 1), not \(averageDecay ?? 0)")
         try checkCount(batchSize, "--batch-size")
         try checkCount(accumulation, "--accumulate")
         try checkCount(epochs, "--epochs", least: 0)
         try checkCount(warmup, "--warmup", least: 0)
         try checkCount(stepEpochs, "--step-epochs")
-        try check(stepFactor >= 0 && stepFactor.isFinite, "--step-factor", "must not be negative, not \(stepFactor)")
-        try check((clipNorm ?? 1) > 0, "--clip-norm", "must be positive")
-        try check((clipValue ?? 1) > 0, "--clip-value", "must be positive")
+        for milestone in milestones { try checkCount(milestone, "--milestones") }
+        try check(
+            zip(milestones, milestones.dropFirst()).allSatisfy(<), "--milestones", "must rise, not \(milestones)")
+        try check(
+            schedule != .multiStep || !milestones.isEmpty, "--milestones", "must be given with --schedule multi-step")
+        try check(schedule != .noam || warmup > 0, "--warmup", "must be given with --schedule noam")
+        try checkNotNegative(stepFactor, "--step-factor")
+        try check(
+            schedule != .plateau || stepFactor < 1, "--step-factor", "must be below 1 for plateau, not \(stepFactor)")
+        try checkNotNegative(power, "--power")
+        try checkCount(plateauPatience, "--plateau-patience", least: 0)
+        if let patience { try checkCount(patience, "--early-stopping") }
+        try checkPositive(clipNorm, "--clip-norm")
+        try checkPositive(clipValue, "--clip-value")
+        try checkPositive(clipLayer, "--clip-layer")
+        try checkPositive(clipAdaptive, "--clip-adaptive")
+        try check(
+            (0...100).contains(clipPercentile ?? 50), "--clip-percentile",
+            "must lie in [0, 100], not \(clipPercentile ?? 0)")
         try check(clipOrder > 0, "--clip-order", "must be positive, not \(clipOrder)")
+    }
+
+    /// Follows the test loss of `plateau`.
+    func makePlateau() -> ReduceOnPlateau { ReduceOnPlateau(factor: stepFactor, patience: plateauPatience) }
+
+    /// Whether a step whose gradients are not finite does no harm, so that training goes on after it.
+    var outlivesNonFinite: Bool { nonFinite == .skip || nonFinite == .zero }
+
+    /// - Throws: `GimbalError.invalidSetting` for a loss that does not fit the task.
+    func validate(for task: ModelSettings.Task) throws {
+        let fits = loss == .standard || (loss == .crossEntropy) == (task == .classification)
+        guard fits else {
+            throw GimbalError.invalidSetting(name: "--loss", reason: "\(loss.rawValue) is not for \(task.rawValue)")
+        }
+        guard labelSmoothing == 0 || task == .classification else {
+            throw GimbalError.invalidSetting(name: "--label-smoothing", reason: "is for classification")
+        }
     }
 }
