@@ -26,6 +26,11 @@ enum KernelName: String, Sendable {
     case clip, sgd, adam
     case statisticsShares = "statistics_shares"
     case finishStatistics = "finish_statistics"
+    case im2col, col2im
+    case maxPool = "max_pool"
+    case maxPoolGradient = "max_pool_gradient"
+    case averagePool = "average_pool"
+    case averagePoolGradient = "average_pool_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -47,6 +52,8 @@ enum KernelName: String, Sendable {
         case .normShares, .finishNorm, .clip: ["common.cl", "norm.cl"]
         case .sgd, .adam: ["common.cl", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        case .im2col, .col2im: ["common.cl", "convolution.cl"]
+        case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         }
     }
 }
@@ -102,6 +109,8 @@ enum KernelMacro: String, Sendable {
     case biasType = "BIAS_TYPE"
     case tableType = "TABLE_TYPE"
     case valueType = "VALUE_TYPE"
+    case isAdaptive = "IS_ADAPTIVE"
+    case countsPadding = "COUNTS_PADDING"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the
