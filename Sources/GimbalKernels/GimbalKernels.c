@@ -12,6 +12,9 @@ static const char batch_norm_cl[] = {
 static const char common_cl[] = {
 #embed "../../Kernels/common.cl" suffix(,)
     0};
+static const char convolution_cl[] = {
+#embed "../../Kernels/convolution.cl" suffix(,)
+    0};
 static const char cross_entropy_cl[] = {
 #embed "../../Kernels/cross_entropy.cl" suffix(,)
     0};
@@ -57,6 +60,9 @@ static const char optimizers_h[] = {
 static const char philox_h[] = {
 #embed "../../Kernels/philox.h" suffix(,)
     0};
+static const char pooling_cl[] = {
+#embed "../../Kernels/pooling.cl" suffix(,)
+    0};
 static const char random_cl[] = {
 #embed "../../Kernels/random.cl" suffix(,)
     0};
@@ -86,6 +92,7 @@ static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
     {"batch_norm.cl", batch_norm_cl},
     {"common.cl", common_cl},
+    {"convolution.cl", convolution_cl},
     {"cross_entropy.cl", cross_entropy_cl},
     {"elementwise.cl", elementwise_cl},
     {"elementwise.h", elementwise_h},
@@ -101,6 +108,7 @@ static const struct GimbalKernelSource table[] = {
     {"optimizer_functions.cl", optimizer_functions_cl},
     {"optimizers.h", optimizers_h},
     {"philox.h", philox_h},
+    {"pooling.cl", pooling_cl},
     {"random.cl", random_cl},
     {"random_functions.cl", random_functions_cl},
     {"reduce.cl", reduce_cl},

@@ -36,6 +36,11 @@ enum KernelName: String, Sendable {
     case layerNormSums = "layer_norm_sums"
     case attentionSoftmax = "attention_softmax"
     case attentionSoftmaxGradient = "attention_softmax_gradient"
+    case im2col, col2im
+    case maxPool = "max_pool"
+    case maxPoolGradient = "max_pool_gradient"
+    case averagePool = "average_pool"
+    case averagePoolGradient = "average_pool_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -60,6 +65,8 @@ enum KernelName: String, Sendable {
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
+        case .im2col, .col2im: ["common.cl", "convolution.cl"]
+        case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         }
     }
 }
@@ -119,6 +126,8 @@ enum KernelMacro: String, Sendable {
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"
+    case isAdaptive = "IS_ADAPTIVE"
+    case countsPadding = "COUNTS_PADDING"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

@@ -92,6 +92,37 @@ import Testing
         }
     }
 
+    @Test(arguments: devices) func channels(_ subject: BackendUnderTest) throws {
+        let fixture = try Fixture("channels")
+        try withDevice(subject.device) {
+            for layer in [BatchNorm2d(3), BatchNorm3d(2)] as [BatchNorm] {
+                let name = "\(type(of: layer))"
+                func expected(_ part: String) throws -> [Float] { try fixture.values("\(name).\(part)") }
+                layer.weight?.assign(try fixture.tensor("\(name).weight", on: subject.device))
+                layer.bias?.assign(try fixture.tensor("\(name).bias", on: subject.device))
+                let x = try fixture.tensor("\(name).x", on: subject.device).requiringGradient()
+                let outputs = layer(x)
+                try expectClose(outputs, try expected("outputs"), 1e-5, name, of: .layer(name))
+                try outputs.backward(gradient: try fixture.tensor("\(name).upstream", on: subject.device))
+                for (part, gradient) in [
+                    ("x", x.gradient), ("weight", layer.weight?.gradient), ("bias", layer.bias?.gradient),
+                ] {
+                    let gradient = try #require(gradient)
+                    try expectClose(
+                        gradient, try expected("gradients.\(part)"), 1e-5, "\(name), gradient of \(part)",
+                        of: .layer(name), .gradients)
+                }
+                for (part, buffer) in [("running_mean", layer.runningMean), ("running_var", layer.runningVar)] {
+                    let buffer = try #require(buffer)
+                    try expectClose(buffer.value, try expected(part), 1e-5, "\(name), \(part)", of: .layer(name))
+                }
+                let pool = GlobalAveragePool()
+                try expectClose(
+                    pool(x.detached()), try expected("mean"), 1e-5, "mean", of: .layer("GlobalAveragePool"))
+            }
+        }
+    }
+
     /// A state dictionary of PyTorch loads as it is; training normalises by the batch, evaluation does not.
     @Test(arguments: devices) func residualNetworks(_ subject: BackendUnderTest) throws {
         try withDevice(subject.device) {

@@ -106,6 +106,18 @@ for axes, (shape, kernel, stride, padding) in enumerate(shapes, 1):
 save("pooling", entries)
 
 
+entries = {}
+for layer, shape in ((nn.BatchNorm2d(3), (4, 3, 5, 3)), (nn.BatchNorm3d(2), (2, 2, 3, 2, 4))):
+    name = type(layer).__name__
+    layer.weight.data.uniform_(0.5, 1.5)
+    layer.bias.data.uniform_(-1, 1)
+    x = torch.randn(shape, requires_grad=True)
+    differentiated(entries, name, {"x": x, "weight": layer.weight, "bias": layer.bias}, layer(x))
+    entries[f"{name}.running_mean"], entries[f"{name}.running_var"] = layer.running_mean, layer.running_var
+    entries[f"{name}.mean"] = x.mean((2, 3) if len(shape) == 4 else (2, 3, 4))
+save("channels", entries)
+
+
 class BasicBlock(nn.Module):
     """As torchvision has it; shortcut "identity" is option A of He et al. (2016), None leaves it out."""
 
