@@ -68,5 +68,7 @@ const struct gimbal_loops LEVEL_TABLE = {
     .squared_deviations = squared_deviations,
     .recurrent_cell = recurrent_cell,
     .recurrent_cell_gradient = recurrent_cell_gradient,
+    .recurrent_pack = recurrent_pack,
+    .recurrent_product = recurrent_product,
 };
 #pragma clang diagnostic pop
