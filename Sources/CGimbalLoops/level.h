@@ -89,5 +89,7 @@ const struct gimbal_loops LEVEL_TABLE = {
     .max_pool_gradient = max_pool_gradient,
     .average_pool = average_pool,
     .average_pool_gradient = average_pool_gradient,
+    .recurrent_pack = recurrent_pack,
+    .recurrent_product = recurrent_product,
 };
 #pragma clang diagnostic pop

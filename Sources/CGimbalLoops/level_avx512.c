@@ -5,6 +5,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
 
+#define LEVEL_HAS_WIDE_REGISTERS  // 32 of 16 floats.
 #define LEVEL_TABLE gimbal_loops_avx512
 #define LEVEL_NAME "avx512"
 // Registers: bytes of each, and how many sums fit into them.

@@ -116,3 +116,97 @@ static void recurrent_cell_gradient(const struct gimbal_recurrent *s, const floa
         }
     }
 }
+
+// The product of a step: a few rows by a matrix that stays the same for all steps, in panels laid out beforehand.
+
+enum { recurrent_lanes = 16, recurrent_depth = 256 };
+/// As many as keep their sums in registers.
+#ifdef LEVEL_HAS_WIDE_REGISTERS
+enum { recurrent_rows = 16 };
+#else
+enum { recurrent_rows = 4 };
+#endif
+typedef float recurrent_vector __attribute__((vector_size(sizeof(float) * recurrent_lanes), aligned(4)));
+
+/// Panel p holds columns 16 p..<16 p + 16 of `matrix`, one row of them after the other, filled up with 0.
+static void recurrent_pack(const float *matrix, ptrdiff_t row_stride, ptrdiff_t column_stride, size_t rows,
+                           size_t columns, float *panels) {
+    for (size_t start = 0; start < columns; start += recurrent_lanes) {
+        size_t live = columns - start < recurrent_lanes ? columns - start : recurrent_lanes;
+        for (size_t row = 0; row < rows; row++, panels += recurrent_lanes) {
+            const float *source = matrix + (ptrdiff_t)row * row_stride + (ptrdiff_t)start * column_stride;
+            for (size_t lane = 0; lane < live; lane++) panels[lane] = source[(ptrdiff_t)lane * column_stride];
+            for (size_t lane = live; lane < recurrent_lanes; lane++) panels[lane] = 0.0f;
+        }
+    }
+}
+
+/// out += x · panel, for `rows` rows of x that lie `recurrent_depth` + 16 elements apart.
+ALWAYS_INLINE void recurrent_tile(const float *x, const float *panel, size_t depth, float *out, ptrdiff_t out_stride,
+                                  const int rows) {
+    recurrent_vector sum[recurrent_rows];
+#pragma clang loop unroll(full)
+    for (int row = 0; row < rows; row++) sum[row] = *(const recurrent_vector *)(out + row * out_stride);
+    for (size_t k = 0; k < depth; k++) {
+        recurrent_vector column = *(const recurrent_vector *)(panel + k * recurrent_lanes);
+#pragma clang loop unroll(full)
+        for (int row = 0; row < rows; row++) sum[row] += x[row * (recurrent_depth + 16) + (ptrdiff_t)k] * column;
+    }
+#pragma clang loop unroll(full)
+    for (int row = 0; row < rows; row++) *(recurrent_vector *)(out + row * out_stride) = sum[row];
+}
+
+static void recurrent_tile_of(const float *x, const float *panel, size_t depth, float *out, ptrdiff_t out_stride,
+                              size_t rows) {
+    for (; rows >= recurrent_rows; rows -= recurrent_rows) {
+        recurrent_tile(x, panel, depth, out, out_stride, recurrent_rows);
+        x += recurrent_rows * (recurrent_depth + 16);
+        out += recurrent_rows * out_stride;
+    }
+#define REST(count)                                                                                                    \
+    if (recurrent_rows > count && rows & count) {                                                                      \
+        recurrent_tile(x, panel, depth, out, out_stride, count);                                                       \
+        x += count * (recurrent_depth + 16);                                                                           \
+        out += count * out_stride;                                                                                     \
+    }
+    REST(8)
+    REST(4)
+    REST(2)
+    REST(1)
+#undef REST
+}
+
+static void recurrent_product(const float *x, ptrdiff_t x_stride, const float *panels, size_t depth, size_t columns,
+                              float *out, ptrdiff_t out_stride, size_t rows) {
+    enum { block_rows = 16 };
+    // Side by side, whatever their stride: rows a power of two apart would push each other out of the cache.
+    float block[block_rows * (recurrent_depth + 16)] __attribute__((aligned(64)));
+    for (size_t first = 0; first < rows; first += block_rows) {
+        size_t count = rows - first < block_rows ? rows - first : block_rows;
+        for (size_t start = 0; start < depth; start += recurrent_depth) {
+            size_t length = depth - start < recurrent_depth ? depth - start : recurrent_depth;
+            for (size_t row = 0; row < count; row++) {
+                memcpy(block + row * (recurrent_depth + 16), x + (ptrdiff_t)(first + row) * x_stride + start,
+                       length * sizeof *x);
+            }
+            for (size_t column = 0; column < columns; column += recurrent_lanes) {
+                const float *panel = panels + column * depth + start * recurrent_lanes;
+                float *target = out + (ptrdiff_t)first * out_stride + column;
+                if (columns - column >= recurrent_lanes) {
+                    recurrent_tile_of(block, panel, length, target, out_stride, count);
+                    continue;
+                }
+                // The last panel, past the end of which `out` must not be touched.
+                size_t live = columns - column;
+                float edge[block_rows * recurrent_lanes] __attribute__((aligned(64))) = {0};
+                for (size_t row = 0; row < count; row++) {
+                    memcpy(edge + row * recurrent_lanes, target + (ptrdiff_t)row * out_stride, live * sizeof *edge);
+                }
+                recurrent_tile_of(block, panel, length, edge, recurrent_lanes, count);
+                for (size_t row = 0; row < count; row++) {
+                    memcpy(target + (ptrdiff_t)row * out_stride, edge + row * recurrent_lanes, live * sizeof *edge);
+                }
+            }
+        }
+    }
+}

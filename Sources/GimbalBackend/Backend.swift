@@ -289,6 +289,20 @@ public protocol Backend: AnyObject, Sendable {
     ///   - segments: as for `segmentNorms`.
     ///   - factors: contiguous [count].
     func scaleSegments(_ x: TensorView, segments: TensorView, by factors: TensorView)
+    /// All steps of a layer, one after the other: to the recurrent columns of a step's gates is added the state before it
+    /// (times the mask) by the transposed hidden weight, and then its cell is computed.
+    func recurrentSequence(_ sequence: RecurrentSequence)
+    /// Gradient of `recurrentSequence`, from the gates, states and cells that it left.
+    /// - Parameters:
+    ///   - outputGradient: [steps + 1 or more, batch, hiddenSize], for the states that leave the steps, in their slots.
+    ///   - gatesGradient: like the gates; receives the gradient for what they held before.
+    ///   - hiddenGradient: [batch, hiddenSize], for the final state, beside what is in its slot; receives that for the
+    ///     initial state.
+    ///   - cellGradient: likewise of the cell.
+    func recurrentSequenceGradient(
+        _ sequence: RecurrentSequence, outputGradient: TensorView, gatesGradient: TensorView,
+        hiddenGradient: TensorView, cellGradient: TensorView?
+    )
 }
 
 extension Backend {

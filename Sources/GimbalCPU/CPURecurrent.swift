@@ -5,8 +5,8 @@ import GimbalBackend
 
 extension CPUBackend {
     public func recurrentCell(_ step: RecurrentStep) {
-        guard step.hidden.elementCount > 0, var cell = arguments("recurrentCell", step, []) else { return }
-        divideRows(step) { rows in loops.recurrent_cell(&cell, rows.lowerBound, rows.upperBound) }
+        guard step.hidden.elementCount > 0, let cell = arguments("recurrentCell", step, []) else { return }
+        divideRows(step, cell) { loops.recurrent_cell(&$0, $1.lowerBound, $1.upperBound) }
     }
 
     public func recurrentCellGradient(
@@ -14,21 +14,26 @@ extension CPUBackend {
         cellGradient: TensorView?
     ) {
         let others = [outputGradient, gatesGradient, hiddenGradient, cellGradient]
-        guard step.hidden.elementCount > 0, var cell = arguments("recurrentCellGradient", step, others) else { return }
-        divideRows(step) { rows in
+        guard step.hidden.elementCount > 0, let cell = arguments("recurrentCellGradient", step, others) else { return }
+        divideRows(step, cell) { cell, rows in
             loops.recurrent_cell_gradient(
                 &cell, outputGradient.floats, gatesGradient.floats, hiddenGradient.floats, cellGradient?.floats,
                 rows.lowerBound, rows.upperBound)
         }
     }
 
-    private func divideRows(_ step: RecurrentStep, _ body: (Range<Int>) -> Void) {
+    private func divideRows(
+        _ step: RecurrentStep, _ cell: gimbal_recurrent, _ body: (inout gimbal_recurrent, Range<Int>) -> Void
+    ) {
         let perRow = 4 * step.gates.shape[1]
-        divide(step.hidden.shape[0], grain: max(grain / perRow, 1), body)
+        divide(step.hidden.shape[0], grain: max(grain / perRow, 1)) { rows in
+            var cell = cell
+            body(&cell, rows)
+        }
     }
 
     /// The step as the loops take it; nil, and reported, where a view is not float32.
-    private func arguments(_ operation: String, _ step: RecurrentStep, _ others: [TensorView?]) -> gimbal_recurrent? {
+    func arguments(_ operation: String, _ step: RecurrentStep, _ others: [TensorView?]) -> gimbal_recurrent? {
         let views = [step.gates, step.hidden, step.cell, step.newHidden, step.newCell] + others
         for case let view? in views where view.dtype != .float32 {
             errors.report(

@@ -99,5 +99,101 @@ extension Conformance {
                 }
             }
         }
+
+        // MARK: Sequences
+
+        struct SequenceCase {
+            var kind: RecurrentKind
+            var steps: Int
+            var batch: Int
+            var size: Int
+            var hasLengths = false
+            var hasMask = false
+            var isReversed = false
+            /// Whether the weight lies as its transpose.
+            var weightLayout = Layout.contiguous
+        }
+
+        /// All steps of a layer and their gradient.
+        ///
+        /// Rounding errors pass from step to step, which is why they are held against the largest value: 30 units for a
+        /// few steps.
+        func expectSequence(
+            of subject: BackendUnderTest, _ each: SequenceCase, sourceLocation: SourceLocation = #_sourceLocation
+        ) throws {
+            let tolerance = Tolerance(relative: 32 * 0x1p-23, scale: .largest)
+            try expectConformance(of: subject, within: tolerance, sourceLocation: sourceLocation) { bench in
+                let (kind, steps, batch, size) = (each.kind, each.steps, each.batch, each.size)
+                let backend = bench.backend
+                func scratch(_ shape: Shape, seed: UInt64) throws -> TensorView {
+                    let view = try backend.allocate(shape)
+                    backend.copy(try bench.input(samples(shape.elementCount, in: -1...1, seed: seed), shape), to: view)
+                    return view
+                }
+                func compare(_ view: TensorView, _ name: String) throws {
+                    backend.copy(view, to: try bench.output(view.shape, named: name))
+                }
+                let rows = (kind == .gru ? 3 : kind.gateCount) * size
+                let bound = 1 / Double(size).squareRoot()
+                let sequence = RecurrentSequence(
+                    kind, gates: try scratch([steps, batch, kind.gateCount * size], seed: 1),
+                    states: try scratch([steps + 1, batch, size], seed: 2),
+                    cells: kind.hasCell ? try scratch([steps + 1, batch, size], seed: 3) : nil,
+                    hiddenWeight: try bench.input(
+                        samples(rows * size, in: -bound...bound, seed: 4), [rows, size], each.weightLayout),
+                    hiddenMask: each.hasMask
+                        ? try bench.input(integerSamples(batch * size, in: 0...1, seed: 5), [batch, size]) : nil,
+                    masked: each.hasMask ? try backend.allocate([steps, batch, size]) : nil,
+                    lengths: each.hasLengths
+                        ? try bench.indices((0..<batch).map { Double(($0 * 5 + 1) % (steps + 1)) }, nil, .stepped)
+                        : nil,
+                    isReversed: each.isReversed)
+                backend.recurrentSequence(sequence)
+                try compare(sequence.states, "states")
+                if let cells = sequence.cells { try compare(cells, "cells") }
+                if let masked = sequence.masked { try compare(masked, "masked") }
+
+                let gatesGradient = try scratch(sequence.gates.shape, seed: 6)
+                let hiddenGradient = try scratch([batch, size], seed: 7)
+                let cellGradient = kind.hasCell ? try scratch([batch, size], seed: 8) : nil
+                backend.recurrentSequenceGradient(
+                    sequence, outputGradient: try scratch([steps + 1, batch, size], seed: 9),
+                    gatesGradient: gatesGradient, hiddenGradient: hiddenGradient, cellGradient: cellGradient)
+                try compare(gatesGradient, "gates gradient")
+                try compare(hiddenGradient, "hidden gradient")
+                if let cellGradient { try compare(cellGradient, "cell gradient") }
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
+        func sequencesOfEverySize(on subject: BackendUnderTest) throws {
+            // Around the edges of blocks of 16 rows, panels of 16 columns and depths of 256.
+            let sizes = [(0, 3), (1, 1), (3, 15), (8, 16), (16, 17), (17, 33), (33, 66)]
+            try withEvery("kind", in: RecurrentKind.allCases) { kind in
+                try withEvery("batch and hidden size", in: sizes) { batch, size in
+                    try expectSequence(of: subject, SequenceCase(kind: kind, steps: 3, batch: batch, size: size))
+                }
+            }
+            try expectSequence(of: subject, SequenceCase(kind: .tanh, steps: 3, batch: 9, size: 260))
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
+        func sequencesOfEveryKind(on subject: BackendUnderTest) throws {
+            try withEvery("kind", in: RecurrentKind.allCases) { kind in
+                try withEvery("steps", in: [0, 1, 2, 5]) { steps in
+                    try withEvery("reversed", in: [false, true]) { isReversed in
+                        try withEvery("lengths, mask", in: [(false, true), (true, false), (true, true)]) {
+                            hasLengths, hasMask in
+                            try expectSequence(
+                                of: subject,
+                                SequenceCase(
+                                    kind: kind, steps: steps, batch: 11, size: 6, hasLengths: hasLengths,
+                                    hasMask: hasMask, isReversed: isReversed,
+                                    weightLayout: isReversed ? .transposed : .padded))
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -258,6 +258,13 @@ struct gimbal_loops {
     void (*average_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out);
     void (*average_pool_gradient)(const struct gimbal_windows *, const float *output_gradient, size_t planes,
                                   float *out);
+    /// Lays a matrix [rows, columns] out in panels of 16 columns, for `recurrent_product`: rows · columns floats, the
+    /// columns rounded up to a multiple of 16.
+    void (*recurrent_pack)(const float *matrix, ptrdiff_t row_stride, ptrdiff_t column_stride, size_t rows,
+                           size_t columns, float *panels);
+    /// out [rows, columns] += x [rows, depth] · panels; rows of x and out have no gaps between their elements.
+    void (*recurrent_product)(const float *x, ptrdiff_t x_stride, const float *panels, size_t depth, size_t columns,
+                              float *out, ptrdiff_t out_stride, size_t rows);
 };
 
 /// The loops of the level called `name`, or NULL where this processor has it not.

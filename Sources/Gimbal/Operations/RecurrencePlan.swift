@@ -1,11 +1,7 @@
 /// How one direction of a recurrent layer is computed: views of its operands, and the two passes over its steps.
 ///
-/// All states lie in one block, [steps + 1, batch, hiddenSize]: the state before step t in slot t and the one after it in
-/// slot t + 1, or the other way round if reversed. So the states that enter the steps are one matrix, and so are those
-/// that leave them. An LSTM's final cell follows in one slot more, to be part of the result.
-///
-/// A GRU's gates are ordered n, r, z and the hidden state's share d of n (see `Backend.recurrentCell`): the last three are
-/// in the order of the rows of the hidden weight, so that one product with it adds to all of them.
+/// The states are laid out as `RecurrentSequence` has them. An LSTM's final cell follows in one slot more, to be part of
+/// the result.
 struct RecurrencePlan {
     var kind: RecurrentKind
     var isReversed: Bool
@@ -32,12 +28,7 @@ struct RecurrencePlan {
     var size: Int { hiddenWeight.shape[1] }
     var statesShape: Shape { [steps + 1 + (kind.hasCell ? 1 : 0), batch, size] }
 
-    var initialSlot: Int { isReversed ? steps : 0 }
     var finalSlot: Int { isReversed ? 0 : steps }
-    private func slotBefore(_ step: Int) -> Int { isReversed ? step + 1 : step }
-    private func slotAfter(_ step: Int) -> Int { isReversed ? step : step + 1 }
-    /// The steps in the order they are computed.
-    private var order: [Int] { isReversed ? (0..<steps).reversed() : Array(0..<steps) }
 
     private var backend: any Backend { input.storage.backend }
     private var dtype: DType { input.dtype }
@@ -53,29 +44,20 @@ struct RecurrencePlan {
         if let cells = saved.cells { begin(cells, with: initialCell) }
         try projectInput(into: saved.gates.joiningRows)
 
-        let slots = Slots(states), cells = saved.cells.map { Slots($0) }, masked = saved.masked.map { Slots($0) }
-        let gates = Slots(saved.gates), recurrent = Slots(saved.gates, columns: recurrentColumns)
-        let weight = hiddenWeight.transposed
-        for step in order {
-            let hidden = slots[slotBefore(step)]
-            var entering = hidden
-            if let hiddenMask, let masked {
-                entering = masked[step]
-                backend.binary(.init(.multiply), hidden, hiddenMask, out: entering)
-            }
-            backend.matrixMultiply(entering, weight, out: recurrent[step], Epilogue(accumulates: true))
-            backend.recurrentCell(
-                RecurrentStep(
-                    kind, gates: gates[step], hidden: hidden, cell: cells?[slotBefore(step)],
-                    newHidden: slots[slotAfter(step)], newCell: cells?[slotAfter(step)], lengths: lengths, index: step))
-        }
-        if let cells { backend.copy(cells[finalSlot], to: slots[steps + 1]) }
+        backend.recurrentSequence(sequence(states, saved))
+        if let cells = saved.cells { backend.copy(Slots(cells)[finalSlot], to: Slots(states)[steps + 1]) }
         return saved
     }
 
     private func begin(_ states: TensorView, with initial: TensorView?) {
-        let slot = Slots(states)[initialSlot]
+        let slot = Slots(states)[isReversed ? steps : 0]
         if let initial { backend.copy(initial, to: slot) } else { backend.fill(slot, with: 0) }
+    }
+
+    private func sequence(_ states: TensorView, _ saved: Saved) -> RecurrentSequence {
+        RecurrentSequence(
+            kind, gates: saved.gates, states: states, cells: saved.cells, hiddenWeight: hiddenWeight,
+            hiddenMask: hiddenMask, masked: saved.masked, lengths: lengths, isReversed: isReversed)
     }
 
     /// Sets the gates of all steps to what the input and the biases give.
@@ -112,9 +94,6 @@ struct RecurrencePlan {
         return [(0..<kind.gateCount * size, 0..<kind.gateCount * size)]
     }
 
-    /// The columns of the gates that take all rows of the hidden weight.
-    private var recurrentColumns: Range<Int> { kind == .gru ? size..<4 * size : 0..<kind.gateCount * size }
-
     // MARK: Backward
 
     /// Adds to the gradients of the operands.
@@ -126,46 +105,26 @@ struct RecurrencePlan {
         let gradient = try backend.allocate(saved.gates.shape, dtype)
         let hiddenGradient = try backend.allocate([batch, size], dtype)
         let cellGradient = kind.hasCell ? try backend.allocate([batch, size], dtype) : nil
-        let unmasked = hiddenMask == nil ? nil : try backend.allocate([batch, size], dtype)
-        let arriving = Slots(outputGradient)
+        let arriving = Slots(outputGradient), sequence = sequence(states, saved)
         backend.fill(hiddenGradient, with: 0)
         if let cellGradient { backend.copy(arriving[steps + 1], to: cellGradient) }
-
-        let slots = Slots(states), cells = saved.cells.map { Slots($0) }
-        let gates = Slots(saved.gates), gradients = Slots(gradient)
-        let recurrent = Slots(gradient, columns: recurrentColumns)
-        let order = order
-        for step in order.reversed() {
-            backend.recurrentCellGradient(
-                RecurrentStep(
-                    kind, gates: gates[step], hidden: slots[slotBefore(step)], cell: cells?[slotBefore(step)],
-                    newHidden: slots[slotAfter(step)], newCell: cells?[slotAfter(step)], lengths: lengths, index: step),
-                outputGradient: arriving[slotAfter(step)], gatesGradient: gradients[step],
-                hiddenGradient: hiddenGradient, cellGradient: cellGradient)
-            if step == order.first && !(hiddenIndex.map(inputs.isNeeded) ?? false) { break }
-            if let unmasked, let hiddenMask {
-                backend.matrixMultiply(recurrent[step], hiddenWeight, out: unmasked, .plain)
-                backend.binary(.init(.multiply), unmasked, hiddenMask, out: unmasked)
-                backend.binary(.init(.add), hiddenGradient, unmasked, out: hiddenGradient)
-            } else {
-                backend.matrixMultiply(
-                    recurrent[step], hiddenWeight, out: hiddenGradient, Epilogue(accumulates: true))
-            }
-        }
+        backend.recurrentSequenceGradient(
+            sequence, outputGradient: outputGradient, gatesGradient: gradient, hiddenGradient: hiddenGradient,
+            cellGradient: cellGradient)
         if let hiddenIndex {
-            // What arrives at the initial state's own slot: something only where there is no step.
-            let own = arriving[initialSlot]
-            if steps == 0 { backend.binary(.init(.add), hiddenGradient, own, out: hiddenGradient) }
+            // Without a step, the final state is the initial one, and so is its slot.
+            if steps == 0 { backend.copy(arriving[finalSlot], to: hiddenGradient) }
             inputs.add(hiddenIndex, Tensor(hiddenGradient))
         }
         if let cellIndex, let cellGradient { inputs.add(cellIndex, Tensor(cellGradient)) }
         let entered = saved.masked ?? states.sliced(axis: 0, isReversed ? 1..<steps + 1 : 0..<steps)
-        try addParameterGradients(gradient.joiningRows, entered: entered.joiningRows, inputs)
+        try addParameterGradients(
+            gradient.joiningRows, entered: entered.joiningRows, recurrentColumns: sequence.recurrentColumns, inputs)
     }
 
     /// Products and sums over all steps at once.
     private func addParameterGradients(
-        _ gradient: TensorView, entered: TensorView, _ inputs: InputGradients
+        _ gradient: TensorView, entered: TensorView, recurrentColumns: Range<Int>, _ inputs: InputGradients
     ) throws {
         let x = input.joiningRows
         inputs.write(0) { destination, accumulates in
@@ -208,26 +167,6 @@ struct RecurrencePlan {
         inputs.write(hiddenBiasIndex) { destination, accumulates in
             add(recurrentColumns, to: destination, accumulates: accumulates)
         }
-    }
-}
-
-/// The matrices of a contiguous [count, rows, columns], without the cost of making each view from its shape.
-private struct Slots {
-    private var first: TensorView
-    private let distance: Int
-
-    init(_ view: TensorView, columns: Range<Int>? = nil) {
-        let (rows, width) = (view.shape[1], view.shape[2])
-        distance = rows * width
-        first = TensorView(
-            storage: view.storage, offset: view.offset, shape: [rows, width], strides: [width, 1], dtype: view.dtype)
-        if let columns { first = first.sliced(axis: 1, columns) }
-    }
-
-    subscript(index: Int) -> TensorView {
-        var view = first
-        view.offset += index * distance
-        return view
     }
 }
 
