@@ -167,3 +167,52 @@ import Testing
         }
     }
 }
+
+/// What attention does beside its products.
+@Suite struct AttentionTests {
+    @Test func dropoutIsForTrainingOnly() throws {
+        try withDevice(Device(backend: ReferenceBackend())) {
+            let layer = TransformerEncoderLayer(8, heads: 2, feedforwardSize: 8, dropout: 0.5)
+            let x = Tensor(samples(5 * 2 * 8), [5, 2, 8])
+            let (first, second) = (try layer(x).doubles(), try layer(x).doubles())
+            #expect(first != second, "each call draws anew")
+            layer.evaluate()
+            #expect(!layer.selfAttn.isTraining)
+            #expect(try layer(x).doubles() == layer(x).doubles())
+        }
+    }
+
+    @Test func checkpointedAttentionGivesTheSameGradients() throws {
+        try withDevice(Device(backend: ReferenceBackend())) {
+            func gradients(_ isCheckpointed: Bool) throws -> [[Double]] {
+                try withGenerator(RandomGenerator(seed: 4)) {
+                    let layer = TransformerEncoderLayer(4, heads: 2, feedforwardSize: 8, dropout: 0.3)
+                    let x = Tensor(samples(5 * 2 * 4), [5, 2, 4]).requiringGradient()
+                    let y = isCheckpointed ? checkpointed(x) { layer($0) } : layer(x)
+                    try y.square().sum().backward()
+                    return try [x.gradient!.doubles()] + layer.parameters.map { try $0.gradient!.doubles() }
+                }
+            }
+            let (kept, recomputed) = (try gradients(false), try gradients(true))
+            #expect(recomputed == kept)
+        }
+    }
+
+    /// One tensor as query, key and value is projected at once; a constant of the same values must not be.
+    @Test func aDetachedKeyReceivesNoGradient() throws {
+        try withDevice(Device(backend: ReferenceBackend())) {
+            let layer = MultiheadAttention(4, heads: 2)
+            let values = samples(3 * 2 * 4)
+            func gradient(_ body: (Tensor) -> (Tensor, Tensor)) throws -> [Double] {
+                let x = Tensor(values, [3, 2, 4]).requiringGradient()
+                let (query, key) = body(x)
+                try layer(query, key, key).square().sum().backward()
+                return try x.gradient!.doubles()
+            }
+            let shared = try gradient { ($0, $0) }
+            let ofQuery = try gradient { ($0, $0.detached()) }
+            let ofKey = try gradient { ($0.detached(), $0) }
+            for index in shared.indices { #expect(abs(shared[index] - ofQuery[index] - ofKey[index]) < 1e-12) }
+        }
+    }
+}
