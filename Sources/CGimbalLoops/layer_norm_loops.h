@@ -58,6 +58,19 @@ ALWAYS_INLINE void layer_norm_sums(const float *x, const float *gradient, const 
     }
 }
 
+/// Without contraction: fused with the subtraction, a product would not be rounded as it was in the sum, and what should
+/// cancel would leave its rounding error.
+ALWAYS_INLINE void layer_norm_row_gradient(const float *x, const float *gradient, const float *scale, float *out,
+                                           size_t width, float mean, float factor, float sum, float product,
+                                           bool has_scale) {
+#pragma clang fp contract(off)
+#pragma clang loop vectorize(assume_safety)
+    for (size_t c = 0; c < width; c++) {
+        float scaled = has_scale ? gradient[c] * scale[c] : gradient[c];
+        out[c] = ((scaled - sum) - ((x[c] - mean) * factor) * product) * factor;
+    }
+}
+
 /// Sums for scale and shift go to contiguous [width]; any destination may be NULL.
 static void layer_norm_gradient(const struct gimbal_layer_norm *n, const float *x, const float *output_gradient,
                                 float *input_gradient, float *scale_sums, float *shift_sums, size_t first,
@@ -78,14 +91,7 @@ static void layer_norm_gradient(const struct gimbal_layer_norm *n, const float *
         if (!input_gradient) continue;
         float *to = input_gradient + r * width;
         float m = n->centers ? (float)(sum / (double)width) : 0.0f, p = (float)(product / (double)width);
-        if (scale) {
-#pragma clang loop vectorize(assume_safety)
-            for (size_t c = 0; c < width; c++)
-                to[c] = ((gradient[c] * scale[c] - m) - ((row[c] - mean) * factor) * p) * factor;
-        } else {
-#pragma clang loop vectorize(assume_safety)
-            for (size_t c = 0; c < width; c++)
-                to[c] = ((gradient[c] - m) - ((row[c] - mean) * factor) * p) * factor;
-        }
+        if (scale) layer_norm_row_gradient(row, gradient, scale, to, width, mean, factor, m, p, true);
+        else layer_norm_row_gradient(row, gradient, NULL, to, width, mean, factor, m, p, false);
     }
 }

@@ -9,12 +9,13 @@ public class InstanceNorm: Layer, ModeDependent {
     public let runningMean: Buffer?
     /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
     public let runningVar: Buffer?
+    /// Part of PyTorch's state, which never counts it up; neither does this layer.
     public let numBatchesTracked: Counter?
 
     public let channels: Int
     public let epsilon: Double
-    /// The weight of a new batch in the running estimates; nil gives every batch the same weight.
-    public let momentum: Double?
+    /// The weight of a new batch in the running estimates.
+    public let momentum: Double
     public var isTraining = true
     private let positionAxes: Int
 
@@ -24,7 +25,7 @@ public class InstanceNorm: Layer, ModeDependent {
     ///   - isAffine: whether γ and β are there, at first 1 and 0.
     ///   - tracksRunningStatistics: keeps running estimates, the means over each batch, which evaluation then uses.
     fileprivate init(
-        _ channels: Int, positionAxes: Int, epsilon: Double, momentum: Double?, isAffine: Bool,
+        _ channels: Int, positionAxes: Int, epsilon: Double, momentum: Double, isAffine: Bool,
         tracksRunningStatistics: Bool, device: Device
     ) {
         require(channels > 0, "InstanceNorm", "needs a positive number of channels, not \(channels)")
@@ -59,14 +60,12 @@ public class InstanceNorm: Layer, ModeDependent {
     }
 
     private func track(_ input: Tensor, _ positions: Int) {
-        guard let runningMean, let runningVar, let numBatchesTracked else { return }
-        numBatchesTracked.value += 1
-        let share = momentum ?? 1 / Double(numBatchesTracked.value)
+        guard let runningMean, let runningVar else { return }
         let flat = input.detached().reshaped([input.shape[0], channels, positions] as Shape)
         let mean = flat.mean([0, 2])
         let variance = flat.variance([2], isUnbiased: true).mean([0])
         for (buffer, value) in [(runningMean, mean), (runningVar, variance)] {
-            let moved = buffer.value * (1 - share) + value * share
+            let moved = buffer.value * (1 - momentum) + value * momentum
             buffer.value.backend.copy(moved.view, to: buffer.value.view)
         }
     }
@@ -77,7 +76,7 @@ public class InstanceNorm: Layer, ModeDependent {
 /// `InstanceNorm` of [batch, channels, length] or [channels, length].
 public final class InstanceNorm1d: InstanceNorm {
     public init(
-        _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = false,
+        _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
         tracksRunningStatistics: Bool = false, device: Device = .current
     ) {
         super.init(
@@ -89,7 +88,7 @@ public final class InstanceNorm1d: InstanceNorm {
 /// `InstanceNorm` of [batch, channels, height, width] or [channels, height, width].
 public final class InstanceNorm2d: InstanceNorm {
     public init(
-        _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = false,
+        _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
         tracksRunningStatistics: Bool = false, device: Device = .current
     ) {
         super.init(
@@ -101,7 +100,7 @@ public final class InstanceNorm2d: InstanceNorm {
 /// `InstanceNorm` of [batch, channels, depth, height, width] or [channels, depth, height, width].
 public final class InstanceNorm3d: InstanceNorm {
     public init(
-        _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = false,
+        _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
         tracksRunningStatistics: Bool = false, device: Device = .current
     ) {
         super.init(

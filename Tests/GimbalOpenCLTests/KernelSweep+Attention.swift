@@ -1,0 +1,39 @@
+import GimbalBackend
+import Testing
+
+extension KernelSweep {
+    @Test func layerNorm() throws {
+        for shape in [[3, 5], [70, 33], [2, 600], [17, 1]] as [Shape] {
+            let (rows, width) = (shape[0], shape[1])
+            let x = try input(shape), out = try backend.allocate(shape)
+            let scale = try input([width]), shift = try input([width])
+            let mean = try backend.allocate([rows]), deviation = try backend.allocate([rows])
+            for centers in [true, false] {
+                backend.layerNorm(
+                    x, scale: scale, shift: shift, epsilon: 1e-5, centers: centers, out: out, mean: mean,
+                    inverseDeviation: deviation)
+                backend.layerNormGradient(
+                    x, outputGradient: out, scale: scale, centers: centers, mean: mean, inverseDeviation: deviation,
+                    inputGradient: try backend.allocate(shape), scaleGradient: (scale, true),
+                    shiftGradient: (shift, false))
+            }
+        }
+        try backend.synchronize()
+    }
+
+    @Test func attention() throws {
+        for shape in [[2, 3, 5, 7], [1, 2, 40, 33], [1, 1, 3, 600]] as [Shape] {
+            let scores = try input(shape), out = try backend.allocate(shape)
+            let added = try input([shape[2], shape[3]]).broadcast(to: shape)
+            let keeps = try backend.allocate([shape[0], 1, 1, shape[3]], .uint8)
+            backend.fill(keeps, with: 1)
+            for isCausal in [true, false] {
+                for mask in [nil, added, keeps.broadcast(to: shape)] {
+                    backend.attentionSoftmax(scores, mask: mask, isCausal: isCausal, out: out)
+                }
+                backend.attentionSoftmaxGradient(out, outputGradient: scores, isCausal: isCausal, out: scores)
+            }
+        }
+        try backend.synchronize()
+    }
+}
