@@ -33,6 +33,8 @@ public struct ROCCurve: Sendable, Equatable {
     /// The area under the curve by trapezia, as `roc_auc_score`: the chance that a positive sample scores above a negative
     /// one. NaN unless there are both.
     public var area: Double {
+        // Without samples there is no curve but its origin.
+        if thresholds.count == 1 { return .nan }
         var area = 0.0
         for place in falsePositiveRates.indices.dropFirst() {
             let width = falsePositiveRates[place] - falsePositiveRates[place - 1]

@@ -10,12 +10,17 @@ package struct LinePlot {
             self.name = name
             self.points = points
         }
+        /// Drawn thin and dashed, for what others are compared with.
+        var isReference = false
     }
 
     package let title: String
     /// Shows the vertical axis by powers of ten; values that are not positive are left out.
     var isLogarithmic = false
     var lines: [Line]
+    /// What the axes show; nil for what the points need.
+    var horizontal: ClosedRange<Double>?
+    var vertical: ClosedRange<Double>?
 
     package init(title: String, isLogarithmic: Bool = false, lines: [Line]) {
         self.title = title
@@ -27,6 +32,7 @@ package struct LinePlot {
     private static let pointLimit = 600
     private static let colors = [
         "#1565c0", "#c62828", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5d4037", "#ad1457", "#9e9d24", "#455a64",
+        "#1565c0", "#c62828", "#2e7d32", "#6a1b9a", "#ef6c00", "#00838f", "#ad1457", "#558b2f", "#4e342e", "#37474f",
     ]
     private static let width = 860.0
     private static let height = 280.0
@@ -34,7 +40,9 @@ package struct LinePlot {
 
     package var svg: String {
         let drawn = lines.map { line in
-            Line(name: line.name, points: Self.thinned(line.points.filter { !isLogarithmic || $0.y > 0 }.map(scaled)))
+            Line(
+                name: line.name, points: Self.thinned(line.points.filter { !isLogarithmic || $0.y > 0 }.map(scaled)),
+                isReference: line.isReference)
         }
         let all = drawn.flatMap(\.points)
         guard let first = all.first else { return "<p>\(escaped(title)): nothing was recorded.</p>" }
@@ -44,6 +52,8 @@ package struct LinePlot {
             low = (min(low.x, point.x), min(low.y, point.y))
             high = (max(high.x, point.x), max(high.y, point.y))
         }
+        if let horizontal { (low.x, high.x) = (horizontal.lowerBound, horizontal.upperBound) }
+        if let vertical { (low.y, high.y) = (vertical.lowerBound, vertical.upperBound) }
         if high.x == low.x { high.x += 1 }
         if high.y == low.y { (low.y, high.y) = (low.y - 0.5, high.y + 0.5) }
 
@@ -76,12 +86,14 @@ package struct LinePlot {
                 String(
                     format: "<text x=\"%.1f\" y=\"270\" text-anchor=\"middle\" fill=\"#55606e\">%@</text>", x(value),
                     label(value)))
+                    String(format: high.x - low.x > 10 ? "%.0f" : "%.3g", value)))
         }
         for (index, line) in drawn.enumerated() {
             let color = Self.colors[index % Self.colors.count]
             let path = line.points.map { String(format: "%.1f,%.1f", x($0.x), y($0.y)) }.joined(separator: " ")
-            parts.append("<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"1.5\"/>")
-            if line.points.count <= 50 {
+            let stroke = line.isReference ? "stroke-width=\"0.8\" stroke-dasharray=\"4 4\"" : "stroke-width=\"1.5\""
+            parts.append("<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(color)\" \(stroke)/>")
+            if line.points.count <= 50, !line.isReference {
                 for point in line.points {
                     parts.append(
                         String(
@@ -91,6 +103,7 @@ package struct LinePlot {
             }
             parts.append(
                 "<text x=\"\(80 + min(220, 760 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>"
+                "<text x=\"\(80 + min(220, 770 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>"
             )
         }
         return parts.joined(separator: "\n") + "\n</svg>"

@@ -1,0 +1,126 @@
+import Gimbal
+
+/// Numbers for the characters of a text.
+///
+/// ```swift
+/// let vocabulary = CharacterVocabulary(text)
+/// let (train, test) = TextWindows(vocabulary.encode(text), length: 128).split(trainFraction: 0.9)
+/// for batch in train.batches(of: 32, epoch: 0, seed: 1, on: .current) {
+///     let logits = model(batch.inputs)  // [32, 128, vocabulary.count]
+///     let loss = crossEntropy(logits.reshaped([-1, vocabulary.count]), batch.targets)
+/// }
+/// ```
+public struct CharacterVocabulary: Sendable, Equatable {
+    /// In the order of their Unicode, which their numbers follow.
+    public let characters: [Character]
+    private let numbers: [Character: Int32]
+
+    /// Every character that occurs in `text`.
+    public init(_ text: String) { self.init(characters: Set(text).sorted()) }
+
+    /// - Parameter characters: distinct.
+    public init(characters: [Character]) {
+        self.characters = characters
+        numbers = Dictionary(uniqueKeysWithValues: zip(characters, 0...))
+    }
+
+    public var count: Int { characters.count }
+
+    /// The number of each character; nil where one is not in the vocabulary.
+    public func encode(_ text: String) -> [Int32]? {
+        var result: [Int32] = []
+        result.reserveCapacity(text.utf8.count)
+        for character in text {
+            guard let number = numbers[character] else { return nil }
+            result.append(number)
+        }
+        return result
+    }
+
+    /// The text of these numbers, each in 0..<count.
+    public func decode(_ numbers: some Sequence<Int32>) -> String { String(numbers.map { characters[Int($0)] }) }
+}
+
+/// A long text of numbered tokens in windows, for a model that predicts each token from those before it.
+///
+/// Every epoch cuts the text at other places and goes through the windows in another order. Both depend on the seed and
+/// the epoch only.
+public struct TextWindows: Sendable {
+    public let tokens: [Int32]
+    /// Tokens in a window.
+    public let length: Int
+
+    /// - Parameters:
+    ///   - tokens: at least `length` + 1 of them, or there are no windows.
+    ///   - length: at least 1.
+    public init(_ tokens: [Int32], length: Int) {
+        require(length > 0, "TextWindows", "windows of \(length) tokens")
+        self.tokens = tokens
+        self.length = length
+    }
+
+    /// Windows in an epoch. Each has a target for every token, so the text's last token begins none.
+    public var count: Int { max(0, (tokens.count - 1) / length) }
+
+    /// The beginning and the rest of the text.
+    /// - Parameter trainFraction: the share of the beginning, in 0...1.
+    public func split(trainFraction: Double) -> (train: TextWindows, test: TextWindows) {
+        require((0...1).contains(trainFraction), "TextWindows", "a fraction of \(trainFraction)")
+        let size = Int((Double(tokens.count) * trainFraction).rounded())
+        return (
+            TextWindows(Array(tokens[..<size]), length: length), TextWindows(Array(tokens[size...]), length: length)
+        )
+    }
+
+    /// Where the windows of an epoch begin, in its order.
+    /// - Parameter shuffles: whether the epoch has an order and places of its own, rather than those of the text.
+    public func starts(epoch: Int, seed: UInt64, shuffles: Bool = true) -> [Int] {
+        guard shuffles, count > 0 else { return (0..<count).map { $0 * length } }
+        var random = Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
+        // What the windows leave over lies before the first, behind the last, or on both sides.
+        let offset = random.next(below: tokens.count - 1 - count * length + 1)
+        return random.permutation(of: count).map { offset + $0 * length }
+    }
+
+    /// The batches of an epoch: inputs int32 [size, length], and as targets the tokens that follow each, int32
+    /// [size · length], in the order of the rows of logits of [size · length, vocabulary].
+    /// - Parameters:
+    ///   - size: windows in a batch; the last one may have fewer.
+    ///   - epoch: counted from 0.
+    ///   - first: the batch to begin at.
+    public func batches(
+        of size: Int, epoch: Int, from first: Int = 0, seed: UInt64 = 0, shuffles: Bool = true,
+        on device: Device = .current
+    ) -> some Sequence<Batch> {
+        require(size > 0 && first >= 0, "TextWindows", "batches of \(size), from \(first)")
+        let starts = starts(epoch: epoch, seed: seed, shuffles: shuffles)
+        return stride(from: first * size, to: starts.count, by: size).lazy.map { begin in
+            let windows = starts[begin..<min(begin + size, starts.count)]
+            return Batch(
+                inputs: Tensor(
+                    windows.flatMap { tokens[$0..<$0 + length] }, [windows.count, length], device: device),
+                targets: Tensor(windows.flatMap { tokens[$0 + 1..<$0 + 1 + length] }, device: device))
+        }
+    }
+}
+
+extension Dataset {
+    /// A series of numbers as examples for a forecast: inputs [window, 1], and the `horizon` values that follow as targets.
+    /// - Parameters:
+    ///   - series: in order of time.
+    ///   - window: values that a model sees.
+    ///   - step: distance between the beginnings of neighbouring windows.
+    public static func windows(
+        of series: [Float], window: Int, horizon: Int = 1, step: Int = 1, name: String = "series"
+    ) -> Dataset {
+        require(
+            window > 0 && horizon > 0 && step > 0, "windows",
+            "windows of \(window), a horizon of \(horizon), a step of \(step)")
+        let starts = Array(stride(from: 0, through: series.count - window - horizon, by: step))
+        return Dataset(
+            name: name, inputShape: [window, 1],
+            inputs: .floats(starts.flatMap { series[$0..<$0 + window] }),
+            targets: .values(
+                starts.flatMap { series[$0 + window..<$0 + window + horizon] }, width: horizon))
+    }
+}

@@ -1,0 +1,58 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+@Suite struct TextDataTests {
+    @Test func charactersAreNumberedInTheirOrder() {
+        let vocabulary = CharacterVocabulary("ba\ncabé")
+        #expect(vocabulary.characters == ["\n", "a", "b", "c", "é"])
+        let numbers = vocabulary.encode("cab")
+        #expect(numbers == [3, 1, 2])
+        #expect(vocabulary.decode([3, 1, 2]) == "cab")
+        #expect(vocabulary.encode("xa") == nil)
+        #expect(vocabulary.encode("") == [])
+    }
+
+    @Test func targetsAreTheNextTokens() throws {
+        let text = TextWindows((0..<23).map { Int32($0) }, length: 5)
+        #expect(text.count == 4)
+        let batches = Array(text.batches(of: 3, epoch: 0, shuffles: false, on: .cpu))
+        #expect(batches.map { $0.inputs.shape } == [[3, 5], [1, 5]])
+        #expect(batches.map { $0.targets.shape } == [[15], [5]])
+        let inputs = try batches[0].inputs.integers()
+        let targets = try batches[0].targets.integers()
+        #expect(inputs == (0..<15).map { Int32($0) } && targets == (1..<16).map { Int32($0) })
+        let (train, test) = text.split(trainFraction: 0.5)
+        #expect(train.tokens + test.tokens == text.tokens && train.tokens.count == 12)
+        #expect(TextWindows([], length: 5).count == 0)
+        #expect(Array(TextWindows([1, 2], length: 5).batches(of: 2, epoch: 0, on: .cpu)).isEmpty)
+    }
+
+    @Test func everyEpochCutsTheTextElsewhereAndCanBeResumed() throws {
+        let text = TextWindows((0..<1000).map { Int32($0) }, length: 30)
+        var offsets: Set<Int> = []
+        for epoch in 0..<40 {
+            let starts = text.starts(epoch: epoch, seed: 7)
+            let sorted = starts.sorted()
+            #expect(sorted == (0..<33).map { sorted[0] + 30 * $0 } && sorted != starts)
+            #expect(sorted[32] + 31 <= 1000)
+            offsets.insert(sorted[0])
+        }
+        #expect(offsets == Set(0...9))
+        let whole = try text.batches(of: 4, epoch: 2, seed: 7, on: .cpu).map { try $0.inputs.integers() }
+        let rest = try text.batches(of: 4, epoch: 2, from: 5, seed: 7, on: .cpu).map { try $0.inputs.integers() }
+        #expect(rest == Array(whole[5...]))
+    }
+
+    @Test func aSeriesBecomesWindows() {
+        let data = Dataset.windows(of: [1, 2, 3, 4, 5, 6], window: 3, horizon: 2)
+        #expect(data.count == 2 && data.inputShape == [3, 1])
+        let batch = data.batch([0, 1])
+        #expect(batch.inputs == [1, 2, 3, 2, 3, 4])
+        #expect(batch.targets == .values([4, 5, 5, 6], shape: [2, 2]))
+        #expect(Dataset.windows(of: [1, 2, 3], window: 3).count == 0)
+        #expect(Dataset.windows(of: (0..<10).map(Float.init), window: 3, step: 4).count == 2)
+    }
+}

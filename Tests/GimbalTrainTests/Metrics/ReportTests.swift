@@ -1,0 +1,56 @@
+import Foundation
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+/// Reports of models, as JSON and as text.
+@Suite struct ReportTests {
+    @Test func aClassifiersReportAgreesWithItsEvaluationAndSurvivesJSON() throws {
+        let data = Dataset.digits().prefix(250).flattened
+        let model = TrainerTests.model.makeModel(device: .cpu)
+        let report = try ClassificationReport(of: model, on: data, batchSize: 64, device: .cpu)
+        let evaluation = try Evaluation(of: model, on: data, device: .cpu)
+        #expect(report.accuracy == evaluation.accuracy && report.macro == evaluation.confusion.macro)
+        #expect(abs((report.logLoss ?? 0) - evaluation.loss) < 1e-5)
+        #expect(report.classes.count == 10 && report.rocCurves.count == 10)
+        let json = try JSONEncoder().encode(report)
+        let decoded = try JSONDecoder().decode(ClassificationReport.self, from: json)
+        #expect(decoded == report)
+        #expect(report.plots.map(\.title).count == 3)
+        #expect((model.layers[1] as? BatchNorm1d)?.isTraining == true)
+        #expect(throws: GimbalError.self) { try RegressionReport(of: model, on: data, device: .cpu) }
+    }
+
+    /// NaN has no number in JSON.
+    @Test func whatIsUndefinedIsNil() throws {
+        for (probabilities, truths) in [
+            ([0.2, 0.8], [1]), ([], []), ([.nan, .nan, 0.5, 0.5], [0, 0]),
+        ] as [([Double], [Int32])] {
+            let report = ClassificationReport(probabilities: probabilities, truths: truths, classNames: ["no", "yes"])
+            #expect(report.areaUnderROC == nil)
+            _ = try JSONEncoder().encode(report)
+            #expect(report.description.contains("area under ROC"))
+        }
+        let one = RegressionReport(RegressionScores(predictions: [1], targets: [2]))
+        #expect(one.determination == nil && one.maximumError == 1)
+        let none = RegressionReport(RegressionScores(predictions: [], targets: []))
+        #expect(none.meanSquaredError == nil && none.maximumError == nil)
+        _ = try JSONEncoder().encode(none)
+        #expect(none.description.contains("undefined"))
+    }
+
+    @Test func aRegressionIsReported() throws {
+        let data = Dataset.windows(of: (0..<30).map { Float($0 % 7) }, window: 4)
+        let model = withDevice(.cpu) {
+            Sequential {
+                Flatten()
+                Linear(4, 1)
+            }
+        }
+        let report = try RegressionReport(of: model, on: data, device: .cpu)
+        #expect(report.samples == 26 && report.meanSquaredError != nil)
+        #expect(throws: GimbalError.self) {
+            try ClassificationReport(of: model, on: data, device: .cpu)
+        }
+    }
+}
