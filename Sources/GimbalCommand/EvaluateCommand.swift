@@ -56,11 +56,11 @@ private struct EvaluationOutput: Encodable {
     private let found: any Encodable
     private let loss: Double
     let text: String
-    private let plots: [LinePlot]
+    private let plots: [(title: String, svg: String)]
     var classNames: [String] = []
     var device = ""
 
-    init(_ found: any Encodable, loss: Double, text: String, plots: [LinePlot]) {
+    init(_ found: any Encodable, loss: Double, text: String, plots: [(title: String, svg: String)]) {
         self.found = found
         self.loss = loss
         self.text = text
@@ -97,22 +97,5 @@ extension ClassificationReport {
         lines.append(cell("") + names.map(cell).joined())
         for (name, row) in zip(names, confusion) { lines.append(cell(name) + row.map { cell("\($0)") }.joined()) }
         return (lines + ["", description]).joined(separator: "\n")
-    }
-
-    fileprivate var plots: [LinePlot] {
-        func lines(_ curves: [Curve]) -> [LinePlot.Line] {
-            curves.map { .init(name: $0.name, points: zip($0.x, $0.y).map { (x: $0, y: $1) }) }
-        }
-        let filled = reliability.filter { $0.count > 0 }
-        return [
-            LinePlot(title: "ROC: true against false positive rate", lines: lines(rocCurves)),
-            LinePlot(title: "precision against recall", lines: lines(precisionRecallCurves)),
-            LinePlot(
-                title: "reliability: accuracy against confidence",
-                lines: [
-                    .init(name: "calibrated", points: [(x: 0, y: 0), (x: 1, y: 1)]),
-                    .init(name: "this model", points: filled.map { (x: $0.meanConfidence, y: $0.accuracy) }),
-                ]),
-        ]
     }
 }

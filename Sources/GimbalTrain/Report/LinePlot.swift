@@ -1,20 +1,15 @@
 import Foundation
 
 /// Lines over one axis, drawn as SVG.
-package struct LinePlot {
-    package struct Line {
+struct LinePlot {
+    struct Line {
         var name: String
         var points: [(x: Double, y: Double)]
-
-        package init(name: String, points: [(x: Double, y: Double)]) {
-            self.name = name
-            self.points = points
-        }
         /// Drawn thin and dashed, for what others are compared with.
         var isReference = false
     }
 
-    package let title: String
+    var title: String
     /// Shows the vertical axis by powers of ten; values that are not positive are left out.
     var isLogarithmic = false
     var lines: [Line]
@@ -22,23 +17,16 @@ package struct LinePlot {
     var horizontal: ClosedRange<Double>?
     var vertical: ClosedRange<Double>?
 
-    package init(title: String, isLogarithmic: Bool = false, lines: [Line]) {
-        self.title = title
-        self.isLogarithmic = isLogarithmic
-        self.lines = lines
-    }
-
     /// More points than this are thinned out to the mean of their neighbours.
     private static let pointLimit = 600
     private static let colors = [
-        "#1565c0", "#c62828", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5d4037", "#ad1457", "#9e9d24", "#455a64",
         "#1565c0", "#c62828", "#2e7d32", "#6a1b9a", "#ef6c00", "#00838f", "#ad1457", "#558b2f", "#4e342e", "#37474f",
     ]
     private static let width = 860.0
     private static let height = 280.0
     private static let margin = (left: 70.0, right: 15.0, top: 30.0, bottom: 30.0)
 
-    package var svg: String {
+    var svg: String {
         let drawn = lines.map { line in
             Line(
                 name: line.name, points: Self.thinned(line.points.filter { !isLogarithmic || $0.y > 0 }.map(scaled)),
@@ -65,11 +53,6 @@ package struct LinePlot {
                 - (value - low.y) / (high.y - low.y) * (Self.height - Self.margin.top - Self.margin.bottom)
         }
 
-        // Whole numbers, such as steps, are written out.
-        func label(_ value: Double) -> String {
-            String(format: high.x - low.x > 8 ? "%.0f" : "%.3g", value)
-        }
-
         var parts = ["<svg viewBox=\"0 0 860 280\" role=\"img\" aria-label=\"\(escaped(title))\" font-size=\"12\">"]
         for index in 0...4 {
             let value = low.y + (high.y - low.y) * Double(index) / 4
@@ -85,7 +68,6 @@ package struct LinePlot {
             parts.append(
                 String(
                     format: "<text x=\"%.1f\" y=\"270\" text-anchor=\"middle\" fill=\"#55606e\">%@</text>", x(value),
-                    label(value)))
                     String(format: high.x - low.x > 10 ? "%.0f" : "%.3g", value)))
         }
         for (index, line) in drawn.enumerated() {
@@ -102,7 +84,6 @@ package struct LinePlot {
                 }
             }
             parts.append(
-                "<text x=\"\(80 + min(220, 760 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>"
                 "<text x=\"\(80 + min(220, 770 / drawn.count) * index)\" y=\"18\" fill=\"\(color)\">\(escaped(line.name))</text>"
             )
         }
