@@ -8,6 +8,7 @@
 #include "row_loops.h"
 #include "batch_norm_loops.h"
 #include "optimizer_loops.h"
+#include "temporal_classification_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
 #define CONVERSIONS(source, ...)                                                                                       \
@@ -65,5 +66,7 @@ const struct gimbal_loops LEVEL_TABLE = {
     .adam = adam,
     .statistics = statistics,
     .squared_deviations = squared_deviations,
+    .path_losses = path_losses,
+    .path_gradient = path_gradient,
 };
 #pragma clang diagnostic pop

@@ -169,6 +169,29 @@ public protocol Backend: AnyObject, Sendable {
         _ settings: AdamSettings
     )
 
+    // MARK: Connectionist temporal classification (Graves et al. 2006)
+
+    /// losses[n] = -log of the summed probability of all paths through the states of sample n, from one of the first two
+    /// to one of the last two, in as many steps as the sample has; each step stays, moves on by one state or skips one.
+    /// - Parameters:
+    ///   - emissions: contiguous [time, batch, states]; the logarithmic probability of each state's label at each time.
+    ///   - skips: uint8, contiguous [batch, states]; whether the state before may be left out. 0 for the first two.
+    ///   - lengths: int32, contiguous [batch, 2]; steps and states of each sample, no more than there are.
+    ///   - losses: contiguous [batch]; infinite where no path is as short.
+    ///   - forward: contiguous [time, batch, states]; receives what the gradient needs.
+    func temporalClassification(
+        _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView
+    )
+    /// Gradient of `temporalClassification` for its emissions: minus the probability that a path of the sample is in the
+    /// state at the time, times lossGradient[n]. 0 outside the sample's lengths; NaN inside where the loss is infinite.
+    /// - Parameters:
+    ///   - lossGradient: [batch], any stride.
+    ///   - out: contiguous [time, batch, states].
+    func temporalClassificationGradient(
+        _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView,
+        lossGradient: TensorView, out: TensorView
+    )
+
     // MARK: Health
 
     /// Fills one row of `Statistic` columns for each segment. Over a segment without finite elements, mean, deviation and

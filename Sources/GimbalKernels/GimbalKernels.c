@@ -66,6 +66,9 @@ static const char softmax_cl[] = {
 static const char statistics_cl[] = {
 #embed "../../Kernels/statistics.cl" suffix(,)
     0};
+static const char temporal_classification_cl[] = {
+#embed "../../Kernels/temporal_classification.cl" suffix(,)
+    0};
 
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
@@ -89,6 +92,7 @@ static const struct GimbalKernelSource table[] = {
     {"reduce.cl", reduce_cl},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
+    {"temporal_classification.cl", temporal_classification_cl},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

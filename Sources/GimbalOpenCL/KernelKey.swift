@@ -26,6 +26,8 @@ enum KernelName: String, Sendable {
     case clip, sgd, adam
     case statisticsShares = "statistics_shares"
     case finishStatistics = "finish_statistics"
+    case pathLosses = "path_losses"
+    case pathGradient = "path_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -47,6 +49,7 @@ enum KernelName: String, Sendable {
         case .normShares, .finishNorm, .clip: ["common.cl", "norm.cl"]
         case .sgd, .adam: ["common.cl", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
         }
     }
 }

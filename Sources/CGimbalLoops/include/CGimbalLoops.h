@@ -165,6 +165,14 @@ struct gimbal_loops {
     void (*statistics)(const float *x, size_t count, struct gimbal_statistics *);
     /// Σ (x - mean)² over the finite elements.
     double (*squared_deviations)(const float *x, size_t count, double mean);
+
+    // Connectionist temporal classification of samples first..<last. `scratch` holds 3 (states + 2) floats.
+    void (*path_losses)(const float *emissions, const uint8_t *skips, const int32_t *lengths, float *losses,
+                        float *forward, size_t time, size_t batch, size_t states, size_t first, size_t last,
+                        float *scratch);
+    void (*path_gradient)(const float *emissions, const uint8_t *skips, const int32_t *lengths, const float *losses,
+                          const float *forward, const float *loss_gradient, ptrdiff_t loss_gradient_stride, float *out,
+                          size_t time, size_t batch, size_t states, size_t first, size_t last, float *scratch);
 };
 
 /// The loops of the level called `name`, or NULL where this processor has it not.
