@@ -175,7 +175,7 @@ public protocol Backend: AnyObject, Sendable {
     /// to one of the last two, in as many steps as the sample has; each step stays, moves on by one state or skips one.
     /// - Parameters:
     ///   - emissions: contiguous [time, batch, states]; the logarithmic probability of each state's label at each time.
-    ///   - skips: uint8, contiguous [batch, states]; whether the state before may be left out. 0 for the first two.
+    ///   - skips: uint8, contiguous [batch, states]; whether the state before may be left out. 0 for the first three.
     ///   - lengths: int32, contiguous [batch, 2]; steps and states of each sample, no more than there are.
     ///   - losses: contiguous [batch]; infinite where no path is as short.
     ///   - forward: contiguous [time, batch, states]; receives what the gradient needs.
