@@ -12,7 +12,7 @@ import GimbalTrain
 
 let depth = 30
 let width = 128
-let epochs = 8
+let epochs = 15
 
 /// Digits of 8 × 8 pixels that come with Gimbal, or the images in the folder that is named.
 let (train, test) = try loadImages()
@@ -53,7 +53,7 @@ func examine(_ name: String, _ weights: Initializer) throws {
     print(String(format: "  norm of the first layer's gradient %8.1e", gradients[0]))
 
     let loader = DataLoader(train, batchSize: 64)
-    let optimizer = SGD(model.parameters, learningRate: 0.01, momentum: 0.9)
+    let optimizer = SGD(model.parameters, learningRate: 0.003, momentum: 0.9)
     for epoch in 0..<epochs {
         var total = 0.0
         for batch in loader.batches(epoch: epoch, on: .current) {

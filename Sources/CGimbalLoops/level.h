@@ -13,6 +13,7 @@
 #include "attention_loops.h"
 #include "convolution_loops.h"
 #include "pooling_loops.h"
+#include "temporal_classification_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
 #define CONVERSIONS(source, ...)                                                                                       \
@@ -91,5 +92,7 @@ const struct gimbal_loops LEVEL_TABLE = {
     .average_pool_gradient = average_pool_gradient,
     .recurrent_pack = recurrent_pack,
     .recurrent_product = recurrent_product,
+    .path_losses = path_losses,
+    .path_gradient = path_gradient,
 };
 #pragma clang diagnostic pop

@@ -158,6 +158,41 @@ public protocol Backend: AnyObject, Sendable {
     /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device.
     func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double)
 
+    // MARK: Optimizer steps over whole arenas; all views contiguous and of one size
+
+    /// g ← gradient + weightDecay · w; with momentum, v ← momentum · v + (1 - dampening) g (v ← g on the first step) and
+    /// g ← v, or g + momentum · v with Nesterov; w ← w - learningRate · g. (Sutskever et al. 2013, as PyTorch has it.)
+    func sgdStep(_ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings)
+    /// m ← β₁m + (1 - β₁)g, v ← β₂v + (1 - β₂)g², w ← w - learningRate · m̂ / (√v̂ + ε) with m̂ = m / (1 - β₁ᵗ) and
+    /// v̂ = v / (1 - β₂ᵗ). (Kingma and Ba 2015; decoupled decay Loshchilov and Hutter 2019.)
+    func adamStep(
+        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
+        _ settings: AdamSettings
+    )
+
+    // MARK: Connectionist temporal classification (Graves et al. 2006)
+
+    /// losses[n] = -log of the summed probability of all paths through the states of sample n, from one of the first two
+    /// to one of the last two, in as many steps as the sample has; each step stays, moves on by one state or skips one.
+    /// - Parameters:
+    ///   - emissions: contiguous [time, batch, states]; the logarithmic probability of each state's label at each time.
+    ///   - skips: uint8, contiguous [batch, states]; whether the state before may be left out. 0 for the first three.
+    ///   - lengths: int32, contiguous [batch, 2]; steps and states of each sample, no more than there are.
+    ///   - losses: contiguous [batch]; infinite where no path is as short.
+    ///   - forward: contiguous [time, batch, states]; receives what the gradient needs.
+    func temporalClassification(
+        _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView
+    )
+    /// Gradient of `temporalClassification` for its emissions: minus the probability that a path of the sample is in the
+    /// state at the time, times lossGradient[n]. 0 outside the sample's lengths; NaN inside where the loss is infinite.
+    /// - Parameters:
+    ///   - lossGradient: [batch], any stride.
+    ///   - out: contiguous [time, batch, states].
+    func temporalClassificationGradient(
+        _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView,
+        lossGradient: TensorView, out: TensorView
+    )
+
     // MARK: Health
 
     /// Fills one row of `Statistic` columns for each segment. Over a segment without finite elements, mean, deviation and

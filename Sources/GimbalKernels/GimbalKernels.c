@@ -86,6 +86,8 @@ static const char attention_cl[] = {
     0};
 static const char layer_norm_cl[] = {
 #embed "../../Kernels/layer_norm.cl" suffix(,)
+static const char temporal_classification_cl[] = {
+#embed "../../Kernels/temporal_classification.cl" suffix(,)
     0};
 
 static const struct GimbalKernelSource table[] = {
@@ -117,6 +119,7 @@ static const struct GimbalKernelSource table[] = {
     {"recurrent.cl", recurrent_cl},
     {"attention.cl", attention_cl},
     {"layer_norm.cl", layer_norm_cl},
+    {"temporal_classification.cl", temporal_classification_cl},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

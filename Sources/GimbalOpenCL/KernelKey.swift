@@ -41,6 +41,8 @@ enum KernelName: String, Sendable {
     case maxPoolGradient = "max_pool_gradient"
     case averagePool = "average_pool"
     case averagePoolGradient = "average_pool_gradient"
+    case pathLosses = "path_losses"
+    case pathGradient = "path_gradient"
 
     /// The files whose texts make up the program, in order.
     var files: [String] {
@@ -67,6 +69,7 @@ enum KernelName: String, Sendable {
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
+        case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
         }
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import GimbalNN
 import GimbalTestSupport
 import Testing
@@ -106,6 +107,68 @@ import Testing
                 let expected = (targets[i] == 1 ? 0.25 : 0.75) * wrong * wrong * plain[i]
                 #expect(abs(whole[i] - expected) < 1e-14)
             }
+        }
+    }
+}
+
+/// Gradients of connectionist temporal classification, and its definition by enumeration.
+@Suite struct TemporalClassificationTests {
+    static let targets: [Int32] = [1, 2, 2, 2, 1, -7, 3, 0, 0, 0, 0, 0]
+
+    func loss(_ x: Tensor, zeroInfinity: Bool = false, reduction: LossReduction) -> Tensor {
+        temporalClassification(
+            x, Tensor(Self.targets, [4, 3]), inputLengths: Tensor([5, 4, 3, 2] as [Int32]),
+            targetLengths: Tensor([3, 2, 1, 0] as [Int32]), zeroInfinity: zeroInfinity, reduction: reduction)
+    }
+
+    @Test func gradientsAgreeWithDifferences() throws {
+        let x = [spread([5, 4, 4])]
+        // The logarithms need not belong to a distribution.
+        for reduction in [LossReduction.none, .sum, .mean] {
+            try expectGradient(of: .loss("temporalClassification"), x, "\(reduction)") {
+                loss($0[0], zeroInfinity: reduction == .sum, reduction: reduction)
+            }
+        }
+        try expectGradient(of: .loss("temporalClassification"), x) { loss($0[0].logSoftmax(), reduction: .mean) }
+    }
+
+    /// The probability of a target is that of all sequences that spell it.
+    @Test func lossIsTheLogarithmOfTheSumOverAllSequences() throws {
+        try withDevice(Device(backend: ReferenceBackend())) {
+            let x = Tensor(spread([5, 4, 4]).values, [5, 4, 4]).logSoftmax()
+            let logarithms = try x.doubles()
+            let losses = try loss(x, reduction: .none).doubles()
+            let lengths = [(5, 3), (4, 2), (3, 1), (2, 0)]
+            for (sample, (steps, labels)) in lengths.enumerated() {
+                let target = Self.targets[3 * sample..<3 * sample + labels].map(Int.init)
+                var total = 0.0
+                for sequence in 0..<(1 << (2 * steps)) {
+                    let classes = (0..<steps).map { (sequence >> (2 * $0)) & 3 }
+                    var spelled: [Int] = []
+                    for (index, each) in classes.enumerated() where index == 0 || each != classes[index - 1] {
+                        if each != 0 { spelled.append(each) }
+                    }
+                    guard spelled == target else { continue }
+                    total += exp(
+                        classes.enumerated().reduce(0) { $0 + logarithms[($1.offset * 4 + sample) * 4 + $1.element] })
+                }
+                #expect(abs(losses[sample] + log(total)) < 1e-12, "sample \(sample)")
+            }
+        }
+    }
+
+    @Test func batchesMayBeEmpty() throws {
+        try withDevice(Device(backend: ReferenceBackend())) {
+            let none = Tensor([] as [Int32], [0])
+            let losses = temporalClassification(
+                Tensor.zeros([4, 0, 3]), Tensor([] as [Int32], [0, 2]), inputLengths: none, targetLengths: none,
+                reduction: .none)
+            #expect(losses.shape == [0])
+            let still = try temporalClassification(
+                Tensor.zeros([0, 2, 3]), Tensor([1, 2] as [Int32], [2, 1]),
+                inputLengths: Tensor([0, 0] as [Int32]), targetLengths: Tensor([0, 1] as [Int32]), reduction: .none
+            ).doubles()
+            #expect(still == [0, .infinity], "in no time nothing can be said")
         }
     }
 }

@@ -132,6 +132,21 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
+    @Test func temporalClassification() throws {
+        for (time, states) in [(1, 1), (4, 3), (3, 131)] {
+            let x = try input([time, 2, states]), forward = try backend.allocate([time, 2, states])
+            let skips = try backend.allocate([2, states], .uint8)
+            backend.fill(skips, with: 0)
+            let lengths = try indices([Int32(time), Int32(states), Int32(time - 1), 1]).reshaped([2, 2])
+            let losses = try backend.allocate([2])
+            backend.temporalClassification(x, skips: skips, lengths: lengths, losses: losses, forward: forward)
+            backend.temporalClassificationGradient(
+                x, skips: skips, lengths: lengths, losses: losses, forward: forward, lossGradient: losses,
+                out: try backend.allocate([time, 2, states]))
+        }
+        try backend.synchronize()
+    }
+
     @Test func batchNorm() throws {
         for shape in [[33, 5, 1], [3, 5, 50], [40, 40, 1]] as [Shape] {
             let channels = shape[1]
