@@ -1,6 +1,5 @@
 import Foundation
 import GimbalBackend
-import Gimbal
 
 /// One public piece of Gimbal: a layer, an optimizer, a metric, …
 public struct Piece: Sendable, CustomStringConvertible {
@@ -74,7 +73,7 @@ public enum Ledger {
 
     private static let file: Lock<FileHandle>? = {
         guard let path = ProcessInfo.processInfo.environment["GIMBAL_LEDGER"] else { return nil }
-        if !FileManager.default.fileExists(atPath: path) { FileManager.default.createFile(atPath: path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
         guard let handle = FileHandle(forWritingAtPath: path) else { return nil }
         handle.seekToEndOfFile()
         return Lock(handle)
