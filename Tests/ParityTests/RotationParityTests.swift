@@ -25,6 +25,11 @@ import Testing
             let mismatch = Tolerance(relative: 1e-5, scale: .largest)
                 .mismatch(turned.map(Double.init), expected: expected.map(Double.init))
             #expect(mismatch == nil, "\(name): \(mismatch ?? "")")
+            let largest = expected.map { abs($0) }.max() ?? 0
+            let error = zip(turned, expected).map { abs($0 - $1) }.max() ?? 0
+            Ledger.record(
+                .regularization("RandomRotation"), .outputs, on: "host", error: Double(error / max(largest, 1)),
+                tolerance: 1e-5)
             count += 1
         }
         #expect(count == 40)

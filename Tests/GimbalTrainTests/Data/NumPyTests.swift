@@ -153,6 +153,47 @@ import Testing
         }
     }
 
+    /// An archive whose directory gives every number in ZIP64's fields, as those beyond four gigabytes must.
+    @Test func theWideFieldsOfZIP64AreRead() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/wide.npz"
+            let array = NumPyArray([1, 2, 3] as [Float])
+            try NumPyArchive.write([("y", array), ("x", array)], to: path)
+            let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+            func number(_ place: Int) -> UInt64 { (0..<4).reduce(0) { $0 | UInt64(bytes[place + $1]) << (8 * $1) } }
+            func wide(_ value: UInt64) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+            let start = Int(number(bytes.count - 6))
+            var directory: [UInt8] = []
+            for place in [start, start + 51] {
+                var entry = Array(bytes[place..<place + 46])
+                let numbers = [24, 20, 42].map { number(place + $0) }
+                for field in [20, 24, 42] { entry.replaceSubrange(field..<field + 4, with: [255, 255, 255, 255]) }
+                // An extra field of another kind comes first.
+                entry[30] = 6 + 28
+                directory += entry + bytes[place + 46..<place + 51] + [9, 9, 2, 0, 1, 2] + [1, 0, 24, 0]
+                directory += numbers.flatMap(wide)
+            }
+            let end = UInt64(start + directory.count)
+            var result = bytes[..<start] + directory
+            result += [0x50, 0x4B, 6, 6] + wide(44) + [45, 0, 45, 0] + wide(0) + wide(2) + wide(2)
+            result += wide(UInt64(directory.count)) + wide(UInt64(start))
+            result += [0x50, 0x4B, 6, 7, 0, 0, 0, 0] + wide(end) + [1, 0, 0, 0]
+            result += [0x50, 0x4B, 5, 6, 0, 0, 0, 0] + [UInt8](repeating: 255, count: 12) + [0, 0]
+            try AtomicFile.write(Array(result), to: path)
+            let archive = try NumPyArchive(path: path)
+            let read = try archive.entries.map { try archive.array($0.name) }
+            #expect(archive.entries.map(\.name) == ["y", "x"] && read == [array, array])
+            // Numbers beyond the file.
+            for place in [start + 61 + 6, start + 61 + 14, start + 61 + 22, result.count - 42 - 24] {
+                var wrong = Array(result)
+                wrong[place] = 0xFE
+                wrong[place + 7] = 0xFE
+                try AtomicFile.write(wrong, to: path)
+                #expect(throws: GimbalError.self) { try NumPyArchive(path: path) }
+            }
+        }
+    }
+
     @Test func weightsComeFromAnArchiveToo() throws {
         try withTemporaryFolder { folder in
             try withDevice(.cpu) {
