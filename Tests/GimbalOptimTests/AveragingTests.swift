@@ -15,6 +15,7 @@ import Testing
         let parameters = [parameter([1, -2], "a"), parameter([3], "b")]
         let optimizer = Lookahead(SGD(parameters, learningRate: 0.5), interval: 2, share: 0.25)
         var (slow, fast) = ([1.0, -2, 3], [1.0, -2, 3])
+        var worst = 0.0
         for step in 1...5 {
             for parameter in parameters { parameter.gradient = parameter.value.detached() * 1 }
             try optimizer.step()
@@ -24,9 +25,10 @@ import Testing
                 fast = slow
             }
             let values = try parameters.flatMap { try $0.value.doubles() }
-            for (value, expected) in zip(values, fast) { #expect(abs(value - expected) < 1e-12) }
+            worst = zip(values, fast).reduce(worst) { max($0, abs($1.0 - $1.1)) }
         }
-        Ledger.record(.optimizer("Lookahead"), .property, on: "reference", error: 0, tolerance: 1e-12)
+        #expect(worst < 1e-12)
+        Ledger.record(.optimizer("Lookahead"), .property, on: "reference", error: worst, tolerance: 1e-12)
     }
 
     @Test func lookaheadLeavesOthersAlone() throws {
@@ -115,8 +117,9 @@ import Testing
         for parameter in parameters { parameter.gradient = Tensor.zeros(parameter.shape, device: device) }
         try penalty.addGradients(parameters)
         let direct = try parameters.map { try $0.gradient!.doubles() }
-        #expect(graph == direct)
-        Ledger.record(.regularization("WeightPenalty"), .property, on: "reference", error: 0, tolerance: 1e-12)
+        let worst = zip(graph.joined(), direct.joined()).map { abs($0 - $1) }.max() ?? 0
+        #expect(worst < 1e-12)
+        Ledger.record(.regularization("WeightPenalty"), .property, on: "reference", error: worst, tolerance: 1e-12)
 
         try penalty.decay(parameters, rate: 0.1)
         let decayed = try parameters[0].value.doubles()
@@ -137,9 +140,11 @@ import Testing
         let parameter = Parameter(Tensor([1, -2, .nan, -0.5], device: device))
         try WeightConstraint.nonNegative.apply(to: [parameter])
         let values = try parameter.value.doubles()
-        #expect(values[0] == 1 && values[1] == 0 && values[2].isNaN && values[3] == 0)
+        #expect(values[2].isNaN)
+        let worst = zip([0, 1, 3], [1.0, 0, 0]).map { abs(values[$0] - $1) }.max() ?? 0
+        #expect(worst == 0)
         Ledger.record(
-            .regularization("WeightConstraint.nonNegative"), .property, on: "reference", error: 0, tolerance: 0)
+            .regularization("WeightConstraint.nonNegative"), .property, on: "reference", error: worst, tolerance: 0)
     }
 
     @Test func aUnitOfZerosStays() throws {

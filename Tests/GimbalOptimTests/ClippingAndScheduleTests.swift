@@ -63,6 +63,32 @@ import Testing
         #expect(abs(schedule.factor(at: 1000) - 0.2) < 1e-12, "it stays at its minimum")
     }
 
+    @Test func exponentialWarmupRisesByOneFactor() {
+        let schedule = Schedule.step(size: 2, gamma: 0.5).warmedUpExponentially(steps: 3, from: 0.001)
+        expectFactors(schedule, [0.001, 0.01, 0.1, 1, 1, 0.5], "Schedule.warmedUpExponentially")
+    }
+
+    @Test func theInverseSquareRootPeaksAtOne() {
+        let schedule = Schedule.inverseSquareRoot(warmup: 4)
+        expectFactors(schedule, [0.25, 0.5, 0.75, 1, (4.0 / 5).squareRoot()], "Schedule.inverseSquareRoot")
+        #expect(abs(schedule.factor(at: 399) - 0.1) < 1e-12)
+    }
+
+    private func expectFactors(_ schedule: Schedule, _ expected: [Double], _ piece: String) {
+        let errors = expected.enumerated().map { abs(schedule.factor(at: $0) - $1) }
+        let worst = errors.max() ?? 0
+        #expect(worst < 1e-12, "\(piece): \(errors)")
+        Ledger.record(.schedule(piece), .property, on: "host", error: worst, tolerance: 1e-12)
+    }
+
+    @Test func cyclesGoOnBeyondTheirPeriodAndOneCycleStaysAtItsEnd() {
+        let cycle = Schedule.oneCycle(steps: 10)
+        #expect(cycle.factor(at: 9) == cycle.factor(at: 1000))
+        let restarts = Schedule.cosineWithRestarts(period: 1, growth: 2)
+        #expect([0, 1, 3, 7, 1023].allSatisfy { restarts.factor(at: $0) == 1 })
+        #expect(Schedule.oneCycle(steps: 1).factor(at: 0).isFinite)
+    }
+
     @Test func stepsFallByTheFactor() {
         let schedule = Schedule.step(size: 3, gamma: 0.5)
         #expect((0..<7).map { schedule.factor(at: $0) } == [1, 1, 1, 0.5, 0.5, 0.5, 0.25])

@@ -143,6 +143,17 @@ import Testing
         }
     }
 
+    @Test func gradientsOfSeveralBatchesBecomeTheirMean() throws {
+        let parameters = parameters([3, 7])
+        for _ in 0..<4 { try differentiate(parameters, [0, 1]) }
+        try averageGradients(parameters, over: 4)
+        for parameter in parameters {
+            let expected = try parameter.value.doubles().map { $0 * 2 }
+            let actual = try parameter.gradient!.doubles()
+            #expect(zip(actual, expected).allSatisfy { abs($0 - $1) < 1e-12 })
+        }
+    }
+
     @Test func refusedMemoryIsThrownByTheStep() throws {
         let backend = ReferenceBackend(memoryLimitBytes: 30_000)
         let parameter = Parameter(Tensor(repeating: 1, [1000], device: Device(backend: backend)))

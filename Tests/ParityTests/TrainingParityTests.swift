@@ -131,7 +131,9 @@ import Testing
                 }
                 for parameter in model.parameters {
                     let expected = try fixture.values("\(name).final.\(parameter.name)")
-                    try expectClose(parameter.value, expected, Self.tolerance, "\(name): \(parameter.name)")
+                    try expectClose(
+                        parameter.value, expected, Self.tolerance, "\(name): \(parameter.name)",
+                        of: .optimizer("\(type(of: optimizer))"), .steps)
                 }
             }
         }

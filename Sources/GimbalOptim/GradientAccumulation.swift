@@ -1,0 +1,18 @@
+/// Divides all gradients held now by `batches`, so that those of several backward passes, which add up, become their mean.
+///
+/// ```swift
+/// for batch in batches { try loss(batch).backward() }
+/// try averageGradients(model.parameters, over: batches.count)
+/// try optimizer.step()
+/// ```
+/// Where batches differ in size, weigh each loss by its share of the samples instead.
+/// - Throws: the first failure of the device since it was last waited for.
+public func averageGradients(_ parameters: [Parameter], over batches: Int) throws {
+    require(batches > 0, "averageGradients", "the number of batches must be positive, not \(batches)")
+    guard batches > 1 else { return }
+    for run in ParameterRun.withGradients(parameters) {
+        let backend = run.gradients.storage.backend
+        backend.unary(.init(.affine, a: 1 / Double(batches)), run.gradients, out: run.gradients)
+        try backend.errors.throwIfSet()
+    }
+}
