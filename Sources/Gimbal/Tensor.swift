@@ -159,7 +159,7 @@ public struct Tensor {
 
 extension TensorView {
     /// False for the result of an operation whose memory was refused: it has a shape but no elements behind it.
-    var isAllocated: Bool { elementCount == 0 || storage.byteCount > 0 }
+    package var isAllocated: Bool { elementCount == 0 || storage.byteCount > 0 }
 }
 
 extension Tensor {

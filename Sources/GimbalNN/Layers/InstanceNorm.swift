@@ -65,12 +65,19 @@ public class InstanceNorm: Layer, ModeDependent {
         let mean = flat.mean([0, 2])
         let variance = flat.variance([2], isUnbiased: true).mean([0])
         for (buffer, value) in [(runningMean, mean), (runningVar, variance)] {
-            let moved = buffer.value * (1 - momentum) + value * momentum
-            buffer.value.backend.copy(moved.view, to: buffer.value.view)
+            buffer.update(to: buffer.value * (1 - momentum) + value * momentum)
         }
     }
 
     public var description: String { "\(type(of: self))(\(channels))" }
+}
+
+extension Buffer {
+    /// Copies `newValue` over the elements, unless memory was refused to either.
+    func update(to newValue: Tensor) {
+        guard value.view.isAllocated, newValue.view.isAllocated else { return }
+        value.backend.copy(newValue.view, to: value.view)
+    }
 }
 
 /// `InstanceNorm` of [batch, channels, length] or [channels, length].

@@ -123,9 +123,9 @@ public final class SpectralNorm<Base: WeightedLayer>: Layer, ModeDependent {
     private func iterate(matrix: Tensor, _ count: Int) {
         for _ in 0..<count {
             let left = Self.unit(matrix.matrixMultiplied(by: v.value.reshaped([-1, 1])), epsilon)
-            u.value.backend.copy(left.view.flattened, to: u.value.view)
+            u.update(to: left.flattened())
             let right = Self.unit(matrix.transposed().matrixMultiplied(by: left), epsilon)
-            v.value.backend.copy(right.view.flattened, to: v.value.view)
+            v.update(to: right.flattened())
         }
     }
 

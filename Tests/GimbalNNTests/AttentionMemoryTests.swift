@@ -1,0 +1,57 @@
+import GimbalNN
+import GimbalTestSupport
+import Testing
+
+/// Memory refused at any point of a transformer's forward or backward pass is thrown where the host waits.
+@Suite struct AttentionMemoryTests {
+    @Test func refusedMemoryIsThrown() throws {
+        /// What one training step throws with `limit` bytes beyond what the model and its input take.
+        func step(limit: Int, taken: Int) throws {
+            let device = Device(backend: ReferenceBackend(memoryLimitBytes: taken + limit))
+            try withDevice(device) {
+                let layer = TransformerEncoderLayer(4, heads: 2, feedforwardSize: 8, dropout: 0.1, normFirst: true)
+                let x = Tensor(samples(5 * 2 * 4), [5, 2, 4]).requiringGradient()
+                let mask = Tensor(samples(25), [5, 5])
+                let y = layer(x, mask: mask, keyPaddingMask: Tensor(repeating: 1, [2, 5], dtype: .uint8))
+                try y.sum().backward()
+                for parameter in layer.parameters { _ = try parameter.gradient?.doubles() }
+            }
+        }
+        var (refused, done) = (0, 0)
+        for limit in stride(from: 0, to: 40_000, by: 197) {
+            do {
+                try step(limit: limit, taken: 2_000)
+                done += 1
+            } catch GimbalError.outOfMemory {
+                refused += 1
+            }
+        }
+        #expect(refused > 20 && done > 20, "\(refused) refused, \(done) done")
+    }
+
+    /// Normalisation and the weight parametrizations likewise.
+    @Test func refusedMemoryIsThrownByNorms() throws {
+        var (refused, done) = (0, 0)
+        for limit in stride(from: 300, to: 20_000, by: 61) {
+            let device = Device(backend: ReferenceBackend(memoryLimitBytes: limit))
+            do {
+                try withDevice(device) {
+                    let layer = Sequential {
+                        WeightNorm(Linear(6, 6))
+                        LayerNorm(6)
+                        SpectralNorm(Linear(6, 6))
+                        GroupNorm(groups: 2, channels: 6)
+                        RMSNorm(6)
+                    }
+                    let x = Tensor(samples(4 * 6), [4, 6]).requiringGradient()
+                    try layer(x).sum().backward()
+                    _ = try x.gradient?.doubles()
+                }
+                done += 1
+            } catch GimbalError.outOfMemory {
+                refused += 1
+            }
+        }
+        #expect(refused > 20 && done > 20, "\(refused) refused, \(done) done")
+    }
+}
