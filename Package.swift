@@ -46,6 +46,9 @@ let package = Package(
         .executableTarget(name: "TrainingLoop", dependencies: ["GimbalTrain"], path: "Examples/TrainingLoop"),
         .executableTarget(
             name: "VanishingGradients", dependencies: ["GimbalTrain"], path: "Examples/VanishingGradients"),
+        .executableTarget(name: "AddingProblem", dependencies: ["GimbalTrain"], path: "Examples/AddingProblem"),
+        .executableTarget(
+            name: "ExplodingGradients", dependencies: ["GimbalTrain"], path: "Examples/ExplodingGradients"),
 
         // Tests: one target per floor, every backend against the reference, and PyTorch
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),
