@@ -48,6 +48,9 @@ let package = Package(
             name: "VanishingGradients", dependencies: ["GimbalTrain"], path: "Examples/VanishingGradients"),
         .executableTarget(
             name: "InitializationAtDepth", dependencies: ["GimbalTrain"], path: "Examples/InitializationAtDepth"),
+        .executableTarget(name: "AddingProblem", dependencies: ["GimbalTrain"], path: "Examples/AddingProblem"),
+        .executableTarget(
+            name: "ExplodingGradients", dependencies: ["GimbalTrain"], path: "Examples/ExplodingGradients"),
 
         // Tests: one target per floor, every backend against the reference, and PyTorch
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),
