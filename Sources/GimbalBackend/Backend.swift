@@ -158,18 +158,6 @@ public protocol Backend: AnyObject, Sendable {
     /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device.
     func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double)
 
-    // MARK: Optimizer steps over whole arenas; all views contiguous and of one size
-
-    /// g ← gradient + weightDecay · w; with momentum, v ← momentum · v + (1 - dampening) g (v ← g on the first step) and
-    /// g ← v, or g + momentum · v with Nesterov; w ← w - learningRate · g. (Sutskever et al. 2013, as PyTorch has it.)
-    func sgdStep(_ weights: TensorView, gradient: TensorView, velocity: TensorView?, _ settings: SGDSettings)
-    /// m ← β₁m + (1 - β₁)g, v ← β₂v + (1 - β₂)g², w ← w - learningRate · m̂ / (√v̂ + ε) with m̂ = m / (1 - β₁ᵗ) and
-    /// v̂ = v / (1 - β₂ᵗ). (Kingma and Ba 2015; decoupled decay Loshchilov and Hutter 2019.)
-    func adamStep(
-        _ weights: TensorView, gradient: TensorView, firstMoment: TensorView, secondMoment: TensorView,
-        _ settings: AdamSettings
-    )
-
     // MARK: Connectionist temporal classification (Graves et al. 2006)
 
     /// losses[n] = -log of the summed probability of all paths through the states of sample n, from one of the first two

@@ -6,6 +6,9 @@
 static const char argmax_cl[] = {
 #embed "../../Kernels/argmax.cl" suffix(,)
     0};
+static const char attention_cl[] = {
+#embed "../../Kernels/attention.cl" suffix(,)
+    0};
 static const char batch_norm_cl[] = {
 #embed "../../Kernels/batch_norm.cl" suffix(,)
     0};
@@ -45,6 +48,9 @@ static const char gemm_plain_cl[] = {
 static const char index_cl[] = {
 #embed "../../Kernels/index.cl" suffix(,)
     0};
+static const char layer_norm_cl[] = {
+#embed "../../Kernels/layer_norm.cl" suffix(,)
+    0};
 static const char norm_cl[] = {
 #embed "../../Kernels/norm.cl" suffix(,)
     0};
@@ -69,6 +75,9 @@ static const char random_cl[] = {
 static const char random_functions_cl[] = {
 #embed "../../Kernels/random_functions.cl" suffix(,)
     0};
+static const char recurrent_cl[] = {
+#embed "../../Kernels/recurrent.cl" suffix(,)
+    0};
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
@@ -78,20 +87,13 @@ static const char softmax_cl[] = {
 static const char statistics_cl[] = {
 #embed "../../Kernels/statistics.cl" suffix(,)
     0};
-static const char recurrent_cl[] = {
-#embed "../../Kernels/recurrent.cl" suffix(,)
-    0};
-static const char attention_cl[] = {
-#embed "../../Kernels/attention.cl" suffix(,)
-    0};
-static const char layer_norm_cl[] = {
-#embed "../../Kernels/layer_norm.cl" suffix(,)
 static const char temporal_classification_cl[] = {
 #embed "../../Kernels/temporal_classification.cl" suffix(,)
     0};
 
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
+    {"attention.cl", attention_cl},
     {"batch_norm.cl", batch_norm_cl},
     {"common.cl", common_cl},
     {"convolution.cl", convolution_cl},
@@ -105,6 +107,7 @@ static const struct GimbalKernelSource table[] = {
     {"gemm_panels.cl", gemm_panels_cl},
     {"gemm_plain.cl", gemm_plain_cl},
     {"index.cl", index_cl},
+    {"layer_norm.cl", layer_norm_cl},
     {"norm.cl", norm_cl},
     {"optimizer.cl", optimizer_cl},
     {"optimizer_functions.cl", optimizer_functions_cl},
@@ -113,12 +116,10 @@ static const struct GimbalKernelSource table[] = {
     {"pooling.cl", pooling_cl},
     {"random.cl", random_cl},
     {"random_functions.cl", random_functions_cl},
+    {"recurrent.cl", recurrent_cl},
     {"reduce.cl", reduce_cl},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
-    {"recurrent.cl", recurrent_cl},
-    {"attention.cl", attention_cl},
-    {"layer_norm.cl", layer_norm_cl},
     {"temporal_classification.cl", temporal_classification_cl},
 };
 

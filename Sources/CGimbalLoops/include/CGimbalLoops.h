@@ -265,6 +265,7 @@ struct gimbal_loops {
     /// out [rows, columns] += x [rows, depth] · panels; rows of x and out have no gaps between their elements.
     void (*recurrent_product)(const float *x, ptrdiff_t x_stride, const float *panels, size_t depth, size_t columns,
                               float *out, ptrdiff_t out_stride, size_t rows);
+
     // Connectionist temporal classification of samples first..<last. `scratch` holds 3 (states + 2) floats.
     void (*path_losses)(const float *emissions, const uint8_t *skips, const int32_t *lengths, float *losses,
                         float *forward, size_t time, size_t batch, size_t states, size_t first, size_t last,

@@ -117,7 +117,7 @@ struct Benchmark {
                 let targets = Tensor((0..<batch).map { Int32($0 % 10) })
                 return {
                     optimizer.zeroGradients()
-                    try crossEntropy(model(inputs), targets).backward()
+                    try crossEntropy(model(inputs), targets, ignoredIndex: nil).backward()
                     try clipGradientNorm(optimizer.parameters, maxNorm: 1)
                     try optimizer.step()
                 }

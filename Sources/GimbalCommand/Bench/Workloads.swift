@@ -53,7 +53,7 @@ extension Benchmark {
 
         func step() throws {
             optimizer.zeroGradients()
-            try crossEntropy(logits(), targets).backward()
+            try crossEntropy(logits(), targets, ignoredIndex: nil).backward()
             try clipGradientNorm(optimizer.parameters, maxNorm: 1)
             try optimizer.step()
         }

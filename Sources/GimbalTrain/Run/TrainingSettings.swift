@@ -123,7 +123,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         case (.meanSquaredError, _), (.standard, .regression): meanSquaredError(outputs, targets)
         case (.crossEntropy, _), (.standard, .classification):
             labelSmoothing > 0
-                ? crossEntropy(outputs, targets, labelSmoothing: labelSmoothing) : crossEntropy(outputs, targets)
+                ? crossEntropy(outputs, targets, labelSmoothing: labelSmoothing, ignoredIndex: nil)
+                : crossEntropy(outputs, targets, ignoredIndex: nil)
         }
     }
 
