@@ -7,6 +7,9 @@
 //
 // for all positions p of the grid at once, a matrix product whose right side need not be copied into columns. Positions in
 // the gaps are computed too and thrown away. A stride of s takes every s-th element of an image as a plane of its own.
+//
+// The gradient of the weight multiplies the zeros in the gaps as well: an infinity in the input makes it NaN for elements
+// of the kernel that never met it.
 
 #define VECTOR_FLOATS ((int)(sizeof(vector) / sizeof(float)))
 typedef float vector __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
