@@ -48,6 +48,8 @@ let package = Package(
             name: "VanishingGradients", dependencies: ["GimbalTrain"], path: "Examples/VanishingGradients"),
         .executableTarget(
             name: "InitializationAtDepth", dependencies: ["GimbalTrain"], path: "Examples/InitializationAtDepth"),
+        .executableTarget(
+            name: "PlainAndResidual", dependencies: ["GimbalTrain"], path: "Examples/PlainAndResidual"),
         .executableTarget(name: "AddingProblem", dependencies: ["GimbalTrain"], path: "Examples/AddingProblem"),
         .executableTarget(
             name: "ExplodingGradients", dependencies: ["GimbalTrain"], path: "Examples/ExplodingGradients"),

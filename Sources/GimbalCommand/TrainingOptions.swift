@@ -3,6 +3,13 @@ import GimbalTrain
 
 /// How to train it.
 struct TrainingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Random changes to training images, separated by commas: flip, shift, crop, rotate, cutout.",
+            valueName: "changes"))
+    var augment: String?
+    @Option(help: "Mixes pairs of examples and their classes: the alpha of mixup. (default: 0)")
+    var mixup: Double?
     @Option(help: "The loss. (default: cross-entropy for classes, mse for numbers)")
     var loss: TrainingSettings.LossKind?
     @Option(help: "Share of the probability that is spread over all classes. (default: 0)")
@@ -93,6 +100,8 @@ struct TrainingOptions: ParsableArguments {
         var result = saved ?? TrainingSettings()
         let isNew = saved == nil
         if isNew { result.clipNorm = 1 }
+        try take(try augment.map(changes), "--augment", into: &result.augmentation, isNew)
+        try take(mixup, "--mixup", into: &result.mixup, isNew)
         try take(loss, "--loss", into: &result.loss, isNew)
         try take(labelSmoothing, "--label-smoothing", into: &result.labelSmoothing, isNew)
         try take(optimizer, "--optimizer", into: &result.optimizer, isNew)
@@ -129,8 +138,20 @@ struct TrainingOptions: ParsableArguments {
         try take(epochs, "--epochs", into: &result.epochs, true)
         try take(orNone(earlyStopping), "--early-stopping", into: &result.patience, isNew)
         try take(seed, "--seed", into: &result.seed, isNew)
+        // The rate is kept as a number, whatever an optimizer's own may come to be.
+        if isNew { result.learningRate = result.rate }
         try result.validate()
         return result
+    }
+
+    private func changes(_ text: String) throws -> [TrainingSettings.ImageChange] {
+        try text.split(separator: ",").map { name in
+            guard let change = TrainingSettings.ImageChange(rawValue: String(name)) else {
+                let known = TrainingSettings.ImageChange.allCases.map(\.rawValue).joined(separator: ", ")
+                throw GimbalError.invalidSetting(name: "--augment", reason: "no change '\(name)'; there are \(known)")
+            }
+            return change
+        }
     }
 
     private func numbers(_ text: String) throws -> [Int] {
@@ -141,6 +162,13 @@ struct TrainingOptions: ParsableArguments {
             return number
         }
     }
+}
+
+/// A value in words, without the name of the type that it may be missing in.
+private func plain(_ value: Any) -> String {
+    let mirror = Mirror(reflecting: value)
+    guard mirror.displayStyle == .optional else { return "\(value)" }
+    return mirror.children.first.map { "\($0.value)" } ?? "none"
 }
 
 /// What was given, for a setting that may be none: without this, an option left out would count as none given.
@@ -156,7 +184,8 @@ func take<Value: Equatable>(
     guard let given else { return }
     guard isNew || given == setting else {
         throw GimbalError.invalidSetting(
-            name: name, reason: "the run began with \(setting), which --resume cannot change; leave the option out")
+            name: name,
+            reason: "the run began with \(plain(setting)), which --resume cannot change; leave the option out")
     }
     setting = given
 }

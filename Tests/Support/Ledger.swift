@@ -73,7 +73,9 @@ public enum Ledger {
 
     private static let file: Lock<FileHandle>? = {
         guard let path = ProcessInfo.processInfo.environment["GIMBAL_LEDGER"] else { return nil }
-        if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+        }
         guard let handle = FileHandle(forWritingAtPath: path) else { return nil }
         handle.seekToEndOfFile()
         return Lock(handle)

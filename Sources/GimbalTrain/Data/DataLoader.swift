@@ -22,13 +22,15 @@ public struct DataLoader: Sendable {
     public let seed: UInt64
     /// Batches prepared ahead of the one in use. 0 prepares each when it is asked for, without a thread.
     public let prefetchCount: Int
+    /// Changes each batch after it was read; nil leaves it as it is.
+    public let augmentation: Augmentation?
 
     /// - Parameters:
     ///   - dataset: may be empty; an epoch then has no batches.
     ///   - batchSize: at least 1.
     public init(
         _ dataset: Dataset, batchSize: Int, shuffles: Bool = true, dropsLast: Bool = false, seed: UInt64 = 0,
-        prefetchCount: Int = 2
+        prefetchCount: Int = 2, augmentation: Augmentation? = nil
     ) {
         require(batchSize > 0, "DataLoader", "a batch size of \(batchSize)")
         require(prefetchCount >= 0, "DataLoader", "a prefetch count of \(prefetchCount)")
@@ -38,6 +40,7 @@ public struct DataLoader: Sendable {
         self.dropsLast = dropsLast
         self.seed = seed
         self.prefetchCount = prefetchCount
+        self.augmentation = augmentation
     }
 
     /// Batches in an epoch.
@@ -65,9 +68,10 @@ public struct DataLoader: Sendable {
         return Batches(loader: self, epoch: epoch, first: first)
     }
 
-    func batch(_ number: Int, in order: [Int]) -> HostBatch {
+    func batch(_ number: Int, in order: [Int], epoch: Int) -> HostBatch {
         let start = number * batchSize
-        return dataset.batch(Array(order[start..<min(start + batchSize, order.count)]), number: number)
+        let batch = dataset.batch(Array(order[start..<min(start + batchSize, order.count)]), number: number)
+        return augmentation?(batch, epoch: epoch) ?? batch
     }
 
     /// The batches of one epoch, from one of them on.
@@ -99,7 +103,7 @@ public struct DataLoader: Sendable {
                 prefetcher = Prefetcher(capacity: loader.prefetchCount) {
                     [epoch = batches.epoch, first = number] deliver in
                     let order = loader.order(epoch: epoch)
-                    for number in first..<last where !deliver(loader.batch(number, in: order)) { return }
+                    for number in first..<last where !deliver(loader.batch(number, in: order, epoch: epoch)) { return }
                 }
             }
             if prefetcher == nil { order = loader.order(epoch: batches.epoch) }
@@ -111,7 +115,9 @@ public struct DataLoader: Sendable {
                 return nil
             }
             defer { number += 1 }
-            return if let prefetcher { prefetcher.next() } else { batches.loader.batch(number, in: order) }
+            return if let prefetcher { prefetcher.next() } else {
+                batches.loader.batch(number, in: order, epoch: batches.epoch)
+            }
         }
     }
 }

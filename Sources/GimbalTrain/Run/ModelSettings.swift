@@ -108,6 +108,9 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         }
     }
 
+    /// A batch as the model takes it, without a copy.
+    func shaped(_ inputs: Tensor) -> Tensor { inputs.reshaped(Shape([inputs.shape[0]] + sampleShape.sizes)) }
+
     /// Whether batches must hold two samples or more.
     var needsSeveralSamples: Bool { normalization == .batch || kind.isResNet }
 

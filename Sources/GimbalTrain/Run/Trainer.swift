@@ -87,7 +87,7 @@ public final class Trainer {
     ) throws {
         try settings.validate()
         try modelSettings.validate()
-        try settings.validate(for: modelSettings.task)
+        try settings.validate(for: modelSettings)
         guard train.count > 0 else {
             throw GimbalError.invalidSetting(name: "data", reason: "\(train.name) has no samples to train on")
         }
@@ -96,7 +96,8 @@ public final class Trainer {
         let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
         guard !modelSettings.needsSeveralSamples || (train.count > 1 && settings.batchSize > 1) else {
             throw GimbalError.invalidSetting(
-                name: "--batch-size", reason: "needs batches of at least two samples")
+                name: modelSettings.normalization == .batch ? "--norm batch" : "--model \(modelSettings.kind.rawValue)",
+                reason: "needs batches of at least two samples")
         }
         // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
         let leastBytes = 8 * modelSettings.approximateWeightCount
@@ -106,7 +107,7 @@ public final class Trainer {
         }
         self.settings = settings
         self.modelSettings = modelSettings
-        self.train = train.reshaped(modelSettings.sampleShape)
+        self.train = train
         self.test = test.reshaped(modelSettings.sampleShape)
         self.device = device
         self.folder = folder
@@ -116,13 +117,13 @@ public final class Trainer {
         self.model = model
         if modelSettings.initialization == .lsuv {
             let first = self.train.batch([Int](0..<min(train.count, 256))).to(device)
-            try withGenerator(generator) { _ = try model.initializeLSUV(first.inputs) }
+            try withGenerator(generator) { _ = try model.initializeLSUV(modelSettings.shaped(first.inputs)) }
         }
         update = WeightUpdate(model, settings)
         stopping = settings.patience.map { EarlyStopping(patience: $0, restoresBest: true) }
         loader = DataLoader(
             self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.needsSeveralSamples,
-            seed: settings.seed)
+            seed: settings.seed, augmentation: settings.makeAugmentation(for: train))
         stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
         schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
         reportInterval = device.description.backend == "cpu" ? 1 : 20
@@ -224,7 +225,8 @@ public final class Trainer {
             // A last group of fewer batches is a mean over those it has.
             let groupSize = min(settings.accumulation, loader.batchCount - (host.number - position))
             let batch = host.to(device)
-            let loss = settings.loss(of: model(batch.inputs), batch.targets, task: modelSettings.task)
+            let loss = settings.loss(
+                of: model(modelSettings.shaped(batch.inputs)), batch.targets, task: modelSettings.task)
             try (groupSize == 1 ? loss : loss / Double(groupSize)).backward()
             pending.add(loss.detached(), samples: batch.count)
             trainedSamples += batch.count
@@ -258,6 +260,7 @@ public final class Trainer {
         let factor = schedule.factor(at: progress.step) * (progress.plateau?.scale ?? 1)
         let norm = try update.step(rate: settings.rate * factor, number: progress.step)
         progress.step += 1
+        progress.averageUpdates = update.averageUpdates
         return norm
     }
 
@@ -275,8 +278,6 @@ public final class Trainer {
     private func save() throws {
         guard let folder else { return }
         let path = folder.checkpointPath(step: progress.step)
-        var progress = progress
-        progress.averageUpdates = update.averageUpdates
         let manifest = CheckpointManifest(
             model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
             standardization: standardization, progress: progress, random: generator.state)

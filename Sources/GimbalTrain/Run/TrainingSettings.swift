@@ -25,6 +25,26 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         case smoothL1 = "smooth-l1"
     }
 
+    public enum ImageChange: String, Codable, Sendable, CaseIterable {
+        /// Half of the images are mirrored, left to right.
+        case flip
+        /// Moved by up to an eighth of the image, zeros coming in.
+        case shift
+        /// Padded by an eighth of the image with zeros, and cut out again.
+        case crop
+        /// By up to 15 degrees either way.
+        case rotate
+        /// A square of half the image's height becomes 0 (DeVries and Taylor 2017).
+        case cutout
+    }
+
+    // MARK: Data
+
+    /// Random changes to images of the training data, in this order.
+    public var augmentation: [ImageChange] = []
+    /// α of mixup (Zhang et al. 2018); 0 mixes nothing.
+    public var mixup = 0.0
+
     // MARK: Loss
 
     public var loss = LossKind.standard
@@ -162,6 +182,24 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         }
     }
 
+    /// What changes the batches of `dataset`; nil for nothing.
+    func makeAugmentation(for dataset: Dataset) -> Augmentation? {
+        guard !augmentation.isEmpty || mixup > 0 else { return nil }
+        let height = dataset.inputShape.sizes.dropLast().last ?? 1
+        return Augmentation(seed: seed) {
+            for change in augmentation {
+                switch change {
+                case .flip: RandomHorizontalFlip()
+                case .shift: RandomShift(max(1, height / 8))
+                case .crop: RandomCrop(padding: max(1, height / 8))
+                case .rotate: RandomRotation(15)
+                case .cutout: Cutout(size: max(1, height / 2))
+                }
+            }
+            if mixup > 0 { Mixup(alpha: mixup, classCount: dataset.outputCount) }
+        }
+    }
+
     /// The schedule over optimizer steps. `plateau` is constant here; it follows the test loss, epoch by epoch.
     /// - Parameter stepsPerEpoch: optimizer steps, not batches.
     public func makeSchedule(stepsPerEpoch: Int) -> Schedule {
@@ -221,7 +259,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         try check((0..<1).contains(momentum), "--momentum", "must lie in [0, 1), not \(momentum)")
         try check(
             momentum == 0 || optimizer == .sgd || optimizer == .rmsprop, "--momentum", "is for sgd and rmsprop")
-        try check(!isNesterov || (momentum > 0 && optimizer == .sgd), "--nesterov", "needs sgd with --momentum")
+        try check(!isNesterov || (momentum > 0 && optimizer == .sgd), "--nesterov", "needs --momentum, and sgd")
         for (beta, name) in [(beta1, "--beta1"), (beta2, "--beta2")] {
             guard let beta else { continue }
             try check((0..<1).contains(beta), name, "must lie in [0, 1), not \(beta)")
@@ -230,6 +268,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         }
         try check((0..<1).contains(labelSmoothing), "--label-smoothing", "must lie in [0, 1), not \(labelSmoothing)")
         try checkNotNegative(weightDecay, "--weight-decay")
+        try checkNotNegative(mixup, "--mixup")
         try check(
             layerwiseDecay > 0 && layerwiseDecay <= 1, "--layerwise-decay", "must lie in (0, 1], not \(layerwiseDecay)")
         try check(
@@ -273,8 +312,15 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     /// Whether a step whose gradients are not finite does no harm, so that training goes on after it.
     var outlivesNonFinite: Bool { nonFinite == .skip || nonFinite == .zero }
 
-    /// - Throws: `GimbalError.invalidSetting` for a loss that does not fit the task.
-    func validate(for task: ModelSettings.Task) throws {
+    /// - Throws: `GimbalError.invalidSetting` for what does not fit the data or the task.
+    func validate(for model: ModelSettings) throws {
+        let task = model.task
+        guard augmentation.isEmpty || model.inputShape.count > 1 else {
+            throw GimbalError.invalidSetting(name: "--augment", reason: "is for images, not for rows of features")
+        }
+        guard mixup == 0 || task == .classification else {
+            throw GimbalError.invalidSetting(name: "--mixup", reason: "is for classification")
+        }
         let fits = loss == .standard || (loss == .crossEntropy) == (task == .classification)
         guard fits else {
             throw GimbalError.invalidSetting(name: "--loss", reason: "\(loss.rawValue) is not for \(task.rawValue)")

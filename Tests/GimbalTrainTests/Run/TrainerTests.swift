@@ -52,22 +52,45 @@ import Testing
         } + trainer.optimizer.state.tensors.map { try $0.value.bytes() }
     }
 
-    @Test(arguments: [TrainingSettings.OptimizerKind.sgd, .adam])
-    func aRunInterruptedAtAnyStepEndsWithTheSameBits(_ optimizer: TrainingSettings.OptimizerKind) throws {
-        let settings = Self.training { $0.optimizer = optimizer }
-        let whole = try trainer(settings)
+    /// Everything in a run that has a state, in a few settings.
+    static let stateful: [(name: String, settings: TrainingSettings)] = [
+        ("sgd", training()),
+        ("adam", training { ($0.optimizer, $0.momentum) = (.adam, 0) }),
+        (
+            "nadam, lookahead, average, percentile, plateau, noise",
+            training {
+                ($0.optimizer, $0.momentum, $0.schedule, $0.plateauPatience) = (.nadam, 0, .plateau, 0)
+                ($0.lookahead, $0.averageDecay, $0.clipPercentile, $0.clipNorm) = (2, 0.9, 50, nil)
+                ($0.gradientNoise, $0.l1, $0.maxWeightNorm, $0.nonFinite) = (0.01, 1e-4, 2, .skip)
+            }
+        ),
+        (
+            "rmsprop, early stopping, augmentation, mixup",
+            training {
+                ($0.optimizer, $0.patience, $0.schedule, $0.warmup) = (.rmsprop, 1, .cyclic, 0)
+                ($0.augmentation, $0.mixup) = ([.shift, .rotate, .cutout], 0.4)
+            }
+        ),
+    ]
+
+    @Test(arguments: stateful.indices)
+    func aRunInterruptedAtAnyStepEndsWithTheSameBits(_ index: Int) throws {
+        let settings = Self.stateful[index].settings
+        var model = Self.model
+        model.inputShape = [1, 8, 8]
+        let whole = try trainer(settings, model: model)
         #expect(try whole.run() == .finished)
         let expected = try state(of: whole)
         #expect(whole.totalSteps == 9)
 
-        for stop in 1..<9 {
+        for stop in 1..<whole.progress.step {
             try withTemporaryFolder { path in
                 let folder = try RunFolder(path: path)
-                let first = try trainer(settings, folder: folder)
+                let first = try trainer(settings, model: model, folder: folder)
                 #expect(try first.run { first.progress.step >= stop } == .interrupted)
                 #expect(first.progress.step == stop)
 
-                let second = try trainer(settings, folder: folder)
+                let second = try trainer(settings, model: model, folder: folder)
                 try second.resume(from: Checkpoint(path: RunFolder.newestCheckpoint(at: path)))
                 #expect(try second.run() == .finished)
                 #expect(try state(of: second) == expected, "stopped at \(stop)")
