@@ -1,7 +1,7 @@
 /// What a device must be able to do for Gimbal to train on it.
 ///
 /// The first part lists the primitives: every backend writes these. The second part lists fused operations: each has a
-/// default written over the primitives (see `FusedDefaults.swift`), which a backend overrides where it can do better. So
+/// default written over the primitives (see the folder `Fused`), which a backend overrides where it can do better. So
 /// a new backend trains any model as soon as its primitives work, and the defaults say what a faster version must equal.
 ///
 /// Rules that hold for every operation:

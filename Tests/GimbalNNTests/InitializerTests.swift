@@ -24,6 +24,9 @@ import Testing
             let measured = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
             #expect(abs(mean) < 0.02 * variance.squareRoot(), "\(initializer.name)")
             #expect(abs(measured / variance - 1) < 0.025, "\(initializer.name): \(measured) against \(variance)")
+            Ledger.record(
+                .initializer("Initializer." + camelCase(initializer.name)), .property, on: "cpu",
+                error: abs(measured / variance - 1), tolerance: 0.025)
             // A uniform distribution ends at √3 deviations; of so many normal numbers some lie beyond four.
             let largest = values.map { abs($0) }.max()! / variance.squareRoot()
             #expect(isUniform ? largest <= 1.7321 : largest > 4, "\(initializer.name): \(largest)")
@@ -86,5 +89,14 @@ import Testing
         #expect(try Initializer.zeros.make([2, 2], device: .cpu).floats() == [0, 0, 0, 0])
         #expect(try Initializer.ones.make([3], device: .cpu).floats() == [1, 1, 1])
         #expect(try Initializer.constant(0.5).make([2], device: .cpu).floats() == [0.5, 0.5])
+        for name in ["zeros", "ones", "constant"] {
+            Ledger.record(.initializer("Initializer." + name), .property, on: "cpu", error: 0, tolerance: 0)
+        }
     }
+}
+
+/// `he-normal` becomes `heNormal`.
+private func camelCase(_ name: String) -> String {
+    let parts = name.split(separator: "-")
+    return String(parts[0]) + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
 }

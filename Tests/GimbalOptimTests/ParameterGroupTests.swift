@@ -25,7 +25,9 @@ import Testing
             ("", "*", true), ("", "?", false), ("aab", "a*b*", true), ("ab", "a**b", true), ("a[b", "a[b", true),
         ]
         for (name, pattern, fits) in cases {
-            #expect(Parameter(Tensor(0, device: device), name: name).matches(NamePattern(pattern)) == fits, "\(name), \(pattern)")
+            #expect(
+                Parameter(Tensor(0, device: device), name: name).matches(NamePattern(pattern)) == fits,
+                "\(name), \(pattern)")
         }
     }
 

@@ -155,6 +155,7 @@ import Testing
             }
             let counted = try counts.value
             #expect(counted == matrix, "\(name)")
+            Ledger.record(.metric("ConfusionCounts"), .outputs, on: subject.device.id, error: 0, tolerance: 0)
         }
     }
 
@@ -184,6 +185,7 @@ import Testing
             try check("TopKAccuracy", "top_k", try topK.map { try $0.value })
             let right = try accuracy.value
             #expect(right == matrix.accuracy)
+            Ledger.record(.metric("Accuracy"), .outputs, on: device.id, error: 0, tolerance: 0)
             // Probabilities in float32: their logarithms have its roundoff, 6e-8. Clipped ones are far from float32's.
             let expected = try fixture.values("\(name).=log_loss")
             if name != "certain" && name != "tenths" {
