@@ -45,6 +45,7 @@ import Testing
             }
             let (first, second) = (try weights(), try weights())
             #expect(first == second)
+            Ledger.record(.initializer("initialize"), .property, on: "cpu", error: 0, tolerance: 0)
         }
     }
 
@@ -114,6 +115,7 @@ import Testing
                 .doubles()
             let drawn = try fixup.parameters[0].value.doubles()
             #expect(drawn == expected)
+            Ledger.record(.initializer("initializeFixup"), .property, on: "cpu", error: 0, tolerance: 0)
 
             let normed = Residual {
                 Linear(6, 6)

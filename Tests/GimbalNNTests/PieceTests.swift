@@ -20,6 +20,11 @@ import Testing
         ) { model, inputs in model(inputs[0]) }
     }
 
+    @Test func theFirstLayersDifferentiate() throws {
+        try expectGradient(of: .layer("Linear"), [spread([4, 3])], module: { Linear(3, 2) }) { $0($1[0]) }
+        try expectGradient(of: .layer("BatchNorm1d"), [spread([4, 3])], module: { BatchNorm1d(3) }) { $0($1[0]) }
+    }
+
     /// Of 40,000 elements a share of p is dropped, within five standard errors, and the others are scaled to keep the mean.
     @Test(arguments: [0.1, 0.5, 0.9]) func dropoutDropsItsShare(_ probability: Double) throws {
         let layer = Dropout(probability, generator: RandomGenerator(seed: 3))
