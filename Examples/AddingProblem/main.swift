@@ -12,7 +12,7 @@ import Foundation
 import GimbalTrain
 
 let steps = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 200
-let updates = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 4000
+let updates = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 6000
 let only = CommandLine.arguments.dropFirst(3).first
 let (batch, hidden) = (50, 64)
 
