@@ -11,8 +11,8 @@ struct EvaluateCommand: ParsableCommand {
     var checkpoint: String
     @OptionGroup var data: DataOptions
     @OptionGroup var device: DeviceOptions
-    @Option(help: "Samples in a batch.")
-    var batchSize = 1000
+    @Option(help: "Samples in a batch. (default: 1000 for mlp, else 250)")
+    var batchSize: Int?
     @Option(
         help: ArgumentHelp(
             "Write a page with the numbers and, for a classifier, its ROC, precision-recall and reliability curves.",
@@ -22,7 +22,7 @@ struct EvaluateCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if batchSize < 1 { throw ValidationError("--batch-size must be positive") }
+        if (batchSize ?? 1) < 1 { throw ValidationError("--batch-size must be positive") }
     }
 
     func run() throws {
@@ -34,6 +34,7 @@ struct EvaluateCommand: ParsableCommand {
         let device = try device.chosen()
         let model = manifest.model.makeModel(device: device)
         try checkpoint.restore(model: model)
+        let batchSize = batchSize ?? manifest.model.evaluationBatchSize
         var output: EvaluationOutput
         switch manifest.model.task {
         case .classification:

@@ -108,6 +108,9 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         }
     }
 
+    /// Samples that are tested at once: the activations of images and sequences take much more memory than a vector's.
+    public var evaluationBatchSize: Int { kind == .mlp ? 1000 : 250 }
+
     /// A batch as the model takes it, without a copy.
     func shaped(_ inputs: Tensor) -> Tensor { inputs.reshaped(Shape([inputs.shape[0]] + sampleShape.sizes)) }
 

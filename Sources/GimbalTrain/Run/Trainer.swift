@@ -200,7 +200,10 @@ public final class Trainer {
     }
 
     private func evaluateWeights() throws -> Evaluation {
-        try Evaluation(of: model, on: test, device: device, standardization: standardization) {
+        try Evaluation(
+            of: model, on: test, batchSize: modelSettings.evaluationBatchSize, device: device,
+            standardization: standardization
+        ) {
             [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
         }
     }
