@@ -17,10 +17,8 @@ and 512, each in a fresh process, Gimbal and PyTorch in turn (A B A B ...), two 
 A ratio is Gimbal's median divided by PyTorch's. Writes Benchmarks/results/DATE-seed-net.md and .json.
 """
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import struct
 import sys
@@ -28,7 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measuring import CORES, CUDA_BUILD, TORCH, environment, processor, pytorch_version, run, spread
+from measuring import CORES, CUDA_BUILD, TORCH, conditions, environment, run, spread, write
 
 BATCHES = (64, 512)
 # The most that a ratio may be.
@@ -154,9 +152,7 @@ def report(rounds, arguments):
         ratio = statistics.median(gimbal) / statistics.median(torch)
         rows.append({"measure": key[0], "batch": key[1], "unit": UNITS[key[0]], "gimbal": gimbal, "pytorch": torch,
                      "ratio": ratio, "goal": GOALS[key[0]], "met": ratio <= GOALS[key[0]]})
-    return {"date": datetime.date.today().isoformat(), "processor": processor(), "cores": len(CORES),
-            "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(),
-            "pytorch": pytorch_version(), "rounds": len(rounds), "loadBefore": arguments.load, "rows": rows}
+    return conditions(len(rounds), arguments.load) | {"rows": rows}
 
 
 def markdown(results):
@@ -198,11 +194,7 @@ def main():
             rounds.append((measure_gimbal(gimbal, folder, 100), measure_torch(folder, 100)))
             print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
     results = report(rounds, arguments)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stem = arguments.out / f"{results['date']}-seed-net"
-    stem.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
-    stem.with_suffix(".md").write_text(markdown(results))
-    print(markdown(results), end="")
+    write(results, markdown(results), arguments.out, "seed-net")
     return None
 
 

@@ -12,16 +12,14 @@ process's peak resident memory. A ratio is Gimbal's median divided by PyTorch's.
 `--opencl` measures Gimbal on opencl:0 as well. Writes Benchmarks/results/DATE-workloads.md and .json.
 """
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 from pathlib import Path
 
-from measuring import CORES, CUDA_BUILD, TORCH, environment, processor, pytorch_version, run, spread
+from measuring import CORES, CUDA_BUILD, TORCH, conditions, environment, run, spread, write
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
@@ -236,14 +234,8 @@ def main():
         if row["opencl"]:
             row["openclRatio"] = median(row["opencl"]) / median(row["gimbal"])
         rows.append(row)
-    results = {"date": datetime.date.today().isoformat(), "processor": processor(), "cores": len(CORES),
-               "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(),
-               "pytorch": pytorch_version(), "rounds": arguments.rounds, "loadBefore": load, "rows": rows}
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stem = arguments.out / f"{results['date']}-workloads"
-    stem.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
-    stem.with_suffix(".md").write_text(markdown(results))
-    print(markdown(results), end="")
+    results = conditions(arguments.rounds, load) | {"rows": rows}
+    write(results, markdown(results), arguments.out, "workloads")
     return None
 
 

@@ -1,4 +1,5 @@
 """What the comparisons with PyTorch share: processes on two cores, their peak memory, and the words of a report."""
+import datetime
 import json
 import os
 import platform
@@ -58,3 +59,19 @@ def spread(values):
     """The median, with the least and the most in brackets."""
     digits = 0 if min(values) >= 100 else 3
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def conditions(rounds, load):
+    """Under what a comparison was made, for its report."""
+    return {"date": datetime.date.today().isoformat(), "processor": processor(), "cores": len(CORES),
+            "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(),
+            "pytorch": pytorch_version(), "rounds": rounds, "loadBefore": load}
+
+
+def write(results, text, folder, name):
+    """Keeps a report under its date as `name`, as JSON and as the text, and prints the text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{results['date']}-{name}"
+    stem.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+    stem.with_suffix(".md").write_text(text)
+    print(text, end="")
