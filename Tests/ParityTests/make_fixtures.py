@@ -62,17 +62,19 @@ clipping.safetensors         gradients.a [4,3], .b [5], .c [2,2,2] of global 2-n
     value.a .b .c            clip_grad_value_ with 0.5
 """
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
-FIXTURES = Path(__file__).parent / "Fixtures"
+sys.path.insert(0, str(Path(__file__).resolve().parent / "Generators"))
+from common import FIXTURES, save  # noqa: E402
+
 STEPS = 50
 
 # Each run's optimizer, by its settings.
@@ -374,19 +376,9 @@ def make_clipping():
     save("clipping", entries)
 
 
-def save(name, entries):
-    """Writes F32 and I64 only, each tensor on its own memory."""
-    tensors = {}
-    for key, value in entries.items():
-        value = value.detach().clone().contiguous()
-        tensors[key] = value.float() if value.is_floating_point() else value.long()
-    save_file(tensors, FIXTURES / f"{name}.safetensors")
-
-
 def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    FIXTURES.mkdir(exist_ok=True)
     makers = (make_seednet, make_seednet784, make_optimizers, make_activations, make_gains, make_losses, make_batchnorm,
               make_schedules, make_clipping)
     for maker in makers:
