@@ -13,12 +13,14 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var memoryBytes: Int
     /// Cores of a CPU, streaming multiprocessors or their like of a GPU.
     public var computeUnits: Int
+    /// The generation of an NVIDIA GPU, such as `sm_90`; nil elsewhere.
+    public var architecture: String?
     /// Anything a user should know about how the device runs now, one sentence each.
     public var notes: [String]
 
     public init(
         id: String, backend: String, kind: Kind = .cpu, name: String, vendor: String, driver: String,
-        memoryBytes: Int, computeUnits: Int, notes: [String] = []
+        memoryBytes: Int, computeUnits: Int, architecture: String? = nil, notes: [String] = []
     ) {
         self.id = id
         self.backend = backend
@@ -28,6 +30,7 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
         self.driver = driver
         self.memoryBytes = memoryBytes
         self.computeUnits = computeUnits
+        self.architecture = architecture
         self.notes = notes
     }
 }

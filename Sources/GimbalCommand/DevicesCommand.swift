@@ -19,7 +19,8 @@ struct DevicesCommand: ParsableCommand {
                 """
                 \(device.id)  \(device.name)
                     backend \(device.backend), vendor \(device.vendor), driver \(device.driver)
-                    memory \(device.memoryBytes / (1 << 20)) MiB, compute units \(device.computeUnits)
+                    memory \(device.memoryBytes / (1 << 20)) MiB, compute units \(device.computeUnits)\
+                \(device.architecture.map { ", architecture \($0)" } ?? "")
                 """)
             for note in device.notes { try printLine("    note: \(note)") }
         }

@@ -70,7 +70,12 @@ struct OpenCLDevice: @unchecked Sendable {
     let platform: cl_platform_id
     let description: DeviceDescription
     let platformVersion: String
+    /// Whether launches are planned for a CPU; not where a GPU is pretended on one.
     let isCPU: Bool
+    /// Of an NVIDIA GPU, or of the one that is pretended.
+    let capability: ComputeCapability?
+    /// Whether the compiler is NVIDIA's, which takes PTX; it sets `__NVPTX__`.
+    let compilesPTX: Bool
     let supportsFloat64: Bool
     let roundsDivisionsCorrectly: Bool
     /// Bytes of the largest single buffer.
@@ -100,7 +105,14 @@ struct OpenCLDevice: @unchecked Sendable {
         }
         let isGPU = type & cl_device_type(CL_DEVICE_TYPE_GPU) != 0
         // Oclgrind's device is of every type; what it is there to check are the kernels for GPUs.
-        isCPU = type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0 && !isGPU
+        let isOnCPU = type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0 && !isGPU
+        let pretended = PretendedGPU.wanted
+        isCPU = isOnCPU && pretended == nil
+        // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV of the extension cl_nv_device_attribute_query.
+        compilesPTX = extensions.contains("cl_nv_device_attribute_query")
+        let found = ComputeCapability(
+            major: Int(query(0x4000, cl_uint.self)), minor: Int(query(0x4001, cl_uint.self)))
+        capability = pretended?.capability ?? (compilesPTX ? found : nil)
         supportsFloat64 = extensions.contains("cl_khr_fp64")
         let rounding = query(CL_DEVICE_SINGLE_FP_CONFIG, cl_device_fp_config.self)
         roundsDivisionsCorrectly = rounding & cl_device_fp_config(CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0
@@ -113,11 +125,13 @@ struct OpenCLDevice: @unchecked Sendable {
             && largestWorkGroup >= 256
         description = DeviceDescription(
             id: "opencl:\(number)", backend: "opencl",
-            kind: isGPU ? .gpu : isCPU ? .cpu : .accelerator,
-            name: text(CL_DEVICE_NAME), vendor: text(CL_DEVICE_VENDOR), driver: text(CL_DRIVER_VERSION),
+            kind: isGPU || pretended != nil ? .gpu : isCPU ? .cpu : .accelerator,
+            // What is kept on disk goes by the name.
+            name: text(CL_DEVICE_NAME) + (pretended.map { " as \($0.capability) of \($0.units) units" } ?? ""), vendor: text(CL_DEVICE_VENDOR), driver: text(CL_DRIVER_VERSION),
             memoryBytes: memory,
-            computeUnits: Int(query(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
-            notes: isCPU ? ["OpenCL runs on a CPU here; the backend `cpu` is faster there."] : [])
+            computeUnits: pretended?.units ?? Int(query(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
+            architecture: capability?.description,
+            notes: isOnCPU ? ["OpenCL runs on a CPU here; the backend `cpu` is faster there."] : [])
     }
 }
 
