@@ -15,6 +15,8 @@ struct BenchCommand: ParsableCommand {
     var devices: String?
     @Option(help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"))
     var only: String?
+    @Option(help: "What the products of training steps are computed in.")
+    var precision = Precision.float32
     @Option(help: "Seconds to spend on each case and device.")
     var seconds = 1.0
     @Flag(help: "Look for the fastest matrix product on each OpenCL device first, and keep what was found.")
@@ -30,7 +32,8 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let names = only.map { Set($0.split(separator: ",").map(String.init)) }
-        let known = Benchmark.all.map(\.name)
+        let all = Benchmark.all(precision)
+        let known = all.map(\.name)
         for name in names ?? [] where !known.contains(name) {
             throw GimbalError.invalidSetting(
                 name: "--only", reason: "no benchmark '\(name)'; there are \(uniqued(known).joined(separator: ", "))")
@@ -44,7 +47,7 @@ struct BenchCommand: ParsableCommand {
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
         }
-        for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
+        for benchmark in all where names?.contains(benchmark.name) ?? true {
             var first: Double?
             for device in devices {
                 let timing = try withDevice(device) {

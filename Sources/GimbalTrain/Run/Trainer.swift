@@ -119,7 +119,7 @@ public final class Trainer {
             let first = self.train.batch([Int](0..<min(train.count, 256))).to(device)
             try withGenerator(generator) { _ = try model.initializeLSUV(modelSettings.shaped(first.inputs)) }
         }
-        update = WeightUpdate(model, settings)
+        update = WeightUpdate(model, settings, device: device)
         stopping = settings.patience.map { EarlyStopping(patience: $0, restoresBest: true) }
         loader = DataLoader(
             self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.needsSeveralSamples,
@@ -200,13 +200,18 @@ public final class Trainer {
     }
 
     private func evaluateWeights() throws -> Evaluation {
-        try Evaluation(
-            of: model, on: test, batchSize: modelSettings.evaluationBatchSize, device: device,
-            standardization: standardization
-        ) {
-            [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
+        try withPrecision(settings.precision) {
+            try Evaluation(
+                of: model, on: test, batchSize: modelSettings.evaluationBatchSize, device: device,
+                standardization: standardization
+            ) {
+                [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
+            }
         }
     }
+
+    /// Where the loss scale of float16 stands; nil for other precisions. Waits for the device.
+    public func lossScaling() throws -> LossScaler.Counters? { try update.scaler?.counters() }
 
     /// Mean loss of the epoch under way, or of the last one finished.
     public var trainLoss: Double {
@@ -228,9 +233,12 @@ public final class Trainer {
             // A last group of fewer batches is a mean over those it has.
             let groupSize = min(settings.accumulation, loader.batchCount - (host.number - position))
             let batch = host.to(device)
-            let loss = settings.loss(
-                of: model(modelSettings.shaped(batch.inputs)), batch.targets, task: modelSettings.task)
-            try (groupSize == 1 ? loss : loss / Double(groupSize)).backward()
+            let loss = withPrecision(settings.precision) {
+                settings.loss(
+                    of: model(modelSettings.shaped(batch.inputs)), batch.targets, task: modelSettings.task)
+            }
+            let share = groupSize == 1 ? loss : loss / Double(groupSize)
+            try (update.scaler?.scaled(share) ?? share).backward()
             pending.add(loss.detached(), samples: batch.count)
             trainedSamples += batch.count
             progress.batch += 1

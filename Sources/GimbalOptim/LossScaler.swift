@@ -1,0 +1,108 @@
+/// Keeps the gradients of float16 within its range, whose least value is 6e-8: the loss is multiplied by a scale before
+/// `backward()`, and the gradients are divided by it after (Micikevicius et al. 2018, section 3.2).
+///
+/// ```swift
+/// let scaler = LossScaler()
+/// let loss = withPrecision(.float16) { crossEntropy(model(x), targets) }
+/// try scaler.scaled(loss).backward()
+/// let isFinite = try scaler.unscale(optimizer.parameters)
+/// try clipGradientNorm(optimizer.parameters, maxNorm: 1)
+/// try optimizer.step(if: isFinite)
+/// try scaler.update(isFinite)
+/// ```
+/// A scale that makes a gradient overflow costs that step, which is left out, and is halved; after many good steps in a row
+/// it is doubled. The rules and the settings are those of PyTorch's `GradScaler`. The scale stays on the device: the host
+/// never waits for it.
+public final class LossScaler {
+    public let growthFactor: Double
+    public let backoffFactor: Double
+    /// Good steps in a row before the scale grows.
+    public let growthInterval: Int
+    /// Scale, good steps in a row, and steps left out so far; one number each, float32.
+    private var scale, streak, skipped: Tensor
+
+    /// - Parameters: growthFactor: > 1; backoffFactor: in (0, 1).
+    public init(
+        initialScale: Double = 65536, growthFactor: Double = 2, backoffFactor: Double = 0.5,
+        growthInterval: Int = 2000, device: Device = .current
+    ) {
+        require(
+            initialScale > 0 && growthFactor > 1 && backoffFactor > 0 && backoffFactor < 1 && growthInterval > 0,
+            "LossScaler",
+            "a positive scale and interval, a growth above 1 and a backoff in (0, 1), not \(initialScale), "
+                + "\(growthInterval), \(growthFactor) and \(backoffFactor)")
+        self.growthFactor = growthFactor
+        self.backoffFactor = backoffFactor
+        self.growthInterval = growthInterval
+        scale = Tensor(initialScale, device: device)
+        streak = Tensor(0, device: device)
+        skipped = Tensor(0, device: device)
+    }
+
+    /// The loss to call `backward()` on.
+    public func scaled(_ loss: Tensor) -> Tensor { loss * scale }
+
+    /// Divides the gradients held now by the scale.
+    /// - Returns: 1 on the device where all of them were finite, else 0: for `Optimizer.step(if:)` and `update`.
+    /// - Throws: the first failure of the device since it was last waited for.
+    public func unscale(_ parameters: [Parameter]) throws -> Tensor {
+        let largest = try gradientNorm(parameters, p: .infinity)
+        return try withoutGradients {
+            let inverse = scale.reciprocal()
+            for run in ParameterRun.withGradients(parameters) {
+                let backend = run.gradients.storage.backend
+                backend.binary(
+                    .init(.multiply), run.gradients, inverse.view.broadcast(to: run.gradients.shape),
+                    out: run.gradients)
+                try backend.errors.throwIfSet()
+            }
+            return largest.isFinite()
+        }
+    }
+
+    /// Takes note of how a step went: once for each.
+    /// - Parameter isFinite: what `unscale` gave.
+    /// - Throws: the first failure of the device since it was last waited for.
+    public func update(_ isFinite: Tensor) throws {
+        withoutGradients {
+            let good = isFinite.cast(to: scale.dtype)
+            let length = (streak + 1) * good
+            let grows = length.equals(Tensor(Double(growthInterval), device: scale.device)).cast(to: scale.dtype)
+            // Where it would overflow, it stays.
+            let grown = scale * growthFactor
+            let next = Tensor.select(grown.isFinite().cast(to: .uint8), grown, scale)
+            scale = Tensor.select(
+                good.cast(to: .uint8), Tensor.select(grows.cast(to: .uint8), next, scale), scale * backoffFactor)
+            streak = length * (1 - grows)
+            skipped = skipped + (1 - good)
+        }
+        try scale.backend.errors.throwIfSet()
+    }
+
+    // MARK: State
+
+    /// Where a scaler stands.
+    public struct Counters: Sendable, Equatable {
+        public var scale: Double
+        /// Since the scale last changed.
+        public var goodSteps: Int
+        /// Steps left out since the scaler was made.
+        public var skippedSteps: Int
+    }
+
+    /// Waits for the device.
+    public func counters() throws -> Counters {
+        let values = try state.doubles()
+        return Counters(scale: values[0], goodSteps: Int(values[1]), skippedSteps: Int(values[2]))
+    }
+
+    /// What must be saved for a run to go on with the same bits, [3].
+    public var state: Tensor { withoutGradients { Tensor.stacked([scale, streak, skipped]) } }
+
+    /// Takes up a saved state.
+    public func restore(_ state: Tensor) {
+        require(state.shape == [3], "LossScaler", "a state of \(state.shape), where [3] is needed")
+        let copy = Tensor.make(state.shape, scale.dtype, state.device, inputs: [state]) { $0.copy(state.view, to: $1) }
+        (scale, streak, skipped) = (copy.selecting(0), copy.selecting(1), copy.selecting(2))
+    }
+}
