@@ -77,6 +77,13 @@ package final class PrecisionScope: @unchecked Sendable {
     }
 }
 
+extension Precision {
+    /// What a user must know who asks for this precision on `device`; nil where it does what its name says.
+    public func notice(for device: Device) -> String? {
+        self == .tf32 ? "note: \(device.id) has no products in tf32; float32 is used" : nil
+    }
+}
+
 extension DType {
     /// Whether the type is one that a precision may round to.
     fileprivate var isNarrow: Bool { self == .float16 || self == .bfloat16 }
@@ -90,7 +97,7 @@ extension DType {
 
 extension Tensor {
     /// This tensor as an operand of a product, without its node: rounded where a precision is in force that asks for it.
-    func productOperand() -> Tensor {
+    package func productOperand() -> Tensor {
         guard let scope = PrecisionScope.current, dtype.isFloatingPoint, dtype != .float64, dtype != scope.storage
         else { return detached() }
         if node?.isParameter ?? false, view.isAllocated, let rounded = scope.rounded(view) { return Tensor(rounded) }

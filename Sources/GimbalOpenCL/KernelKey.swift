@@ -24,6 +24,8 @@ enum KernelName: String, Sendable {
     case normShares = "norm_shares"
     case finishNorm = "finish_norm"
     case clip
+    case unscale
+    case updateLossScale = "update_loss_scale"
     case optimizerStep = "optimizer_step"
     case segmentNorms = "segment_norms"
     case scaleSegments = "scale_segments"
@@ -62,6 +64,7 @@ enum KernelName: String, Sendable {
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
         case .normShares, .finishNorm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .unscale, .updateLossScale: ["common.cl", "loss_scale.cl"]
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
         case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]

@@ -18,8 +18,8 @@ public final class LossScaler {
     public let backoffFactor: Double
     /// Good steps in a row before the scale grows.
     public let growthInterval: Int
-    /// Scale, good steps in a row, and steps left out so far; one number each, float32.
-    private var scale, streak, skipped: Tensor
+    /// Scale, good steps in a row, and steps left out so far, [3].
+    private let held: Tensor
 
     /// - Parameters: growthFactor: > 1; backoffFactor: in (0, 1).
     public init(
@@ -34,49 +34,33 @@ public final class LossScaler {
         self.growthFactor = growthFactor
         self.backoffFactor = backoffFactor
         self.growthInterval = growthInterval
-        scale = Tensor(initialScale, device: device)
-        streak = Tensor(0, device: device)
-        skipped = Tensor(0, device: device)
+        held = Tensor([initialScale, 0, 0], device: device)
     }
 
     /// The loss to call `backward()` on.
     public func scaled(_ loss: Tensor) -> Tensor { loss * scale }
 
+    private var scale: Tensor { held.selecting(0) }
+
     /// Divides the gradients held now by the scale.
     /// - Returns: 1 on the device where all of them were finite, else 0: for `Optimizer.step(if:)` and `update`.
     /// - Throws: the first failure of the device since it was last waited for.
     public func unscale(_ parameters: [Parameter]) throws -> Tensor {
-        let largest = try gradientNorm(parameters, p: .infinity)
-        return try withoutGradients {
-            let inverse = scale.reciprocal()
-            for run in ParameterRun.withGradients(parameters) {
-                let backend = run.gradients.storage.backend
-                backend.binary(
-                    .init(.multiply), run.gradients, inverse.view.broadcast(to: run.gradients.shape),
-                    out: run.gradients)
-                try backend.errors.throwIfSet()
-            }
-            return largest.isFinite()
+        let views = ParameterRun.withGradients(parameters).map(\.gradients)
+        let condition = Tensor.make([], held.dtype, held.device, inputs: [held]) {
+            $0.unscale(views, scale: scale.view, condition: $1)
         }
+        try held.backend.errors.throwIfSet()
+        return condition
     }
 
     /// Takes note of how a step went: once for each.
     /// - Parameter isFinite: what `unscale` gave.
     /// - Throws: the first failure of the device since it was last waited for.
     public func update(_ isFinite: Tensor) throws {
-        withoutGradients {
-            let good = isFinite.cast(to: scale.dtype)
-            let length = (streak + 1) * good
-            let grows = length.equals(Tensor(Double(growthInterval), device: scale.device)).cast(to: scale.dtype)
-            // Where it would overflow, it stays.
-            let grown = scale * growthFactor
-            let next = Tensor.select(grown.isFinite().cast(to: .uint8), grown, scale)
-            scale = Tensor.select(
-                good.cast(to: .uint8), Tensor.select(grows.cast(to: .uint8), next, scale), scale * backoffFactor)
-            streak = length * (1 - grows)
-            skipped = skipped + (1 - good)
-        }
-        try scale.backend.errors.throwIfSet()
+        held.backend.updateLossScale(
+            held.view, condition: isFinite.view, growth: growthFactor, backoff: backoffFactor, interval: growthInterval)
+        try held.backend.errors.throwIfSet()
     }
 
     // MARK: State
@@ -92,17 +76,19 @@ public final class LossScaler {
 
     /// Waits for the device.
     public func counters() throws -> Counters {
-        let values = try state.doubles()
+        let values = try held.doubles()
         return Counters(scale: values[0], goodSteps: Int(values[1]), skippedSteps: Int(values[2]))
     }
 
     /// What must be saved for a run to go on with the same bits, [3].
-    public var state: Tensor { withoutGradients { Tensor.stacked([scale, streak, skipped]) } }
+    public var state: Tensor {
+        Tensor.make([3], held.dtype, held.device, inputs: [held]) { $0.copy(held.view, to: $1) }
+    }
 
     /// Takes up a saved state.
     public func restore(_ state: Tensor) {
         require(state.shape == [3], "LossScaler", "a state of \(state.shape), where [3] is needed")
-        let copy = Tensor.make(state.shape, scale.dtype, state.device, inputs: [state]) { $0.copy(state.view, to: $1) }
-        (scale, streak, skipped) = (copy.selecting(0), copy.selecting(1), copy.selecting(2))
+        guard state.view.isAllocated, held.view.isAllocated else { return }
+        held.backend.copy(state.view, to: held.view)
     }
 }

@@ -79,6 +79,13 @@ extension Conformance {
             }
         }
 
+        @Test(arguments: subjects) func lossScaling(on subject: BackendUnderTest) throws {
+            try inEveryStorage {
+                try LossScaling().gradientsAreDividedByTheScale(on: subject)
+                try LossScaling().theScaleFollowsTheSteps(on: subject)
+            }
+        }
+
         @Test(arguments: subjects) func statistics(on subject: BackendUnderTest) throws {
             try inEveryStorage { try Statistics().everySize(on: subject) }
         }

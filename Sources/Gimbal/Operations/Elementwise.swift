@@ -56,8 +56,9 @@ extension Tensor {
         gradient: @escaping GradientRule
     ) -> Tensor {
         let shape = commonShape("\(name)", x, y)
+        let common = x.commonType("\(name)", y)
         return operation(
-            name, [x, y], shape, dtype: dtype ?? x.commonType("\(name)", y),
+            name, [x, y], shape, dtype: dtype ?? common,
             forward: { backend, out in
                 backend.binary(.init(kind), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
             }, gradient: gradient)

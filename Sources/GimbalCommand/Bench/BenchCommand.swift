@@ -43,6 +43,9 @@ struct BenchCommand: ParsableCommand {
             return
         }
         let devices = try chosenDevices()
+        for device in devices {
+            if let notice = precision.notice(for: device) { printNotice(notice) }
+        }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")

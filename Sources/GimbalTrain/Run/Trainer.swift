@@ -71,6 +71,8 @@ public final class Trainer {
     public var checkpointInterval: Int?
     /// Steps between two reports, which wait for the device. On the CPU waiting costs nothing.
     public var reportInterval: Int
+    /// Steps between two looks at how many the loss scale left out, which wait for the device.
+    private let skipInterval: Int
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch.
     public var maxSteps: Int?
     public weak var observer: (any TrainingObserver)?
@@ -127,6 +129,7 @@ public final class Trainer {
         stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
         schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
         reportInterval = device.description.backend == "cpu" ? 1 : 20
+        skipInterval = reportInterval
     }
 
     /// Takes up a run where `checkpoint` was saved.
@@ -272,6 +275,8 @@ public final class Trainer {
         let norm = try update.step(rate: settings.rate * factor, number: progress.step)
         progress.step += 1
         progress.averageUpdates = update.averageUpdates
+        // At fixed steps, so that a run that was interrupted has the same bits.
+        if progress.step % skipInterval == 0 { try update.discountSkippedSteps(&progress.discountedSteps) }
         return norm
     }
 

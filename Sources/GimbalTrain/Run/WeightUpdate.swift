@@ -47,6 +47,14 @@ final class WeightUpdate {
         return norm
     }
 
+    /// Takes steps that were left out since it was last asked off the optimizer's counts. Waits for the device.
+    /// - Parameter discounted: how many were taken off so far.
+    func discountSkippedSteps(_ discounted: inout Int?) throws {
+        guard let skipped = try scaler?.counters().skippedSteps, skipped != discounted ?? 0 else { return }
+        optimizer.discountSteps(skipped - (discounted ?? 0))
+        discounted = skipped
+    }
+
     // MARK: State
 
     /// What must be saved beside the optimizer's state: averages, norms and the loss scale.

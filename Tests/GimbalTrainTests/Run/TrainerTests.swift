@@ -71,6 +71,11 @@ import Testing
                 ($0.augmentation, $0.mixup) = ([.shift, .rotate, .cutout], 0.4)
             }
         ),
+        (
+            "float16, clipping",
+            training { ($0.precision, $0.clipNorm, $0.optimizer, $0.momentum) = (.float16, 0.5, .adamw, 0) }
+        ),
+        ("bfloat16, moving average", training { ($0.precision, $0.averageDecay) = (.bfloat16, 0.9) }),
     ]
 
     @Test(arguments: stateful.indices)
