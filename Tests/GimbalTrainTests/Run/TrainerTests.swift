@@ -104,6 +104,15 @@ import Testing
         }
     }
 
+    @Test func settingsSavedBeforeThereWasAPrecisionAreFloat32() throws {
+        let encoded = try JSONEncoder().encode(Self.training { $0.precision = .bfloat16 })
+        #expect(try JSONDecoder().decode(TrainingSettings.self, from: encoded).precision == .bfloat16)
+        var object = try #require(try JSONSerialization.jsonObject(with: encoded) as? [String: Any])
+        object["precision"] = nil
+        let old = try JSONSerialization.data(withJSONObject: object)
+        #expect(try JSONDecoder().decode(TrainingSettings.self, from: old).precision == .float32)
+    }
+
     @Test func theSeedDecidesEverything() throws {
         func final(_ seed: UInt64) throws -> [[UInt8]] {
             let trainer = try trainer(Self.training { $0.seed = seed })
