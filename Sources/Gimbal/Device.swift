@@ -76,4 +76,7 @@ extension Device {
     public func tune(report: (String) -> Void = { _ in }) throws {
         _ = try (backend as? OpenCLBackend)?.tuneMatrixMultiply(report: report)
     }
+
+    /// What has been asked of the device since it was opened; nil for one that has no launches, such as the CPU.
+    public var launchRecord: LaunchRecord? { (backend as? OpenCLBackend)?.launchRecord }
 }

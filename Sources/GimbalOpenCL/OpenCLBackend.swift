@@ -25,6 +25,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         var library: KernelLibrary
         var staging: StagingRing
         var sinceFlush = 0
+        /// Without the launches of kernels, which each kernel counts itself.
+        var record = LaunchRecord()
     }
 
     /// Opens a device that `OpenCLDevices` found.
@@ -84,6 +86,15 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// Programs compiled from source since this backend was opened; 0 where all came from the cache.
     public var programsCompiled: Int { launching.withLock { $0.library.programsCompiled } }
 
+    /// What this backend has asked of the device since it was opened.
+    public var launchRecord: LaunchRecord {
+        launching.withLock {
+            var record = $0.record
+            record.kernels = $0.library.launches
+            return record
+        }
+    }
+
     /// Builds a kernel from any source, to see that it builds.
     /// - Throws: `GimbalError.kernelBuildFailed` with the compiler's log.
     package func checkBuild(kernel: String, source: String, options: String) throws {
@@ -110,6 +121,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         reportingErrors {
             try launching.withLock { state in
                 try state.staging.upload(bytes, to: storage.buffer, byteOffset: byteOffset)
+                state.record.uploadedBytes += bytes.count
                 try countLaunch(&state)
             }
         }
@@ -117,6 +129,10 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
         guard bytes.count > 0 else { return try synchronize() }
+        launching.withLock {
+            $0.record.waits += 1
+            $0.record.downloadedBytes += bytes.count
+        }
         let code = clEnqueueReadBuffer(
             queue, storage.buffer, cl_bool(CL_TRUE), byteOffset, bytes.count, bytes.baseAddress!, 0, nil, nil)
         // What failed first is the cause of what fails now.
@@ -126,6 +142,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     }
 
     public func synchronize() throws {
+        launching.withLock { $0.record.waits += 1 }
         let code = clFinish(queue)
         try errors.throwIfSet()
         try check(code, "synchronize", on: device.id)
@@ -139,8 +156,12 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         reportingErrors {
             try launching.withLock { state in
                 let kernel = try state.library.kernel(key)
-                try setArguments(of: kernel, arguments, operation: key.name.rawValue)
-                try enqueue(kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
+                let generation = pool.withLock { $0.generation }
+                let (count, code) = kernel.setArguments(arguments, generation: generation)
+                state.record.argumentsSet += count
+                try check(code, key.name.rawValue, on: device.id)
+                try enqueue(kernel.kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
+                kernel.launches += 1
                 try countLaunch(&state)
             }
         }
@@ -160,39 +181,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
                     clEnqueueCopyBuffer(
                         queue, source.buffer, target.buffer, sourceOffset, targetOffset, count, 0, nil, nil),
                     "copy", on: device.id)
+                state.record.copies += 1
                 try countLaunch(&state)
-            }
-        }
-    }
-
-    private func setArguments(of kernel: cl_kernel, _ arguments: [KernelArgument], operation: String) throws {
-        var index: cl_uint = 0
-        func set(_ size: Int, _ bytes: UnsafeRawPointer) throws {
-            try check(clSetKernelArg(kernel, index, size, bytes), operation, on: device.id)
-            index += 1
-        }
-        func set<Value>(_ value: Value) throws {
-            try withUnsafeBytes(of: value) { try set($0.count, $0.baseAddress!) }
-        }
-        for argument in arguments {
-            switch argument {
-            case .view(let storage, let offset):
-                try set(storage.buffer as cl_mem?)
-                try set(UInt64(offset))
-            case .buffer(let storage): try set(storage.buffer as cl_mem?)
-            case .int32(let value): try set(Int32(value))
-            case .int64(let value): try set(Int64(value))
-            case .bits64(let value): try set(value)
-            case .index(let value, isWide: true): try set(Int64(value))
-            case .index(let value, isWide: false): try set(UInt32(truncatingIfNeeded: value))
-            case .indices(let values, isWide: true):
-                try values.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
-            case .indices(let values, isWide: false):
-                try values.map { Int32($0) }.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
-            case .float(let value): try set(Float(value))
-            case .double(let value): try set(value)
-            case .floats(let values):
-                try values.map { Float($0) }.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
             }
         }
     }
