@@ -18,8 +18,9 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
     private let launching: Lock<Launching>
     private let pool: Lock<BufferPool>
-    /// Tile sizes of matrix products; see `tuneMatrixMultiply`.
-    let matrixTiles: Lock<MatrixTiles>
+    /// Which kernel serves which matrix product; see `tuneMatrixMultiply`.
+    let matrixPlans: Lock<MatrixPlans>
+    let chosenPrecision = Lock(ProductPrecision.float32)
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary
@@ -66,8 +67,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
                 staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID)))
         let limit = memoryLimitBytes ?? device.description.memoryBytes / 20 * 19
         pool = Lock(BufferPool(device: device, context: context!, limit: limit))
-        matrixTiles = Lock(MatrixTiles(device: device))
-        useStoredTiles()
+        matrixPlans = Lock(MatrixPlans(device: device))
+        useStoredPlans()
     }
 
     deinit {
