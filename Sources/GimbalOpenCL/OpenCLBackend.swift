@@ -25,6 +25,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary
         var staging: StagingRing
+        var counters: ArrivalCounters
         var sinceFlush = 0
     }
 
@@ -64,7 +65,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
             Launching(
                 library: KernelLibrary(
                     device: device, context: context!, cache: cache, forbidsCompilation: forbidsCompilation),
-                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID)))
+                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID),
+                counters: ArrivalCounters(context: context!, queue: queue!, deviceID: deviceID)))
         let limit = memoryLimitBytes ?? device.description.memoryBytes / 20 * 19
         pool = Lock(BufferPool(device: device, context: context!, limit: limit))
         matrixPlans = Lock(MatrixPlans(device: device))
@@ -75,6 +77,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         clFinish(queue)
         launching.withLock {
             $0.staging.release()
+            $0.counters.release()
             $0.library.release()
         }
         pool.withLock { $0.trim() }
@@ -140,7 +143,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         reportingErrors {
             try launching.withLock { state in
                 let kernel = try state.library.kernel(key)
-                try setArguments(of: kernel, arguments, operation: key.name.rawValue)
+                try setArguments(of: kernel, arguments, operation: key.name.rawValue, &state.counters)
                 try enqueue(kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
                 try countLaunch(&state)
             }
@@ -166,7 +169,9 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         }
     }
 
-    private func setArguments(of kernel: cl_kernel, _ arguments: [KernelArgument], operation: String) throws {
+    private func setArguments(
+        of kernel: cl_kernel, _ arguments: [KernelArgument], operation: String, _ counters: inout ArrivalCounters
+    ) throws {
         var index: cl_uint = 0
         func set(_ size: Int, _ bytes: UnsafeRawPointer) throws {
             try check(clSetKernelArg(kernel, index, size, bytes), operation, on: device.id)
@@ -181,6 +186,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
                 try set(storage.buffer as cl_mem?)
                 try set(UInt64(offset))
             case .buffer(let storage): try set(storage.buffer as cl_mem?)
+            case .counters(let count): try set(counters.buffer(count) as cl_mem?)
             case .int32(let value): try set(Int32(value))
             case .int64(let value): try set(Int64(value))
             case .bits64(let value): try set(value)
@@ -222,6 +228,8 @@ enum KernelArgument {
     /// A buffer and an offset in elements: two arguments.
     case view(Storage, Int)
     case buffer(Storage)
+    /// A buffer of this many uint, 0 before every launch, which the kernel leaves 0: `is_last_group` in common.cl.
+    case counters(Int)
     case int32(Int)
     case int64(Int)
     case bits64(UInt64)
