@@ -22,6 +22,8 @@ struct MatrixProblem: Hashable, Sendable {
     var bias: DType?
     var accumulates: Bool
     var activation: UnaryOperation.Kind?
+    /// Whether the sums of the rows of x are wanted too.
+    var sumsRows: Bool
     /// How far operands may be rounded.
     var precision: ProductPrecision
 

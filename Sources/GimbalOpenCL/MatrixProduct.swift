@@ -19,6 +19,23 @@ struct MatrixProduct {
     var scale = 1.0
     var accumulates = false
     var activation: UnaryOperation?
+    /// Receives Σₖ x[m, k], as shape [m]: for one product, without a bias.
+    var rowSums: (view: TensorView, accumulates: Bool)?
+
+    /// The product of the last two axes; the leading ones are left out.
+    init(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue) {
+        let rank = out.shape.rank
+        (m, n, k) = (out.shape[rank - 2], out.shape[rank - 1], x.shape[rank - 1])
+        (self.x, self.y, self.out) = (x, y, out)
+        xStrides = (x.strides[rank - 2], x.strides[rank - 1])
+        yStrides = (y.strides[rank - 2], y.strides[rank - 1])
+        outStrides = (out.strides[rank - 2], out.strides[rank - 1])
+        bias = epilogue.bias
+        biasStrides = (0, epilogue.bias?.strides[0] ?? 0)
+        scale = epilogue.scale
+        accumulates = epilogue.accumulates
+        activation = epilogue.activation
+    }
 
     var batchCount: Int { batch.outer * batch.inner }
 
@@ -67,7 +84,7 @@ struct MatrixProduct {
             m: m, n: n, k: k, batch: batchCount,
             x: operand(x, xStrides, (m, k), batchStrides[0]), y: operand(y, yStrides, (k, n), batchStrides[1]),
             out: operand(out, outStrides, (m, n), batchStrides[2]), bias: bias?.dtype, accumulates: accumulates,
-            activation: activation?.kind, precision: precision)
+            activation: activation?.kind, sumsRows: rowSums != nil, precision: precision)
     }
 }
 

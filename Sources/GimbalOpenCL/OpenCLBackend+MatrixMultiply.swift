@@ -17,15 +17,34 @@ extension OpenCLBackend {
     ) {
         guard out.elementCount > 0, supports("matrixMultiply", [x, y, out] + [epilogue.bias].compactMap { $0 })
         else { return }
-        let rank = out.shape.rank
-        var product = MatrixProduct(
-            m: out.shape[rank - 2], n: out.shape[rank - 1], k: x.shape[rank - 1], x: x, y: y, out: out,
-            xStrides: (x.strides[rank - 2], x.strides[rank - 1]), yStrides: (y.strides[rank - 2], y.strides[rank - 1]),
-            outStrides: (out.strides[rank - 2], out.strides[rank - 1]), bias: epilogue.bias,
-            biasStrides: (0, epilogue.bias?.strides[0] ?? 0))
-        product.scale = epilogue.scale
-        product.accumulates = epilogue.accumulates
-        product.activation = epilogue.activation
+        multiply(MatrixProduct(x, y, out: out, epilogue), plan)
+    }
+
+    public func linearWeightGradient(
+        _ x: TensorView, outputGradient: TensorView, weightGradient: (view: TensorView, accumulates: Bool),
+        biasGradient: (view: TensorView, accumulates: Bool)
+    ) {
+        linearWeightGradient(
+            x, outputGradient: outputGradient, weightGradient: weightGradient, biasGradient: biasGradient, plan: nil)
+    }
+
+    /// The gradients by a given plan, or by the one for their problem.
+    package func linearWeightGradient(
+        _ x: TensorView, outputGradient: TensorView, weightGradient: (view: TensorView, accumulates: Bool),
+        biasGradient: (view: TensorView, accumulates: Bool), plan: MatrixPlan?
+    ) {
+        let epilogue = Epilogue(accumulates: weightGradient.accumulates)
+        guard !openCLDevice.isCPU, weightGradient.view.elementCount > 0 else {
+            matrixMultiply(outputGradient.transposed, x, out: weightGradient.view, epilogue)
+            return reduce(
+                .sum, outputGradient, out: biasGradient.view.reshaped([1, outputGradient.shape[1]]),
+                accumulates: biasGradient.accumulates)
+        }
+        guard supports("linearWeightGradient", [x, outputGradient, weightGradient.view, biasGradient.view]) else {
+            return
+        }
+        var product = MatrixProduct(outputGradient.transposed, x, out: weightGradient.view, epilogue)
+        product.rowSums = biasGradient
         multiply(product, plan)
     }
 
@@ -64,7 +83,12 @@ extension OpenCLBackend {
         var product = product
         product.batch = sizes.count == 2 ? (sizes[0], sizes[1]) : (1, sizes[0])
         product.batchStrides = strides.map { sizes.count == 2 ? ($0[0], $0[1]) : (0, $0[0]) }
-        let problem = product.problem(productPrecision)
+        var problem = product.problem(productPrecision)
+        // Kernels for GPUs store along rows.
+        if !openCLDevice.isCPU, !problem.out.isRowMajor, product.rowSums == nil {
+            product = product.exchanged
+            problem = product.problem(productPrecision)
+        }
         let plan = plan ?? matrixPlans.withLock { $0.plan(for: problem) }
         plan.kernel.launch(product, problem, on: self)
     }

@@ -28,7 +28,7 @@ struct PanelsKernel: MatrixKernel {
 
     func fits(_ device: OpenCLDevice) -> Bool { true }
 
-    func supports(_ problem: MatrixProblem) -> Bool { true }
+    func supports(_ problem: MatrixProblem) -> Bool { !problem.sumsRows }
 
     /// Untuned, a CPU takes the standard one for every problem.
     func seconds(_ problem: MatrixProblem, on device: OpenCLDevice) -> Double {
