@@ -21,14 +21,12 @@ enum KernelName: String, Sendable {
     case randomNormal = "random_normal"
     case dropout, gather
     case scatterAdd = "scatter_add"
-    case normShares = "norm_shares"
-    case finishNorm = "finish_norm"
+    case norm
     case clip
     case optimizerStep = "optimizer_step"
     case segmentNorms = "segment_norms"
     case scaleSegments = "scale_segments"
-    case statisticsShares = "statistics_shares"
-    case finishStatistics = "finish_statistics"
+    case statistics
     case recurrentCell = "recurrent_cell"
     case recurrentCellGradient = "recurrent_cell_gradient"
     case layerNorm = "layer_norm"
@@ -61,9 +59,9 @@ enum KernelName: String, Sendable {
             ["common.cl", "batch_norm.cl"]
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
-        case .normShares, .finishNorm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .norm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
-        case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        case .statistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
@@ -93,12 +91,15 @@ enum KernelMacro: String, Sendable {
     case tileK = "TILE_K"
     case workM = "WORK_M"
     case workN = "WORK_N"
-    case vector = "VECTOR"
+    case outWidth = "OUT_WIDTH"
+    case splitK = "SPLIT_K"
+    case sumsRows = "SUMS_ROWS"
     case rows = "ROWS"
     case columns = "COLUMNS"
     case length = "LENGTH"
     case hasBias = "HAS_BIAS"
     case accumulates = "ACCUMULATES"
+    case isSplit = "IS_SPLIT"
     case isInteger = "IS_INTEGER"
     case isLogarithmic = "IS_LOGARITHMIC"
     case hasScale = "HAS_SCALE"
@@ -108,6 +109,7 @@ enum KernelMacro: String, Sendable {
     case scaleGradient = "SCALE_GRADIENT"
     case shiftGradient = "SHIFT_GRADIENT"
     case normKind = "NORM_KIND"
+    case isLast = "IS_LAST"
     case aligned = "ALIGNED"
     case rule = "RULE"
     case states = "STATES"

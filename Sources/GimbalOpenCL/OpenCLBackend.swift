@@ -18,12 +18,14 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
     private let launching: Lock<Launching>
     private let pool: Lock<BufferPool>
-    /// Tile sizes of matrix products; see `tuneMatrixMultiply`.
-    let matrixTiles: Lock<MatrixTiles>
+    /// Which kernel serves which matrix product; see `tuneMatrixMultiply`.
+    let matrixPlans: Lock<MatrixPlans>
+    let chosenPrecision = Lock(ProductPrecision.float32)
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary
         var staging: StagingRing
+        var counters: ArrivalCounters
         var sinceFlush = 0
         /// Without the launches of kernels, which each kernel counts itself.
         var record = LaunchRecord()
@@ -65,17 +67,19 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
             Launching(
                 library: KernelLibrary(
                     device: device, context: context!, cache: cache, forbidsCompilation: forbidsCompilation),
-                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID)))
+                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID),
+                counters: ArrivalCounters(context: context!, queue: queue!, deviceID: deviceID)))
         let limit = memoryLimitBytes ?? device.description.memoryBytes / 20 * 19
         pool = Lock(BufferPool(device: device, context: context!, limit: limit))
-        matrixTiles = Lock(MatrixTiles(device: device))
-        useStoredTiles()
+        matrixPlans = Lock(MatrixPlans(device: device))
+        useStoredPlans()
     }
 
     deinit {
         clFinish(queue)
         launching.withLock {
             $0.staging.release()
+            $0.counters.release()
             $0.library.release()
         }
         pool.withLock { $0.trim() }
@@ -157,7 +161,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
             try launching.withLock { state in
                 let kernel = try state.library.kernel(key)
                 let generation = pool.withLock { $0.generation }
-                let (count, code) = kernel.setArguments(arguments, generation: generation)
+                let (count, code) = try kernel.setArguments(
+                    arguments, counters: &state.counters, generation: generation)
                 state.record.argumentsSet += count
                 try check(code, key.name.rawValue, on: device.id)
                 try enqueue(kernel.kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
@@ -211,6 +216,8 @@ enum KernelArgument {
     /// A buffer and an offset in elements: two arguments.
     case view(Storage, Int)
     case buffer(Storage)
+    /// A buffer of this many uint, 0 before every launch, which the kernel leaves 0: `is_last_group` in common.cl.
+    case counters(Int)
     case int32(Int)
     case int64(Int)
     case bits64(UInt64)

@@ -20,9 +20,13 @@ final class PreparedKernel {
     }
 
     /// Hands the driver what differs from the last launch.
-    /// - Parameter generation: of the pool's buffers now. A new buffer may have the address of one that is gone.
+    /// - Parameters:
+    ///   - counters: for kernels whose last group finishes the work of all.
+    ///   - generation: of the pool's buffers now. A new buffer may have the address of one that is gone.
     /// - Returns: how many arguments were set, and OpenCL's code.
-    func setArguments(_ arguments: [KernelArgument], generation: Int) -> (count: Int, code: cl_int) {
+    func setArguments(
+        _ arguments: [KernelArgument], counters: inout ArrivalCounters, generation: Int
+    ) throws -> (count: Int, code: cl_int) {
         if generation != self.generation {
             bytes.removeAll(keepingCapacity: true)
             ends.removeAll(keepingCapacity: true)
@@ -35,6 +39,11 @@ final class PreparedKernel {
                 set(storage.buffer as cl_mem?, &cursor)
                 set(UInt64(offset), &cursor)
             case .buffer(let storage): set(storage.buffer as cl_mem?, &cursor)
+            case .counters(let count):
+                // Not of the pool, whose generation says nothing of this buffer.
+                cursor.isForced = true
+                set(try counters.buffer(count) as cl_mem?, &cursor)
+                cursor.isForced = false
             case .int32(let value): set(Int32(value), &cursor)
             case .int64(let value): set(Int64(value), &cursor)
             case .bits64(let value): set(value, &cursor)
@@ -55,6 +64,8 @@ final class PreparedKernel {
     private struct Cursor {
         var index = 0
         var set = 0
+        /// Whether the next value is set even where it is the old one.
+        var isForced = false
         var code: cl_int = CL_SUCCESS
     }
 
@@ -83,7 +94,7 @@ final class PreparedKernel {
             precondition(ends[index] - start == value.count, "an argument of \(name.rawValue) changed its size")
             let isKept = bytes.withUnsafeMutableBytes { kept in
                 let kept = UnsafeMutableRawBufferPointer(rebasing: kept[start..<start + value.count])
-                if kept.elementsEqual(value) { return true }
+                if kept.elementsEqual(value) { return !cursor.isForced }
                 kept.copyMemory(from: value)
                 return false
             }
