@@ -144,11 +144,16 @@
 #define MAKE_CHUNK(chunk, v, i) \
     chunk = (uint4)(as_uint(v[i]), as_uint(v[(i) + 1]), as_uint(v[(i) + 2]), as_uint(v[(i) + 3]));
 #else
-#define MAKE_CHUNK(chunk, v, i)              \
-    PACK_PAIR(chunk.x, v[i], v[(i) + 1]);     \
-    PACK_PAIR(chunk.y, v[(i) + 2], v[(i) + 3]); \
-    PACK_PAIR(chunk.z, v[(i) + 4], v[(i) + 5]); \
-    PACK_PAIR(chunk.w, v[(i) + 6], v[(i) + 7]);
+#if OPERAND == 0
+#define PACK_OPERANDS PACK_BFLOAT16
+#else
+#define PACK_OPERANDS PACK_FLOAT16
+#endif
+#define MAKE_CHUNK(chunk, v, i)                   \
+    PACK_OPERANDS(chunk.x, v[i], v[(i) + 1]);       \
+    PACK_OPERANDS(chunk.y, v[(i) + 2], v[(i) + 3]); \
+    PACK_OPERANDS(chunk.z, v[(i) + 4], v[(i) + 5]); \
+    PACK_OPERANDS(chunk.w, v[(i) + 6], v[(i) + 7]);
 #endif
 
 // What has to happen with a slab before and after the multiplications, by operand.
@@ -229,6 +234,30 @@
 #define UNROLL_STEPS UNROLL
 #endif
 #define IS_SPECIAL(sum) (!(fabs(sum) <= FLT_MAX))
+
+#if OUT_WIDTH == 2
+/// GEMM_STORE of the sums at (m, n) and (m, n + 1).
+#define GEMM_STORE_PAIR(sum, next, m, n)                                  \
+    {                                                                     \
+        const INDEX to = (INDEX)(m) * shape.out_m + (n);                  \
+        float value = (sum) * scale, second = (next) * scale;             \
+        ADD_OUT(value, to)                                                \
+        ADD_OUT(second, to + 1)                                           \
+        ADD_BIAS(value, m, n)                                             \
+        ADD_BIAS(second, m, (n) + 1)                                      \
+        CONCATENATE(STORE_PAIR_, OUT_TYPE)(ACTIVATE(value), ACTIVATE(second), out + to); \
+    }
+#define STORE_PAIR_float32(value, second, to) *(__global float2 *)(to) = (float2)(value, second)
+#define STORE_PAIR_float16(value, second, to) STORE_PACKED_PAIR(PACK_FLOAT16, value, second, to)
+#define STORE_PAIR_bfloat16(value, second, to) STORE_PACKED_PAIR(PACK_BFLOAT16, value, second, to)
+#define STORE_PACKED_PAIR(pack, value, second, to)       \
+    {                                                    \
+        const float low = value, high = second;          \
+        uint pair;                                       \
+        pack(pair, low, high);                           \
+        *(__global uint *)(to) = pair;                   \
+    }
+#endif
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
     __global const STORED(X_TYPE) *x, const ulong x_offset, __global const STORED(Y_TYPE) *y, const ulong y_offset,
@@ -342,7 +371,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
     barrier(CLK_LOCAL_MEM_FENCE);
     if (is_special) found_special = 1;
     barrier(CLK_LOCAL_MEM_FENCE);
-    __local uchar *marks = (__local uchar *)slabs;
+    __local uchar *marks = LOCAL_BYTES(slabs);
     if (found_special) {
         for (int at = item; at < TILE_M * TILE_N; at += ITEMS) marks[at] = 0;
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -350,25 +379,32 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
 #endif
     UNROLL for (int i = 0; i < BLOCKS_M; i++)
         UNROLL for (int j = 0; j < BLOCKS_N; j++)
-            UNROLL for (int e = 0; e < 4; e++) {
-                const int in_tile_m = warp_m + i * 16 + e / 2 * 8 + GROUP, in_tile_n = warp_n + j * 8 + THREAD * 2 + e % 2;
-                const int m = first_m + in_tile_m, n = first_n + in_tile_n;
-                const float sum = sums[i][j][e];
-                if (m < shape.m && n < shape.n) {
+            UNROLL for (int h = 0; h < 2; h++) {
+                const int place_m = warp_m + i * 16 + h * 8 + GROUP, place_n = warp_n + j * 8 + THREAD * 2;
+                const int m = first_m + place_m, n = first_n + place_n;
+                const float sum = sums[i][j][2 * h], next = sums[i][j][2 * h + 1];
+                if (m >= shape.m) continue;
 #if OPERAND == 2
-                    if (IS_SPECIAL(sum)) marks[in_tile_m * TILE_N + in_tile_n] = 1;
-                    else
-#endif
-                        GEMM_STORE(sum, m, n)
+                if (IS_SPECIAL(sum) || IS_SPECIAL(next)) {
+                    marks[place_m * TILE_N + place_n] = 1;
+                    marks[place_m * TILE_N + place_n + 1] = 1;
+                    continue;
                 }
+#endif
+#if OUT_WIDTH == 2
+                if (n < shape.n) GEMM_STORE_PAIR(sum, next, m, n)
+#else
+                if (n < shape.n) GEMM_STORE(sum, m, n)
+                if (n + 1 < shape.n) GEMM_STORE(next, m, n + 1)
+#endif
             }
 
 #if OPERAND == 2
     if (found_special) {
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int at = item; at < TILE_M * TILE_N; at += ITEMS) {
-            if (!marks[at]) continue;
             const int m = first_m + at / TILE_N, n = first_n + at % TILE_N;
+            if (!marks[at] || n >= shape.n) continue;
             float sum = 0.0f;
             for (int k = 0; k < shape.k; k++)
                 sum = fma(

@@ -10,7 +10,11 @@
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 
 typedef __local uchar *LocalAddress;
-#define LOCAL_ADDRESS(pointer) ((__local uchar *)(pointer))
+// PoCL gives each of its threads local memory of its own, but misses uses of an array's address that its optimiser folds
+// into constant expressions: those of all threads would share one place. What is volatile is not folded.
+static LocalAddress warp_address(__local uchar *volatile pointer) { return pointer; }
+#define LOCAL_ADDRESS(pointer) warp_address((__local uchar *)(pointer))
+#define LOCAL_BYTES(pointer) LOCAL_ADDRESS(pointer)
 #define UNROLL
 
 /// Copies under way: those from `done` to `begun` lie in the queue, a place's number taken modulo its length; `ends` holds
@@ -26,13 +30,14 @@ typedef struct {
 } WarpCopies;
 
 #define WARP_STATE(items)                  \
-    __local ulong warp_words[3 * (items)]; \
+    __local ulong warp_array[3 * (items)]; \
+    __local ulong *warp_words = (__local ulong *)LOCAL_ADDRESS(warp_array); \
     WarpCopies warp_copies;                \
     warp_copies.begun = warp_copies.done = warp_copies.groups = 0;
 
 #define POISON(pointer, bytes)                                                                 \
     for (int word = get_local_id(0); word < (int)((bytes) / 4); word += (int)get_local_size(0)) \
-        ((__local uint *)(pointer))[word] = 0xFFFFFFFFu;                                       \
+        ((__local uint *)LOCAL_ADDRESS(pointer))[word] = 0xFFFFFFFFu;                                       \
     barrier(CLK_LOCAL_MEM_FENCE);
 
 #define LOAD_LOCAL_WORD(value, address) value = *(__local const uint *)(address)
@@ -138,15 +143,12 @@ static uint warp_round_tf32(float value) {
     return isnan(value) ? bits | 0x400000u : (bits + 0x1000u) & 0xFFFFE000u;
 }
 #define ROUND_TF32(bits, value) bits = warp_round_tf32(value)
-#if OPERAND == 0
-#define PACK_PAIR(bits, low, high) bits = (uint)bfloat16_of(low) | (uint)bfloat16_of(high) << 16
-#else
+#define PACK_BFLOAT16(bits, low, high) bits = (uint)bfloat16_of(low) | (uint)bfloat16_of(high) << 16
 static uint warp_float16(float value) {
     ushort bits;
     vstore_half_rte(value, 0, (half *)&bits);
     return bits;
 }
-#define PACK_PAIR(bits, low, high) bits = warp_float16(low) | warp_float16(high) << 16
-#endif
+#define PACK_FLOAT16(bits, low, high) bits = warp_float16(low) | warp_float16(high) << 16
 
 #endif

@@ -15,6 +15,7 @@
 
 typedef uint LocalAddress;
 #define LOCAL_ADDRESS(pointer) ((uint)(size_t)(pointer))
+#define LOCAL_BYTES(pointer) ((__local uchar *)(pointer))
 #define UNROLL _Pragma("unroll")
 #define WARP_STATE(items)
 #define POISON(pointer, bytes)
@@ -64,10 +65,7 @@ typedef uint LocalAddress;
 /// The nearest tf32 in the bits of a float, ties away from zero.
 #define ROUND_TF32(bits, value) asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value))
 /// Two floats rounded to 16 bits each, ties to even.
-#if OPERAND == 0
-#define PACK_PAIR(bits, low, high) asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low))
-#else
-#define PACK_PAIR(bits, low, high) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low))
-#endif
+#define PACK_BFLOAT16(bits, low, high) asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low))
+#define PACK_FLOAT16(bits, low, high) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low))
 
 #endif

@@ -14,6 +14,8 @@ protocol MatrixKernel: Hashable, Sendable, Codable, CustomStringConvertible {
     var precision: ProductPrecision { get }
     /// Types of x and y for which it is held against the plain kernel before it is used.
     var checkedTypes: [DType] { get }
+    /// Whether it is held against the plain kernel on the device before it serves, as it depends on the driver.
+    var isProvenFirst: Bool { get }
     /// Whether the device has the resources and instructions.
     func fits(_ device: OpenCLDevice) -> Bool
     /// Whether it gives right results for a problem, within the problem's precision, on a device that it fits.
@@ -27,6 +29,7 @@ protocol MatrixKernel: Hashable, Sendable, Codable, CustomStringConvertible {
 extension MatrixKernel {
     var precision: ProductPrecision { .float32 }
     var checkedTypes: [DType] { [.float32] }
+    var isProvenFirst: Bool { false }
 }
 
 /// How products are computed: any kernel, with its configuration.
