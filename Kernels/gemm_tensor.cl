@@ -14,7 +14,7 @@
 //   matrix lie in eight groups of banks           tile, read word by word without conflicts
 //
 // Work-group: (TILE_M / WARP_M) * (TILE_N / WARP_N) * 32 work-items in one dimension; dimension 0 runs over the tiles, eight rows
-// of tiles at a time, so that those running together share operands in the L2 cache; dimension 2 over the batch.
+// of tiles at a time, so that those running together share operands in the L2 cache; 1 over the parts of k, 2 over the batch.
 //
 //   OPERAND             what is multiplied: 0 bfloat16, 1 float16, 2 tf32. Default 0.
 //   SPLIT               1 for tf32 operands in two parts each, high + low: x y = high high + (high low + low high) to nearly
@@ -28,6 +28,7 @@
 //                       and the other's stride multiples of a chunk. Default 0.
 //   X_WIDTH, Y_WIDTH    where not copied: floats read at once, as in gemm.cl. Default 1.
 //   OUT_WIDTH           2 where pairs of out can be stored at once: out's n is contiguous, even, and aligned. Default 1.
+//   SPLIT_K, SUMS_ROWS  as in gemm.cl: parts of k for several groups, of which the last adds them; sums of x's rows. Default 0.
 //   HAS_BIAS, ACCUMULATES, ACTIVATION, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
 //
 // Infinity and NaN: the parts of an infinite value do not add up to it, and rounding to tf32 may make one of a finite value. Such
@@ -71,6 +72,12 @@
 #endif
 #ifndef OUT_WIDTH
 #define OUT_WIDTH 1
+#endif
+#ifndef SPLIT_K
+#define SPLIT_K 0
+#endif
+#ifndef SUMS_ROWS
+#define SUMS_ROWS 0
 #endif
 
 #define Y_K_FIRST (!Y_N_FIRST)
@@ -259,9 +266,29 @@
     }
 #endif
 
+#if SPLIT_K
+#define SPLIT_PARAMETERS , __global float *shares, volatile __global uint *counters
+#else
+#define SPLIT_PARAMETERS
+#endif
+/// What a group leaves for the last one: its sums, and those of rows.
+#define SHARE_SIZE (TILE_M * TILE_N + (SUMS_ROWS ? TILE_M : 0))
+#if SUMS_ROWS
+#define ROW_SUM_PARAMETERS , __global STORED(BIAS_TYPE) *row_sums, const ulong row_sums_offset, const INDEX row_sums_stride
+#if OPERAND == 0
+#define ONES 0x3F803F80u
+#elif OPERAND == 1
+#define ONES 0x3C003C00u
+#else
+#define ONES 0x3F800000u
+#endif
+#else
+#define ROW_SUM_PARAMETERS
+#endif
+
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
     __global const STORED(X_TYPE) *x, const ulong x_offset, __global const STORED(Y_TYPE) *y, const ulong y_offset,
-    GEMM_OUTPUT_PARAMETERS, const Product shape) {
+    GEMM_OUTPUT_PARAMETERS, const Product shape SPLIT_PARAMETERS ROW_SUM_PARAMETERS) {
     __local uint4 slabs[STAGES * STAGE_BYTES / 16] __attribute__((aligned(128)));
 #if OPERAND == 2
     __local int found_special;
@@ -291,27 +318,39 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
     float y_next[Y_READS * CHUNK];
 #endif
     float sums[BLOCKS_M][BLOCKS_N][4];
-    const int slab_count = (int)((shape.k + TILE_K - 1) / TILE_K);
+    int first_slab = 0, end_slab = (int)((shape.k + TILE_K - 1) / TILE_K);
+#if SPLIT_K
+    // The first parts take a slab more where they are not alike.
+    const int parts = get_num_groups(1), part = get_group_id(1), share = end_slab / parts, rest = end_slab % parts;
+    first_slab = part * share + min(part, rest);
+    end_slab = first_slab + share + (part < rest ? 1 : 0);
+#endif
+#if SUMS_ROWS
+    // Products with 1, of which a lane needs only those of column 0.
+    float row_parts[BLOCKS_M][4];
+    UNROLL for (int i = 0; i < BLOCKS_M; i++)
+        UNROLL for (int e = 0; e < 4; e++) row_parts[i][e] = 0.0f;
+#endif
 
     UNROLL for (int i = 0; i < BLOCKS_M; i++)
         UNROLL for (int j = 0; j < BLOCKS_N; j++)
             UNROLL for (int e = 0; e < 4; e++) sums[i][j][e] = 0.0f;
-    UNROLL for (int slab = 0; slab < STAGES - 1; slab++) {
-        if (slab < slab_count) {
-            const LocalAddress to = base + slab * STAGE_BYTES;
-            X_BEGIN(slab, to)
-            Y_BEGIN(slab, to)
+    UNROLL for (int ahead = 0; ahead < STAGES - 1; ahead++) {
+        if (first_slab + ahead < end_slab) {
+            const LocalAddress to = base + ahead * STAGE_BYTES;
+            X_BEGIN(first_slab + ahead, to)
+            Y_BEGIN(first_slab + ahead, to)
             X_END(to)
             Y_END(to)
         }
         COPIES_COMMIT();
     }
     int stage = 0, next_stage = STAGES - 1;
-    for (int slab = 0; slab < slab_count; slab++) {
+    for (int slab = first_slab; slab < end_slab; slab++) {
         COPIES_WAIT(STAGES - 2);
         // Now this slab is there for all, and the one before is no longer read.
         barrier(CLK_LOCAL_MEM_FENCE);
-        const int has_next = slab + STAGES - 1 < slab_count;
+        const int has_next = slab + STAGES - 1 < end_slab;
         const LocalAddress to = base + next_stage * STAGE_BYTES;
         if (has_next) {
             X_BEGIN(slab + STAGES - 1, to)
@@ -331,6 +370,20 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
                 UNROLL for (int e = 0; e < 4; e++) { TAKE_APART(a[i][e], a_low[i][e]) }
 #endif
             }
+#if SUMS_ROWS
+            if (first_n == 0) {
+                UNROLL for (int i = 0; i < BLOCKS_M; i++) {
+#if SPLIT
+                    float parts_of_rows[4];
+                    MULTIPLY_FIRST(parts_of_rows, a_low[i], ONES, ONES);
+                    MULTIPLY(parts_of_rows, a[i], ONES, ONES);
+                    UNROLL for (int e = 0; e < 4; e++) row_parts[i][e] += parts_of_rows[e];
+#else
+                    MULTIPLY(row_parts[i], a[i], ONES, ONES);
+#endif
+                }
+            }
+#endif
             UNROLL for (int j = 0; j < BLOCKS_N / 2; j++) {
                 LOAD_Y(b, j, step);
 #if OPERAND == 2
@@ -360,6 +413,59 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tensor(
         stage = stage + 1 == STAGES ? 0 : stage + 1;
         next_stage = next_stage + 1 == STAGES ? 0 : next_stage + 1;
     }
+
+#if SPLIT_K
+    const ulong number = (ulong)get_group_id(2) * get_num_groups(0) + get_group_id(0);
+    __global float *const tile_shares = shares + number * parts * SHARE_SIZE;
+    __global float *const own_share = tile_shares + part * SHARE_SIZE;
+    UNROLL for (int i = 0; i < BLOCKS_M; i++)
+        UNROLL for (int j = 0; j < BLOCKS_N; j++)
+            STORE_SHARE4(vload4(0, sums[i][j]), own_share + ((i * BLOCKS_N + j) * ITEMS + item) * 4);
+#if SUMS_ROWS
+    if (first_n == 0 && warp_n == 0 && THREAD == 0) {
+        UNROLL for (int i = 0; i < BLOCKS_M; i++)
+            UNROLL for (int h = 0; h < 2; h++)
+                STORE_SHARE(row_parts[i][2 * h], own_share + TILE_M * TILE_N + warp_m + i * 16 + h * 8 + GROUP);
+    }
+#endif
+    __local int is_last;
+    if (!is_last_group(counters + number, (uint)parts, &is_last)) return;
+    UNROLL for (int i = 0; i < BLOCKS_M; i++)
+        UNROLL for (int j = 0; j < BLOCKS_N; j++)
+            UNROLL for (int e = 0; e < 4; e++) sums[i][j][e] = 0.0f;
+    for (int other = 0; other < parts; other++)
+        UNROLL for (int i = 0; i < BLOCKS_M; i++)
+            UNROLL for (int j = 0; j < BLOCKS_N; j++) {
+                const float4 more =
+                    LOAD_SHARE4(tile_shares + other * SHARE_SIZE + ((i * BLOCKS_N + j) * ITEMS + item) * 4);
+                sums[i][j][0] += more.x, sums[i][j][1] += more.y, sums[i][j][2] += more.z, sums[i][j][3] += more.w;
+            }
+#endif
+#if SUMS_ROWS
+    if (first_n == 0 && warp_n == 0 && THREAD == 0) {
+        UNROLL for (int i = 0; i < BLOCKS_M; i++)
+            UNROLL for (int h = 0; h < 2; h++) {
+                const int row = warp_m + i * 16 + h * 8 + GROUP, m = first_m + row;
+                if (m >= shape.m) continue;
+#if SPLIT_K
+                float sum = 0.0f;
+                for (int other = 0; other < parts; other++)
+                    sum += LOAD_SHARE(tile_shares + other * SHARE_SIZE + TILE_M * TILE_N + row);
+#else
+                float sum = row_parts[i][2 * h];
+#endif
+#if OPERAND == 2
+                if (IS_SPECIAL(sum)) {
+                    sum = 0.0f;
+                    for (INDEX k = 0; k < shape.k; k++) sum += LOAD(X_TYPE, x, m * shape.x_m + k * shape.x_k);
+                }
+#endif
+                const INDEX to = m * row_sums_stride;
+                if (SUMS_ROWS == 2) sum += LOAD(BIAS_TYPE, row_sums + row_sums_offset, to);
+                STORE(BIAS_TYPE, sum, row_sums + row_sums_offset, to);
+            }
+    }
+#endif
 
 #if OPERAND == 2
     // Places of sums that are not finite are marked in local memory.

@@ -8,7 +8,10 @@ extension OpenCLBackend {
     func servingPlan(for problem: MatrixProblem) -> MatrixPlan {
         if let plan = matrixPlans.withLock({ $0.chosenPlan(for: problem) }) { return plan }
         let plans = matrixPlans.withLock { $0.preferred(problem) }
-        let plan = plans.first { !$0.kernel.isProvenFirst || !openCLDevice.compilesPTX || isProven($0, like: problem) }!
+        let plan = plans.first { plan in
+            guard openCLDevice.compilesPTX, let proof = plan.kernel.proof else { return true }
+            return isProven(proof, like: problem)
+        }!
         matrixPlans.withLock { $0.choose(plan, for: problem) }
         return plan
     }

@@ -105,10 +105,8 @@ extension OpenCLBackend {
             for (m, n, k) in [(1, 1, 1), (77, 65, 131), (132, 260, 68)] {
                 for dtype in plan.kernel.checkedTypes {
                     for (isXTransposed, isYTransposed) in [(false, false), (true, false), (false, true), (true, true)] {
-                        guard
-                            try isRight(
-                                plan, (m, n, k), x: (dtype, isXTransposed), y: (dtype, isYTransposed))
-                        else { return "its [\(m), \(k)] x [\(k), \(n)] is wrong" }
+                        let x = (dtype, isXTransposed), y = (dtype, isYTransposed)
+                        if let fault = try fault(of: plan, (m, n, k), x: x, y: y) { return fault }
                     }
                 }
             }
@@ -146,11 +144,19 @@ extension OpenCLBackend {
         let n = y.isRowMajor && isWhole(y) ? 200 : 199
         let k = x.isRowMajor && isWhole(x) || !y.isRowMajor && isWhole(y) ? 264 : 263
         do {
-            let isRight = try isRight(plan, (m, n, k), x: (x.dtype, !x.isRowMajor), y: (y.dtype, !y.isRowMajor))
-            return isRight ? nil : "its [\(m), \(k)] x [\(k), \(n)] is wrong"
+            return try fault(of: plan, (m, n, k), x: (x.dtype, !x.isRowMajor), y: (y.dtype, !y.isRowMajor))
         } catch {
             return "\(error)"
         }
+    }
+
+    /// What is wrong with one product, its operands of given types and stored in either order; nil where it is right.
+    package func fault(
+        of plan: MatrixPlan, _ sizes: (m: Int, n: Int, k: Int), x: (dtype: DType, isTransposed: Bool),
+        y: (dtype: DType, isTransposed: Bool)
+    ) throws -> String? {
+        try isRight(plan, sizes, x: x, y: y)
+            ? nil : "its [\(sizes.m), \(sizes.k)] x [\(sizes.k), \(sizes.n)] is wrong"
     }
 
     private func isRight(

@@ -28,9 +28,12 @@ struct TensorKernel: MatrixKernel {
     var warpM: Int
     var warpN: Int
     var stages: Int
+    /// Among how many groups, at most, the k axis of a tile is shared.
+    var parts: Int
 
     var description: String {
         "tensor cores by \(operands) on tiles of \(m) x \(n), \(warpM) x \(warpN) a warp, \(stages) stages"
+            + (parts > 1 ? ", k in \(parts) parts" : "")
     }
 
     var groupSize: Int { (m / warpM) * (n / warpN) * 32 }
@@ -44,9 +47,12 @@ struct TensorKernel: MatrixKernel {
         // Three products in TF32 are faster than one in float32 where TF32 is more than three times as fast.
         let paysToSplit = [ComputeCapability(major: 8, minor: 0), .init(major: 9, minor: 0)].contains(capability)
         return Operands.allCases.filter { $0 != .splitFloat32 || paysToSplit }.flatMap { operands in
-            shapes.map {
-                TensorKernel(
-                    operands: operands, m: $0.m, n: $0.n, warpM: $0.warpM, warpN: $0.warpN, stages: $0.stages)
+            shapes.flatMap { shape in
+                [1, 2, 3, 4, 6, 8, 12, 16, 24].map { parts in
+                    TensorKernel(
+                        operands: operands, m: shape.m, n: shape.n, warpM: shape.warpM, warpN: shape.warpN,
+                        stages: shape.stages, parts: parts)
+                }
             }
         }
     }
@@ -54,7 +60,12 @@ struct TensorKernel: MatrixKernel {
     /// Sums of 16-bit operands are those of float32 arithmetic, as their products are exact.
     var precision: ProductPrecision { operands == .tf32 ? .tf32 : .float32 }
     var checkedTypes: [DType] { [operands.dtype] }
-    var isProvenFirst: Bool { true }
+    /// It depends on how the driver takes inline PTX; one number of parts speaks for the others.
+    var proof: MatrixPlan? {
+        var kernel = self
+        kernel.parts = min(parts, 2)
+        return MatrixPlan(kernel)
+    }
 
     func fits(_ device: OpenCLDevice) -> Bool {
         // The longer rows of TF32 operands that are not contiguous along k.
@@ -77,6 +88,8 @@ struct TensorKernel: MatrixKernel {
             case .splitFloat32: types.allSatisfy(Self.isReal)
             }
         guard hasTypes, Self.isReal(problem.out.dtype), problem.bias.map(Self.isReal) ?? true else { return false }
+        // What the parts leave for the last group must not take much memory.
+        guard parts == 1 || tiles(problem) * parts * m * n <= 1 << 24 else { return false }
         // Where values pass through registers, the large parts of a warp leave too few of them; splitting takes some too.
         let isLarge = warpM * warpN >= 64 * 64
         let copiesBoth = copies(problem.x) && copies(problem.y)
@@ -93,34 +106,51 @@ struct TensorKernel: MatrixKernel {
         operand.dtype == operands.dtype && operand.width * operands.byteCount == 16
     }
 
+    private func tiles(_ problem: MatrixProblem) -> Int {
+        (problem.m + m - 1) / m * ((problem.n + n - 1) / n) * problem.batch
+    }
+
+    /// Values of k in a slab.
+    private var depth: Int { 64 / operands.byteCount }
+
+    /// In how many parts a problem's k axis is cut: each takes a slab at least.
+    private func parts(for problem: MatrixProblem) -> Int { max(1, min(parts, (problem.k + depth - 1) / depth)) }
+
     func seconds(_ problem: MatrixProblem, on device: OpenCLDevice) -> Double {
-        let launch = 3.5e-6
-        guard let capability = device.capability else { return .infinity }
+        let parts = parts(for: problem)
+        // More parts than there are slabs are the same as fewer.
+        guard let capability = device.capability, parts == self.parts else { return .infinity }
         let units = device.description.computeUnits
-        let tiles = ((problem.m + m - 1) / m) * ((problem.n + n - 1) / n) * problem.batch
-        // As many groups at once as registers allow: about 64 KB for a 128 x 128 tile.
-        let resident = min(max(1, 2 * 128 * 128 / (m * n)), max(1, (tiles + units - 1) / units), 8)
-        let waves = Double((tiles + units * resident - 1) / (units * resident))
-        let depth = 64 / operands.byteCount
-        let slabs = Double((problem.k + depth - 1) / depth)
-        let rate = Self.rate(operands, capability) * share
-        let multiplying = Double(resident) * 2 * Double(m * n * depth) / rate
-        // Values that pass through registers arrive later and cost more.
+        let groups = tiles(problem) * parts
+        let slabs = Double(((problem.k + depth - 1) / depth + parts - 1) / parts)
+        // What a slab costs the unit. Values that pass through registers arrive later and cost more.
         let copiesBoth = copies(problem.x) && copies(problem.y)
-        let arriving = (copiesBoth ? 0.7e-6 : 1.0e-6) / Double(copiesBoth ? stages - 1 : 1)
-        let moved = Double(problem.m * problem.k * problem.x.dtype.byteCount
-            + problem.k * problem.n * problem.y.dtype.byteCount
-            + problem.m * problem.n * problem.out.dtype.byteCount) * Double(problem.batch)
-        let moving = moved / (Double(units) * 25e9)
-        return launch + max(waves * (slabs * max(multiplying * (copiesBoth ? 1 : 1.3), arriving) + 1.5e-6), moving)
+        let busy = 2 * Double(m * n * depth) / (Self.rate(operands, capability) * share) * (copiesBoth ? 1 : 1.3)
+        // What it takes a group that is alone: the memory's latency, or its own arithmetic.
+        let alone = max(busy, (copiesBoth ? 0.7e-6 : 1.0e-6) / Double(copiesBoth ? stages - 1 : 1))
+        // Registers hold about two tiles of 128 x 128.
+        let resident = max(1, min(2 * 128 * 128 / (m * n), 8))
+        let groupsPerUnit = (groups + units - 1) / units
+        func wave(_ count: Int) -> Double { count == 0 ? 0 : slabs * max(alone, Double(count) * busy) + 1.5e-6 }
+        var seconds = Double(groupsPerUnit / resident) * wave(resident) + wave(groupsPerUnit % resident)
+        // The last group reads what all left.
+        if parts > 1 { seconds += 1.5e-6 + Double(parts) * Double(m * n) * 4 / 80e9 }
+        func bytes(_ rows: Int, _ columns: Int, _ operand: MatrixProblem.Operand) -> Double {
+            Double(rows) * Double(columns) * Double(operand.dtype.byteCount)
+        }
+        let moved =
+            Double(problem.batch)
+            * (bytes(problem.m, problem.k, problem.x) + bytes(problem.k, problem.n, problem.y)
+                + bytes(problem.m, problem.n, problem.out))
+        return max(seconds, moved / 3e12) + 3e-6
     }
 
     /// How much of a unit's rate the parts of a warp reach: small ones read local memory more often for each multiplication.
     private var share: Double {
         switch warpM * warpN {
-        case 64 * 64...: 1
-        case 64 * 32...: 0.92
-        case 32 * 32...: 0.7
+        case 4096...: 1
+        case 2048...: 0.92
+        case 1024...: 0.7
         default: 0.45
         }
     }
@@ -142,36 +172,53 @@ struct TensorKernel: MatrixKernel {
     }
 
     func launch(_ product: MatrixProduct, _ problem: MatrixProblem, on backend: OpenCLBackend) {
-        func width(_ operand: MatrixProblem.Operand) -> Int {
-            operand.dtype == .float32 && operand.width == 4 ? 4 : 1
-        }
-        let operand =
-            switch operands {
-            case .bfloat16: 0
-            case .float16: 1
-            case .tf32, .splitFloat32: 2
+        backend.reportingErrors {
+            let parts = parts(for: problem)
+            let isWide = needsWideIndex([product.x, product.y, product.out])
+            func width(_ operand: MatrixProblem.Operand) -> Int {
+                operand.dtype == .float32 && operand.width == 4 ? 4 : 1
             }
-        let settings: [KernelKey.Setting] = [
-            .number(.operand, operand), .flag(.split, operands == .splitFloat32), .number(.tileM, m), .number(.tileN, n),
-            .number(.warpM, warpM), .number(.warpN, warpN), .number(.stages, stages),
-            .flag(.xKFirst, problem.x.isRowMajor), .flag(.yNFirst, problem.y.isRowMajor),
-            .flag(.xCopies, copies(problem.x)), .flag(.yCopies, copies(problem.y)),
-            .number(.xWidth, width(problem.x)), .number(.yWidth, width(problem.y)), .type(.yType, problem.y.dtype),
-            .number(.outWidth, problem.out.isRowMajor && problem.out.width >= 2 ? 2 : 1),
-        ]
-        let tiles = ((product.m + m - 1) / m) * ((product.n + n - 1) / n)
-        backend.launchProduct(
-            .gemmTensor, product, settings, groups: (tiles, 1, product.batchCount), groupSize: groupSize,
-            isWide: needsWideIndex([product.x, product.y, product.out]))
+            let operand =
+                switch operands {
+                case .bfloat16: 0
+                case .float16: 1
+                case .tf32, .splitFloat32: 2
+                }
+            var settings: [KernelKey.Setting] = [
+                .number(.operand, operand), .flag(.split, operands == .splitFloat32), .number(.tileM, m),
+                .number(.tileN, n), .number(.warpM, warpM), .number(.warpN, warpN), .number(.stages, stages),
+                .flag(.xKFirst, problem.x.isRowMajor), .flag(.yNFirst, problem.y.isRowMajor),
+                .flag(.xCopies, copies(problem.x)), .flag(.yCopies, copies(problem.y)),
+                .number(.xWidth, width(problem.x)), .number(.yWidth, width(problem.y)),
+                .type(.yType, product.y.dtype),
+                .number(.outWidth, problem.out.isRowMajor && problem.out.width >= 2 ? 2 : 1),
+            ]
+            var more: [KernelArgument] = []
+            let tiles = tiles(problem)
+            if parts > 1 {
+                settings.append(.flag(.splitK, true))
+                let share = m * n + (product.rowSums == nil ? 0 : m)
+                more += [.buffer(try backend.allocate([tiles * parts * share]).storage), .counters(tiles)]
+            }
+            if let rowSums = product.rowSums {
+                settings += [.number(.sumsRows, rowSums.accumulates ? 2 : 1), .type(.biasType, rowSums.view.dtype)]
+                more += [.view(rowSums.view), .index(rowSums.view.strides[0], isWide: isWide)]
+            }
+            backend.launchProduct(
+                .gemmTensor, product, settings, groups: (tiles / problem.batch, parts, problem.batch),
+                groupSize: groupSize, isWide: isWide, more: more)
+        }
     }
 }
 
 extension MatrixPlan {
     /// By what is multiplied, such as `bfloat16`, `tf32` or `splitFloat32`.
     package static func tensor(
-        _ operands: String, m: Int, n: Int, warpM: Int, warpN: Int, stages: Int = 2
+        _ operands: String, m: Int, n: Int, warpM: Int, warpN: Int, stages: Int = 2, parts: Int = 1
     ) -> MatrixPlan {
         MatrixPlan(
-            TensorKernel(operands: .init(rawValue: operands)!, m: m, n: n, warpM: warpM, warpN: warpN, stages: stages))
+            TensorKernel(
+                operands: .init(rawValue: operands)!, m: m, n: n, warpM: warpM, warpN: warpN, stages: stages,
+                parts: parts))
     }
 }

@@ -10,15 +10,25 @@ import Testing
 
     init() throws { backend = try OpenCLBackend(id: firstDevice) }
 
-    static let small = (m: 64, n: 64, warpM: 32, warpN: 32)
-
-    static func plan(_ operands: String, stages: Int = 2) -> MatrixPlan {
-        .tensor(operands, m: small.m, n: small.n, warpM: small.warpM, warpN: small.warpN, stages: stages)
+    static func plan(_ operands: String, stages: Int = 2, parts: Int = 1) -> MatrixPlan {
+        .tensor(operands, m: 64, n: 64, warpM: 32, warpN: 32, stages: stages, parts: parts)
     }
 
-    /// Sizes within and across tiles, every transposition, copied operands and those that pass through registers.
-    @Test(arguments: ["bfloat16", "float16", "tf32", "splitFloat32"])
-    func everyLayoutIsRight(_ operands: String) throws {
-        #expect(backend.fault(of: Self.plan(operands)) == nil)
+    static let types: [(operands: String, dtype: DType)] = [
+        ("bfloat16", .bfloat16), ("float16", .float16), ("tf32", .float32), ("splitFloat32", .float32),
+    ]
+
+    /// Every transposition, copied operands (sizes that are multiples of 16 bytes) and those that pass through registers.
+    @Test(arguments: types)
+    func everyLayoutIsRight(_ operands: String, _ dtype: DType) throws {
+        for (m, n, k) in [(72, 136, 200), (33, 65, 77)] {
+            for x in [false, true] {
+                for y in [false, true] {
+                    let fault = try backend.fault(
+                        of: Self.plan(operands, parts: x == y ? 1 : 2), (m, n, k), x: (dtype, x), y: (dtype, y))
+                    #expect(fault == nil, "x transposed: \(x), y transposed: \(y)")
+                }
+            }
+        }
     }
 }
