@@ -7,6 +7,7 @@ enum KernelName: String, Sendable {
     case gemmPanels = "gemm_panels"
     case packPanels = "pack_panels"
     case gemmPlain = "gemm_plain"
+    case gemmTensor = "gemm_tensor"
     case softmax
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
@@ -53,6 +54,11 @@ enum KernelName: String, Sendable {
         case .gemmPanels, .packPanels:
             ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm_panels.cl"]
         case .gemmPlain: ["common.cl", "gemm_plain.cl"]
+        case .gemmTensor:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_tensor.cl",
+            ]
         case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
         case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
@@ -94,6 +100,13 @@ enum KernelMacro: String, Sendable {
     case outWidth = "OUT_WIDTH"
     case splitK = "SPLIT_K"
     case sumsRows = "SUMS_ROWS"
+    case warpM = "WARP_M"
+    case warpN = "WARP_N"
+    case stages = "STAGES"
+    case operand = "OPERAND"
+    case split = "SPLIT"
+    case xCopies = "X_COPIES"
+    case yCopies = "Y_COPIES"
     case rows = "ROWS"
     case columns = "COLUMNS"
     case length = "LENGTH"

@@ -14,6 +14,9 @@ protocol MatrixKernel: Hashable, Sendable, Codable, CustomStringConvertible {
     var precision: ProductPrecision { get }
     /// Types of x and y for which it is held against the plain kernel before it is used.
     var checkedTypes: [DType] { get }
+    /// The plan that is held against the plain kernel on a device before this one serves there, where that depends on more than
+    /// OpenCL promises.
+    var proof: MatrixPlan? { get }
     /// Whether the device has the resources and instructions.
     func fits(_ device: OpenCLDevice) -> Bool
     /// Whether it gives right results for a problem, within the problem's precision, on a device that it fits.
@@ -27,6 +30,7 @@ protocol MatrixKernel: Hashable, Sendable, Codable, CustomStringConvertible {
 extension MatrixKernel {
     var precision: ProductPrecision { .float32 }
     var checkedTypes: [DType] { [.float32] }
+    var proof: MatrixPlan? { nil }
 }
 
 /// How products are computed: any kernel, with its configuration.

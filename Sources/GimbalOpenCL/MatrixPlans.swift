@@ -5,7 +5,7 @@ import GimbalBackend
 /// published entry for the device's kind, else the plan that the kernels themselves estimate to be fastest.
 struct MatrixPlans: Sendable {
     /// All kernels there are.
-    static let kernels: [any MatrixKernel.Type] = [PanelsKernel.self, TilesKernel.self]
+    static let kernels: [any MatrixKernel.Type] = [PanelsKernel.self, TilesKernel.self, TensorKernel.self]
 
     /// What is known to be fast on one kind of device.
     struct Published: Sendable {
@@ -50,16 +50,19 @@ struct MatrixPlans: Sendable {
         return kernels.flatMap { plans($0) }
     }
 
-    mutating func plan(for problem: MatrixProblem) -> MatrixPlan {
-        if let plan = chosen[problem] { return plan }
+    /// What has been chosen for a problem before.
+    func chosenPlan(for problem: MatrixProblem) -> MatrixPlan? { chosen[problem] }
+
+    /// The plans that support a problem: the tuned or published one, then the others, the fastest by estimate first.
+    func preferred(_ problem: MatrixProblem) -> [MatrixPlan] {
         let bucket = MatrixBucket(problem)
-        let plan =
-            [tuned[bucket], known[bucket]].compactMap { $0 }.first { $0.kernel.supports(problem) }
-            ?? ranked(problem)[0]
+        return [tuned[bucket], known[bucket]].compactMap { $0 }.filter { $0.kernel.supports(problem) } + ranked(problem)
+    }
+
+    mutating func choose(_ plan: MatrixPlan, for problem: MatrixProblem) {
         // Sequences of ever new lengths must not fill the memory.
         if chosen.count >= 4096 { chosen = [:] }
         chosen[problem] = plan
-        return plan
     }
 
     /// The plans that support a problem, the fastest by estimate first.

@@ -69,7 +69,7 @@ extension OpenCLBackend {
 
     /// The plan by which a fully connected layer is computed now: m rows by a weight [n, k].
     package func plan(m: Int, n: Int, k: Int) -> MatrixPlan {
-        matrixPlans.withLock { $0.plan(for: .layer(m: m, n: n, k: k)) }
+        servingPlan(for: .layer(m: m, n: n, k: k))
     }
 
     /// All that the kernels offer on this device.
@@ -104,13 +104,9 @@ extension OpenCLBackend {
         do {
             for (m, n, k) in [(1, 1, 1), (77, 65, 131), (132, 260, 68)] {
                 for dtype in plan.kernel.checkedTypes {
-                    // Fractions that every precision holds, and whose sums are exact in any order; where float32 is
-                    // promised, others too, each sum of k products in [-1, 1] erring by less than the tolerance.
-                    for isExact in plan.kernel.precision == .float32 && dtype == .float32 ? [true, false] : [true] {
-                        let tolerance = isExact ? 0 : Float(k) * Float.ulpOfOne * 4
-                        guard try isRight(plan, m: m, n: n, k: k, dtype, isExact: isExact, within: tolerance) else {
-                            return "its [\(m), \(k)] x [\(k), \(n)] is wrong"
-                        }
+                    for (isXTransposed, isYTransposed) in [(false, false), (true, false), (false, true), (true, true)] {
+                        let x = (dtype, isXTransposed), y = (dtype, isYTransposed)
+                        if let fault = try fault(of: plan, (m, n, k), x: x, y: y) { return fault }
                     }
                 }
             }
@@ -139,19 +135,51 @@ extension OpenCLBackend {
         return try floats(largest) == [0] ? nil : "its [\(m), \(k)] x [\(k), \(n)] is wrong"
     }
 
+    /// The same at one size across tile edges, for matrices that are stored as those of a problem are.
+    func fault(of plan: MatrixPlan, like problem: MatrixProblem) -> String? {
+        // Sizes that let as many values be read at once as in the problem.
+        func isWhole(_ operand: MatrixProblem.Operand) -> Bool { operand.width * operand.dtype.byteCount == 16 }
+        let (x, y) = (problem.x, problem.y)
+        let m = !x.isRowMajor && isWhole(x) ? 136 : 135
+        let n = y.isRowMajor && isWhole(y) ? 200 : 199
+        let k = x.isRowMajor && isWhole(x) || !y.isRowMajor && isWhole(y) ? 264 : 263
+        do {
+            return try fault(of: plan, (m, n, k), x: (x.dtype, !x.isRowMajor), y: (y.dtype, !y.isRowMajor))
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// What is wrong with one product, its operands of given types and stored in either order; nil where it is right.
+    package func fault(
+        of plan: MatrixPlan, _ sizes: (m: Int, n: Int, k: Int), x: (dtype: DType, isTransposed: Bool),
+        y: (dtype: DType, isTransposed: Bool)
+    ) throws -> String? {
+        try isRight(plan, sizes, x: x, y: y)
+            ? nil : "its [\(sizes.m), \(sizes.k)] x [\(sizes.k), \(sizes.n)] is wrong"
+    }
+
     private func isRight(
-        _ plan: MatrixPlan, m: Int, n: Int, k: Int, _ dtype: DType, isExact: Bool, within tolerance: Float
+        _ plan: MatrixPlan, _ sizes: (m: Int, n: Int, k: Int), x: (dtype: DType, isTransposed: Bool),
+        y: (dtype: DType, isTransposed: Bool)
     ) throws -> Bool {
-        let x = try numbers([m, k], seed: 1, isExact: isExact)
-        let y = try numbers([k, n], seed: 2, isExact: isExact)
-        let wanted = try floats(plainProduct(x, y))
-        for (isXTransposed, isYTransposed) in [(false, false), (true, false), (false, true), (true, true)] {
-            let left = try stored(x, dtype, isTransposed: isXTransposed)
-            let right = try stored(y, dtype, isTransposed: isYTransposed)
+        let (m, n, k) = sizes
+        let isFloat32 = plan.kernel.precision == .float32 && x.dtype == .float32 && y.dtype == .float32
+        // Fractions that every precision holds, and whose sums are exact in any order; where float32 is promised,
+        // others too, each sum of k products in [-1, 1] erring by less than the tolerance.
+        for isExact in isFloat32 ? [true, false] : [true] {
+            let left = try numbers([m, k], seed: 1, isExact: isExact)
+            let right = try numbers([k, n], seed: 2, isExact: isExact)
+            let expected = try plainProduct(left, right)
             let out = try allocate([m, n])
             fill(out, with: .nan)
-            matrixMultiply(left, right, out: out, .plain, plan: plan)
-            guard zip(try floats(out), wanted).allSatisfy({ abs($0 - $1) <= tolerance }) else { return false }
+            matrixMultiply(
+                try stored(left, x.dtype, isTransposed: x.isTransposed),
+                try stored(right, y.dtype, isTransposed: y.isTransposed), out: out, .plain, plan: plan)
+            let tolerance = isExact ? 0 : Float(k) * Float.ulpOfOne * 4
+            guard zip(try floats(out), try floats(expected)).allSatisfy({ abs($0 - $1) <= tolerance }) else {
+                return false
+            }
         }
         return true
     }

@@ -97,7 +97,7 @@ extension OpenCLBackend {
             product = product.exchanged
             problem = product.problem(productPrecision)
         }
-        let plan = plan ?? matrixPlans.withLock { $0.plan(for: problem) }
+        let plan = plan ?? servingPlan(for: problem)
         plan.kernel.launch(product, problem, on: self)
     }
 }

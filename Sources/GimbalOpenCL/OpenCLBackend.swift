@@ -20,7 +20,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     private let pool: Lock<BufferPool>
     /// Which kernel serves which matrix product; see `tuneMatrixMultiply`.
     let matrixPlans: Lock<MatrixPlans>
-    let chosenPrecision = Lock(ProductPrecision.float32)
+    let chosenPrecision = Lock(
+        ProcessInfo.processInfo.environment["GIMBAL_ALLOW_TF32"] == "1" ? ProductPrecision.tf32 : .float32)
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary

@@ -59,7 +59,7 @@ struct BenchCommand: ParsableCommand {
         }
         for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
             var first: Double?
-            for device in devices {
+            for device in devices where !benchmark.isForGPUs || device.description.kind == .gpu {
                 let timing = try withDevice(device) {
                     try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
                 }
