@@ -78,9 +78,12 @@ package final class PrecisionScope: @unchecked Sendable {
 }
 
 extension Precision {
-    /// What a user must know who asks for this precision on `device`; nil where it does what its name says.
-    public func notice(for device: Device) -> String? {
-        self == .tf32 ? "note: \(device.id) has no products in tf32; float32 is used" : nil
+    /// Lets `device` compute products in tf32, where that is the precision.
+    /// - Returns: what a user must know; nil where the precision does what its name says.
+    public func use(on device: Device) -> String? {
+        guard self == .tf32 else { return nil }
+        device.allowsTF32 = true
+        return device.allowsTF32 ? nil : "note: \(device.id) has no products in tf32; float32 is used"
     }
 }
 

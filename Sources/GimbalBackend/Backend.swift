@@ -95,6 +95,20 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: - Fused operations, each with a default
 
+    // MARK: Fully connected layers
+
+    /// Gradients of x Wᵀ + b for W and b, from one reading of what they share. Each adds to what its destination holds
+    /// where `accumulates` says so.
+    /// - Parameters:
+    ///   - x: [rows, inputs], any strides.
+    ///   - outputGradient: [rows, outputs], any strides.
+    ///   - weightGradient: [outputs, inputs]; receives Σ outputGradient[r, o] x[r, i] over the rows r.
+    ///   - biasGradient: contiguous [outputs]; receives Σ outputGradient[r, o].
+    func linearWeightGradient(
+        _ x: TensorView, outputGradient: TensorView, weightGradient: (view: TensorView, accumulates: Bool),
+        biasGradient: (view: TensorView, accumulates: Bool)
+    )
+
     // MARK: Softmax and cross-entropy
 
     /// Softmax, or its logarithm, along the last axis of contiguous [rows, classes].

@@ -38,6 +38,7 @@ struct EvaluateCommand: ParsableCommand {
         try checkpoint.restore(model: model)
         let batchSize = batchSize ?? manifest.model.evaluationBatchSize
         let precision = precision ?? manifest.training.precision
+        if let notice = precision.use(on: device) { printNotice(notice) }
         var output: EvaluationOutput
         switch manifest.model.task {
         case .classification:

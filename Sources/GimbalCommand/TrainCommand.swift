@@ -43,7 +43,7 @@ struct TrainCommand: ParsableCommand {
         let modelSettings = try model.settings(
             for: train, resuming: checkpoint?.manifest.model)
         let device = try device.chosen()
-        if let notice = trainingSettings.precision.notice(for: device) { printNotice(notice) }
+        if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let trainer = try Trainer(
             model: modelSettings, training: trainingSettings, train: train, test: test, device: device)
         trainer.checkpointInterval = checkpointEvery

@@ -45,6 +45,9 @@ static const char gemm_panels_cl[] = {
 static const char gemm_plain_cl[] = {
 #embed "../../Kernels/gemm_plain.cl" suffix(,)
     0};
+static const char gemm_tensor_cl[] = {
+#embed "../../Kernels/gemm_tensor.cl" suffix(,)
+    0};
 static const char index_cl[] = {
 #embed "../../Kernels/index.cl" suffix(,)
     0};
@@ -93,6 +96,12 @@ static const char statistics_cl[] = {
 static const char temporal_classification_cl[] = {
 #embed "../../Kernels/temporal_classification.cl" suffix(,)
     0};
+static const char warp_emulation_h[] = {
+#embed "../../Kernels/warp_emulation.h" suffix(,)
+    0};
+static const char warp_ptx_h[] = {
+#embed "../../Kernels/warp_ptx.h" suffix(,)
+    0};
 
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
@@ -109,6 +118,7 @@ static const struct GimbalKernelSource table[] = {
     {"gemm_output.cl", gemm_output_cl},
     {"gemm_panels.cl", gemm_panels_cl},
     {"gemm_plain.cl", gemm_plain_cl},
+    {"gemm_tensor.cl", gemm_tensor_cl},
     {"index.cl", index_cl},
     {"layer_norm.cl", layer_norm_cl},
     {"loss_scale.cl", loss_scale_cl},
@@ -125,6 +135,8 @@ static const struct GimbalKernelSource table[] = {
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},
+    {"warp_emulation.h", warp_emulation_h},
+    {"warp_ptx.h", warp_ptx_h},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

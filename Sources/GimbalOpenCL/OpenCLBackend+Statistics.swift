@@ -13,22 +13,17 @@ extension OpenCLBackend {
             let plan = foldPlan(outputs: count, length: x.elementCount / count, canSplit: true)
             let lanes = openCLDevice.isCPU ? 1 : 256
             let isWide = needsWideIndex([x])
-            let wide = KernelKey.Setting.flag(.wideIndex, isWide)
             // A launch counts at most 65,535 groups in its second dimension.
             for start in stride(from: 0, to: count, by: 65_535) {
                 let part = min(65_535, count - start)
                 let shares = try allocate([part, plan.splits, shareSize], .float32)
                 let bounds = KernelArgument.view(segments.storage, segments.offset + 2 * start)
                 launch(
-                    KernelKey(.statisticsShares, [.number(.lanes, lanes), .number(.slots, 1), wide]),
+                    KernelKey(.statistics, [.number(.lanes, lanes), .number(.slots, 1), .flag(.wideIndex, isWide)]),
                     groups: (plan.splits, part, 1), groupSize: lanes,
-                    [.view(x), bounds, .buffer(shares.storage)])
-                launch(
-                    KernelKey(.finishStatistics, [wide]), count: part, groupSize: 64,
                     [
-                        .view(x), bounds, .buffer(shares.storage),
-                        .view(out.storage, out.offset + start * Statistic.allCases.count),
-                        .index(part, isWide: isWide), .index(plan.splits, isWide: isWide),
+                        .view(x), bounds, .view(out.storage, out.offset + start * Statistic.allCases.count),
+                        .buffer(shares.storage), .counters(part),
                     ])
             }
         }

@@ -73,24 +73,32 @@ struct KernelSweep {
     }
 
     @Test func matrixProducts() throws {
-        let tiles: [MatrixTile] = [
-            .tiles(m: 32, n: 32, k: 32, workM: 2, workN: 2, vector: 2),
-            .tiles(m: 32, n: 32, k: 16, workM: 4, workN: 4, vector: 4),
+        let plans: [MatrixPlan] = [
+            .tiles(m: 16, n: 32, k: 16, workM: 4, workN: 4),
+            .tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4, parts: 3),
             .panels(rows: 4, columns: 16, length: 8),
         ]
-        for tile in tiles {
+        for plan in plans {
             for (m, n, k) in [(33, 35, 17), (4, 36, 36)] {
                 let x = try input([m, k]), y = try input([k, n])
                 let xTransposed = try input([k, m]).transposed, yTransposed = try input([n, k]).transposed
                 for (left, right) in [(x, y), (xTransposed, y), (x, yTransposed)] {
                     let out = try backend.allocate([m, n])
-                    backend.matrixMultiply(left, right, out: out, .plain, tile: tile)
+                    backend.matrixMultiply(left, right, out: out, .plain, plan: plan)
                 }
             }
             let out = try input([2, 5, 7])
             backend.matrixMultiply(
                 try input([2, 5, 3]), try input([1, 3, 7]).broadcast(to: [2, 3, 7]), out: out,
-                Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), tile: tile)
+                Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), plan: plan)
+        }
+        for plan in plans.dropLast() {
+            for (rows, inputs, outputs) in [(37, 35, 17), (36, 68, 36)] {
+                backend.linearWeightGradient(
+                    try input([rows, inputs]), outputGradient: try input([rows, outputs]),
+                    weightGradient: (try input([outputs, inputs]), true), biasGradient: (try input([outputs]), true),
+                    plan: plan)
+            }
         }
         try backend.synchronize()
     }

@@ -52,8 +52,20 @@ extension Tensor {
             },
             gradient: { outputGradient, inputs in
                 inputs.addProduct(0, outputGradient, w)
-                inputs.addProduct(1, outputGradient.transposed(), x)
-                if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
+                guard hasBias, inputs.isNeeded(1), inputs.isNeeded(2), x.view.isAllocated,
+                    outputGradient.view.isAllocated
+                else {
+                    inputs.addProduct(1, outputGradient.transposed(), x)
+                    if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
+                    return
+                }
+                inputs.write(1) { weightGradient, addsToWeight in
+                    inputs.write(2) { biasGradient, addsToBias in
+                        outputGradient.backend.linearWeightGradient(
+                            x.view, outputGradient: outputGradient.view,
+                            weightGradient: (weightGradient, addsToWeight), biasGradient: (biasGradient, addsToBias))
+                    }
+                }
             })
     }
 }

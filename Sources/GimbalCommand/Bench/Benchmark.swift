@@ -10,12 +10,15 @@ struct Benchmark {
     var operations: Double?
     /// Bytes that a call must read and write at least.
     var bytes: Double?
+    /// Whether it would take other devices too long.
+    var isForGPUs = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
-        matrixProducts + elementwise + normalizations + updates + seedSteps(precision) + workloads(precision)
+        matrixProducts + precisions + elementwise + normalizations + updates + seedSteps(precision)
+            + workloads(precision)
     }
 
     // MARK: Operations
@@ -29,6 +32,29 @@ struct Benchmark {
                 let (x, y) = (Tensor.normal([m, k]), Tensor.normal([k, n]))
                 let out = try device.backend.allocate([m, n])
                 return { device.backend.matrixMultiply(x.view, y.view, out: out, .plain) }
+            }
+        }
+    }
+
+    /// Layers' products x yᵀ of square matrices, by what is stored and how far it may be rounded.
+    private static var precisions: [Benchmark] {
+        [1024, 2048, 4096, 8192].flatMap { size in
+            [("float32", DType.float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16)].map {
+                name, dtype in
+                Benchmark(
+                    name: "product", variant: "\(name) \(size)", operations: 2 * Double(size * size) * Double(size),
+                    isForGPUs: size > 2048 || name != "float32"
+                ) { device in
+                    let x = Tensor.normal([size, size]).cast(to: dtype),
+                        y = Tensor.normal([size, size]).cast(to: dtype)
+                    let out = try device.backend.allocate([size, size], dtype)
+                    return {
+                        let allowed = device.allowsTF32
+                        device.allowsTF32 = name == "tf32"
+                        device.backend.matrixMultiply(x.view, y.view.transposed, out: out, .plain)
+                        device.allowsTF32 = allowed
+                    }
+                }
             }
         }
     }

@@ -121,6 +121,7 @@ public final class Trainer {
             let first = self.train.batch([Int](0..<min(train.count, 256))).to(device)
             try withGenerator(generator) { _ = try model.initializeLSUV(modelSettings.shaped(first.inputs)) }
         }
+        _ = settings.precision.use(on: device)
         update = WeightUpdate(model, settings, device: device)
         stopping = settings.patience.map { EarlyStopping(patience: $0, restoresBest: true) }
         loader = DataLoader(
