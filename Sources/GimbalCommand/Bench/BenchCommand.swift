@@ -80,7 +80,8 @@ struct BenchCommand: ParsableCommand {
     private func countLaunches(_ names: Set<String>?, _ devices: [Device]) throws {
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
-        for benchmark in Benchmark.all(precision) where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
+        for benchmark in Benchmark.all(precision)
+        where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
             for device in devices where device.launchRecord != nil {
                 let count = try withDevice(device) { try LaunchCount(benchmark, on: device) }
                 try json ? printJSON(count) : printLine(count.text)
