@@ -72,6 +72,12 @@ public final class LossScaler {
         public var goodSteps: Int
         /// Steps left out since the scaler was made.
         public var skippedSteps: Int
+
+        public init(scale: Double, goodSteps: Int, skippedSteps: Int) {
+            self.scale = scale
+            self.goodSteps = goodSteps
+            self.skippedSteps = skippedSteps
+        }
     }
 
     /// Waits for the device.
