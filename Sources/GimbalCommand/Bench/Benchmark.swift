@@ -38,9 +38,11 @@ struct Benchmark {
 
     /// Layers' products x yᵀ of square matrices, by what is stored and how far it may be rounded.
     private static var precisions: [Benchmark] {
-        [1024, 2048, 4096, 8192].flatMap { size in
-            [("float32", DType.float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16)].map {
-                name, dtype in
+        let types: [(String, DType)] = [
+            ("float32", .float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16),
+        ]
+        return [1024, 2048, 4096, 8192].flatMap { (size: Int) -> [Benchmark] in
+            types.map { (name: String, dtype: DType) -> Benchmark in
                 Benchmark(
                     name: "product", variant: "\(name) \(size)", operations: 2 * Double(size * size) * Double(size),
                     isForGPUs: size > 2048 || name != "float32"
