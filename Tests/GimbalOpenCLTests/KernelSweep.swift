@@ -77,6 +77,7 @@ struct KernelSweep {
             .tiles(m: 32, n: 32, k: 32, workM: 4, workN: 4),
             .tiles(m: 32, n: 32, k: 16, workM: 4, workN: 4),
             .panels(rows: 4, columns: 16, length: 8),
+            .tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2),
         ]
         for plan in plans {
             for (m, n, k) in [(33, 35, 17), (4, 36, 36)] {
@@ -91,6 +92,20 @@ struct KernelSweep {
             backend.matrixMultiply(
                 try input([2, 5, 3]), try input([1, 3, 7]).broadcast(to: [2, 3, 7]), out: out,
                 Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), plan: plan)
+        }
+        try backend.synchronize()
+    }
+
+    @Test func narrowMatrixProducts() throws {
+        let plans: [(MatrixPlan, k: Int)] = [
+            (.tensor("bfloat16", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3), 72),
+            (.wgmma(.bfloat16, n: 128, stages: 3), 40),
+        ]
+        for (plan, k) in plans {
+            let x = try backend.allocate([33, k], .bfloat16), y = try backend.allocate([k, 40], .bfloat16)
+            backend.copy(try input([33, k]), to: x)
+            backend.copy(try input([k, 40]), to: y)
+            backend.matrixMultiply(x, y, out: try backend.allocate([33, 40], .bfloat16), .plain, plan: plan)
         }
         try backend.synchronize()
     }
