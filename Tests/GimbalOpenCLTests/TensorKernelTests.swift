@@ -33,10 +33,8 @@ import Testing
     @Test(arguments: [(DType.bfloat16, 128, 3), (.float16, 256, 4), (.float32, 128, 3)])
     func warpgroupsAreRight(_ dtype: DType, _ n: Int, _ stages: Int) throws {
         let plan = MatrixPlan.wgmma(dtype, n: n, stages: stages)
-        for (x, y, sizes) in [
-            (false, true, (m: 136, n: 264, k: 200)), (true, false, (136, 264, 200)), (false, true, (33, 65, 77)),
-        ] {
-            #expect(try backend.fault(of: plan, sizes, x: (dtype, x), y: (dtype, y)) == nil)
+        for (x, y, m, n, k) in [(false, true, 136, 264, 200), (true, false, 136, 264, 200), (false, true, 33, 65, 77)] {
+            #expect(try backend.fault(of: plan, (m, n, k), x: (dtype, x), y: (dtype, y)) == nil)
         }
     }
 
