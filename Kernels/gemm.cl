@@ -119,6 +119,27 @@
 #define ITEM_M(item) ((item) / 32 / (ITEMS_N / 8) * 4 + (item) % 32 / 8)
 #define ITEM_N(item) ((item) / 32 % (ITEMS_N / 8) * 8 + (item) % 8)
 
+/// Stores four values beside each other: those of a work-item's row and of a block of four of its columns.
+#define STORE_VECTOR(values, row, block)                                                                       \
+    {                                                                                                          \
+        const INDEX m = first_m + ((row) / 4 * ITEMS_M + item_m) * 4 + (row) % 4;                              \
+        const INDEX n = first_n + ((block)*ITEMS_N + item_n) * 4;                                              \
+        const float4 vector = values;                                                                          \
+        STORE_INSIDE(vector, m, n)                                                                             \
+    }
+#if OUT_WIDTH == 4
+#define STORE_INSIDE(vector, m, n) \
+    if (m < shape.m && n < shape.n) GEMM_STORE4(vector, m, n)
+#else
+#define STORE_INSIDE(vector, m, n)                                             \
+    if (m < shape.m) {                                                         \
+        if (n < shape.n) GEMM_STORE(vector.x, m, n)                            \
+        if (n + 1 < shape.n) GEMM_STORE(vector.y, m, n + 1)                    \
+        if (n + 2 < shape.n) GEMM_STORE(vector.z, m, n + 2)                    \
+        if (n + 3 < shape.n) GEMM_STORE(vector.w, m, n + 3)                    \
+    }
+#endif
+
 /// The first row and column of a tile.
 static inline void place_tile(INDEX tile, INDEX m, INDEX n, INDEX *first_m, INDEX *first_n) {
     const INDEX tiles_n = (n + TILE_N - 1) / TILE_N, tiles_m = (m + TILE_M - 1) / TILE_M;
@@ -298,19 +319,22 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 #if SPLIT_K
     __local int is_last;
     if (!is_last_group(counters + number, (uint)parts, &is_last)) return;
+    // Four vectors at a time, so that many reads are under way.
+#pragma unroll 1
+    for (int first = 0; first < WORK_M * WORK_N / 4; first += 4) {
+        float4 totals[4];
 #pragma unroll
-    for (int i = 0; i < WORK_M; i++)
+        for (int i = 0; i < 4; i++) totals[i] = (float4)(0.0f);
+#pragma unroll 4
+        for (INDEX other = 0; other < parts; other++)
 #pragma unroll
-        for (int j = 0; j < WORK_N; j++) sums[i][j] = 0.0f;
-    for (INDEX other = 0; other < parts; other++) {
-        const __global float *const share = tile_shares + other * SHARE_SIZE;
+            for (int i = 0; i < 4; i++)
+                totals[i] += LOAD_SHARE4(tile_shares + other * SHARE_SIZE + ((first + i) * ITEMS + item) * 4);
 #pragma unroll
-        for (int i = 0; i < WORK_M; i++)
-#pragma unroll
-            for (int j = 0; j < WORK_N / 4; j++) {
-                const float4 values = LOAD_SHARE4(share + ((i * (WORK_N / 4) + j) * ITEMS + item) * 4);
-                vstore4(vload4(j, sums[i]) + values, j, sums[i]);
-            }
+        for (int i = 0; i < 4; i++) {
+            const int row = (first + i) / (WORK_N / 4), block = (first + i) % (WORK_N / 4);
+            STORE_VECTOR(totals[i], row, block)
+        }
     }
 #if SUMS_ROWS
     if (first_n == 0)
@@ -321,21 +345,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
             STORE_ROW_SUM(sum, first_m + row)
         }
 #endif
-#endif
-
-#pragma unroll
-    for (int i = 0; i < WORK_M; i++) {
-        const INDEX m = first_m + (i / 4 * ITEMS_M + item_m) * 4 + i % 4;
-#pragma unroll
-        for (int j = 0; j < WORK_N; j += OUT_WIDTH) {
-            const INDEX n = first_n + (j / 4 * ITEMS_N + item_n) * 4 + j % 4;
-            if (m < shape.m && n < shape.n) {
-#if OUT_WIDTH == 4
-                GEMM_STORE4(vload4(j / 4, sums[i]), m, n)
 #else
-                GEMM_STORE(sums[i][j], m, n)
+#pragma unroll
+    for (int i = 0; i < WORK_M; i++)
+#pragma unroll
+        for (int j = 0; j < WORK_N / 4; j++) STORE_VECTOR(vload4(j, sums[i]), i, j)
 #endif
-            }
-        }
-    }
 }

@@ -33,7 +33,8 @@ extension OpenCLBackend {
         try synchronize()
         var faults: [MatrixPlan: String?] = [:]
         var found: [MatrixBucket: MatrixPlan] = [:]
-        let results = try TunedProduct.all(isCPU: openCLDevice.isCPU).compactMap { example -> MatrixTuning? in
+        let examples = TunedProduct.all(for: candidates, isCPU: openCLDevice.isCPU)
+        let results = try examples.compactMap { example -> MatrixTuning? in
             let operands = try Operands(example, on: self)
             // The estimates leave out what cannot win; they know nothing of CPUs.
             let promising = candidates.filter { $0.kernel.supports(operands.problem) && faults[$0] ?? nil == nil }
@@ -240,7 +241,7 @@ extension OpenCLBackend {
             y = try backend.stored(right, product.dtype, isTransposed: product.isYTransposed)
             out = try backend.allocate([product.m, product.n])
             expected = try backend.plainProduct(left, right)
-            problem = MatrixProduct(x, y, out: out, .plain).problem(backend.productPrecision)
+            problem = MatrixProduct(x, y, out: out, .plain).problem(product.precision)
         }
     }
 
@@ -270,9 +271,28 @@ private struct TunedProduct: CustomStringConvertible {
     var isXTransposed = false
     var isYTransposed = false
     var dtype = DType.float32
+    var precision = ProductPrecision.float32
 
     var description: String {
         "\(m) x \(n) x \(k)\(isXTransposed ? ", x transposed" : "")\(isYTransposed ? ", y transposed" : "")"
+            + (dtype == .float32 ? "" : ", \(dtype)") + (precision == .float32 ? "" : ", by \(precision)")
+    }
+
+    /// Products in float32, and fewer in each other type and precision that a candidate is made for.
+    static func all(for candidates: [MatrixPlan], isCPU: Bool) -> [TunedProduct] {
+        let products = all(isCPU: isCPU)
+        let some = products.filter { max($0.m, $0.n, $0.k) >= 512 && min($0.m, $0.n, $0.k) != 256 }
+        let types = Set(candidates.flatMap { $0.kernel.checkedTypes }).subtracting([.float32])
+        let precisions = Set(candidates.map { $0.kernel.precision }).subtracting([.float32])
+        func each(_ change: (inout TunedProduct) -> Void) -> [TunedProduct] {
+            some.map {
+                var product = $0
+                change(&product)
+                return product
+            }
+        }
+        return products + types.sorted { $0.rawValue < $1.rawValue }.flatMap { type in each { $0.dtype = type } }
+            + precisions.sorted { $0.rawValue < $1.rawValue }.flatMap { precision in each { $0.precision = precision } }
     }
 
     /// On GPUs, the three products that a fully connected layer trains by, for layers small and large.

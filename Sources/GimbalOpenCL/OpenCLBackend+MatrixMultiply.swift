@@ -50,10 +50,12 @@ extension OpenCLBackend {
 
     /// Reduces the leading axes, and takes them in parts that a launch can count.
     private func multiply(_ product: MatrixProduct, _ plan: MatrixPlan?) {
+        let batch = product.out.shape.dropLast(2)
+        if batch.allSatisfy({ $0 == 1 }) { return multiplyOnce(product, plan) }
         let batchViews = [product.x, product.y, product.out].map {
             TensorView(
-                storage: $0.storage, shape: Shape(Array(product.out.shape.dropLast(2))),
-                strides: Array($0.strides.dropLast(2)), dtype: $0.dtype)
+                storage: $0.storage, shape: Shape(Array(batch)), strides: Array($0.strides.dropLast(2)),
+                dtype: $0.dtype)
         }
         let (sizes, strides) = collapseAxes(batchViews)
         multiply(product, batchSizes: sizes, batchStrides: strides, plan)
@@ -83,6 +85,12 @@ extension OpenCLBackend {
         var product = product
         product.batch = sizes.count == 2 ? (sizes[0], sizes[1]) : (1, sizes[0])
         product.batchStrides = strides.map { sizes.count == 2 ? ($0[0], $0[1]) : (0, $0[0]) }
+        multiplyOnce(product, plan)
+    }
+
+    /// One launch.
+    private func multiplyOnce(_ product: MatrixProduct, _ plan: MatrixPlan?) {
+        var product = product
         var problem = product.problem(productPrecision)
         // Kernels for GPUs store along rows.
         if !openCLDevice.isCPU, !problem.out.isRowMajor, product.rowSums == nil {

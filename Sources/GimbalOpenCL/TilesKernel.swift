@@ -23,9 +23,9 @@ struct TilesKernel: MatrixKernel {
     static func candidates(for device: OpenCLDevice) -> [TilesKernel] {
         guard !device.isCPU else { return [] }
         let shapes: [(m: Int, n: Int, k: Int, workM: Int, workN: Int)] = [
-            (128, 256, 8, 16, 8), (256, 128, 8, 8, 16), (128, 128, 8, 8, 8), (64, 128, 8, 8, 8), (128, 64, 8, 8, 8),
-            (64, 64, 16, 8, 8), (64, 64, 16, 8, 4), (64, 64, 16, 4, 4), (32, 64, 16, 8, 4), (64, 32, 16, 4, 8),
-            (32, 64, 32, 4, 4), (32, 32, 16, 4, 4), (32, 32, 32, 4, 4), (16, 64, 32, 4, 4), (16, 128, 16, 4, 4),
+            (128, 256, 8, 16, 8), (128, 128, 8, 8, 8), (64, 128, 8, 8, 8), (128, 64, 8, 8, 8), (64, 64, 8, 8, 8),
+            (64, 64, 16, 8, 4), (64, 64, 16, 4, 4), (32, 64, 16, 8, 4), (64, 32, 16, 8, 4), (32, 64, 32, 4, 4),
+            (32, 32, 16, 4, 4), (32, 32, 32, 4, 4), (32, 32, 64, 4, 4), (16, 64, 32, 4, 4),
         ]
         return shapes.flatMap { shape in
             [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].map { parts in
@@ -80,7 +80,10 @@ struct TilesKernel: MatrixKernel {
             count == 0 ? 0 : stepsPerGroup * max(alone, Double(count) * busy) + 1500
         }
         var cycles = Double(groupsPerUnit / resident) * wave(resident) + wave(groupsPerUnit % resident)
-        if parts > 1 { cycles += 2500 + Double(parts * m * n) * 4 / 48 }
+        if parts > 1 {
+            // The last group reads what all left, 16 vectors a work-item at a time.
+            cycles += 2500 + Double(parts) * max(Double(m * n) * 4 / 48, Double(workM * workN) / 64 * 700)
+        }
         let bytes =
             4 * Double(problem.batch)
             * (Double(problem.m) * Double(problem.k) + Double(problem.k) * Double(problem.n)

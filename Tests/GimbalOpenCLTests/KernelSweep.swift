@@ -74,8 +74,8 @@ struct KernelSweep {
 
     @Test func matrixProducts() throws {
         let plans: [MatrixPlan] = [
-            .tiles(m: 32, n: 32, k: 32, workM: 4, workN: 4),
-            .tiles(m: 32, n: 32, k: 16, workM: 4, workN: 4),
+            .tiles(m: 16, n: 32, k: 16, workM: 4, workN: 4),
+            .tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4, parts: 3),
             .panels(rows: 4, columns: 16, length: 8),
             .tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2),
         ]
@@ -92,6 +92,14 @@ struct KernelSweep {
             backend.matrixMultiply(
                 try input([2, 5, 3]), try input([1, 3, 7]).broadcast(to: [2, 3, 7]), out: out,
                 Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), plan: plan)
+        }
+        for plan in plans.dropLast() {
+            for (rows, inputs, outputs) in [(37, 35, 17), (36, 68, 36)] {
+                backend.linearWeightGradient(
+                    try input([rows, inputs]), outputGradient: try input([rows, outputs]),
+                    weightGradient: (try input([outputs, inputs]), true), biasGradient: (try input([outputs]), true),
+                    plan: plan)
+            }
         }
         try backend.synchronize()
     }

@@ -13,7 +13,7 @@ import Testing
     /// Of each shape of work-item, with whole and shared k axes.
     static let plans: [MatrixPlan] = [
         .tiles(m: 16, n: 64, k: 32, workM: 4, workN: 4), .tiles(m: 16, n: 64, k: 32, workM: 4, workN: 4, parts: 3),
-        .tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4, parts: 2), .tiles(m: 64, n: 64, k: 16, workM: 8, workN: 8),
+        .tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4, parts: 2), .tiles(m: 64, n: 64, k: 8, workM: 8, workN: 8),
         .panels(rows: 4, columns: 16, length: 8),
         .tensor("splitFloat32", m: 64, n: 64, warpM: 32, warpN: 32, parts: 2),
         .tensor("tf32", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3),
