@@ -90,7 +90,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_wgmma(
         stage = stage + 1 == STAGES ? 0 : stage + 1;
         next_stage = next_stage + 1 == STAGES ? 0 : next_stage + 1;
     }
-    WGMMA_WAIT(0, sums);
+    WGMMA_FINISH(sums);
 
     UNROLL for (int i = 0; i < SUMS; i += 2) {
         const int m = first_m + warp * 16 + lane / 4 + i / 2 % 2 * 8, n = first_n + i / 4 * 8 + lane % 4 * 2;

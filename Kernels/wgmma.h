@@ -32,6 +32,9 @@ typedef ulong WgmmaOperand;
 /// Waits for all groups of products but the `left` newest.
 #define WGMMA_WAIT(left, c) asm volatile("//@@ wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory")
 
+/// Waits for all; what reads c afterwards cannot be moved before.
+#define WGMMA_FINISH(c) asm volatile("//@@ wgmma.wait_group.sync.aligned 0;" : WGMMA_OPERANDS(c) : : "memory")
+
 #if OPERAND == 0
 #define WGMMA_KIND "k16.f32.bf16.bf16"
 #define WGMMA_ORDER ", 1, 1, 0, 0"
@@ -144,6 +147,7 @@ typedef struct {
     }
 #define WGMMA_COMMIT() wgmma_products.ends[wgmma_products.groups++ % 8] = wgmma_products.begun
 #define WGMMA_WAIT(left, c) wgmma_wait(&wgmma_products, left, c, wgmma_base)
+#define WGMMA_FINISH(c) WGMMA_WAIT(0, c)
 
 /// Value k of a row that begins at `row`, from where mixing put it.
 static float wgmma_value(LocalAddress base, LocalAddress row, int k) {
