@@ -96,7 +96,8 @@ struct TensorKernel: MatrixKernel {
         let isLarge = warpM * warpN >= 64 * 64
         let copiesBoth = copies(problem.x) && copies(problem.y)
         if isLarge || m != n && m * n >= 128 * 64 { guard copiesBoth else { return false } }
-        return !(isLarge && operands == .splitFloat32 && !problem.x.isRowMajor)
+        // So do the sums of other parts, beside 32-bit operands.
+        return !isLarge || operands.byteCount == 2 || parts == 1 && (operands == .tf32 || problem.x.isRowMajor)
     }
 
     private static func isReal(_ dtype: DType) -> Bool {
