@@ -77,7 +77,6 @@ struct KernelSweep {
             .tiles(m: 16, n: 32, k: 16, workM: 4, workN: 4),
             .tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4, parts: 3),
             .panels(rows: 4, columns: 16, length: 8),
-            .tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2),
         ]
         for plan in plans {
             for (m, n, k) in [(33, 35, 17), (4, 36, 36)] {
@@ -104,16 +103,17 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
-    @Test func narrowMatrixProducts() throws {
-        let plans: [(MatrixPlan, k: Int)] = [
-            (.tensor("bfloat16", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3), 72),
-            (.wgmma(.bfloat16, n: 128, stages: 3), 40),
+    @Test func productsOnTensorCores() throws {
+        let plans: [(plan: MatrixPlan, dtype: DType, k: Int)] = [
+            (.tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2), .float32, 17),
+            (.tensor("bfloat16", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3), .bfloat16, 72),
+            (.wgmma(.bfloat16, n: 128, stages: 3), .bfloat16, 40),
         ]
-        for (plan, k) in plans {
-            let x = try backend.allocate([33, k], .bfloat16), y = try backend.allocate([k, 40], .bfloat16)
+        for (plan, dtype, k) in plans {
+            let x = try backend.allocate([33, k], dtype), y = try backend.allocate([k, 40], dtype)
             backend.copy(try input([33, k]), to: x)
             backend.copy(try input([k, 40]), to: y)
-            backend.matrixMultiply(x, y, out: try backend.allocate([33, 40], .bfloat16), .plain, plan: plan)
+            backend.matrixMultiply(x, y, out: try backend.allocate([33, 40], dtype), .plain, plan: plan)
         }
         try backend.synchronize()
     }
