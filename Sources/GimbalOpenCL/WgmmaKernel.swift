@@ -55,11 +55,14 @@ struct WgmmaKernel: MatrixKernel {
             }
         let isStored = operands != .float32 && types.allSatisfy { $0 == operands }
         return areReal && !problem.sumsRows && problem.k > 0 && (isStored || isRounded)
+            // Rows by which `pack_operand` can be launched.
+            && max(problem.m, problem.n) <= 1 << 20
             // Small ones do not fill the device with tiles of this size.
             && problem.multiplications >= 0x1p27
     }
 
-    private func isPacked(_ operand: MatrixProblem.Operand, isContiguousAlongK: Bool) -> Bool {
+    /// Whether an operand can be read as it lies.
+    private func isReadable(_ operand: MatrixProblem.Operand, isContiguousAlongK: Bool) -> Bool {
         operand.dtype == operands && isContiguousAlongK && operand.width * operands.byteCount == 16
     }
 
@@ -79,7 +82,7 @@ struct WgmmaKernel: MatrixKernel {
         var seconds = 3e-6 + Double(tilesPerUnit / resident) * wave(resident) + wave(tilesPerUnit % resident)
         for (operand, isContiguous, rows) in [
             (problem.x, problem.x.isRowMajor, problem.m), (problem.y, !problem.y.isRowMajor, problem.n),
-        ] where !isPacked(operand, isContiguousAlongK: isContiguous) {
+        ] where !isReadable(operand, isContiguousAlongK: isContiguous) {
             let values = Double(rows) * Double(problem.k) * Double(problem.batch)
             seconds += 5e-6 + values * Double(operand.dtype.byteCount + operands.byteCount) / 2e12
         }
@@ -89,10 +92,10 @@ struct WgmmaKernel: MatrixKernel {
     func launch(_ given: MatrixProduct, _ problem: MatrixProblem, on backend: OpenCLBackend) {
         backend.reportingErrors {
             var product = given
-            if !isPacked(problem.x, isContiguousAlongK: problem.x.isRowMajor) {
+            if !isReadable(problem.x, isContiguousAlongK: problem.x.isRowMajor) {
                 (product.x, product.xStrides, product.batchStrides[0]) = try packed(given, problem.x, on: backend)
             }
-            if !isPacked(problem.y, isContiguousAlongK: !problem.y.isRowMajor) {
+            if !isReadable(problem.y, isContiguousAlongK: !problem.y.isRowMajor) {
                 var operand = problem.y
                 operand.isRowMajor.toggle()
                 let (view, strides, batch) = try packed(given.exchanged, operand, on: backend)
