@@ -45,8 +45,14 @@ static const char gemm_panels_cl[] = {
 static const char gemm_plain_cl[] = {
 #embed "../../Kernels/gemm_plain.cl" suffix(,)
     0};
+static const char gemm_pairs_h[] = {
+#embed "../../Kernels/gemm_pairs.h" suffix(,)
+    0};
 static const char gemm_tensor_cl[] = {
 #embed "../../Kernels/gemm_tensor.cl" suffix(,)
+    0};
+static const char gemm_wgmma_cl[] = {
+#embed "../../Kernels/gemm_wgmma.cl" suffix(,)
     0};
 static const char index_cl[] = {
 #embed "../../Kernels/index.cl" suffix(,)
@@ -65,6 +71,9 @@ static const char optimizer_functions_cl[] = {
     0};
 static const char optimizers_h[] = {
 #embed "../../Kernels/optimizers.h" suffix(,)
+    0};
+static const char pack_operand_cl[] = {
+#embed "../../Kernels/pack_operand.cl" suffix(,)
     0};
 static const char philox_h[] = {
 #embed "../../Kernels/philox.h" suffix(,)
@@ -99,6 +108,9 @@ static const char warp_emulation_h[] = {
 static const char warp_ptx_h[] = {
 #embed "../../Kernels/warp_ptx.h" suffix(,)
     0};
+static const char wgmma_h[] = {
+#embed "../../Kernels/wgmma.h" suffix(,)
+    0};
 
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
@@ -115,13 +127,16 @@ static const struct GimbalKernelSource table[] = {
     {"gemm_output.cl", gemm_output_cl},
     {"gemm_panels.cl", gemm_panels_cl},
     {"gemm_plain.cl", gemm_plain_cl},
+    {"gemm_pairs.h", gemm_pairs_h},
     {"gemm_tensor.cl", gemm_tensor_cl},
+    {"gemm_wgmma.cl", gemm_wgmma_cl},
     {"index.cl", index_cl},
     {"layer_norm.cl", layer_norm_cl},
     {"norm.cl", norm_cl},
     {"optimizer.cl", optimizer_cl},
     {"optimizer_functions.cl", optimizer_functions_cl},
     {"optimizers.h", optimizers_h},
+    {"pack_operand.cl", pack_operand_cl},
     {"philox.h", philox_h},
     {"pooling.cl", pooling_cl},
     {"random.cl", random_cl},
@@ -133,6 +148,7 @@ static const struct GimbalKernelSource table[] = {
     {"temporal_classification.cl", temporal_classification_cl},
     {"warp_emulation.h", warp_emulation_h},
     {"warp_ptx.h", warp_ptx_h},
+    {"wgmma.h", wgmma_h},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

@@ -8,6 +8,8 @@ enum KernelName: String, Sendable {
     case packPanels = "pack_panels"
     case gemmPlain = "gemm_plain"
     case gemmTensor = "gemm_tensor"
+    case gemmWgmma = "gemm_wgmma"
+    case packOperand = "pack_operand"
     case softmax
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
@@ -57,8 +59,14 @@ enum KernelName: String, Sendable {
         case .gemmTensor:
             [
                 "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
-                "gemm_tensor.cl",
+                "gemm_pairs.h", "gemm_tensor.cl",
             ]
+        case .gemmWgmma:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
+            ]
+        case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
         case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
         case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:

@@ -103,6 +103,21 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
+    @Test func productsOnTensorCores() throws {
+        let plans: [(plan: MatrixPlan, dtype: DType, k: Int)] = [
+            (.tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2), .float32, 17),
+            (.tensor("bfloat16", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3), .bfloat16, 72),
+            (.wgmma(.bfloat16, n: 128, stages: 3), .bfloat16, 40),
+        ]
+        for (plan, dtype, k) in plans {
+            let x = try backend.allocate([33, k], dtype), y = try backend.allocate([k, 40], dtype)
+            backend.copy(try input([33, k]), to: x)
+            backend.copy(try input([k, 40]), to: y)
+            backend.matrixMultiply(x, y, out: try backend.allocate([33, 40], dtype), .plain, plan: plan)
+        }
+        try backend.synchronize()
+    }
+
     @Test func indexing() throws {
         let table = try input([5, 65])
         let places = try indices([4, -1, 0, 4, 5])
