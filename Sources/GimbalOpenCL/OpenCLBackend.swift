@@ -20,6 +20,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     private let pool: Lock<BufferPool>
     /// Tile sizes of matrix products; see `tuneMatrixMultiply`.
     let matrixTiles: Lock<MatrixTiles>
+    /// Where the groups of a recurrent layer meet.
+    let meetings = Lock(Meetings())
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary
