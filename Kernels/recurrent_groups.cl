@@ -1,8 +1,8 @@
 // What the kernels that run a recurrent layer over many steps in one launch have in common.
 //
 // A work-group owns UNITS hidden units of some rows of the batch, its block. It reads the weights of these units once
-// and holds them in registers for all steps: each work-item has those of WORK_UNITS units (UNITS / WORK_UNITS apart) and
-// of DEPTH of the values that are multiplied with them, four neighbouring ones in every PARTS times four:
+// and holds them in registers for all steps: each work-item has those of WORK_UNITS units (UNITS / WORK_UNITS apart)
+// and of DEPTH of the values that are multiplied with them, four neighbouring ones in every PARTS times four:
 //
 //     values of a row   | part 0 | part 1 | ... | part PARTS-1 | part 0 | part 1 | ...      4 values each
 //
@@ -10,8 +10,8 @@
 //
 // Rows of the batch do not know of each other; the SLICES groups of one block do: where a layer has more units than one
 // group can hold, each step needs what all of them made in the step before. They exchange it through global memory, and
-// meet once in each step at a counter. That takes all groups of a launch to run at the same time, which the host sees to;
-// where it cannot, it sets MEETS to 0 and launches the kernel once for each step.
+// meet once in each step at a counter. That takes all groups of a launch to run at the same time, which the host sees
+// to; where it cannot, it sets MEETS to 0 and launches the kernel once for each step.
 //
 //   CELL         0 tanh, 1 relu, 2 lstm, 3 gru. Default 2.
 //   HAS_LENGTHS  1 where rows may have ended: they keep their state. Default 0.
@@ -19,15 +19,15 @@
 //   SIZE         hidden units of the layer. Default 64.
 //   UNITS        hidden units of a group, a multiple of WORK_UNITS. Default 64.
 //   WORK_UNITS   hidden units of a work-item. Default 1.
-//   COLUMNS      products of a work-item: WORK_UNITS for the gradient, and as many times that as a unit has gates that take
-//                products for the layer itself. Default 4.
+//   COLUMNS      products of a work-item: WORK_UNITS for the gradient, and for the layer itself as many times that as a
+//                unit has gates that take products. Default 4.
 //   PARTS        default 4. UNITS / WORK_UNITS * PARTS is at most GROUP.
 //   DEPTH        a multiple of 4; PARTS * DEPTH is at least the length of the products. Default 16.
 //   ROWS         rows of the batch that a group computes together. Default 1.
 //   HAS_CHUNKS   1 where a block may have more rows: they are computed one chunk after the other. Default 0.
 //   GROUP        work-items of a group. Default 256.
-//   MEETS        1 where the groups of a block wait for each other in the kernel; 2 where NVIDIA's GPU has acquiring loads
-//                and releasing atomics (compute capability 7.0), which cost less than full fences. Default 0.
+//   MEETS        1 where the groups of a block wait for each other in the kernel; 2 where NVIDIA's GPU has acquiring
+//                loads and releasing atomics (compute capability 7.0), which cost less than full fences. Default 0.
 //   ALIGNED      1 where float4 may be read from states, gates and their gradients. Default 0.
 //   CONTIGUOUS   1 where the weights lie row by row. Default 0.
 

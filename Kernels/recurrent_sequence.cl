@@ -1,5 +1,5 @@
-// A recurrent layer over many steps; Backend.recurrentSequence says what it computes, recurrent_groups.cl how the work is
-// divided. Steps number `first` to before `last`, in the order of computation, are computed.
+// A recurrent layer over many steps; Backend.recurrentSequence says what it computes, recurrent_groups.cl how the work
+// is divided. Steps number `first` to before `last`, in the order of computation, are computed.
 //
 // A step: the products of the states with the weights are made in parts; each work-item adds the parts of some gates to
 // what the gates hold and applies their functions; then the cells are computed.
@@ -12,7 +12,8 @@
     const int is_there = in_row < ROWS && row < rows_end && (SIZE % UNITS == 0 || unit < SIZE);
 
 #if MASK
-#define MASK_PARAMETERS , __global const float *mask, const ulong mask_offset, __global float *masked, const ulong masked_offset
+#define MASK_PARAMETERS                                                                                          \
+    , __global const float *mask, const ulong mask_offset, __global float *masked, const ulong masked_offset
 #else
 #define MASK_PARAMETERS
 #endif

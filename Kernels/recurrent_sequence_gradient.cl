@@ -1,9 +1,9 @@
 // The gradient of a recurrent layer over many steps; Backend.recurrentSequenceGradient says what it computes,
 // recurrent_groups.cl how the work is divided.
 //
-// Places `first` to before `last` of steps + 1 are visited. Place p adds to the gradient of the hidden state what the step
-// visited before gives back through the weights, if there is one, and then differentiates the cells of the next step
-// back, number steps - 1 - p in the order of computation, if there is one.
+// Places `first` to before `last` of steps + 1 are visited. Place p adds to the gradient of the hidden state what the
+// step visited before gives back through the weights, if there is one, and then differentiates the cells of the next
+// step back, number steps - 1 - p in the order of computation, if there is one.
 
 /// Values that are multiplied with the weights of a unit.
 #define LENGTH (PRODUCTS * SIZE)
