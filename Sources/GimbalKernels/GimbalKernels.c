@@ -90,6 +90,15 @@ static const char random_functions_cl[] = {
 static const char recurrent_cl[] = {
 #embed "../../Kernels/recurrent.cl" suffix(,)
     0};
+static const char recurrent_groups_cl[] = {
+#embed "../../Kernels/recurrent_groups.cl" suffix(,)
+    0};
+static const char recurrent_sequence_cl[] = {
+#embed "../../Kernels/recurrent_sequence.cl" suffix(,)
+    0};
+static const char recurrent_sequence_gradient_cl[] = {
+#embed "../../Kernels/recurrent_sequence_gradient.cl" suffix(,)
+    0};
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
@@ -142,6 +151,9 @@ static const struct GimbalKernelSource table[] = {
     {"random.cl", random_cl},
     {"random_functions.cl", random_functions_cl},
     {"recurrent.cl", recurrent_cl},
+    {"recurrent_groups.cl", recurrent_groups_cl},
+    {"recurrent_sequence.cl", recurrent_sequence_cl},
+    {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},

@@ -32,6 +32,8 @@ enum KernelName: String, Sendable {
     case statistics
     case recurrentCell = "recurrent_cell"
     case recurrentCellGradient = "recurrent_cell_gradient"
+    case recurrentSequence = "recurrent_sequence"
+    case recurrentSequenceGradient = "recurrent_sequence_gradient"
     case layerNorm = "layer_norm"
     case layerNormGradient = "layer_norm_gradient"
     case layerNormSums = "layer_norm_sums"
@@ -77,6 +79,9 @@ enum KernelName: String, Sendable {
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
         case .statistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
+        case .recurrentSequence: ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence.cl"]
+        case .recurrentSequenceGradient:
+            ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
@@ -149,6 +154,15 @@ enum KernelMacro: String, Sendable {
     case valueType = "VALUE_TYPE"
     case cell = "CELL"
     case hasLengths = "HAS_LENGTHS"
+    case size = "SIZE"
+    case units = "UNITS"
+    case workUnits = "WORK_UNITS"
+    case parts = "PARTS"
+    case depth = "DEPTH"
+    case group = "GROUP"
+    case hasChunks = "HAS_CHUNKS"
+    case meets = "MEETS"
+    case contiguous = "CONTIGUOUS"
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"

@@ -263,4 +263,28 @@ struct KernelSweep {
         }
         try backend.synchronize()
     }
+
+    @Test func recurrentSequences() throws {
+        // Within a group, in chunks of rows, and among groups with a launch for each step.
+        for (kind, batch, size, units) in [
+            (.lstm, 3, 5, 132), (.gru, 3, 9, 132), (.tanh, 2, 8, 132), (.lstm, 40, 9, 1), (.gru, 2, 108, 8),
+        ] as [(RecurrentKind, Int, Int, Int)] {
+            let steps = 2, states: Shape = [steps + 1, batch, size]
+            let rows = (kind == .gru ? 3 : kind.gateCount) * size
+            let mask = kind == .gru ? try input([batch, size]) : nil
+            let sequence = RecurrentSequence(
+                kind, gates: try input([steps, batch, kind.gateCount * size]), states: try input(states),
+                cells: kind.hasCell ? try input(states) : nil, hiddenWeight: try input([rows, size]), hiddenMask: mask,
+                masked: mask == nil ? nil : try input([steps, batch, size]),
+                lengths: kind == .lstm ? try indices((0..<Int32(batch)).map { $0 % 3 }) : nil,
+                isReversed: kind == .tanh)
+            #expect(backend.runInGroups(sequence, computeUnits: units, meets: false))
+            #expect(
+                backend.differentiateInGroups(
+                    sequence, outputGradient: try input(states), gatesGradient: try input(sequence.gates.shape),
+                    hiddenGradient: try input([batch, size]),
+                    cellGradient: kind.hasCell ? try input([batch, size]) : nil, computeUnits: units, meets: false))
+        }
+        try backend.synchronize()
+    }
 }
