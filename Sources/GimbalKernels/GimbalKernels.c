@@ -60,6 +60,9 @@ static const char index_cl[] = {
 static const char layer_norm_cl[] = {
 #embed "../../Kernels/layer_norm.cl" suffix(,)
     0};
+static const char loss_scale_cl[] = {
+#embed "../../Kernels/loss_scale.cl" suffix(,)
+    0};
 static const char norm_cl[] = {
 #embed "../../Kernels/norm.cl" suffix(,)
     0};
@@ -141,6 +144,7 @@ static const struct GimbalKernelSource table[] = {
     {"gemm_wgmma.cl", gemm_wgmma_cl},
     {"index.cl", index_cl},
     {"layer_norm.cl", layer_norm_cl},
+    {"loss_scale.cl", loss_scale_cl},
     {"norm.cl", norm_cl},
     {"optimizer.cl", optimizer_cl},
     {"optimizer_functions.cl", optimizer_functions_cl},

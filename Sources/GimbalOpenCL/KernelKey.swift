@@ -26,6 +26,8 @@ enum KernelName: String, Sendable {
     case scatterAdd = "scatter_add"
     case norm
     case clip
+    case unscale
+    case updateLossScale = "update_loss_scale"
     case optimizerStep = "optimizer_step"
     case segmentNorms = "segment_norms"
     case scaleSegments = "scale_segments"
@@ -76,6 +78,7 @@ enum KernelName: String, Sendable {
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
         case .norm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .unscale, .updateLossScale: ["common.cl", "loss_scale.cl"]
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
         case .statistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]

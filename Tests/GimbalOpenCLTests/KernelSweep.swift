@@ -235,6 +235,9 @@ struct KernelSweep {
             let norm = try backend.allocate([1])
             backend.norm([weights], p: 3, out: norm)
             backend.clip([weights], norm: norm, maxNorm: 1)
+            let condition = try backend.allocate([])
+            backend.unscale([weights], scale: norm, condition: condition)
+            backend.updateLossScale(try input([3]), condition: condition, growth: 2, backoff: 0.5, interval: 3)
         }
         try backend.synchronize()
     }

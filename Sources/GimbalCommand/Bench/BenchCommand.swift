@@ -15,6 +15,8 @@ struct BenchCommand: ParsableCommand {
     var devices: String?
     @Option(help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"))
     var only: String?
+    @Option(help: "What the products of training steps are computed in.")
+    var precision = Precision.float32
     @Option(help: "Seconds to spend on each case and device.")
     var seconds = 1.0
     @Flag(help: "Look for the fastest matrix product on each OpenCL device first, and keep what was found.")
@@ -42,7 +44,8 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let names = only.map { Set($0.split(separator: ",").map(String.init)) }
-        let known = Benchmark.all.map(\.name)
+        let all = Benchmark.all(precision)
+        let known = all.map(\.name)
         for name in names ?? [] where !known.contains(name) {
             throw GimbalError.invalidSetting(
                 name: "--only", reason: "no benchmark '\(name)'; there are \(uniqued(known).joined(separator: ", "))")
@@ -52,12 +55,15 @@ struct BenchCommand: ParsableCommand {
             return
         }
         let devices = try chosenDevices()
+        for device in devices {
+            if let notice = precision.use(on: device) { printNotice(notice) }
+        }
         if launches { return try countLaunches(names, devices) }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
         }
-        for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
+        for benchmark in all where names?.contains(benchmark.name) ?? true {
             var first: Double?
             for device in devices where !benchmark.isForGPUs || device.description.kind == .gpu {
                 let timing = try withDevice(device) {
@@ -74,7 +80,8 @@ struct BenchCommand: ParsableCommand {
     private func countLaunches(_ names: Set<String>?, _ devices: [Device]) throws {
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
-        for benchmark in Benchmark.all where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
+        for benchmark in Benchmark.all(precision)
+        where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
             for device in devices where device.launchRecord != nil {
                 let count = try withDevice(device) { try LaunchCount(benchmark, on: device) }
                 try json ? printJSON(count) : printLine(count.text)

@@ -15,8 +15,10 @@ struct Benchmark {
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 
-    static var all: [Benchmark] {
-        matrixProducts + precisions + elementwise + normalizations + updates + seedSteps + workloads
+    /// - Parameter precision: of the training steps.
+    static func all(_ precision: Precision = .float32) -> [Benchmark] {
+        matrixProducts + precisions + elementwise + normalizations + updates + seedSteps(precision)
+            + workloads(precision)
     }
 
     // MARK: Operations
@@ -135,7 +137,7 @@ struct Benchmark {
 
     /// The whole training step of Linear(784, 512)-BatchNorm1d(512)-ReLU-Linear(512, 10): gradients to zero, forward,
     /// cross-entropy, backward, clipping to norm 1, SGD.
-    private static var seedSteps: [Benchmark] {
+    private static func seedSteps(_ precision: Precision) -> [Benchmark] {
         [64, 512].map { batch in
             let products = 2.0 * Double(batch) * (2 * 784 * 512 + 3 * 512 * 10)
             return Benchmark(name: "seed-step", variant: "batch \(batch)", batch: batch, operations: products) {
@@ -149,12 +151,8 @@ struct Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.01)
                 let inputs = Tensor.normal([batch, 784])
                 let targets = Tensor((0..<batch).map { Int32($0 % 10) })
-                return {
-                    optimizer.zeroGradients()
-                    try crossEntropy(model(inputs), targets, ignoredIndex: nil).backward()
-                    try clipGradientNorm(optimizer.parameters, maxNorm: 1)
-                    try optimizer.step()
-                }
+                let training = Training(optimizer, targets, precision) { model(inputs) }
+                return { try training.step() }
             }
         }
     }
