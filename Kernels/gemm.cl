@@ -219,7 +219,12 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 
         // Meanwhile the present slices are multiplied.
         if (buffer >= 0) {
+            // In full where it makes for speed; it takes other compilers, those for CPUs above all, very long.
+#ifdef __NVPTX__
 #pragma unroll
+#else
+#pragma unroll 1
+#endif
             for (int depth = 0; depth < TILE_K; depth++) {
                 float x_values[WORK_M], y_values[WORK_N];
 #pragma unroll

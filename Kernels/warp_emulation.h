@@ -30,8 +30,8 @@ typedef struct {
 } WarpCopies;
 
 #define WARP_STATE(items)                  \
-    __local ulong warp_array[3 * (items)]; \
-    __local ulong *warp_words = (__local ulong *)LOCAL_ADDRESS(warp_array); \
+    __local uint2 warp_array[3 * (items)] __attribute__((aligned(16))); \
+    __local uint *warp_words = (__local uint *)LOCAL_ADDRESS(warp_array); \
     WarpCopies warp_copies;                \
     warp_copies.begun = warp_copies.done = warp_copies.groups = 0;
 
@@ -63,17 +63,18 @@ static void warp_wait(WarpCopies *copies, uint left) {
 #define COPIES_COMMIT() warp_copies.ends[warp_copies.groups++ % COPY_GROUPS] = warp_copies.begun
 #define COPIES_WAIT(left) warp_wait(&warp_copies, left)
 
-static void warp_load_matrices(uint *d, LocalAddress address, __local ulong *words, int transposed) {
+/// Every lane reads its row before the others are waited for, as the chip may.
+static void warp_load_matrices(uint *d, LocalAddress address, __local uint4 *rows, int transposed) {
     const int item = get_local_id(0), lane = item % 32, first = item - lane;
-    words[item] = (ulong)(size_t)address;
+    rows[item] = *(__local const uint4 *)address;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int matrix = 0; matrix < 4; matrix++) {
+        __local const ushort *values = (__local const ushort *)(rows + first + matrix * 8);
         uint pair = 0;
         for (int half_word = 0; half_word < 2; half_word++) {
             const int row = transposed ? lane % 4 * 2 + half_word : lane / 4;
             const int column = transposed ? lane / 4 : lane % 4 * 2 + half_word;
-            __local const ushort *from = (__local const ushort *)(size_t)words[first + matrix * 8 + row];
-            pair |= (uint)from[column] << (16 * half_word);
+            pair |= (uint)values[row * 8 + column] << (16 * half_word);
         }
         d[matrix] = pair;
     }
@@ -82,7 +83,7 @@ static void warp_load_matrices(uint *d, LocalAddress address, __local ulong *wor
 #define LOAD_MATRICES_(d0, d1, d2, d3, address, transposed)               \
     {                                                                     \
         uint loaded[4];                                                   \
-        warp_load_matrices(loaded, address, warp_words, transposed);      \
+        warp_load_matrices(loaded, address, (__local uint4 *)warp_words, transposed); \
         d0 = loaded[0], d1 = loaded[1], d2 = loaded[2], d3 = loaded[3];   \
     }
 #define LOAD_MATRICES(d0, d1, d2, d3, address) LOAD_MATRICES_(d0, d1, d2, d3, address, 0)
@@ -131,11 +132,11 @@ static void warp_multiply(float *c, const uint *a, uint b0, uint b1, __local uin
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
-#define MULTIPLY(c, a, b0, b1) warp_multiply(c, a, b0, b1, (__local uint *)warp_words)
+#define MULTIPLY(c, a, b0, b1) warp_multiply(c, a, b0, b1, warp_words)
 #define MULTIPLY_FIRST(c, a, b0, b1)                  \
     {                                                 \
         (c)[0] = (c)[1] = (c)[2] = (c)[3] = 0.0f;     \
-        warp_multiply(c, a, b0, b1, (__local uint *)warp_words); \
+        warp_multiply(c, a, b0, b1, warp_words); \
     }
 
 static uint warp_round_tf32(float value) {

@@ -8,6 +8,8 @@ enum KernelName: String, Sendable {
     case packPanels = "pack_panels"
     case gemmPlain = "gemm_plain"
     case gemmTensor = "gemm_tensor"
+    case gemmWgmma = "gemm_wgmma"
+    case packOperand = "pack_operand"
     case softmax
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
@@ -32,6 +34,8 @@ enum KernelName: String, Sendable {
     case statistics
     case recurrentCell = "recurrent_cell"
     case recurrentCellGradient = "recurrent_cell_gradient"
+    case recurrentSequence = "recurrent_sequence"
+    case recurrentSequenceGradient = "recurrent_sequence_gradient"
     case layerNorm = "layer_norm"
     case layerNormGradient = "layer_norm_gradient"
     case layerNormSums = "layer_norm_sums"
@@ -59,8 +63,14 @@ enum KernelName: String, Sendable {
         case .gemmTensor:
             [
                 "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
-                "gemm_tensor.cl",
+                "gemm_pairs.h", "gemm_tensor.cl",
             ]
+        case .gemmWgmma:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
+            ]
+        case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
         case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
         case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
@@ -72,6 +82,9 @@ enum KernelName: String, Sendable {
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
         case .statistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
+        case .recurrentSequence: ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence.cl"]
+        case .recurrentSequenceGradient:
+            ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
@@ -144,6 +157,15 @@ enum KernelMacro: String, Sendable {
     case valueType = "VALUE_TYPE"
     case cell = "CELL"
     case hasLengths = "HAS_LENGTHS"
+    case size = "SIZE"
+    case units = "UNITS"
+    case workUnits = "WORK_UNITS"
+    case parts = "PARTS"
+    case depth = "DEPTH"
+    case group = "GROUP"
+    case hasChunks = "HAS_CHUNKS"
+    case meets = "MEETS"
+    case contiguous = "CONTIGUOUS"
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"

@@ -55,7 +55,17 @@ struct KernelLibrary {
         let program = try compile(name: name, source: source, options: options)
         defer { clReleaseProgram(program) }
         programsCompiled += 1
-        if let binary = binary(of: program) { cache.write(binary, key: key, kind: "program") }
+        if let binary = binary(of: program) {
+            // What the compiler's target lacks is added to its text.
+            if device.compilesPTX, let edited = PTXEdit.edited(binary) {
+                guard let kernel = load(name: name, binary: edited) else {
+                    throw buildFailure(name: name, options: options, log: "the driver refuses the edited program")
+                }
+                cache.write(edited, key: key, kind: "program")
+                return kernel
+            }
+            cache.write(binary, key: key, kind: "program")
+        }
         guard let kernel = createKernel(name, program) else {
             throw buildFailure(name: name, options: options, log: "the program has no kernel of this name")
         }

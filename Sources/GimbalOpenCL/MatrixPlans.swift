@@ -5,7 +5,9 @@ import GimbalBackend
 /// published entry for the device's kind, else the plan that the kernels themselves estimate to be fastest.
 struct MatrixPlans: Sendable {
     /// All kernels there are.
-    static let kernels: [any MatrixKernel.Type] = [PanelsKernel.self, TilesKernel.self, TensorKernel.self]
+    static let kernels: [any MatrixKernel.Type] = [
+        PanelsKernel.self, TilesKernel.self, TensorKernel.self, WgmmaKernel.self,
+    ]
 
     /// What is known to be fast on one kind of device.
     struct Published: Sendable {

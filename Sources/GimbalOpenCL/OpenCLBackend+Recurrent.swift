@@ -47,17 +47,22 @@ extension OpenCLBackend {
         if let lengths = step.lengths {
             arguments += [.view(lengths), .int64(lengths.strides[0]), .int32(step.index)]
         }
-        let number =
-            switch step.kind {
-            case .tanh: 0
-            case .relu: 1
-            case .lstm: 2
-            case .gru: 3
-            }
         launch(
             KernelKey(
                 kernel,
-                [.number(.cell, number), .flag(.hasLengths, step.lengths != nil), .flag(.wideIndex, isWide)]),
+                [.number(.cell, step.kind.number), .flag(.hasLengths, step.lengths != nil), .flag(.wideIndex, isWide)]),
             count: step.hidden.elementCount, arguments)
+    }
+}
+
+extension RecurrentKind {
+    /// What the kernels call it.
+    var number: Int {
+        switch self {
+        case .tanh: 0
+        case .relu: 1
+        case .lstm: 2
+        case .gru: 3
+        }
     }
 }

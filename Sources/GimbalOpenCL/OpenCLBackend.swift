@@ -22,6 +22,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     let matrixPlans: Lock<MatrixPlans>
     let chosenPrecision = Lock(
         ProcessInfo.processInfo.environment["GIMBAL_ALLOW_TF32"] == "1" ? ProductPrecision.tf32 : .float32)
+    /// Where the groups of a recurrent layer meet.
+    let meetings = Lock(Meetings())
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary

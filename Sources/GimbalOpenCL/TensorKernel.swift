@@ -92,11 +92,14 @@ struct TensorKernel: MatrixKernel {
         guard problem.multiplications >= 0x1p20 else { return false }
         // What the parts leave for the last group must not take much memory.
         guard parts == 1 || tiles(problem) * parts * m * n <= 1 << 24 else { return false }
-        // Where values pass through registers, the large parts of a warp leave too few of them; splitting takes some too.
-        let isLarge = warpM * warpN >= 64 * 64
-        let copiesBoth = copies(problem.x) && copies(problem.y)
-        if isLarge || m != n && m * n >= 128 * 64 { guard copiesBoth else { return false } }
-        return !(isLarge && operands == .splitFloat32 && !problem.x.isRowMajor)
+        // What passes through registers, and what other groups leave, takes some of those that large parts of a warp need.
+        let isLarge = warpM * warpN >= 64 * 64, isLong = m != n && m * n >= 128 * 64
+        if isLarge || isLong { guard copies(problem.x) && copies(problem.y) else { return false } }
+        return switch operands {
+        case .bfloat16, .float16: true
+        case .tf32: !isLarge || parts == 1
+        case .splitFloat32: !(isLarge || isLong) || parts == 1 && (!isLarge || problem.x.isRowMajor)
+        }
     }
 
     private static func isReal(_ dtype: DType) -> Bool {

@@ -103,6 +103,21 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
+    @Test func productsOnTensorCores() throws {
+        let plans: [(plan: MatrixPlan, dtype: DType, k: Int)] = [
+            (.tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2), .float32, 17),
+            (.tensor("bfloat16", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3), .bfloat16, 72),
+            (.wgmma(.bfloat16, n: 128, stages: 3), .bfloat16, 40),
+        ]
+        for (plan, dtype, k) in plans {
+            let x = try backend.allocate([33, k], dtype), y = try backend.allocate([k, 40], dtype)
+            backend.copy(try input([33, k]), to: x)
+            backend.copy(try input([k, 40]), to: y)
+            backend.matrixMultiply(x, y, out: try backend.allocate([33, 40], dtype), .plain, plan: plan)
+        }
+        try backend.synchronize()
+    }
+
     @Test func indexing() throws {
         let table = try input([5, 65])
         let places = try indices([4, -1, 0, 4, 5])
@@ -248,6 +263,30 @@ struct KernelSweep {
                     step, outputGradient: try input(shape), gatesGradient: try input(step.gates.shape),
                     hiddenGradient: try input(shape), cellGradient: try input(shape))
             }
+        }
+        try backend.synchronize()
+    }
+
+    @Test func recurrentSequences() throws {
+        // Within a group, in chunks of rows, and among groups with a launch for each step.
+        for (kind, batch, size, units) in [
+            (.lstm, 3, 5, 132), (.gru, 3, 9, 132), (.tanh, 2, 8, 132), (.lstm, 40, 9, 1), (.gru, 2, 108, 8),
+        ] as [(RecurrentKind, Int, Int, Int)] {
+            let steps = 2, states: Shape = [steps + 1, batch, size]
+            let rows = (kind == .gru ? 3 : kind.gateCount) * size
+            let mask = kind == .gru ? try input([batch, size]) : nil
+            let sequence = RecurrentSequence(
+                kind, gates: try input([steps, batch, kind.gateCount * size]), states: try input(states),
+                cells: kind.hasCell ? try input(states) : nil, hiddenWeight: try input([rows, size]), hiddenMask: mask,
+                masked: mask == nil ? nil : try input([steps, batch, size]),
+                lengths: kind == .lstm ? try indices((0..<Int32(batch)).map { $0 % 3 }) : nil,
+                isReversed: kind == .tanh)
+            #expect(backend.runInGroups(sequence, computeUnits: units, meets: false))
+            #expect(
+                backend.differentiateInGroups(
+                    sequence, outputGradient: try input(states), gatesGradient: try input(sequence.gates.shape),
+                    hiddenGradient: try input([batch, size]),
+                    cellGradient: kind.hasCell ? try input([batch, size]) : nil, computeUnits: units, meets: false))
         }
         try backend.synchronize()
     }

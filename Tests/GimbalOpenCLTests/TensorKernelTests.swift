@@ -29,6 +29,35 @@ import Testing
         }
     }
 
+    /// By `wgmma`, operands as they lie and packed.
+    @Test(arguments: [(DType.bfloat16, 128, 3), (.float16, 256, 4), (.float32, 128, 3)])
+    func warpgroupsAreRight(_ dtype: DType, _ n: Int, _ stages: Int) throws {
+        let plan = MatrixPlan.wgmma(dtype, n: n, stages: stages)
+        for (x, y, m, n, k) in [(false, true, 136, 264, 200), (true, false, 136, 264, 200), (false, true, 33, 65, 77)] {
+            #expect(try backend.fault(of: plan, (m, n, k), x: (dtype, x), y: (dtype, y)) == nil)
+        }
+    }
+
+    /// The text of a program becomes one for `sm_90a` only where its marks are all there, once.
+    @Test func marksInPTXBecomeReal() throws {
+        let text = """
+            .version 9.0
+            .target sm_90, texmode_independent
+            .shared .align 1024 .b8 slabs[4112];
+            //@@array 4112 98304
+            //@@ wgmma.fence.sync.aligned;
+            """
+        let edited = String(decoding: try #require(PTXEdit.edited(Array(text.utf8) + [0])), as: UTF8.self)
+        #expect(edited.contains(".target sm_90a, texmode_independent") && edited.contains("slabs[98304];"))
+        #expect(edited.contains("\nwgmma.fence.sync.aligned;"))
+        for other in [
+            text.replacing("//@@ ", with: "// "), text.replacing("//@@array", with: "// array"), text + "\nother[4112]",
+            text.replacing("sm_90", with: "sm_80"),
+        ] {
+            #expect(PTXEdit.edited(Array(other.utf8)) == nil)
+        }
+    }
+
     /// One operand as it is stored, the other converted on its way.
     @Test func mixedTypesAreRight() throws {
         for (x, y) in [(DType.bfloat16, DType.float32), (.float32, .float16)] {

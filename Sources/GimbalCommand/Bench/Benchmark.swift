@@ -38,25 +38,30 @@ struct Benchmark {
 
     /// Layers' products x yᵀ of square matrices, by what is stored and how far it may be rounded.
     private static var precisions: [Benchmark] {
-        let types: [(String, DType)] = [
+        let kinds: [(name: String, dtype: DType)] = [
             ("float32", .float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16),
         ]
-        return [1024, 2048, 4096, 8192].flatMap { (size: Int) -> [Benchmark] in
-            types.map { (name: String, dtype: DType) -> Benchmark in
-                Benchmark(
-                    name: "product", variant: "\(name) \(size)", operations: 2 * Double(size * size) * Double(size),
-                    isForGPUs: size > 2048 || name != "float32"
-                ) { device in
-                    let x = Tensor.normal([size, size]).cast(to: dtype),
-                        y = Tensor.normal([size, size]).cast(to: dtype)
-                    let out = try device.backend.allocate([size, size], dtype)
-                    return {
-                        let allowed = device.allowsTF32
-                        device.allowsTF32 = name == "tf32"
-                        device.backend.matrixMultiply(x.view, y.view.transposed, out: out, .plain)
-                        device.allowsTF32 = allowed
-                    }
-                }
+        var all: [Benchmark] = []
+        for size in [1024, 2048, 4096, 8192] {
+            for kind in kinds { all.append(squareProduct(size, kind.name, kind.dtype)) }
+        }
+        return all
+    }
+
+    private static func squareProduct(_ size: Int, _ name: String, _ dtype: DType) -> Benchmark {
+        let operations = 2 * Double(size) * Double(size) * Double(size)
+        return Benchmark(
+            name: "product", variant: "\(name) \(size)", operations: operations,
+            isForGPUs: size > 2048 || name != "float32"
+        ) { device in
+            let shape: Shape = [size, size]
+            let x = Tensor.normal(shape).cast(to: dtype), y = Tensor.normal(shape).cast(to: dtype)
+            let out = try device.backend.allocate(shape, dtype)
+            return {
+                let allowed = device.allowsTF32
+                device.allowsTF32 = name == "tf32"
+                device.backend.matrixMultiply(x.view, y.view.transposed, out: out, .plain)
+                device.allowsTF32 = allowed
             }
         }
     }
