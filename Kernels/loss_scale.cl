@@ -1,6 +1,6 @@
 // The loss scale of float16 (Micikevicius et al. 2018, section 3.2), which stays on the device.
 //
-//   unscale            x ← x / scale; condition ← 0 where any x is NaN or infinite, for which it must hold 1 before
+//   unscale            x ← x / scale, 0 where that is not finite; condition, which holds 1 before, ← 0 if there is any such
 //   update_loss_scale  state is (scale, good steps in a row, steps left out). After a step whose condition is 0, the scale
 //                      is multiplied by backoff, else after every `interval` good steps by growth
 //
@@ -15,9 +15,10 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void unscale(
     for (int part = 0; part < 4; part++) {
         const COUNT i = (COUNT)get_group_id(0) * 1024 + part * 256 + get_local_id(0);
         if (i >= count) break;
-        const float value = x[i];
-        is_finite &= isfinite(value) != 0;
-        x[i] = value * inverse;
+        const float value = x[i] * inverse;
+        const int is_good = isfinite(value) != 0;
+        is_finite &= is_good;
+        x[i] = is_good ? value : 0.0f;
     }
     // All that write it write the same.
     if (!is_finite) condition[condition_offset] = 0.0f;

@@ -176,11 +176,12 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Loss scaling (Micikevicius et al. 2018, section 3.2)
 
-    /// x ← x / scale over all elements of all views, with the scale read on the device.
+    /// x ← x / scale over all elements of all views, 0 where that is not finite, with the scale read on the device. Zeros
+    /// keep what comes after, such as the norm and what it multiplies, free of NaN.
     /// - Parameters:
     ///   - views: contiguous.
     ///   - scale: one element.
-    ///   - condition: one element; receives 1 where all elements were finite, else 0.
+    ///   - condition: one element; receives 1 where all quotients were finite, else 0.
     func unscale(_ views: [TensorView], scale: TensorView, condition: TensorView)
     /// Takes note of a step: where `condition` is 0, the scale is multiplied by `backoff`, else after every `interval` such
     /// steps in a row by `growth`, unless it would overflow.

@@ -126,7 +126,7 @@ public final class GradientClipper {
             self.watch = watch
             watch.add(zip(runs, largest).map { ($0.parameters.map(\.name), $1) }, to: backend.errors)
         }
-        guard nonFinite == .zero else { return isFinite }
+        // Also where the step is left out: NaN times the zeros between two parameters of an arena would stay there.
         let mask = isFinite.cast(to: .uint8)
         let zero = Tensor.zeros([], device: isFinite.device)
         for run in runs {
@@ -134,7 +134,7 @@ public final class GradientClipper {
             backend.select(
                 mask.view.broadcast(to: shape), run.gradients, zero.view.broadcast(to: shape), out: run.gradients)
         }
-        return nil
+        return nonFinite == .zero ? nil : isFinite
     }
 }
 

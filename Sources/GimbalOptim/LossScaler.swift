@@ -42,7 +42,7 @@ public final class LossScaler {
 
     private var scale: Tensor { held.selecting(0) }
 
-    /// Divides the gradients held now by the scale.
+    /// Divides the gradients held now by the scale; those that overflowed become 0.
     /// - Returns: 1 on the device where all of them were finite, else 0: for `Optimizer.step(if:)` and `update`.
     /// - Throws: the first failure of the device since it was last waited for.
     public func unscale(_ parameters: [Parameter]) throws -> Tensor {

@@ -43,6 +43,27 @@ import Testing
         }
     }
 
+    /// Parameters lie in an arena with zeros between them, which a NaN must not reach.
+    @Test(arguments: BackendUnderTest.all) func aStepAfterOneLeftOutIsAsIfThatHadNotBeen(
+        _ subject: BackendUnderTest
+    ) throws {
+        let device = Device(backend: subject.backend)
+        func train(_ gradients: [Double]) throws -> [[Float]] {
+            let parameters = parameters(0, on: device)
+            let optimizer = SGD(parameters, learningRate: 0.1)
+            let clipper = GradientClipper(.globalNorm(1), nonFinite: .skip)
+            for gradient in gradients {
+                optimizer.zeroGradients()
+                for parameter in parameters {
+                    parameter.gradient = Tensor([0.5, gradient, 0.5] as [Double], device: device)
+                }
+                try optimizer.step(if: try clipper.clip(parameters).condition)
+            }
+            return try parameters.map { try $0.value.floats() }
+        }
+        #expect(try train([.nan, 2]) == train([2]))
+    }
+
     @Test(arguments: BackendUnderTest.all) func aStepWithFiniteGradientsIsTaken(_ subject: BackendUnderTest) throws {
         let device = Device(backend: subject.backend)
         for make in Self.kinds {

@@ -3,13 +3,18 @@
 extension Backend {
     public func unscale(_ views: [TensorView], scale: TensorView, condition: TensorView) {
         reportingErrors {
-            let largest = try allocate([1])
-            norm(views, p: .infinity, out: largest)
-            unary(.init(.isFinite), largest, out: condition.reshaped([1]))
-            let inverse = try allocate([1])
+            let (inverse, zero, largest) = (try allocate([1]), try allocate([1]), try allocate([1]))
             unary(.init(.reciprocal), scale.reshaped([1]), out: inverse)
+            fill(zero, with: 0)
             for view in views.map(\.flattened) {
                 binary(.init(.multiply), view, inverse.broadcast(to: view.shape), out: view)
+            }
+            norm(views, p: .infinity, out: largest)
+            unary(.init(.isFinite), largest, out: condition.reshaped([1]))
+            for view in views.map(\.flattened) {
+                let mask = try allocate(view.shape, .uint8)
+                unary(.init(.isFinite), view, out: mask)
+                select(mask, view, zero.broadcast(to: view.shape), out: view)
             }
         }
     }
