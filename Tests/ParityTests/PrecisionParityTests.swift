@@ -43,7 +43,13 @@ import Testing
                         let expected = try peer.values("\(name).gradients.\(parameter.name)")
                         // Bias 0 is followed by BatchNorm, which takes it out again: its gradient is rounding alone.
                         guard parameter.name != "0.bias" else { continue }
-                        try expectClose(gradient, expected, 4 * unit, "\(name), gradient of \(parameter.name)")
+                        // By the norm of the difference: a pre-activation near 0 may round to the other side of ReLU's
+                        // kink, which changes all elements of that unit's gradient by a sample's share.
+                        let squares = zip(try gradient.doubles(), expected).reduce((0.0, 0.0)) {
+                            ($0.0 + ($1.0 - Double($1.1)) * ($1.0 - Double($1.1)), $0.1 + Double($1.1) * Double($1.1))
+                        }
+                        let error = (squares.0 / squares.1).squareRoot()
+                        #expect(error <= 4 * unit, "\(name), gradient of \(parameter.name): off by \(error)")
                     }
                     let norm = try clipGradientNorm(optimizer.parameters, maxNorm: 1)
                     try optimizer.step(if: isFinite)
