@@ -197,7 +197,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
                 const INDEX m = first_m + X_ALONG(read), at = m * shape.x_m + X_DEPTH(read) * shape.x_k;
                 const int inside = m < shape.m && X_DEPTH(read) < depth_left;
 #if X_WIDTH == 4
-                vstore4(inside ? LOAD4(X_TYPE, x, at) : (float4)(0.0f), read, x_next);
+                vstore4(inside ? LOAD4(X_TYPE, x + at) : (float4)(0.0f), read, x_next);
 #else
                 x_next[read] = inside ? LOAD(X_TYPE, x, at) : 0.0f;
 #endif
@@ -207,7 +207,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
                 const INDEX n = first_n + Y_ALONG(read), at = Y_DEPTH(read) * shape.y_k + n * shape.y_n;
                 const int inside = n < shape.n && Y_DEPTH(read) < depth_left;
 #if Y_WIDTH == 4
-                vstore4(inside ? LOAD4(Y_TYPE, y, at) : (float4)(0.0f), read, y_next);
+                vstore4(inside ? LOAD4(Y_TYPE, y + at) : (float4)(0.0f), read, y_next);
 #else
                 y_next[read] = inside ? LOAD(Y_TYPE, y, at) : 0.0f;
 #endif

@@ -29,10 +29,6 @@ typedef struct {
 } Product;
 
 // Four elements at once, where the first is aligned to four.
-#define LOAD4(dtype, pointer, i) CONCATENATE(LOAD4_, dtype)((pointer) + (i))
-#define LOAD4_float32(pointer) (*(__global const float4 *)(pointer))
-#define LOAD4_float16(pointer) vload_half4(0, pointer)
-#define LOAD4_bfloat16(pointer) as_float4(convert_uint4(*(__global const ushort4 *)(pointer)) << 16)
 #define STORE4(dtype, value, pointer, i) CONCATENATE(STORE4_, dtype)(value, (pointer) + (i))
 #define STORE4_float32(value, pointer) (*(__global float4 *)(pointer) = (value))
 #define STORE4_float16(value, pointer) vstore_half4_rte(value, 0, pointer)
@@ -73,7 +69,7 @@ static inline void store_share4(const float4 value, __global float *pointer) {
 
 #if ACCUMULATES
 #define ADD_OUT(value, at) value += LOAD(OUT_TYPE, out, at);
-#define ADD_OUT4(value, at) value += LOAD4(OUT_TYPE, out, at);
+#define ADD_OUT4(value, at) value += LOAD4(OUT_TYPE, (out) + (at));
 #else
 #define ADD_OUT(value, at)
 #define ADD_OUT4(value, at)

@@ -100,6 +100,27 @@ def gimbal_figure(arguments, name, precision):
     return lines[-1]["medianMilliseconds"]
 
 
+def products(arguments, torch):
+    """Square products x yᵀ beside cuBLAS: lines of a table, in TFLOP/s, medians."""
+    result = subprocess.run(
+        [arguments.gimbal, "bench", "--only", "product", "--devices", arguments.device, "--seconds", "0.2", "--json"],
+        capture_output=True, text=True)
+    lines = ["| product | size | Gimbal, TFLOP/s | cuBLAS, TFLOP/s | Gimbal / cuBLAS |", "|---|---:|---:|---:|---:|"]
+    for record in (json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")):
+        name, size = record["variant"].split()
+        size = int(size)
+        torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
+        dtype = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(name, torch.float32)
+        x, y = (torch.randn(size, size, device="cuda").to(dtype) for _ in range(2))
+        out = torch.empty(size, size, device="cuda", dtype=dtype)
+        peer = 2 * size**3 / timed(torch, lambda: torch.mm(x, y.T, out=out), 0.2) * 1e-9
+        ours = record["gigaflopsPerSecond"] * 1e-3
+        lines.append(f"| {name} | {size} | {ours:.1f} | {peer:.1f} | {ours / peer:.2f} |")
+        print(lines[-1], flush=True)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return lines + [""]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gimbal", default=".build/release/gimbal", help="the command to measure")
@@ -110,6 +131,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1, help="to measure each workload for, each time")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too; it compiles for minutes")
     parser.add_argument("--no-graph", action="store_true", help="leave CUDA graphs out")
+    parser.add_argument("--products", action="store_true", help="compare square products with cuBLAS too")
     parser.add_argument("--name", default="gpu-workloads")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the reports")
     arguments = parser.parse_args()
@@ -118,6 +140,7 @@ def main():
 
     names = arguments.only.split(",") if arguments.only else WORKLOADS
     modes = ["eager"] + ["graph"] * (not arguments.no_graph) + ["compile"] * arguments.compile
+    square = products(arguments, torch) if arguments.products else []
     rows = []
     for name in names:
         for precision in arguments.precisions.split(","):
@@ -146,7 +169,7 @@ def main():
     driver = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
                             capture_output=True, text=True).stdout.strip()
     results = {"date": datetime.date.today().isoformat(), "card": driver, "pytorch": torch.__version__,
-               "rounds": arguments.rounds, "rows": rows}
+               "rounds": arguments.rounds, "rows": rows, "products": square}
 
     def cell(value):
         return "" if value is None else f"{value:.3f}"
@@ -164,6 +187,8 @@ def main():
         cells = [row["workload"], row["precision"], cell(row["gimbal"])]
         cells += [text for mode in modes for text in (cell(row[mode]), ratio(row, mode))]
         lines.append("| " + " | ".join(cells) + " |")
+    if square:
+        lines += ["", "Products x yᵀ of square matrices; float32 without TF32 on both sides:", "", *square[:-1]]
     write(results, "\n".join(lines) + "\n", arguments.out, arguments.name)
 
 

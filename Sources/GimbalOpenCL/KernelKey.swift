@@ -175,8 +175,11 @@ enum KernelMacro: String, Sendable {
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the
 /// kernel is built.
+///
+/// Keys are compared and hashed as numbers: by the texts of its enumerations, looking up a kernel of many settings would take
+/// longer than its launch.
 struct KernelKey: Hashable, Sendable {
-    enum Setting: Hashable, Sendable {
+    enum Setting: Sendable {
         case number(KernelMacro, Int)
         case flag(KernelMacro, Bool)
         case type(KernelMacro, DType)
@@ -184,6 +187,23 @@ struct KernelKey: Hashable, Sendable {
         case binary(KernelMacro, BinaryOperation.Kind)
         case integer(KernelMacro, BinaryOperation.Kind)
         case rule(KernelMacro, OptimizerStep.Rule)
+
+        /// A number that no other setting has.
+        fileprivate var code: UInt64 {
+            func packed<Value>(_ kind: UInt64, _ macro: KernelMacro, _ value: Value) -> UInt64 {
+                kind << 60 | UInt64(ordinal(macro)) << 48 | UInt64(ordinal(value))
+            }
+            return switch self {
+            case .number(let macro, let value):
+                UInt64(ordinal(macro)) << 48 | UInt64(truncatingIfNeeded: value) & 0xFFFF_FFFF_FFFF
+            case .flag(let macro, let value): packed(1, macro, value)
+            case .type(let macro, let value): packed(2, macro, value)
+            case .unary(let macro, let value): packed(3, macro, value)
+            case .binary(let macro, let value): packed(4, macro, value)
+            case .integer(let macro, let value): packed(5, macro, value)
+            case .rule(let macro, let value): packed(6, macro, value)
+            }
+        }
 
         /// The compiler option, such as `-DRANK=2`.
         var option: String {
@@ -206,4 +226,21 @@ struct KernelKey: Hashable, Sendable {
         self.name = name
         self.settings = settings
     }
+
+    static func == (a: Self, b: Self) -> Bool {
+        ordinal(a.name) == ordinal(b.name) && a.settings.count == b.settings.count
+            && zip(a.settings, b.settings).allSatisfy { $0.code == $1.code }
+    }
+
+    func hash(into hasher: inout Hasher) {
+        var mixed = UInt64(ordinal(name))
+        for setting in settings {
+            mixed = (mixed ^ setting.code) &* 0x9E37_79B9_7F4A_7C15
+            mixed ^= mixed >> 32
+        }
+        hasher.combine(mixed)
+    }
 }
+
+/// Which case of an enumeration without values this is.
+func ordinal<Case>(_ value: Case) -> UInt8 { unsafeBitCast(value, to: UInt8.self) }

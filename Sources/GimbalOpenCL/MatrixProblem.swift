@@ -27,6 +27,17 @@ struct MatrixProblem: Hashable, Sendable {
     /// How far operands may be rounded.
     var precision: ProductPrecision
 
+    /// By numbers; what is equal in these differs seldom in the rest.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(m)
+        hasher.combine(n)
+        hasher.combine(k)
+        hasher.combine(batch)
+        hasher.combine(x.width << 8 | y.width << 4 | out.width)
+        hasher.combine(x.isRowMajor)
+        hasher.combine(y.isRowMajor)
+    }
+
     var multiplications: Double { Double(m) * Double(n) * Double(k) * Double(batch) }
 }
 

@@ -58,7 +58,9 @@ extension OpenCLBackend {
         _ sequence: RecurrentSequence, outputGradient: TensorView, gatesGradient: TensorView,
         hiddenGradient: TensorView, cellGradient: TensorView?, computeUnits: Int, meets: Bool
     ) -> Bool {
-        guard canRunInGroups(sequence) else { return false }
+        guard canRunInGroups(sequence, [outputGradient, gatesGradient, hiddenGradient, cellGradient]) else {
+            return false
+        }
         guard
             let plan = RecurrentPlan(
                 size: sequence.size, products: 1, length: sequence.recurrentColumns.count, gates: 0,
@@ -76,8 +78,9 @@ extension OpenCLBackend {
         return true
     }
 
-    private func canRunInGroups(_ sequence: RecurrentSequence) -> Bool {
-        let views = [sequence.gates, sequence.states, sequence.hiddenWeight] + [sequence.cells].compactMap { $0 }
+    private func canRunInGroups(_ sequence: RecurrentSequence, _ gradients: [TensorView?] = []) -> Bool {
+        let optional = [sequence.cells, sequence.hiddenMask, sequence.masked] + gradients
+        let views = [sequence.gates, sequence.states, sequence.hiddenWeight] + optional.compactMap { $0 }
         // Offsets within a step are 32 bits wide; those of steps are 64.
         return views.allSatisfy { $0.dtype == .float32 } && (sequence.hiddenMask == nil) == (sequence.masked == nil)
             && sequence.gates.elementCount > 0

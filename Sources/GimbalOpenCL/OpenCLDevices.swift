@@ -110,9 +110,10 @@ struct OpenCLDevice: @unchecked Sendable {
         isCPU = isOnCPU && pretended == nil
         // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV of the extension cl_nv_device_attribute_query.
         compilesPTX = extensions.contains("cl_nv_device_attribute_query")
-        let found = ComputeCapability(
-            major: Int(query(0x4000, cl_uint.self)), minor: Int(query(0x4001, cl_uint.self)))
-        capability = pretended?.capability ?? (compilesPTX ? found : nil)
+        let found =
+            compilesPTX
+            ? ComputeCapability(major: Int(query(0x4000, cl_uint.self)), minor: Int(query(0x4001, cl_uint.self))) : nil
+        capability = pretended?.capability ?? found
         supportsFloat64 = extensions.contains("cl_khr_fp64")
         let rounding = query(CL_DEVICE_SINGLE_FP_CONFIG, cl_device_fp_config.self)
         roundsDivisionsCorrectly = rounding & cl_device_fp_config(CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0
@@ -127,7 +128,8 @@ struct OpenCLDevice: @unchecked Sendable {
             id: "opencl:\(number)", backend: "opencl",
             kind: isGPU || pretended != nil ? .gpu : isCPU ? .cpu : .accelerator,
             // What is kept on disk goes by the name.
-            name: text(CL_DEVICE_NAME) + (pretended.map { " as \($0.capability) of \($0.units) units" } ?? ""), vendor: text(CL_DEVICE_VENDOR), driver: text(CL_DRIVER_VERSION),
+            name: text(CL_DEVICE_NAME) + (pretended.map { " as \($0.capability) of \($0.units) units" } ?? ""),
+            vendor: text(CL_DEVICE_VENDOR), driver: text(CL_DRIVER_VERSION),
             memoryBytes: memory,
             computeUnits: pretended?.units ?? Int(query(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
             architecture: capability?.description,

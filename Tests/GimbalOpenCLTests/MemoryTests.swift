@@ -82,7 +82,7 @@ import Testing
         backend.softmax(integers, out: integers, isLogarithmic: false)
         #expect(
             throws: GimbalError.deviceFailed(
-                device: firstDevice, operation: "softmax", reason: "wants float32, not int32")
+                device: firstDevice, operation: "fused operation", reason: "wants real numbers, not int32")
         ) { try backend.synchronize() }
         #expect(throws: Never.self) { try backend.synchronize() }
     }

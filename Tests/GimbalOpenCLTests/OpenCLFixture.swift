@@ -1,6 +1,7 @@
 import Foundation
 import GimbalBackend
 import GimbalOpenCL
+import GimbalTestSupport
 import Testing
 
 /// The suites below run on the first OpenCL device, PoCL's CPU where there is no other.
@@ -11,6 +12,18 @@ extension Trait where Self == ConditionTrait {
     static var needsOpenCL: Self {
         let reason = OpenCLDevices.available().reasonForNone
         return .enabled(if: reason == nil, Comment(rawValue: "no OpenCL device: \(reason ?? "")"))
+    }
+}
+
+/// Whether every variant of the large kernels is to be tested: on a GPU. A CPU's compiler takes minutes for each, so there it is
+/// done where `GIMBAL_ALL_CANDIDATES=1` asks for it.
+let testsEveryVariant =
+    ProcessInfo.processInfo.environment["GIMBAL_ALL_CANDIDATES"] == "1" || BackendUnderTest.hasGPU
+
+extension Trait where Self == ConditionTrait {
+    /// Skips a test that builds many variants of a large kernel where that takes minutes.
+    static var buildsLargeKernels: Self {
+        .enabled(if: testsEveryVariant, "takes minutes without a GPU; GIMBAL_ALL_CANDIDATES=1 runs it all the same")
     }
 }
 

@@ -16,7 +16,7 @@ import Testing
     static let float32 = MatrixPlan.tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4)
 
     /// Every transposition of 16-bit operands, copied (sizes that are multiples of 16 bytes) and through registers.
-    @Test(arguments: [("bfloat16", DType.bfloat16), ("float16", .float16)])
+    @Test(.buildsLargeKernels, arguments: [("bfloat16", DType.bfloat16), ("float16", .float16)])
     func narrowOperandsAreRight(_ operands: String, _ dtype: DType) throws {
         for (m, n, k) in [(72, 136, 200), (33, 65, 77)] {
             for x in [false, true] {
@@ -30,7 +30,7 @@ import Testing
     }
 
     /// By `wgmma`, operands as they lie and packed.
-    @Test(arguments: [(DType.bfloat16, 128, 3), (.float16, 256, 4), (.float32, 128, 3)])
+    @Test(.buildsLargeKernels, arguments: [(DType.bfloat16, 128, 3), (.float16, 256, 4), (.float32, 128, 3)])
     func warpgroupsAreRight(_ dtype: DType, _ n: Int, _ stages: Int) throws {
         let plan = MatrixPlan.wgmma(dtype, n: n, stages: stages)
         for (x, y, m, n, k) in [(false, true, 136, 264, 200), (true, false, 136, 264, 200), (false, true, 33, 65, 77)] {
@@ -59,7 +59,7 @@ import Testing
     }
 
     /// One operand as it is stored, the other converted on its way.
-    @Test func mixedTypesAreRight() throws {
+    @Test(.buildsLargeKernels) func mixedTypesAreRight() throws {
         for (x, y) in [(DType.bfloat16, DType.float32), (.float32, .float16)] {
             let plan = Self.plan(x == .bfloat16 ? "bfloat16" : "splitFloat32")
             #expect(try backend.fault(of: plan, (72, 72, 72), x: (x, false), y: (y, true)) == nil)
@@ -67,7 +67,7 @@ import Testing
     }
 
     /// Outputs in every type, stored in pairs and singly, after the whole epilogue.
-    @Test(arguments: [DType.float32, .float16, .bfloat16])
+    @Test(.buildsLargeKernels, arguments: [DType.float32, .float16, .bfloat16])
     func outputsOfEveryType(_ dtype: DType) throws {
         for n in [40, 39] {
             let x = try backend.uploaded(Self.numbers(40 * 48, seed: 1)).reshaped([40, 48])
@@ -92,7 +92,7 @@ import Testing
     }
 
     /// Infinity, NaN, and values that rounding to TF32 would make infinite, in operands and in sums of rows.
-    @Test(arguments: ["splitFloat32", "tf32"])
+    @Test(.buildsLargeKernels, arguments: ["splitFloat32", "tf32"])
     func valuesThatAreNotFinite(_ operands: String) throws {
         let (m, n, k) = (40, 72, 48)
         var x = Self.numbers(m * k, seed: 1), y = Self.numbers(k * n, seed: 2)
@@ -126,7 +126,7 @@ import Testing
 
     /// Against sums in float64: errors relative to Σ |x| |y|, which is what float32's bound goes by. Tensor cores round sums
     /// towards zero, and the emulation does too.
-    @Test(arguments: [256, 1024])
+    @Test(.buildsLargeKernels, arguments: [256, 1024])
     func splitOperandsAreNearlyAsAccurateAsFloat32(_ k: Int) throws {
         let (m, n) = (24, 40)
         for isPositive in [false, true] {

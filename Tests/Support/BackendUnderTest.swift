@@ -1,3 +1,4 @@
+import Foundation
 import GimbalBackend
 import GimbalCPU
 import GimbalOpenCL
@@ -31,6 +32,11 @@ public struct BackendUnderTest: Sendable, CustomStringConvertible, CustomTestStr
         + (cpu.prefix(1) + openCL.prefix(1)).map {
             BackendUnderTest(description: "\($0)'s primitives", backend: PrimitivesOnly($0.backend))
         }
+
+    /// Whether the OpenCL devices begin with a GPU, and not a pretended one.
+    public static let hasGPU =
+        OpenCLDevices.available().devices.first?.kind == .gpu
+        && ProcessInfo.processInfo.environment["GIMBAL_PRETEND_GPU"] == nil
 
     /// Every OpenCL device; none, said in one line, where there is none.
     ///

@@ -31,6 +31,11 @@ extension Backend {
     /// outputs rounded to nearest, ties to even, when it returns. Temporary views are contiguous.
     /// - Parameter body: takes the views in the order of `operands`.
     package func widening(_ operands: [Operand], _ body: ([TensorView?]) throws -> Void) {
+        if let other = operands.compactMap(\.view).first(where: { !$0.dtype.isFloatingPoint }) {
+            return errors.report(
+                .deviceFailed(
+                    device: device.id, operation: "fused operation", reason: "wants real numbers, not \(other.dtype)"))
+        }
         reportingErrors {
             let views = try operands.map { operand -> TensorView? in
                 guard let view = operand.view, view.dtype != .float32 else { return operand.view }
