@@ -103,7 +103,7 @@ import Testing
             let inputs = Tensor(samples(16 * 20, seed: 3), [16, 20])
             let targets = Tensor((0..<16).map { Int32($0 % 5) })
             var (taken, skipped) = (0, 0)
-            while taken < steps && taken + skipped < 10 * steps {
+            while taken < steps {
                 optimizer.zeroGradients()
                 let loss = withPrecision(.float16) { crossEntropy(model(inputs), targets) }
                 try scaler.scaled(loss).backward()
@@ -123,7 +123,7 @@ import Testing
 
     /// Steps that overflow leave nothing behind: those that follow have the bits of a run that began with the scale that
     /// they ended with.
-    @Test(.disabled("known defect: this run does not come to an end"), arguments: BackendUnderTest.all)
+    @Test(arguments: BackendUnderTest.all)
     func aRunThatOverflowsRecovers(_ subject: BackendUnderTest) throws {
         let device = Device(backend: subject.backend)
         for make in [

@@ -9,6 +9,9 @@ autocast for CPUs would leave in the low type). float16 with GradScaler at its d
 
     NAME.losses, NAME.gradient_norms [50]   for each NAME in bfloat16, float16, as for seednet-run
     NAME.gradients.PARAMETER                of the first step, unscaled, before clipping
+    NAME.flipped [128]                      1 for units one of whose inputs to ReLU lies on the other side of 0, in the first
+                                            step, if the layer below is rounded once: PyTorch rounds its product, and the
+                                            sum with the bias again. The gradients of these units differ by a whole sample
     NAME.final.logits [640,10]              the final model's answer to all inputs in evaluation mode, under autocast
 """
 import torch
@@ -22,11 +25,25 @@ torch.set_default_dtype(torch.float32)
 state, run = load_file(FIXTURES / "seednet.safetensors"), load_file(FIXTURES / "seednet-run.safetensors")
 inputs, targets, batches = run["inputs"], run["targets"], run["batches"]
 results = {}
+
+
+def sides(hidden, scale, shift):
+    """Where ReLU lets the normalised values of [batch, units] pass."""
+    hidden = hidden.double()
+    centered = hidden - hidden.mean(0)
+    return centered / torch.sqrt(hidden.var(0, unbiased=False) + 1e-5) * scale.double() + shift.double() > 0
+
+
 for name, dtype in [("bfloat16", torch.bfloat16), ("float16", torch.float16)]:
     model = nn.Sequential(nn.Linear(64, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 10))
     model.load_state_dict(state)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     scaler = torch.amp.GradScaler("cpu", enabled=dtype == torch.float16)
+    with torch.no_grad(), torch.autocast("cpu", dtype):
+        linear, x = model[0], inputs[batches[0]]
+        once = F.linear(x.to(dtype).double(), linear.weight.to(dtype).double(), linear.bias.double()).to(dtype)
+        found, expected = (sides(hidden, model[1].weight, model[1].bias) for hidden in (linear(x), once))
+        results[f"{name}.flipped"] = (found != expected).any(0)
     losses, norms = [], []
     for step, rows in enumerate(batches):
         optimizer.zero_grad()
