@@ -5,8 +5,11 @@ import Testing
 
 /// The seed net in bfloat16 and float16 against PyTorch's autocast: 50 steps from the same weights, by the same batches.
 ///
-/// PyTorch rounds the gradients of weights to the low type, Gimbal does not. So the bounds are a few roundings of it, 2⁻⁸ and
-/// 2⁻¹¹: 4 for the gradients of the first step, relative to the largest of each parameter, and as many for losses and
+/// PyTorch rounds the gradients of weights to the low type, Gimbal does not; PyTorch on a CPU rounds a product and its sum with
+/// the bias, Gimbal the sum alone, so that a value next to 0 may fall on the other side of ReLU. The units that this happens to
+/// in the first step, of which the fixture knows, are left out of the comparison of its gradients.
+///
+/// The bounds are a few roundings of the low type, 2⁻⁸ and 2⁻¹¹: 4 for the gradients of the first step, relative to the largest of each parameter, and as many for losses and
 /// norms of 50 steps, through which the differences of all steps before have passed.
 @Suite(.serialized) struct PrecisionParityTests {
     static let cases: [(precision: Precision, unit: Double)] = [(.bfloat16, 0x1p-8), (.float16, 0x1p-11)]
@@ -27,6 +30,8 @@ import Testing
                 let scaler = precision == .float16 ? LossScaler() : nil
                 let inputs = try run.tensor("inputs", on: subject.device)
                 let (targets, order) = (try run.integers("targets"), try run.integers("batches"))
+                let flipped = try peer.integers("\(name).flipped")
+                #expect(flipped.count == 128 && flipped.reduce(0, +) <= 2)
                 let (losses, norms) = (try peer.values("\(name).losses"), try peer.values("\(name).gradient_norms"))
                 var (lossError, normError) = (0.0, 0.0)
                 for step in 0..<50 {
@@ -39,19 +44,18 @@ import Testing
                     try (scaler?.scaled(loss) ?? loss).backward()
                     let isFinite = try scaler?.unscale(optimizer.parameters)
                     for parameter in model.parameters where step == 0 {
-                        let gradient = try #require(parameter.gradient)
-                        let expected = try peer.values("\(name).gradients.\(parameter.name)")
+                        var gradient = try #require(parameter.gradient)
+                        var expected = try peer.values("\(name).gradients.\(parameter.name)")
                         // Bias 0 is followed by BatchNorm, which takes it out again: its gradient is rounding alone.
                         guard parameter.name != "0.bias" else { continue }
-                        // By the norm of the difference. A pre-activation near 0 may round to the other side of ReLU's
-                        // kink, which changes all elements of that unit's gradient by a sample's share: seen in 2 of 128
-                        // units, 2.4 % of the norm before the kink.
-                        let squares = zip(try gradient.doubles(), expected).reduce((0.0, 0.0)) {
-                            ($0.0 + ($1.0 - Double($1.1)) * ($1.0 - Double($1.1)), $0.1 + Double($1.1) * Double($1.1))
+                        // All but the last layer's have a row, or an element, for each hidden unit.
+                        if parameter.shape[0] == flipped.count {
+                            let perUnit = gradient.elementCount / flipped.count
+                            let kept = flipped.flatMap { [Float](repeating: Float(1 - $0), count: perUnit) }
+                            gradient = gradient * Tensor(kept, gradient.shape)
+                            expected = zip(expected, kept).map { $0 * $1 }
                         }
-                        let error = (squares.0 / squares.1).squareRoot()
-                        let bound = parameter.name.hasPrefix("3.") ? 4 * unit : 0.04
-                        #expect(error <= bound, "\(name), gradient of \(parameter.name): off by \(error)")
+                        try expectClose(gradient, expected, 4 * unit, "\(name), gradient of \(parameter.name)")
                     }
                     let norm = try clipGradientNorm(optimizer.parameters, maxNorm: 1)
                     try optimizer.step(if: isFinite)
