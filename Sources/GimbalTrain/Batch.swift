@@ -35,3 +35,13 @@ extension HostBatch {
         }
     }
 }
+
+extension Dataset {
+    /// All examples as one batch on `device`, in their order.
+    ///
+    /// ```swift
+    /// let all = test.batch(on: .current)
+    /// let correct = try (model(all.inputs).argMax() .== all.targets).mean().item()
+    /// ```
+    public func batch(on device: Device) -> Batch { batch([Int](0..<count)).to(device) }
+}

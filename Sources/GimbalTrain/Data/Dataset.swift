@@ -110,6 +110,15 @@ public struct Dataset: Sendable {
         return Dataset(name: name, inputShape: inputShape, inputs: inputs, targets: targets)
     }
 
+    /// The examples of the classes that `isIncluded` holds for; data without classes has none to ask about. All classes
+    /// keep their numbers.
+    public func subset(ofClasses isIncluded: (Int) -> Bool) -> Dataset {
+        guard case .classes(let classes, _) = targets else {
+            stop("subset(ofClasses:)", "'\(name)' has values to predict, not classes")
+        }
+        return subset(classes.indices.filter { isIncluded(Int(classes[$0])) })
+    }
+
     /// The first `count` examples, or all where there are fewer.
     public func prefix(_ count: Int) -> Dataset { subset(Array(0..<min(max(count, 0), self.count))) }
 
