@@ -81,6 +81,9 @@ static const char recurrent_cl[] = {
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
+static const char rows_h[] = {
+#embed "../../Kernels/rows.h" suffix(,)
+    0};
 static const char softmax_cl[] = {
 #embed "../../Kernels/softmax.cl" suffix(,)
     0};
@@ -118,6 +121,7 @@ static const struct GimbalKernelSource table[] = {
     {"random_functions.cl", random_functions_cl},
     {"recurrent.cl", recurrent_cl},
     {"reduce.cl", reduce_cl},
+    {"rows.h", rows_h},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},

@@ -10,10 +10,14 @@ struct Benchmark {
     var operations: Double?
     /// Bytes that a call must read and write at least.
     var bytes: Double?
+    /// Whether it is left out on other devices.
+    var needsGPU = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 
-    static var all: [Benchmark] { matrixProducts + elementwise + normalizations + updates + seedSteps + workloads }
+    static var all: [Benchmark] {
+        matrixProducts + elementwise + normalizations + updates + streams + seedSteps + workloads
+    }
 
     // MARK: Operations
 
