@@ -7,6 +7,9 @@ enum KernelName: String, Sendable {
     case gemmPanels = "gemm_panels"
     case packPanels = "pack_panels"
     case gemmPlain = "gemm_plain"
+    case gemmTensor = "gemm_tensor"
+    case gemmWgmma = "gemm_wgmma"
+    case packOperand = "pack_operand"
     case softmax
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
@@ -23,12 +26,16 @@ enum KernelName: String, Sendable {
     case scatterAdd = "scatter_add"
     case norm
     case clip
+    case unscale
+    case updateLossScale = "update_loss_scale"
     case optimizerStep = "optimizer_step"
     case segmentNorms = "segment_norms"
     case scaleSegments = "scale_segments"
     case statistics
     case recurrentCell = "recurrent_cell"
     case recurrentCellGradient = "recurrent_cell_gradient"
+    case recurrentSequence = "recurrent_sequence"
+    case recurrentSequenceGradient = "recurrent_sequence_gradient"
     case layerNorm = "layer_norm"
     case layerNormGradient = "layer_norm_gradient"
     case attentionSoftmax = "attention_softmax"
@@ -52,6 +59,17 @@ enum KernelName: String, Sendable {
         case .gemmPanels, .packPanels:
             ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm_panels.cl"]
         case .gemmPlain: ["common.cl", "gemm_plain.cl"]
+        case .gemmTensor:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_pairs.h", "gemm_tensor.cl",
+            ]
+        case .gemmWgmma:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
+            ]
+        case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
         case .softmax, .softmaxGradient: ["common.cl", "rows.h", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "rows.h", "cross_entropy.cl"]
         case .batchNorm, .batchNormGradient, .moments, .normalizeChannels, .gradientSums, .inputGradient:
@@ -59,9 +77,13 @@ enum KernelName: String, Sendable {
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
         case .norm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .unscale, .updateLossScale: ["common.cl", "loss_scale.cl"]
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
         case .statistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
+        case .recurrentSequence: ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence.cl"]
+        case .recurrentSequenceGradient:
+            ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
         case .layerNorm, .layerNormGradient: ["common.cl", "rows.h", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
@@ -90,7 +112,16 @@ enum KernelMacro: String, Sendable {
     case tileK = "TILE_K"
     case workM = "WORK_M"
     case workN = "WORK_N"
-    case vector = "VECTOR"
+    case outWidth = "OUT_WIDTH"
+    case splitK = "SPLIT_K"
+    case sumsRows = "SUMS_ROWS"
+    case warpM = "WARP_M"
+    case warpN = "WARP_N"
+    case stages = "STAGES"
+    case operand = "OPERAND"
+    case split = "SPLIT"
+    case xCopies = "X_COPIES"
+    case yCopies = "Y_COPIES"
     case rows = "ROWS"
     case columns = "COLUMNS"
     case length = "LENGTH"
@@ -132,6 +163,15 @@ enum KernelMacro: String, Sendable {
     case valueType = "VALUE_TYPE"
     case cell = "CELL"
     case hasLengths = "HAS_LENGTHS"
+    case size = "SIZE"
+    case units = "UNITS"
+    case workUnits = "WORK_UNITS"
+    case parts = "PARTS"
+    case depth = "DEPTH"
+    case group = "GROUP"
+    case hasChunks = "HAS_CHUNKS"
+    case meets = "MEETS"
+    case contiguous = "CONTIGUOUS"
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"

@@ -100,14 +100,6 @@ extension OpenCLBackend {
         return plan
     }
 
-    /// Whether all views are float32, as the fused kernels want them; if not, says so.
-    func areFloat32(_ operation: String, _ views: [TensorView?]) -> Bool {
-        guard let other = views.first(where: { $0.map { $0.dtype != .float32 } ?? false }) else { return true }
-        errors.report(
-            .deviceFailed(device: device.id, operation: operation, reason: "wants float32, not \(other!.dtype)"))
-        return false
-    }
-
     /// Whether the device can handle these types; if not, says so.
     func supports(_ operation: String, _ views: [TensorView]) -> Bool {
         guard !openCLDevice.supportsFloat64, views.contains(where: { $0.dtype == .float64 }) else { return true }

@@ -7,7 +7,7 @@ extension OpenCLBackend {
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
         normalizeByBatch(
-            "batchNorm", x, scale, shift, running, momentum, epsilon, ending: nil, out, mean, inverseDeviation)
+            x, scale, shift, running, momentum, epsilon, ending: nil, out, mean, inverseDeviation)
     }
 
     public func batchNormReLU(
@@ -16,21 +16,29 @@ extension OpenCLBackend {
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
         normalizeByBatch(
-            "batchNormReLU", x, scale, shift, running, momentum, epsilon, ending: Rectification(residual: residual),
-            out, mean, inverseDeviation)
+            x, scale, shift, running, momentum, epsilon, ending: Rectification(residual: residual), out, mean,
+            inverseDeviation)
     }
 
     private func normalizeByBatch(
-        _ operation: String, _ x: TensorView, _ scale: TensorView?, _ shift: TensorView?,
-        _ running: (mean: TensorView, variance: TensorView)?, _ momentum: Double, _ epsilon: Double,
-        ending: Rectification?, _ out: TensorView, _ mean: TensorView, _ inverseDeviation: TensorView
+        _ x: TensorView, _ scale: TensorView?, _ shift: TensorView?,
+        _ running: (mean: TensorView, variance: TensorView)?,
+        _ momentum: Double, _ epsilon: Double, ending: Rectification?, _ out: TensorView, _ mean: TensorView,
+        _ inverseDeviation: TensorView
     ) {
+        guard x.elementCount > 0 else { return }
         let residual = ending?.residual
-        guard x.elementCount > 0,
-            areFloat32(
-                operation,
-                [x, scale, shift, running?.mean, running?.variance, residual, out, mean, inverseDeviation])
-        else { return }
+        guard areFloat32([x, scale, shift, running?.mean, running?.variance, residual, out, mean, inverseDeviation])
+        else {
+            return widening([
+                .read(x), .read(scale), .read(shift), .update(running?.mean), .update(running?.variance),
+                .read(residual), .write(out), .write(mean), .write(inverseDeviation),
+            ]) { views in
+                normalizeByBatch(
+                    views[0]!, views[1], views[2], running == nil ? nil : (views[3]!, views[4]!), momentum, epsilon,
+                    ending: ending.map { _ in Rectification(residual: views[5]) }, views[6]!, views[7]!, views[8]!)
+            }
+        }
         reportingErrors {
             let isWide = needsWideIndex([x])
             var statistics: [KernelArgument] = [.view(mean), .view(inverseDeviation)]
@@ -71,7 +79,12 @@ extension OpenCLBackend {
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
         epsilon: Double, out: TensorView
     ) {
-        guard areFloat32("batchNormInference", [x, scale, shift, mean, variance, out]) else { return }
+        guard areFloat32([x, scale, shift, mean, variance, out]) else {
+            return widening([.read(x), .read(scale), .read(shift), .read(mean), .read(variance), .write(out)]) {
+                batchNormInference(
+                    $0[0]!, scale: $0[1], shift: $0[2], mean: $0[3]!, variance: $0[4]!, epsilon: epsilon, out: $0[5]!)
+            }
+        }
         normalize(
             x, mean: mean, deviation: variance, isVariance: true, scale: scale, shift: shift, epsilon: epsilon,
             ending: nil, out: out)
@@ -102,8 +115,7 @@ extension OpenCLBackend {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         gradientByBatch(
-            "batchNormGradient", x, outputGradient, y: nil, scale, mean, inverseDeviation, inputGradient, nil,
-            scaleGradient, shiftGradient)
+            x, outputGradient, y: nil, scale, mean, inverseDeviation, inputGradient, nil, scaleGradient, shiftGradient)
     }
 
     public func batchNormReLUGradient(
@@ -112,25 +124,32 @@ extension OpenCLBackend {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         gradientByBatch(
-            "batchNormReLUGradient", x, outputGradient, y: y, scale, mean, inverseDeviation, inputGradient,
-            residualGradient, scaleGradient, shiftGradient)
+            x, outputGradient, y: y, scale, mean, inverseDeviation, inputGradient, residualGradient, scaleGradient,
+            shiftGradient)
     }
 
     private func gradientByBatch(
-        _ operation: String, _ x: TensorView, _ outputGradient: TensorView, y: TensorView?, _ scale: TensorView?,
-        _ mean: TensorView, _ inverseDeviation: TensorView, _ inputGradient: TensorView?,
-        _ residualGradient: TensorView?, _ scaleGradient: (view: TensorView, accumulates: Bool)?,
+        _ x: TensorView, _ outputGradient: TensorView, y: TensorView?, _ scale: TensorView?, _ mean: TensorView,
+        _ inverseDeviation: TensorView, _ inputGradient: TensorView?, _ residualGradient: TensorView?,
+        _ scaleGradient: (view: TensorView, accumulates: Bool)?,
         _ shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         let channels = x.shape[1]
-        guard channels > 0,
-            areFloat32(
-                operation,
-                [
-                    x, outputGradient, y, scale, mean, inverseDeviation, inputGradient, residualGradient,
-                    scaleGradient?.view, shiftGradient?.view,
-                ])
-        else { return }
+        guard channels > 0 else { return }
+        let operands = [
+            x, outputGradient, y, scale, mean, inverseDeviation, inputGradient, residualGradient, scaleGradient?.view,
+            shiftGradient?.view,
+        ]
+        guard areFloat32(operands) else {
+            return widening([
+                .read(x), .read(outputGradient), .read(y), .read(scale), .read(mean), .read(inverseDeviation),
+                .write(inputGradient), .write(residualGradient), .gradient(scaleGradient), .gradient(shiftGradient),
+            ]) {
+                gradientByBatch(
+                    $0[0]!, $0[1]!, y: $0[2], $0[3], $0[4]!, $0[5]!, $0[6], $0[7], scaleGradient.replacing($0[8]),
+                    shiftGradient.replacing($0[9]))
+            }
+        }
         reportingErrors {
             let isWide = needsWideIndex([x])
             func use(_ destination: (view: TensorView, accumulates: Bool)?) -> Int {

@@ -6,7 +6,12 @@ extension OpenCLBackend {
     public func convolution(
         _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
     ) {
-        guard out.elementCount > 0, areFloat32("convolution", [x, weight, bias, out]) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([x, weight, bias, out]) else {
+            return widening([.read(x), .read(weight), .read(bias), .write(out)]) {
+                convolution($0[0]!, weight: $0[1]!, bias: $0[2], geometry, out: $0[3]!)
+            }
+        }
         let plan = ColumnPlan(x: x.shape, out: out.shape, geometry)
         eachPart(of: x.shape[0], plan) { images, columns in
             let part = x.sliced(axis: 0, images)
@@ -24,8 +29,11 @@ extension OpenCLBackend {
         _ outputGradient: TensorView, weight: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
         accumulates: Bool
     ) {
-        guard out.elementCount > 0, areFloat32("convolutionInputGradient", [outputGradient, weight, out]) else {
-            return
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([outputGradient, weight, out]) else {
+            return widening([.read(outputGradient), .read(weight), .gradient((out, accumulates))]) {
+                convolutionInputGradient($0[0]!, weight: $0[1]!, geometry, out: $0[2]!, accumulates: accumulates)
+            }
         }
         let plan = ColumnPlan(x: out.shape, out: outputGradient.shape, geometry)
         eachPart(of: out.shape[0], plan) { images, columns in
@@ -52,7 +60,13 @@ extension OpenCLBackend {
         _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
         accumulates: Bool
     ) {
-        guard out.elementCount > 0, areFloat32("convolutionWeightGradient", [x, outputGradient, out]) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([x, outputGradient, out]) else {
+            return widening([.read(x), .read(outputGradient), .gradient((out, accumulates))]) {
+                convolutionWeightGradient(
+                    $0[0]!, outputGradient: $0[1]!, geometry, out: $0[2]!, accumulates: accumulates)
+            }
+        }
         let plan = ColumnPlan(x: x.shape, out: outputGradient.shape, geometry)
         if x.shape[0] == 0 && !accumulates { fill(out, with: 0) }
         eachPart(of: x.shape[0], plan, besides: out.elementCount) { images, columns in

@@ -4,7 +4,11 @@ extension OpenCLBackend {
     // MARK: Gradient clipping
 
     public func norm(_ views: [TensorView], p: Double, out: TensorView) {
-        guard areFloat32("norm", views + [out]) else { return }
+        guard areFloat32(views + [out]) else {
+            return widening(views.map { .read($0) } + [.write(out)]) {
+                norm($0.dropLast().map { $0! }, p: p, out: $0[views.count]!)
+            }
+        }
         reportingErrors {
             let kind = p == 1 ? 1 : p == 2 ? 2 : p == .infinity ? 3 : 0
             var plan = foldPlan(outputs: 1, length: 1 << 20)
@@ -42,7 +46,11 @@ extension OpenCLBackend {
     }
 
     public func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double) {
-        guard areFloat32("clip", views + [norm]) else { return }
+        guard areFloat32(views + [norm]) else {
+            return widening(views.map { .update($0) } + [.read(norm)]) {
+                clip($0.dropLast().map { $0! }, norm: $0[views.count]!, maxNorm: maxNorm)
+            }
+        }
         for view in views {
             let isWide = needsWideIndex([view])
             launch(
@@ -58,7 +66,12 @@ extension OpenCLBackend {
         _ step: OptimizerStep, weights: TensorView, gradient: TensorView, states: [TensorView], condition: TensorView?
     ) {
         let arenas = [weights, gradient] + states
-        guard areFloat32("optimizerStep", arenas + [condition].compactMap { $0 }) else { return }
+        guard areFloat32(arenas + [condition]) else {
+            return widening([.update(weights), .read(gradient), .read(condition)] + states.map { .update($0) }) {
+                optimizerStep(
+                    step, weights: $0[0]!, gradient: $0[1]!, states: $0.dropFirst(3).map { $0! }, condition: $0[2])
+            }
+        }
         let isWide = needsWideIndex(arenas)
         let key = KernelKey(
             .optimizerStep,

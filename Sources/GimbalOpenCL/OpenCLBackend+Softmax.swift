@@ -2,12 +2,20 @@ import GimbalBackend
 
 extension OpenCLBackend {
     public func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool) {
-        guard x.elementCount > 0, areFloat32("softmax", [x, out]) else { return }
+        guard x.elementCount > 0 else { return }
+        guard areFloat32([x, out]) else {
+            return widening([.read(x), .write(out)]) { softmax($0[0]!, out: $0[1]!, isLogarithmic: isLogarithmic) }
+        }
         foldRows(.softmax, x, [x, out], [.flag(.isLogarithmic, isLogarithmic)], [.view(out), .view(x)])
     }
 
     public func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool) {
-        guard y.elementCount > 0, areFloat32("softmaxGradient", [y, outputGradient, out]) else { return }
+        guard y.elementCount > 0 else { return }
+        guard areFloat32([y, outputGradient, out]) else {
+            return widening([.read(y), .read(outputGradient), .write(out)]) {
+                softmaxGradient($0[0]!, outputGradient: $0[1]!, out: $0[2]!, isLogarithmic: isLogarithmic)
+            }
+        }
         foldRows(
             .softmaxGradient, y, [y, outputGradient, out], [.flag(.isLogarithmic, isLogarithmic)],
             [.view(out), .view(y), .view(outputGradient)])
@@ -18,7 +26,12 @@ extension OpenCLBackend {
     public func crossEntropy(
         _ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView
     ) {
-        guard logits.elementCount > 0, areFloat32("crossEntropy", [logits, losses, normalizers]) else { return }
+        guard logits.elementCount > 0 else { return }
+        guard areFloat32([logits, losses, normalizers]) else {
+            return widening([.read(logits), .write(losses), .write(normalizers)]) {
+                crossEntropy($0[0]!, targets: targets, losses: $0[1]!, normalizers: $0[2]!)
+            }
+        }
         foldRows(
             .crossEntropy, logits, [logits], [],
             [.view(logits), .view(targets), .view(losses), .view(normalizers), .int64(targets.strides[0])])
@@ -27,7 +40,12 @@ extension OpenCLBackend {
     public func crossEntropyGradient(
         _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     ) {
-        guard areFloat32("crossEntropyGradient", [logits, normalizers, lossGradient, out]) else { return }
+        guard areFloat32([logits, normalizers, lossGradient, out]) else {
+            return widening([.read(logits), .read(normalizers), .read(lossGradient), .write(out)]) {
+                crossEntropyGradient(
+                    $0[0]!, targets: targets, normalizers: $0[1]!, lossGradient: $0[2]!, out: $0[3]!)
+            }
+        }
         launchCrossEntropyGradient(
             logits, targets, normalizers, lossGradient, lossGradientStride: lossGradient.strides[0], [], [], out)
     }
@@ -40,7 +58,13 @@ extension OpenCLBackend {
             fill(mean, with: .nan)
             return fill(keptRows, with: 0)
         }
-        guard areFloat32("crossEntropyMean", [logits, mean, keptRows, normalizers]) else { return }
+        guard areFloat32([logits, mean, keptRows, normalizers]) else {
+            return widening([.read(logits), .write(mean), .write(keptRows), .write(normalizers)]) {
+                crossEntropyMean(
+                    $0[0]!, targets: targets, ignoredIndex: ignoredIndex, mean: $0[1]!, keptRows: $0[2]!,
+                    normalizers: $0[3]!)
+            }
+        }
         reportingErrors {
             let groups = rowPlan(rows: logits.shape[0], columns: logits.shape[1], [logits]).fold.groups(logits.shape[0])
             let shares = try allocate([groups, 2], .float32)
@@ -57,7 +81,15 @@ extension OpenCLBackend {
         _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, keptRows: TensorView, normalizers: TensorView,
         meanGradient: TensorView, out: TensorView
     ) {
-        guard areFloat32("crossEntropyMeanGradient", [logits, keptRows, normalizers, meanGradient, out]) else { return }
+        guard areFloat32([logits, keptRows, normalizers, meanGradient, out]) else {
+            return widening([
+                .read(logits), .read(keptRows), .read(normalizers), .read(meanGradient), .write(out),
+            ]) {
+                crossEntropyMeanGradient(
+                    $0[0]!, targets: targets, ignoredIndex: ignoredIndex, keptRows: $0[1]!, normalizers: $0[2]!,
+                    meanGradient: $0[3]!, out: $0[4]!)
+            }
+        }
         launchCrossEntropyGradient(
             logits, targets, normalizers, meanGradient, lossGradientStride: 0, [.flag(.isMean, true)],
             [.view(keptRows)] + ignored(ignoredIndex), out)

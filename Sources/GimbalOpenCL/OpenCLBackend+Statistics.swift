@@ -3,7 +3,10 @@ import GimbalBackend
 extension OpenCLBackend {
     public func statistics(_ x: TensorView, segments: TensorView, out: TensorView) {
         let count = segments.shape[0]
-        guard count > 0, areFloat32("statistics", [x, out]) else { return }
+        guard count > 0 else { return }
+        guard areFloat32([x, out]) else {
+            return widening([.read(x), .write(out)]) { statistics($0[0]!, segments: segments, out: $0[1]!) }
+        }
         reportingErrors {
             // Five floats and four counts; see `Share` in statistics.cl.
             let shareSize = 9

@@ -30,7 +30,7 @@ extension Tensor {
                 scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon)
             return (result + added).relu()
         }
-        let statistics = Tensor.make([2, layout[1]], dtype, device, inputs: [source]) { _, _ in }
+        let statistics = Tensor.make([2, layout[1]], backend.realType, device, inputs: [source]) { _, _ in }
         let mean = statistics.view.isAllocated ? statistics.view.row(0) : statistics.view
         let inverseDeviation = statistics.view.isAllocated ? statistics.view.row(1) : statistics.view
         let operands = [source, statistics] + [added].compactMap { $0 }

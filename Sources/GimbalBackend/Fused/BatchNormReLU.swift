@@ -4,11 +4,15 @@ extension Backend {
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
-        batchNorm(
-            x, scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon, out: out, mean: mean,
-            inverseDeviation: inverseDeviation)
-        if let residual { binary(.init(.add), out, residual, out: out) }
-        unary(.init(.relu), out, out: out)
+        reportingErrors {
+            // Rounded once, at the end.
+            let normalized = residual == nil || out.dtype == realType ? out : try allocate(x.shape)
+            batchNorm(
+                x, scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon, out: normalized,
+                mean: mean, inverseDeviation: inverseDeviation)
+            if let residual { binary(.init(.add), normalized, residual, out: normalized) }
+            unary(.init(.relu), normalized, out: out)
+        }
     }
 
     public func batchNormReLUGradient(
@@ -17,8 +21,10 @@ extension Backend {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         reportingErrors {
-            let passed = try residualGradient ?? allocate(x.shape)
+            let kept = residualGradient.flatMap { $0.dtype == realType ? $0 : nil }
+            let passed = try kept ?? allocate(x.shape)
             binary(.init(.reluGradient), y, outputGradient, out: passed)
+            if let residualGradient, kept == nil { copy(passed, to: residualGradient) }
             batchNormGradient(
                 x, outputGradient: passed, scale: scale, mean: mean, inverseDeviation: inverseDeviation,
                 inputGradient: inputGradient, scaleGradient: scaleGradient, shiftGradient: shiftGradient)

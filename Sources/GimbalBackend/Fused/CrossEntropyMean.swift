@@ -16,8 +16,10 @@ extension Backend {
             } else {
                 fill(keptRows, with: Double(rows))
             }
-            reduce(.sum, losses, out: mean, accumulates: false)
-            binary(.init(.divide), mean, keptRows, out: mean)
+            // A narrow type may hold neither the sum nor the count.
+            let sum = try allocate([1])
+            reduce(.sum, losses, out: sum, accumulates: false)
+            binary(.init(.divide), sum, keptRows, out: mean)
         }
     }
 

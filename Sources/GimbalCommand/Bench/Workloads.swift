@@ -5,8 +5,17 @@ extension Benchmark {
     /// cross-entropy, backward, clipping to norm 1, optimizer step, on one fixed batch.
     ///
     /// The same as those of PyTorch in `Benchmarks/peers/compare_workloads.py`.
-    static var workloads: [Benchmark] {
-        [
+    static func workloads(_ precision: Precision) -> [Benchmark] {
+        func workload(
+            _ name: String, _ variant: String, batch: Int, _ make: @escaping (Device) -> Training
+        ) -> Benchmark {
+            Benchmark(name: name, variant: variant, batch: batch) { device in
+                var training = make(device)
+                training.precision = precision
+                return { try training.step() }
+            }
+        }
+        return [
             workload("deep-mlp", "50 x 256, Adam", batch: 128) { device in
                 let model = Sequential(
                     (0..<50).flatMap { _ in [Linear(256, 256), BatchNorm1d(256), ReLU()] as [any Layer] })
@@ -40,31 +49,35 @@ extension Benchmark {
         ]
     }
 
-    private struct Training {
+    /// The whole of a training step.
+    struct Training {
         let optimizer: any Optimizer
         let targets: Tensor
         let logits: () -> Tensor
+        var precision: Precision {
+            didSet { scaler = precision == .float16 ? LossScaler() : nil }
+        }
+        private var scaler: LossScaler?
 
-        init(_ optimizer: any Optimizer, _ targets: Tensor, _ logits: @escaping () -> Tensor) {
+        init(
+            _ optimizer: any Optimizer, _ targets: Tensor, _ precision: Precision = .float32,
+            _ logits: @escaping () -> Tensor
+        ) {
             self.optimizer = optimizer
             self.targets = targets
             self.logits = logits
+            self.precision = precision
+            scaler = precision == .float16 ? LossScaler() : nil
         }
 
         func step() throws {
             optimizer.zeroGradients()
-            try crossEntropy(logits(), targets, ignoredIndex: nil).backward()
+            let loss = withPrecision(precision) { crossEntropy(logits(), targets, ignoredIndex: nil) }
+            try (scaler?.scaled(loss) ?? loss).backward()
+            let isFinite = try scaler?.unscale(optimizer.parameters)
             try clipGradientNorm(optimizer.parameters, maxNorm: 1)
-            try optimizer.step()
-        }
-    }
-
-    private static func workload(
-        _ name: String, _ variant: String, batch: Int, _ make: @escaping (Device) -> Training
-    ) -> Benchmark {
-        Benchmark(name: name, variant: variant, batch: batch) { device in
-            let training = make(device)
-            return { try training.step() }
+            try optimizer.step(if: isFinite)
+            if let isFinite { try scaler?.update(isFinite) }
         }
     }
 
