@@ -129,6 +129,22 @@ public protocol Backend: AnyObject, Sendable {
         _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     )
 
+    /// The mean of `crossEntropy` over the rows whose target is not `ignoredIndex`; NaN over none.
+    /// - Parameters:
+    ///   - logits, targets, normalizers: as for `crossEntropy`.
+    ///   - mean: one element.
+    ///   - keptRows: one element; receives the number of rows that count, which the gradient needs.
+    func crossEntropyMean(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, mean: TensorView, keptRows: TensorView,
+        normalizers: TensorView
+    )
+    /// Gradient of `crossEntropyMean` for the logits; 0 in rows that do not count.
+    /// - Parameter meanGradient: one element.
+    func crossEntropyMeanGradient(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, keptRows: TensorView, normalizers: TensorView,
+        meanGradient: TensorView, out: TensorView
+    )
+
     // MARK: Batch normalisation (Ioffe and Szegedy 2015)
 
     /// Normalises each channel by the mean and population variance of the batch, computed about the mean so that a large
@@ -154,6 +170,24 @@ public protocol Backend: AnyObject, Sendable {
     func batchNormGradient(
         _ x: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
         inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    )
+
+    /// `batchNorm`, to whose result `residual` is added where there is one, and then ReLU: what stands at the end of a
+    /// residual block (He et al. 2016).
+    /// - Parameter residual: like `x`.
+    func batchNormReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
+        out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    )
+    /// Gradients of `batchNormReLU`. Each destination may be absent.
+    /// - Parameters:
+    ///   - y: what `batchNormReLU` gave: where it is not above 0, no gradient passes.
+    ///   - residualGradient: like `x`; receives the gradient that has passed the ReLU.
+    func batchNormReLUGradient(
+        _ x: TensorView, y: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?, residualGradient: TensorView?,
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     )
 

@@ -105,6 +105,9 @@ static const char recurrent_sequence_gradient_cl[] = {
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
+static const char rows_h[] = {
+#embed "../../Kernels/rows.h" suffix(,)
+    0};
 static const char softmax_cl[] = {
 #embed "../../Kernels/softmax.cl" suffix(,)
     0};
@@ -159,6 +162,7 @@ static const struct GimbalKernelSource table[] = {
     {"recurrent_sequence.cl", recurrent_sequence_cl},
     {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
+    {"rows.h", rows_h},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},

@@ -14,11 +14,11 @@ enum KernelName: String, Sendable {
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
     case crossEntropyGradient = "cross_entropy_gradient"
+    case batchNorm = "batch_norm"
+    case batchNormGradient = "batch_norm_gradient"
     case moments
-    case finishMoments = "finish_moments"
     case normalizeChannels = "normalize_channels"
     case gradientSums = "gradient_sums"
-    case finishGradients = "finish_gradients"
     case inputGradient = "input_gradient"
     case randomUniform = "random_uniform"
     case randomNormal = "random_normal"
@@ -38,7 +38,6 @@ enum KernelName: String, Sendable {
     case recurrentSequenceGradient = "recurrent_sequence_gradient"
     case layerNorm = "layer_norm"
     case layerNormGradient = "layer_norm_gradient"
-    case layerNormSums = "layer_norm_sums"
     case attentionSoftmax = "attention_softmax"
     case attentionSoftmaxGradient = "attention_softmax_gradient"
     case im2col, col2im
@@ -71,9 +70,9 @@ enum KernelName: String, Sendable {
                 "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
             ]
         case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
-        case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
-        case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
-        case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
+        case .softmax, .softmaxGradient: ["common.cl", "rows.h", "softmax.cl"]
+        case .crossEntropy, .crossEntropyGradient: ["common.cl", "rows.h", "cross_entropy.cl"]
+        case .batchNorm, .batchNormGradient, .moments, .normalizeChannels, .gradientSums, .inputGradient:
             ["common.cl", "batch_norm.cl"]
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
@@ -85,7 +84,7 @@ enum KernelName: String, Sendable {
         case .recurrentSequence: ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence.cl"]
         case .recurrentSequenceGradient:
             ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
-        case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
+        case .layerNorm, .layerNormGradient: ["common.cl", "rows.h", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
@@ -128,11 +127,18 @@ enum KernelMacro: String, Sendable {
     case length = "LENGTH"
     case hasBias = "HAS_BIAS"
     case accumulates = "ACCUMULATES"
+    case isMean = "IS_MEAN"
+    case inputGradient = "INPUT_GRADIENT"
     case isSplit = "IS_SPLIT"
     case isInteger = "IS_INTEGER"
     case isLogarithmic = "IS_LOGARITHMIC"
     case hasScale = "HAS_SCALE"
     case hasShift = "HAS_SHIFT"
+    case values = "VALUES"
+    case packsChannels = "PACKS_CHANNELS"
+    case hasResidual = "HAS_RESIDUAL"
+    case isRectified = "IS_RECTIFIED"
+    case residualGradient = "RESIDUAL_GRADIENT"
     case hasRunning = "HAS_RUNNING"
     case fromVariance = "FROM_VARIANCE"
     case scaleGradient = "SCALE_GRADIENT"

@@ -68,7 +68,12 @@ struct KernelSweep {
             backend.norm([x, x], p: 2, out: try backend.allocate([1]))
             backend.norm([x], p: .infinity, out: try backend.allocate([1]))
         }
-        backend.reduce(.sum, try input([20_000]), out: try backend.allocate([1]), accumulates: false)
+        for isAligned in [true, false] {
+            let x = try input([20_001], isAligned: isAligned)
+            backend.reduce(.sum, x, out: try backend.allocate([1]), accumulates: false)
+            backend.norm([x, x], p: 2, out: try backend.allocate([1]))
+        }
+        backend.reduce(.sum, try input([8000, 3]), out: try backend.allocate([1, 3]), accumulates: false)
         try backend.synchronize()
     }
 
@@ -138,7 +143,7 @@ struct KernelSweep {
     }
 
     @Test func rows() throws {
-        for (count, columns) in [(3, 5), (9, 40), (2, 600)] {
+        for (count, columns) in [(3, 5), (9, 40), (2, 600), (3, 33), (2, 1028), (1, 9001)] {
             let x = try input([count, columns])
             let y = try backend.allocate([count, columns])
             for isLogarithmic in [false, true] {
@@ -151,6 +156,12 @@ struct KernelSweep {
             backend.crossEntropy(x, targets: targets, losses: losses, normalizers: normalizers)
             backend.crossEntropyGradient(
                 x, targets: targets, normalizers: normalizers, lossGradient: losses, out: y)
+            let mean = try backend.allocate([1]), keptRows = try backend.allocate([1])
+            backend.crossEntropyMean(
+                x, targets: targets, ignoredIndex: 2, mean: mean, keptRows: keptRows, normalizers: normalizers)
+            backend.crossEntropyMeanGradient(
+                x, targets: targets, ignoredIndex: 2, keptRows: keptRows, normalizers: normalizers, meanGradient: mean,
+                out: y)
         }
         try backend.synchronize()
     }
@@ -171,7 +182,7 @@ struct KernelSweep {
     }
 
     @Test func batchNorm() throws {
-        for shape in [[33, 5, 1], [3, 5, 50], [40, 40, 1]] as [Shape] {
+        for shape in [[33, 5, 1], [3, 5, 50], [40, 40, 1], [3, 4, 52], [1030, 4, 1], [2, 3, 8300]] as [Shape] {
             let channels = shape[1]
             let x = try input(shape), out = try backend.allocate(shape)
             let scale = try input([channels]), shift = try input([channels])
@@ -183,6 +194,14 @@ struct KernelSweep {
                 x, scale: scale, shift: nil, mean: mean, variance: shift, epsilon: 1e-5, out: out)
             backend.batchNormGradient(
                 x, outputGradient: out, scale: scale, mean: mean, inverseDeviation: deviation, inputGradient: out,
+                scaleGradient: (scale, true), shiftGradient: (shift, false))
+            let residual = try input(shape)
+            backend.batchNormReLU(
+                x, scale: scale, shift: shift, running: nil, momentum: 0.1, epsilon: 1e-5, residual: residual, out: out,
+                mean: mean, inverseDeviation: deviation)
+            backend.batchNormReLUGradient(
+                x, y: out, outputGradient: residual, scale: scale, mean: mean, inverseDeviation: deviation,
+                inputGradient: try backend.allocate(shape), residualGradient: try backend.allocate(shape),
                 scaleGradient: (scale, true), shiftGradient: (shift, false))
         }
         try backend.synchronize()
@@ -243,8 +262,8 @@ struct KernelSweep {
     }
 
     @Test func statistics() throws {
-        let x = try input([2000])
-        let segments = try indices([0, 3, 3, 0, 3, 1500, 1503, 497]).reshaped([4, 2])
+        let x = try input([40_000])
+        let segments = try indices([0, 3, 3, 0, 3, 1500, 1503, 38_497]).reshaped([4, 2])
         backend.statistics(x, segments: segments, out: try backend.allocate([4, Statistic.allCases.count]))
         try backend.synchronize()
     }

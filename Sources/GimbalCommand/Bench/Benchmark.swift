@@ -17,7 +17,7 @@ struct Benchmark {
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
-        matrixProducts + precisions + elementwise + normalizations + updates + seedSteps(precision)
+        matrixProducts + precisions + elementwise + normalizations + updates + streams + seedSteps(precision)
             + workloads(precision)
     }
 

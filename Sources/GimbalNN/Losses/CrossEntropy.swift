@@ -5,8 +5,7 @@
 ///     probabilities of all classes, of the shape of the logits.
 ///   - weight: one for each class, [classes]. The mean is then the weighted one, Σ w loss / Σ w over the targets' classes.
 ///   - labelSmoothing: the probability that is spread evenly over all classes, in 0...1 (Szegedy et al. 2016).
-///   - ignoredIndex: a class number whose rows count for nothing; nil for none, which saves a few small launches. A mean
-///     over no rows is NaN.
+///   - ignoredIndex: a class number whose rows count for nothing; nil for none. A mean over no rows is NaN.
 /// - Returns: with `.none`, [batch, ...].
 public func crossEntropy(
     _ logits: Tensor, _ targets: Tensor, weight: Tensor? = nil, labelSmoothing: Double = 0, ignoredIndex: Int? = -100,
@@ -31,6 +30,9 @@ public func crossEntropy(
     }
 
     let classes = rows.flattened(targets)
+    if weight == nil && labelSmoothing == 0 && reduction == .mean {
+        return rows.matrix.crossEntropyMean(classes, ignoredIndex: ignoredIndex)
+    }
     let losses = rows.matrix.crossEntropies(classes)
     let result = reduce(losses, classes, rows, weight, ignoredIndex, reduction)
     if labelSmoothing == 0 { return result }
