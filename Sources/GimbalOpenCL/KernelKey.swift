@@ -35,6 +35,9 @@ enum KernelName: String, Sendable {
     case layerNormSums = "layer_norm_sums"
     case attentionSoftmax = "attention_softmax"
     case attentionSoftmaxGradient = "attention_softmax_gradient"
+    case attentionForward = "attention_forward"
+    case attentionQueryGradient = "attention_query_gradient"
+    case attentionKeyGradient = "attention_key_gradient"
     case im2col, col2im
     case maxPool = "max_pool"
     case maxPoolGradient = "max_pool_gradient"
@@ -71,6 +74,7 @@ enum KernelName: String, Sendable {
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
+        case .attentionForward, .attentionQueryGradient, .attentionKeyGradient: ["common.cl", "attention_fused.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
@@ -144,6 +148,10 @@ enum KernelMacro: String, Sendable {
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"
+    case size = "SIZE"
+    case valueSize = "VALUE_SIZE"
+    case owned = "OWNED"
+    case streamed = "STREAMED"
     case isAdaptive = "IS_ADAPTIVE"
     case countsPadding = "COUNTS_PADDING"
 }

@@ -89,7 +89,7 @@ struct TensorKernel: MatrixKernel {
             }
         guard hasTypes, Self.isReal(problem.out.dtype), problem.bias.map(Self.isReal) ?? true else { return false }
         // Below, a launch takes most of the time in any case.
-        guard problem.multiplications >= 1 << 20 else { return false }
+        guard problem.multiplications >= 0x1p20 else { return false }
         // What the parts leave for the last group must not take much memory.
         guard parts == 1 || tiles(problem) * parts * m * n <= 1 << 24 else { return false }
         // Where values pass through registers, the large parts of a warp leave too few of them; splitting takes some too.

@@ -59,7 +59,8 @@ struct BenchCommand: ParsableCommand {
         }
         for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
             var first: Double?
-            for device in devices where !benchmark.isForGPUs || device.description.kind == .gpu {
+            for device in devices {
+                if benchmark.isForGPUs, names == nil, device.description.kind != .gpu { continue }
                 let timing = try withDevice(device) {
                     try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
                 }
@@ -74,7 +75,8 @@ struct BenchCommand: ParsableCommand {
     private func countLaunches(_ names: Set<String>?, _ devices: [Device]) throws {
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
-        for benchmark in Benchmark.all where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
+        for benchmark in Benchmark.all
+        where benchmark.batch != nil && names?.contains(benchmark.name) ?? !benchmark.isForGPUs {
             for device in devices where device.launchRecord != nil {
                 let count = try withDevice(device) { try LaunchCount(benchmark, on: device) }
                 try json ? printJSON(count) : printLine(count.text)
@@ -110,6 +112,7 @@ struct BenchmarkLine: Encodable {
     var blocks: Int
     var gigaflopsPerSecond: Double?
     var gigabytesPerSecond: Double?
+    var tokensPerSecond: Double?
     /// Time of the first device over this one's.
     var ratio: Double
 
@@ -123,6 +126,7 @@ struct BenchmarkLine: Encodable {
         blocks = timing.blocks
         gigaflopsPerSecond = benchmark.operations.map { $0 / timing.median * 1e-9 }
         gigabytesPerSecond = benchmark.bytes.map { $0 / timing.median * 1e-9 }
+        tokensPerSecond = benchmark.tokens.map { Double($0) / timing.median }
         ratio = first / timing.median
     }
 
@@ -132,6 +136,7 @@ struct BenchmarkLine: Encodable {
         }
         let speed = [
             gigaflopsPerSecond.map { "\(rounded($0)) GFLOP/s" }, gigabytesPerSecond.map { "\(rounded($0)) GB/s" },
+            tokensPerSecond.map { "\(rounded($0)) tokens/s" },
         ].compactMap { $0 }.joined(separator: ", ")
         return column(benchmark, 14) + column(variant, 26) + column(device, 10)
             + column("\(rounded(medianMilliseconds)) ms", 14) + column(speed, 18) + "ratio \(rounded(ratio))"

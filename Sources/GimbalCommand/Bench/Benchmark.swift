@@ -10,7 +10,9 @@ struct Benchmark {
     var operations: Double?
     /// Bytes that a call must read and write at least.
     var bytes: Double?
-    /// Whether it would take other devices too long.
+    /// Tokens that a training step learns from.
+    var tokens: Int?
+    /// Whether other devices are passed over unless the benchmark is named: it would take them minutes.
     var isForGPUs = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
@@ -36,9 +38,11 @@ struct Benchmark {
 
     /// Layers' products x yᵀ of square matrices, by what is stored and how far it may be rounded.
     private static var precisions: [Benchmark] {
-        [1024, 2048, 4096, 8192].flatMap { size in
-            [("float32", DType.float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16)].map {
-                name, dtype in
+        let types: [(String, DType)] = [
+            ("float32", .float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16),
+        ]
+        return [1024, 2048, 4096, 8192].flatMap { (size: Int) -> [Benchmark] in
+            types.map { (name: String, dtype: DType) -> Benchmark in
                 Benchmark(
                     name: "product", variant: "\(name) \(size)", operations: 2 * Double(size * size) * Double(size),
                     isForGPUs: size > 2048 || name != "float32"
