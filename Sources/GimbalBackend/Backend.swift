@@ -302,6 +302,20 @@ public protocol Backend: AnyObject, Sendable {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     )
 
+    /// sum = x + y, and `layerNorm` of the sum: what stands between two branches of a residual net. x, y and `sum` are
+    /// contiguous [rows, width].
+    func layerNorm(
+        _ x: TensorView, adding y: TensorView, sum: TensorView, scale: TensorView?, shift: TensorView?, epsilon: Double,
+        centers: Bool, out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    )
+    /// `layerNormGradient` where x also reaches the loss past the norm, as in a residual block: `inputGradient` receives the sum of
+    /// `passingGradient`, of the shape of x and contiguous, and the norm's gradient.
+    func layerNormGradient(
+        _ x: TensorView, outputGradient: TensorView, passingGradient: TensorView, scale: TensorView?, centers: Bool,
+        mean: TensorView, inverseDeviation: TensorView, inputGradient: TensorView,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    )
+
     // MARK: Attention weights (Vaswani et al. 2017)
 
     /// Softmax of masked scores along the last axis. A query that may see no key gets weights of 0.
@@ -313,6 +327,38 @@ public protocol Backend: AnyObject, Sendable {
     /// Gradient of `attentionSoftmax` for its scores, from its output `y`; with `isCausal`, gradients of keys after the
     /// query are not read. All contiguous; `out` may be `outputGradient`.
     func attentionSoftmaxGradient(_ y: TensorView, outputGradient: TensorView, isCausal: Bool, out: TensorView)
+
+    // MARK: Attention (Vaswani et al. 2017; without scores in memory: Dao et al. 2022)
+
+    /// Whether `attention` with heads of these sizes beats its parts: products, and weights that are kept for the
+    /// gradient. Only then is it used.
+    func fusesAttention(size: Int, valueSize: Int) -> Bool
+    /// out = softmax(scale · Q Kᵀ + mask) V for each batch and head. A query that may see no key gives 0. Views may have
+    /// any strides; those of `out` do not repeat elements.
+    /// - Parameters:
+    ///   - queries: [batch, heads, queries, size].
+    ///   - keys: [batch, heads, keys, size].
+    ///   - values: [batch, heads, keys, valueSize]. Those of keys that no query may see must be finite.
+    ///   - mask: [batch, heads, queries, keys]. uint8: keys with 0 are left out; real numbers are added.
+    ///   - lengths: int32, contiguous [batch]; keys from there on are left out.
+    ///   - isCausal: leaves out keys after the query, j > i.
+    ///   - out: [batch, heads, queries, valueSize].
+    ///   - normalizers: contiguous [batch, heads, queries, 2]; receives what the gradient needs, if anything.
+    func attention(
+        _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
+        isCausal: Bool, scale: Double, out: TensorView, normalizers: TensorView
+    )
+    /// Gradients of `attention`. Each destination, of the shape of its input and with any strides, may be absent, and is
+    /// added to where `accumulates` says so.
+    /// - Parameters:
+    ///   - out, normalizers: what `attention` wrote.
+    ///   - outputGradient: of the shape of `out`, any strides.
+    func attentionGradient(
+        _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
+        isCausal: Bool, scale: Double, out: TensorView, normalizers: TensorView, outputGradient: TensorView,
+        queryGradient: (view: TensorView, accumulates: Bool)?, keyGradient: (view: TensorView, accumulates: Bool)?,
+        valueGradient: (view: TensorView, accumulates: Bool)?
+    )
 
     // MARK: Convolution; all views contiguous
 

@@ -9,6 +9,9 @@ static const char argmax_cl[] = {
 static const char attention_cl[] = {
 #embed "../../Kernels/attention.cl" suffix(,)
     0};
+static const char attention_fused_cl[] = {
+#embed "../../Kernels/attention_fused.cl" suffix(,)
+    0};
 static const char batch_norm_cl[] = {
 #embed "../../Kernels/batch_norm.cl" suffix(,)
     0};
@@ -130,6 +133,7 @@ static const char wgmma_h[] = {
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
     {"attention.cl", attention_cl},
+    {"attention_fused.cl", attention_fused_cl},
     {"batch_norm.cl", batch_norm_cl},
     {"common.cl", common_cl},
     {"convolution.cl", convolution_cl},

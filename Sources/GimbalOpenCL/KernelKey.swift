@@ -40,6 +40,9 @@ enum KernelName: String, Sendable {
     case layerNormGradient = "layer_norm_gradient"
     case attentionSoftmax = "attention_softmax"
     case attentionSoftmaxGradient = "attention_softmax_gradient"
+    case attentionForward = "attention_forward"
+    case attentionQueryGradient = "attention_query_gradient"
+    case attentionKeyGradient = "attention_key_gradient"
     case im2col, col2im
     case maxPool = "max_pool"
     case maxPoolGradient = "max_pool_gradient"
@@ -86,6 +89,7 @@ enum KernelName: String, Sendable {
             ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
         case .layerNorm, .layerNormGradient: ["common.cl", "rows.h", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
+        case .attentionForward, .attentionQueryGradient, .attentionKeyGradient: ["common.cl", "attention_fused.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
@@ -175,6 +179,10 @@ enum KernelMacro: String, Sendable {
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"
+    case size = "SIZE"
+    case valueSize = "VALUE_SIZE"
+    case owned = "OWNED"
+    case streamed = "STREAMED"
     case isAdaptive = "IS_ADAPTIVE"
     case countsPadding = "COUNTS_PADDING"
 }

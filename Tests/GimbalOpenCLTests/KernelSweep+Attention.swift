@@ -36,4 +36,31 @@ extension KernelSweep {
         }
         try backend.synchronize()
     }
+
+    @Test func fusedAttention() throws {
+        for (queries, keys, size, valueSize) in [(35, 70, 4, 4), (3, 5, 5, 3), (18, 35, 68, 72)] {
+            let isAligned = size % 4 == 0
+            func views(_ length: Int, _ size: Int) throws -> TensorView {
+                try input([2, 1, length, size], isAligned: isAligned)
+            }
+            let query = try views(queries, size), key = try views(keys, size), value = try views(keys, valueSize)
+            let out = try views(queries, valueSize), normalizers = try backend.allocate([2, 1, queries, 2])
+            let shape: Shape = [2, 1, queries, keys]
+            let keeps = try backend.allocate([2, 1, 1, keys], .uint8)
+            backend.fill(keeps, with: 1)
+            let added = try input([queries, keys]).broadcast(to: shape)
+            let lengths = try indices([Int32(keys), 1])
+            for (mask, isCausal) in [(nil, true), (keeps.broadcast(to: shape), false), (added, true)] {
+                backend.attention(
+                    query, keys: key, values: value, mask: mask, lengths: mask == nil ? nil : lengths,
+                    isCausal: isCausal, scale: 0.5, out: out, normalizers: normalizers)
+                backend.attentionGradient(
+                    query, keys: key, values: value, mask: mask, lengths: mask == nil ? nil : lengths,
+                    isCausal: isCausal, scale: 0.5, out: out, normalizers: normalizers, outputGradient: out,
+                    queryGradient: (try views(queries, size), true), keyGradient: (try views(keys, size), false),
+                    valueGradient: (try views(keys, valueSize), true))
+            }
+        }
+        try backend.synchronize()
+    }
 }

@@ -46,7 +46,21 @@ extension Benchmark {
                 let inputs = classes(96, [16, 128])
                 return Training(AdamW(model.parameters, learningRate: 3e-4), classes(96, [16 * 128])) { model(inputs) }
             },
+            workload("gpt2", "124 M, 1,024 tokens, AdamW", batch: 4) { device in
+                let model = LanguageModel(
+                    vocabulary: 50257, length: 1024, size: 768, heads: 12, layers: 12, sharesTokens: true)
+                let inputs = classes(50257, [4, 1024])
+                let optimizer = AdamW(model.parameters, learningRate: 3e-4)
+                return Training(optimizer, classes(50257, [4 * 1024])) { model(inputs) }
+            }.forGPUs(tokens: 4 * 1024),
         ]
+    }
+
+    private func forGPUs(tokens: Int) -> Benchmark {
+        var result = self
+        result.tokens = tokens
+        result.isForGPUs = true
+        return result
     }
 
     /// The whole of a training step.
