@@ -37,6 +37,11 @@ enum KernelName: String, Sendable {
     case attentionSoftmax = "attention_softmax"
     case attentionSoftmaxGradient = "attention_softmax_gradient"
     case im2col, col2im
+    case convolutionProduct = "convolution_product"
+    case convolutionWeight = "convolution_weight"
+    case depthwise
+    case depthwiseInputGradient = "depthwise_input_gradient"
+    case depthwiseWeightGradient = "depthwise_weight_gradient"
     case maxPool = "max_pool"
     case maxPoolGradient = "max_pool_gradient"
     case averagePool = "average_pool"
@@ -68,6 +73,10 @@ enum KernelName: String, Sendable {
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
+        case .convolutionProduct: ["common.cl", "convolution_shape.cl", "convolution_product.cl"]
+        case .convolutionWeight: ["common.cl", "convolution_shape.cl", "convolution_weight.cl"]
+        case .depthwise, .depthwiseInputGradient, .depthwiseWeightGradient:
+            ["common.cl", "convolution_shape.cl", "convolution_depthwise.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
         }
@@ -131,6 +140,15 @@ enum KernelMacro: String, Sendable {
     case isCausal = "IS_CAUSAL"
     case isAdaptive = "IS_ADAPTIVE"
     case countsPadding = "COUNTS_PADDING"
+    case axes = "AXES"
+    case isPointwise = "IS_POINTWISE"
+    case isLinear = "IS_LINEAR"
+    case isGradient = "IS_GRADIENT"
+    case hasClasses = "HAS_CLASSES"
+    case weightWidth = "WEIGHT_WIDTH"
+    case weightKFirst = "WEIGHT_K_FIRST"
+    case gradientWidth = "GRADIENT_WIDTH"
+    case outWidth = "OUT_WIDTH"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

@@ -46,7 +46,7 @@ struct BenchCommand: ParsableCommand {
         }
         for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
             var first: Double?
-            for device in devices {
+            for device in devices where names != nil || !benchmark.wantsGPU || device.description.kind == .gpu {
                 let timing = try withDevice(device) {
                     try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
                 }

@@ -10,6 +10,8 @@ struct Benchmark {
     var operations: Double?
     /// Bytes that a call must read and write at least.
     var bytes: Double?
+    /// Whether it takes so long elsewhere that it runs on GPUs only, unless it is asked for by name.
+    var wantsGPU = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 

@@ -32,6 +32,12 @@ extension Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
                 return Training(optimizer, classes(10, [64])) { model(inputs) }
             },
+            workload("resnet50", "3x224x224, SGD with momentum", batch: 32, wantsGPU: true) { device in
+                let model = ResNet.resNet50()
+                let inputs = Tensor.normal([32, 3, 224, 224])
+                let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
+                return Training(optimizer, classes(1000, [32])) { model(inputs) }
+            },
             workload("transformer", "4 x 256, 128 characters, AdamW", batch: 16) { device in
                 let model = LanguageModel(vocabulary: 96, length: 128, size: 256, heads: 4, layers: 4)
                 let inputs = classes(96, [16, 128])
@@ -60,9 +66,10 @@ extension Benchmark {
     }
 
     private static func workload(
-        _ name: String, _ variant: String, batch: Int, _ make: @escaping (Device) -> Training
+        _ name: String, _ variant: String, batch: Int, wantsGPU: Bool = false,
+        _ make: @escaping (Device) -> Training
     ) -> Benchmark {
-        Benchmark(name: name, variant: variant, batch: batch) { device in
+        Benchmark(name: name, variant: variant, batch: batch, wantsGPU: wantsGPU) { device in
             let training = make(device)
             return { try training.step() }
         }
