@@ -61,6 +61,13 @@ typedef uint COUNT;
 #define LOAD_int32(pointer, i) ((pointer)[i])
 #define LOAD_uint8(pointer, i) ((int)(pointer)[i])
 
+// Four neighbours at once, as float4 or int4; `pointer` must be aligned to all four.
+#define LOAD4(dtype, pointer) CONCATENATE(LOAD4_, dtype)(pointer)
+#define LOAD4_float32(pointer) (*(__global const float4 *)(pointer))
+#define LOAD4_float16(pointer) vload_half4(0, pointer)
+#define LOAD4_bfloat16(pointer) as_float4(convert_uint4(*(__global const ushort4 *)(pointer)) << 16)
+#define LOAD4_int32(pointer) (*(__global const int4 *)(pointer))
+
 #define STORE_float32(value, pointer, i) ((pointer)[i] = convert_float(value))
 #define STORE_float16(value, pointer, i) vstore_half_rte(convert_float(value), i, pointer)
 #define STORE_bfloat16(value, pointer, i) ((pointer)[i] = bfloat16_of(convert_float(value)))
@@ -106,3 +113,38 @@ static inline ushort bfloat16_of(float value) {
 #define ADD(p, q) ((p) + (q))
 #define LARGER(p, q) ((p) > (q) || (p) != (p) ? (p) : (q))
 #define SMALLER(p, q) ((p) < (q) || (p) != (p) ? (p) : (q))
+
+// Work shared by several groups of one launch, finished by the last of them to arrive:
+//
+//   STORE_SHARE(value, shares + i);                     each group leaves its floats
+//   if (is_last_group(counter, groups, &flag)) {        all work-items of all groups call; flag is a __local int
+//       ... LOAD_SHARE(shares + i) ...                  the last one adds them, in a fixed order
+//   }
+//
+// `counter` is one of the launch's argument `.counters`, which are 0 before every launch and after it. Which group is the
+// last depends on timing; what it adds, and in which order, does not.
+#ifdef __NVPTX__
+#define DEVICE_FENCE() asm volatile("membar.gl;" ::: "memory")
+// Volatile accesses pass by L1, which does not see what other units write.
+#define STORE_SHARE(value, pointer) (*(volatile __global float *)(pointer) = (value))
+#define LOAD_SHARE(pointer) (*(volatile const __global float *)(pointer))
+#else
+// OpenCL 1.2 promises that other groups see atomics, and no more.
+#define DEVICE_FENCE() mem_fence(CLK_GLOBAL_MEM_FENCE)
+#define STORE_SHARE(value, pointer) ((void)atomic_xchg((volatile __global float *)(pointer), value))
+#define LOAD_SHARE(pointer) as_float(atomic_or((volatile __global int *)(pointer), 0))
+#endif
+
+/// Whether this group is the last of `groups` that arrive at `counter`; then what the others stored before is visible, and
+/// the counter is 0 again.
+static inline int is_last_group(volatile __global uint *counter, uint groups, __local int *flag) {
+    DEVICE_FENCE();
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    if (get_local_id(0) == 0) {
+        *flag = atomic_inc(counter) == groups - 1;
+        if (*flag) atomic_xchg(counter, 0u);
+        DEVICE_FENCE();
+    }
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    return *flag;
+}

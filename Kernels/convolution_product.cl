@@ -305,7 +305,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void convolution_pro
                 const int k = first_k + X_DEPTH(read);
 #if X_WIDTH == 4
                 vstore4(
-                    is_inside && k < shape.depth ? LOAD_4(X_TYPE, x, x_at + k * x_size) : (float4)(0.0f), read,
+                    is_inside && k < shape.depth ? LOAD4(X_TYPE, x + x_at + k * x_size) : (float4)(0.0f), read,
                     x_next);
 #else
                 x_next[read] = is_inside && k < shape.depth ? LOAD(X_TYPE, x, x_at + k * x_size) : 0.0f;
@@ -318,7 +318,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void convolution_pro
                 const int at = m * shape.weight_row + k * shape.weight_depth + weight_at;
                 const int is_weight = m < shape.rows && k < shape.depth;
 #if WEIGHT_WIDTH == 4
-                vstore4(is_weight ? LOAD_4(Y_TYPE, weight, at) : (float4)(0.0f), read, weight_next);
+                vstore4(is_weight ? LOAD4(Y_TYPE, weight + at) : (float4)(0.0f), read, weight_next);
 #else
                 weight_next[read] = is_weight ? LOAD(Y_TYPE, weight, at) : 0.0f;
 #endif

@@ -17,18 +17,6 @@
 #define BIAS_TYPE float32
 #endif
 
-// Four neighbouring elements as a float4; the first one's place is a multiple of 4.
-#define LOAD_4(dtype, pointer, i) CONCATENATE(LOAD_4_, dtype)(pointer, i)
-#define LOAD_4_float32(pointer, i) (*(__global const float4 *)((pointer) + (i)))
-#define LOAD_4_float16(pointer, i) vload_half4(0, (pointer) + (i))
-#define LOAD_4_bfloat16(pointer, i) four_bfloat16(*(__global const uint2 *)((pointer) + (i)))
-
-static inline float4 four_bfloat16(uint2 bits) {
-    return (float4)(
-        as_float(bits.x << 16), as_float(bits.x & 0xFFFF0000u), as_float(bits.y << 16),
-        as_float(bits.y & 0xFFFF0000u));
-}
-
 /// Division by a number that the host knows (Granlund and Montgomery 1994): ⌊n / d⌋ = (⌊n factor / 2³²⌋ + n) >> shift.
 typedef struct {
     uint factor;

@@ -141,7 +141,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void convolution_wei
                     const int m = first_m + GRADIENT_ALONG(read);
                     const int is_inside = k < end_k && m < shape.rows;
 #if GRADIENT_WIDTH == 4
-                    vstore4(is_inside ? LOAD_4(Y_TYPE, g, at + m * positions) : (float4)(0.0f), read, g_next);
+                    vstore4(is_inside ? LOAD4(Y_TYPE, g + at + m * positions) : (float4)(0.0f), read, g_next);
 #else
                     g_next[read] = is_inside ? LOAD(Y_TYPE, g, at + m * positions) : 0.0f;
 #endif
@@ -175,7 +175,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void convolution_wei
 #endif
 #endif
 #if X_WIDTH == 4
-                    vstore4(is_inside ? LOAD_4(X_TYPE, x, at + entry.s0) : (float4)(0.0f), read, x_next);
+                    vstore4(is_inside ? LOAD4(X_TYPE, x + at + entry.s0) : (float4)(0.0f), read, x_next);
 #else
                     x_next[read] = is_inside ? LOAD(X_TYPE, x, at + entry.s0) : 0.0f;
 #endif

@@ -6,7 +6,8 @@
 //   KIND       what f is: 0 unary, 1 binary in float, 2 binary in int32, 3 selection (x ? y : z), 4 copy. Default 4.
 //   OPERATION  function of functions.cl, such as unary_relu, for kinds 0 to 2. No default.
 //   RANK       axes of the strided views, 0 where all are contiguous. Default 0.
-//   WIDTH      4 where all views are float32, contiguous and 16-byte aligned, else 1. Default 1.
+//   WIDTH      4 where all views are float32, float16 or bfloat16, contiguous, and begin at a multiple of four elements,
+//              else 1. Default 1.
 //   X_TYPE, Y_TYPE, Z_TYPE, OUT_TYPE  the DTypes. Default float32.
 
 #ifndef KIND
@@ -46,6 +47,24 @@
 #else
 #define INPUTS 1
 #define FUNCTION(x, y, z) (x)
+#endif
+
+#if WIDTH == 4
+// Four neighbouring elements at once.
+#define LOAD4(dtype, pointer, i) CONCATENATE(LOAD4_, dtype)(pointer, i)
+#define STORE4(dtype, value, pointer, i) CONCATENATE(STORE4_, dtype)(value, pointer, i)
+
+#define LOAD4_float32(pointer, i) (*(__global const float4 *)((pointer) + (i)))
+#define LOAD4_float16(pointer, i) vload_half4(0, (pointer) + (i))
+#define LOAD4_bfloat16(pointer, i) as_float4(convert_uint4(*(__global const ushort4 *)((pointer) + (i))) << 16u)
+
+#define STORE4_float32(value, pointer, i) (*(__global float4 *)((pointer) + (i)) = (value))
+#define STORE4_float16(value, pointer, i) vstore_half4_rte(value, 0, (pointer) + (i))
+#define STORE4_bfloat16(value, pointer, i) (*(__global ushort4 *)((pointer) + (i)) = bfloat16s_of(value))
+
+static inline ushort4 bfloat16s_of(float4 value) {
+    return (ushort4)(bfloat16_of(value.s0), bfloat16_of(value.s1), bfloat16_of(value.s2), bfloat16_of(value.s3));
+}
 #endif
 
 #if RANK > 0
@@ -102,14 +121,15 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void elementwise(
 #else
 #if WIDTH == 4
     if (first + 4 <= count) {
-        const float4 p = *(__global const float4 *)(x + first);
+        const float4 p = LOAD4(X_TYPE, x, first);
 #if INPUTS > 1
-        const float4 q = *(__global const float4 *)(y + first);
+        const float4 q = LOAD4(Y_TYPE, y, first);
 #else
         const float4 q = 0.0f;
 #endif
-        *(__global float4 *)(out + first) =
+        const float4 result =
             (float4)(FUNCTION(p.s0, q.s0, 0), FUNCTION(p.s1, q.s1, 0), FUNCTION(p.s2, q.s2, 0), FUNCTION(p.s3, q.s3, 0));
+        STORE4(OUT_TYPE, result, out, first);
         return;
     }
 #endif

@@ -2,30 +2,41 @@
 //
 // A work-group makes a TILE_M × TILE_N tile of out. It steps through k by TILE_K, with the next slices of x and y on
 // their way into registers while it multiplies the present ones from local memory (two buffers, one barrier a step). A
-// work-item makes WORK_M × WORK_N values, in blocks of VECTOR × VECTOR spread over the tile, so that neighbours read
-// neighbouring vectors:
+// work-item makes WORK_M × WORK_N values, in blocks of 4 × 4 spread over the tile, so that neighbours read neighbouring
+// vectors:
 //
-//              TILE_N                         work-item (0, 0) with WORK 8, VECTOR 4 owns the four blocks #
+//              TILE_N                         work-item (0, 0) with WORK 8 owns the four blocks #
 //         +--------------------+
 //         |#...    |#...       |
 //  TILE_M |----------- ...     |
 //         |#...    |#...       |
 //         +--------------------+
 //
-// Work-group: (TILE_M / WORK_M) * (TILE_N / WORK_N) work-items in one dimension; groups run over tiles of n, of m, and
-// the batch. Any strides are read; the host says along which axis neighbours in memory lie, so that global reads
+// 32 consecutive work-items lie 4 × 8 on the tile: of all arrangements, this reads the least local memory.
+//
+// Work-group: (TILE_M / WORK_M) * (TILE_N / WORK_N) work-items in one dimension; groups run over tiles, over parts of k,
+// and over the batch. Tiles are walked in bands of BAND rows of tiles, so that those under way at a time share what they
+// read of x and y. Any strides are read; the host says along which axis neighbours in memory lie, so that global reads
 // coalesce.
 //
+// With SPLIT_K, the groups along dimension 1 share the k axis of a tile. Each stores its sums; the one that finishes
+// last, by a counter for each tile, adds those of all parts in their order, and sets the counter back to 0. So the result
+// does not depend on which was last.
+//
+// With SUMS_ROWS, Σₖ x[m, k] goes to row_sums[m]: the bias gradient beside the weight gradient.
+//
 //   TILE_M, TILE_N, TILE_K   the tile and its step through k. Default 64, 64, 16.
-//   WORK_M, WORK_N           values for each work-item; multiples of VECTOR. Default 4, 4.
-//   VECTOR                   floats read from local memory at once: 2 or 4. Default 4.
+//   WORK_M, WORK_N           values for each work-item; multiples of 4. Default 4, 4.
 //   X_K_FIRST, Y_N_FIRST     1 where x's k, y's n axis is the contiguous one. Default 1.
-//   X_WIDTH, Y_WIDTH         floats read from global memory at once: 4 where the contiguous axis is float32, aligned
-//   and a
+//   X_WIDTH, Y_WIDTH         elements read from global memory at once: 4 where the contiguous axis is aligned and a
 //                            multiple of 4 long, else 1. Default 1.
+//   OUT_WIDTH                elements of out written at once: 4 where n is contiguous, aligned and a multiple of 4 long,
+//                            else 1. Default 1.
+//   SPLIT_K                  1 where groups share the k axis. Default 0.
+//   SUMS_ROWS                1 to replace row_sums, 2 to add to what they hold; for a batch of 1. Default 0.
 //   HAS_BIAS, ACCUMULATES    1 to add a bias, what out holds. Default 0.
 //   ACTIVATION               unary function of functions.cl, such as unary_relu. Default none.
-//   X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE  the DTypes. Default float32.
+//   X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE  the DTypes; row_sums are of BIAS_TYPE. Default float32.
 
 #ifndef TILE_M
 #define TILE_M 64
@@ -42,9 +53,6 @@
 #ifndef WORK_N
 #define WORK_N 4
 #endif
-#ifndef VECTOR
-#define VECTOR 4
-#endif
 #ifndef X_K_FIRST
 #define X_K_FIRST 1
 #endif
@@ -57,15 +65,27 @@
 #ifndef Y_WIDTH
 #define Y_WIDTH 1
 #endif
+#ifndef OUT_WIDTH
+#define OUT_WIDTH 1
+#endif
+#ifndef SPLIT_K
+#define SPLIT_K 0
+#endif
+#ifndef SUMS_ROWS
+#define SUMS_ROWS 0
+#endif
 
+#define BAND 8
 #define ITEMS_M (TILE_M / WORK_M)
 #define ITEMS_N (TILE_N / WORK_N)
 #define ITEMS (ITEMS_M * ITEMS_N)
 #define X_READS (TILE_M * TILE_K / (ITEMS * X_WIDTH))
 #define Y_READS (TILE_N * TILE_K / (ITEMS * Y_WIDTH))
+// Floats that one part of a tile leaves for the last to add.
+#define SHARE_SIZE (TILE_M * TILE_N + (SUMS_ROWS ? TILE_M : 0))
 // One vector more for each row of a tile moves the rows to different banks and keeps vectors aligned.
-#define ROW_M (TILE_M + VECTOR)
-#define ROW_N (TILE_N + VECTOR)
+#define ROW_M (TILE_M + 4)
+#define ROW_N (TILE_N + 4)
 // Where read number `read` of this work-item lies in a tile: (along, k), `along` being m or n.
 #define X_ALONG(read) \
     (X_K_FIRST ? ((read) * ITEMS + item) / (TILE_K / X_WIDTH) : ((read) * ITEMS + item) % (TILE_M / X_WIDTH) * X_WIDTH)
@@ -75,15 +95,66 @@
     (Y_N_FIRST ? ((read) * ITEMS + item) % (TILE_N / Y_WIDTH) * Y_WIDTH : ((read) * ITEMS + item) / (TILE_K / Y_WIDTH))
 #define Y_DEPTH(read) \
     (Y_N_FIRST ? ((read) * ITEMS + item) / (TILE_N / Y_WIDTH) : ((read) * ITEMS + item) % (TILE_K / Y_WIDTH) * Y_WIDTH)
-#define VECTOR_TYPE CONCATENATE(float, VECTOR)
-#define VECTOR_STORE CONCATENATE(vstore, VECTOR)
+
+
+#if SPLIT_K
+#define SPLIT_PARAMETERS , __global float *shares, volatile __global uint *counters
+#else
+#define SPLIT_PARAMETERS
+#endif
+#if SUMS_ROWS
+#define ROW_SUM_PARAMETERS , __global STORED(BIAS_TYPE) *row_sums, const ulong row_sums_offset, const INDEX row_sums_stride
+#define STORE_ROW_SUM(sum, row)                                                                               \
+    if (row < shape.m) {                                                                                       \
+        const INDEX to = (row) * row_sums_stride;                                                              \
+        float value = sum;                                                                                     \
+        if (SUMS_ROWS == 2) value += LOAD(BIAS_TYPE, row_sums + row_sums_offset, to);                          \
+        STORE(BIAS_TYPE, value, row_sums + row_sums_offset, to);                                               \
+    }
+#else
+#define ROW_SUM_PARAMETERS
+#endif
+
+// Where work-item `item` lies on the tile, counted in blocks.
+#define ITEM_M(item) ((item) / 32 / (ITEMS_N / 8) * 4 + (item) % 32 / 8)
+#define ITEM_N(item) ((item) / 32 % (ITEMS_N / 8) * 8 + (item) % 8)
+
+/// Stores four values beside each other: those of a work-item's row and of a block of four of its columns.
+#define STORE_VECTOR(values, row, block)                                                                       \
+    {                                                                                                          \
+        const INDEX m = first_m + ((row) / 4 * ITEMS_M + item_m) * 4 + (row) % 4;                              \
+        const INDEX n = first_n + ((block)*ITEMS_N + item_n) * 4;                                              \
+        const float4 vector = values;                                                                          \
+        STORE_INSIDE(vector, m, n)                                                                             \
+    }
+#if OUT_WIDTH == 4
+#define STORE_INSIDE(vector, m, n) \
+    if (m < shape.m && n < shape.n) GEMM_STORE4(vector, m, n)
+#else
+#define STORE_INSIDE(vector, m, n)                                             \
+    if (m < shape.m) {                                                         \
+        if (n < shape.n) GEMM_STORE(vector.x, m, n)                            \
+        if (n + 1 < shape.n) GEMM_STORE(vector.y, m, n + 1)                    \
+        if (n + 2 < shape.n) GEMM_STORE(vector.z, m, n + 2)                    \
+        if (n + 3 < shape.n) GEMM_STORE(vector.w, m, n + 3)                    \
+    }
+#endif
+
+/// The first row and column of a tile.
+static inline void place_tile(INDEX tile, INDEX m, INDEX n, INDEX *first_m, INDEX *first_n) {
+    const INDEX tiles_n = (n + TILE_N - 1) / TILE_N, tiles_m = (m + TILE_M - 1) / TILE_M;
+    const INDEX band = tile / (BAND * tiles_n), band_rows = min((INDEX)BAND, tiles_m - band * BAND);
+    const INDEX in_band = tile - band * BAND * tiles_n;
+    *first_m = (band * BAND + in_band % band_rows) * TILE_M;
+    *first_n = in_band / band_rows * TILE_N;
+}
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
     __global const STORED(X_TYPE) *x, const ulong x_offset, __global const STORED(Y_TYPE) *y, const ulong y_offset,
-    GEMM_OUTPUT_PARAMETERS, const Product shape) {
-    const int item = get_local_id(0);
-    const int item_n = item % ITEMS_N, item_m = item / ITEMS_N;
-    const int first_n = (int)get_group_id(0) * TILE_N, first_m = (int)get_group_id(1) * TILE_M;
+    GEMM_OUTPUT_PARAMETERS, const Product shape SPLIT_PARAMETERS ROW_SUM_PARAMETERS) {
+    int item = get_local_id(0), item_m = ITEM_M(item), item_n = ITEM_N(item);
+    INDEX first_m, first_n;
+    place_tile(get_group_id(0), shape.m, shape.n, &first_m, &first_n);
     const INDEX batch_outer = (INDEX)get_group_id(2) / shape.batch_inner;
     const INDEX batch_inner = (INDEX)get_group_id(2) % shape.batch_inner;
     x += x_offset + batch_outer * shape.x_batch_outer + batch_inner * shape.x_batch_inner;
@@ -98,50 +169,73 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
     for (int i = 0; i < WORK_M; i++)
 #pragma unroll
         for (int j = 0; j < WORK_N; j++) sums[i][j] = 0.0f;
+#if SUMS_ROWS
+    float x_sums[X_READS * X_WIDTH];
+#pragma unroll
+    for (int i = 0; i < X_READS * X_WIDTH; i++) x_sums[i] = 0.0f;
+#endif
 
-    const int steps = (int)((shape.k + TILE_K - 1) / TILE_K);
-    int buffer = 0;
-    for (int step = 0; step <= steps; step++) {
+#if SPLIT_K
+    const INDEX all_steps = (shape.k + TILE_K - 1) / TILE_K;
+    const INDEX parts = get_num_groups(1), part = get_group_id(1);
+    // The first `all_steps % parts` parts take one step more.
+    const INDEX share = all_steps / parts, rest = all_steps % parts, first_step = part * share + min(part, rest);
+    x += first_step * TILE_K * shape.x_k;
+    y += first_step * TILE_K * shape.y_k;
+    INDEX depth_left = min(shape.k - first_step * TILE_K, (share + (part < rest ? 1 : 0)) * TILE_K);
+#else
+    INDEX depth_left = shape.k;
+#endif
+    // The buffer that holds the present slices; -1 while there are none.
+    int buffer = -1;
+    while (true) {
         // The next slices set out for registers, zeros beyond the edges.
-        if (step < steps) {
+        const int has_next = depth_left > 0;
+        if (has_next) {
 #pragma unroll
             for (int read = 0; read < X_READS; read++) {
-                const int m = first_m + X_ALONG(read), k = step * TILE_K + X_DEPTH(read);
-                const INDEX at = (INDEX)m * shape.x_m + (INDEX)k * shape.x_k;
-                const int inside = m < shape.m && k < shape.k;
+                const INDEX m = first_m + X_ALONG(read), at = m * shape.x_m + X_DEPTH(read) * shape.x_k;
+                const int inside = m < shape.m && X_DEPTH(read) < depth_left;
 #if X_WIDTH == 4
-                vstore4(inside ? *(__global const float4 *)(x + at) : (float4)(0.0f), read, x_next);
+                vstore4(inside ? LOAD4(X_TYPE, x, at) : (float4)(0.0f), read, x_next);
 #else
                 x_next[read] = inside ? LOAD(X_TYPE, x, at) : 0.0f;
 #endif
             }
 #pragma unroll
             for (int read = 0; read < Y_READS; read++) {
-                const int n = first_n + Y_ALONG(read), k = step * TILE_K + Y_DEPTH(read);
-                const INDEX at = (INDEX)k * shape.y_k + (INDEX)n * shape.y_n;
-                const int inside = n < shape.n && k < shape.k;
+                const INDEX n = first_n + Y_ALONG(read), at = Y_DEPTH(read) * shape.y_k + n * shape.y_n;
+                const int inside = n < shape.n && Y_DEPTH(read) < depth_left;
 #if Y_WIDTH == 4
-                vstore4(inside ? *(__global const float4 *)(y + at) : (float4)(0.0f), read, y_next);
+                vstore4(inside ? LOAD4(Y_TYPE, y, at) : (float4)(0.0f), read, y_next);
 #else
                 y_next[read] = inside ? LOAD(Y_TYPE, y, at) : 0.0f;
 #endif
             }
+            x += TILE_K * shape.x_k;
+            y += TILE_K * shape.y_k;
+            depth_left -= TILE_K;
         }
 
         // Meanwhile the present slices are multiplied.
-        if (step > 0) {
+        if (buffer >= 0) {
+            // In full where it makes for speed; it takes other compilers, those for CPUs above all, very long.
+#ifdef __NVPTX__
 #pragma unroll
+#else
+#pragma unroll 1
+#endif
             for (int depth = 0; depth < TILE_K; depth++) {
                 float x_values[WORK_M], y_values[WORK_N];
 #pragma unroll
-                for (int block = 0; block < WORK_M / VECTOR; block++) {
-                    const int at = depth * ROW_M + (block * ITEMS_M + item_m) * VECTOR;
-                    VECTOR_STORE(*(__local const VECTOR_TYPE *)&x_tile[buffer][at], block, x_values);
+                for (int block = 0; block < WORK_M / 4; block++) {
+                    const int at = depth * ROW_M + (block * ITEMS_M + item_m) * 4;
+                    vstore4(*(__local const float4 *)&x_tile[buffer][at], block, x_values);
                 }
 #pragma unroll
-                for (int block = 0; block < WORK_N / VECTOR; block++) {
-                    const int at = depth * ROW_N + (block * ITEMS_N + item_n) * VECTOR;
-                    VECTOR_STORE(*(__local const VECTOR_TYPE *)&y_tile[buffer][at], block, y_values);
+                for (int block = 0; block < WORK_N / 4; block++) {
+                    const int at = depth * ROW_N + (block * ITEMS_N + item_n) * 4;
+                    vstore4(*(__local const float4 *)&y_tile[buffer][at], block, y_values);
                 }
 #pragma unroll
                 for (int i = 0; i < WORK_M; i++)
@@ -150,36 +244,116 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
             }
         }
 
-        // The next slices move into the other buffer, which was last read before the barrier of the previous step.
-        buffer = 1 - buffer;
-        if (step < steps) {
+        // The next slices move into the other buffer, which was last read before the previous barrier.
+        if (!has_next) break;
+        buffer = buffer == 0;
 #pragma unroll
-            for (int read = 0; read < X_READS; read++)
+            for (int read = 0; read < X_READS; read++) {
+                __local float *const to = &x_tile[buffer][X_DEPTH(read) * ROW_M + X_ALONG(read)];
+#if X_WIDTH == 4 && !X_K_FIRST
+                *(__local float4 *)to = vload4(read, x_next);
+#else
 #pragma unroll
-                for (int part = 0; part < X_WIDTH; part++) {
-                    const int along = X_ALONG(read) + (X_K_FIRST ? 0 : part);
-                    const int depth = X_DEPTH(read) + (X_K_FIRST ? part : 0);
-                    x_tile[buffer][depth * ROW_M + along] = x_next[read * X_WIDTH + part];
-                }
+                for (int part_of_read = 0; part_of_read < X_WIDTH; part_of_read++)
+                    to[part_of_read * ROW_M] = x_next[read * X_WIDTH + part_of_read];
+#endif
+            }
 #pragma unroll
-            for (int read = 0; read < Y_READS; read++)
+            for (int read = 0; read < Y_READS; read++) {
+                __local float *const to = &y_tile[buffer][Y_DEPTH(read) * ROW_N + Y_ALONG(read)];
+#if Y_WIDTH == 4 && Y_N_FIRST
+                *(__local float4 *)to = vload4(read, y_next);
+#else
 #pragma unroll
-                for (int part = 0; part < Y_WIDTH; part++) {
-                    const int along = Y_ALONG(read) + (Y_N_FIRST ? part : 0);
-                    const int depth = Y_DEPTH(read) + (Y_N_FIRST ? 0 : part);
-                    y_tile[buffer][depth * ROW_N + along] = y_next[read * Y_WIDTH + part];
-                }
-        }
+                for (int part_of_read = 0; part_of_read < Y_WIDTH; part_of_read++)
+                    to[part_of_read * ROW_N] = y_next[read * Y_WIDTH + part_of_read];
+#endif
+            }
+#if SUMS_ROWS
+            if (first_n == 0) {
+#pragma unroll
+                for (int i = 0; i < X_READS * X_WIDTH; i++) x_sums[i] += x_next[i];
+            }
+#endif
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
+#ifdef __NVPTX__
+    // Computed anew, not kept in registers that the loop needs.
+    int tile;
+    asm volatile("mov.u32 %0, %%tid.x;" : "=r"(item));
+    asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(tile));
+    item_m = ITEM_M(item);
+    item_n = ITEM_N(item);
+    place_tile(tile, shape.m, shape.n, &first_m, &first_n);
+#endif
+#if SPLIT_K
+    const ulong number = (ulong)get_group_id(2) * get_num_groups(0) + get_group_id(0);
+    __global float *const tile_shares = shares + number * parts * SHARE_SIZE;
+    __global float *const own_share = tile_shares + part * SHARE_SIZE;
 #pragma unroll
-    for (int i = 0; i < WORK_M; i++) {
-        const int m = first_m + (i / VECTOR * ITEMS_M + item_m) * VECTOR + i % VECTOR;
+    for (int i = 0; i < WORK_M; i++)
 #pragma unroll
-        for (int j = 0; j < WORK_N; j++) {
-            const int n = first_n + (j / VECTOR * ITEMS_N + item_n) * VECTOR + j % VECTOR;
-            if (m < shape.m && n < shape.n) { GEMM_STORE(sums[i][j], m, n) }
+        for (int j = 0; j < WORK_N / 4; j++)
+            STORE_SHARE4(vload4(j, sums[i]), own_share + ((i * (WORK_N / 4) + j) * ITEMS + item) * 4);
+#endif
+#if SUMS_ROWS
+    // Every work-item's sums go where what it read went; then each column is added from top to bottom.
+    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (int read = 0; read < X_READS; read++)
+#pragma unroll
+        for (int part_of_read = 0; part_of_read < X_WIDTH; part_of_read++) {
+            const int along = X_ALONG(read) + (X_K_FIRST ? 0 : part_of_read);
+            const int depth = X_DEPTH(read) + (X_K_FIRST ? part_of_read : 0);
+            x_tile[0][depth * ROW_M + along] = x_sums[read * X_WIDTH + part_of_read];
+        }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (first_n == 0) {
+        for (int row = item; row < TILE_M; row += ITEMS) {
+            float sum = 0.0f;
+            for (int depth = 0; depth < TILE_K; depth++) sum += x_tile[0][depth * ROW_M + row];
+#if SPLIT_K
+            STORE_SHARE(sum, own_share + TILE_M * TILE_N + row);
+#else
+            STORE_ROW_SUM(sum, first_m + row)
+#endif
         }
     }
+#endif
+#if SPLIT_K
+    __local int is_last;
+    if (!is_last_group(counters + number, (uint)parts, &is_last)) return;
+    // Four vectors at a time, so that many reads are under way.
+#pragma unroll 1
+    for (int first = 0; first < WORK_M * WORK_N / 4; first += 4) {
+        float4 totals[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) totals[i] = (float4)(0.0f);
+#pragma unroll 4
+        for (INDEX other = 0; other < parts; other++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                totals[i] += LOAD_SHARE4(tile_shares + other * SHARE_SIZE + ((first + i) * ITEMS + item) * 4);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int row = (first + i) / (WORK_N / 4), block = (first + i) % (WORK_N / 4);
+            STORE_VECTOR(totals[i], row, block)
+        }
+    }
+#if SUMS_ROWS
+    if (first_n == 0)
+        for (int row = item; row < TILE_M; row += ITEMS) {
+            float sum = 0.0f;
+            for (INDEX other = 0; other < parts; other++)
+                sum += LOAD_SHARE(tile_shares + other * SHARE_SIZE + TILE_M * TILE_N + row);
+            STORE_ROW_SUM(sum, first_m + row)
+        }
+#endif
+#else
+#pragma unroll
+    for (int i = 0; i < WORK_M; i++)
+#pragma unroll
+        for (int j = 0; j < WORK_N / 4; j++) STORE_VECTOR(vload4(j, sums[i]), i, j)
+#endif
 }

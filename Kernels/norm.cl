@@ -1,7 +1,7 @@
 // The p-norm of many tensors together, and clipping by it (Pascanu et al. 2013).
 //
-//   norm_shares  shares[s] = Σ |x|ᵖ over a slice of one tensor, max |x| for p = ∞
-//   finish_norm  norm = (Σ shares)^(1/p), max for p = ∞
+//   norm  (Σ |x|ᵖ)^(1/p), max |x| for p = ∞: each group leaves the share of a slice of one tensor; the last group of the
+//   last tensor adds all shares
 //   clip         x ← x · min(1, max_norm / (norm + 10⁻⁶)), the norm read from device memory so that the host need not
 //   wait
 //   segment_norms   out[s] = (Σ |x|ᵖ)^(1/p) over segment s of x, max |x| for p = ∞
@@ -9,14 +9,18 @@
 //
 // A segment is two int32: where it starts in x, and its length.
 //
-// Work-group: LANES * SLOTS work-items with SLOTS = 1, a slice or all shares to a group; clip: 256, four elements each. Of segments, LANES
+// Work-group: LANES * SLOTS work-items with SLOTS = 1, a slice to a group; clip: 256, four elements each. Of segments, LANES
 // work-items share one, and SLOTS make a group.
 //
 //   NORM_KIND  1: p = 1, 2: p = 2, 3: p = ∞, 0: any other p, given as an argument. Default 2.
+//   IS_LAST    1 in the launch for the last tensor. Default 1.
 //   ALIGNED    1 where x is 16-byte aligned. Default 0.
 
 #ifndef NORM_KIND
 #define NORM_KIND 2
+#endif
+#ifndef IS_LAST
+#define IS_LAST 1
 #endif
 #ifndef ALIGNED
 #define ALIGNED 0
@@ -62,26 +66,64 @@ static float root_of_squares(float4 sum) {
 #define COMBINE ADD
 #endif
 
-__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm_shares(
-    __global const float *x, const ulong x_offset, __global TERM *shares, const ulong shares_offset, const float p,
-    const COUNT count, const COUNT slice) {
+#if NORM_KIND == 2
+#define STORE_TERM(term, pointer)          \
+    STORE_SHARE(term.x, pointer);          \
+    STORE_SHARE(term.y, (pointer) + 1);    \
+    STORE_SHARE(term.z, (pointer) + 2);
+#define LOAD_TERM(pointer) (float4)(LOAD_SHARE(pointer), LOAD_SHARE((pointer) + 1), LOAD_SHARE((pointer) + 2), 0.0f)
+#define TERM_SIZE 3
+#else
+#define STORE_TERM(term, pointer) STORE_SHARE(term, pointer);
+#define LOAD_TERM(pointer) LOAD_SHARE(pointer)
+#define TERM_SIZE 1
+#endif
+
+#define TAKE(sum, value)                       \
+    {                                          \
+        const TERM term = POWER(value);        \
+        sum = COMBINE(sum, term);              \
+    }
+#define TAKE4(values)     \
+    TAKE(sum0, values.x) \
+    TAKE(sum1, values.y) \
+    TAKE(sum2, values.z) \
+    TAKE(sum3, values.w)
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm(
+    __global const float *x, const ulong x_offset, __global float *shares, const COUNT first_share, const float p,
+    const COUNT count, const COUNT slice
+#if IS_LAST
+    ,
+    __global float *out, const ulong out_offset, __global uint *counters
+#endif
+) {
     const COUNT first = (COUNT)get_group_id(0) * slice;
     const COUNT end = min(count, first + slice);
     x += x_offset;
     TERM sum0 = (TERM)(0.0f), sum1 = (TERM)(0.0f), sum2 = (TERM)(0.0f), sum3 = (TERM)(0.0f);
+#if ALIGNED
+    // A slice begins on a multiple of four; the last few elements are left to what follows.
+    const COUNT whole = max(first, end & ~(COUNT)3);
+    COUNT quad = first + 4 * LANE;
+    for (; quad + 12 * LANES < whole; quad += 16 * LANES) {
+        const float4 a = LOAD4(float32, x + quad), b = LOAD4(float32, x + quad + 4 * LANES);
+        const float4 c = LOAD4(float32, x + quad + 8 * LANES), d = LOAD4(float32, x + quad + 12 * LANES);
+        TAKE4(a) TAKE4(b) TAKE4(c) TAKE4(d)
+    }
+    for (; quad < whole; quad += 4 * LANES) {
+        const float4 a = LOAD4(float32, x + quad);
+        TAKE4(a)
+    }
+    COUNT i = whole + LANE;
+#else
     COUNT i = first + LANE;
     for (; i + 3 * LANES < end; i += 4 * LANES) {
-        const TERM value0 = POWER(x[i]), value1 = POWER(x[i + LANES]);
-        const TERM value2 = POWER(x[i + 2 * LANES]), value3 = POWER(x[i + 3 * LANES]);
-        sum0 = COMBINE(sum0, value0);
-        sum1 = COMBINE(sum1, value1);
-        sum2 = COMBINE(sum2, value2);
-        sum3 = COMBINE(sum3, value3);
+        const float4 a = (float4)(x[i], x[i + LANES], x[i + 2 * LANES], x[i + 3 * LANES]);
+        TAKE4(a)
     }
-    for (; i < end; i += LANES) {
-        const TERM value = POWER(x[i]);
-        sum0 = COMBINE(sum0, value);
-    }
+#endif
+    for (; i < end; i += LANES) TAKE(sum0, x[i])
     sum0 = COMBINE(sum0, sum1);
     sum2 = COMBINE(sum2, sum3);
     sum0 = COMBINE(sum0, sum2);
@@ -91,20 +133,25 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm_share
     FOLD_LANES(parts, COMBINE)
     sum0 = parts[get_local_id(0)];
 #endif
-    if (LANE == 0) shares[shares_offset + get_group_id(0)] = sum0;
-}
-
-__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void finish_norm(
-    __global const TERM *shares, __global float *out, const ulong out_offset, const float p, const COUNT count) {
-    TERM sum = (TERM)(0.0f);
-    for (COUNT i = LANE; i < count; i += LANES) sum = COMBINE(sum, shares[i]);
+    if (LANE == 0) {
+        __global float *share = shares + (first_share + get_group_id(0)) * TERM_SIZE;
+        STORE_TERM(sum0, share)
+    }
+#if IS_LAST
+    __local int flag;
+    if (!is_last_group(counters, get_num_groups(0), &flag)) return;
+    sum0 = (TERM)(0.0f);
+    for (COUNT other = LANE; other < first_share + get_num_groups(0); other += LANES) {
+        const TERM share = LOAD_TERM(shares + other * TERM_SIZE);
+        sum0 = COMBINE(sum0, share);
+    }
 #if LANES > 1
-    __local TERM parts[GROUP_SIZE];
-    parts[get_local_id(0)] = sum;
+    parts[get_local_id(0)] = sum0;
     FOLD_LANES(parts, COMBINE)
-    sum = parts[get_local_id(0)];
+    sum0 = parts[get_local_id(0)];
 #endif
-    if (LANE == 0) out[out_offset] = ROOT(sum);
+    if (LANE == 0) out[out_offset] = ROOT(sum0);
+#endif
 }
 
 __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void clip(

@@ -1,14 +1,16 @@
 // out[o] = fold of x over the reduced axes: sum, product, maximum or minimum.
 //
 // Work-group: LANES * SLOTS work-items; dimension 0 runs over the outputs, SLOTS to a group; dimension 1 over splits of
-// the reduced elements. With several splits, each writes its share to out[split, o], which a second launch folds: no
-// atomics, and the same order every time.
+// the reduced elements. With several splits, each leaves its share in shares[split, o], and the last one folds them: the
+// same order every time.
 //
 //   REDUCTION     0 sum, 1 product, 2 maximum, 3 minimum. Default 0.
 //   KEPT_RANK     axes that out keeps, at least 1. Default 1.
 //   REDUCED_RANK  axes that are folded, at least 1. Default 1.
 //   IS_INTEGER    1 to fold in int32, 0 in float. Default 0.
 //   ACCUMULATES   1 to add to what out holds. Default 0.
+//   IS_SPLIT      1 where there are several splits. Default 0.
+//   ALIGNED       1 where the folded elements of each output and split lie side by side and begin aligned to four. Default 0.
 //   X_TYPE, OUT_TYPE  the DTypes. Default float32.
 
 #ifndef REDUCTION
@@ -26,6 +28,12 @@
 #ifndef ACCUMULATES
 #define ACCUMULATES 0
 #endif
+#ifndef IS_SPLIT
+#define IS_SPLIT 0
+#endif
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
 #ifndef X_TYPE
 #define X_TYPE float32
 #endif
@@ -35,10 +43,16 @@
 
 #if IS_INTEGER
 typedef int VALUE;
+typedef int4 VALUES;
+#define AS_SHARE(value) as_float(value)
+#define OF_SHARE(share) as_int(share)
 #define HIGHEST INT_MAX
 #define LOWEST INT_MIN
 #else
 typedef float VALUE;
+typedef float4 VALUES;
+#define AS_SHARE(value) (value)
+#define OF_SHARE(share) (share)
 #define HIGHEST INFINITY
 #define LOWEST (-INFINITY)
 #endif
@@ -56,6 +70,17 @@ typedef float VALUE;
 #define START HIGHEST
 #define COMBINE SMALLER
 #endif
+
+#if IS_INTEGER
+#define CONVERT4(values) convert_int4(values)
+#else
+#define CONVERT4(values) convert_float4(values)
+#endif
+#define COMBINE4(values)            \
+    p0 = COMBINE(p0, values.s0); \
+    p1 = COMBINE(p1, values.s1); \
+    p2 = COMBINE(p2, values.s2); \
+    p3 = COMBINE(p3, values.s3);
 
 /// Axes, outermost first: those kept, with x's and out's strides, and those folded, with x's.
 typedef struct {
@@ -80,11 +105,16 @@ static inline INDEX reduced_offset(COUNT r, const Axes *axes) {
 
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce(
     __global STORED(OUT_TYPE) *out, const ulong out_offset, __global const STORED(X_TYPE) *x, const ulong x_offset,
-    const Axes axes, const COUNT outputs, const COUNT reduced, const COUNT split_size, const COUNT split_stride) {
+    const Axes axes, const COUNT outputs, const COUNT reduced, const COUNT split_size
+#if IS_SPLIT
+    ,
+    __global float *shares, __global uint *counters
+#endif
+) {
     const COUNT output = (COUNT)get_group_id(0) * SLOTS + SLOT;
     const COUNT split = get_group_id(1);
     x += x_offset;
-    out += out_offset + split * split_stride;
+    out += out_offset;
 
     INDEX from = 0, to = 0;
     COUNT rest = output;
@@ -100,8 +130,26 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce(
     // Four independent chains keep the adder busy and the sums short.
     VALUE p0 = START, p1 = START, p2 = START, p3 = START;
     if (output < outputs) {
-        COUNT r = split * split_size + LANE;
         const COUNT end = min(reduced, (split + 1) * split_size);
+#if ALIGNED
+        // The last few are left to what follows.
+        const COUNT whole = end & ~(COUNT)3;
+        COUNT quad = split * split_size + 4 * LANE;
+        for (; quad + 12 * LANES < whole; quad += 16 * LANES) {
+            const VALUES a = CONVERT4(LOAD4(X_TYPE, x + from + quad));
+            const VALUES b = CONVERT4(LOAD4(X_TYPE, x + from + quad + 4 * LANES));
+            const VALUES c = CONVERT4(LOAD4(X_TYPE, x + from + quad + 8 * LANES));
+            const VALUES d = CONVERT4(LOAD4(X_TYPE, x + from + quad + 12 * LANES));
+            COMBINE4(a) COMBINE4(b) COMBINE4(c) COMBINE4(d)
+        }
+        for (; quad < whole; quad += 4 * LANES) {
+            const VALUES a = CONVERT4(LOAD4(X_TYPE, x + from + quad));
+            COMBINE4(a)
+        }
+        COUNT r = max(whole, split * split_size) + LANE;
+#else
+        COUNT r = split * split_size + LANE;
+#endif
         for (; r + 3 * LANES < end; r += 4 * LANES) {
             p0 = COMBINE(p0, LOAD(X_TYPE, x, from + reduced_offset(r, &axes)));
             p1 = COMBINE(p1, LOAD(X_TYPE, x, from + reduced_offset(r + LANES, &axes)));
@@ -115,10 +163,26 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce(
     p0 = COMBINE(p0, p2);
 
 #if LANES > 1
-    __local VALUE shares[GROUP_SIZE];
-    shares[get_local_id(0)] = p0;
-    FOLD_LANES(shares, COMBINE)
-    p0 = shares[get_local_id(0)];
+    __local VALUE parts[GROUP_SIZE];
+    parts[get_local_id(0)] = p0;
+    FOLD_LANES(parts, COMBINE)
+    p0 = parts[get_local_id(0)];
+#endif
+#if IS_SPLIT
+    if (LANE == 0 && output < outputs) STORE_SHARE(AS_SHARE(p0), shares + split * outputs + output);
+    __local int flag;
+    if (!is_last_group(counters + get_group_id(0), get_num_groups(1), &flag)) return;
+    p0 = START;
+    if (output < outputs)
+        for (COUNT other = LANE; other < get_num_groups(1); other += LANES) {
+            const VALUE share = OF_SHARE(LOAD_SHARE(shares + other * outputs + output));
+            p0 = COMBINE(p0, share);
+        }
+#if LANES > 1
+    parts[get_local_id(0)] = p0;
+    FOLD_LANES(parts, COMBINE)
+    p0 = parts[get_local_id(0)];
+#endif
 #endif
     if (LANE == 0 && output < outputs) {
 #if ACCUMULATES

@@ -1,10 +1,10 @@
 // The health of each segment of an arena: mean, standard deviation, minimum, maximum, absolute maximum and norm of its
 // finite elements, and its numbers of zeros, NaNs and infinities; the columns are those of `Statistic`.
 //
-// Two steps: shares of each segment, then their sum in a fixed order. The segments' bounds are read from device memory.
+// Each group leaves a share of a segment, and the last one joins them in a fixed order. The segments' bounds are read from
+// device memory.
 //
-// Work-group of the shares: LANES * SLOTS work-items with SLOTS = 1; dimension 0 runs over splits of a segment, 1 over
-// segments. Of the sums: 64 work-items, a segment each.
+// Work-group: LANES * SLOTS work-items with SLOTS = 1; dimension 0 runs over splits of a segment, 1 over segments.
 
 /// What a segment's means are relative to, so that a large offset cancels: its first element, 0 where that is not finite.
 static inline float origin_of(__global const float *x, COUNT length) {
@@ -43,9 +43,37 @@ static inline Share joined(Share p, Share q) {
     return sum;
 }
 
-__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics_shares(
+#define SHARE_SIZE 9
+
+static inline void store_share(Share share, __global float *at) {
+    STORE_SHARE(share.mean, at);
+    STORE_SHARE(share.squares, at + 1);
+    STORE_SHARE(share.energy, at + 2);
+    STORE_SHARE(share.minimum, at + 3);
+    STORE_SHARE(share.maximum, at + 4);
+    STORE_SHARE(as_float(share.finite_count), at + 5);
+    STORE_SHARE(as_float(share.zero_count), at + 6);
+    STORE_SHARE(as_float(share.nan_count), at + 7);
+    STORE_SHARE(as_float(share.infinity_count), at + 8);
+}
+
+static inline Share load_share(__global const float *at) {
+    Share share;
+    share.mean = LOAD_SHARE(at);
+    share.squares = LOAD_SHARE(at + 1);
+    share.energy = LOAD_SHARE(at + 2);
+    share.minimum = LOAD_SHARE(at + 3);
+    share.maximum = LOAD_SHARE(at + 4);
+    share.finite_count = as_uint(LOAD_SHARE(at + 5));
+    share.zero_count = as_uint(LOAD_SHARE(at + 6));
+    share.nan_count = as_uint(LOAD_SHARE(at + 7));
+    share.infinity_count = as_uint(LOAD_SHARE(at + 8));
+    return share;
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics(
     __global const float *x, const ulong x_offset, __global const int *segments, const ulong segments_offset,
-    __global Share *shares) {
+    __global float *out, const ulong out_offset, __global float *shares, __global uint *counters) {
     const COUNT segment = get_group_id(1), split = get_group_id(0), splits = get_num_groups(0);
     const COUNT start = segments[segments_offset + segment * 2], length = segments[segments_offset + segment * 2 + 1];
     const COUNT split_size = (length + splits - 1) / splits;
@@ -92,26 +120,29 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics
     FOLD_LANES(parts, joined)
     here = parts[get_local_id(0)];
 #endif
-    if (LANE == 0) shares[segment * splits + split] = here;
-}
-
-__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void finish_statistics(
-    __global const float *x, const ulong x_offset, __global const int *segments, const ulong segments_offset,
-    __global const Share *shares, __global float *out, const ulong out_offset, const COUNT count, const COUNT splits) {
-    const COUNT segment = get_global_id(0);
-    if (segment >= count) return;
-    segments += segments_offset + segment * 2;
-    Share all = empty_share();
-    for (COUNT split = 0; split < splits; split++) all = joined(all, shares[segment * splits + split]);
+    __local int flag;
+    if (splits > 1) {
+        if (LANE == 0) store_share(here, shares + (segment * splits + split) * SHARE_SIZE);
+        if (!is_last_group(counters + segment, splits, &flag)) return;
+        here = empty_share();
+        for (COUNT other = LANE; other < splits; other += LANES)
+            here = joined(here, load_share(shares + (segment * splits + other) * SHARE_SIZE));
+#if LANES > 1
+        parts[get_local_id(0)] = here;
+        FOLD_LANES(parts, joined)
+        here = parts[get_local_id(0)];
+#endif
+    }
+    if (LANE > 0) return;
     out += out_offset + segment * 9;
-    const int is_empty = all.finite_count == 0;
-    out[0] = is_empty ? 0.0f : origin_of(x + x_offset + segments[0], segments[1]) + all.mean;
-    out[1] = is_empty ? 0.0f : sqrt(all.squares / (float)all.finite_count);
-    out[2] = all.minimum;
-    out[3] = all.maximum;
-    out[4] = is_empty ? 0.0f : fmax(fabs(all.minimum), fabs(all.maximum));
-    out[5] = sqrt(all.energy);
-    out[6] = (float)all.zero_count;
-    out[7] = (float)all.nan_count;
-    out[8] = (float)all.infinity_count;
+    const int is_empty = here.finite_count == 0;
+    out[0] = is_empty ? 0.0f : origin + here.mean;
+    out[1] = is_empty ? 0.0f : sqrt(here.squares / (float)here.finite_count);
+    out[2] = here.minimum;
+    out[3] = here.maximum;
+    out[4] = is_empty ? 0.0f : fmax(fabs(here.minimum), fabs(here.maximum));
+    out[5] = sqrt(here.energy);
+    out[6] = (float)here.zero_count;
+    out[7] = (float)here.nan_count;
+    out[8] = (float)here.infinity_count;
 }

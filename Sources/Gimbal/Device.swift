@@ -70,10 +70,21 @@ public func withDevice<Result>(_ device: Device, _ body: () throws -> Result) re
 }
 
 extension Device {
+    /// Whether products of float32 matrices may round their operands to TF32, the 11 significant bits that tensor cores of
+    /// NVIDIA GPUs read of a float32: several times as fast there, without effect elsewhere. Off unless set, or unless the
+    /// environment variable `GIMBAL_ALLOW_TF32` is 1.
+    public var allowsTF32: Bool {
+        get { (backend as? OpenCLBackend)?.productPrecision == .tf32 }
+        nonmutating set { (backend as? OpenCLBackend)?.productPrecision = newValue ? .tf32 : .float32 }
+    }
+
     /// Looks for the fastest way this device has of doing its heaviest operations, checks it, and keeps it on disk for
     /// later runs. Devices with nothing to tune do nothing.
     /// - Parameter report: called with a line for each way that was tried.
     public func tune(report: (String) -> Void = { _ in }) throws {
         _ = try (backend as? OpenCLBackend)?.tuneMatrixMultiply(report: report)
     }
+
+    /// What has been asked of the device since it was opened; nil for one that has no launches, such as the CPU.
+    public var launchRecord: LaunchRecord? { (backend as? OpenCLBackend)?.launchRecord }
 }

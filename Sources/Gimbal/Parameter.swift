@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A tensor that training changes: a weight or a bias.
 ///
 /// A parameter keeps its identity while an optimizer changes its elements in place.
@@ -14,6 +16,7 @@ public final class Parameter {
         self.name = name
         view = value.view
         leaf = Node(leaf: value.view)
+        leaf.isParameter = true
     }
 
     public var shape: Shape { view.shape }
@@ -48,7 +51,16 @@ public final class Parameter {
         require(value.shape == shape, "assign", "\(value.shape) for \(name) of \(shape)")
         guard value.view.isAllocated else { return }
         value.backend.copy(value.view, to: view)
+        Parameter.noteChange()
     }
+
+    private static let changeCount = Atomic<Int>(0)
+
+    /// How often the elements of any parameter were changed, or may have been.
+    static var changes: Int { changeCount.load(ordering: .relaxed) }
+
+    /// To be called by whoever writes to the memory of parameters, before they are next used.
+    package static func noteChange() { changeCount.wrappingAdd(1, ordering: .relaxed) }
 
     // MARK: Arenas
 
@@ -73,6 +85,7 @@ public final class Parameter {
         }
         leaf.slot = slot
         view = weights
+        Parameter.noteChange()
         self.arena = arena
         arenaOffset = offset
     }
@@ -133,6 +146,7 @@ package struct ParameterRun {
     /// The trainable parameters that hold a gradient, in as few runs as they lie in. Parameters outside every arena are
     /// a run each. One that received no gradient is left out, as PyTorch leaves out those whose `grad` is None.
     package static func withGradients(_ parameters: [Parameter]) -> [ParameterRun] {
+        Parameter.noteChange()
         var runs: [ParameterRun] = []
         var end = 0
         for parameter in parameters {
@@ -158,7 +172,8 @@ package struct ParameterRun {
 
     /// The weights of each parameter as a run of its own, gradient or not; `gradients` is nothing to rely on.
     package static func weights(_ parameters: [Parameter]) -> [ParameterRun] {
-        parameters.map {
+        Parameter.noteChange()
+        return parameters.map {
             ParameterRun(parameters: [$0], weights: $0.weights.flattened, gradients: $0.weights.flattened)
         }
     }

@@ -184,15 +184,16 @@ extension Tensor {
     /// The result of an operation on `inputs`, recorded if a gradient flows through any of them.
     ///
     /// - Parameters:
+    ///   - operands: what `forward` reads instead of the inputs, where it is not them.
     ///   - forward: computes the result into the view it is given.
     ///   - gradient: the rule. It must capture views or detached tensors only: a captured tensor with its node would
     ///     keep the whole graph alive.
     package static func operation(
-        _ name: StaticString, _ inputs: [Tensor], _ shape: Shape, dtype: DType? = nil,
+        _ name: StaticString, _ inputs: [Tensor], _ shape: Shape, dtype: DType? = nil, operands: [Tensor] = [],
         forward: (any Backend, TensorView) -> Void, gradient: @escaping GradientRule
     ) -> Tensor {
         let device = commonDevice(name, inputs)
-        let result = make(shape, dtype ?? inputs[0].dtype, device, inputs: inputs, forward)
+        let result = make(shape, dtype ?? inputs[0].dtype, device, inputs: inputs + operands, forward)
         return result.recorded(name, inputs, gradient)
     }
 

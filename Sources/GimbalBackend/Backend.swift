@@ -11,6 +11,8 @@
 ///   the inputs where an operation is elementwise, with the same strides; elsewhere they must not overlap.
 /// - Views may have any strides and any size, zero included, unless a parameter says *contiguous*.
 /// - Callers have checked shapes: a backend may assume that they fit.
+/// - Real numbers may be stored in any type, each view in its own. Arithmetic is float32, and so are the sums and
+///   statistics within an operation; what is stored in a narrower type is rounded to nearest, ties to even.
 /// - NaN and infinity pass through as IEEE 754 arithmetic has it. Results do not depend on timing: the same call gives
 ///   the same bits on the same device.
 public protocol Backend: AnyObject, Sendable {
@@ -93,6 +95,20 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: - Fused operations, each with a default
 
+    // MARK: Fully connected layers
+
+    /// Gradients of x Wᵀ + b for W and b, from one reading of what they share. Each adds to what its destination holds
+    /// where `accumulates` says so.
+    /// - Parameters:
+    ///   - x: [rows, inputs], any strides.
+    ///   - outputGradient: [rows, outputs], any strides.
+    ///   - weightGradient: [outputs, inputs]; receives Σ outputGradient[r, o] x[r, i] over the rows r.
+    ///   - biasGradient: contiguous [outputs]; receives Σ outputGradient[r, o].
+    func linearWeightGradient(
+        _ x: TensorView, outputGradient: TensorView, weightGradient: (view: TensorView, accumulates: Bool),
+        biasGradient: (view: TensorView, accumulates: Bool)
+    )
+
     // MARK: Softmax and cross-entropy
 
     /// Softmax, or its logarithm, along the last axis of contiguous [rows, classes].
@@ -157,6 +173,22 @@ public protocol Backend: AnyObject, Sendable {
     func norm(_ views: [TensorView], p: Double, out: TensorView)
     /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device.
     func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double)
+
+    // MARK: Loss scaling (Micikevicius et al. 2018, section 3.2)
+
+    /// x ← x / scale over all elements of all views, with the scale read on the device.
+    /// - Parameters:
+    ///   - views: contiguous.
+    ///   - scale: one element.
+    ///   - condition: one element; receives 1 where all elements were finite, else 0.
+    func unscale(_ views: [TensorView], scale: TensorView, condition: TensorView)
+    /// Takes note of a step: where `condition` is 0, the scale is multiplied by `backoff`, else after every `interval` such
+    /// steps in a row by `growth`, unless it would overflow.
+    /// - Parameters:
+    ///   - state: [3]: the scale, the good steps since it last changed, and the steps left out so far.
+    ///   - condition: one element, 1 or 0.
+    func updateLossScale(
+        _ state: TensorView, condition: TensorView, growth: Double, backoff: Double, interval: Int)
 
     // MARK: Connectionist temporal classification (Graves et al. 2006)
 

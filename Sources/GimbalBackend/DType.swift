@@ -2,7 +2,7 @@
 ///
 /// `float32` is the type every backend computes in. `float16` and `bfloat16` are storage formats: values are widened to
 /// `float32` before arithmetic and rounded once when stored. `float64` exists for backends that check others.
-public enum DType: UInt8, Sendable, Hashable, CaseIterable {
+public enum DType: UInt8, Sendable, Hashable, Codable, CaseIterable {
     case float32
     case float16
     case bfloat16

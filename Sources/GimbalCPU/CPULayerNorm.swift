@@ -1,7 +1,7 @@
 import CGimbalLoops
 import GimbalBackend
 
-// Layer normalisation. Parameters and statistics are float32 whatever the type of `x`.
+// Layer normalisation. Loops take parameters and statistics in float32 whatever the type of `x`.
 
 extension CPUBackend {
     public func layerNorm(
@@ -9,8 +9,15 @@ extension CPUBackend {
         mean: TensorView, inverseDeviation: TensorView
     ) {
         guard x.elementCount > 0 else { return }
+        guard areFloat32([scale, shift, mean, inverseDeviation]) else {
+            return widening([.read(scale), .read(shift), .write(mean), .write(inverseDeviation)]) {
+                layerNorm(
+                    x, scale: $0[0], shift: $0[1], epsilon: epsilon, centers: centers, out: out, mean: $0[2]!,
+                    inverseDeviation: $0[3]!)
+            }
+        }
         computing([x], out: out, contiguous: true) { inputs, out in
-            var plan = try layerPlan(
+            var plan = layerPlan(
                 x, scale: scale, shift: shift, centers: centers, mean: mean, inverseDeviation: inverseDeviation)
             plan.epsilon = Float(epsilon)
             divide(x.shape[0], grain: max(grain / (2 * x.shape[1]), 1)) { rows in
@@ -30,13 +37,21 @@ extension CPUBackend {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         let (rows, width) = (x.shape[0], x.shape[1])
+        guard areFloat32([scale, mean, inverseDeviation]) else {
+            return widening([.read(scale), .read(mean), .read(inverseDeviation)]) {
+                layerNormGradient(
+                    x, outputGradient: outputGradient, scale: $0[0], centers: centers, mean: $0[1]!,
+                    inverseDeviation: $0[2]!, inputGradient: inputGradient, scaleGradient: scaleGradient,
+                    shiftGradient: shiftGradient)
+            }
+        }
         reportingErrors {
             let chunks = (rows + Self.rowChunk - 1) / Self.rowChunk
             let forScale = try scaleGradient.map { _ in try allocate([chunks, width], .float32) }
             let forShift = try shiftGradient.map { _ in try allocate([chunks, width], .float32) }
             let result = try inputGradient ?? allocate([0])
             computing([x, outputGradient], out: result, contiguous: true) { inputs, result in
-                let plan = try layerPlan(
+                let plan = layerPlan(
                     x, scale: scale, shift: nil, centers: centers, mean: mean, inverseDeviation: inverseDeviation)
                 divide(chunks, grain: max(grain / (3 * width * Self.rowChunk), 1)) { range in
                     var plan = plan
@@ -58,11 +73,7 @@ extension CPUBackend {
     private func layerPlan(
         _ x: TensorView, scale: TensorView?, shift: TensorView?, centers: Bool, mean: TensorView,
         inverseDeviation: TensorView
-    ) throws -> gimbal_layer_norm {
-        for case let view? in [scale, shift, mean, inverseDeviation] where view.dtype != .float32 {
-            throw GimbalError.deviceFailed(
-                device: device.id, operation: "layerNorm", reason: "parameters must be float32, not \(view.dtype)")
-        }
+    ) -> gimbal_layer_norm {
         var plan = gimbal_layer_norm()
         plan.width = x.shape[1]
         plan.scale = scale.map { UnsafePointer($0.floats) }

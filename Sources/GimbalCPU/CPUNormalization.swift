@@ -61,7 +61,7 @@ extension CPUBackend {
         }
     }
 
-    // MARK: Batch normalisation. Parameters and statistics are float32 whatever the type of `x`.
+    // MARK: Batch normalisation. Loops take parameters and statistics in float32 whatever the type of `x`.
 
     public func batchNorm(
         _ x: TensorView, scale: TensorView?, shift: TensorView?,
@@ -69,8 +69,18 @@ extension CPUBackend {
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
         guard x.elementCount > 0 else { return }
+        guard areFloat32([scale, shift, running?.mean, running?.variance, mean, inverseDeviation]) else {
+            return widening([
+                .read(scale), .read(shift), .update(running?.mean), .update(running?.variance), .write(mean),
+                .write(inverseDeviation),
+            ]) {
+                batchNorm(
+                    x, scale: $0[0], shift: $0[1], running: running == nil ? nil : ($0[2]!, $0[3]!),
+                    momentum: momentum, epsilon: epsilon, out: out, mean: $0[4]!, inverseDeviation: $0[5]!)
+            }
+        }
         computing([x], out: out, contiguous: true) { inputs, out in
-            var plan = try plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: inverseDeviation)
+            var plan = plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: inverseDeviation)
             plan.epsilon = Float(epsilon)
             plan.momentum = Float(momentum)
             plan.running_mean = running?.mean.floats
@@ -84,8 +94,14 @@ extension CPUBackend {
         epsilon: Double, out: TensorView
     ) {
         guard x.elementCount > 0 else { return }
+        guard areFloat32([scale, shift, mean, variance]) else {
+            return widening([.read(scale), .read(shift), .read(mean), .read(variance)]) {
+                batchNormInference(
+                    x, scale: $0[0], shift: $0[1], mean: $0[2]!, variance: $0[3]!, epsilon: epsilon, out: out)
+            }
+        }
         computing([x], out: out, contiguous: true) { inputs, out in
-            var plan = try plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: variance)
+            var plan = plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: variance)
             plan.epsilon = Float(epsilon)
             divideChannels(x, plan) {
                 loops.batch_norm_inference(&$0, inputs[0].floats, variance.floats, out.floats, $1, $2)
@@ -104,10 +120,20 @@ extension CPUBackend {
             }
             return
         }
+        guard areFloat32([scale, mean, inverseDeviation, scaleGradient?.view, shiftGradient?.view]) else {
+            return widening([
+                .read(scale), .read(mean), .read(inverseDeviation), .gradient(scaleGradient), .gradient(shiftGradient),
+            ]) {
+                batchNormGradient(
+                    x, outputGradient: outputGradient, scale: $0[0], mean: $0[1]!, inverseDeviation: $0[2]!,
+                    inputGradient: inputGradient, scaleGradient: scaleGradient.replacing($0[3]),
+                    shiftGradient: shiftGradient.replacing($0[4]))
+            }
+        }
         reportingErrors {
             let result = try inputGradient ?? allocate([0])
             computing([x, outputGradient], out: result, contiguous: true) { inputs, result in
-                let plan = try plan(x, scale: scale, shift: nil, mean: mean, inverseDeviation: inverseDeviation)
+                let plan = plan(x, scale: scale, shift: nil, mean: mean, inverseDeviation: inverseDeviation)
                 divideChannels(x, plan) {
                     loops.batch_norm_gradient(
                         &$0, inputs[0].floats, inputs[1].floats, inputGradient == nil ? nil : result.floats,
@@ -120,11 +146,7 @@ extension CPUBackend {
 
     private func plan(
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, inverseDeviation: TensorView
-    ) throws -> gimbal_batch_norm {
-        for case let view? in [scale, shift, mean, inverseDeviation] where view.dtype != .float32 {
-            throw GimbalError.deviceFailed(
-                device: device.id, operation: "batchNorm", reason: "parameters must be float32, not \(view.dtype)")
-        }
+    ) -> gimbal_batch_norm {
         var plan = gimbal_batch_norm()
         plan.batch = x.shape[0]
         plan.channels = x.shape[1]

@@ -5,17 +5,33 @@ import GimbalBackend
 
 extension CPUBackend {
     public func recurrentCell(_ step: RecurrentStep) {
-        guard step.hidden.elementCount > 0, let cell = arguments("recurrentCell", step, []) else { return }
-        divideRows(step, cell) { loops.recurrent_cell(&$0, $1.lowerBound, $1.upperBound) }
+        guard step.hidden.elementCount > 0 else { return }
+        guard areFloat32([step.gates, step.hidden, step.cell, step.newHidden, step.newCell]) else {
+            return widening([
+                .update(step.gates), .read(step.hidden), .read(step.cell), .write(step.newHidden),
+                .write(step.newCell),
+            ]) { recurrentCell(step.replacingViews($0)) }
+        }
+        divideRows(step, arguments(step)) { loops.recurrent_cell(&$0, $1.lowerBound, $1.upperBound) }
     }
 
     public func recurrentCellGradient(
         _ step: RecurrentStep, outputGradient: TensorView, gatesGradient: TensorView, hiddenGradient: TensorView,
         cellGradient: TensorView?
     ) {
-        let others = [outputGradient, gatesGradient, hiddenGradient, cellGradient]
-        guard step.hidden.elementCount > 0, let cell = arguments("recurrentCellGradient", step, others) else { return }
-        divideRows(step, cell) { cell, rows in
+        guard step.hidden.elementCount > 0 else { return }
+        let gradients = [outputGradient, gatesGradient, hiddenGradient, cellGradient]
+        guard areFloat32([step.gates, step.hidden, step.cell, step.newHidden, step.newCell] + gradients) else {
+            return widening([
+                .read(step.gates), .read(step.hidden), .read(step.cell), .read(step.newHidden), .read(step.newCell),
+                .read(outputGradient), .write(gatesGradient), .update(hiddenGradient), .update(cellGradient),
+            ]) {
+                recurrentCellGradient(
+                    step.replacingViews($0), outputGradient: $0[5]!, gatesGradient: $0[6]!, hiddenGradient: $0[7]!,
+                    cellGradient: $0[8])
+            }
+        }
+        divideRows(step, arguments(step)) { cell, rows in
             loops.recurrent_cell_gradient(
                 &cell, outputGradient.floats, gatesGradient.floats, hiddenGradient.floats, cellGradient?.floats,
                 rows.lowerBound, rows.upperBound)
@@ -32,14 +48,8 @@ extension CPUBackend {
         }
     }
 
-    /// The step as the loops take it; nil, and reported, where a view is not float32.
-    func arguments(_ operation: String, _ step: RecurrentStep, _ others: [TensorView?]) -> gimbal_recurrent? {
-        let views = [step.gates, step.hidden, step.cell, step.newHidden, step.newCell] + others
-        for case let view? in views where view.dtype != .float32 {
-            errors.report(
-                .deviceFailed(device: device.id, operation: operation, reason: "wants float32, not \(view.dtype)"))
-            return nil
-        }
+    /// The step as the loops take it. All views are float32.
+    func arguments(_ step: RecurrentStep) -> gimbal_recurrent {
         var cell = gimbal_recurrent()
         cell.kind =
             switch step.kind {

@@ -7,6 +7,12 @@ import GimbalBackend
 
 extension CPUBackend {
     public func recurrentSequence(_ sequence: RecurrentSequence) {
+        guard areFloat32(sequence.views) else {
+            return widening([
+                .update(sequence.gates), .update(sequence.states), .update(sequence.cells), .write(sequence.masked),
+                .read(sequence.hiddenWeight), .read(sequence.hiddenMask),
+            ]) { recurrentSequence(sequence.replacingViews($0)) }
+        }
         guard let walk = SequenceWalk(sequence, on: self, []) else {
             return runStepByStep(sequence)
         }
@@ -39,6 +45,18 @@ extension CPUBackend {
         _ sequence: RecurrentSequence, outputGradient: TensorView, gatesGradient: TensorView,
         hiddenGradient: TensorView, cellGradient: TensorView?
     ) {
+        let gradients = [outputGradient, gatesGradient, hiddenGradient, cellGradient]
+        guard areFloat32(sequence.views + gradients) else {
+            return widening(
+                sequence.views.map { .read($0) } + [
+                    .read(outputGradient), .write(gatesGradient), .update(hiddenGradient), .update(cellGradient),
+                ]
+            ) {
+                recurrentSequenceGradient(
+                    sequence.replacingViews($0), outputGradient: $0[6]!, gatesGradient: $0[7]!, hiddenGradient: $0[8]!,
+                    cellGradient: $0[9])
+            }
+        }
         guard
             let walk = SequenceWalk(sequence, on: self, [outputGradient, gatesGradient, hiddenGradient, cellGradient])
         else {
@@ -108,15 +126,14 @@ private struct SequenceWalk {
     let mask, masked: UnsafeMutablePointer<Float>?
     private let sequence: RecurrentSequence
 
-    /// Nil where the general way is better: few sequences for many threads, few steps, or other types than float32.
+    /// Nil where the general way is better: few sequences for many threads, few steps, or views with gaps.
     init?(_ sequence: RecurrentSequence, on backend: CPUBackend, _ others: [TensorView?]) {
         (steps, batch, size) = (sequence.steps, sequence.batch, sequence.size)
         columns = sequence.recurrentColumns
         let perRow = columns.count * size
         let views = [sequence.gates, sequence.states, sequence.cells, sequence.hiddenMask, sequence.masked] + others
         guard steps > 2, batch * size > 0, batch >= 4 * backend.threads || batch * perRow < 300_000,
-            sequence.hiddenWeight.dtype == .float32,
-            views.allSatisfy({ $0.map { $0.dtype == .float32 && $0.isContiguous } ?? true })
+            views.allSatisfy({ $0.map(\.isContiguous) ?? true })
         else { return nil }
         width = sequence.gates.shape[2]
         (stateDistance, gateDistance) = (batch * size, batch * width)
@@ -126,8 +143,7 @@ private struct SequenceWalk {
         let first = RecurrentStep(
             sequence.kind, gates: gates[0], hidden: states[0], cell: cells?[0], newHidden: states[0],
             newCell: cells?[0], lengths: sequence.lengths)
-        guard let cell = backend.arguments("recurrentSequence", first, []) else { return nil }
-        self.cell = cell
+        cell = backend.arguments(first)
         (mask, masked) = (sequence.hiddenMask?.floats, sequence.masked?.floats)
     }
 

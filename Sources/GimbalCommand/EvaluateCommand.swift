@@ -11,6 +11,8 @@ struct EvaluateCommand: ParsableCommand {
     var checkpoint: String
     @OptionGroup var data: DataOptions
     @OptionGroup var device: DeviceOptions
+    @Option(help: "What products are computed in. (default: as in training)")
+    var precision: Precision?
     @Option(help: "Samples in a batch. (default: 1000 for mlp, else 250)")
     var batchSize: Int?
     @Option(
@@ -35,14 +37,20 @@ struct EvaluateCommand: ParsableCommand {
         let model = manifest.model.makeModel(device: device)
         try checkpoint.restore(model: model)
         let batchSize = batchSize ?? manifest.model.evaluationBatchSize
+        let precision = precision ?? manifest.training.precision
+        if let notice = precision.use(on: device) { printNotice(notice) }
         var output: EvaluationOutput
         switch manifest.model.task {
         case .classification:
-            let found = try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
+            let found = try withPrecision(precision) {
+                try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
+            }
             output = EvaluationOutput(found, loss: found.logLoss ?? .nan, text: found.text, plots: found.plots)
         case .regression:
-            let found = try RegressionReport(
-                of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
+            let found = try withPrecision(precision) {
+                try RegressionReport(
+                    of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
+            }
             output = EvaluationOutput(found, loss: found.meanSquaredError ?? .nan, text: found.description, plots: [])
         }
         output.classNames = test.classNames

@@ -43,6 +43,7 @@ struct TrainCommand: ParsableCommand {
         let modelSettings = try model.settings(
             for: train, resuming: checkpoint?.manifest.model)
         let device = try device.chosen()
+        if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let trainer = try Trainer(
             model: modelSettings, training: trainingSettings, train: train, test: test, device: device)
         trainer.checkpointInterval = checkpointEvery
@@ -80,12 +81,14 @@ struct TrainCommand: ParsableCommand {
             classNames: train.classNames, data: train.name, device: device.description, summary: trainer.model.summary,
             metricsPath: folder.metricsPath
         ).write(to: folder.reportPath)
+        let scaling = try trainer.lossScaling()
         let result = TrainingResult(
             testAccuracy: evaluation.regression == nil ? evaluation.accuracy : nil,
             testR2: evaluation.regression?.determination,
             testRMSE: evaluation.regression?.rootMeanSquaredError, testLoss: evaluation.loss,
             trainLoss: trainer.trainLoss,
-            steps: trainer.progress.step, seconds: trainer.trainingSeconds,
+            steps: trainer.progress.step, skippedSteps: scaling?.skippedSteps, lossScale: scaling?.scale,
+            seconds: trainer.trainingSeconds,
             samplesPerSecond: trainer.trainingSeconds > 0
                 ? Double(trainer.trainedSamples) / trainer.trainingSeconds : 0,
             peakMemoryBytes: peakMemoryBytes(), device: device.id, runDirectory: folder.path,
@@ -162,6 +165,9 @@ struct TrainingResult: Encodable {
     var testLoss: Double
     var trainLoss: Double
     var steps: Int
+    /// Of float16: steps left out because a gradient overflowed, and the scale at the end.
+    var skippedSteps: Int?
+    var lossScale: Double?
     /// In training steps; evaluation and saving not counted.
     var seconds: Double
     var samplesPerSecond: Double
@@ -174,6 +180,7 @@ struct TrainingResult: Encodable {
 
     var line: String {
         scoreText(accuracy: testAccuracy, r2: testR2)
+            + (skippedSteps.map { "  skippedSteps \($0)" } ?? "") + (lossScale.map { "  lossScale \($0)" } ?? "")
             + String(
                 format: "  testLoss %.4f  trainLoss %.4f  steps %d  seconds %.2f  samplesPerSecond %.0f  "
                     + "peakMemoryBytes %d  device %@  report %@",

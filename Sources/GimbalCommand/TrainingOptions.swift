@@ -83,6 +83,8 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "What to do with gradients that are NaN or infinite. (default: pass)")
     var nonFinite: NonFiniteGradients?
 
+    @Option(help: "What products are computed in; weights and sums are float32 in any case. (default: float32)")
+    var precision: Precision?
     @Option(help: "Samples in a batch. (default: 64)")
     var batchSize: Int?
     @Option(help: "Batches whose gradients are added up for one step. (default: 1)")
@@ -133,6 +135,7 @@ struct TrainingOptions: ParsableArguments {
         try take(orNone(clipAdaptive), "--clip-adaptive", into: &result.clipAdaptive, isNew)
         try take(optional(clipPercentile), "--clip-percentile", into: &result.clipPercentile, isNew)
         try take(nonFinite, "--non-finite", into: &result.nonFinite, isNew)
+        try take(precision, "--precision", into: &result.precision, isNew)
         try take(batchSize, "--batch-size", into: &result.batchSize, isNew)
         try take(accumulate, "--accumulate", into: &result.accumulation, isNew)
         try take(epochs, "--epochs", into: &result.epochs, true)
@@ -195,3 +198,4 @@ extension TrainingSettings.OptimizerKind: ExpressibleByArgument {}
 extension TrainingSettings.ScheduleKind: ExpressibleByArgument {}
 extension TrainingSettings.WarmupKind: ExpressibleByArgument {}
 extension NonFiniteGradients: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}

@@ -57,11 +57,23 @@ static const char gemm_panels_cl[] = {
 static const char gemm_plain_cl[] = {
 #embed "../../Kernels/gemm_plain.cl" suffix(,)
     0};
+static const char gemm_pairs_h[] = {
+#embed "../../Kernels/gemm_pairs.h" suffix(,)
+    0};
+static const char gemm_tensor_cl[] = {
+#embed "../../Kernels/gemm_tensor.cl" suffix(,)
+    0};
+static const char gemm_wgmma_cl[] = {
+#embed "../../Kernels/gemm_wgmma.cl" suffix(,)
+    0};
 static const char index_cl[] = {
 #embed "../../Kernels/index.cl" suffix(,)
     0};
 static const char layer_norm_cl[] = {
 #embed "../../Kernels/layer_norm.cl" suffix(,)
+    0};
+static const char loss_scale_cl[] = {
+#embed "../../Kernels/loss_scale.cl" suffix(,)
     0};
 static const char norm_cl[] = {
 #embed "../../Kernels/norm.cl" suffix(,)
@@ -74,6 +86,9 @@ static const char optimizer_functions_cl[] = {
     0};
 static const char optimizers_h[] = {
 #embed "../../Kernels/optimizers.h" suffix(,)
+    0};
+static const char pack_operand_cl[] = {
+#embed "../../Kernels/pack_operand.cl" suffix(,)
     0};
 static const char philox_h[] = {
 #embed "../../Kernels/philox.h" suffix(,)
@@ -90,6 +105,15 @@ static const char random_functions_cl[] = {
 static const char recurrent_cl[] = {
 #embed "../../Kernels/recurrent.cl" suffix(,)
     0};
+static const char recurrent_groups_cl[] = {
+#embed "../../Kernels/recurrent_groups.cl" suffix(,)
+    0};
+static const char recurrent_sequence_cl[] = {
+#embed "../../Kernels/recurrent_sequence.cl" suffix(,)
+    0};
+static const char recurrent_sequence_gradient_cl[] = {
+#embed "../../Kernels/recurrent_sequence_gradient.cl" suffix(,)
+    0};
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
@@ -101,6 +125,15 @@ static const char statistics_cl[] = {
     0};
 static const char temporal_classification_cl[] = {
 #embed "../../Kernels/temporal_classification.cl" suffix(,)
+    0};
+static const char warp_emulation_h[] = {
+#embed "../../Kernels/warp_emulation.h" suffix(,)
+    0};
+static const char warp_ptx_h[] = {
+#embed "../../Kernels/warp_ptx.h" suffix(,)
+    0};
+static const char wgmma_h[] = {
+#embed "../../Kernels/wgmma.h" suffix(,)
     0};
 
 static const struct GimbalKernelSource table[] = {
@@ -122,21 +155,32 @@ static const struct GimbalKernelSource table[] = {
     {"gemm_output.cl", gemm_output_cl},
     {"gemm_panels.cl", gemm_panels_cl},
     {"gemm_plain.cl", gemm_plain_cl},
+    {"gemm_pairs.h", gemm_pairs_h},
+    {"gemm_tensor.cl", gemm_tensor_cl},
+    {"gemm_wgmma.cl", gemm_wgmma_cl},
     {"index.cl", index_cl},
     {"layer_norm.cl", layer_norm_cl},
+    {"loss_scale.cl", loss_scale_cl},
     {"norm.cl", norm_cl},
     {"optimizer.cl", optimizer_cl},
     {"optimizer_functions.cl", optimizer_functions_cl},
     {"optimizers.h", optimizers_h},
+    {"pack_operand.cl", pack_operand_cl},
     {"philox.h", philox_h},
     {"pooling.cl", pooling_cl},
     {"random.cl", random_cl},
     {"random_functions.cl", random_functions_cl},
     {"recurrent.cl", recurrent_cl},
+    {"recurrent_groups.cl", recurrent_groups_cl},
+    {"recurrent_sequence.cl", recurrent_sequence_cl},
+    {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},
+    {"warp_emulation.h", warp_emulation_h},
+    {"warp_ptx.h", warp_ptx_h},
+    {"wgmma.h", wgmma_h},
 };
 
 const struct GimbalKernelSource *const gimbalKernelSources = table;

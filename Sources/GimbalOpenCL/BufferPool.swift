@@ -13,6 +13,8 @@ struct BufferPool: @unchecked Sendable {
     private let limit: Int
     private var free: [Int: [cl_mem]] = [:]
     private var occupied = 0
+    /// Changes when buffers go back to the driver, whose addresses it may then give to others.
+    private(set) var generation = 0
     private(set) var usage = MemoryUsage(inUse: 0, peak: 0, pooled: 0)
 
     init(device: OpenCLDevice, context: cl_context, limit: Int) {
@@ -60,6 +62,7 @@ struct BufferPool: @unchecked Sendable {
 
     /// Gives the pooled buffers back to the driver.
     mutating func trim() {
+        generation += 1
         for (size, buffers) in free {
             for buffer in buffers { clReleaseMemObject(buffer) }
             occupied -= size * buffers.count

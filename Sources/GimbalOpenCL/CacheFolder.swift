@@ -1,6 +1,6 @@
 import Foundation
 
-/// Files that make the next start faster and that may be lost at any time: built programs and tuned tile sizes.
+/// Files that make the next start faster and that may be lost at any time: built programs and tuned plans.
 ///
 /// Every entry is stored with its full key and a checksum. What is missing, damaged or cannot be written is as if it had never
 /// been there.

@@ -7,6 +7,9 @@ enum KernelName: String, Sendable {
     case gemmPanels = "gemm_panels"
     case packPanels = "pack_panels"
     case gemmPlain = "gemm_plain"
+    case gemmTensor = "gemm_tensor"
+    case gemmWgmma = "gemm_wgmma"
+    case packOperand = "pack_operand"
     case softmax
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
@@ -21,16 +24,18 @@ enum KernelName: String, Sendable {
     case randomNormal = "random_normal"
     case dropout, gather
     case scatterAdd = "scatter_add"
-    case normShares = "norm_shares"
-    case finishNorm = "finish_norm"
+    case norm
     case clip
+    case unscale
+    case updateLossScale = "update_loss_scale"
     case optimizerStep = "optimizer_step"
     case segmentNorms = "segment_norms"
     case scaleSegments = "scale_segments"
-    case statisticsShares = "statistics_shares"
-    case finishStatistics = "finish_statistics"
+    case statistics
     case recurrentCell = "recurrent_cell"
     case recurrentCellGradient = "recurrent_cell_gradient"
+    case recurrentSequence = "recurrent_sequence"
+    case recurrentSequenceGradient = "recurrent_sequence_gradient"
     case layerNorm = "layer_norm"
     case layerNormGradient = "layer_norm_gradient"
     case layerNormSums = "layer_norm_sums"
@@ -60,16 +65,31 @@ enum KernelName: String, Sendable {
         case .gemmPanels, .packPanels:
             ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm_panels.cl"]
         case .gemmPlain: ["common.cl", "gemm_plain.cl"]
+        case .gemmTensor:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_pairs.h", "gemm_tensor.cl",
+            ]
+        case .gemmWgmma:
+            [
+                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
+            ]
+        case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
         case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
         case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
             ["common.cl", "batch_norm.cl"]
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
-        case .normShares, .finishNorm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .norm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
+        case .unscale, .updateLossScale: ["common.cl", "loss_scale.cl"]
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
-        case .statisticsShares, .finishStatistics: ["common.cl", "statistics.cl"]
+        case .statistics: ["common.cl", "statistics.cl"]
         case .recurrentCell, .recurrentCellGradient: ["common.cl", "functions.cl", "recurrent.cl"]
+        case .recurrentSequence: ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence.cl"]
+        case .recurrentSequenceGradient:
+            ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
         case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
@@ -102,12 +122,22 @@ enum KernelMacro: String, Sendable {
     case tileK = "TILE_K"
     case workM = "WORK_M"
     case workN = "WORK_N"
-    case vector = "VECTOR"
+    case outWidth = "OUT_WIDTH"
+    case splitK = "SPLIT_K"
+    case sumsRows = "SUMS_ROWS"
+    case warpM = "WARP_M"
+    case warpN = "WARP_N"
+    case stages = "STAGES"
+    case operand = "OPERAND"
+    case split = "SPLIT"
+    case xCopies = "X_COPIES"
+    case yCopies = "Y_COPIES"
     case rows = "ROWS"
     case columns = "COLUMNS"
     case length = "LENGTH"
     case hasBias = "HAS_BIAS"
     case accumulates = "ACCUMULATES"
+    case isSplit = "IS_SPLIT"
     case isInteger = "IS_INTEGER"
     case isLogarithmic = "IS_LOGARITHMIC"
     case hasScale = "HAS_SCALE"
@@ -117,6 +147,7 @@ enum KernelMacro: String, Sendable {
     case scaleGradient = "SCALE_GRADIENT"
     case shiftGradient = "SHIFT_GRADIENT"
     case normKind = "NORM_KIND"
+    case isLast = "IS_LAST"
     case aligned = "ALIGNED"
     case rule = "RULE"
     case states = "STATES"
@@ -135,6 +166,15 @@ enum KernelMacro: String, Sendable {
     case valueType = "VALUE_TYPE"
     case cell = "CELL"
     case hasLengths = "HAS_LENGTHS"
+    case size = "SIZE"
+    case units = "UNITS"
+    case workUnits = "WORK_UNITS"
+    case parts = "PARTS"
+    case depth = "DEPTH"
+    case group = "GROUP"
+    case hasChunks = "HAS_CHUNKS"
+    case meets = "MEETS"
+    case contiguous = "CONTIGUOUS"
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"
@@ -148,7 +188,6 @@ enum KernelMacro: String, Sendable {
     case weightWidth = "WEIGHT_WIDTH"
     case weightKFirst = "WEIGHT_K_FIRST"
     case gradientWidth = "GRADIENT_WIDTH"
-    case outWidth = "OUT_WIDTH"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

@@ -13,7 +13,7 @@ struct KernelLibrary {
     private let forbidsCompilation: Bool
     /// Options that every program is built with.
     private let commonOptions: String
-    private var kernels: [KernelKey: cl_kernel] = [:]
+    private var kernels: [KernelKey: PreparedKernel] = [:]
     /// Programs built from source so far, as opposed to loaded from the cache.
     private(set) var programsCompiled = 0
 
@@ -29,11 +29,12 @@ struct KernelLibrary {
 
     /// The kernel of `key`, built if it is new.
     /// - Throws: `GimbalError.kernelBuildFailed`.
-    mutating func kernel(_ key: KernelKey) throws -> cl_kernel {
+    mutating func kernel(_ key: KernelKey) throws -> PreparedKernel {
         if let kernel = kernels[key] { return kernel }
         let source = key.name.files.map(kernelText).joined(separator: "\n")
         let options = ([commonOptions] + key.settings.map(\.option)).joined(separator: " ")
-        let kernel = try build(name: key.name.rawValue, source: source, options: options)
+        let kernel = PreparedKernel(
+            try build(name: key.name.rawValue, source: source, options: options), name: key.name)
         kernels[key] = kernel
         return kernel
     }
@@ -54,7 +55,17 @@ struct KernelLibrary {
         let program = try compile(name: name, source: source, options: options)
         defer { clReleaseProgram(program) }
         programsCompiled += 1
-        if let binary = binary(of: program) { cache.write(binary, key: key, kind: "program") }
+        if let binary = binary(of: program) {
+            // What the compiler's target lacks is added to its text.
+            if device.compilesPTX, let edited = PTXEdit.edited(binary) {
+                guard let kernel = load(name: name, binary: edited) else {
+                    throw buildFailure(name: name, options: options, log: "the driver refuses the edited program")
+                }
+                cache.write(edited, key: key, kind: "program")
+                return kernel
+            }
+            cache.write(binary, key: key, kind: "program")
+        }
         guard let kernel = createKernel(name, program) else {
             throw buildFailure(name: name, options: options, log: "the program has no kernel of this name")
         }
@@ -129,9 +140,15 @@ struct KernelLibrary {
         .kernelBuildFailed(kernel: name, options: options, device: device.description.name, log: log)
     }
 
+    /// Launches so far, by the kernels' names.
+    var launches: [String: Int] {
+        Dictionary(kernels.values.map { ($0.name.rawValue, $0.launches) }, uniquingKeysWith: +)
+            .filter { $0.value > 0 }
+    }
+
     /// Gives the kernels back. The queue must be empty.
     mutating func release() {
-        for kernel in kernels.values { clReleaseKernel(kernel) }
+        for kernel in kernels.values { clReleaseKernel(kernel.kernel) }
         kernels = [:]
     }
 }

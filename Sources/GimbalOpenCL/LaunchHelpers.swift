@@ -27,7 +27,7 @@ struct FoldPlan {
     var lanes: Int
     var slots: Int
     var lanesFirst: Bool
-    /// Into how many parts, folded by a second launch, the elements of each output are split.
+    /// Into how many parts, which the last group to arrive folds, the elements of each output are split.
     var splits: Int
 
     var groupSize: Int { lanes * slots }
@@ -35,6 +35,12 @@ struct FoldPlan {
         [.number(.lanes, lanes), .number(.slots, slots), .flag(.lanesFirst, lanesFirst)]
     }
     func groups(_ outputs: Int) -> Int { (outputs + slots - 1) / slots }
+    /// How many splits take how many of `length` elements each, at least one of them and a multiple of four.
+    func division(of length: Int) -> (splits: Int, splitSize: Int) {
+        guard splits > 1 else { return (1, max(length, 1)) }
+        let splitSize = ((length + splits - 1) / splits + 3) / 4 * 4
+        return ((length + splitSize - 1) / splitSize, splitSize)
+    }
 }
 
 extension OpenCLBackend {
@@ -56,19 +62,11 @@ extension OpenCLBackend {
         }
         guard canSplit, length > 0 else { return plan }
         // Enough groups to fill the device, each with enough to do; and no chain of additions so long that it loses digits.
-        let groupsWanted = device.computeUnits * (openCLDevice.isCPU ? 2 : 4)
+        let groupsWanted = device.computeUnits * (openCLDevice.isCPU ? 2 : 8)
         let forParallelism = min(groupsWanted / max(plan.groups(outputs), 1), length / (plan.lanes * 32))
         let forAccuracy = length / (plan.lanes * 4096)
         plan.splits = min(max(1, forParallelism, forAccuracy), 4096)
         return plan
-    }
-
-    /// Whether all views are float32, as the fused kernels want them; if not, says so.
-    func areFloat32(_ operation: String, _ views: [TensorView?]) -> Bool {
-        guard let other = views.first(where: { $0.map { $0.dtype != .float32 } ?? false }) else { return true }
-        errors.report(
-            .deviceFailed(device: device.id, operation: operation, reason: "wants float32, not \(other!.dtype)"))
-        return false
     }
 
     /// Whether the device can handle these types; if not, says so.

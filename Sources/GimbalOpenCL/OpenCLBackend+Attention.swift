@@ -2,7 +2,12 @@ import GimbalBackend
 
 extension OpenCLBackend {
     public func attentionSoftmax(_ scores: TensorView, mask: TensorView?, isCausal: Bool, out: TensorView) {
-        guard scores.elementCount > 0, areFloat32("attentionSoftmax", [scores, out]) else { return }
+        guard scores.elementCount > 0 else { return }
+        guard areFloat32([scores, out]) else {
+            return widening([.read(scores), .write(out)]) {
+                attentionSoftmax($0[0]!, mask: mask, isCausal: isCausal, out: $0[1]!)
+            }
+        }
         reportingErrors {
             let isAdded = mask?.dtype.isFloatingPoint ?? false
             let mask = try mask.map { try converted($0, to: isAdded ? .float32 : .uint8) }
@@ -19,7 +24,12 @@ extension OpenCLBackend {
     public func attentionSoftmaxGradient(
         _ y: TensorView, outputGradient: TensorView, isCausal: Bool, out: TensorView
     ) {
-        guard y.elementCount > 0, areFloat32("attentionSoftmaxGradient", [y, outputGradient, out]) else { return }
+        guard y.elementCount > 0 else { return }
+        guard areFloat32([y, outputGradient, out]) else {
+            return widening([.read(y), .read(outputGradient), .write(out)]) {
+                attentionSoftmaxGradient($0[0]!, outputGradient: $0[1]!, isCausal: isCausal, out: $0[2]!)
+            }
+        }
         foldQueries(
             .attentionSoftmaxGradient, y.shape, isCausal: isCausal, isWide: needsWideIndex([y]), [],
             [.view(out), .view(y), .view(outputGradient)])

@@ -6,9 +6,17 @@ extension OpenCLBackend {
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
-        guard x.elementCount > 0,
-            areFloat32("batchNorm", [x, scale, shift, running?.mean, running?.variance, out, mean, inverseDeviation])
-        else { return }
+        guard x.elementCount > 0 else { return }
+        guard areFloat32([x, scale, shift, running?.mean, running?.variance, out, mean, inverseDeviation]) else {
+            return widening([
+                .read(x), .read(scale), .read(shift), .update(running?.mean), .update(running?.variance), .write(out),
+                .write(mean), .write(inverseDeviation),
+            ]) {
+                batchNorm(
+                    $0[0]!, scale: $0[1], shift: $0[2], running: running == nil ? nil : ($0[3]!, $0[4]!),
+                    momentum: momentum, epsilon: epsilon, out: $0[5]!, mean: $0[6]!, inverseDeviation: $0[7]!)
+            }
+        }
         reportingErrors {
             let isWide = needsWideIndex([x])
             let wide = KernelKey.Setting.flag(.wideIndex, isWide)
@@ -41,7 +49,12 @@ extension OpenCLBackend {
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
         epsilon: Double, out: TensorView
     ) {
-        guard areFloat32("batchNormInference", [x, scale, shift, mean, variance, out]) else { return }
+        guard areFloat32([x, scale, shift, mean, variance, out]) else {
+            return widening([.read(x), .read(scale), .read(shift), .read(mean), .read(variance), .write(out)]) {
+                batchNormInference(
+                    $0[0]!, scale: $0[1], shift: $0[2], mean: $0[3]!, variance: $0[4]!, epsilon: epsilon, out: $0[5]!)
+            }
+        }
         normalize(
             x, mean: mean, deviation: variance, isVariance: true, scale: scale, shift: shift, epsilon: epsilon,
             out: out)
@@ -74,14 +87,21 @@ extension OpenCLBackend {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         let channels = x.shape[1]
-        guard channels > 0,
-            areFloat32(
-                "batchNormGradient",
-                [
-                    x, outputGradient, scale, mean, inverseDeviation, inputGradient, scaleGradient?.view,
-                    shiftGradient?.view,
-                ])
-        else { return }
+        guard channels > 0 else { return }
+        let views = [
+            x, outputGradient, scale, mean, inverseDeviation, inputGradient, scaleGradient?.view, shiftGradient?.view,
+        ]
+        guard areFloat32(views) else {
+            return widening([
+                .read(x), .read(outputGradient), .read(scale), .read(mean), .read(inverseDeviation),
+                .write(inputGradient), .gradient(scaleGradient), .gradient(shiftGradient),
+            ]) {
+                batchNormGradient(
+                    $0[0]!, outputGradient: $0[1]!, scale: $0[2], mean: $0[3]!, inverseDeviation: $0[4]!,
+                    inputGradient: $0[5], scaleGradient: scaleGradient.replacing($0[6]),
+                    shiftGradient: shiftGradient.replacing($0[7]))
+            }
+        }
         reportingErrors {
             let isWide = needsWideIndex([x])
             let wide = KernelKey.Setting.flag(.wideIndex, isWide)

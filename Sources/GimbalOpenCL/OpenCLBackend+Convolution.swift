@@ -8,9 +8,13 @@ extension OpenCLBackend {
         _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
     ) {
         guard out.elementCount > 0 else { return }
-        switch method([x, weight, out], geometry, channels: weight.shape[1]) {
+        switch method([x, weight, bias, out], geometry, channels: weight.shape[1]) {
         case .columns:
-            guard areFloat32("convolution", [x, weight, bias, out]) else { return }
+            guard areFloat32([x, weight, bias, out]) else {
+                return widening([.read(x), .read(weight), .read(bias), .write(out)]) {
+                    convolution($0[0]!, weight: $0[1]!, bias: $0[2], geometry, out: $0[3]!)
+                }
+            }
             convolutionColumns(x, weight: weight, bias: bias, geometry, out: out)
         case .depthwise: depthwise(x, weight: weight, bias: bias, geometry, out: out)
         case .product: convolutionProduct(x, weight: weight, bias: bias, geometry, out: out)
@@ -24,7 +28,11 @@ extension OpenCLBackend {
         guard out.elementCount > 0 else { return }
         switch method([outputGradient, weight, out], geometry, channels: weight.shape[1]) {
         case .columns:
-            guard areFloat32("convolutionInputGradient", [outputGradient, weight, out]) else { return }
+            guard areFloat32([outputGradient, weight, out]) else {
+                return widening([.read(outputGradient), .read(weight), .gradient((out, accumulates))]) {
+                    convolutionInputGradient($0[0]!, weight: $0[1]!, geometry, out: $0[2]!, accumulates: accumulates)
+                }
+            }
             convolutionColumnsInputGradient(
                 outputGradient, weight: weight, geometry, out: out, accumulates: accumulates)
         case .depthwise:
@@ -46,7 +54,12 @@ extension OpenCLBackend {
         }
         switch method([x, outputGradient, out], geometry, channels: out.shape[1]) {
         case .columns:
-            guard areFloat32("convolutionWeightGradient", [x, outputGradient, out]) else { return }
+            guard areFloat32([x, outputGradient, out]) else {
+                return widening([.read(x), .read(outputGradient), .gradient((out, accumulates))]) {
+                    convolutionWeightGradient(
+                        $0[0]!, outputGradient: $0[1]!, geometry, out: $0[2]!, accumulates: accumulates)
+                }
+            }
             convolutionColumnsWeightGradient(
                 x, outputGradient: outputGradient, geometry, out: out, accumulates: accumulates)
         case .depthwise:
@@ -60,11 +73,14 @@ extension OpenCLBackend {
 
     private enum Method { case columns, product, depthwise }
 
-    private func method(_ views: [TensorView], _ geometry: ConvolutionGeometry, channels: Int) -> Method {
+    private func method(_ views: [TensorView?], _ geometry: ConvolutionGeometry, channels: Int) -> Method {
+        let views = views.compactMap { $0 }
         let parts = geometry.groups * geometry.stride.reduce(1, *)
         let areNarrow = views.allSatisfy { [.float32, .float16, .bfloat16].contains($0.dtype) }
         if openCLDevice.isCPU || needsWideIndex(views) || !areNarrow { return .columns }
         if channels == 1 && geometry.groups > 1 { return .depthwise }
-        return parts <= 65_535 ? .product : .columns
+        // Products of columns can use tensor cores, once float32 may be rounded for them.
+        let usesTensorCores = productPrecision == .tf32 && areFloat32(views)
+        return usesTensorCores || parts > 65_535 ? .columns : .product
     }
 }

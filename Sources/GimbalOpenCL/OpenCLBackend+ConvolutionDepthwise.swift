@@ -7,15 +7,14 @@ extension OpenCLBackend {
         _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
     ) {
         let plan = ConvolutionPlan(x: x.shape, out: out.shape, geometry)
-        let biasArgument: [KernelArgument] = bias.map { [.view($0)] } ?? []
+        var arguments: [KernelArgument] = [.view(x), .view(weight), .view(out)]
+        if let bias { arguments.append(.view(bias)) }
+        arguments += [.indices(plan.depthwiseNumbers, isWide: false), .int32(out.elementCount)]
         launch(
             KernelKey(
                 .depthwise,
                 [.number(.axes, plan.axes.count), .flag(.hasBias, bias != nil)] + types(x, weight, out, bias: bias)),
-            count: out.elementCount,
-            [.view(x), .view(weight), .view(out)] + biasArgument + [
-                .indices(plan.depthwiseNumbers, isWide: false), .int32(out.elementCount),
-            ])
+            count: out.elementCount, arguments)
     }
 
     func depthwiseInputGradient(

@@ -77,18 +77,17 @@ extension OpenCLBackend {
                 axis.input, axis.output, axis.kernel, axis.stride, axis.padding, axis.dilation, common, inverse,
             ]
         }
-        let key = KernelKey(
-            .convolutionProduct,
-            tile.settings + settings + [
-                .number(.axes, plan.axes.count), .flag(.isPointwise, plan.isPointwise),
-                .number(.xWidth, readsVectors ? 4 : 1), .number(.outWidth, writesVectors ? 4 : 1),
-            ] + types(x, weight, out, bias: bias))
-        let biasArgument: [KernelArgument] = bias.map { [.view($0)] } ?? []
+        var key = KernelKey(.convolutionProduct, tile.settings + settings)
+        key.settings += [
+            .number(.axes, plan.axes.count), .flag(.isPointwise, plan.isPointwise),
+            .number(.xWidth, readsVectors ? 4 : 1), .number(.outWidth, writesVectors ? 4 : 1),
+        ]
+        key.settings += types(x, weight, out, bias: bias)
+        var arguments: [KernelArgument] = [.view(x), .view(weight), .view(out)]
+        if let bias { arguments.append(.view(bias)) }
+        arguments.append(.indices(axes + [plan.images, plan.groups] + numbers, isWide: false))
         launch(
-            key, groups: (groups.n, groups.m, plan.groups * classes), groupSize: tile.groupSize,
-            [.view(x), .view(weight), .view(out)] + biasArgument + [
-                .indices(axes + [plan.images, plan.groups] + numbers, isWide: false)
-            ])
+            key, groups: (groups.n, groups.m, plan.groups * classes), groupSize: tile.groupSize, arguments)
     }
 
     /// - Parameter part: positions of all images that a work-group sums over, a multiple of the tile's step.

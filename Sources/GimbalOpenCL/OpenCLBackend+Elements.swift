@@ -83,8 +83,12 @@ extension OpenCLBackend {
             return
         }
         let isContiguous = sizes.count == 1 && strides.allSatisfy { $0[0] == 1 }
+        // A CPU's compiler vectorises over work-items; four narrow elements to each would be in its way.
         let isVectorized =
-            isContiguous && kind != .select && views.allSatisfy { $0.dtype == .float32 && $0.isAligned }
+            isContiguous && kind != .select
+            && views.allSatisfy {
+                $0.isAligned && ($0.dtype == .float32 || $0.dtype.byteCount == 2 && !openCLDevice.isCPU)
+            }
         let isWide = needsWideIndex(views)
         let width = isVectorized ? 4 : 1
         var settings: [KernelKey.Setting] = [

@@ -5,8 +5,15 @@ extension OpenCLBackend {
         _ x: TensorView, scale: TensorView?, shift: TensorView?, epsilon: Double, centers: Bool, out: TensorView,
         mean: TensorView, inverseDeviation: TensorView
     ) {
-        guard x.elementCount > 0, areFloat32("layerNorm", [x, scale, shift, out, mean, inverseDeviation]) else {
-            return
+        guard x.elementCount > 0 else { return }
+        guard areFloat32([x, scale, shift, out, mean, inverseDeviation]) else {
+            return widening([
+                .read(x), .read(scale), .read(shift), .write(out), .write(mean), .write(inverseDeviation),
+            ]) {
+                layerNorm(
+                    $0[0]!, scale: $0[1], shift: $0[2], epsilon: epsilon, centers: centers, out: $0[3]!, mean: $0[4]!,
+                    inverseDeviation: $0[5]!)
+            }
         }
         let (rows, width) = (x.shape[0], x.shape[1])
         let isWide = needsWideIndex([x])
@@ -34,7 +41,17 @@ extension OpenCLBackend {
         let views = [
             x, outputGradient, scale, mean, inverseDeviation, inputGradient, scaleGradient?.view, shiftGradient?.view,
         ]
-        guard areFloat32("layerNormGradient", views) else { return }
+        guard areFloat32(views) else {
+            return widening([
+                .read(x), .read(outputGradient), .read(scale), .read(mean), .read(inverseDeviation),
+                .write(inputGradient), .gradient(scaleGradient), .gradient(shiftGradient),
+            ]) {
+                layerNormGradient(
+                    $0[0]!, outputGradient: $0[1]!, scale: $0[2], centers: centers, mean: $0[3]!,
+                    inverseDeviation: $0[4]!, inputGradient: $0[5],
+                    scaleGradient: scaleGradient.replacing($0[6]), shiftGradient: shiftGradient.replacing($0[7]))
+            }
+        }
         guard x.elementCount > 0 else {
             for case let destination? in [scaleGradient, shiftGradient] where !destination.accumulates {
                 fill(destination.view, with: 0)

@@ -2,19 +2,32 @@ import GimbalBackend
 
 extension OpenCLBackend {
     public func maxPool(_ x: TensorView, _ geometry: PoolingGeometry, out: TensorView, indices: TensorView) {
-        guard out.elementCount > 0, areFloat32("maxPool", [x, out]) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([x, out]) else {
+            return widening([.read(x), .write(out)]) { maxPool($0[0]!, geometry, out: $0[1]!, indices: indices) }
+        }
         pool(.maxPool, geometry, [x, out, indices], count: out.elementCount)
     }
 
     public func maxPoolGradient(
         _ outputGradient: TensorView, indices: TensorView, _ geometry: PoolingGeometry, out: TensorView
     ) {
-        guard out.elementCount > 0, areFloat32("maxPoolGradient", [outputGradient, out]) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([outputGradient, out]) else {
+            return widening([.read(outputGradient), .write(out)]) {
+                maxPoolGradient($0[0]!, indices: indices, geometry, out: $0[1]!)
+            }
+        }
         pool(.maxPoolGradient, geometry, [outputGradient, indices, out], count: out.elementCount)
     }
 
     public func averagePool(_ x: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView) {
-        guard out.elementCount > 0, areFloat32("averagePool", [x, out]) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([x, out]) else {
+            return widening([.read(x), .write(out)]) {
+                averagePool($0[0]!, geometry, countsPadding: countsPadding, out: $0[1]!)
+            }
+        }
         pool(
             .averagePool, geometry, [x, out], count: out.elementCount, [.flag(.countsPadding, countsPadding)])
     }
@@ -22,7 +35,12 @@ extension OpenCLBackend {
     public func averagePoolGradient(
         _ outputGradient: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView
     ) {
-        guard out.elementCount > 0, areFloat32("averagePoolGradient", [outputGradient, out]) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([outputGradient, out]) else {
+            return widening([.read(outputGradient), .write(out)]) {
+                averagePoolGradient($0[0]!, geometry, countsPadding: countsPadding, out: $0[1]!)
+            }
+        }
         pool(
             .averagePoolGradient, geometry, [outputGradient, out], count: out.elementCount,
             [.flag(.countsPadding, countsPadding)])

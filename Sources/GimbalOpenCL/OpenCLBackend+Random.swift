@@ -10,7 +10,7 @@ extension OpenCLBackend {
     }
 
     private func random(_ kernel: KernelName, _ out: TensorView, _ state: RandomState) {
-        guard areFloat32(kernel.rawValue, [out]) else { return }
+        guard areFloat32([out]) else { return widening([.write(out)]) { random(kernel, $0[0]!, state) } }
         let isWide = needsWideIndex([out])
         launch(
             KernelKey(kernel, [.flag(.wideIndex, isWide)]), count: (out.elementCount + 3) / 4,
@@ -20,7 +20,11 @@ extension OpenCLBackend {
     }
 
     public func dropout(_ x: TensorView, probability: Double, _ state: RandomState, out: TensorView) {
-        guard areFloat32("dropout", [x, out]) else { return }
+        guard areFloat32([x, out]) else {
+            return widening([.read(x), .write(out)]) {
+                dropout($0[0]!, probability: probability, state, out: $0[1]!)
+            }
+        }
         let isWide = needsWideIndex([out])
         launch(
             KernelKey(.dropout, [.flag(.wideIndex, isWide)]), count: (out.elementCount + 3) / 4,

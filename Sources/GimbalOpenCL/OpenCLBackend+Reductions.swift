@@ -1,5 +1,15 @@
 import GimbalBackend
 
+extension DType {
+    /// Whether common.cl has a LOAD4 for it.
+    fileprivate var hasVectorLoad: Bool {
+        switch self {
+        case .float32, .float16, .bfloat16, .int32: true
+        default: false
+        }
+    }
+}
+
 /// The axes of a reduction, collapsed: those kept, with both views' strides, and those folded, with the input's.
 private struct ReductionAxes {
     var kept: (sizes: [Int], x: [Int], out: [Int]) = ([], [], [])
@@ -41,6 +51,10 @@ private struct ReductionAxes {
 
     var outputs: Int { kept.sizes.reduce(1, *) }
     var length: Int { reduced.sizes.reduce(1, *) }
+    /// Whether the elements that make an output lie side by side, and begin on a multiple of four relative to the view.
+    var foldsAlignedRows: Bool {
+        reduced.x == [1] && zip(kept.sizes, kept.x).allSatisfy { size, stride in size == 1 || stride % 4 == 0 }
+    }
     /// In the order of the kernel's structure.
     var numbers: [Int] { kept.sizes + kept.x + kept.out + reduced.sizes + reduced.x }
 }
@@ -57,61 +71,35 @@ extension OpenCLBackend {
                 foldsContiguousAxis: axes.outputs == 1 || innermostReduced <= innermostKept, canSplit: true)
             let isWide = needsWideIndex([x, out])
             let isInteger = !x.dtype.isFloatingPoint && !out.dtype.isFloatingPoint
-            guard plan.splits > 1 else {
-                fold(
-                    reduction, x, axes, out, plan, splitSize: axes.length, splitStride: 0, accumulates: accumulates,
-                    isInteger: isInteger, isWide: isWide)
-                return
-            }
-            let splitSize = (axes.length + plan.splits - 1) / plan.splits
-            let splits = (axes.length + splitSize - 1) / splitSize
-            var exact = plan
-            exact.splits = splits
-            let shares = try allocate([splits, axes.outputs], isInteger ? .int32 : .float32)
-            var partial = axes
-            partial.kept.out = Shape(axes.kept.sizes).contiguousStrides
-            fold(
-                reduction, x, partial, shares, exact, splitSize: splitSize, splitStride: axes.outputs,
-                accumulates: false, isInteger: isInteger, isWide: isWide)
-
-            var rest = axes
-            rest.kept.x = partial.kept.out
-            rest.reduced = ([splits], [axes.outputs])
-            let restPlan = foldPlan(
-                outputs: axes.outputs, length: splits, foldsContiguousAxis: axes.outputs == 1)
-            fold(
-                reduction, shares, rest, out, restPlan, splitSize: splits, splitStride: 0, accumulates: accumulates,
-                isInteger: isInteger, isWide: isWide)
-        }
-    }
-
-    private func fold(
-        _ reduction: Reduction, _ x: TensorView, _ axes: ReductionAxes, _ out: TensorView, _ plan: FoldPlan,
-        splitSize: Int, splitStride: Int, accumulates: Bool, isInteger: Bool, isWide: Bool
-    ) {
-        let number =
-            switch reduction {
-            case .sum: 0
-            case .product: 1
-            case .maximum: 2
-            case .minimum: 3
-            }
-        let key = KernelKey(
-            .reduce,
-            plan.settings + [
-                .number(.reduction, number), .number(.keptRank, axes.kept.sizes.count),
-                .number(.reducedRank, axes.reduced.sizes.count), .flag(.isInteger, isInteger),
-                .flag(.accumulates, accumulates && reduction == .sum), .type(.xType, x.dtype),
-                .type(.outType, out.dtype), .flag(.wideIndex, isWide),
-                .flag(.usesFloat64, x.dtype == .float64 || out.dtype == .float64),
-            ])
-        launch(
-            key, groups: (plan.groups(axes.outputs), plan.splits, 1), groupSize: plan.groupSize,
-            [
+            let isAligned = axes.foldsAlignedRows && x.isAligned && x.dtype.hasVectorLoad
+            let (splits, splitSize) = plan.division(of: axes.length)
+            let number =
+                switch reduction {
+                case .sum: 0
+                case .product: 1
+                case .maximum: 2
+                case .minimum: 3
+                }
+            let key = KernelKey(
+                .reduce,
+                plan.settings + [
+                    .number(.reduction, number), .number(.keptRank, axes.kept.sizes.count),
+                    .number(.reducedRank, axes.reduced.sizes.count), .flag(.isInteger, isInteger),
+                    .flag(.accumulates, accumulates && reduction == .sum), .flag(.isSplit, splits > 1),
+                    .flag(.aligned, isAligned), .type(.xType, x.dtype), .type(.outType, out.dtype),
+                    .flag(.wideIndex, isWide),
+                    .flag(.usesFloat64, x.dtype == .float64 || out.dtype == .float64),
+                ])
+            var arguments: [KernelArgument] = [
                 .view(out), .view(x), .indices(axes.numbers, isWide: isWide), .index(axes.outputs, isWide: isWide),
                 .index(axes.length, isWide: isWide), .index(splitSize, isWide: isWide),
-                .index(splitStride, isWide: isWide),
-            ])
+            ]
+            let groups = plan.groups(axes.outputs)
+            if splits > 1 {
+                arguments += [.buffer(try allocate([splits, axes.outputs], .float32).storage), .counters(groups)]
+            }
+            launch(key, groups: (groups, splits, 1), groupSize: plan.groupSize, arguments)
+        }
     }
 
     public func argMaximum(_ x: TensorView, out: TensorView) {

@@ -2,7 +2,9 @@ import GimbalBackend
 
 extension OpenCLBackend {
     public func segmentNorms(_ x: TensorView, segments: TensorView, p: Double, out: TensorView) {
-        guard areFloat32("segmentNorms", [x, out]) else { return }
+        guard areFloat32([x, out]) else {
+            return widening([.read(x), .write(out)]) { segmentNorms($0[0]!, segments: segments, p: p, out: $0[1]!) }
+        }
         let count = segments.shape[0]
         guard count > 0 else { return }
         let kind = p == 1 ? 1 : p == 2 ? 2 : p == .infinity ? 3 : 0
@@ -14,7 +16,9 @@ extension OpenCLBackend {
     }
 
     public func scaleSegments(_ x: TensorView, segments: TensorView, by factors: TensorView) {
-        guard areFloat32("scaleSegments", [x, factors]) else { return }
+        guard areFloat32([x, factors]) else {
+            return widening([.update(x), .read(factors)]) { scaleSegments($0[0]!, segments: segments, by: $0[1]!) }
+        }
         let count = segments.shape[0]
         guard count > 0 else { return }
         let plan = segmentPlan(count, x)

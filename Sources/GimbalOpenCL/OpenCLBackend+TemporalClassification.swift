@@ -4,8 +4,11 @@ extension OpenCLBackend {
     public func temporalClassification(
         _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView
     ) {
-        guard losses.elementCount > 0, areFloat32("temporalClassification", [emissions, losses, forward]) else {
-            return
+        guard losses.elementCount > 0 else { return }
+        guard areFloat32([emissions, losses, forward]) else {
+            return widening([.read(emissions), .write(losses), .write(forward)]) {
+                temporalClassification($0[0]!, skips: skips, lengths: lengths, losses: $0[1]!, forward: $0[2]!)
+            }
         }
         launchPaths(
             .pathLosses, emissions,
@@ -16,8 +19,14 @@ extension OpenCLBackend {
         _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView,
         lossGradient: TensorView, out: TensorView
     ) {
-        let views = [emissions, losses, forward, lossGradient, out]
-        guard out.elementCount > 0, areFloat32("temporalClassificationGradient", views) else { return }
+        guard out.elementCount > 0 else { return }
+        guard areFloat32([emissions, losses, forward, lossGradient, out]) else {
+            return widening([.read(emissions), .read(losses), .read(forward), .read(lossGradient), .write(out)]) {
+                temporalClassificationGradient(
+                    $0[0]!, skips: skips, lengths: lengths, losses: $0[1]!, forward: $0[2]!, lossGradient: $0[3]!,
+                    out: $0[4]!)
+            }
+        }
         reportingErrors {
             let ahead = try allocate([emissions.shape[1], 2, emissions.shape[2]])
             launchPaths(

@@ -18,13 +18,20 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
     private let launching: Lock<Launching>
     private let pool: Lock<BufferPool>
-    /// Tile sizes of matrix products; see `tuneMatrixMultiply`.
-    let matrixTiles: Lock<MatrixTiles>
+    /// Which kernel serves which matrix product; see `tuneMatrixMultiply`.
+    let matrixPlans: Lock<MatrixPlans>
+    let chosenPrecision = Lock(
+        ProcessInfo.processInfo.environment["GIMBAL_ALLOW_TF32"] == "1" ? ProductPrecision.tf32 : .float32)
+    /// Where the groups of a recurrent layer meet.
+    let meetings = Lock(Meetings())
 
     private struct Launching: @unchecked Sendable {
         var library: KernelLibrary
         var staging: StagingRing
+        var counters: ArrivalCounters
         var sinceFlush = 0
+        /// Without the launches of kernels, which each kernel counts itself.
+        var record = LaunchRecord()
     }
 
     /// Opens a device that `OpenCLDevices` found.
@@ -63,17 +70,19 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
             Launching(
                 library: KernelLibrary(
                     device: device, context: context!, cache: cache, forbidsCompilation: forbidsCompilation),
-                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID)))
+                staging: StagingRing(context: context!, queue: queue!, deviceID: deviceID),
+                counters: ArrivalCounters(context: context!, queue: queue!, deviceID: deviceID)))
         let limit = memoryLimitBytes ?? device.description.memoryBytes / 20 * 19
         pool = Lock(BufferPool(device: device, context: context!, limit: limit))
-        matrixTiles = Lock(MatrixTiles(device: device))
-        useStoredTiles()
+        matrixPlans = Lock(MatrixPlans(device: device))
+        useStoredPlans()
     }
 
     deinit {
         clFinish(queue)
         launching.withLock {
             $0.staging.release()
+            $0.counters.release()
             $0.library.release()
         }
         pool.withLock { $0.trim() }
@@ -83,6 +92,15 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     /// Programs compiled from source since this backend was opened; 0 where all came from the cache.
     public var programsCompiled: Int { launching.withLock { $0.library.programsCompiled } }
+
+    /// What this backend has asked of the device since it was opened.
+    public var launchRecord: LaunchRecord {
+        launching.withLock {
+            var record = $0.record
+            record.kernels = $0.library.launches
+            return record
+        }
+    }
 
     /// Builds a kernel from any source, to see that it builds.
     /// - Throws: `GimbalError.kernelBuildFailed` with the compiler's log.
@@ -110,6 +128,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         reportingErrors {
             try launching.withLock { state in
                 try state.staging.upload(bytes, to: storage.buffer, byteOffset: byteOffset)
+                state.record.uploadedBytes += bytes.count
                 try countLaunch(&state)
             }
         }
@@ -117,6 +136,10 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
         guard bytes.count > 0 else { return try synchronize() }
+        launching.withLock {
+            $0.record.waits += 1
+            $0.record.downloadedBytes += bytes.count
+        }
         let code = clEnqueueReadBuffer(
             queue, storage.buffer, cl_bool(CL_TRUE), byteOffset, bytes.count, bytes.baseAddress!, 0, nil, nil)
         // What failed first is the cause of what fails now.
@@ -126,6 +149,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     }
 
     public func synchronize() throws {
+        launching.withLock { $0.record.waits += 1 }
         let code = clFinish(queue)
         try errors.throwIfSet()
         try check(code, "synchronize", on: device.id)
@@ -139,8 +163,13 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         reportingErrors {
             try launching.withLock { state in
                 let kernel = try state.library.kernel(key)
-                try setArguments(of: kernel, arguments, operation: key.name.rawValue)
-                try enqueue(kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
+                let generation = pool.withLock { $0.generation }
+                let (count, code) = try kernel.setArguments(
+                    arguments, counters: &state.counters, generation: generation)
+                state.record.argumentsSet += count
+                try check(code, key.name.rawValue, on: device.id)
+                try enqueue(kernel.kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
+                kernel.launches += 1
                 try countLaunch(&state)
             }
         }
@@ -160,39 +189,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
                     clEnqueueCopyBuffer(
                         queue, source.buffer, target.buffer, sourceOffset, targetOffset, count, 0, nil, nil),
                     "copy", on: device.id)
+                state.record.copies += 1
                 try countLaunch(&state)
-            }
-        }
-    }
-
-    private func setArguments(of kernel: cl_kernel, _ arguments: [KernelArgument], operation: String) throws {
-        var index: cl_uint = 0
-        func set(_ size: Int, _ bytes: UnsafeRawPointer) throws {
-            try check(clSetKernelArg(kernel, index, size, bytes), operation, on: device.id)
-            index += 1
-        }
-        func set<Value>(_ value: Value) throws {
-            try withUnsafeBytes(of: value) { try set($0.count, $0.baseAddress!) }
-        }
-        for argument in arguments {
-            switch argument {
-            case .view(let storage, let offset):
-                try set(storage.buffer as cl_mem?)
-                try set(UInt64(offset))
-            case .buffer(let storage): try set(storage.buffer as cl_mem?)
-            case .int32(let value): try set(Int32(value))
-            case .int64(let value): try set(Int64(value))
-            case .bits64(let value): try set(value)
-            case .index(let value, isWide: true): try set(Int64(value))
-            case .index(let value, isWide: false): try set(UInt32(truncatingIfNeeded: value))
-            case .indices(let values, isWide: true):
-                try values.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
-            case .indices(let values, isWide: false):
-                try values.map { Int32($0) }.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
-            case .float(let value): try set(Float(value))
-            case .double(let value): try set(value)
-            case .floats(let values):
-                try values.map { Float($0) }.withUnsafeBytes { try set($0.count, $0.baseAddress!) }
             }
         }
     }
@@ -221,6 +219,8 @@ enum KernelArgument {
     /// A buffer and an offset in elements: two arguments.
     case view(Storage, Int)
     case buffer(Storage)
+    /// A buffer of this many uint, 0 before every launch, which the kernel leaves 0: `is_last_group` in common.cl.
+    case counters(Int)
     case int32(Int)
     case int64(Int)
     case bits64(UInt64)

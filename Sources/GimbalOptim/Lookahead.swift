@@ -50,6 +50,8 @@ public final class Lookahead: Optimizer {
         }
     }
 
+    public func discountSteps(_ count: Int) { inner.discountSteps(count) }
+
     /// The inner optimizer's state, the slow weights as `slow.NAME`, and the steps as `lookahead`.
     public var state: OptimizerState {
         var state = inner.state

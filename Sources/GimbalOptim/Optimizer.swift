@@ -19,12 +19,17 @@ public protocol Optimizer: AnyObject {
     /// Takes up a saved state.
     /// - Throws: `GimbalError.weightMismatch` where it belongs to other parameters.
     func restore(_ state: OptimizerState) throws
+    /// Takes `count` steps off the counts that formulas use: steps that turned out to have been left out on the device.
+    func discountSteps(_ count: Int)
 }
 
 extension Optimizer {
     /// Applies the gradients held now.
     /// - Throws: the first failure of the device since it was last waited for.
     public func step() throws { try step(if: nil) }
+
+    /// For optimizers whose formulas do not count steps.
+    public func discountSteps(_ count: Int) {}
 
     /// Forgets all gradients, so that the next backward pass starts anew.
     public func zeroGradients() { for parameter in parameters { parameter.zeroGradient() } }
@@ -71,6 +76,8 @@ public class ElementwiseOptimizer: Optimizer {
     public var parameters: [Parameter] { store.parameters }
     public var state: OptimizerState { store.state }
     public func restore(_ state: OptimizerState) throws { try store.restore(state) }
+
+    public func discountSteps(_ count: Int) { store.discountSteps(count) }
 
     /// The formula for the `step`-th step of a parameter, counted from 1, with `rate` and `decay` of its group.
     func rule(step: Int, rate: Double, decay: Double) -> OptimizerStep {

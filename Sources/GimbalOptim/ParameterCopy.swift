@@ -36,6 +36,8 @@ final class ParameterCopy {
 
     /// The weights as they are, and the values for them, in as few stretches as both lie in.
     var pairs: [(live: TensorView, values: TensorView)] {
+        // Whoever asks for both is going to copy one to the other.
+        Parameter.noteChange()
         var pairs: [(live: TensorView, values: TensorView)] = []
         var start = 0
         while start < parameters.count {

@@ -70,6 +70,8 @@ final class ParameterStore {
         try backend.errors.throwIfSet()
     }
 
+    func discountSteps(_ count: Int) { steps = steps.map { max(0, $0 - count) } }
+
     // MARK: State
 
     var state: OptimizerState {

@@ -1,4 +1,5 @@
 import GimbalBackend
+import GimbalOpenCL
 import GimbalTestSupport
 import Testing
 
@@ -112,6 +113,11 @@ extension Conformance {
             var isReversed = false
             /// Whether the weight lies as its transpose.
             var weightLayout = Layout.contiguous
+            /// Element 3 of the gates.
+            var special: Double?
+            /// Has an OpenCL backend divide the work as on a device of so many units, and whether its groups wait for each
+            /// other; nil for what the backend does by itself.
+            var groups: (computeUnits: Int, meets: Bool)?
         }
 
         /// All steps of a layer and their gradient.
@@ -130,13 +136,22 @@ extension Conformance {
                     backend.copy(try bench.input(samples(shape.elementCount, in: -1...1, seed: seed), shape), to: view)
                     return view
                 }
+                /// What `groups` asks for, where it can be had.
+                func inGroups(_ body: (OpenCLBackend, (computeUnits: Int, meets: Bool)) -> Bool) -> Bool {
+                    guard let groups = each.groups, let openCL = backend as? OpenCLBackend else { return false }
+                    let isDone = body(openCL, groups)
+                    #expect(isDone, "groups cannot hold \(each)", sourceLocation: sourceLocation)
+                    return isDone
+                }
                 func compare(_ view: TensorView, _ name: String) throws {
                     backend.copy(view, to: try bench.output(view.shape, named: name))
                 }
                 let rows = (kind == .gru ? 3 : kind.gateCount) * size
                 let bound = 1 / Double(size).squareRoot()
+                let gates = try scratch([steps, batch, kind.gateCount * size], seed: 1)
+                if let special = each.special { backend.fill(gates.flattened.sliced(axis: 0, 3..<4), with: special) }
                 let sequence = RecurrentSequence(
-                    kind, gates: try scratch([steps, batch, kind.gateCount * size], seed: 1),
+                    kind, gates: gates,
                     states: try scratch([steps + 1, batch, size], seed: 2),
                     cells: kind.hasCell ? try scratch([steps + 1, batch, size], seed: 3) : nil,
                     hiddenWeight: try bench.input(
@@ -148,7 +163,9 @@ extension Conformance {
                         ? try bench.indices((0..<batch).map { Double(($0 * 5 + 1) % (steps + 1)) }, nil, .stepped)
                         : nil,
                     isReversed: each.isReversed)
-                backend.recurrentSequence(sequence)
+                if !inGroups({ $0.runInGroups(sequence, computeUnits: $1.computeUnits, meets: $1.meets) }) {
+                    backend.recurrentSequence(sequence)
+                }
                 try compare(sequence.states, "states")
                 if let cells = sequence.cells { try compare(cells, "cells") }
                 if let masked = sequence.masked { try compare(masked, "masked") }
@@ -156,9 +173,18 @@ extension Conformance {
                 let gatesGradient = try scratch(sequence.gates.shape, seed: 6)
                 let hiddenGradient = try scratch([batch, size], seed: 7)
                 let cellGradient = kind.hasCell ? try scratch([batch, size], seed: 8) : nil
-                backend.recurrentSequenceGradient(
-                    sequence, outputGradient: try scratch([steps + 1, batch, size], seed: 9),
-                    gatesGradient: gatesGradient, hiddenGradient: hiddenGradient, cellGradient: cellGradient)
+                let outputGradient = try scratch([steps + 1, batch, size], seed: 9)
+                let isDone = inGroups {
+                    $0.differentiateInGroups(
+                        sequence, outputGradient: outputGradient, gatesGradient: gatesGradient,
+                        hiddenGradient: hiddenGradient, cellGradient: cellGradient, computeUnits: $1.computeUnits,
+                        meets: $1.meets)
+                }
+                if !isDone {
+                    backend.recurrentSequenceGradient(
+                        sequence, outputGradient: outputGradient, gatesGradient: gatesGradient,
+                        hiddenGradient: hiddenGradient, cellGradient: cellGradient)
+                }
                 try compare(gatesGradient, "gates gradient")
                 try compare(hiddenGradient, "hidden gradient")
                 if let cellGradient { try compare(cellGradient, "cell gradient") }
@@ -175,6 +201,83 @@ extension Conformance {
                 }
             }
             try expectSequence(of: subject, SequenceCase(kind: .tanh, steps: 3, batch: 9, size: 260))
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
+        func extremeAndUndefinedSequences(on subject: BackendUnderTest) throws {
+            try withEvery("kind", in: [RecurrentKind.tanh, .lstm, .gru]) { kind in
+                try withEvery("value", in: [Double.nan, .infinity, -.infinity]) { value in
+                    try expectSequence(
+                        of: subject, SequenceCase(kind: kind, steps: 4, batch: 3, size: 6, special: value))
+                }
+            }
+        }
+
+        // MARK: Groups that hold the weights; see Kernels/recurrent_groups.cl
+
+        /// Layers that one group holds, some of whose blocks have more rows than are computed together.
+        @Test(arguments: BackendUnderTest.openCL)
+        func sequencesWithinAGroup(on subject: BackendUnderTest) throws {
+            // A program is built for each size, which takes PoCL a second: kinds take turns.
+            let cases: [(RecurrentKind, Int, Int)] = [
+                (.lstm, 1, 1), (.gru, 3, 3), (.tanh, 3, 16), (.lstm, 16, 31), (.relu, 16, 31), (.gru, 3, 32),
+                (.tanh, 33, 33), (.lstm, 33, 33), (.gru, 1, 64), (.lstm, 3, 65), (.relu, 40, 9), (.gru, 40, 9),
+            ]
+            try withEvery("kind, batch and hidden size", in: cases) { kind, batch, size in
+                try expectSequence(
+                    of: subject,
+                    SequenceCase(
+                        kind: kind, steps: 3, batch: batch, size: size, hasLengths: batch == 16, hasMask: batch > 16,
+                        isReversed: batch == 33, groups: (batch == 3 ? 132 : 1, false)))
+            }
+        }
+
+        /// Layers whose units are divided among groups, with a launch for each step.
+        @Test(arguments: BackendUnderTest.openCL)
+        func sequencesAmongGroups(on subject: BackendUnderTest) throws {
+            let cases: [(RecurrentKind, Int, Int)] = [
+                (.lstm, 3, 128), (.gru, 33, 128), (.tanh, 16, 256), (.relu, 1, 256), (.lstm, 2, 256), (.gru, 3, 131),
+            ]
+            try withEvery("kind, batch and hidden size", in: cases) { kind, batch, size in
+                try withEvery("units", in: [16, 132]) { units in
+                    try expectSequence(
+                        of: subject,
+                        SequenceCase(
+                            kind: kind, steps: 2, batch: batch, size: size, hasLengths: batch == 3,
+                            hasMask: batch == 3, isReversed: units == 16, groups: (units, false)))
+                }
+            }
+        }
+
+        /// The same in one launch, whose two groups wait for each other. On a CPU they run at the same time only when two
+        /// threads of PoCL are free for them; a launch without is reported, and tried again.
+        @Test(arguments: BackendUnderTest.openCL)
+        func sequencesAmongGroupsThatMeet(on subject: BackendUnderTest) throws {
+            let cases: [(RecurrentKind, Int)] = [(.lstm, 96), (.gru, 110), (.tanh, 200)]
+            try withEvery("kind and hidden size", in: cases) { kind, size in
+                for attempt in 0... {
+                    do {
+                        return try expectSequence(
+                            of: subject, SequenceCase(kind: kind, steps: 7, batch: 3, size: size, groups: (2, true)))
+                    } catch GimbalError.deviceFailed where attempt < 50 {
+                        continue
+                    }
+                }
+            }
+        }
+
+        /// Sixteen groups that wait for each other end, whether they run at the same time or not, and if not, the next wait
+        /// says so.
+        @Test(arguments: BackendUnderTest.openCL)
+        func groupsDoNotWaitForever(on subject: BackendUnderTest) throws {
+            do {
+                try expectSequence(
+                    of: subject, SequenceCase(kind: .lstm, steps: 2, batch: 1, size: 256, groups: (132, true)))
+            } catch GimbalError.deviceFailed(_, let operation, _) {
+                #expect(operation == "recurrent_sequence")
+            }
+            try subject.backend.synchronize()
+            try expectSequence(of: subject, SequenceCase(kind: .lstm, steps: 2, batch: 1, size: 6))
         }
 
         @Test(arguments: BackendUnderTest.fused)

@@ -73,24 +73,47 @@ struct KernelSweep {
     }
 
     @Test func matrixProducts() throws {
-        let tiles: [MatrixTile] = [
-            .tiles(m: 32, n: 32, k: 32, workM: 2, workN: 2, vector: 2),
-            .tiles(m: 32, n: 32, k: 16, workM: 4, workN: 4, vector: 4),
+        let plans: [MatrixPlan] = [
+            .tiles(m: 16, n: 32, k: 16, workM: 4, workN: 4),
+            .tiles(m: 32, n: 64, k: 16, workM: 8, workN: 4, parts: 3),
             .panels(rows: 4, columns: 16, length: 8),
         ]
-        for tile in tiles {
+        for plan in plans {
             for (m, n, k) in [(33, 35, 17), (4, 36, 36)] {
                 let x = try input([m, k]), y = try input([k, n])
                 let xTransposed = try input([k, m]).transposed, yTransposed = try input([n, k]).transposed
                 for (left, right) in [(x, y), (xTransposed, y), (x, yTransposed)] {
                     let out = try backend.allocate([m, n])
-                    backend.matrixMultiply(left, right, out: out, .plain, tile: tile)
+                    backend.matrixMultiply(left, right, out: out, .plain, plan: plan)
                 }
             }
             let out = try input([2, 5, 7])
             backend.matrixMultiply(
                 try input([2, 5, 3]), try input([1, 3, 7]).broadcast(to: [2, 3, 7]), out: out,
-                Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), tile: tile)
+                Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), plan: plan)
+        }
+        for plan in plans.dropLast() {
+            for (rows, inputs, outputs) in [(37, 35, 17), (36, 68, 36)] {
+                backend.linearWeightGradient(
+                    try input([rows, inputs]), outputGradient: try input([rows, outputs]),
+                    weightGradient: (try input([outputs, inputs]), true), biasGradient: (try input([outputs]), true),
+                    plan: plan)
+            }
+        }
+        try backend.synchronize()
+    }
+
+    @Test func productsOnTensorCores() throws {
+        let plans: [(plan: MatrixPlan, dtype: DType, k: Int)] = [
+            (.tensor("splitFloat32", m: 32, n: 64, warpM: 16, warpN: 32, parts: 2), .float32, 17),
+            (.tensor("bfloat16", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3), .bfloat16, 72),
+            (.wgmma(.bfloat16, n: 128, stages: 3), .bfloat16, 40),
+        ]
+        for (plan, dtype, k) in plans {
+            let x = try backend.allocate([33, k], dtype), y = try backend.allocate([k, 40], dtype)
+            backend.copy(try input([33, k]), to: x)
+            backend.copy(try input([k, 40]), to: y)
+            backend.matrixMultiply(x, y, out: try backend.allocate([33, 40], dtype), .plain, plan: plan)
         }
         try backend.synchronize()
     }
@@ -200,6 +223,9 @@ struct KernelSweep {
             let norm = try backend.allocate([1])
             backend.norm([weights], p: 3, out: norm)
             backend.clip([weights], norm: norm, maxNorm: 1)
+            let condition = try backend.allocate([])
+            backend.unscale([weights], scale: norm, condition: condition)
+            backend.updateLossScale(try input([3]), condition: condition, growth: 2, backoff: 0.5, interval: 3)
         }
         try backend.synchronize()
     }
@@ -225,6 +251,30 @@ struct KernelSweep {
                     step, outputGradient: try input(shape), gatesGradient: try input(step.gates.shape),
                     hiddenGradient: try input(shape), cellGradient: try input(shape))
             }
+        }
+        try backend.synchronize()
+    }
+
+    @Test func recurrentSequences() throws {
+        // Within a group, in chunks of rows, and among groups with a launch for each step.
+        for (kind, batch, size, units) in [
+            (.lstm, 3, 5, 132), (.gru, 3, 9, 132), (.tanh, 2, 8, 132), (.lstm, 40, 9, 1), (.gru, 2, 108, 8),
+        ] as [(RecurrentKind, Int, Int, Int)] {
+            let steps = 2, states: Shape = [steps + 1, batch, size]
+            let rows = (kind == .gru ? 3 : kind.gateCount) * size
+            let mask = kind == .gru ? try input([batch, size]) : nil
+            let sequence = RecurrentSequence(
+                kind, gates: try input([steps, batch, kind.gateCount * size]), states: try input(states),
+                cells: kind.hasCell ? try input(states) : nil, hiddenWeight: try input([rows, size]), hiddenMask: mask,
+                masked: mask == nil ? nil : try input([steps, batch, size]),
+                lengths: kind == .lstm ? try indices((0..<Int32(batch)).map { $0 % 3 }) : nil,
+                isReversed: kind == .tanh)
+            #expect(backend.runInGroups(sequence, computeUnits: units, meets: false))
+            #expect(
+                backend.differentiateInGroups(
+                    sequence, outputGradient: try input(states), gatesGradient: try input(sequence.gates.shape),
+                    hiddenGradient: try input([batch, size]),
+                    cellGradient: kind.hasCell ? try input([batch, size]) : nil, computeUnits: units, meets: false))
         }
         try backend.synchronize()
     }

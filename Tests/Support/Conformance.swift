@@ -28,7 +28,8 @@ public func expectConformance(
     for (index, result) in actual.enumerated() {
         let tolerance = result.dtype.isFloatingPoint ? result.tolerance ?? tolerance : .exact
         let complaint = tolerance.mismatch(
-            result.values, expected: expected[index].values, absoluteInputs: magnitudes?[index].values)
+            result.values, expected: expected[index].values, absoluteInputs: magnitudes?[index].values,
+            storage: result.dtype.isFloatingPoint && result.dtype != .float64 ? StorageUnderTest.current : nil)
         if let complaint { complaints.append("\(result.name): \(complaint)") }
         let changed = zip(result.values, again[index].values).filter { $0.bitPattern != $1.bitPattern }
         if !changed.isEmpty { complaints.append("\(result.name): \(changed.count) elements changed on a second run") }
@@ -70,7 +71,8 @@ private enum Complaints {
             return counts[test, default: 0]
         }
         guard count <= limit else { return }
-        let place = Trace.current.isEmpty ? "\(subject)" : "\(subject), \(Trace.current)"
+        let name = StorageUnderTest.current.map { "\(subject) in \($0)" } ?? "\(subject)"
+        let place = Trace.current.isEmpty ? name : "\(name), \(Trace.current)"
         let more = count == limit ? "\n(further failures of this test are not shown)" : ""
         Issue.record("\(place): \(complaints.joined(separator: "\n"))\(more)", sourceLocation: sourceLocation)
     }

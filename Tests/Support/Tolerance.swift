@@ -68,8 +68,12 @@ public struct Tolerance: Sendable {
     }
 
     /// What is wrong with `actual`, in words; `nil` if nothing is.
-    /// - Parameter absoluteInputs: the reference's result for absolute inputs, needed by the scale of that name.
-    public func mismatch(_ actual: [Double], expected: [Double], absoluteInputs: [Double]? = nil) -> String? {
+    /// - Parameters:
+    ///   - absoluteInputs: the reference's result for absolute inputs, needed by the scale of that name.
+    ///   - storage: what the values were stored in, if not in float32.
+    public func mismatch(
+        _ actual: [Double], expected: [Double], absoluteInputs: [Double]? = nil, storage: StorageUnderTest? = nil
+    ) -> String? {
         guard actual.count == expected.count else { return "\(actual.count) elements, expected \(expected.count)" }
         let scales: [Double]
         switch scale {
@@ -86,7 +90,10 @@ public struct Tolerance: Sendable {
             let stretch = expected.count / max(magnitudes.count, 1)
             scales = expected.indices.map { magnitudes[$0 / stretch] }
         }
-        let wrong = expected.indices.filter { !accepts(actual[$0], expected: expected[$0], scale: scales[$0]) }
+        let wrong = expected.indices.filter { index in
+            if let storage { return !accepts(actual[index], expected: expected[index], scale: scales[index], storage) }
+            return !accepts(actual[index], expected: expected[index], scale: scales[index])
+        }
         if wrong.isEmpty { return nil }
         let examples = wrong.prefix(3).map { "[\($0)] is \(actual[$0]), expected \(expected[$0])" }
         return "\(wrong.count) of \(actual.count) elements differ: " + examples.joined(separator: "; ")

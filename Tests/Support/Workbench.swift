@@ -43,7 +43,7 @@ public final class Workbench {
     /// - Parameters:
     ///   - values: row-major, one for each element of `shape`. Real numbers are rounded to float32, so that every
     ///     backend starts from the same.
-    ///   - dtype: the backend's type of real numbers if `nil`.
+    ///   - dtype: if `nil`, that of `StorageUnderTest`, or the backend's type of real numbers.
     public func input(
         _ values: [Double], _ shape: Shape, _ layout: Layout = .contiguous, dtype: DType? = nil
     ) throws -> TensorView {
@@ -71,7 +71,8 @@ public final class Workbench {
         _ name: String, _ values: [Double]?, _ shape: Shape, _ layout: Layout, _ dtype: DType?, isOutput: Bool,
         _ tolerance: Tolerance? = nil
     ) throws -> TensorView {
-        let dtype = dtype ?? backend.realType
+        let storage = dtype == nil ? StorageUnderTest.current.flatMap { $0.applies(to: tensors.count) ? $0 : nil } : nil
+        let dtype = dtype ?? (backend.realType == .float32 ? storage?.dtype : nil) ?? backend.realType
         let (strides, first, span) = layout.arrange(shape)
         let byteCount = (Self.margin + span + Self.margin) * dtype.byteCount
         let view = TensorView(
@@ -81,6 +82,7 @@ public final class Workbench {
         if let values {
             var given = values
             if dtype.isFloatingPoint { given = given.map { roundedToFloat(measuresMagnitude ? abs($0) : $0) } }
+            if let storage { given = given.map(storage.rounded) }
             image.withUnsafeMutableBytes { write(given, dtype, at: view.positions, to: $0) }
         }
         image.withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }

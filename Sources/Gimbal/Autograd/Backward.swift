@@ -27,7 +27,10 @@ extension Tensor {
         }
         require(root.isLeaf || root.rule != nil, "backward", "the graph was released by an earlier backward pass")
         try withoutGradients {
-            try propagate(from: root, retainsGraph: retainsGraph, errors: backend.errors)
+            // Every gradient has the type of its value.
+            try withPrecision(.float32) {
+                try propagate(from: root, retainsGraph: retainsGraph, errors: backend.errors)
+            }
         }
     }
 

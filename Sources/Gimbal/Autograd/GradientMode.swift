@@ -22,6 +22,7 @@ public func checkpointed(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) 
     let tape = RandomTape()
     let output = RandomTape.$current.withValue(tape) { withoutGradients { body(input.detached()) } }
     guard GradientMode.isRecording else { return output }
+    let scope = PrecisionScope.current
     // Recorded even when the input needs no gradient: the parameters inside may.
     let saved = input.detached()
     let node = Node(operation: "checkpointed", output: output.view, inputs: [input.node]) { outputGradient, inputs in
@@ -29,7 +30,7 @@ public func checkpointed(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) 
         let leaf = inputs.isNeeded(0) ? saved.requiringGradient() : saved
         let again = GradientMode.$isRecording.withValue(true) {
             GradientMode.$isRecomputing.withValue(true) {
-                RandomTape.$current.withValue(tape) { body(leaf) }
+                PrecisionScope.$current.withValue(scope) { RandomTape.$current.withValue(tape) { body(leaf) } }
             }
         }
         guard again.node != nil else { return }

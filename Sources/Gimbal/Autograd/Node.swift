@@ -28,6 +28,8 @@ package final class Node {
     var ownsGradient = false
     /// Where a parameter's gradient is to be written: its place in an arena.
     var slot: TensorView?
+    /// Whether this is the leaf of a parameter, whose value is used by many operations until a step changes it.
+    var isParameter = false
     /// Waiting in the queue of a backward pass.
     var isQueued = false
 
@@ -69,9 +71,9 @@ package final class Node {
 
     // MARK: Collecting the gradient
 
-    /// Adds `gradient`, summing over axes along which this node's value was repeated.
+    /// Adds `gradient`, summing over axes along which this node's value was repeated, in the type of this node's value.
     func accumulate(_ gradient: Tensor) {
-        if slot == nil && self.gradient == nil && gradient.shape == shape {
+        if slot == nil && self.gradient == nil && gradient.shape == shape && gradient.dtype == dtype {
             self.gradient = gradient.view
             ownsGradient = false
             return

@@ -40,7 +40,7 @@ extension Tensor {
         require(
             shape.broadcast(with: slopes.shape) == shape, "prelu", "slopes of \(slopes.shape) do not fit \(shape)")
         let (x, w) = (detached(), slopes.detached())
-        let result = Tensor.combine(.init(.prelu), x, w)
+        let result = Tensor.combine(.init(.prelu), x, w, dtype: dtype)
         return result.recorded("prelu", [self, slopes]) { outputGradient, inputs in
             inputs.add(0, outputGradient * Tensor.combine(.init(.preluSlope), x, w))
             inputs.add(1, Tensor.combine(.init(.preluWeightGradient), x, outputGradient))
@@ -90,7 +90,7 @@ extension Tensor {
     public func softplus(beta: Double = 1, threshold: Double = 20) -> Tensor {
         require(beta > 0, "softplus", "beta must be positive, not \(beta)")
         let scaled = beta == 1 ? self : self * beta
-        let smooth = scaled.unary("softplus", .init(.softplus), fromInput: .init(.softplusGradient))
+        let smooth = scaled.unary("softplus", .init(.softplus), isFull: true, fromInput: .init(.softplusGradient))
         let result = beta == 1 ? smooth : smooth / beta
         if threshold >= 20 { return result }
         let limit = Tensor(repeating: threshold, [], dtype: dtype, device: device)

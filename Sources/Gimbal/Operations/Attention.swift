@@ -50,7 +50,7 @@ public func scaledDotProductAttention(
 
 /// Where attention finds its queries, keys or values: heads within a tensor.
 package struct AttentionRole {
-    package let tensor: Tensor
+    package fileprivate(set) var tensor: Tensor
     /// Makes [batch, heads, length, size] of a view of the tensor, or of its gradient.
     fileprivate let heads: (TensorView) -> TensorView
     /// Whether the tensor is [batch, heads, length, size] itself.
@@ -79,6 +79,22 @@ package struct AttentionRole {
     }
 }
 
+extension [AttentionRole] {
+    /// The roles with their tensors in the type of products, each converted once.
+    fileprivate var asProductOperands: [AttentionRole] {
+        guard PrecisionScope.current != nil else { return self }
+        var converted: [(original: Tensor, tensor: Tensor)] = []
+        return map { role in
+            let known = converted.first { $0.original.isSame(as: role.tensor) }?.tensor
+            let tensor = known ?? role.tensor.asProductOperand()
+            converted.append((role.tensor, tensor))
+            var result = role
+            result.tensor = tensor
+            return result
+        }
+    }
+}
+
 /// One attention of many heads.
 /// - Parameters:
 ///   - roles: queries, keys and values, [batch, heads, length, size] each. A tensor may play several roles; then they
@@ -91,12 +107,13 @@ package func attention(
     _ generator: RandomGenerator, isBatchFirst: Bool = true
 ) -> (output: Tensor, weights: Tensor) {
     require((0..<1).contains(dropout), "attention", "a probability in [0, 1), not \(dropout)")
+    let roles = roles.asProductOperands
     let views = roles.map { $0.heads($0.tensor.view) }
     let (query, key, value) = (views[0], views[1], views[2])
     let shape: Shape = [query.shape[0], query.shape[1], query.shape[2], key.shape[2]]
     if let mask {
         require(
-            mask.shape.broadcast(with: shape) == shape && (mask.dtype == .uint8 || mask.dtype == query.dtype),
+            mask.shape.broadcast(with: shape) == shape && (mask.dtype == .uint8 || mask.dtype.isFloatingPoint),
             "attention", "a mask of \(mask.dtype) \(mask.shape) does not fit scores of \(query.dtype) \(shape)")
     }
     var tensors: [Tensor] = []

@@ -17,7 +17,7 @@ extension Tensor {
         let source = contiguous()
         let x = source.detached()
         let factor = scale?.detached()
-        let statistics = Tensor.make([2, layout[1]], dtype, device, inputs: [source]) { _, _ in }
+        let statistics = Tensor.make([2, layout[1]], backend.realType, device, inputs: [source]) { _, _ in }
         let mean = statistics.view.isAllocated ? statistics.view.row(0) : statistics.view
         let inverseDeviation = statistics.view.isAllocated ? statistics.view.row(1) : statistics.view
         let result = Tensor.make(shape, dtype, device, inputs: [source, statistics]) { backend, out in

@@ -15,10 +15,11 @@ extension Tensor {
             "a bias of \(bias?.shape ?? []) for a weight of \(weight.shape)")
         let spatial = geometry.outputSizes([Int](shape.sizes.dropFirst(2)))
         let (source, kernel) = (contiguous(), weight.contiguous())
-        let (x, w) = (source.detached(), kernel.detached())
+        let (x, w) = (source.productOperand(), kernel.productOperand())
         let offset = bias?.contiguous()
         return Tensor.operation(
             "convolved", [source, kernel] + (offset.map { [$0] } ?? []), Shape([shape[0], weight.shape[0]] + spatial),
+            dtype: x.commonType("convolved", w), operands: [x, w],
             forward: { backend, out in
                 backend.convolution(x.view, weight: w.view, bias: offset?.view, geometry, out: out)
             },
@@ -58,10 +59,11 @@ extension Tensor {
             "a bias of \(bias?.shape ?? []) for a weight of \(weight.shape) in \(geometry.groups) groups")
         let spatial = geometry.transposedOutputSizes(
             [Int](shape.sizes.dropFirst(2)), outputPadding: outputPadding ?? geometry.kernel.map { _ in 0 })
-        let (source, kernel) = (contiguous(), weight.contiguous())
-        let (x, w) = (source.detached(), kernel.detached())
+        let (source, kernel, original) = (contiguous(), weight.contiguous(), dtype)
+        let (x, w) = (source.productOperand(), kernel.productOperand())
         return Tensor.operation(
             "transposedConvolved", [source, kernel] + (bias.map { [$0] } ?? []), Shape([shape[0], outputs] + spatial),
+            dtype: x.commonType("transposedConvolved", w), operands: [x, w],
             forward: { backend, out in
                 backend.convolutionInputGradient(x.view, weight: w.view, geometry, out: out, accumulates: false)
                 guard let bias else { return }
@@ -75,7 +77,7 @@ extension Tensor {
                 if inputs.isNeeded(0) {
                     inputs.add(
                         0,
-                        Tensor.make(x.shape, x.dtype, x.device, inputs: [arrived]) { backend, out in
+                        Tensor.make(x.shape, original, x.device, inputs: [arrived]) { backend, out in
                             backend.convolution(arrived.view, weight: w.view, bias: nil, geometry, out: out)
                         })
                 }
@@ -96,8 +98,8 @@ extension Tensor {
                 && [Int](weight.shape.sizes.dropFirst(2)) == geometry.kernel, operation,
             "an input of \(shape) and a weight of \(weight.shape) do not fit a kernel of \(geometry.kernel)")
         require(
-            dtype.isFloatingPoint && weight.dtype == dtype && (bias == nil || bias!.dtype == dtype), operation,
-            "needs real numbers of one type, not \(dtype) and \(weight.dtype)")
+            [self, weight, bias].allSatisfy { $0?.dtype.isFloatingPoint ?? true }, operation,
+            "needs real numbers, not \(dtype) and \(weight.dtype)")
     }
 }
 

@@ -4,13 +4,16 @@ import Foundation
 
 extension Tensor {
     /// Applies `operation`; `gradient` gives the input's gradient from (x, y, dy).
+    /// - Parameter isFull: gives float32 whatever precision is in force.
     func unary(
-        _ name: StaticString, _ operation: UnaryOperation,
+        _ name: StaticString, _ operation: UnaryOperation, isFull: Bool = false,
         gradient: @escaping (_ x: Tensor, _ y: Tensor, _ outputGradient: Tensor) -> Tensor
     ) -> Tensor {
         require(dtype.isFloatingPoint, "\(name)", "needs real numbers, not \(dtype)")
         let x = detached()
-        let result = Tensor.make(shape, dtype, device, inputs: [self]) { $0.unary(operation, x.view, out: $1) }
+        let result = Tensor.make(shape, isFull ? fullType : dtype, device, inputs: [self]) {
+            $0.unary(operation, x.view, out: $1)
+        }
         return result.recorded(name, [self]) { outputGradient, inputs in
             inputs.add(0, gradient(x, result, outputGradient))
         }
@@ -25,9 +28,9 @@ extension Tensor {
 
     /// A unary operation whose gradient is one fused binary operation on its input.
     func unary(
-        _ name: StaticString, _ operation: UnaryOperation, fromInput gradient: BinaryOperation
+        _ name: StaticString, _ operation: UnaryOperation, isFull: Bool = false, fromInput gradient: BinaryOperation
     ) -> Tensor {
-        unary(name, operation) { x, _, outputGradient in Tensor.combine(gradient, x, outputGradient) }
+        unary(name, operation, isFull: isFull) { x, _, outputGradient in Tensor.combine(gradient, x, outputGradient) }
     }
 
     /// `operation` without recording, on tensors that broadcast to one shape.
@@ -35,7 +38,8 @@ extension Tensor {
         _ operation: BinaryOperation, _ x: Tensor, _ y: Tensor, dtype: DType? = nil
     ) -> Tensor {
         let shape = commonShape("\(operation.kind)", x, y)
-        return make(shape, dtype ?? x.dtype, x.device, inputs: [x, y]) { backend, out in
+        let common = x.commonType("\(operation.kind)", y)
+        return make(shape, dtype ?? common, x.device, inputs: [x, y]) { backend, out in
             backend.binary(operation, x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
         }
     }
@@ -44,16 +48,17 @@ extension Tensor {
         guard let shape = x.shape.broadcast(with: y.shape) else {
             stop(name, "shapes \(x.shape) and \(y.shape) do not broadcast")
         }
-        require(x.dtype == y.dtype, name, "\(x.dtype) and \(y.dtype); convert one with cast(to:)")
         return shape
     }
 
     private static func binary(
-        _ name: StaticString, _ kind: BinaryOperation.Kind, _ x: Tensor, _ y: Tensor, gradient: @escaping GradientRule
+        _ name: StaticString, _ kind: BinaryOperation.Kind, _ x: Tensor, _ y: Tensor, dtype: DType? = nil,
+        gradient: @escaping GradientRule
     ) -> Tensor {
         let shape = commonShape("\(name)", x, y)
+        let common = x.commonType("\(name)", y)
         return operation(
-            name, [x, y], shape,
+            name, [x, y], shape, dtype: dtype ?? common,
             forward: { backend, out in
                 backend.binary(.init(kind), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
             }, gradient: gradient)
@@ -94,7 +99,8 @@ extension Tensor {
     /// x to the power of `exponent`, element by element.
     public func power(_ exponent: Tensor) -> Tensor {
         let (x, e) = (detached(), exponent.detached())
-        return Tensor.binary("power", .power, self, exponent) { outputGradient, inputs in
+        return Tensor.binary("power", .power, self, exponent, dtype: .wider(fullType, exponent.fullType)) {
+            outputGradient, inputs in
             inputs.add(0, outputGradient * e * x.power(e - 1))
             inputs.add(1, outputGradient * x.power(e) * x.log())
         }
@@ -138,13 +144,15 @@ extension Tensor {
 
     // MARK: Functions of one element
 
-    public func exp() -> Tensor { unary("exp", .init(.exponential)) { $2 * $1 } }
-    public func log() -> Tensor { unary("log", .init(.logarithm)) { $2 / $0 } }
+    public func exp() -> Tensor { unary("exp", .init(.exponential), isFull: true) { $2 * $1 } }
+    public func log() -> Tensor { unary("log", .init(.logarithm), isFull: true) { $2 / $0 } }
     public func squareRoot() -> Tensor { unary("squareRoot", .init(.squareRoot)) { $2 / ($1 * 2) } }
     public func reciprocalSquareRoot() -> Tensor {
-        unary("reciprocalSquareRoot", .init(.reciprocalSquareRoot)) { $2 * ($1 * $1 * $1) * -0.5 }
+        unary("reciprocalSquareRoot", .init(.reciprocalSquareRoot), isFull: true) { $2 * ($1 * $1 * $1) * -0.5 }
     }
-    public func reciprocal() -> Tensor { unary("reciprocal", .init(.reciprocal)) { -($2 * $1 * $1) } }
+    public func reciprocal() -> Tensor {
+        unary("reciprocal", .init(.reciprocal), isFull: true) { -($2 * $1 * $1) }
+    }
     public func square() -> Tensor { unary("square", .init(.square)) { $2 * $0 * 2 } }
     public func sine() -> Tensor { unary("sine", .init(.sine)) { $2 * $0.cosine() } }
     public func cosine() -> Tensor { unary("cosine", .init(.cosine)) { -($2 * $0.sine()) } }
@@ -155,7 +163,7 @@ extension Tensor {
 
     /// x to the power of `exponent`.
     public func power(_ exponent: Double) -> Tensor {
-        unary("power", .init(.power, a: exponent)) { x, _, outputGradient in
+        unary("power", .init(.power, a: exponent), isFull: true) { x, _, outputGradient in
             outputGradient * x.power(exponent - 1) * exponent
         }
     }
@@ -181,7 +189,7 @@ extension Tensor {
         }
         let mask = condition.detached()
         return operation(
-            "select", [x, y], shape,
+            "select", [x, y], shape, dtype: x.commonType("select", y),
             forward: { backend, out in
                 backend.select(
                     mask.view.broadcast(to: shape), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)

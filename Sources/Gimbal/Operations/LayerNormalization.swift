@@ -17,7 +17,7 @@ extension Tensor {
         require(width > 0, "layerNormalized", "\(shape) has no elements along its last \(axes) axes")
         for parameter in [scale, shift].compactMap({ $0 }) {
             require(
-                parameter.shape == normalized && parameter.dtype == dtype, "layerNormalized",
+                parameter.shape == normalized && parameter.dtype.isFloatingPoint, "layerNormalized",
                 "\(parameter.dtype) \(parameter.shape) to scale or shift \(dtype) \(normalized)")
         }
         let source = contiguous()
@@ -29,7 +29,7 @@ extension Tensor {
         }
         let (mean, inverseDeviation) = (statistics[0].view, statistics[1].view)
         let parameters = [scale, shift].compactMap { $0 }
-        let result = Tensor.make(shape, dtype, device, inputs: [source] + statistics + parameters) { backend, out in
+        let result = Tensor.make(shape, fullType, device, inputs: [source] + statistics + parameters) { backend, out in
             backend.layerNorm(
                 x.view.reshaped(rows), scale: factor?.view.flattened, shift: offset?.view.flattened, epsilon: epsilon,
                 centers: centers, out: out.reshaped(rows), mean: mean, inverseDeviation: inverseDeviation)

@@ -2,15 +2,16 @@ extension Tensor {
     /// The matrix product of the last two axes: [..., m, k] by [..., k, n] gives [..., m, n]. Leading axes broadcast.
     public func matrixMultiplied(by other: Tensor) -> Tensor {
         require(
-            rank >= 2 && other.rank >= 2 && shape[rank - 1] == other.shape[other.rank - 2] && dtype == other.dtype,
+            rank >= 2 && other.rank >= 2 && shape[rank - 1] == other.shape[other.rank - 2]
+                && dtype.isFloatingPoint == other.dtype.isFloatingPoint,
             "matrixMultiplied", "\(dtype) \(shape) by \(other.dtype) \(other.shape) do not fit")
         guard let batch = batchShape.broadcast(with: other.batchShape) else {
             stop("matrixMultiplied", "the leading axes of \(shape) and \(other.shape) do not broadcast")
         }
-        let (x, y) = (detached(), other.detached())
+        let (x, y) = (productOperand(), other.productOperand())
         let result = Shape(batch.sizes + [shape[rank - 2], other.shape[other.rank - 1]])
         return Tensor.operation(
-            "matrixMultiplied", [self, other], result,
+            "matrixMultiplied", [self, other], result, dtype: x.commonType("matrixMultiplied", y), operands: [x, y],
             forward: { backend, out in
                 backend.matrixMultiply(x.view.batched(batch), y.view.batched(batch), out: out, .plain)
             },
@@ -29,7 +30,8 @@ extension Tensor {
     /// - Returns: the shape of this tensor with its last axis replaced by outputs.
     public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
         require(
-            rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1] && dtype == weight.dtype, "linear",
+            rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1]
+                && dtype.isFloatingPoint == weight.dtype.isFloatingPoint, "linear",
             "an input of \(dtype) \(shape) does not fit a weight of \(weight.dtype) \(weight.shape)")
         if let bias {
             require(
@@ -40,17 +42,30 @@ extension Tensor {
             let flat = reshaped(Shape([rows, shape[rank - 1]])).linear(weight: weight, bias: bias)
             return flat.reshaped(Shape(shape.sizes.dropLast() + [weight.shape[0]]))
         }
-        let (x, w) = (detached(), weight.detached())
+        let (x, w) = (productOperand(), weight.productOperand())
         let hasBias = bias != nil
         return Tensor.operation(
             "linear", [self, weight] + (bias.map { [$0] } ?? []), [shape[0], weight.shape[0]],
+            dtype: x.commonType("linear", w), operands: [x, w],
             forward: { backend, out in
                 backend.matrixMultiply(x.view, w.view.transposed, out: out, Epilogue(bias: bias?.view))
             },
             gradient: { outputGradient, inputs in
                 inputs.addProduct(0, outputGradient, w)
-                inputs.addProduct(1, outputGradient.transposed(), x)
-                if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
+                guard hasBias, inputs.isNeeded(1), inputs.isNeeded(2), x.view.isAllocated,
+                    outputGradient.view.isAllocated
+                else {
+                    inputs.addProduct(1, outputGradient.transposed(), x)
+                    if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
+                    return
+                }
+                inputs.write(1) { weightGradient, addsToWeight in
+                    inputs.write(2) { biasGradient, addsToBias in
+                        outputGradient.backend.linearWeightGradient(
+                            x.view, outputGradient: outputGradient.view,
+                            weightGradient: (weightGradient, addsToWeight), biasGradient: (biasGradient, addsToBias))
+                    }
+                }
             })
     }
 }

@@ -23,6 +23,9 @@ extension Tensor {
     ///
     /// The layer is one node of the graph. Its input's share of all steps is one matrix product, and so is each gradient of
     /// a weight; a step is one product with the hidden state and one fused cell (see `Backend.recurrentCell`).
+    ///
+    /// Where a precision is in force, these products over all steps are in it. States, cells and gates, over which rounding
+    /// errors would add up, are of the hidden weight's type, and so is the result.
     /// - Parameters:
     ///   - hidden: [batch, hiddenSize], the state to begin with; nil for 0.
     ///   - cell: the same for the memory of an LSTM.
@@ -42,7 +45,7 @@ extension Tensor {
         let operands = recurrence.operands
         let (steps, plan) = (shape[0], recurrence.plan)
         var saved: RecurrencePlan.Saved?
-        let states = Tensor.make(plan.statesShape, dtype, device, inputs: operands) { backend, out in
+        let states = Tensor.make(plan.statesShape, plan.dtype, device, inputs: recurrence.read) { backend, out in
             backend.reportingErrors { saved = try plan.forward(states: out) }
         }
         let result = states.recorded("recurrent", operands) { [saved] outputGradient, inputs in
@@ -71,6 +74,8 @@ extension Tensor {
 private struct Recurrence {
     /// What gradients flow to, in the order that the plan's indices name.
     var operands: [Tensor]
+    /// What the plan reads.
+    let read: [Tensor]
     let plan: RecurrencePlan
 
     init(
@@ -84,7 +89,8 @@ private struct Recurrence {
         func check(_ tensor: Tensor?, _ shape: Shape, _ what: String, _ dtype: DType? = nil) {
             guard let tensor else { return }
             require(
-                tensor.shape == shape && tensor.dtype == dtype ?? input.dtype, "recurrent",
+                tensor.shape == shape && (dtype.map { $0 == tensor.dtype } ?? tensor.dtype.isFloatingPoint),
+                "recurrent",
                 "\(what) is \(tensor.dtype) \(tensor.shape) where \(dtype ?? input.dtype) \(shape) is needed")
         }
         check(weights.hidden, [rows, size], "the hidden weight")
@@ -105,12 +111,14 @@ private struct Recurrence {
             return operands.count - 1
         }
         let (bias, hiddenBias) = (index(of: weights.inputBias), index(of: weights.hiddenBias))
+        let (x, inputWeight) = (input.productOperand(), weights.input.productOperand())
         plan = RecurrencePlan(
-            kind: kind, isReversed: isReversed, input: input.view, inputWeight: weights.input.view,
+            kind: kind, isReversed: isReversed, input: x.view, inputWeight: inputWeight.view,
             hiddenWeight: weights.hidden.view, inputBias: weights.inputBias?.view, hiddenBias: weights.hiddenBias?.view,
             initialHidden: hidden?.view, initialCell: cell?.view, lengths: lengths?.view, hiddenMask: hiddenMask?.view,
             inputBiasIndex: bias, hiddenBiasIndex: hiddenBias, hiddenIndex: index(of: hidden),
             cellIndex: index(of: cell))
         self.operands = operands
+        read = operands + [x, inputWeight]
     }
 }

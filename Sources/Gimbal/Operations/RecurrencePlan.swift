@@ -31,7 +31,10 @@ struct RecurrencePlan {
     var finalSlot: Int { isReversed ? 0 : steps }
 
     private var backend: any Backend { input.storage.backend }
-    private var dtype: DType { input.dtype }
+    /// Of the states, the cells and the gates.
+    var dtype: DType { hiddenWeight.dtype }
+    /// Of the operands of products over all steps.
+    private var productType: DType { inputWeight.dtype }
 
     // MARK: Forward
 
@@ -119,14 +122,24 @@ struct RecurrencePlan {
         if let cellIndex, let cellGradient { inputs.add(cellIndex, Tensor(cellGradient)) }
         let entered = saved.masked ?? states.sliced(axis: 0, isReversed ? 1..<steps + 1 : 0..<steps)
         try addParameterGradients(
-            gradient.joiningRows, entered: entered.joiningRows, recurrentColumns: sequence.recurrentColumns, inputs)
+            gradient.joiningRows, entered: try productOperand(entered).joiningRows,
+            recurrentColumns: sequence.recurrentColumns, inputs)
+    }
+
+    /// The view in the type of products; a copy where it has another.
+    private func productOperand(_ view: TensorView) throws -> TensorView {
+        if view.dtype == productType { return view }
+        let result = try backend.allocate(view.shape, productType)
+        backend.copy(view, to: result)
+        return result
     }
 
     /// Products and sums over all steps at once.
     private func addParameterGradients(
-        _ gradient: TensorView, entered: TensorView, recurrentColumns: Range<Int>, _ inputs: InputGradients
+        _ exactGradient: TensorView, entered: TensorView, recurrentColumns: Range<Int>, _ inputs: InputGradients
     ) throws {
         let x = input.joiningRows
+        let gradient = try productOperand(exactGradient)
         inputs.write(0) { destination, accumulates in
             for (index, part) in inputColumns.enumerated() {
                 backend.matrixMultiply(
@@ -150,7 +163,7 @@ struct RecurrencePlan {
             inputs.isNeeded(inputBiasIndex) || inputs.isNeeded(hiddenBiasIndex)
         else { return }
         let sums = try backend.allocate([1, gradient.shape[1]], dtype)
-        backend.reduce(.sum, gradient, out: sums, accumulates: false)
+        backend.reduce(.sum, exactGradient, out: sums, accumulates: false)
         func add(_ columns: Range<Int>, to destination: TensorView, accumulates: Bool) {
             let part = sums.flattened.sliced(axis: 0, columns)
             if accumulates {

@@ -5,7 +5,7 @@ extension Tensor {
         let axes = resolve(axes, "sum")
         let reduced = shape.reducing(axes)
         let result = Tensor.operation(
-            "sum", [self], reduced,
+            "sum", [self], reduced, dtype: fullType,
             forward: { backend, out in backend.reduce(.sum, view, out: out, accumulates: false) },
             gradient: { outputGradient, inputs in
                 inputs.add(0, Tensor(outputGradient.view.broadcast(to: inputs.nodes[0]!.shape)))

@@ -103,7 +103,7 @@ extension Tensor {
         return sliced(index..<index + 1, axis: axis).reshaped(Shape(sizes))
     }
 
-    /// `tensors` one after the other along `axis`; their other sizes are equal.
+    /// `tensors` one after the other along `axis`; their other sizes are equal. The widest type is the result's.
     public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
         require(!tensors.isEmpty, "concatenated", "there is nothing to join")
         let first = tensors[0]
@@ -111,14 +111,15 @@ extension Tensor {
         for other in tensors {
             require(
                 other.rank == first.rank && other.shape.reducing([axis]) == first.shape.reducing([axis])
-                    && other.dtype == first.dtype, "concatenated",
+                    && (other.dtype == first.dtype || other.dtype.isFloatingPoint && first.dtype.isFloatingPoint),
+                "concatenated",
                 "\(other.dtype) \(other.shape) does not continue \(first.dtype) \(first.shape) along axis \(axis)")
         }
         var shape = first.shape
         shape[axis] = tensors.reduce(0) { $0 + $1.shape[axis] }
         let ends = tensors.reduce(into: [0]) { $0.append($0.last! + $1.shape[axis]) }
         return operation(
-            "concatenated", tensors, shape,
+            "concatenated", tensors, shape, dtype: tensors.reduce(first.dtype) { .wider($0, $1.dtype) },
             forward: { backend, out in
                 for (index, tensor) in tensors.enumerated() {
                     backend.copy(tensor.view, to: out.sliced(axis: axis, ends[index]..<ends[index + 1]))

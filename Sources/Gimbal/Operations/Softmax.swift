@@ -19,14 +19,15 @@ extension Tensor {
         let classes = shape[rank - 1]
         let rows = Shape([shape.sizes.dropLast().reduce(1, *), classes])
         let x = contiguous()
-        let result = Tensor.make(shape, dtype, device, inputs: [x]) { backend, out in
+        let original = dtype
+        let result = Tensor.make(shape, fullType, device, inputs: [x]) { backend, out in
             backend.softmax(x.view.reshaped(rows), out: out.reshaped(rows), isLogarithmic: isLogarithmic)
         }
         return result.recorded("softmax", [x]) { outputGradient, inputs in
             let arrived = outputGradient.contiguous()
             inputs.add(
                 0,
-                Tensor.make(result.shape, result.dtype, result.device, inputs: [arrived]) { backend, out in
+                Tensor.make(result.shape, original, result.device, inputs: [arrived]) { backend, out in
                     backend.softmaxGradient(
                         result.view.reshaped(rows), outputGradient: arrived.view.reshaped(rows),
                         out: out.reshaped(rows), isLogarithmic: isLogarithmic)
@@ -47,8 +48,8 @@ extension Tensor {
         let logits = contiguous()
         let (x, classes) = (logits.detached(), targets.detached())
         var normalizers = Tensor.zeros([0], device: device)
-        let losses = Tensor.make(rows, dtype, device, inputs: [logits, targets]) { backend, out in
-            guard let view = backend.allocateOrReport([shape[0], 2], dtype) else { return }
+        let losses = Tensor.make(rows, fullType, device, inputs: [logits, targets]) { backend, out in
+            guard let view = backend.allocateOrReport([shape[0], 2], backend.realType) else { return }
             backend.crossEntropy(x.view, targets: classes.view, losses: out, normalizers: view)
             normalizers = Tensor(view)
         }

@@ -15,10 +15,23 @@ struct BenchCommand: ParsableCommand {
     var devices: String?
     @Option(help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"))
     var only: String?
+    @Option(help: "What the products of training steps are computed in.")
+    var precision = Precision.float32
     @Option(help: "Seconds to spend on each case and device.")
     var seconds = 1.0
     @Flag(help: "Look for the fastest matrix product on each OpenCL device first, and keep what was found.")
     var tune = false
+    @Flag(
+        help: """
+            Count what each training step asks of an OpenCL device instead of timing it: launches by kernel, arguments \
+            set, waits, bytes moved and held.
+            """)
+    var launches = false
+    @Option(
+        help: ArgumentHelp(
+            "With --launches: fail where a step has more launches than this file of JSON allows its benchmark.",
+            valueName: "file"))
+    var most: String?
     @Flag(help: "List the benchmarks and leave.")
     var list = false
     @Flag(help: "Print one JSON object per figure on standard output, and nothing else there.")
@@ -26,11 +39,13 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         if !(seconds > 0) { throw ValidationError("--seconds must be positive") }
+        if most != nil && !launches { throw ValidationError("--most belongs to --launches") }
     }
 
     func run() throws {
         let names = only.map { Set($0.split(separator: ",").map(String.init)) }
-        let known = Benchmark.all.map(\.name)
+        let all = Benchmark.all(precision)
+        let known = all.map(\.name)
         for name in names ?? [] where !known.contains(name) {
             throw GimbalError.invalidSetting(
                 name: "--only", reason: "no benchmark '\(name)'; there are \(uniqued(known).joined(separator: ", "))")
@@ -40,13 +55,17 @@ struct BenchCommand: ParsableCommand {
             return
         }
         let devices = try chosenDevices()
+        for device in devices {
+            if let notice = precision.use(on: device) { printNotice(notice) }
+        }
+        if launches { return try countLaunches(names, devices) }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
         }
-        for benchmark in Benchmark.all where names?.contains(benchmark.name) ?? true {
+        for benchmark in all where names?.contains(benchmark.name) ?? true {
             var first: Double?
-            for device in devices where names != nil || !benchmark.wantsGPU || device.description.kind == .gpu {
+            for device in devices where benchmark.suits(device) {
                 let timing = try withDevice(device) {
                     try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
                 }
@@ -54,6 +73,23 @@ struct BenchCommand: ParsableCommand {
                 let line = BenchmarkLine(benchmark, device: device, timing: timing, first: first ?? timing.median)
                 try json ? printJSON(line) : printLine(line.text)
             }
+        }
+    }
+
+    /// Prints the launches of each training step, and holds them against the file of `--most`.
+    private func countLaunches(_ names: Set<String>?, _ devices: [Device]) throws {
+        let allowed = try most.map(LaunchLimits.init(path:))
+        var excesses: [String] = []
+        for benchmark in Benchmark.all(precision)
+        where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
+            for device in devices where device.launchRecord != nil && benchmark.suits(device) {
+                let count = try withDevice(device) { try LaunchCount(benchmark, on: device) }
+                try json ? printJSON(count) : printLine(count.text)
+                if let excess = allowed?.excess(count) { excesses.append(excess) }
+            }
+        }
+        guard excesses.isEmpty else {
+            throw GimbalError.invalidSetting(name: "--most", reason: excesses.joined(separator: "; "))
         }
     }
 

@@ -10,12 +10,18 @@ struct Benchmark {
     var operations: Double?
     /// Bytes that a call must read and write at least.
     var bytes: Double?
-    /// Whether it takes so long elsewhere that it runs on GPUs only, unless it is asked for by name.
-    var wantsGPU = false
+    /// Whether it would take other devices too long.
+    var isForGPUs = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 
-    static var all: [Benchmark] { matrixProducts + elementwise + normalizations + updates + seedSteps + workloads }
+    func suits(_ device: Device) -> Bool { !isForGPUs || device.description.kind == .gpu }
+
+    /// - Parameter precision: of the training steps.
+    static func all(_ precision: Precision = .float32) -> [Benchmark] {
+        matrixProducts + precisions + elementwise + normalizations + updates + seedSteps(precision)
+            + workloads(precision)
+    }
 
     // MARK: Operations
 
@@ -28,6 +34,36 @@ struct Benchmark {
                 let (x, y) = (Tensor.normal([m, k]), Tensor.normal([k, n]))
                 let out = try device.backend.allocate([m, n])
                 return { device.backend.matrixMultiply(x.view, y.view, out: out, .plain) }
+            }
+        }
+    }
+
+    /// Layers' products x yᵀ of square matrices, by what is stored and how far it may be rounded.
+    private static var precisions: [Benchmark] {
+        let kinds: [(name: String, dtype: DType)] = [
+            ("float32", .float32), ("tf32", .float32), ("float16", .float16), ("bfloat16", .bfloat16),
+        ]
+        var all: [Benchmark] = []
+        for size in [1024, 2048, 4096, 8192] {
+            for kind in kinds { all.append(squareProduct(size, kind.name, kind.dtype)) }
+        }
+        return all
+    }
+
+    private static func squareProduct(_ size: Int, _ name: String, _ dtype: DType) -> Benchmark {
+        let operations = 2 * Double(size) * Double(size) * Double(size)
+        return Benchmark(
+            name: "product", variant: "\(name) \(size)", operations: operations,
+            isForGPUs: size > 2048 || name != "float32"
+        ) { device in
+            let shape: Shape = [size, size]
+            let x = Tensor.normal(shape).cast(to: dtype), y = Tensor.normal(shape).cast(to: dtype)
+            let out = try device.backend.allocate(shape, dtype)
+            return {
+                let allowed = device.allowsTF32
+                device.allowsTF32 = name == "tf32"
+                device.backend.matrixMultiply(x.view, y.view.transposed, out: out, .plain)
+                device.allowsTF32 = allowed
             }
         }
     }
@@ -103,7 +139,7 @@ struct Benchmark {
 
     /// The whole training step of Linear(784, 512)-BatchNorm1d(512)-ReLU-Linear(512, 10): gradients to zero, forward,
     /// cross-entropy, backward, clipping to norm 1, SGD.
-    private static var seedSteps: [Benchmark] {
+    private static func seedSteps(_ precision: Precision) -> [Benchmark] {
         [64, 512].map { batch in
             let products = 2.0 * Double(batch) * (2 * 784 * 512 + 3 * 512 * 10)
             return Benchmark(name: "seed-step", variant: "batch \(batch)", batch: batch, operations: products) {
@@ -117,12 +153,8 @@ struct Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.01)
                 let inputs = Tensor.normal([batch, 784])
                 let targets = Tensor((0..<batch).map { Int32($0 % 10) })
-                return {
-                    optimizer.zeroGradients()
-                    try crossEntropy(model(inputs), targets, ignoredIndex: nil).backward()
-                    try clipGradientNorm(optimizer.parameters, maxNorm: 1)
-                    try optimizer.step()
-                }
+                let training = Training(optimizer, targets, precision) { model(inputs) }
+                return { try training.step() }
             }
         }
     }

@@ -5,8 +5,18 @@ extension Benchmark {
     /// cross-entropy, backward, clipping to norm 1, optimizer step, on one fixed batch.
     ///
     /// The same as those of PyTorch in `Benchmarks/peers/compare_workloads.py`.
-    static var workloads: [Benchmark] {
-        [
+    static func workloads(_ precision: Precision) -> [Benchmark] {
+        func workload(
+            _ name: String, _ variant: String, batch: Int, isForGPUs: Bool = false,
+            _ make: @escaping (Device) -> Training
+        ) -> Benchmark {
+            Benchmark(name: name, variant: variant, batch: batch, isForGPUs: isForGPUs) { device in
+                var training = make(device)
+                training.precision = precision
+                return { try training.step() }
+            }
+        }
+        return [
             workload("deep-mlp", "50 x 256, Adam", batch: 128) { device in
                 let model = Sequential(
                     (0..<50).flatMap { _ in [Linear(256, 256), BatchNorm1d(256), ReLU()] as [any Layer] })
@@ -32,7 +42,7 @@ extension Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
                 return Training(optimizer, classes(10, [64])) { model(inputs) }
             },
-            workload("resnet50", "3x224x224, SGD with momentum", batch: 32, wantsGPU: true) { device in
+            workload("resnet50", "3x224x224, SGD with momentum", batch: 32, isForGPUs: true) { device in
                 let model = ResNet.resNet50()
                 let inputs = Tensor.normal([32, 3, 224, 224])
                 let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
@@ -46,32 +56,35 @@ extension Benchmark {
         ]
     }
 
-    private struct Training {
+    /// The whole of a training step.
+    struct Training {
         let optimizer: any Optimizer
         let targets: Tensor
         let logits: () -> Tensor
+        var precision: Precision {
+            didSet { scaler = precision == .float16 ? LossScaler() : nil }
+        }
+        private var scaler: LossScaler?
 
-        init(_ optimizer: any Optimizer, _ targets: Tensor, _ logits: @escaping () -> Tensor) {
+        init(
+            _ optimizer: any Optimizer, _ targets: Tensor, _ precision: Precision = .float32,
+            _ logits: @escaping () -> Tensor
+        ) {
             self.optimizer = optimizer
             self.targets = targets
             self.logits = logits
+            self.precision = precision
+            scaler = precision == .float16 ? LossScaler() : nil
         }
 
         func step() throws {
             optimizer.zeroGradients()
-            try crossEntropy(logits(), targets, ignoredIndex: nil).backward()
+            let loss = withPrecision(precision) { crossEntropy(logits(), targets, ignoredIndex: nil) }
+            try (scaler?.scaled(loss) ?? loss).backward()
+            let isFinite = try scaler?.unscale(optimizer.parameters)
             try clipGradientNorm(optimizer.parameters, maxNorm: 1)
-            try optimizer.step()
-        }
-    }
-
-    private static func workload(
-        _ name: String, _ variant: String, batch: Int, wantsGPU: Bool = false,
-        _ make: @escaping (Device) -> Training
-    ) -> Benchmark {
-        Benchmark(name: name, variant: variant, batch: batch, wantsGPU: wantsGPU) { device in
-            let training = make(device)
-            return { try training.step() }
+            try optimizer.step(if: isFinite)
+            if let isFinite { try scaler?.update(isFinite) }
         }
     }
 

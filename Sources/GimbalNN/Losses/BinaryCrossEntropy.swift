@@ -7,6 +7,7 @@ public func binaryCrossEntropy(
     _ probabilities: Tensor, _ targets: Tensor, weight: Tensor? = nil, reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("binaryCrossEntropy", probabilities, targets)
+    let probabilities = probabilities.inFullPrecision
     let (p, t) = (probabilities.detached(), targets.detached())
     let logarithm = p.log().clamped(to: -100 ... .infinity)
     let opposite = (1 - p).log().clamped(to: -100 ... .infinity)
@@ -30,6 +31,7 @@ public func binaryCrossEntropyWithLogits(
     reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("binaryCrossEntropyWithLogits", logits, targets)
+    let logits = logits.inFullPrecision
     // -t log σ(x) - (1 - t) log σ(-x), where log σ(-x) = log σ(x) - x.
     var logarithm = logits.logSigmoid()
     if let positiveWeight { logarithm = logarithm * ((positiveWeight - 1) * targets + 1) }
@@ -46,6 +48,7 @@ public func focal(
     _ logits: Tensor, _ targets: Tensor, alpha: Double? = 0.25, gamma: Double = 2, reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("focal", logits, targets)
+    let logits = logits.inFullPrecision
     let p = logits.sigmoid()
     let wrong = p + targets - p * targets * 2  // 1 - pₜ
     var losses = binaryCrossEntropyWithLogits(logits, targets, reduction: .none) * wrong.power(gamma)

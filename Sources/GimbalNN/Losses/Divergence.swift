@@ -8,6 +8,7 @@ public func klDivergence(
     _ predictions: Tensor, _ targets: Tensor, isLogTarget: Bool = false, reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("klDivergence", predictions, targets)
+    let predictions = predictions.inFullPrecision
     if isLogTarget { return reduction.apply(targets.exp() * (targets - predictions)) }
     let isZero = targets.detached().equals(targets.scalar(0))
     // log 1 stands for log 0, so that 0 log 0 is 0.

@@ -5,7 +5,7 @@ public func hinge(
     _ predictions: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("hinge", predictions, targets)
-    return reduction.apply((margin - targets * predictions).relu())
+    return reduction.apply((margin - targets * predictions.inFullPrecision).relu())
 }
 
 /// Σ over the wrong classes of weight · max(0, margin - x_right + x_wrong)ᵖ / classes.
@@ -22,6 +22,7 @@ public func multiMargin(
         scores.rank == 2 && targets.shape == [scores.shape[0]] && targets.dtype == .int32, "multiMargin",
         "scores of \(scores.shape) need int32 targets of their batch, not \(targets.dtype) \(targets.shape)")
     require(p == 1 || p == 2, "multiMargin", "p is 1 or 2, not \(p)")
+    let scores = scores.inFullPrecision
     let classes = scores.shape[1]
     let isRight = targets.isClass(of: classes)
     let zero = scores.scalar(0)
@@ -38,6 +39,7 @@ public func hingeEmbedding(
     _ distances: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("hingeEmbedding", distances, targets)
+    let distances = distances.inFullPrecision
     let zero = distances.scalar(0)
     let isAlike = targets.equals(targets.scalar(1))
     let isUnlike = targets.equals(targets.scalar(-1))
@@ -53,5 +55,5 @@ public func marginRanking(
 ) -> Tensor {
     requireSameShape("marginRanking", first, second)
     requireSameShape("marginRanking", first, targets)
-    return reduction.apply((margin - targets * (first - second)).relu())
+    return reduction.apply((margin - targets * (first.inFullPrecision - second)).relu())
 }

@@ -5,13 +5,13 @@ import Foundation
 /// The squared difference, (prediction - target)².
 public func meanSquaredError(_ predictions: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
     requireSameShape("meanSquaredError", predictions, targets)
-    return reduction.apply((predictions - targets).square())
+    return reduction.apply((predictions.inFullPrecision - targets).square())
 }
 
 /// The absolute difference, |prediction - target|, also called L1 loss.
 public func meanAbsoluteError(_ predictions: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
     requireSameShape("meanAbsoluteError", predictions, targets)
-    return reduction.apply((predictions - targets).absolute())
+    return reduction.apply((predictions.inFullPrecision - targets).absolute())
 }
 
 /// Half the squared difference up to `delta`, and from there on a straight line (Huber 1964).
@@ -20,7 +20,7 @@ public func huber(
 ) -> Tensor {
     requireSameShape("huber", predictions, targets)
     require(delta > 0, "huber", "delta must be positive, not \(delta)")
-    return reduction.apply((predictions - targets).huber(delta))
+    return reduction.apply((predictions.inFullPrecision - targets).huber(delta))
 }
 
 /// `huber` divided by `beta`, so that its straight part has slope 1 (Girshick 2015). With a `beta` of 0 it is the absolute
@@ -31,7 +31,7 @@ public func smoothL1(
     requireSameShape("smoothL1", predictions, targets)
     require(beta >= 0, "smoothL1", "beta must not be negative, not \(beta)")
     if beta == 0 { return meanAbsoluteError(predictions, targets, reduction: reduction) }
-    return reduction.apply((predictions - targets).huber(beta) / beta)
+    return reduction.apply((predictions.inFullPrecision - targets).huber(beta) / beta)
 }
 
 /// The negative log-likelihood of counts under a Poisson distribution, λ - t log λ, up to a constant.
@@ -44,6 +44,7 @@ public func poissonNLL(
     reduction: LossReduction = .mean
 ) -> Tensor {
     requireSameShape("poissonNLL", predictions, targets)
+    let predictions = predictions.inFullPrecision
     var losses =
         isLogarithmic
         ? predictions.exp() - targets * predictions : predictions - targets * (predictions + epsilon).log()
@@ -71,7 +72,10 @@ public func gaussianNLL(
     require(
         variance.shape.broadcast(with: predictions.shape) == predictions.shape, "gaussianNLL",
         "variances of \(variance.shape) do not fit predictions of \(predictions.shape)")
-    let held = variance.detached().clamped(to: epsilon ... .infinity).recorded("gaussianNLL", [variance]) {
+    let predictions = predictions.inFullPrecision
+    let held = variance.inFullPrecision.detached().clamped(to: epsilon ... .infinity).recorded(
+        "gaussianNLL", [variance]
+    ) {
         $1.add(0, $0)
     }
     let losses = (held.log() + (predictions - targets).square() / held) * 0.5

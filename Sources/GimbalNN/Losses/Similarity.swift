@@ -6,8 +6,9 @@
 ///   - epsilon: the least length that a vector is divided by.
 public func cosineSimilarity(_ x: Tensor, _ y: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
     func unit(_ x: Tensor) -> Tensor {
+        let x = x.inFullPrecision
         // Held before the root is taken, whose slope at 0 is infinite.
-        x / x.square().sum([axis], keepsAxes: true).clamped(to: epsilon * epsilon ... .infinity).squareRoot()
+        return x / x.square().sum([axis], keepsAxes: true).clamped(to: epsilon * epsilon ... .infinity).squareRoot()
     }
     return (unit(x) * unit(y)).sum([axis])
 }
@@ -23,6 +24,7 @@ public func cosineEmbedding(
     require(
         x.rank >= 1 && targets.shape.sizes == x.shape.sizes.dropLast(), "cosineEmbedding",
         "vectors of \(x.shape) need one target each, not \(targets.shape)")
+    let (x, y) = (x.inFullPrecision, y.inFullPrecision)
     let lengths = (x.square().sum([-1]) + 1e-12) * (y.square().sum([-1]) + 1e-12)
     let cosine = (x * y).sum([-1]) / lengths.squareRoot()
     let zero = cosine.scalar(0)
@@ -38,7 +40,7 @@ public func cosineEmbedding(
 ///   - epsilon: added to each difference.
 public func pairwiseDistance(_ x: Tensor, _ y: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
     require(p >= 1, "pairwiseDistance", "p is 1 or more, not \(p)")
-    let difference = x - y + epsilon
+    let difference = x.inFullPrecision - y + epsilon
     if p == .infinity { return difference.absolute().max([-1]) }
     if p == 1 { return difference.absolute().sum([-1]) }
     let total = p == 2 ? difference.square().sum([-1]) : difference.absolute().power(p).sum([-1])

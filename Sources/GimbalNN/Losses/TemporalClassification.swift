@@ -87,14 +87,14 @@ extension Tensor {
     /// The loss of each sample's paths through these emissions, [time, batch, states].
     fileprivate func pathLosses(skips: Tensor, lengths: Tensor, zeroInfinity: Bool) -> Tensor {
         let batch: Shape = [shape[1]]
-        let emissions = contiguous()
+        let emissions = inFullPrecision.contiguous()
         let (x, skips, lengths) = (emissions.detached(), skips.contiguous(), lengths.contiguous())
-        let forward = Tensor.make(shape, dtype, device, inputs: [x]) { _, _ in }
-        let raw = Tensor.make(batch, dtype, device, inputs: [x, skips, lengths, forward]) { backend, out in
+        let forward = Tensor.make(shape, emissions.dtype, device, inputs: [x]) { _, _ in }
+        let raw = Tensor.make(batch, emissions.dtype, device, inputs: [x, skips, lengths, forward]) { backend, out in
             backend.temporalClassification(
                 x.view, skips: skips.view, lengths: lengths.view, losses: out, forward: forward.view)
         }
-        let zero = scalar(0)
+        let zero = raw.scalar(0)
         let isInfinite = zeroInfinity ? raw.equals(scalar(.infinity)) : nil
         let losses = isInfinite.map { Tensor.select($0, zero, raw) } ?? raw
         return losses.recorded("temporalClassification", [emissions]) { outputGradient, inputs in

@@ -70,6 +70,8 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public var hasStopped = false
     /// How often the moving average of the weights was updated.
     public var averageUpdates: Int?
+    /// Steps that the loss scale left out and that were taken off the optimizer's counts; nil for none.
+    public var discountedSteps: Int?
 
     public init() {}
 }

@@ -71,6 +71,8 @@ public final class Trainer {
     public var checkpointInterval: Int?
     /// Steps between two reports, which wait for the device. On the CPU waiting costs nothing.
     public var reportInterval: Int
+    /// Steps between two looks at how many the loss scale left out, which wait for the device.
+    private let skipInterval: Int
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch.
     public var maxSteps: Int?
     public weak var observer: (any TrainingObserver)?
@@ -119,7 +121,8 @@ public final class Trainer {
             let first = self.train.batch([Int](0..<min(train.count, 256))).to(device)
             try withGenerator(generator) { _ = try model.initializeLSUV(modelSettings.shaped(first.inputs)) }
         }
-        update = WeightUpdate(model, settings)
+        _ = settings.precision.use(on: device)
+        update = WeightUpdate(model, settings, device: device)
         stopping = settings.patience.map { EarlyStopping(patience: $0, restoresBest: true) }
         loader = DataLoader(
             self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.needsSeveralSamples,
@@ -127,6 +130,7 @@ public final class Trainer {
         stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
         schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
         reportInterval = device.description.backend == "cpu" ? 1 : 20
+        skipInterval = reportInterval
     }
 
     /// Takes up a run where `checkpoint` was saved.
@@ -200,13 +204,18 @@ public final class Trainer {
     }
 
     private func evaluateWeights() throws -> Evaluation {
-        try Evaluation(
-            of: model, on: test, batchSize: modelSettings.evaluationBatchSize, device: device,
-            standardization: standardization
-        ) {
-            [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
+        try withPrecision(settings.precision) {
+            try Evaluation(
+                of: model, on: test, batchSize: modelSettings.evaluationBatchSize, device: device,
+                standardization: standardization
+            ) {
+                [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
+            }
         }
     }
+
+    /// Where the loss scale of float16 stands; nil for other precisions. Waits for the device.
+    public func lossScaling() throws -> LossScaler.Counters? { try update.scaler?.counters() }
 
     /// Mean loss of the epoch under way, or of the last one finished.
     public var trainLoss: Double {
@@ -228,9 +237,12 @@ public final class Trainer {
             // A last group of fewer batches is a mean over those it has.
             let groupSize = min(settings.accumulation, loader.batchCount - (host.number - position))
             let batch = host.to(device)
-            let loss = settings.loss(
-                of: model(modelSettings.shaped(batch.inputs)), batch.targets, task: modelSettings.task)
-            try (groupSize == 1 ? loss : loss / Double(groupSize)).backward()
+            let loss = withPrecision(settings.precision) {
+                settings.loss(
+                    of: model(modelSettings.shaped(batch.inputs)), batch.targets, task: modelSettings.task)
+            }
+            let share = groupSize == 1 ? loss : loss / Double(groupSize)
+            try (update.scaler?.scaled(share) ?? share).backward()
             pending.add(loss.detached(), samples: batch.count)
             trainedSamples += batch.count
             progress.batch += 1
@@ -264,6 +276,8 @@ public final class Trainer {
         let norm = try update.step(rate: settings.rate * factor, number: progress.step)
         progress.step += 1
         progress.averageUpdates = update.averageUpdates
+        // At fixed steps, so that a run that was interrupted has the same bits.
+        if progress.step % skipInterval == 0 { try update.discountSkippedSteps(&progress.discountedSteps) }
         return norm
     }
 

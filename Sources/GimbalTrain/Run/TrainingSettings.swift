@@ -112,6 +112,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
 
     // MARK: Course
 
+    /// What the products of the model are computed in.
+    public var precision = Precision.float32
     public var batchSize = 64
     /// Batches whose gradients are added up for one optimizer step.
     public var accumulation = 1
@@ -306,6 +308,11 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         try check(clipOrder > 0, "--clip-order", "must be positive, not \(clipOrder)")
     }
 
+    /// What keeps gradients within the range of float16.
+    func makeLossScaler(_ device: Device) -> LossScaler? {
+        precision == .float16 ? LossScaler(device: device) : nil
+    }
+
     /// Follows the test loss of `plateau`.
     func makePlateau() -> ReduceOnPlateau { ReduceOnPlateau(factor: stepFactor, patience: plateauPatience) }
 
@@ -328,5 +335,12 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         guard labelSmoothing == 0 || task == .classification else {
             throw GimbalError.invalidSetting(name: "--label-smoothing", reason: "is for classification")
         }
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// Runs that were saved before there was a choice were in float32.
+    func decode(_ type: Precision.Type, forKey key: Key) throws -> Precision {
+        try decodeIfPresent(type, forKey: key) ?? .float32
     }
 }

@@ -71,6 +71,11 @@ import Testing
                 ($0.augmentation, $0.mixup) = ([.shift, .rotate, .cutout], 0.4)
             }
         ),
+        (
+            "float16, clipping",
+            training { ($0.precision, $0.clipNorm, $0.optimizer, $0.momentum) = (.float16, 0.5, .adamw, 0) }
+        ),
+        ("bfloat16, moving average", training { ($0.precision, $0.averageDecay) = (.bfloat16, 0.9) }),
     ]
 
     @Test(arguments: stateful.indices)
@@ -97,6 +102,15 @@ import Testing
                 #expect(second.progress == whole.progress, "stopped at \(stop)")
             }
         }
+    }
+
+    @Test func settingsSavedBeforeThereWasAPrecisionAreFloat32() throws {
+        let encoded = try JSONEncoder().encode(Self.training { $0.precision = .bfloat16 })
+        #expect(try JSONDecoder().decode(TrainingSettings.self, from: encoded).precision == .bfloat16)
+        var object = try #require(try JSONSerialization.jsonObject(with: encoded) as? [String: Any])
+        object["precision"] = nil
+        let old = try JSONSerialization.data(withJSONObject: object)
+        #expect(try JSONDecoder().decode(TrainingSettings.self, from: old).precision == .float32)
     }
 
     @Test func theSeedDecidesEverything() throws {

@@ -1,0 +1,107 @@
+import COpenCL
+import GimbalBackend
+
+/// A built kernel, and the arguments that the driver has from its last launch: a launch sets only those that changed.
+///
+/// Not thread-safe, as a kernel's arguments belong to the kernel object; whoever launches holds a lock.
+final class PreparedKernel {
+    let kernel: cl_kernel
+    let name: KernelName
+    var launches = 0
+    /// The bytes of all arguments, one after the other, and where each ends. A kernel's arguments keep their sizes.
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = []
+    /// Of the buffers that `bytes` names; see `BufferPool.generation`.
+    private var generation = 0
+
+    init(_ kernel: cl_kernel, name: KernelName) {
+        self.kernel = kernel
+        self.name = name
+    }
+
+    /// Hands the driver what differs from the last launch.
+    /// - Parameters:
+    ///   - counters: for kernels whose last group finishes the work of all.
+    ///   - generation: of the pool's buffers now. A new buffer may have the address of one that is gone.
+    /// - Returns: how many arguments were set, and OpenCL's code.
+    func setArguments(
+        _ arguments: [KernelArgument], counters: inout ArrivalCounters, generation: Int
+    ) throws -> (count: Int, code: cl_int) {
+        if generation != self.generation {
+            bytes.removeAll(keepingCapacity: true)
+            ends.removeAll(keepingCapacity: true)
+            self.generation = generation
+        }
+        var cursor = Cursor()
+        for argument in arguments where cursor.code == CL_SUCCESS {
+            switch argument {
+            case .view(let storage, let offset):
+                set(storage.buffer as cl_mem?, &cursor)
+                set(UInt64(offset), &cursor)
+            case .buffer(let storage): set(storage.buffer as cl_mem?, &cursor)
+            case .counters(let count):
+                // Not of the pool, whose generation says nothing of this buffer.
+                cursor.isForced = true
+                set(try counters.buffer(count) as cl_mem?, &cursor)
+                cursor.isForced = false
+            case .int32(let value): set(Int32(value), &cursor)
+            case .int64(let value): set(Int64(value), &cursor)
+            case .bits64(let value): set(value, &cursor)
+            case .index(let value, isWide: true): set(Int64(value), &cursor)
+            case .index(let value, isWide: false): set(UInt32(truncatingIfNeeded: value), &cursor)
+            case .indices(let values, isWide: true): values.withUnsafeBytes { set($0, &cursor) }
+            case .indices(let values, isWide: false): set(values, as: { Int32($0) }, &cursor)
+            case .float(let value): set(Float(value), &cursor)
+            case .double(let value): set(value, &cursor)
+            case .floats(let values): set(values, as: { Float($0) }, &cursor)
+            }
+        }
+        // What failed half-way is set anew.
+        if cursor.code != CL_SUCCESS { self.generation = -1 }
+        return (cursor.set, cursor.code)
+    }
+
+    private struct Cursor {
+        var index = 0
+        var set = 0
+        /// Whether the next value is set even where it is the old one.
+        var isForced = false
+        var code: cl_int = CL_SUCCESS
+    }
+
+    private func set<Value: BitwiseCopyable>(_ value: Value, _ cursor: inout Cursor) {
+        withUnsafeBytes(of: value) { set($0, &cursor) }
+    }
+
+    /// A structure, each of whose members is made of one value.
+    private func set<Value, Member: BitwiseCopyable>(
+        _ values: [Value], as member: (Value) -> Member, _ cursor: inout Cursor
+    ) {
+        withUnsafeTemporaryAllocation(of: Member.self, capacity: values.count) { members in
+            for i in values.indices { members.initializeElement(at: i, to: member(values[i])) }
+            set(UnsafeRawBufferPointer(members), &cursor)
+        }
+    }
+
+    private func set(_ value: UnsafeRawBufferPointer, _ cursor: inout Cursor) {
+        let index = cursor.index
+        cursor.index += 1
+        let start = index == 0 ? 0 : ends[index - 1]
+        if index == ends.count {
+            bytes.append(contentsOf: value)
+            ends.append(bytes.count)
+        } else {
+            precondition(ends[index] - start == value.count, "an argument of \(name.rawValue) changed its size")
+            let isKept = bytes.withUnsafeMutableBytes { kept in
+                let kept = UnsafeMutableRawBufferPointer(rebasing: kept[start..<start + value.count])
+                if kept.elementsEqual(value) { return !cursor.isForced }
+                kept.copyMemory(from: value)
+                return false
+            }
+            if isKept { return }
+        }
+        cursor.set += 1
+        let code = clSetKernelArg(kernel, cl_uint(index), value.count, value.baseAddress)
+        if code != CL_SUCCESS { cursor.code = code }
+    }
+}
