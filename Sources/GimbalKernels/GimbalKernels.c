@@ -21,6 +21,18 @@ static const char common_cl[] = {
 static const char convolution_cl[] = {
 #embed "../../Kernels/convolution.cl" suffix(,)
     0};
+static const char convolution_depthwise_cl[] = {
+#embed "../../Kernels/convolution_depthwise.cl" suffix(,)
+    0};
+static const char convolution_product_cl[] = {
+#embed "../../Kernels/convolution_product.cl" suffix(,)
+    0};
+static const char convolution_shape_cl[] = {
+#embed "../../Kernels/convolution_shape.cl" suffix(,)
+    0};
+static const char convolution_weight_cl[] = {
+#embed "../../Kernels/convolution_weight.cl" suffix(,)
+    0};
 static const char cross_entropy_cl[] = {
 #embed "../../Kernels/cross_entropy.cl" suffix(,)
     0};
@@ -137,6 +149,10 @@ static const struct GimbalKernelSource table[] = {
     {"batch_norm.cl", batch_norm_cl},
     {"common.cl", common_cl},
     {"convolution.cl", convolution_cl},
+    {"convolution_depthwise.cl", convolution_depthwise_cl},
+    {"convolution_product.cl", convolution_product_cl},
+    {"convolution_shape.cl", convolution_shape_cl},
+    {"convolution_weight.cl", convolution_weight_cl},
     {"cross_entropy.cl", cross_entropy_cl},
     {"elementwise.cl", elementwise_cl},
     {"elementwise.h", elementwise_h},

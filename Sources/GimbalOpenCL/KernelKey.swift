@@ -44,6 +44,11 @@ enum KernelName: String, Sendable {
     case attentionQueryGradient = "attention_query_gradient"
     case attentionKeyGradient = "attention_key_gradient"
     case im2col, col2im
+    case convolutionProduct = "convolution_product"
+    case convolutionWeight = "convolution_weight"
+    case depthwise
+    case depthwiseInputGradient = "depthwise_input_gradient"
+    case depthwiseWeightGradient = "depthwise_weight_gradient"
     case maxPool = "max_pool"
     case maxPoolGradient = "max_pool_gradient"
     case averagePool = "average_pool"
@@ -91,6 +96,10 @@ enum KernelName: String, Sendable {
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .attentionForward, .attentionQueryGradient, .attentionKeyGradient: ["common.cl", "attention_fused.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
+        case .convolutionProduct: ["common.cl", "convolution_shape.cl", "convolution_product.cl"]
+        case .convolutionWeight: ["common.cl", "convolution_shape.cl", "convolution_weight.cl"]
+        case .depthwise, .depthwiseInputGradient, .depthwiseWeightGradient:
+            ["common.cl", "convolution_shape.cl", "convolution_depthwise.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
         }
@@ -185,6 +194,14 @@ enum KernelMacro: String, Sendable {
     case streamed = "STREAMED"
     case isAdaptive = "IS_ADAPTIVE"
     case countsPadding = "COUNTS_PADDING"
+    case axes = "AXES"
+    case isPointwise = "IS_POINTWISE"
+    case isLinear = "IS_LINEAR"
+    case isGradient = "IS_GRADIENT"
+    case hasClasses = "HAS_CLASSES"
+    case weightWidth = "WEIGHT_WIDTH"
+    case weightKFirst = "WEIGHT_K_FIRST"
+    case gradientWidth = "GRADIENT_WIDTH"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

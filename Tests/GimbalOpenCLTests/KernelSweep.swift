@@ -207,18 +207,6 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
-    @Test func convolution() throws {
-        let geometry = ConvolutionGeometry(kernel: [3, 2], stride: [2, 1], padding: [1, 1], groups: 2)
-        let x = try input([2, 4, 9, 7]), weight = try input([6, 2, 3, 2])
-        let out = try backend.allocate([2, 6, 5, 8])
-        backend.convolution(x, weight: weight, bias: try input([6]), geometry, out: out)
-        for accumulates in [false, true] {
-            backend.convolutionInputGradient(out, weight: weight, geometry, out: x, accumulates: accumulates)
-            backend.convolutionWeightGradient(x, outputGradient: out, geometry, out: weight, accumulates: accumulates)
-        }
-        try backend.synchronize()
-    }
-
     @Test func pooling() throws {
         let regular = PoolingGeometry(
             inputSizes: [9, 7], kernel: [3, 2], stride: [2, 2], padding: [1, 1], dilation: [1, 1], roundsUp: true)
