@@ -4,8 +4,10 @@
 //   losses[i] = s - (logits[i, targets[i]] - m)
 //   out[i, j] = (exp((logits[i, j] - m) - s) - [j = targets[i]]) loss_gradient[i]
 //
-// Of the mean, rows whose target is `ignored` count for nothing: each group leaves the sum of its rows and their number as
-// a share, and the last group adds those; then loss_gradient is one number, which the gradient divides by the number of rows.
+// Rows whose target is `ignored` count for nothing: their loss and their gradient are 0.
+//
+// Of the mean, each group leaves the sum of its rows and the number that count as a share, and the last group adds those; then
+// loss_gradient is one number, which the gradient divides by the number of rows.
 //
 // Work-group: LANES * SLOTS work-items, SLOTS rows, in registers where they fit (rows.h); for the gradient 256 work-items,
 // VALUES packs of WIDTH elements each.
@@ -36,9 +38,10 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void cross_entr
 #else
     __global float *losses, const ulong losses_offset,
 #endif
-    __global float *normalizers, const ulong normalizers_offset, const long target_stride,
+    __global float *normalizers, const ulong normalizers_offset, const long target_stride, const int has_ignored,
+    const int ignored,
 #if IS_MEAN
-    __global float *shares, __global uint *counters, const int has_ignored, const int ignored,
+    __global float *shares, __global uint *counters,
 #endif
     const COUNT rows, const COUNT classes) {
     const COUNT row = (COUNT)get_group_id(0) * SLOTS + SLOT;
@@ -98,10 +101,11 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void cross_entr
         normalizers[normalizers_offset + 2 * row + 1] = log_sum;
         const int exists = target >= 0 && (COUNT)target < classes;
         const float loss = exists ? log_sum - (logits[target] - largest) : NAN;
+        const int is_ignored = has_ignored && target == ignored;
 #if IS_MEAN
-        if (!(has_ignored && target == ignored)) total = (float2)(loss, 1.0f);
+        if (!is_ignored) total = (float2)(loss, 1.0f);
 #else
-        losses[losses_offset + row] = loss;
+        losses[losses_offset + row] = is_ignored ? 0.0f : loss;
 #endif
     }
 
@@ -143,8 +147,9 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void cross_entropy_gra
     __global const float *normalizers, const ulong normalizers_offset, __global const float *loss_gradient,
     const ulong loss_gradient_offset,
 #if IS_MEAN
-    __global const float *kept_rows, const ulong kept_rows_offset, const int has_ignored, const int ignored,
+    __global const float *kept_rows, const ulong kept_rows_offset,
 #endif
+    const int has_ignored, const int ignored,
     __global float *out, const ulong out_offset, const long target_stride, const long loss_gradient_stride,
     const COUNT count, const COUNT classes) {
     const COUNT first = (COUNT)get_group_id(0) * (256 * ELEMENT_PACKS) + get_local_id(0);
@@ -169,10 +174,10 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void cross_entropy_gra
 #endif
 #if IS_MEAN
             value *= loss_gradient[loss_gradient_offset] / kept_rows[kept_rows_offset];
-            if (has_ignored && target == ignored) value = (PACK)(0.0f);
 #else
             value *= loss_gradient[loss_gradient_offset + row * loss_gradient_stride];
 #endif
+            if (has_ignored && target == ignored) value = (PACK)(0.0f);
             ((__global PACK *)(out + out_offset))[i] = value;
         }
     }

@@ -115,18 +115,22 @@ public protocol Backend: AnyObject, Sendable {
     func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool)
     /// Gradient of `softmax` for its input, from its output `y`. All contiguous.
     func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool)
-    /// losses[i] = log Σⱼ exp logits[i, j] - logits[i, targets[i]]; NaN where a target is out of range.
+    /// losses[i] = log Σⱼ exp logits[i, j] - logits[i, targets[i]]; 0 where the target is `ignoredIndex`, whatever the
+    /// logits are, and NaN where another is out of range.
     /// - Parameters:
     ///   - logits: contiguous [rows, classes], classes > 0.
     ///   - targets: int32 [rows].
     ///   - losses: contiguous [rows].
     ///   - normalizers: contiguous [rows, 2]; receives what the gradient needs: the row's largest logit m and
     ///     log Σⱼ exp(logits[i, j] - m). Their sum would be rounded relative to m, and with it every probability.
-    func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView)
-    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i].
+    func crossEntropy(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, losses: TensorView, normalizers: TensorView)
+    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i];
+    /// 0 where the target is `ignoredIndex`.
     /// - Parameter lossGradient: [rows], any stride.
     func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, normalizers: TensorView,
+        lossGradient: TensorView, out: TensorView
     )
 
     /// The mean of `crossEntropy` over the rows whose target is not `ignoredIndex`; NaN over none.

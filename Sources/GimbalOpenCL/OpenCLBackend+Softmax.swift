@@ -24,30 +24,35 @@ extension OpenCLBackend {
     // MARK: Cross-entropy
 
     public func crossEntropy(
-        _ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, losses: TensorView, normalizers: TensorView
     ) {
         guard logits.elementCount > 0 else { return }
         guard areFloat32([logits, losses, normalizers]) else {
             return widening([.read(logits), .write(losses), .write(normalizers)]) {
-                crossEntropy($0[0]!, targets: targets, losses: $0[1]!, normalizers: $0[2]!)
+                crossEntropy(
+                    $0[0]!, targets: targets, ignoredIndex: ignoredIndex, losses: $0[1]!, normalizers: $0[2]!)
             }
         }
         foldRows(
             .crossEntropy, logits, [logits], [],
-            [.view(logits), .view(targets), .view(losses), .view(normalizers), .int64(targets.strides[0])])
+            [.view(logits), .view(targets), .view(losses), .view(normalizers), .int64(targets.strides[0])]
+                + ignored(ignoredIndex))
     }
 
     public func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, normalizers: TensorView,
+        lossGradient: TensorView, out: TensorView
     ) {
         guard areFloat32([logits, normalizers, lossGradient, out]) else {
             return widening([.read(logits), .read(normalizers), .read(lossGradient), .write(out)]) {
                 crossEntropyGradient(
-                    $0[0]!, targets: targets, normalizers: $0[1]!, lossGradient: $0[2]!, out: $0[3]!)
+                    $0[0]!, targets: targets, ignoredIndex: ignoredIndex, normalizers: $0[1]!, lossGradient: $0[2]!,
+                    out: $0[3]!)
             }
         }
         launchCrossEntropyGradient(
-            logits, targets, normalizers, lossGradient, lossGradientStride: lossGradient.strides[0], [], [], out)
+            logits, targets, normalizers, lossGradient, lossGradientStride: lossGradient.strides[0], [],
+            ignored(ignoredIndex), out)
     }
 
     public func crossEntropyMean(
@@ -72,8 +77,8 @@ extension OpenCLBackend {
                 .crossEntropy, logits, [logits], [.flag(.isMean, true)],
                 [
                     .view(logits), .view(targets), .view(mean), .view(keptRows), .view(normalizers),
-                    .int64(targets.strides[0]), .buffer(shares.storage), .counters(1),
-                ] + ignored(ignoredIndex))
+                    .int64(targets.strides[0]),
+                ] + ignored(ignoredIndex) + [.buffer(shares.storage), .counters(1)])
         }
     }
 

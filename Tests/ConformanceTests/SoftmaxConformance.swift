@@ -112,7 +112,7 @@ extension Conformance {
     @Suite struct CrossEntropy {
         /// Loss and gradient of one batch; the gradient takes the normalizers of the reference, rounded.
         func expectCrossEntropy(
-            of subject: BackendUnderTest, _ logits: [Double], targets: [Double], classes: Int,
+            of subject: BackendUnderTest, _ logits: [Double], targets: [Double], classes: Int, ignored: Int? = nil,
             sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
             let rows = targets.count
@@ -123,7 +123,7 @@ extension Conformance {
                 try expectConformance(of: subject, within: perRow, sourceLocation: sourceLocation) { bench in
                     bench.backend.crossEntropy(
                         try bench.input(logits, [rows, classes]), targets: try bench.indices(targets, nil, layout),
-                        losses: try bench.output([rows], named: "losses"),
+                        ignoredIndex: ignored, losses: try bench.output([rows], named: "losses"),
                         normalizers: try bench.output([rows, 2], named: "normalizers"))
                 }
             }
@@ -131,7 +131,7 @@ extension Conformance {
             let forward = Workbench(reference)
             reference.crossEntropy(
                 try forward.input(logits, [rows, classes]), targets: try forward.indices(targets),
-                losses: try forward.output([rows]), normalizers: try forward.output([rows, 2]))
+                ignoredIndex: ignored, losses: try forward.output([rows]), normalizers: try forward.output([rows, 2]))
             let normalizers = try forward.results().outputs[1].values
 
             let gradientTolerance = Softmax.probability
@@ -145,7 +145,8 @@ extension Conformance {
                         }
                     bench.backend.crossEntropyGradient(
                         try bench.input(logits, [rows, classes]), targets: try bench.indices(targets),
-                        normalizers: try bench.input(normalizers, [rows, 2]), lossGradient: lossGradient,
+                        ignoredIndex: ignored, normalizers: try bench.input(normalizers, [rows, 2]),
+                        lossGradient: lossGradient,
                         out: try bench.output([rows, classes]))
                 }
             }
@@ -155,9 +156,11 @@ extension Conformance {
         func everySize(on subject: BackendUnderTest) throws {
             try withEvery("classes", in: Softmax.classCounts) { classes in
                 try withEvery("rows", in: Softmax.rowCounts) { rows in
-                    try expectCrossEntropy(
-                        of: subject, samples(rows * classes, in: -8...8),
-                        targets: integerSamples(rows, in: 0...classes - 1), classes: classes)
+                    let logits = samples(rows * classes, in: -8...8)
+                    var targets = integerSamples(rows, in: 0...classes - 1)
+                    try expectCrossEntropy(of: subject, logits, targets: targets, classes: classes)
+                    for row in stride(from: 0, to: rows, by: 3) { targets[row] = -100 }
+                    try expectCrossEntropy(of: subject, logits, targets: targets, classes: classes, ignored: -100)
                 }
             }
         }
@@ -220,12 +223,19 @@ extension Conformance {
                         var targets = integerSamples(40, in: 0...1)
                         targets[2] = Double(target)
                         try expectMean(of: subject, logits, targets: targets, classes: classes, ignored: ignored)
+                        try expectCrossEntropy(
+                            of: subject, logits, targets: targets, classes: classes, ignored: ignored)
                     }
                 }
             }
-            // Nothing counts.
-            try expectMean(
-                of: subject, samples(12), targets: [1, 1, 1], classes: 4, ignored: 1)
+        }
+
+        /// A mean over nothing is NaN, as in PyTorch; its gradient is 0, as for every row that is ignored.
+        @Test(arguments: BackendUnderTest.fused)
+        func meanOverNothing(on subject: BackendUnderTest) throws {
+            try expectMean(of: subject, samples(12), targets: [1, 1, 1], classes: 4, ignored: 1)
+            // No int32 can be this.
+            try expectMean(of: subject, samples(12), targets: [1, 0, 1], classes: 4, ignored: (1 << 32) + 1)
         }
 
         @Test(arguments: BackendUnderTest.fused)

@@ -153,9 +153,9 @@ struct KernelSweep {
             }
             let targets = try indices((0..<Int32(count)).map { $0 * 2 })
             let losses = try backend.allocate([count]), normalizers = try backend.allocate([count, 2])
-            backend.crossEntropy(x, targets: targets, losses: losses, normalizers: normalizers)
+            backend.crossEntropy(x, targets: targets, ignoredIndex: 2, losses: losses, normalizers: normalizers)
             backend.crossEntropyGradient(
-                x, targets: targets, normalizers: normalizers, lossGradient: losses, out: y)
+                x, targets: targets, ignoredIndex: 2, normalizers: normalizers, lossGradient: losses, out: y)
             let mean = try backend.allocate([1]), keptRows = try backend.allocate([1])
             backend.crossEntropyMean(
                 x, targets: targets, ignoredIndex: 2, mean: mean, keptRows: keptRows, normalizers: normalizers)

@@ -7,12 +7,12 @@ extension Backend {
         let (mean, keptRows) = (mean.reshaped([1]), keptRows.reshaped([1]))
         reportingErrors {
             let losses = try allocate([rows])
-            crossEntropy(logits, targets: targets, losses: losses, normalizers: normalizers)
+            crossEntropy(
+                logits, targets: targets, ignoredIndex: ignoredIndex, losses: losses, normalizers: normalizers)
             if let isKept = try isKept(targets, ignoredIndex) {
                 let counts = try allocate([rows])
                 copy(isKept, to: counts)
                 reduce(.sum, counts, out: keptRows, accumulates: false)
-                select(isKept, losses, try zero().broadcast(to: [rows]), out: losses)
             } else {
                 fill(keptRows, with: Double(rows))
             }
@@ -32,28 +32,18 @@ extension Backend {
             let each = try allocate([1])
             binary(.init(.divide), meanGradient.reshaped([1]), keptRows.reshaped([1]), out: each)
             crossEntropyGradient(
-                logits, targets: targets, normalizers: normalizers, lossGradient: each.broadcast(to: [rows]), out: out)
-            if let isKept = try isKept(targets, ignoredIndex) {
-                select(
-                    isKept.reshaped([rows, 1]).broadcast(to: logits.shape), out,
-                    try zero().broadcast(to: logits.shape), out: out)
-            }
+                logits, targets: targets, ignoredIndex: ignoredIndex, normalizers: normalizers,
+                lossGradient: each.broadcast(to: [rows]), out: out)
         }
     }
 
     /// uint8 [rows]: 0 where the target is `index`; nil where no target can be.
-    private func isKept(_ targets: TensorView, _ index: Int?) throws -> TensorView? {
+    func isKept(_ targets: TensorView, _ index: Int?) throws -> TensorView? {
         guard let index = index.flatMap(Int32.init(exactly:)) else { return nil }
         let ignored = try allocate([1], .int32)
         fill(ignored, with: Double(index))
         let result = try allocate(targets.shape, .uint8)
         binary(.init(.notEqual), targets, ignored.broadcast(to: targets.shape), out: result)
         return result
-    }
-
-    private func zero() throws -> TensorView {
-        let zero = try allocate([1])
-        fill(zero, with: 0)
-        return zero
     }
 }

@@ -33,7 +33,10 @@ public func crossEntropy(
     if weight == nil && labelSmoothing == 0 && reduction == .mean {
         return rows.matrix.crossEntropyMean(classes, ignoredIndex: ignoredIndex)
     }
-    let losses = rows.matrix.crossEntropies(classes)
+    let losses = rows.matrix.crossEntropies(classes, ignoredIndex: ignoredIndex)
+    if weight == nil && labelSmoothing == 0 {
+        return reduction.apply(losses.reshaped(rows.shape))
+    }
     let result = reduce(losses, classes, rows, weight, ignoredIndex, reduction)
     if labelSmoothing == 0 { return result }
     // The part of the loss that looks at all classes alike, over the same rows and divided by the same sum of weights.
