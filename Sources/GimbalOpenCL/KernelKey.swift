@@ -188,7 +188,6 @@ enum KernelMacro: String, Sendable {
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"
-    case size = "SIZE"
     case valueSize = "VALUE_SIZE"
     case owned = "OWNED"
     case streamed = "STREAMED"

@@ -8,14 +8,15 @@ extension KernelSweep {
             let x = try input(shape), out = try backend.allocate(shape)
             let scale = try input([width]), shift = try input([width])
             let mean = try backend.allocate([rows]), deviation = try backend.allocate([rows])
+            let scaleGradient = try input([width]), shiftGradient = try backend.allocate([width])
             for centers in [true, false] {
                 backend.layerNorm(
                     x, scale: scale, shift: shift, epsilon: 1e-5, centers: centers, out: out, mean: mean,
                     inverseDeviation: deviation)
                 backend.layerNormGradient(
                     x, outputGradient: out, scale: scale, centers: centers, mean: mean, inverseDeviation: deviation,
-                    inputGradient: try backend.allocate(shape), scaleGradient: (scale, true),
-                    shiftGradient: (shift, false))
+                    inputGradient: try backend.allocate(shape), scaleGradient: (scaleGradient, true),
+                    shiftGradient: (shiftGradient, false))
             }
         }
         try backend.synchronize()

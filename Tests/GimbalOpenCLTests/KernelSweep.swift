@@ -186,6 +186,7 @@ struct KernelSweep {
             let channels = shape[1]
             let x = try input(shape), out = try backend.allocate(shape)
             let scale = try input([channels]), shift = try input([channels])
+            let scaleGradient = try input([channels]), shiftGradient = try backend.allocate([channels])
             let mean = try backend.allocate([channels]), deviation = try backend.allocate([channels])
             backend.batchNorm(
                 x, scale: scale, shift: shift, running: (scale, shift), momentum: 0.1, epsilon: 1e-5, out: out,
@@ -193,8 +194,9 @@ struct KernelSweep {
             backend.batchNormInference(
                 x, scale: scale, shift: nil, mean: mean, variance: shift, epsilon: 1e-5, out: out)
             backend.batchNormGradient(
-                x, outputGradient: out, scale: scale, mean: mean, inverseDeviation: deviation, inputGradient: out,
-                scaleGradient: (scale, true), shiftGradient: (shift, false))
+                x, outputGradient: out, scale: scale, mean: mean, inverseDeviation: deviation,
+                inputGradient: try backend.allocate(shape),
+                scaleGradient: (scaleGradient, true), shiftGradient: (shiftGradient, false))
             let residual = try input(shape)
             backend.batchNormReLU(
                 x, scale: scale, shift: shift, running: nil, momentum: 0.1, epsilon: 1e-5, residual: residual, out: out,
@@ -202,7 +204,7 @@ struct KernelSweep {
             backend.batchNormReLUGradient(
                 x, y: out, outputGradient: residual, scale: scale, mean: mean, inverseDeviation: deviation,
                 inputGradient: try backend.allocate(shape), residualGradient: try backend.allocate(shape),
-                scaleGradient: (scale, true), shiftGradient: (shift, false))
+                scaleGradient: (scaleGradient, true), shiftGradient: (shiftGradient, false))
         }
         try backend.synchronize()
     }
