@@ -97,17 +97,26 @@ static inline ushort bfloat16_of(float value) {
 #define SLOT_STEP 1
 #endif
 
+// Makes what `items` neighbouring work-items have written to local memory visible to each other. A warp needs no barrier.
+#if defined(__NVPTX__) && GROUP_SIZE % 32 == 0
+#define SYNCHRONIZE_ITEMS(items)                                          \
+    if ((items) > 32) barrier(CLK_LOCAL_MEM_FENCE);                       \
+    else asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+#else
+#define SYNCHRONIZE_ITEMS(items) barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+
 /// Folds the values of a slot's lanes into its lane 0: `values` holds one per work-item, at its local id; COMBINE(a, b)
 /// is an expression. Always in the same order, so that the result does not depend on timing.
 #define FOLD_LANES(values, COMBINE)                                                                            \
     for (int half_lanes = LANES / 2; half_lanes > 0; half_lanes /= 2) {                                        \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                                          \
+        SYNCHRONIZE_ITEMS(2 * half_lanes * LANE_STEP)                                                          \
         if (LANE < half_lanes) {                                                                               \
             int here = (int)get_local_id(0);                                                                   \
             values[here] = COMBINE(values[here], values[here + half_lanes * LANE_STEP]);                       \
         }                                                                                                      \
     }                                                                                                          \
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNCHRONIZE_ITEMS(LANES * LANE_STEP)
 
 /// Sum and NaN-keeping extremes, for FOLD_LANES and for single values.
 #define ADD(p, q) ((p) + (q))
@@ -148,3 +157,29 @@ static inline int is_last_group(volatile __global uint *counter, uint groups, __
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     return *flag;
 }
+
+/// Folds `value`, a float variable of each work-item, over the lanes of a slot; all of them receive the result. `parts` is a
+/// local array of GROUP_SIZE floats. COMBINE must be the same both ways round. All work-items of the group take part.
+#if LANES == 1
+#define FOLD_FOR_ALL(value, parts, COMBINE)
+#elif defined(__NVPTX__) && LANES_FIRST && LANES <= 32 && GROUP_SIZE % 32 == 0
+#define FOLD_FOR_ALL(value, parts, COMBINE)                            \
+    for (int step_size = LANES / 2; step_size > 0; step_size /= 2) {   \
+        const float other_value = value_of_lane(value, step_size);     \
+        value = COMBINE(value, other_value);                           \
+    }
+/// The value of the work-item of the warp whose number differs by the bits of `mask`.
+static inline float value_of_lane(float value, int mask) {
+    float other;
+    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, 0xffffffff;" : "=f"(other) : "f"(value), "r"(mask));
+    return other;
+}
+#else
+#define FOLD_FOR_ALL(value, parts, COMBINE)     \
+    {                                           \
+        barrier(CLK_LOCAL_MEM_FENCE);           \
+        (parts)[get_local_id(0)] = value;       \
+        FOLD_LANES(parts, COMBINE)              \
+        value = (parts)[SLOT * SLOT_STEP];      \
+    }
+#endif

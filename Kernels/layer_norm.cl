@@ -4,14 +4,15 @@
 //   dx = (g - mean(g) - x^ mean(g x^)) / sqrt(variance + epsilon), with g = dy scale and x^ the normalised x
 //   dscale = sum over rows of dy x^, dshift = sum over rows of dy
 //
-// Work-group of layer_norm and layer_norm_gradient: LANES * SLOTS work-items, SLOTS rows. Of layer_norm_sums: 64
-// work-items, a column each; dimension 1 runs over blocks of rows, which a reduction adds up later.
+// Work-group: LANES * SLOTS work-items, SLOTS rows, in registers where they fit (rows.h). In a launch of the gradient the
+// first `row_groups` groups take rows; the others take the sums over rows, SUM_COLUMNS columns each, whose splits leave shares that
+// the last group adds.
 //
 //   CENTERS         0 to normalise about 0 instead of the mean. Default 1.
 //   HAS_SCALE       1 with a scale. Default 0.
 //   HAS_SHIFT       1 with a shift. Default 0.
-//   SCALE_GRADIENT  1 to sum for the scale. Default 0.
-//   SHIFT_GRADIENT  1 to sum for the shift. Default 0.
+//   INPUT_GRADIENT  1 where the gradient of x is wanted. Default 1.
+//   SCALE_GRADIENT, SHIFT_GRADIENT  0 not wanted, 1 to write, 2 to add to. Default 0.
 
 #ifndef CENTERS
 #define CENTERS 1
@@ -22,22 +23,14 @@
 #ifndef HAS_SHIFT
 #define HAS_SHIFT 0
 #endif
+#ifndef INPUT_GRADIENT
+#define INPUT_GRADIENT 1
+#endif
 #ifndef SCALE_GRADIENT
 #define SCALE_GRADIENT 0
 #endif
 #ifndef SHIFT_GRADIENT
 #define SHIFT_GRADIENT 0
-#endif
-
-/// Adds up `value`, a variable of each work-item, over the lanes of a slot; all of them receive the sum.
-#if LANES > 1
-#define SUM_LANES(value)                   \
-    barrier(CLK_LOCAL_MEM_FENCE);          \
-    shares[get_local_id(0)] = value;       \
-    FOLD_LANES(shares, ADD)                \
-    value = shares[SLOT * SLOT_STEP];
-#else
-#define SUM_LANES(value)
 #endif
 
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm(
@@ -59,6 +52,51 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     __local float shares[GROUP_SIZE];
 #endif
 
+#if VALUES
+    PACK values[VALUES];
+    float center = 0.0f, squares = 0.0f;
+#pragma unroll
+    FOR_PACKS(k, end) {
+        values[k] = PACK_AT(x, k);
+        center += SUM_OF(values[k]);
+    }
+#if CENTERS
+    FOLD_FOR_ALL(center, shares, ADD)
+    center /= (float)columns;
+    float rest = 0.0f;
+#else
+    center = 0.0f;
+#endif
+#pragma unroll
+    FOR_PACKS(k, end) {
+        const PACK d = values[k] - center, square = d * d;
+        squares += SUM_OF(square);
+#if CENTERS
+        rest += SUM_OF(d);
+#endif
+    }
+    FOLD_FOR_ALL(squares, shares, ADD)
+#if CENTERS
+    // What rounding left of the mean.
+    FOLD_FOR_ALL(rest, shares, ADD)
+    rest /= (float)columns;
+    if (fabs(rest) < INFINITY) center += rest;
+    const float factor = 1.0f / sqrt((squares / (float)columns - rest * rest) + epsilon);
+#else
+    const float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
+#endif
+#pragma unroll
+    FOR_PACKS(k, end) {
+        PACK value = (values[k] - center) * factor;
+#if HAS_SCALE
+        value *= PACK_AT(scale + scale_offset, k);
+#endif
+#if HAS_SHIFT
+        value += PACK_AT(shift + shift_offset, k);
+#endif
+        SET_PACK_AT(out, k, value);
+    }
+#else
     // Two chains keep the sums short.
     float center = 0.0f;
 #if CENTERS
@@ -70,12 +108,12 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     }
     if (at < end) center += x[at];
     center += other;
-    SUM_LANES(center)
+    FOLD_FOR_ALL(center, shares, ADD)
     center /= (float)columns;
     // The mean of what is left corrects the rounding of a long sum.
     float rest = 0.0f;
     for (COUNT column = LANE; column < end; column += LANES) rest += x[column] - center;
-    SUM_LANES(rest)
+    FOLD_FOR_ALL(rest, shares, ADD)
     rest /= (float)columns;
     if (fabs(rest) < INFINITY) center += rest;
 #endif
@@ -84,7 +122,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         const float d = x[column] - center;
         squares += d * d;
     }
-    SUM_LANES(squares)
+    FOLD_FOR_ALL(squares, shares, ADD)
     const float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
     for (COUNT column = LANE; column < end; column += LANES) {
         float value = (x[column] - center) * factor;
@@ -96,11 +134,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
 #endif
         out[column] = value;
     }
+#endif
     if (LANE == 0 && row < rows) {
         mean[mean_offset + row] = center;
         deviation[deviation_offset + row] = factor;
     }
 }
+
+// Columns that a group sums up, and work-items for each.
+#define SUM_COLUMNS (LANES > 1 ? 32 : GROUP_SIZE)
+#define SUM_ROWS (GROUP_SIZE / SUM_COLUMNS)
 
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm_gradient(
     __global const float *x, const ulong x_offset, __global const float *output_gradient,
@@ -109,20 +152,107 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     __global const float *scale, const ulong scale_offset,
 #endif
     __global const float *mean, const ulong mean_offset, __global const float *deviation,
-    const ulong deviation_offset, __global float *out, const ulong out_offset, const COUNT rows,
-    const COUNT columns) {
-    const COUNT row = (COUNT)get_group_id(0) * SLOTS + SLOT;
-    const COUNT end = row < rows ? columns : 0;
-    x += x_offset + row * columns;
-    output_gradient += output_gradient_offset + row * columns;
-    out += out_offset + row * columns;
-    const float center = row < rows ? mean[mean_offset + row] : 0.0f;
-    const float factor = row < rows ? deviation[deviation_offset + row] : 0.0f;
-#if LANES > 1
-    __local float shares[GROUP_SIZE];
+    const ulong deviation_offset,
+#if INPUT_GRADIENT
+    __global float *out, const ulong out_offset,
+#endif
+#if SCALE_GRADIENT
+    __global float *scale_gradient, const ulong scale_gradient_offset,
+#endif
+#if SHIFT_GRADIENT
+    __global float *shift_gradient, const ulong shift_gradient_offset,
+#endif
+#if SCALE_GRADIENT || SHIFT_GRADIENT
+    __global float *shares, __global uint *counters, const COUNT splits, const COUNT block,
+#endif
+    const COUNT row_groups, const COUNT rows, const COUNT columns) {
+    x += x_offset;
+    output_gradient += output_gradient_offset;
+    mean += mean_offset;
+    deviation += deviation_offset;
+    __local float2 parts[GROUP_SIZE];
+
+#if SCALE_GRADIENT || SHIFT_GRADIENT
+    __local int flag;
+    if (get_group_id(0) >= row_groups) {
+        const COUNT number = (COUNT)get_group_id(0) - row_groups;
+        const COUNT split = number % splits, column_block = number / splits;
+        const int lane = (int)get_local_id(0) / SUM_COLUMNS, slot = (int)get_local_id(0) % SUM_COLUMNS;
+        const COUNT column = column_block * SUM_COLUMNS + slot;
+        const COUNT last = column < columns ? min(rows, (split + 1) * block) : 0;
+        float2 sums = (float2)(0.0f);
+        for (COUNT row = split * block + lane; row < last; row += SUM_ROWS) {
+            const float g = output_gradient[row * columns + column];
+#if SCALE_GRADIENT
+            sums.x += g * ((x[row * columns + column] - mean[row]) * deviation[row]);
+#endif
+            sums.y += g;
+        }
+        for (int stage = 0; stage < 2; stage++) {
+            parts[get_local_id(0)] = sums;
+            for (int half_rows = SUM_ROWS / 2; half_rows > 0; half_rows /= 2) {
+                barrier(CLK_LOCAL_MEM_FENCE);
+                if (lane < half_rows) parts[get_local_id(0)] += parts[(int)get_local_id(0) + half_rows * SUM_COLUMNS];
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+            sums = parts[slot];
+            if (stage == 1 || splits == 1) break;
+            // Shares of [column block, split, column].
+            __global float *share = shares + ((column_block * splits + split) * SUM_COLUMNS + slot) * 2;
+            if (lane == 0) {
+                STORE_SHARE(sums.x, share);
+                STORE_SHARE(sums.y, share + 1);
+            }
+            if (!is_last_group(counters + column_block, splits, &flag)) return;
+            sums = (float2)(0.0f);
+            for (COUNT other = lane; other < splits; other += SUM_ROWS) {
+                share = shares + ((column_block * splits + other) * SUM_COLUMNS + slot) * 2;
+                sums.x += LOAD_SHARE(share);
+                sums.y += LOAD_SHARE(share + 1);
+            }
+        }
+        if (lane > 0 || column >= columns) return;
+#if SCALE_GRADIENT
+        scale_gradient += scale_gradient_offset + column;
+        *scale_gradient = SCALE_GRADIENT == 2 ? *scale_gradient + sums.x : sums.x;
+#endif
+#if SHIFT_GRADIENT
+        shift_gradient += shift_gradient_offset + column;
+        *shift_gradient = SHIFT_GRADIENT == 2 ? *shift_gradient + sums.y : sums.y;
+#endif
+        return;
+    }
 #endif
 
+#if INPUT_GRADIENT
+    const COUNT row = (COUNT)get_group_id(0) * SLOTS + SLOT;
+    const COUNT end = row < rows ? columns : 0;
+    x += row * columns;
+    output_gradient += row * columns;
+    out += out_offset + row * columns;
+    const float center = row < rows ? mean[row] : 0.0f;
+    const float factor = row < rows ? deviation[row] : 0.0f;
+    __local float *totals = (__local float *)parts;
+
     float sum = 0.0f, product = 0.0f;
+#if VALUES
+    PACK values[VALUES], gradients[VALUES];
+#pragma unroll
+    FOR_PACKS(k, end) {
+        values[k] = PACK_AT(x, k);
+        gradients[k] = PACK_AT(output_gradient, k);
+    }
+#pragma unroll
+    FOR_PACKS(k, end) {
+        values[k] = (values[k] - center) * factor;
+#if HAS_SCALE
+        gradients[k] *= PACK_AT(scale + scale_offset, k);
+#endif
+        const PACK term = gradients[k] * values[k];
+        sum += SUM_OF(gradients[k]);
+        product += SUM_OF(term);
+    }
+#else
     for (COUNT column = LANE; column < end; column += LANES) {
         float g = output_gradient[column];
 #if HAS_SCALE
@@ -131,14 +261,19 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         sum += g;
         product += g * ((x[column] - center) * factor);
     }
+#endif
 #if CENTERS
-    SUM_LANES(sum)
+    FOLD_FOR_ALL(sum, totals, ADD)
     sum /= (float)columns;
 #else
     sum = 0.0f;
 #endif
-    SUM_LANES(product)
+    FOLD_FOR_ALL(product, totals, ADD)
     product /= (float)columns;
+#if VALUES
+#pragma unroll
+    FOR_PACKS(k, end) SET_PACK_AT(out, k, ((gradients[k] - sum) - values[k] * product) * factor);
+#else
     for (COUNT column = LANE; column < end; column += LANES) {
         float g = output_gradient[column];
 #if HAS_SCALE
@@ -146,36 +281,6 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
 #endif
         out[column] = ((g - sum) - ((x[column] - center) * factor) * product) * factor;
     }
-}
-
-__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void layer_norm_sums(
-    __global const float *x, const ulong x_offset, __global const float *output_gradient,
-    const ulong output_gradient_offset, __global const float *mean, const ulong mean_offset,
-    __global const float *deviation, const ulong deviation_offset,
-#if SCALE_GRADIENT
-    __global float *scale_sums,
 #endif
-#if SHIFT_GRADIENT
-    __global float *shift_sums,
-#endif
-    const COUNT rows, const COUNT columns, const COUNT block) {
-    const COUNT column = get_global_id(0);
-    if (column >= columns) return;
-    const COUNT first = (COUNT)get_group_id(1) * block, last = min(rows, first + block);
-    float for_scale = 0.0f, for_shift = 0.0f;
-    for (COUNT row = first; row < last; row++) {
-        const float g = output_gradient[output_gradient_offset + row * columns + column];
-#if SCALE_GRADIENT
-        for_scale +=
-            g * ((x[x_offset + row * columns + column] - mean[mean_offset + row]) * deviation[deviation_offset + row]);
-#endif
-        for_shift += g;
-    }
-    const COUNT at = (COUNT)get_group_id(1) * columns + column;
-#if SCALE_GRADIENT
-    scale_sums[at] = for_scale;
-#endif
-#if SHIFT_GRADIENT
-    shift_sums[at] = for_shift;
 #endif
 }

@@ -159,8 +159,9 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void clip(
     const COUNT count) {
     const COUNT first = (COUNT)get_global_id(0) * 4;
     if (first >= count) return;
-    const float ratio = max_norm / (norm[norm_offset] + 1e-6f);
-    const float factor = ratio > 1.0f ? 1.0f : ratio;
+    const float factor = max_norm / (norm[norm_offset] + 1e-6f);
+    // Nothing is to be scaled, and nothing need be read.
+    if (factor >= 1.0f) return;
     x += x_offset;
 #if ALIGNED
     if (first + 4 <= count) {

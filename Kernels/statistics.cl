@@ -43,6 +43,49 @@ static inline Share joined(Share p, Share q) {
     return sum;
 }
 
+// Elements that a work-item takes at a time. On a GPU they stay in registers, all loads under way at once; a CPU reads them
+// where they are.
+#if LANES > 1
+#define CHUNK 8
+#define VALUES_SPACE __private
+#define FOR_HELD(k, held) for (int k = 0; k < CHUNK; k++) if (k < (held))
+#else
+#define CHUNK 4096
+#define VALUES_SPACE __global
+#define FOR_HELD(k, held) for (int k = 0; k < (held); k++)
+#endif
+
+/// The share of the first `held` of `values`.
+static inline Share share_of(VALUES_SPACE const float *values, int held, float origin) {
+    Share share = empty_share();
+    float sum = 0.0f, rest = 0.0f;
+#pragma unroll
+    FOR_HELD(k, held) {
+        const float value = values[k];
+        const int is_finite = value - value == 0.0f;
+        share.finite_count += is_finite;
+        sum += is_finite ? value - origin : 0.0f;
+        share.energy += is_finite ? value * value : 0.0f;
+        share.minimum = is_finite ? fmin(share.minimum, value) : share.minimum;
+        share.maximum = is_finite ? fmax(share.maximum, value) : share.maximum;
+        share.zero_count += value == 0.0f;
+        share.nan_count += value != value;
+    }
+    share.infinity_count = (uint)held - share.finite_count - share.nan_count;
+    if (share.finite_count == 0) return share;
+    share.mean = sum / (float)share.finite_count;
+#pragma unroll
+    FOR_HELD(k, held) {
+        const float difference = values[k] - values[k] == 0.0f ? (values[k] - origin) - share.mean : 0.0f;
+        share.squares += difference * difference;
+        rest += difference;
+    }
+    // What rounding left of the mean.
+    share.squares -= rest * rest / (float)share.finite_count;
+    share.mean += rest / (float)share.finite_count;
+    return share;
+}
+
 #define SHARE_SIZE 9
 
 static inline void store_share(Share share, __global float *at) {
@@ -83,36 +126,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics
 
     const float origin = origin_of(x, length);
     Share here = empty_share();
-    float sum = 0.0f;
-    for (COUNT i = first; i < end; i += LANES) {
-        const float value = x[i];
-        if (value - value == 0.0f) {
-            here.finite_count++;
-            sum += value - origin;
-            here.energy += value * value;
-            here.minimum = fmin(here.minimum, value);
-            here.maximum = fmax(here.maximum, value);
-            here.zero_count += value == 0.0f ? 1 : 0;
-        } else if (value != value) {
-            here.nan_count++;
-        } else {
-            here.infinity_count++;
-        }
-    }
-    if (here.finite_count > 0) {
-        here.mean = sum / (float)here.finite_count;
-        float rest = 0.0f;
-        for (COUNT i = first; i < end; i += LANES) {
-            const float value = x[i];
-            if (value - value == 0.0f) {
-                const float difference = (value - origin) - here.mean;
-                here.squares += difference * difference;
-                rest += difference;
-            }
-        }
-        // What rounding left of the mean.
-        here.squares -= rest * rest / (float)here.finite_count;
-        here.mean += rest / (float)here.finite_count;
+    for (COUNT base = first; base < end; base += CHUNK * LANES) {
+        const int held = (int)min((COUNT)CHUNK, (end - base + LANES - 1) / LANES);
+#if LANES > 1
+        float values[CHUNK];
+#pragma unroll
+        FOR_HELD(k, held) values[k] = x[base + k * LANES];
+#else
+        __global const float *values = x + base;
+#endif
+        here = joined(here, share_of(values, held, origin));
     }
 #if LANES > 1
     __local Share parts[GROUP_SIZE];

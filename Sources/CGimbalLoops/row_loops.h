@@ -61,8 +61,8 @@ static void softmax_gradient(const float *y, const float *output_gradient, float
     }
 }
 
-static void cross_entropy(const float *logits, const int32_t *targets, ptrdiff_t target_stride, float *losses,
-                          float *normalizers, size_t rows, size_t classes) {
+static void cross_entropy(const float *logits, const int32_t *targets, ptrdiff_t target_stride,
+                          const int32_t *ignored, float *losses, float *normalizers, size_t rows, size_t classes) {
     for (size_t r = 0; r < rows; r++, logits += classes, targets += target_stride) {
         float largest = largest_of(logits, classes);
         float log_sum = vector_log((float)sum_of_exponentials(logits, classes, largest));
@@ -70,17 +70,22 @@ static void cross_entropy(const float *logits, const int32_t *targets, ptrdiff_t
         normalizers[2 * r + 1] = log_sum;
         int32_t target = *targets;
         bool is_valid = target >= 0 && (size_t)target < classes;
-        losses[r] = is_valid ? log_sum - (logits[target] - largest) : __builtin_nanf("");
+        bool is_ignored = ignored && target == *ignored;
+        losses[r] = is_ignored ? 0.0f : is_valid ? log_sum - (logits[target] - largest) : __builtin_nanf("");
     }
 }
 
 static void cross_entropy_gradient(const float *logits, const int32_t *targets, ptrdiff_t target_stride,
-                                   const float *normalizers, const float *loss_gradient,
+                                   const int32_t *ignored, const float *normalizers, const float *loss_gradient,
                                    ptrdiff_t loss_gradient_stride, float *out, size_t rows, size_t classes) {
     for (size_t r = 0; r < rows; r++, logits += classes, out += classes) {
         float largest = normalizers[2 * r], log_sum = normalizers[2 * r + 1];
         float g = loss_gradient[(ptrdiff_t)r * loss_gradient_stride];
         int32_t target = targets[(ptrdiff_t)r * target_stride];
+        if (ignored && target == *ignored) {
+            for (size_t c = 0; c < classes; c++) out[c] = 0.0f;
+            continue;
+        }
         bool is_valid = target >= 0 && (size_t)target < classes;
         // Taken first, as `out` may be `logits`.
         float at_target = is_valid ? (vector_exp((logits[target] - largest) - log_sum) - 1.0f) * g : 0.0f;

@@ -119,18 +119,38 @@ public protocol Backend: AnyObject, Sendable {
     func softmax(_ x: TensorView, out: TensorView, isLogarithmic: Bool)
     /// Gradient of `softmax` for its input, from its output `y`. All contiguous.
     func softmaxGradient(_ y: TensorView, outputGradient: TensorView, out: TensorView, isLogarithmic: Bool)
-    /// losses[i] = log Σⱼ exp logits[i, j] - logits[i, targets[i]]; NaN where a target is out of range.
+    /// losses[i] = log Σⱼ exp logits[i, j] - logits[i, targets[i]]; 0 where the target is `ignoredIndex`, whatever the
+    /// logits are, and NaN where another is out of range.
     /// - Parameters:
     ///   - logits: contiguous [rows, classes], classes > 0.
     ///   - targets: int32 [rows].
     ///   - losses: contiguous [rows].
     ///   - normalizers: contiguous [rows, 2]; receives what the gradient needs: the row's largest logit m and
     ///     log Σⱼ exp(logits[i, j] - m). Their sum would be rounded relative to m, and with it every probability.
-    func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView)
-    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i],
-    /// with `lossGradient` [rows] of any stride, the other inputs as `crossEntropy` has them, and `out` like `logits`.
+    func crossEntropy(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, losses: TensorView, normalizers: TensorView)
+    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i], 0 where
+    /// the target is `ignoredIndex`, with `lossGradient` [rows] of any stride, the other inputs as `crossEntropy` has them,
+    /// and `out` like `logits`.
     func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, normalizers: TensorView,
+        lossGradient: TensorView, out: TensorView
+    )
+
+    /// The mean of `crossEntropy` over the rows whose target is not `ignoredIndex`; NaN over none.
+    /// - Parameters:
+    ///   - logits, targets, normalizers: as for `crossEntropy`.
+    ///   - mean: one element.
+    ///   - keptRows: one element; receives the number of rows that count, which the gradient needs.
+    func crossEntropyMean(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, mean: TensorView, keptRows: TensorView,
+        normalizers: TensorView
+    )
+    /// Gradient of `crossEntropyMean` for the logits; 0 in rows that do not count.
+    /// - Parameter meanGradient: one element.
+    func crossEntropyMeanGradient(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, keptRows: TensorView, normalizers: TensorView,
+        meanGradient: TensorView, out: TensorView
     )
 
     // MARK: Batch normalisation (Ioffe and Szegedy 2015)
@@ -163,6 +183,24 @@ public protocol Backend: AnyObject, Sendable {
     func batchNormGradient(
         _ x: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
         inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    )
+
+    /// `batchNorm`, to whose result `residual` is added where there is one, and then ReLU: what stands at the end of a
+    /// residual block (He et al. 2016).
+    /// - Parameter residual: like `x`.
+    func batchNormReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
+        out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    )
+    /// Gradients of `batchNormReLU`. Each destination may be absent.
+    /// - Parameters:
+    ///   - y: what `batchNormReLU` gave: where it is not above 0, no gradient passes.
+    ///   - residualGradient: like `x`; receives the gradient that has passed the ReLU.
+    func batchNormReLUGradient(
+        _ x: TensorView, y: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?, residualGradient: TensorView?,
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     )
 
@@ -286,6 +324,20 @@ public protocol Backend: AnyObject, Sendable {
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     )
 
+    /// sum = x + y, and `layerNorm` of the sum: what stands between two branches of a residual net. x, y and `sum` are
+    /// contiguous [rows, width].
+    func layerNorm(
+        _ x: TensorView, adding y: TensorView, sum: TensorView, scale: TensorView?, shift: TensorView?, epsilon: Double,
+        centers: Bool, out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    )
+    /// `layerNormGradient` where x also reaches the loss past the norm, as in a residual block: `inputGradient` receives the sum of
+    /// `passingGradient`, of the shape of x and contiguous, and the norm's gradient.
+    func layerNormGradient(
+        _ x: TensorView, outputGradient: TensorView, passingGradient: TensorView, scale: TensorView?, centers: Bool,
+        mean: TensorView, inverseDeviation: TensorView, inputGradient: TensorView,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    )
+
     // MARK: Attention weights (Vaswani et al. 2017)
 
     /// Softmax of masked scores along the last axis. A query that may see no key gets weights of 0.
@@ -298,6 +350,38 @@ public protocol Backend: AnyObject, Sendable {
     /// Gradient of `attentionSoftmax` for its scores, from its output `y`; with `isCausal`, gradients of keys after the
     /// query are not read. All contiguous; `out` may be `outputGradient`.
     func attentionSoftmaxGradient(_ y: TensorView, outputGradient: TensorView, isCausal: Bool, out: TensorView)
+
+    // MARK: Attention (Vaswani et al. 2017; without scores in memory: Dao et al. 2022)
+
+    /// Whether `attention` with heads of these sizes beats its parts: products, and weights that are kept for the
+    /// gradient. Only then is it used.
+    func fusesAttention(size: Int, valueSize: Int) -> Bool
+    /// out = softmax(scale · Q Kᵀ + mask) V for each batch and head. A query that may see no key gives 0. Views may have
+    /// any strides; those of `out` do not repeat elements.
+    /// - Parameters:
+    ///   - queries: [batch, heads, queries, size].
+    ///   - keys: [batch, heads, keys, size].
+    ///   - values: [batch, heads, keys, valueSize]. Those of keys that no query may see must be finite.
+    ///   - mask: [batch, heads, queries, keys]. uint8: keys with 0 are left out; real numbers are added.
+    ///   - lengths: int32, contiguous [batch]; keys from there on are left out.
+    ///   - isCausal: leaves out keys after the query, j > i.
+    ///   - out: [batch, heads, queries, valueSize].
+    ///   - normalizers: contiguous [batch, heads, queries, 2]; receives what the gradient needs, if anything.
+    func attention(
+        _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
+        isCausal: Bool, scale: Double, out: TensorView, normalizers: TensorView
+    )
+    /// Gradients of `attention`. Each destination, of the shape of its input and with any strides, may be absent, and is
+    /// added to where `accumulates` says so.
+    /// - Parameters:
+    ///   - out, normalizers: what `attention` wrote.
+    ///   - outputGradient: of the shape of `out`, any strides.
+    func attentionGradient(
+        _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
+        isCausal: Bool, scale: Double, out: TensorView, normalizers: TensorView, outputGradient: TensorView,
+        queryGradient: (view: TensorView, accumulates: Bool)?, keyGradient: (view: TensorView, accumulates: Bool)?,
+        valueGradient: (view: TensorView, accumulates: Bool)?
+    )
 
     // MARK: Convolution; all views contiguous
 

@@ -28,24 +28,29 @@ extension CPUBackend {
         }
     }
 
-    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView) {
+    public func crossEntropy(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, losses: TensorView, normalizers: TensorView
+    ) {
         guard logits.elementCount > 0 else { return }
         let (rows, classes) = (logits.shape[0], logits.shape[1])
         computing([logits], out: losses, contiguous: true) { inputs, losses in
             computing([], out: normalizers, contiguous: true) { _, normalizers in
                 divide(rows, grain: max(grain / (8 * max(classes, 16)), 1)) { range in
-                    loops.cross_entropy(
-                        inputs[0].floats + range.lowerBound * classes,
-                        targets.integers + range.lowerBound * targets.strides[0], targets.strides[0],
-                        losses.floats + range.lowerBound, normalizers.floats + 2 * range.lowerBound, range.count,
-                        classes)
+                    withIgnored(ignoredIndex) { ignored in
+                        loops.cross_entropy(
+                            inputs[0].floats + range.lowerBound * classes,
+                            targets.integers + range.lowerBound * targets.strides[0], targets.strides[0], ignored,
+                            losses.floats + range.lowerBound, normalizers.floats + 2 * range.lowerBound, range.count,
+                            classes)
+                    }
                 }
             }
         }
     }
 
     public func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, normalizers: TensorView,
+        lossGradient: TensorView, out: TensorView
     ) {
         guard logits.elementCount > 0 else { return }
         let (rows, classes) = (logits.shape[0], logits.shape[1])
@@ -53,12 +58,20 @@ extension CPUBackend {
             let lossGradient = try converted(lossGradient, to: .float32, contiguous: false)
             divide(rows, grain: max(grain / (8 * max(classes, 16)), 1)) { range in
                 let (row, start) = (range.lowerBound, range.lowerBound * classes)
-                loops.cross_entropy_gradient(
-                    inputs[0].floats + start, targets.integers + row * targets.strides[0], targets.strides[0],
-                    inputs[1].floats + 2 * row, lossGradient.floats + row * lossGradient.strides[0],
-                    lossGradient.strides[0], out.floats + start, range.count, classes)
+                withIgnored(ignoredIndex) { ignored in
+                    loops.cross_entropy_gradient(
+                        inputs[0].floats + start, targets.integers + row * targets.strides[0], targets.strides[0],
+                        ignored, inputs[1].floats + 2 * row, lossGradient.floats + row * lossGradient.strides[0],
+                        lossGradient.strides[0], out.floats + start, range.count, classes)
+                }
             }
         }
+    }
+
+    /// The ignored class as the loops take it; one that int32 cannot hold is no target's.
+    private func withIgnored(_ index: Int?, _ body: (UnsafePointer<Int32>?) -> Void) {
+        guard let index = index.flatMap(Int32.init(exactly:)) else { return body(nil) }
+        withUnsafePointer(to: index, body)
     }
 
     // MARK: Batch normalisation. Loops take parameters and statistics in float32 whatever the type of `x`.

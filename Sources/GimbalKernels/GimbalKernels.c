@@ -9,6 +9,9 @@ static const char argmax_cl[] = {
 static const char attention_cl[] = {
 #embed "../../Kernels/attention.cl" suffix(,)
     0};
+static const char attention_fused_cl[] = {
+#embed "../../Kernels/attention_fused.cl" suffix(,)
+    0};
 static const char batch_norm_cl[] = {
 #embed "../../Kernels/batch_norm.cl" suffix(,)
     0};
@@ -17,6 +20,18 @@ static const char common_cl[] = {
     0};
 static const char convolution_cl[] = {
 #embed "../../Kernels/convolution.cl" suffix(,)
+    0};
+static const char convolution_depthwise_cl[] = {
+#embed "../../Kernels/convolution_depthwise.cl" suffix(,)
+    0};
+static const char convolution_product_cl[] = {
+#embed "../../Kernels/convolution_product.cl" suffix(,)
+    0};
+static const char convolution_shape_cl[] = {
+#embed "../../Kernels/convolution_shape.cl" suffix(,)
+    0};
+static const char convolution_weight_cl[] = {
+#embed "../../Kernels/convolution_weight.cl" suffix(,)
     0};
 static const char cross_entropy_cl[] = {
 #embed "../../Kernels/cross_entropy.cl" suffix(,)
@@ -105,6 +120,9 @@ static const char recurrent_sequence_gradient_cl[] = {
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
+static const char rows_h[] = {
+#embed "../../Kernels/rows.h" suffix(,)
+    0};
 static const char softmax_cl[] = {
 #embed "../../Kernels/softmax.cl" suffix(,)
     0};
@@ -127,9 +145,14 @@ static const char wgmma_h[] = {
 static const struct GimbalKernelSource table[] = {
     {"argmax.cl", argmax_cl},
     {"attention.cl", attention_cl},
+    {"attention_fused.cl", attention_fused_cl},
     {"batch_norm.cl", batch_norm_cl},
     {"common.cl", common_cl},
     {"convolution.cl", convolution_cl},
+    {"convolution_depthwise.cl", convolution_depthwise_cl},
+    {"convolution_product.cl", convolution_product_cl},
+    {"convolution_shape.cl", convolution_shape_cl},
+    {"convolution_weight.cl", convolution_weight_cl},
     {"cross_entropy.cl", cross_entropy_cl},
     {"elementwise.cl", elementwise_cl},
     {"elementwise.h", elementwise_h},
@@ -159,6 +182,7 @@ static const struct GimbalKernelSource table[] = {
     {"recurrent_sequence.cl", recurrent_sequence_cl},
     {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
+    {"rows.h", rows_h},
     {"softmax.cl", softmax_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},

@@ -14,11 +14,11 @@ enum KernelName: String, Sendable {
     case softmaxGradient = "softmax_gradient"
     case crossEntropy = "cross_entropy"
     case crossEntropyGradient = "cross_entropy_gradient"
+    case batchNorm = "batch_norm"
+    case batchNormGradient = "batch_norm_gradient"
     case moments
-    case finishMoments = "finish_moments"
     case normalizeChannels = "normalize_channels"
     case gradientSums = "gradient_sums"
-    case finishGradients = "finish_gradients"
     case inputGradient = "input_gradient"
     case randomUniform = "random_uniform"
     case randomNormal = "random_normal"
@@ -38,10 +38,17 @@ enum KernelName: String, Sendable {
     case recurrentSequenceGradient = "recurrent_sequence_gradient"
     case layerNorm = "layer_norm"
     case layerNormGradient = "layer_norm_gradient"
-    case layerNormSums = "layer_norm_sums"
     case attentionSoftmax = "attention_softmax"
     case attentionSoftmaxGradient = "attention_softmax_gradient"
+    case attentionForward = "attention_forward"
+    case attentionQueryGradient = "attention_query_gradient"
+    case attentionKeyGradient = "attention_key_gradient"
     case im2col, col2im
+    case convolutionProduct = "convolution_product"
+    case convolutionWeight = "convolution_weight"
+    case depthwise
+    case depthwiseInputGradient = "depthwise_input_gradient"
+    case depthwiseWeightGradient = "depthwise_weight_gradient"
     case maxPool = "max_pool"
     case maxPoolGradient = "max_pool_gradient"
     case averagePool = "average_pool"
@@ -71,9 +78,9 @@ enum KernelName: String, Sendable {
                 "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
             ]
         case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
-        case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
-        case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
-        case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
+        case .softmax, .softmaxGradient: ["common.cl", "rows.h", "softmax.cl"]
+        case .crossEntropy, .crossEntropyGradient: ["common.cl", "rows.h", "cross_entropy.cl"]
+        case .batchNorm, .batchNormGradient, .moments, .normalizeChannels, .gradientSums, .inputGradient:
             ["common.cl", "batch_norm.cl"]
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
@@ -85,9 +92,14 @@ enum KernelName: String, Sendable {
         case .recurrentSequence: ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence.cl"]
         case .recurrentSequenceGradient:
             ["common.cl", "functions.cl", "recurrent_groups.cl", "recurrent_sequence_gradient.cl"]
-        case .layerNorm, .layerNormGradient, .layerNormSums: ["common.cl", "layer_norm.cl"]
+        case .layerNorm, .layerNormGradient: ["common.cl", "rows.h", "layer_norm.cl"]
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
+        case .attentionForward, .attentionQueryGradient, .attentionKeyGradient: ["common.cl", "attention_fused.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
+        case .convolutionProduct: ["common.cl", "convolution_shape.cl", "convolution_product.cl"]
+        case .convolutionWeight: ["common.cl", "convolution_shape.cl", "convolution_weight.cl"]
+        case .depthwise, .depthwiseInputGradient, .depthwiseWeightGradient:
+            ["common.cl", "convolution_shape.cl", "convolution_depthwise.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
         case .pathLosses, .pathGradient: ["common.cl", "temporal_classification.cl"]
         }
@@ -128,11 +140,18 @@ enum KernelMacro: String, Sendable {
     case length = "LENGTH"
     case hasBias = "HAS_BIAS"
     case accumulates = "ACCUMULATES"
+    case isMean = "IS_MEAN"
+    case inputGradient = "INPUT_GRADIENT"
     case isSplit = "IS_SPLIT"
     case isInteger = "IS_INTEGER"
     case isLogarithmic = "IS_LOGARITHMIC"
     case hasScale = "HAS_SCALE"
     case hasShift = "HAS_SHIFT"
+    case values = "VALUES"
+    case packsChannels = "PACKS_CHANNELS"
+    case hasResidual = "HAS_RESIDUAL"
+    case isRectified = "IS_RECTIFIED"
+    case residualGradient = "RESIDUAL_GRADIENT"
     case hasRunning = "HAS_RUNNING"
     case fromVariance = "FROM_VARIANCE"
     case scaleGradient = "SCALE_GRADIENT"
@@ -169,8 +188,19 @@ enum KernelMacro: String, Sendable {
     case centers = "CENTERS"
     case mask = "MASK"
     case isCausal = "IS_CAUSAL"
+    case valueSize = "VALUE_SIZE"
+    case owned = "OWNED"
+    case streamed = "STREAMED"
     case isAdaptive = "IS_ADAPTIVE"
     case countsPadding = "COUNTS_PADDING"
+    case axes = "AXES"
+    case isPointwise = "IS_POINTWISE"
+    case isLinear = "IS_LINEAR"
+    case isGradient = "IS_GRADIENT"
+    case hasClasses = "HAS_CLASSES"
+    case weightWidth = "WEIGHT_WIDTH"
+    case weightKFirst = "WEIGHT_K_FIRST"
+    case gradientWidth = "GRADIENT_WIDTH"
 }
 
 /// One specialised kernel: its function and the macros set. Every launch looks one up; text is made of it only when the

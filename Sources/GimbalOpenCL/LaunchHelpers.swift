@@ -43,7 +43,38 @@ struct FoldPlan {
     }
 }
 
+/// How a kernel that folds rows takes them; see rows.h.
+struct RowPlan {
+    var fold: FoldPlan
+    /// Packs of `width` floats that a work-item holds; 0 where a row is too long for registers.
+    var values: Int
+    var width: Int
+
+    var groupSize: Int { fold.groupSize }
+    var settings: [KernelKey.Setting] { fold.settings + [.number(.values, values), .number(.width, width)] }
+}
+
 extension OpenCLBackend {
+    /// A plan for folding each row of contiguous [rows, columns]. `views` are all that is read or written along rows.
+    func rowPlan(rows: Int, columns: Int, _ views: [TensorView?]) -> RowPlan {
+        guard !openCLDevice.isCPU else {
+            return RowPlan(fold: foldPlan(outputs: rows, length: columns), values: 0, width: 1)
+        }
+        let width = columns % 4 == 0 && views.allSatisfy { $0?.isAligned ?? true } ? 4 : 1
+        let packs = columns / width
+        let largest = min(1024, openCLDevice.largestWorkGroup)
+        var lanes = 4
+        while lanes < 32, lanes < packs { lanes *= 2 }
+        func values() -> Int { (packs + lanes - 1) / lanes }
+        // Two arrays of 32 floats fit the registers of a work-item, and half as much those of one in a large group; half of
+        // either where each float has an address of its own.
+        func fits() -> Bool { values() * width <= (lanes <= 256 ? 32 : 16) / (width == 4 ? 1 : 2) }
+        while lanes < largest, !fits() { lanes *= 2 }
+        return RowPlan(
+            fold: FoldPlan(lanes: lanes, slots: max(1, 256 / lanes), lanesFirst: true, splits: 1),
+            values: fits() ? values() : 0, width: width)
+    }
+
     /// A plan for `outputs` folds of `length` elements each.
     /// - Parameters:
     ///   - foldsContiguousAxis: whether the folded elements lie side by side, rather than the outputs.

@@ -36,7 +36,7 @@ extension OpenCLBackend {
     }
 
     /// The mask itself where it has the type, else a copy.
-    private func converted(_ mask: TensorView, to dtype: DType) throws -> TensorView {
+    func converted(_ mask: TensorView, to dtype: DType) throws -> TensorView {
         if mask.dtype == dtype { return mask }
         let result = try allocate(mask.shape, dtype)
         copy(mask, to: result)

@@ -17,7 +17,7 @@ extension OpenCLBackend {
         }
         let (rows, width) = (x.shape[0], x.shape[1])
         let isWide = needsWideIndex([x])
-        let plan = foldPlan(outputs: rows, length: width)
+        let plan = rowPlan(rows: rows, columns: width, [x, scale, shift, out])
         let key = KernelKey(
             .layerNorm,
             plan.settings + [
@@ -26,7 +26,7 @@ extension OpenCLBackend {
             ])
         let parameters = [scale, shift].compactMap { $0.map { KernelArgument.view($0) } }
         launch(
-            key, groups: (plan.groups(rows), 1, 1), groupSize: plan.groupSize,
+            key, groups: (plan.fold.groups(rows), 1, 1), groupSize: plan.groupSize,
             [.view(x)] + parameters + [
                 .view(out), .view(mean), .view(inverseDeviation), .float(epsilon), .index(rows, isWide: isWide),
                 .index(width, isWide: isWide),
@@ -58,45 +58,65 @@ extension OpenCLBackend {
             }
             return
         }
+        guard openCLDevice.isCPU, inputGradient != nil, scaleGradient != nil || shiftGradient != nil else {
+            return launchLayerNormGradient(
+                x, outputGradient, scale, centers, mean, inverseDeviation, inputGradient, scaleGradient, shiftGradient)
+        }
+        // A core takes rows and columns best in groups of different sizes.
+        launchLayerNormGradient(
+            x, outputGradient, scale, centers, mean, inverseDeviation, inputGradient, nil, nil)
+        launchLayerNormGradient(
+            x, outputGradient, scale, centers, mean, inverseDeviation, nil, scaleGradient, shiftGradient)
+    }
+
+    private func launchLayerNormGradient(
+        _ x: TensorView, _ outputGradient: TensorView, _ scale: TensorView?, _ centers: Bool, _ mean: TensorView,
+        _ inverseDeviation: TensorView, _ inputGradient: TensorView?,
+        _ scaleGradient: (view: TensorView, accumulates: Bool)?, _ shiftGradient: (view: TensorView, accumulates: Bool)?
+    ) {
         let (rows, width) = (x.shape[0], x.shape[1])
         let isWide = needsWideIndex([x])
-        if let inputGradient {
-            let plan = foldPlan(outputs: rows, length: width)
+        var plan = rowPlan(rows: rows, columns: width, [x, outputGradient, scale, inputGradient])
+        if openCLDevice.isCPU && inputGradient == nil { plan.fold.slots = 64 }
+        let rowGroups = inputGradient == nil ? 0 : plan.fold.groups(rows)
+        func use(_ destination: (view: TensorView, accumulates: Bool)?) -> Int {
+            destination.map { $0.accumulates ? 2 : 1 } ?? 0
+        }
+        reportingErrors {
+            var arguments: [KernelArgument] =
+                [.view(x), .view(outputGradient)]
+                + [scale, mean, inverseDeviation, inputGradient, scaleGradient?.view, shiftGradient?.view].compactMap {
+                    $0.map { .view($0) }
+                }
+            var sumGroups = 0
+            if scaleGradient != nil || shiftGradient != nil {
+                // SUM_COLUMNS of layer_norm.cl; enough splits to fill the device, each with some rows to add.
+                let columns = plan.fold.lanes > 1 ? 32 : plan.fold.slots
+                let columnBlocks = (width + columns - 1) / columns
+                // A CPU wants blocks that its caches hold.
+                let wanted = openCLDevice.isCPU ? 65_536 : device.computeUnits * 8 / columnBlocks
+                let splits = max(1, min(wanted, rows / 64), rows / 65_536)
+                let block = (rows + splits - 1) / splits
+                let shares = try allocate([columnBlocks, splits, columns, 2], .float32)
+                arguments += [
+                    .buffer(shares.storage), .counters(columnBlocks), .index(splits, isWide: isWide),
+                    .index(block, isWide: isWide),
+                ]
+                sumGroups = columnBlocks * splits
+            }
             let key = KernelKey(
                 .layerNormGradient,
                 plan.settings + [
-                    .flag(.centers, centers), .flag(.hasScale, scale != nil), .flag(.wideIndex, isWide),
+                    .flag(.centers, centers), .flag(.hasScale, scale != nil),
+                    .flag(.inputGradient, inputGradient != nil), .number(.scaleGradient, use(scaleGradient)),
+                    .number(.shiftGradient, use(shiftGradient)), .flag(.wideIndex, isWide),
                 ])
+            guard rowGroups + sumGroups > 0 else { return }
             launch(
-                key, groups: (plan.groups(rows), 1, 1), groupSize: plan.groupSize,
-                [.view(x), .view(outputGradient)] + (scale.map { [.view($0)] } ?? []) + [
-                    .view(mean), .view(inverseDeviation), .view(inputGradient), .index(rows, isWide: isWide),
-                    .index(width, isWide: isWide),
+                key, groups: (rowGroups + sumGroups, 1, 1), groupSize: plan.groupSize,
+                arguments + [
+                    .index(rowGroups, isWide: isWide), .index(rows, isWide: isWide), .index(width, isWide: isWide),
                 ])
-        }
-        guard scaleGradient != nil || shiftGradient != nil else { return }
-        reportingErrors {
-            // Blocks of rows: enough to fill the device, and no more than its second dimension counts.
-            let block = max(64, (rows + 65_534) / 65_535)
-            let blocks = (rows + block - 1) / block
-            let forScale = try scaleGradient.map { _ in try allocate([blocks, width], .float32) }
-            let forShift = try shiftGradient.map { _ in try allocate([blocks, width], .float32) }
-            let key = KernelKey(
-                .layerNormSums,
-                [
-                    .flag(.scaleGradient, forScale != nil), .flag(.shiftGradient, forShift != nil),
-                    .flag(.wideIndex, isWide),
-                ])
-            launch(
-                key, groups: ((width + 63) / 64, blocks, 1), groupSize: 64,
-                [.view(x), .view(outputGradient), .view(mean), .view(inverseDeviation)]
-                    + [forScale, forShift].compactMap { $0.map { .buffer($0.storage) } } + [
-                        .index(rows, isWide: isWide), .index(width, isWide: isWide), .index(block, isWide: isWide),
-                    ])
-            for (sums, destination) in [(forScale, scaleGradient), (forShift, shiftGradient)] {
-                guard let sums, let destination else { continue }
-                reduce(.sum, sums, out: destination.view.reshaped([1, width]), accumulates: destination.accumulates)
-            }
         }
     }
 }

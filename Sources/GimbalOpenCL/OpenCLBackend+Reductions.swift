@@ -66,9 +66,13 @@ extension OpenCLBackend {
             let axes = ReductionAxes(x, out)
             let innermostReduced = axes.reduced.x.last.map(abs) ?? Int.max
             let innermostKept = axes.kept.x.last.map(abs) ?? Int.max
-            let plan = foldPlan(
+            var plan = foldPlan(
                 outputs: axes.outputs, length: axes.length,
                 foldsContiguousAxis: axes.outputs == 1 || innermostReduced <= innermostKept, canSplit: true)
+            if plan.lanesFirst, plan.lanes > 32, axes.length <= 4096, axes.outputs >= 8 * device.computeUnits {
+                // Enough rows to give each to a warp, which need not wait for others.
+                (plan.lanes, plan.slots, plan.splits) = (32, 8, 1)
+            }
             let isWide = needsWideIndex([x, out])
             let isInteger = !x.dtype.isFloatingPoint && !out.dtype.isFloatingPoint
             let isAligned = axes.foldsAlignedRows && x.isAligned && x.dtype.hasVectorLoad

@@ -7,7 +7,8 @@ extension Conformance {
         /// [batch, channels, positions].
         static let shapes: [Shape] = [
             [2, 1, 1], [2, 3, 1], [64, 10, 1], [31, 33, 1], [64, 65, 1], [129, 127, 1], [1000, 3, 1], [1, 3, 2],
-            [2, 3, 5], [1, 2, 65], [33, 5, 7], [4, 3, 64], [3, 2, 1000], [5, 129, 9],
+            [2, 3, 5], [1, 2, 65], [33, 5, 7], [4, 3, 64], [3, 2, 1000], [5, 129, 9], [600, 4, 1], [1030, 8, 1],
+            [2, 3, 10_001], [3, 2, 24_000],
         ]
 
         /// Runs the forward pass. The mean cannot be stored in float32 to better than `offset` units, and shows in `out`
@@ -170,6 +171,67 @@ extension Conformance {
                 var gradient = samples(shape.elementCount, seed: 2)
                 gradient[shape.elementCount / 2] = .nan
                 try expectGradient(of: subject, shape, gradient)
+            }
+        }
+
+        // MARK: With a residual and ReLU
+
+        @Test(arguments: BackendUnderTest.fused)
+        func endingInReLU(on subject: BackendUnderTest) throws {
+            try withEvery("shape", in: Self.shapes + [[1100, 8, 1], [2, 3, 40_000]]) { shape in
+                try withEvery("has residual", in: [false, true]) { hasResidual in
+                    try withEvery("special", in: [0, Double.nan, -.infinity]) { special in
+                        let channels = shape[1]
+                        var values = samples(shape.elementCount)
+                        if special != 0 { values[shape.elementCount / 2] = special }
+                        let normalized = Tolerance.elementwise.relative(to: 10)
+                        try expectConformance(of: subject, within: normalized) { bench in
+                            bench.backend.batchNormReLU(
+                                try bench.input(values, shape),
+                                scale: try bench.input(samples(channels, in: 0.5...2, seed: 3), [channels]),
+                                shift: try bench.input(samples(channels, seed: 4), [channels]), running: nil,
+                                momentum: 0.1, epsilon: 1e-3,
+                                residual: hasResidual
+                                    ? try bench.input(samples(shape.elementCount, seed: 8), shape) : nil,
+                                out: try bench.output(shape), mean: try bench.output([channels], named: "mean"),
+                                inverseDeviation: try bench.output([channels], named: "inverse deviation"))
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
+        func gradientThroughReLU(on subject: BackendUnderTest) throws {
+            try withEvery("shape", in: Self.shapes + [[1100, 8, 1], [2, 3, 40_000]]) { shape in
+                try withEvery("input, residual, accumulates", in: 0..<8) { bits in
+                    let channels = shape[1], count = Double(shape.elementCount / channels)
+                    // Of either sign, 0 and NaN, as no other ReLU would have left them, and as they must be told apart.
+                    var y = samples(shape.elementCount, seed: 9)
+                    y[0] = 0
+                    y[shape.elementCount / 2] = .nan
+                    let sums = Tolerance.elementwise.relative(to: 4 + 2 * count)
+                    let whole = Tolerance.elementwise.relative(to: 32)
+                    try expectConformance(of: subject, within: sums) { bench in
+                        func destination(_ name: String) throws -> (view: TensorView, accumulates: Bool) {
+                            let before =
+                                bits & 4 != 0 ? samples(channels, seed: 7) : Array(repeating: .nan, count: channels)
+                            return (try bench.output([channels], named: name, initially: before), bits & 4 != 0)
+                        }
+                        bench.backend.batchNormReLUGradient(
+                            try bench.input(samples(shape.elementCount), shape), y: try bench.input(y, shape),
+                            outputGradient: try bench.input(samples(shape.elementCount, seed: 2), shape),
+                            scale: try bench.input(samples(channels, seed: 3), [channels]),
+                            mean: try bench.input(samples(channels, in: -0.2...0.2, seed: 4), [channels]),
+                            inverseDeviation: try bench.input(samples(channels, in: 0.5...1, seed: 5), [channels]),
+                            inputGradient: bits & 1 != 0
+                                ? try bench.output(shape, named: "input gradient", within: whole) : nil,
+                            residualGradient: bits & 2 != 0
+                                ? try bench.output(shape, named: "residual gradient", within: whole) : nil,
+                            scaleGradient: try destination("scale gradient"),
+                            shiftGradient: try destination("shift gradient"))
+                    }
+                }
             }
         }
     }

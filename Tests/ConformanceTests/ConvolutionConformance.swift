@@ -49,6 +49,17 @@ extension Conformance {
             Case([2, 3, 4, 5, 6], 4, [3, 2, 3], stride: [1, 2, 2], padding: [1, 1, 0]),
             Case([1, 4, 5, 4, 3], 6, [2, 3, 1], stride: [2, 1, 1], dilation: [2, 1, 1], groups: 2),
             Case([0, 2, 5, 5], 3, [3, 3]), Case([1, 70, 3, 3], 66, [3, 3], padding: [1, 1]),
+            Case([5, 17, 6, 10], 64, [3, 3], padding: [1, 1]),
+            Case([2, 64, 9, 9], 130, [3, 3], stride: [2, 2], padding: [1, 1]),
+            Case([3, 32, 8, 8], 16, [3, 3], padding: [2, 2], dilation: [2, 2]),
+            Case([1, 130, 7, 7], 17, [1, 1], stride: [2, 2]), Case([5, 64, 4, 4], 130, [1, 1]),
+            Case([2, 16, 13, 11], 17, [5, 5], stride: [3, 3], padding: [2, 2]),
+            Case([2, 16, 11, 11], 8, [3, 3], stride: [3, 2], padding: [1, 3], dilation: [2, 4]),
+            Case([2, 24, 7, 6], 36, [3, 3], padding: [1, 1], groups: 3),
+            Case([3, 6, 9, 8], 12, [3, 3], stride: [2, 1], padding: [1, 1], dilation: [1, 2], groups: 6),
+            Case([2, 3, 5, 4, 6], 6, [2, 3, 2], stride: [2, 1, 2], padding: [1, 1, 0], groups: 3),
+            Case([2, 4, 9], 4, [3], padding: [1], groups: 4),
+            Case([2, 20, 5, 6, 4], 18, [2, 2, 2], stride: [1, 2, 1]),
         ]
 
         /// Sums of at most this many products, relative to their magnitudes.

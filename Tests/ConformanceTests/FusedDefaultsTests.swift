@@ -64,17 +64,18 @@ import Testing
     }
 
     @Test func crossEntropyIsTheNegativeLogarithmOfTheTargetsProbability() throws {
-        let (rows, classes) = (4, 3)
+        let (rows, classes) = (5, 3)
         let x = samples(rows * classes)
-        let targets: [Double] = [2, 0, -1, 3]
+        let targets: [Double] = [2, 0, -1, 3, 1]
         let logits = try bench.input(x, [rows, classes])
         let losses = try bench.output([rows])
         let normalizers = try bench.output([rows, 2])
         let indices = try bench.indices(targets)
-        backend.crossEntropy(logits, targets: indices, losses: losses, normalizers: normalizers)
+        backend.crossEntropy(
+            logits, targets: indices, ignoredIndex: 1, losses: losses, normalizers: normalizers)
         let weights = samples(rows, seed: 2)
         backend.crossEntropyGradient(
-            logits, targets: indices, normalizers: normalizers,
+            logits, targets: indices, ignoredIndex: 1, normalizers: normalizers,
             lossGradient: try bench.input(weights, [rows], .stepped),
             out: try bench.output([rows, classes]))
         let outputs = try outputs()
@@ -82,14 +83,16 @@ import Testing
             let exponentials = x[row * classes..<(row + 1) * classes].map { exp($0) }
             let sum = exponentials.reduce(0, +)
             let target = Int(targets[row])
-            let loss = 0..<classes ~= target ? -log(exponentials[target] / sum) : .nan
+            let loss = target == 1 ? 0 : 0..<classes ~= target ? -log(exponentials[target] / sum) : .nan
             expect([outputs[0][row]], equals: [loss], "loss of row \(row)")
             let largest = x[row * classes..<(row + 1) * classes].max()!
             expect(
                 Array(outputs[1][2 * row..<2 * row + 2]), equals: [largest, log(sum) - largest], "row \(row)")
             expect(
                 Array(outputs[2][row * classes..<(row + 1) * classes]),
-                equals: (0..<classes).map { (exponentials[$0] / sum - ($0 == target ? 1 : 0)) * weights[row] },
+                equals: (0..<classes).map {
+                    target == 1 ? 0 : (exponentials[$0] / sum - ($0 == target ? 1 : 0)) * weights[row]
+                },
                 "gradient of row \(row)")
         }
     }

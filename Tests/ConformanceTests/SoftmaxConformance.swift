@@ -112,7 +112,7 @@ extension Conformance {
     @Suite struct CrossEntropy {
         /// Loss and gradient of one batch; the gradient takes the normalizers of the reference, rounded.
         func expectCrossEntropy(
-            of subject: BackendUnderTest, _ logits: [Double], targets: [Double], classes: Int,
+            of subject: BackendUnderTest, _ logits: [Double], targets: [Double], classes: Int, ignored: Int? = nil,
             sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
             let rows = targets.count
@@ -123,7 +123,7 @@ extension Conformance {
                 try expectConformance(of: subject, within: perRow, sourceLocation: sourceLocation) { bench in
                     bench.backend.crossEntropy(
                         try bench.input(logits, [rows, classes]), targets: try bench.indices(targets, nil, layout),
-                        losses: try bench.output([rows], named: "losses"),
+                        ignoredIndex: ignored, losses: try bench.output([rows], named: "losses"),
                         normalizers: try bench.output([rows, 2], named: "normalizers"))
                 }
             }
@@ -131,7 +131,7 @@ extension Conformance {
             let forward = Workbench(reference)
             reference.crossEntropy(
                 try forward.input(logits, [rows, classes]), targets: try forward.indices(targets),
-                losses: try forward.output([rows]), normalizers: try forward.output([rows, 2]))
+                ignoredIndex: ignored, losses: try forward.output([rows]), normalizers: try forward.output([rows, 2]))
             let normalizers = try forward.results().outputs[1].values
 
             let gradientTolerance = Softmax.probability
@@ -145,7 +145,8 @@ extension Conformance {
                         }
                     bench.backend.crossEntropyGradient(
                         try bench.input(logits, [rows, classes]), targets: try bench.indices(targets),
-                        normalizers: try bench.input(normalizers, [rows, 2]), lossGradient: lossGradient,
+                        ignoredIndex: ignored, normalizers: try bench.input(normalizers, [rows, 2]),
+                        lossGradient: lossGradient,
                         out: try bench.output([rows, classes]))
                 }
             }
@@ -155,11 +156,86 @@ extension Conformance {
         func everySize(on subject: BackendUnderTest) throws {
             try withEvery("classes", in: Softmax.classCounts) { classes in
                 try withEvery("rows", in: Softmax.rowCounts) { rows in
-                    try expectCrossEntropy(
-                        of: subject, samples(rows * classes, in: -8...8),
-                        targets: integerSamples(rows, in: 0...classes - 1), classes: classes)
+                    let logits = samples(rows * classes, in: -8...8)
+                    var targets = integerSamples(rows, in: 0...classes - 1)
+                    try expectCrossEntropy(of: subject, logits, targets: targets, classes: classes)
+                    for row in stride(from: 0, to: rows, by: 3) { targets[row] = -100 }
+                    try expectCrossEntropy(of: subject, logits, targets: targets, classes: classes, ignored: -100)
                 }
             }
+        }
+
+        /// Mean over the rows that count, and its gradient, which takes the normalizers of the reference, rounded.
+        func expectMean(
+            of subject: BackendUnderTest, _ logits: [Double], targets: [Double], classes: Int, ignored: Int?,
+            sourceLocation: SourceLocation = #_sourceLocation
+        ) throws {
+            let rows = targets.count
+            // No loss is larger than its logits' spread and the logarithm of the number of classes.
+            let largest = 1 + 16 + log(Double(classes))
+            try expectConformance(
+                of: subject, within: .elementwise.relative(to: largest), sourceLocation: sourceLocation
+            ) { bench in
+                bench.backend.crossEntropyMean(
+                    try bench.input(logits, [rows, classes]), targets: try bench.indices(targets),
+                    ignoredIndex: ignored, mean: try bench.output([1], named: "mean"),
+                    keptRows: try bench.output([1], named: "kept rows"),
+                    normalizers: try bench.output([rows, 2], named: "normalizers"))
+            }
+            let reference = ReferenceBackend()
+            let forward = Workbench(reference)
+            reference.crossEntropyMean(
+                try forward.input(logits, [rows, classes]), targets: try forward.indices(targets),
+                ignoredIndex: ignored,
+                mean: try forward.output([1]), keptRows: try forward.output([1]),
+                normalizers: try forward.output([rows, 2]))
+            let results = try forward.results().outputs.map(\.values)
+            try expectConformance(of: subject, within: Softmax.probability, sourceLocation: sourceLocation) { bench in
+                bench.backend.crossEntropyMeanGradient(
+                    try bench.input(logits, [rows, classes]), targets: try bench.indices(targets),
+                    ignoredIndex: ignored, keptRows: try bench.input(results[1], [1]),
+                    normalizers: try bench.input(results[2], [rows, 2]), meanGradient: try bench.input([0.75], [1]),
+                    out: try bench.output([rows, classes]))
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
+        func meanOfEverySize(on subject: BackendUnderTest) throws {
+            try withEvery("classes", in: [1, 10, 33, 64, 257, 4099]) { classes in
+                try withEvery("rows", in: [0, 1, 2, 33, 300]) { rows in
+                    let logits = samples(rows * classes, in: -8...8)
+                    var targets = integerSamples(rows, in: 0...classes - 1)
+                    try expectMean(of: subject, logits, targets: targets, classes: classes, ignored: nil)
+                    for row in stride(from: 0, to: rows, by: 3) { targets[row] = -100 }
+                    try expectMean(of: subject, logits, targets: targets, classes: classes, ignored: -100)
+                }
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
+        func ignoredRowsMayHoldAnything(on subject: BackendUnderTest) throws {
+            let classes = 4
+            try withEvery("special", in: [Double.nan, .infinity, -.infinity]) { special in
+                var logits = samples(40 * classes, in: -8...8)
+                for at in 8..<12 { logits[at] = special }
+                try withEvery("ignored", in: [nil, 2, -1]) { ignored in
+                    try withEvery("target of the row", in: [2, -1, 1]) { target in
+                        var targets = integerSamples(40, in: 0...1)
+                        targets[2] = Double(target)
+                        try expectMean(of: subject, logits, targets: targets, classes: classes, ignored: ignored)
+                        try expectCrossEntropy(
+                            of: subject, logits, targets: targets, classes: classes, ignored: ignored)
+                    }
+                }
+            }
+        }
+
+        /// A mean over nothing is NaN, as in PyTorch; its gradient is 0, as for every row that is ignored.
+        @Test(arguments: BackendUnderTest.fused)
+        func meanOverNothing(on subject: BackendUnderTest) throws {
+            try expectMean(of: subject, samples(12), targets: [1, 1, 1], classes: 4, ignored: 1)
+            // No int32 can be this.
+            try expectMean(of: subject, samples(12), targets: [1, 0, 1], classes: 4, ignored: (1 << 32) + 1)
         }
 
         @Test(arguments: BackendUnderTest.fused)

@@ -27,6 +27,7 @@ extension Conformance {
             try inEveryStorage {
                 try CrossEntropy().everySize(on: subject)
                 try CrossEntropy().targetsOutOfRangeGiveNaN(on: subject)
+                try CrossEntropy().ignoredRowsMayHoldAnything(on: subject)
             }
         }
 
@@ -38,6 +39,8 @@ extension Conformance {
                 try BatchNorm().inferenceUsesTheGivenStatistics(on: subject)
                 try BatchNorm().gradientOfEveryShape(on: subject)
                 try BatchNorm().gradientWritesWhatIsAskedFor(on: subject)
+                try BatchNorm().endingInReLU(on: subject)
+                try BatchNorm().gradientThroughReLU(on: subject)
             }
         }
 

@@ -170,6 +170,70 @@ import Testing
 
 /// What attention does beside its products.
 @Suite struct AttentionTests {
+    /// As one operation of the backend, and by parts whose gradients are held against central differences.
+    @Test func fusedAttentionGivesTheSameGradients() throws {
+        func results(_ isFused: Bool, _ body: () -> (output: Tensor, leaves: [Tensor])) throws -> [[Double]] {
+            try withDevice(Device(backend: ReferenceBackend(fusesAttention: isFused))) {
+                try withGenerator(RandomGenerator(seed: 4)) {
+                    let (output, leaves) = body()
+                    try (output * output.detached()).sum().backward()
+                    return try [output.doubles()] + leaves.map { try $0.gradient!.doubles() }
+                }
+            }
+        }
+        func leaf(_ shape: Shape, _ seed: UInt64) -> Tensor {
+            Tensor(samples(shape.elementCount, seed: seed), shape).requiringGradient()
+        }
+        func plain(_ leading: [Int], mask: Tensor? = nil, lengths: Tensor? = nil, isCausal: Bool = false) -> (
+            Tensor, [Tensor]
+        ) {
+            let leaves = [
+                leaf(Shape(leading + [3, 4]), 1), leaf(Shape(leading + [5, 4]), 2), leaf(Shape(leading + [5, 2]), 3),
+            ]
+            let output = scaledDotProductAttention(
+                leaves[0], leaves[1], leaves[2], mask: mask, keyLengths: lengths, isCausal: isCausal)
+            return (output, leaves)
+        }
+        func layer(isBatchFirst: Bool, _ inputs: (Tensor, Tensor) -> [Tensor], isCausal: Bool = false) -> (
+            Tensor, [Tensor]
+        ) {
+            let layer = MultiheadAttention(4, heads: 2, isBatchFirst: isBatchFirst)
+            let leaves = [leaf([3, 3, 4], 1), leaf([3, 3, 4], 2)]
+            let inputs = inputs(leaves[0], leaves[1])
+            let output = layer(inputs[0], inputs[1], inputs[2], isCausal: isCausal)
+            return (output, leaves.filter { leaf in inputs.contains { $0.isSame(as: leaf) } })
+        }
+        let cases: [(String, () -> (output: Tensor, leaves: [Tensor]))] = [
+            ("rank 4", { plain([2, 3]) }), ("rank 2", { plain([], isCausal: true) }), ("rank 5", { plain([2, 1, 2]) }),
+            ("mask", { plain([2, 3], mask: Tensor([1, 0, 1, 1, 1] as [UInt8], [5])) }),
+            ("added", { plain([3], mask: Tensor(samples(15), [3, 5]), isCausal: true) }),
+            ("lengths", { plain([2, 3], lengths: Tensor([3, 0] as [Int32])) }),
+            (
+                "lengths and mask",
+                {
+                    plain([2, 3], mask: Tensor([1, 0, 1, 1, 1] as [UInt8], [5]), lengths: Tensor([3, 5] as [Int32]))
+                }
+            ),
+            (
+                "the same thrice",
+                {
+                    let x = leaf([2, 3, 4], 1)
+                    return (scaledDotProductAttention(x, x, x), [x])
+                }
+            ),
+            ("self", { layer(isBatchFirst: true, { x, _ in [x, x, x] }, isCausal: true) }),
+            ("self, batch second", { layer(isBatchFirst: false, { x, _ in [x, x, x] }) }),
+            ("cross", { layer(isBatchFirst: true, { [$0, $1, $1] }) }),
+            ("constant keys", { layer(isBatchFirst: false, { [$0, $1.detached(), $1.detached()] }) }),
+            ("constant queries", { layer(isBatchFirst: false, { [$0.detached(), $1, $1] }) }),
+        ]
+        for (name, body) in cases {
+            let (fused, composed) = (try results(true, body), try results(false, body))
+            #expect(fused.count == composed.count && fused.count > 1)
+            for (x, y) in zip(fused.joined(), composed.joined()) { #expect(abs(x - y) < 1e-12, "\(name)") }
+        }
+    }
+
     @Test func dropoutIsForTrainingOnly() throws {
         try withDevice(Device(backend: ReferenceBackend())) {
             let layer = TransformerEncoderLayer(8, heads: 2, feedforwardSize: 8, dropout: 0.5)

@@ -29,6 +29,43 @@ import Testing
         #expect(refused > 20 && done > 20, "\(refused) refused, \(done) done")
     }
 
+    /// Attention as one operation of the backend likewise.
+    @Test func refusedMemoryIsThrownByFusedAttention() throws {
+        var (refused, done) = (0, 0)
+        for limit in stride(from: 1_000, to: 20_000, by: 61) {
+            do {
+                try withDevice(Device(backend: ReferenceBackend(memoryLimitBytes: limit, fusesAttention: true))) {
+                    let layer = MultiheadAttention(4, heads: 2)
+                    let x = Tensor(samples(5 * 2 * 4), [5, 2, 4]).requiringGradient()
+                    try layer(x, x, x, isCausal: true).sum().backward()
+                    for parameter in layer.parameters { _ = try parameter.gradient?.doubles() }
+                }
+                done += 1
+            } catch GimbalError.outOfMemory {
+                refused += 1
+            }
+        }
+        #expect(refused > 20 && done > 20, "\(refused) refused, \(done) done")
+    }
+
+    /// On a GPU no array of [heads, queries, keys] is made, forward or backward.
+    @Test func noScoresInMemory() throws {
+        for subject in BackendUnderTest.openCL where subject.backend.fusesAttention(size: 8, valueSize: 8) {
+            try withDevice(Device(backend: subject.backend)) {
+                let (batch, heads, length, size) = (1, 4, 512, 8)
+                let x = Tensor(samples(batch * heads * length * size), [batch, heads, length, size])
+                let before = subject.backend.memoryUsage.inUse
+                let leaf = x.requiringGradient()
+                let y = scaledDotProductAttention(leaf, leaf, leaf, isCausal: true)
+                try y.backward(gradient: x)
+                _ = try leaf.gradient!.doubles()
+                let scores = heads * length * length * 4
+                let peak = subject.backend.memoryUsage.peak
+                #expect(peak - before < scores, "\(peak - before) bytes")
+            }
+        }
+    }
+
     /// Normalisation and the weight parametrizations likewise.
     @Test func refusedMemoryIsThrownByNorms() throws {
         var (refused, done) = (0, 0)

@@ -68,7 +68,12 @@ struct KernelSweep {
             backend.norm([x, x], p: 2, out: try backend.allocate([1]))
             backend.norm([x], p: .infinity, out: try backend.allocate([1]))
         }
-        backend.reduce(.sum, try input([20_000]), out: try backend.allocate([1]), accumulates: false)
+        for isAligned in [true, false] {
+            let x = try input([20_001], isAligned: isAligned)
+            backend.reduce(.sum, x, out: try backend.allocate([1]), accumulates: false)
+            backend.norm([x, x], p: 2, out: try backend.allocate([1]))
+        }
+        backend.reduce(.sum, try input([8000, 3]), out: try backend.allocate([1, 3]), accumulates: false)
         try backend.synchronize()
     }
 
@@ -138,7 +143,7 @@ struct KernelSweep {
     }
 
     @Test func rows() throws {
-        for (count, columns) in [(3, 5), (9, 40), (2, 600)] {
+        for (count, columns) in [(3, 5), (9, 40), (2, 600), (3, 33), (2, 1028), (1, 9001)] {
             let x = try input([count, columns])
             let y = try backend.allocate([count, columns])
             for isLogarithmic in [false, true] {
@@ -148,9 +153,15 @@ struct KernelSweep {
             }
             let targets = try indices((0..<Int32(count)).map { $0 * 2 })
             let losses = try backend.allocate([count]), normalizers = try backend.allocate([count, 2])
-            backend.crossEntropy(x, targets: targets, losses: losses, normalizers: normalizers)
+            backend.crossEntropy(x, targets: targets, ignoredIndex: 2, losses: losses, normalizers: normalizers)
             backend.crossEntropyGradient(
-                x, targets: targets, normalizers: normalizers, lossGradient: losses, out: y)
+                x, targets: targets, ignoredIndex: 2, normalizers: normalizers, lossGradient: losses, out: y)
+            let mean = try backend.allocate([1]), keptRows = try backend.allocate([1])
+            backend.crossEntropyMean(
+                x, targets: targets, ignoredIndex: 2, mean: mean, keptRows: keptRows, normalizers: normalizers)
+            backend.crossEntropyMeanGradient(
+                x, targets: targets, ignoredIndex: 2, keptRows: keptRows, normalizers: normalizers, meanGradient: mean,
+                out: y)
         }
         try backend.synchronize()
     }
@@ -171,10 +182,11 @@ struct KernelSweep {
     }
 
     @Test func batchNorm() throws {
-        for shape in [[33, 5, 1], [3, 5, 50], [40, 40, 1]] as [Shape] {
+        for shape in [[33, 5, 1], [3, 5, 50], [40, 40, 1], [3, 4, 52], [1030, 4, 1], [2, 3, 8300]] as [Shape] {
             let channels = shape[1]
             let x = try input(shape), out = try backend.allocate(shape)
             let scale = try input([channels]), shift = try input([channels])
+            let scaleGradient = try input([channels]), shiftGradient = try backend.allocate([channels])
             let mean = try backend.allocate([channels]), deviation = try backend.allocate([channels])
             backend.batchNorm(
                 x, scale: scale, shift: shift, running: (scale, shift), momentum: 0.1, epsilon: 1e-5, out: out,
@@ -182,20 +194,17 @@ struct KernelSweep {
             backend.batchNormInference(
                 x, scale: scale, shift: nil, mean: mean, variance: shift, epsilon: 1e-5, out: out)
             backend.batchNormGradient(
-                x, outputGradient: out, scale: scale, mean: mean, inverseDeviation: deviation, inputGradient: out,
-                scaleGradient: (scale, true), shiftGradient: (shift, false))
-        }
-        try backend.synchronize()
-    }
-
-    @Test func convolution() throws {
-        let geometry = ConvolutionGeometry(kernel: [3, 2], stride: [2, 1], padding: [1, 1], groups: 2)
-        let x = try input([2, 4, 9, 7]), weight = try input([6, 2, 3, 2])
-        let out = try backend.allocate([2, 6, 5, 8])
-        backend.convolution(x, weight: weight, bias: try input([6]), geometry, out: out)
-        for accumulates in [false, true] {
-            backend.convolutionInputGradient(out, weight: weight, geometry, out: x, accumulates: accumulates)
-            backend.convolutionWeightGradient(x, outputGradient: out, geometry, out: weight, accumulates: accumulates)
+                x, outputGradient: out, scale: scale, mean: mean, inverseDeviation: deviation,
+                inputGradient: try backend.allocate(shape),
+                scaleGradient: (scaleGradient, true), shiftGradient: (shiftGradient, false))
+            let residual = try input(shape)
+            backend.batchNormReLU(
+                x, scale: scale, shift: shift, running: nil, momentum: 0.1, epsilon: 1e-5, residual: residual, out: out,
+                mean: mean, inverseDeviation: deviation)
+            backend.batchNormReLUGradient(
+                x, y: out, outputGradient: residual, scale: scale, mean: mean, inverseDeviation: deviation,
+                inputGradient: try backend.allocate(shape), residualGradient: try backend.allocate(shape),
+                scaleGradient: (scaleGradient, true), shiftGradient: (shiftGradient, false))
         }
         try backend.synchronize()
     }
@@ -243,8 +252,8 @@ struct KernelSweep {
     }
 
     @Test func statistics() throws {
-        let x = try input([2000])
-        let segments = try indices([0, 3, 3, 0, 3, 1500, 1503, 497]).reshaped([4, 2])
+        let x = try input([40_000])
+        let segments = try indices([0, 3, 3, 0, 3, 1500, 1503, 38_497]).reshaped([4, 2])
         backend.statistics(x, segments: segments, out: try backend.allocate([4, Statistic.allCases.count]))
         try backend.synchronize()
     }

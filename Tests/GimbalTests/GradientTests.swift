@@ -127,6 +127,11 @@ import Testing
         try expectGradient("crossEntropies", [spread([5, 3])]) {
             $0[0].crossEntropies(Tensor([0, 2, 1, 1, 0] as [Int32]))
         }
+        for ignored in [nil, 1] {
+            try expectGradient("crossEntropyMean", [spread([5, 3])]) {
+                $0[0].crossEntropyMean(Tensor([0, 2, 1, 1, 0] as [Int32]), ignoredIndex: ignored)
+            }
+        }
     }
 
     @Test(arguments: [[4, 3], [2, 3, 4], [2, 2, 3, 2]] as [Shape])
@@ -151,6 +156,22 @@ import Testing
                     mean: Tensor.uniform(channels, generator: .init(seed: 1)),
                     variance: Tensor.uniform(channels, low: 0.5, generator: .init(seed: 2)), epsilon: 1e-5)
             }
+        }
+        for hasResidual in [false, true] {
+            try expectGradient("with ReLU", inputs + (hasResidual ? [spread(shape, low: -0.7)] : [])) {
+                $0[0].batchNormalized(
+                    scale: $0[1], shift: $0[2], running: nil, momentum: 0.1, epsilon: 1e-5, isRectified: true,
+                    residual: hasResidual ? $0[3] : nil)
+            }
+        }
+        try expectGradient("the input as residual, both used before as well", [inputs[0], inputs[0]]) {
+            let (x, residual) = ($0[0].exp(), $0[1].exp())
+            func end(_ residual: Tensor) -> Tensor {
+                x.batchNormalized(
+                    scale: nil, shift: nil, running: nil, momentum: 0.1, epsilon: 1e-5, isRectified: true,
+                    residual: residual)
+            }
+            return end(x) + end(residual) + x + residual
         }
         try expectGradient("input used before as well", [inputs[0]]) {
             let x = $0[0].exp()

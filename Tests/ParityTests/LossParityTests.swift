@@ -113,6 +113,12 @@ import Testing
                     #expect(wrong.allSatisfy { $0.isNaN }, "a class out of range shows")
                 }
             }
+            for reduction in [LossReduction.mean, .sum] {
+                let logits = Tensor.ones([2, 3]).requiringGradient()
+                try crossEntropy(logits, ignored, reduction: reduction).backward()
+                let gradient = try #require(logits.gradient).floats()
+                #expect(gradient == [Float](repeating: 0, count: 6), "rows that are ignored learn nothing")
+            }
             let wrong = try negativeLogLikelihood(Tensor.ones([2, 3]), Tensor([3, -1] as [Int32]), reduction: .none)
                 .floats()
             #expect(wrong.allSatisfy { $0.isNaN })

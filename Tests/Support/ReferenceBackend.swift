@@ -15,13 +15,19 @@ public final class ReferenceBackend: Backend {
     public let memoryLimitBytes: Int
     private let usage = Lock(MemoryUsage(inUse: 0, peak: 0, pooled: 0))
 
+    /// Whether attention is done by `attention`, as on GPUs, or by its parts.
+    public let fusesAttention: Bool
+
     /// - Parameter memoryLimitBytes: what `allocate` may hand out together; small limits test how code above copes.
-    public init(memoryLimitBytes: Int = 1 << 33) {
+    public init(memoryLimitBytes: Int = 1 << 33, fusesAttention: Bool = false) {
         self.memoryLimitBytes = memoryLimitBytes
+        self.fusesAttention = fusesAttention
         device = DeviceDescription(
             id: "reference", backend: "reference", name: "Double reference", vendor: "Gimbal", driver: "Swift",
             memoryBytes: memoryLimitBytes, computeUnits: 1)
     }
+
+    public func fusesAttention(size: Int, valueSize: Int) -> Bool { fusesAttention }
 
     // MARK: Memory
 

@@ -184,10 +184,11 @@ struct gimbal_loops {
     void (*softmax)(const float *x, float *out, size_t rows, size_t classes, bool logarithmic);
     void (*softmax_gradient)(const float *y, const float *output_gradient, float *out, size_t rows, size_t classes,
                              bool logarithmic);
-    void (*cross_entropy)(const float *logits, const int32_t *targets, ptrdiff_t target_stride, float *losses,
-                          float *normalizers, size_t rows, size_t classes);
+    /// `ignored` is the target whose rows count for nothing; NULL for none.
+    void (*cross_entropy)(const float *logits, const int32_t *targets, ptrdiff_t target_stride, const int32_t *ignored,
+                          float *losses, float *normalizers, size_t rows, size_t classes);
     void (*cross_entropy_gradient)(const float *logits, const int32_t *targets, ptrdiff_t target_stride,
-                                   const float *normalizers, const float *loss_gradient,
+                                   const int32_t *ignored, const float *normalizers, const float *loss_gradient,
                                    ptrdiff_t loss_gradient_stride, float *out, size_t rows, size_t classes);
 
     // Channels first..<last.

@@ -1,6 +1,7 @@
 /// Scaled dot-product attention: softmax(scale · Q Kᵀ + mask) V (Vaswani et al. 2017, equation 1).
 ///
-/// The weights, [..., queries, keys], are kept for the gradient; nothing else of that size is.
+/// On GPUs nothing of the size of the weights, [..., queries, keys], is in memory, unless they are dropped out or a gradient
+/// flows to the mask. Elsewhere the weights are kept for the gradient.
 ///
 /// ```swift
 /// let y = scaledDotProductAttention(q, k, v, isCausal: true)  // [2, 4, 128, 64] each
@@ -11,13 +12,14 @@
 ///   - value: [..., keys, valueSize].
 ///   - mask: broadcasts to [..., queries, keys]. uint8: 1 where a key takes part, 0 where it does not. Real numbers are
 ///     added to the scores, and a gradient flows to them. A query that may see no key gives 0.
+///   - keyLengths: int32 [batch], the first of the leading axes: keys from there on do not take part, and cost no time.
 ///   - isCausal: a query sees only keys up to its own position; may be combined with a mask.
 ///   - scale: 1 / √size unless given.
 ///   - dropout: the probability of dropping a weight.
 /// - Returns: [..., queries, valueSize].
 public func scaledDotProductAttention(
-    _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, isCausal: Bool = false,
-    scale: Double? = nil, dropout: Double = 0, generator: RandomGenerator = .current
+    _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, keyLengths: Tensor? = nil,
+    isCausal: Bool = false, scale: Double? = nil, dropout: Double = 0, generator: RandomGenerator = .current
 ) -> Tensor {
     let rank = query.rank
     let leading = [Int](query.shape.sizes.dropLast(2))
@@ -27,6 +29,8 @@ public func scaledDotProductAttention(
             && [Int](value.shape.sizes.dropLast(2)) == leading,
         "scaledDotProductAttention",
         "a query of \(query.shape), a key of \(key.shape) and a value of \(value.shape) do not fit")
+    require(
+        rank <= 4 || keyLengths == nil, "scaledDotProductAttention", "keyLengths need [batch, heads, keys, size]")
     if rank > 4 {
         // All axes before the heads as one.
         func folded(_ x: Tensor) -> Tensor { x.reshaped([-1] + x.shape.sizes.suffix(3)) }
@@ -44,7 +48,8 @@ public func scaledDotProductAttention(
         mask.rank < 3 || rank == 4 ? mask : mask.expandingAxis(1)
     }
     let roles = [query, key, value].map { AttentionRole(expanded($0)) }
-    let result = attention(roles, mask: fitting, isCausal: isCausal, scale: scale, dropout: dropout, generator).output
+    let result = attention(
+        roles, mask: fitting, keyLengths: keyLengths, isCausal: isCausal, scale: scale, dropout: dropout, generator)
     return rank == 4 ? result : result.reshaped(Shape(leading + [query.shape[rank - 2], value.shape[rank - 1]]))
 }
 
@@ -52,9 +57,9 @@ public func scaledDotProductAttention(
 package struct AttentionRole {
     package fileprivate(set) var tensor: Tensor
     /// Makes [batch, heads, length, size] of a view of the tensor, or of its gradient.
-    fileprivate let heads: (TensorView) -> TensorView
+    let heads: (TensorView) -> TensorView
     /// Whether the tensor is [batch, heads, length, size] itself.
-    fileprivate let isPlain: Bool
+    let isPlain: Bool
 
     /// - Parameter tensor: [batch, heads, length, size].
     package init(_ tensor: Tensor) {
@@ -99,42 +104,115 @@ extension [AttentionRole] {
 /// - Parameters:
 ///   - roles: queries, keys and values, [batch, heads, length, size] each. A tensor may play several roles; then they
 ///     must cover it.
+///   - keyLengths: int32 [batch].
 ///   - isBatchFirst: for the memory of the result.
-/// - Returns: the output [batch, heads, queries, valueSize], which lies in memory as [batch, queries, heads, valueSize] (or
-///   with the first two exchanged), and the weights before dropout, [batch, heads, queries, keys], as a constant.
+/// - Returns: [batch, heads, queries, valueSize], which lies in memory as [batch, queries, heads, valueSize] (or with the
+///   first two exchanged).
 package func attention(
-    _ roles: [AttentionRole], mask: Tensor?, isCausal: Bool, scale: Double?, dropout: Double,
-    _ generator: RandomGenerator, isBatchFirst: Bool = true
+    _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, scale: Double?,
+    dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
+) -> Tensor {
+    let roles = roles.asProductOperands
+    let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
+    let isFused =
+        dropout == 0 && mask?.node == nil
+        && roles[0].tensor.backend.fusesAttention(size: problem.query.shape[3], valueSize: problem.value.shape[3])
+    guard isFused else {
+        return weightedAttention(
+            roles, mask: mask, keyLengths: keyLengths, isCausal: isCausal, scale: scale, dropout: dropout, generator,
+            isBatchFirst: isBatchFirst
+        ).output
+    }
+    return fusedAttention(problem, isCausal: isCausal, scale: scale ?? problem.scale)
+}
+
+/// What every way to compute attention starts from.
+struct AttentionProblem {
+    let query: TensorView
+    let key: TensorView
+    let value: TensorView
+    /// Of the scores: [batch, heads, queries, keys].
+    let shape: Shape
+    let mask: Tensor?
+    let keyLengths: Tensor?
+    /// What plays the roles, each once, and which of it plays queries, keys and values.
+    let tensors: [Tensor]
+    let places: [Int]
+    /// See `AttentionRole`.
+    let heads: [(TensorView) -> TensorView]
+    let arePlain: [Bool]
+    let memory: HeadsInMemory
+
+    var dtype: DType { tensors[0].dtype }
+    var device: Device { tensors[0].device }
+    /// 1 / √size.
+    var scale: Double { 1 / Double(Swift.max(query.shape[3], 1)).squareRoot() }
+
+    init(_ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor?, isBatchFirst: Bool) {
+        let views = roles.map { $0.heads($0.tensor.view) }
+        (query, key, value) = (views[0], views[1], views[2])
+        shape = [query.shape[0], query.shape[1], query.shape[2], key.shape[2]]
+        if let mask {
+            require(
+                mask.shape.broadcast(with: shape) == shape && (mask.dtype == .uint8 || mask.dtype.isFloatingPoint),
+                "attention", "a mask of \(mask.dtype) \(mask.shape) does not fit scores of \(query.dtype) \(shape)")
+        }
+        if let keyLengths {
+            require(
+                keyLengths.dtype == .int32 && keyLengths.shape == [shape[0]], "attention",
+                "needs lengths of int32 [\(shape[0])], not \(keyLengths.dtype) \(keyLengths.shape)")
+        }
+        self.mask = mask
+        self.keyLengths = keyLengths?.contiguous()
+        var tensors: [Tensor] = []
+        places = roles.map { role in
+            // Several roles of one tensor share its place.
+            if !role.isPlain, let place = tensors.firstIndex(where: { $0.isSame(as: role.tensor) }) {
+                return place
+            }
+            tensors.append(role.tensor)
+            return tensors.count - 1
+        }
+        self.tensors = tensors
+        heads = roles.map(\.heads)
+        arePlain = roles.map(\.isPlain)
+        memory = HeadsInMemory(isBatchFirst: isBatchFirst)
+    }
+
+    /// The mask and the lengths as one mask.
+    var wholeMask: Tensor? {
+        guard let keyLengths else { return mask }
+        let there = Tensor.make([shape[0], 1, 1, shape[3]], .uint8, device, inputs: [keyLengths]) { backend, out in
+            backend.reportingErrors { backend.copy(try backend.keysThere(keyLengths.view, keys: shape[3]), to: out) }
+        }
+        guard let mask else { return there }
+        let type = mask.dtype == .uint8 ? dtype : mask.dtype
+        let never = Tensor(repeating: -.infinity, [], dtype: type, device: device)
+        let zero = Tensor(repeating: 0, [], dtype: type, device: device)
+        return .select(there, mask.dtype == .uint8 ? .select(mask, zero, never) : mask, never)
+    }
+}
+
+/// The same by products, with the weights [batch, heads, queries, keys] before dropout, a constant.
+package func weightedAttention(
+    _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, scale: Double?,
+    dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
 ) -> (output: Tensor, weights: Tensor) {
     require((0..<1).contains(dropout), "attention", "a probability in [0, 1), not \(dropout)")
     let roles = roles.asProductOperands
-    let views = roles.map { $0.heads($0.tensor.view) }
-    let (query, key, value) = (views[0], views[1], views[2])
-    let shape: Shape = [query.shape[0], query.shape[1], query.shape[2], key.shape[2]]
-    if let mask {
-        require(
-            mask.shape.broadcast(with: shape) == shape && (mask.dtype == .uint8 || mask.dtype.isFloatingPoint),
-            "attention", "a mask of \(mask.dtype) \(mask.shape) does not fit scores of \(query.dtype) \(shape)")
-    }
-    var tensors: [Tensor] = []
-    let places = roles.map { role in
-        // Several roles of one tensor share its place.
-        if !role.isPlain, let place = tensors.firstIndex(where: { $0.isSame(as: role.tensor) }) {
-            return place
-        }
-        tensors.append(role.tensor)
-        return tensors.count - 1
-    }
+    let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
+    let (query, key, value, shape) = (problem.query, problem.key, problem.value, problem.shape)
+    let (tensors, places, mask) = (problem.tensors, problem.places, problem.wholeMask)
     let inputs = tensors + (mask.map { [$0] } ?? [])
     let core = AttentionCore(
-        isCausal: isCausal, scale: scale ?? 1 / Double(Swift.max(query.shape[3], 1)).squareRoot(), dropout: dropout,
+        isCausal: isCausal, scale: scale ?? problem.scale, dropout: dropout,
         state: dropout > 0 ? generator.reserve(shape.elementCount) : nil, queries: shape[2], keys: shape[3])
-    let (dtype, device) = (roles[0].tensor.dtype, roles[0].tensor.device)
+    let (dtype, device) = (problem.dtype, problem.device)
 
     let weights = Tensor.make(shape, dtype, device, inputs: inputs) { backend, out in
         core.weights(query, key, mask: mask?.view.broadcast(to: shape), out: out, backend)
     }
-    let memory = HeadsInMemory(isBatchFirst: isBatchFirst)
+    let memory = problem.memory
     let output = Tensor(
         memory.heads(
             Tensor.make(
@@ -142,8 +220,7 @@ package func attention(
             ) {
                 core.output(weights.view, value, out: memory.heads($1), $0)
             }.view))
-    let heads = roles.map(\.heads)
-    let arePlain = roles.map(\.isPlain)
+    let (heads, arePlain) = (problem.heads, problem.arePlain)
     let (count, hasMask) = (tensors.count, mask != nil)
     let recorded = output.recorded("attention", inputs) { outputGradient, inputs in
         guard weights.view.isAllocated, outputGradient.view.isAllocated else { return }
@@ -288,7 +365,7 @@ private struct AttentionCore {
 }
 
 /// [batch, heads, length, size] that lies in memory with the heads of a position side by side.
-private struct HeadsInMemory {
+struct HeadsInMemory {
     let isBatchFirst: Bool
 
     func shape(_ batch: Int, _ heads: Int, _ length: Int, _ size: Int) -> Shape {

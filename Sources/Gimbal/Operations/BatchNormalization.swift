@@ -6,9 +6,15 @@ extension Tensor {
     ///   - scale, shift: [channels], or nil for 1 and 0.
     ///   - running: mean and variance, [channels], moved in place by `momentum` towards the batch's mean and unbiased
     ///     variance.
+    ///   - isRectified: whether a ReLU ends the operation, in the same pass over memory.
+    ///   - residual: of this tensor's shape; added before the ReLU, with which alone it may come.
     public func batchNormalized(
-        scale: Tensor?, shift: Tensor?, running: (mean: Tensor, variance: Tensor)?, momentum: Double, epsilon: Double
+        scale: Tensor?, shift: Tensor?, running: (mean: Tensor, variance: Tensor)?, momentum: Double, epsilon: Double,
+        isRectified: Bool = false, residual: Tensor? = nil
     ) -> Tensor {
+        require(
+            residual == nil || isRectified && residual?.shape == shape && residual?.dtype == dtype, "batchNormalized",
+            "a residual of \(residual?.shape ?? []) does not fit \(shape), or comes without a ReLU")
         let layout = channelLayout("batchNormalized")
         let channels: Shape = [layout[1]]
         require(
@@ -17,36 +23,66 @@ extension Tensor {
         let source = contiguous()
         let x = source.detached()
         let factor = scale?.detached()
+        let added = residual?.contiguous()
+        if let added, let node = added.node, node === source.node {
+            // The two gradients would go to one place.
+            let result = batchNormalized(
+                scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon)
+            return (result + added).relu()
+        }
         let statistics = Tensor.make([2, layout[1]], backend.realType, device, inputs: [source]) { _, _ in }
         let mean = statistics.view.isAllocated ? statistics.view.row(0) : statistics.view
         let inverseDeviation = statistics.view.isAllocated ? statistics.view.row(1) : statistics.view
-        let result = Tensor.make(shape, dtype, device, inputs: [source, statistics]) { backend, out in
-            backend.batchNorm(
-                x.view.reshaped(layout), scale: scale?.view, shift: shift?.view,
-                running: running.map { ($0.mean.view, $0.variance.view) }, momentum: momentum, epsilon: epsilon,
-                out: out.reshaped(layout), mean: mean, inverseDeviation: inverseDeviation)
+        let operands = [source, statistics] + [added].compactMap { $0 }
+        let result = Tensor.make(shape, dtype, device, inputs: operands) { backend, out in
+            let running = running.map { (mean: $0.mean.view, variance: $0.variance.view) }
+            if isRectified {
+                backend.batchNormReLU(
+                    x.view.reshaped(layout), scale: scale?.view, shift: shift?.view, running: running,
+                    momentum: momentum, epsilon: epsilon, residual: added?.view.reshaped(layout),
+                    out: out.reshaped(layout), mean: mean, inverseDeviation: inverseDeviation)
+            } else {
+                backend.batchNorm(
+                    x.view.reshaped(layout), scale: scale?.view, shift: shift?.view, running: running,
+                    momentum: momentum, epsilon: epsilon, out: out.reshaped(layout), mean: mean,
+                    inverseDeviation: inverseDeviation)
+            }
         }
         let parameters = [scale, shift].compactMap { $0 }
         for parameter in parameters {
             require(parameter.shape == channels, "batchNormalized", "\(parameter.shape) for \(layout[1]) channels")
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
-        return result.recorded("batchNormalized", [source] + parameters) { outputGradient, inputs in
+        let residualIndex = added == nil ? nil : parameters.count + 1
+        let y = result.detached()
+        return result.recorded("batchNormalized", [source] + parameters + [added].compactMap { $0 }) {
+            outputGradient, inputs in
             let arrived = outputGradient.contiguous()
             guard arrived.view.isAllocated, statistics.view.isAllocated else { return }
-            inputs.write(0, scaleIndex, shiftIndex, arrived.backend) { forInput, forScale, forShift in
-                // The gradient of the input is not accumulated by the operation itself.
+            inputs.write([0, scaleIndex, shiftIndex, residualIndex]) { destinations in
                 let backend = arrived.backend
-                let direct = forInput.map { $0.accumulates ? nil : $0.view } ?? nil
-                let aside = forInput.flatMap { $0.accumulates ? backend.allocateOrReport(layout, x.dtype) : nil }
-                backend.batchNormGradient(
-                    x.view.reshaped(layout), outputGradient: arrived.view.reshaped(layout), scale: factor?.view,
-                    mean: mean, inverseDeviation: inverseDeviation,
-                    inputGradient: (direct ?? aside)?.reshaped(layout), scaleGradient: forScale, shiftGradient: forShift
-                )
-                if let aside, let forInput {
-                    let sum = forInput.view
-                    backend.binary(.init(.add), sum, aside.reshaped(sum.shape), out: sum)
+                // The gradients of input and residual are not accumulated by the operation itself.
+                let wholes = [destinations[0], destinations[3]].map { destination in
+                    destination.flatMap {
+                        $0.accumulates ? backend.allocateOrReport(layout, x.dtype) : $0.view.reshaped(layout)
+                    }
+                }
+                if isRectified {
+                    backend.batchNormReLUGradient(
+                        x.view.reshaped(layout), y: y.view.reshaped(layout),
+                        outputGradient: arrived.view.reshaped(layout), scale: factor?.view, mean: mean,
+                        inverseDeviation: inverseDeviation, inputGradient: wholes[0], residualGradient: wholes[1],
+                        scaleGradient: destinations[1], shiftGradient: destinations[2])
+                } else {
+                    backend.batchNormGradient(
+                        x.view.reshaped(layout), outputGradient: arrived.view.reshaped(layout), scale: factor?.view,
+                        mean: mean, inverseDeviation: inverseDeviation, inputGradient: wholes[0],
+                        scaleGradient: destinations[1], shiftGradient: destinations[2])
+                }
+                for (whole, destination) in zip(wholes, [destinations[0], destinations[3]]) {
+                    guard let whole, let destination, destination.accumulates else { continue }
+                    let sum = destination.view
+                    backend.binary(.init(.add), sum, whole.reshaped(sum.shape), out: sum)
                 }
             }
         }
@@ -99,15 +135,13 @@ extension InputGradients {
     /// A destination for the gradient of an input, absent where none is needed.
     fileprivate typealias Destination = (view: TensorView, accumulates: Bool)
 
-    /// `write` for three inputs at once; an index of nil is an input that is not there.
-    fileprivate func write(
-        _ first: Int, _ second: Int?, _ third: Int?, _ backend: any Backend,
-        _ body: (Destination?, Destination?, Destination?) -> Void
-    ) {
-        func open(_ index: Int?, _ then: (Destination?) -> Void) {
-            guard let index, isNeeded(index) else { return then(nil) }
-            write(index) { then(($0, $1)) }
+    /// `write` for several different inputs at once; an index of nil is an input that is not there.
+    fileprivate func write(_ indices: [Int?], _ body: ([Destination?]) -> Void) {
+        func open(_ opened: [Destination?]) {
+            guard opened.count < indices.count else { return body(opened) }
+            guard let index = indices[opened.count], isNeeded(index) else { return open(opened + [nil]) }
+            write(index) { open(opened + [($0, $1)]) }
         }
-        open(first) { a in open(second) { b in open(third) { c in body(a, b, c) } } }
+        open([])
     }
 }

@@ -20,7 +20,56 @@ extension Tensor {
                 parameter.shape == normalized && parameter.dtype.isFloatingPoint, "layerNormalized",
                 "\(parameter.dtype) \(parameter.shape) to scale or shift \(dtype) \(normalized)")
         }
-        let source = contiguous()
+        return contiguous().layerNormalized(
+            normalized, scale: scale, shift: shift, epsilon: epsilon, centers: centers
+        ) { backend, x, scale, shift, out, mean, inverseDeviation in
+            backend.layerNorm(
+                x, scale: scale, shift: shift, epsilon: epsilon, centers: centers, out: out, mean: mean,
+                inverseDeviation: inverseDeviation)
+        }
+    }
+
+    /// This tensor plus `other`, and the sum normalised over its last axis as `layerNormalized` does, in one pass where the
+    /// device can.
+    package func addedAndNormalized(
+        _ other: Tensor, scale: Tensor? = nil, shift: Tensor? = nil, epsilon: Double = 1e-5
+    ) -> (sum: Tensor, normalized: Tensor) {
+        let width = rank > 0 ? shape[rank - 1] : 0
+        let parameters = [scale, shift].compactMap { $0 }
+        guard
+            shape == other.shape, width > 0, dtype == backend.realType, other.dtype == dtype, view.isContiguous,
+            other.view.isContiguous, parameters.allSatisfy({ $0.shape == [width] && $0.dtype == dtype })
+        else {
+            let sum = self + other
+            return (sum, sum.layerNormalized(scale: scale, shift: shift, epsilon: epsilon))
+        }
+        let rows = Shape([elementCount / width, width])
+        let (x, y) = (view, other.view)
+        let sum = Tensor.make(shape, dtype, device, inputs: [self, other]) { _, _ in }
+            .recorded("+", [self, other]) { outputGradient, inputs in
+                inputs.add(0, outputGradient)
+                inputs.add(1, outputGradient)
+            }
+        let normalized = sum.layerNormalized(
+            [width], scale: scale, shift: shift, epsilon: epsilon, centers: true
+        ) { backend, sum, scale, shift, out, mean, inverseDeviation in
+            backend.layerNorm(
+                x.reshaped(rows), adding: y.reshaped(rows), sum: sum, scale: scale, shift: shift, epsilon: epsilon,
+                centers: true, out: out, mean: mean, inverseDeviation: inverseDeviation)
+        }
+        return (sum, normalized)
+    }
+
+    /// The norm of this contiguous tensor, computed by `forward`.
+    private func layerNormalized(
+        _ normalized: Shape, scale: Tensor?, shift: Tensor?, epsilon: Double, centers: Bool,
+        forward: (
+            _ backend: any Backend, _ x: TensorView, _ scale: TensorView?, _ shift: TensorView?, _ out: TensorView,
+            _ mean: TensorView, _ inverseDeviation: TensorView
+        ) -> Void
+    ) -> Tensor {
+        let source = self
+        let width = normalized.elementCount
         let (x, factor) = (source.detached(), scale?.detached().contiguous())
         let offset = shift?.detached().contiguous()
         let rows = Shape([elementCount / width, width])
@@ -30,9 +79,9 @@ extension Tensor {
         let (mean, inverseDeviation) = (statistics[0].view, statistics[1].view)
         let parameters = [scale, shift].compactMap { $0 }
         let result = Tensor.make(shape, fullType, device, inputs: [source] + statistics + parameters) { backend, out in
-            backend.layerNorm(
-                x.view.reshaped(rows), scale: factor?.view.flattened, shift: offset?.view.flattened, epsilon: epsilon,
-                centers: centers, out: out.reshaped(rows), mean: mean, inverseDeviation: inverseDeviation)
+            forward(
+                backend, x.view.reshaped(rows), factor?.view.flattened, offset?.view.flattened, out.reshaped(rows),
+                mean, inverseDeviation)
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
         return result.recorded("layerNormalized", [source] + parameters) { outputGradient, inputs in
@@ -40,21 +89,32 @@ extension Tensor {
             guard arrived.view.isAllocated, statistics.allSatisfy(\.view.isAllocated) else { return }
             func differentiate(
                 _ forInput: TensorView?, _ forScale: InputGradients.Destination?,
-                _ forShift: InputGradients.Destination?
+                _ forShift: InputGradients.Destination?, passing: TensorView? = nil
             ) {
-                arrived.backend.layerNormGradient(
-                    x.view.reshaped(rows), outputGradient: arrived.view.reshaped(rows), scale: factor?.view.flattened,
-                    centers: centers, mean: mean, inverseDeviation: inverseDeviation,
-                    inputGradient: forInput?.reshaped(rows),
-                    scaleGradient: forScale.map { ($0.view.flattened, $0.accumulates) },
-                    shiftGradient: forShift.map { ($0.view.flattened, $0.accumulates) })
+                let backend = arrived.backend
+                let scaleGradient = forScale.map { (view: $0.view.flattened, accumulates: $0.accumulates) }
+                let shiftGradient = forShift.map { (view: $0.view.flattened, accumulates: $0.accumulates) }
+                guard let forInput, let passing else {
+                    return backend.layerNormGradient(
+                        x.view.reshaped(rows), outputGradient: arrived.view.reshaped(rows),
+                        scale: factor?.view.flattened, centers: centers, mean: mean, inverseDeviation: inverseDeviation,
+                        inputGradient: forInput?.reshaped(rows), scaleGradient: scaleGradient,
+                        shiftGradient: shiftGradient)
+                }
+                backend.layerNormGradient(
+                    x.view.reshaped(rows), outputGradient: arrived.view.reshaped(rows),
+                    passingGradient: passing.reshaped(rows), scale: factor?.view.flattened, centers: centers,
+                    mean: mean, inverseDeviation: inverseDeviation, inputGradient: forInput.reshaped(rows),
+                    scaleGradient: scaleGradient, shiftGradient: shiftGradient)
             }
             inputs.open(scaleIndex) { forScale in
                 inputs.open(shiftIndex) { forShift in
                     guard inputs.isNeeded(0) else { return differentiate(nil, forScale, forShift) }
-                    inputs.add(
-                        0,
-                        Tensor.make(x.shape, x.dtype, x.device) { differentiate($1, forScale, forShift) })
+                    inputs.join(0) { passing in
+                        Tensor.make(x.shape, x.dtype, x.device) {
+                            differentiate($1, forScale, forShift, passing: passing)
+                        }
+                    }
                 }
             }
         }

@@ -38,9 +38,11 @@ extension Tensor {
     /// The cross-entropy of each row, as in log Σⱼ exp xⱼ - x_target.
     ///
     /// This tensor holds logits, [rows, classes].
-    /// - Parameter targets: int32 [rows]; a class out of range gives NaN.
+    /// - Parameters:
+    ///   - targets: int32 [rows]; a class out of range gives NaN, unless it is the ignored one.
+    ///   - ignoredIndex: a target whose rows give 0, whatever their logits are; nil for none.
     /// - Returns: [rows].
-    public func crossEntropies(_ targets: Tensor) -> Tensor {
+    public func crossEntropies(_ targets: Tensor, ignoredIndex: Int? = nil) -> Tensor {
         require(
             rank == 2 && targets.shape == [shape[0]] && targets.dtype == .int32 && shape[1] > 0, "crossEntropy",
             "logits of \(shape) need int32 targets of [\(shape.first ?? 0)], not \(targets.dtype) \(targets.shape)")
@@ -50,7 +52,8 @@ extension Tensor {
         var normalizers = Tensor.zeros([0], device: device)
         let losses = Tensor.make(rows, fullType, device, inputs: [logits, targets]) { backend, out in
             guard let view = backend.allocateOrReport([shape[0], 2], backend.realType) else { return }
-            backend.crossEntropy(x.view, targets: classes.view, losses: out, normalizers: view)
+            backend.crossEntropy(
+                x.view, targets: classes.view, ignoredIndex: ignoredIndex, losses: out, normalizers: view)
             normalizers = Tensor(view)
         }
         return losses.recorded("crossEntropy", [logits]) { [normalizers] outputGradient, inputs in
@@ -59,8 +62,43 @@ extension Tensor {
                 0,
                 Tensor.make(x.shape, x.dtype, x.device, inputs: operands) { backend, out in
                     backend.crossEntropyGradient(
-                        x.view, targets: classes.view, normalizers: normalizers.view,
+                        x.view, targets: classes.view, ignoredIndex: ignoredIndex, normalizers: normalizers.view,
                         lossGradient: outputGradient.view, out: out)
+                })
+        }
+    }
+
+    /// The mean of `crossEntropies` over the rows whose target is not `ignoredIndex`; NaN over none.
+    ///
+    /// This tensor holds logits, [rows, classes].
+    /// - Parameters:
+    ///   - targets: int32 [rows]; a class out of range gives NaN, unless it is the ignored one.
+    ///   - ignoredIndex: a target whose rows count for nothing, whatever their logits are; nil for none.
+    /// - Returns: a tensor without axes.
+    public func crossEntropyMean(_ targets: Tensor, ignoredIndex: Int? = nil) -> Tensor {
+        require(
+            rank == 2 && targets.shape == [shape[0]] && targets.dtype == .int32 && shape[1] > 0, "crossEntropy",
+            "logits of \(shape) need int32 targets of [\(shape.first ?? 0)], not \(targets.dtype) \(targets.shape)")
+        let logits = contiguous()
+        let (x, classes) = (logits.detached(), targets.detached())
+        var (normalizers, keptRows) = (Tensor.zeros([0], device: device), Tensor.zeros([0], device: device))
+        let mean = Tensor.make([], fullType, device, inputs: [logits, targets]) { backend, out in
+            guard let forRows = backend.allocateOrReport([shape[0], 2], backend.realType),
+                let count = backend.allocateOrReport([1], backend.realType)
+            else { return }
+            backend.crossEntropyMean(
+                x.view, targets: classes.view, ignoredIndex: ignoredIndex, mean: out, keptRows: count,
+                normalizers: forRows)
+            (normalizers, keptRows) = (Tensor(forRows), Tensor(count))
+        }
+        return mean.recorded("crossEntropy", [logits]) { [normalizers, keptRows] outputGradient, inputs in
+            let operands = [x, classes, normalizers, keptRows, outputGradient]
+            inputs.add(
+                0,
+                Tensor.make(x.shape, x.dtype, x.device, inputs: operands) { backend, out in
+                    backend.crossEntropyMeanGradient(
+                        x.view, targets: classes.view, ignoredIndex: ignoredIndex, keptRows: keptRows.view,
+                        normalizers: normalizers.view, meanGradient: outputGradient.view, out: out)
                 })
         }
     }

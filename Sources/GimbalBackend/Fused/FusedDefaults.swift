@@ -41,7 +41,9 @@ extension Backend {
         }
     }
 
-    public func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView) {
+    public func crossEntropy(
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, losses: TensorView, normalizers: TensorView
+    ) {
         guard logits.elementCount > 0 else { return }
         reportingErrors {
             let (largest, logSum) = (normalizers.sliced(axis: 1, 0..<1), normalizers.sliced(axis: 1, 1..<2))
@@ -65,11 +67,15 @@ extension Backend {
             reduce(.sum, isTarget, out: count, accumulates: false)
             binary(.init(.divide), target, count, out: target)  // 0 / 0 is NaN where no class is the target.
             binary(.init(.subtract), logSum, target, out: losses.reshaped([logits.shape[0], 1]))
+            if let isKept = try isKept(targets, ignoredIndex) {
+                select(isKept, losses, zeros.reshaped([1]).broadcast(to: losses.shape), out: losses)
+            }
         }
     }
 
     public func crossEntropyGradient(
-        _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
+        _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, normalizers: TensorView,
+        lossGradient: TensorView, out: TensorView
     ) {
         guard logits.elementCount > 0 else { return }
         reportingErrors {
@@ -85,6 +91,13 @@ extension Backend {
             weights.shape = [rows, 1]
             weights.strides = [lossGradient.strides[0], 0]
             binary(.init(.multiply), out, weights.broadcast(to: logits.shape), out: out)
+            if let isKept = try isKept(targets, ignoredIndex) {
+                let zero = try allocate([1, 1])
+                fill(zero, with: 0)
+                select(
+                    isKept.reshaped([rows, 1]).broadcast(to: logits.shape), out, zero.broadcast(to: logits.shape),
+                    out: out)
+            }
         }
     }
 

@@ -70,4 +70,26 @@ extension Backend {
             binary(.init(.multiply), normalized, deviations, out: inputGradient)
         }
     }
+
+    public func layerNorm(
+        _ x: TensorView, adding y: TensorView, sum: TensorView, scale: TensorView?, shift: TensorView?, epsilon: Double,
+        centers: Bool, out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    ) {
+        binary(.init(.add), x, y, out: sum)
+        layerNorm(
+            sum, scale: scale, shift: shift, epsilon: epsilon, centers: centers, out: out, mean: mean,
+            inverseDeviation: inverseDeviation)
+    }
+
+    public func layerNormGradient(
+        _ x: TensorView, outputGradient: TensorView, passingGradient: TensorView, scale: TensorView?, centers: Bool,
+        mean: TensorView, inverseDeviation: TensorView, inputGradient: TensorView,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    ) {
+        layerNormGradient(
+            x, outputGradient: outputGradient, scale: scale, centers: centers, mean: mean,
+            inverseDeviation: inverseDeviation, inputGradient: inputGradient, scaleGradient: scaleGradient,
+            shiftGradient: shiftGradient)
+        binary(.init(.add), inputGradient, passingGradient, out: inputGradient)
+    }
 }

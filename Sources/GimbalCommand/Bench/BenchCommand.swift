@@ -65,7 +65,8 @@ struct BenchCommand: ParsableCommand {
         }
         for benchmark in all where names?.contains(benchmark.name) ?? true {
             var first: Double?
-            for device in devices where !benchmark.isForGPUs || device.description.kind == .gpu {
+            for device in devices {
+                if benchmark.isForGPUs, names == nil, device.description.kind != .gpu { continue }
                 let timing = try withDevice(device) {
                     try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
                 }
@@ -81,7 +82,7 @@ struct BenchCommand: ParsableCommand {
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
         for benchmark in Benchmark.all(precision)
-        where benchmark.batch != nil && names?.contains(benchmark.name) ?? true {
+        where benchmark.batch != nil && names?.contains(benchmark.name) ?? !benchmark.isForGPUs {
             for device in devices where device.launchRecord != nil {
                 let count = try withDevice(device) { try LaunchCount(benchmark, on: device) }
                 try json ? printJSON(count) : printLine(count.text)
@@ -117,6 +118,7 @@ struct BenchmarkLine: Encodable {
     var blocks: Int
     var gigaflopsPerSecond: Double?
     var gigabytesPerSecond: Double?
+    var tokensPerSecond: Double?
     /// Time of the first device over this one's.
     var ratio: Double
 
@@ -130,6 +132,7 @@ struct BenchmarkLine: Encodable {
         blocks = timing.blocks
         gigaflopsPerSecond = benchmark.operations.map { $0 / timing.median * 1e-9 }
         gigabytesPerSecond = benchmark.bytes.map { $0 / timing.median * 1e-9 }
+        tokensPerSecond = benchmark.tokens.map { Double($0) / timing.median }
         ratio = first / timing.median
     }
 
@@ -139,6 +142,7 @@ struct BenchmarkLine: Encodable {
         }
         let speed = [
             gigaflopsPerSecond.map { "\(rounded($0)) GFLOP/s" }, gigabytesPerSecond.map { "\(rounded($0)) GB/s" },
+            tokensPerSecond.map { "\(rounded($0)) tokens/s" },
         ].compactMap { $0 }.joined(separator: ", ")
         return column(benchmark, 14) + column(variant, 26) + column(device, 10)
             + column("\(rounded(medianMilliseconds)) ms", 14) + column(speed, 18) + "ratio \(rounded(ratio))"

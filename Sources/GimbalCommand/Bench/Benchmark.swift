@@ -10,14 +10,16 @@ struct Benchmark {
     var operations: Double?
     /// Bytes that a call must read and write at least.
     var bytes: Double?
-    /// Whether it would take other devices too long.
+    /// Tokens that a training step learns from.
+    var tokens: Int?
+    /// Whether other devices are passed over unless the benchmark is named: it would take them minutes.
     var isForGPUs = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
-        matrixProducts + precisions + elementwise + normalizations + updates + seedSteps(precision)
+        matrixProducts + precisions + elementwise + normalizations + updates + streams + seedSteps(precision)
             + workloads(precision)
     }
 

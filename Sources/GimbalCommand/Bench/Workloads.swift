@@ -7,9 +7,10 @@ extension Benchmark {
     /// The same as those of PyTorch in `Benchmarks/peers/compare_workloads.py`.
     static func workloads(_ precision: Precision) -> [Benchmark] {
         func workload(
-            _ name: String, _ variant: String, batch: Int, _ make: @escaping (Device) -> Training
+            _ name: String, _ variant: String, batch: Int, tokens: Int? = nil, isForGPUs: Bool = false,
+            _ make: @escaping (Device) -> Training
         ) -> Benchmark {
-            Benchmark(name: name, variant: variant, batch: batch) { device in
+            Benchmark(name: name, variant: variant, batch: batch, tokens: tokens, isForGPUs: isForGPUs) { device in
                 var training = make(device)
                 training.precision = precision
                 return { try training.step() }
@@ -41,10 +42,23 @@ extension Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
                 return Training(optimizer, classes(10, [64])) { model(inputs) }
             },
+            workload("resnet50", "3x224x224, SGD with momentum", batch: 32, isForGPUs: true) { device in
+                let model = ResNet.resNet50()
+                let inputs = Tensor.normal([32, 3, 224, 224])
+                let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
+                return Training(optimizer, classes(1000, [32])) { model(inputs) }
+            },
             workload("transformer", "4 x 256, 128 characters, AdamW", batch: 16) { device in
                 let model = LanguageModel(vocabulary: 96, length: 128, size: 256, heads: 4, layers: 4)
                 let inputs = classes(96, [16, 128])
                 return Training(AdamW(model.parameters, learningRate: 3e-4), classes(96, [16 * 128])) { model(inputs) }
+            },
+            workload("gpt2", "124 M, 1,024 tokens, AdamW", batch: 4, tokens: 4 * 1024, isForGPUs: true) { device in
+                let model = LanguageModel(
+                    vocabulary: 50257, length: 1024, size: 768, heads: 12, layers: 12, sharesTokens: true)
+                let inputs = classes(50257, [4, 1024])
+                let optimizer = AdamW(model.parameters, learningRate: 3e-4)
+                return Training(optimizer, classes(50257, [4 * 1024])) { model(inputs) }
             },
         ]
     }

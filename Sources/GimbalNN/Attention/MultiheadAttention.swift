@@ -68,9 +68,13 @@ public final class MultiheadAttention: ModeDependent {
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
         attentionMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        attending(
-            query, key, value, keyPaddingMask: keyPaddingMask, attentionMask: attentionMask, isCausal: isCausal
-        ).output
+        attend(query, key, value, keyPaddingMask, attentionMask) { roles, mask in
+            (
+                attention(
+                    roles, mask: mask, isCausal: isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
+                    isBatchFirst: isBatchFirst), ()
+            )
+        }.output
     }
 
     /// The same with the attention weights, [batch, heads, queries, keys], before dropout. They are a constant: no
@@ -79,21 +83,30 @@ public final class MultiheadAttention: ModeDependent {
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
         attentionMask: Tensor? = nil, isCausal: Bool = false
     ) -> (output: Tensor, weights: Tensor) {
+        let (output, weights) = attend(query, key, value, keyPaddingMask, attentionMask) { roles, mask in
+            weightedAttention(
+                roles, mask: mask, isCausal: isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
+                isBatchFirst: isBatchFirst)
+        }
+        return (output, weights)
+    }
+
+    /// Projects, lets `heads` attend, and projects their joined output.
+    private func attend<Weights>(
+        _ query: Tensor, _ key: Tensor, _ value: Tensor, _ keyPaddingMask: Tensor?, _ attentionMask: Tensor?,
+        _ heads: (_ roles: [AttentionRole], _ mask: Tensor?) -> (output: Tensor, weights: Weights)
+    ) -> (output: Tensor, weights: Weights) {
         if query.rank == 2 {
             let axis = isBatchFirst ? 0 : 1
             let isSelf = key.isSame(as: query) && value.isSame(as: query)
             let expanded = query.expandingAxis(axis)
-            let (output, weights) = attending(
+            let (output, weights) = attend(
                 expanded, isSelf ? expanded : key.expandingAxis(axis), isSelf ? expanded : value.expandingAxis(axis),
-                keyPaddingMask: keyPaddingMask?.expandingAxis(0), attentionMask: attentionMask, isCausal: isCausal)
+                keyPaddingMask?.expandingAxis(0), attentionMask, heads)
             return (output.reshaped(query.shape), weights)
         }
         check(query, key, value)
-        let roles = project(query, key, value)
-        let mask = combined(keyPaddingMask, attentionMask)
-        let (output, weights) = attention(
-            roles, mask: mask, isCausal: isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
-            isBatchFirst: isBatchFirst)
+        let (output, weights) = heads(project(query, key, value), combined(keyPaddingMask, attentionMask))
         // The heads of a position lie side by side in memory: this copies nothing.
         let joined = output.permuted(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3])
         return (outProj(joined.reshaped(query.shape)), weights)

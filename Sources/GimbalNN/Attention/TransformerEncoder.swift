@@ -48,17 +48,33 @@ public final class TransformerEncoderLayer: Layer {
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        func attend(_ x: Tensor) -> Tensor {
-            dropout1(selfAttn(x, x, x, keyPaddingMask: keyPaddingMask, attentionMask: mask, isCausal: isCausal))
-        }
-        func feedForward(_ x: Tensor) -> Tensor { dropout2(linear2(dropout(activation(linear1(x))))) }
         if normFirst {
-            let x = input + attend(norm1(input))
-            return x + feedForward(norm2(x))
+            let (sum, branch) = branches(
+                input, adding: nil, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+            return sum + branch
         }
-        let x = norm1(input + attend(input))
-        return norm2(x + feedForward(x))
+        let (_, x) = norm1.ofSum(
+            input, attend(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal))
+        return norm2.ofSum(x, feedForward(x)).normalized
     }
+
+    /// A layer with the norms first, but for its last addition, which the next norm can do as well.
+    /// - Parameter branch: what is still to be added to `input`.
+    /// - Returns: the sum so far, and what is to be added to it.
+    fileprivate func branches(
+        _ input: Tensor, adding branch: Tensor?, mask: Tensor?, keyPaddingMask: Tensor?, isCausal: Bool
+    ) -> (sum: Tensor, branch: Tensor) {
+        let (x, first) = branch.map { norm1.ofSum(input, $0) } ?? (input, norm1(input))
+        let (sum, second) = norm2.ofSum(
+            x, attend(first, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal))
+        return (sum, feedForward(second))
+    }
+
+    private func attend(_ x: Tensor, mask: Tensor?, keyPaddingMask: Tensor?, isCausal: Bool) -> Tensor {
+        dropout1(selfAttn(x, x, x, keyPaddingMask: keyPaddingMask, attentionMask: mask, isCausal: isCausal))
+    }
+
+    private func feedForward(_ x: Tensor) -> Tensor { dropout2(linear2(dropout(activation(linear1(x))))) }
 
     public var description: String { "TransformerEncoderLayer(\(selfAttn.size), heads: \(selfAttn.heads))" }
 }
@@ -80,6 +96,14 @@ public final class TransformerEncoder: Layer {
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
+        if let norm, layers.allSatisfy(\.normFirst), !layers.isEmpty {
+            var (sum, branch): (Tensor, Tensor?) = (input, nil)
+            for layer in layers {
+                (sum, branch) = layer.branches(
+                    sum, adding: branch, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+            }
+            return norm.ofSum(sum, branch!).normalized
+        }
         let output = layers.reduce(input) {
             $1($0, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
         }
@@ -87,4 +111,15 @@ public final class TransformerEncoder: Layer {
     }
 
     public var description: String { "TransformerEncoder(\(layers.count) layers)" }
+}
+
+extension LayerNorm {
+    /// x + y, and its norm.
+    fileprivate func ofSum(_ x: Tensor, _ y: Tensor) -> (sum: Tensor, normalized: Tensor) {
+        guard normalizedShape.rank == 1 else {
+            let sum = x + y
+            return (sum, self(sum))
+        }
+        return x.addedAndNormalized(y, scale: weight?.value, shift: bias?.value, epsilon: epsilon)
+    }
 }

@@ -43,22 +43,38 @@ public class BatchNorm: Layer, ModeDependent {
         numBatchesTracked = tracksRunningStatistics ? Counter() : nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func callAsFunction(_ input: Tensor) -> Tensor { normalized(input, isRectified: false, residual: nil) }
+
+    /// relu(norm(input) + residual), in training by one operation.
+    func rectified(_ input: Tensor, adding residual: Tensor? = nil) -> Tensor {
+        normalized(input, isRectified: true, residual: residual)
+    }
+
+    private func normalized(_ input: Tensor, isRectified: Bool, residual: Tensor?) -> Tensor {
         require(
             ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
             "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
         let running = runningMean.flatMap { mean in runningVar.map { (mean: mean.value, variance: $0.value) } }
         if let running, !isTraining {
-            return input.batchNormalized(
-                scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
-                epsilon: epsilon)
+            return ended(
+                input.batchNormalized(
+                    scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
+                    epsilon: epsilon), isRectified, residual)
         }
         // The second run of a checkpointed block sees a batch that has been counted.
         let counts = isTraining && !GradientMode.isRecomputing
         if counts { numBatchesTracked?.value += 1 }
-        return input.batchNormalized(
+        let fits = residual.map { $0.shape == input.shape && $0.dtype == input.dtype } ?? true
+        let result = input.batchNormalized(
             scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
-            momentum: momentum ?? 1 / Double(numBatchesTracked?.value ?? 1), epsilon: epsilon)
+            momentum: momentum ?? 1 / Double(numBatchesTracked?.value ?? 1), epsilon: epsilon,
+            isRectified: isRectified && fits, residual: fits ? residual : nil)
+        return fits ? result : ended(result, isRectified, residual)
+    }
+
+    private func ended(_ result: Tensor, _ isRectified: Bool, _ residual: Tensor?) -> Tensor {
+        let sum = residual.map { result + $0 } ?? result
+        return isRectified ? sum.relu() : sum
     }
 
     public var description: String { "\(type(of: self))(\(channels))" }

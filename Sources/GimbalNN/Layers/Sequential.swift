@@ -18,8 +18,16 @@ public final class Sequential: LayerContainer {
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
         var value = input
-        for (index, layer) in layers.enumerated() {
-            value = LayerPath.entering("\(index)") { layer.observed(value) }
+        var index = 0
+        while index < layers.count {
+            let layer = layers[index], next = index + 1 < layers.count ? layers[index + 1] : nil
+            if let both = LayerPath.entering("\(index)", { layer.together(with: next, value) }) {
+                value = both
+                index += 2
+            } else {
+                value = LayerPath.entering("\(index)") { layer.observed(value) }
+                index += 1
+            }
         }
         return value
     }
@@ -30,6 +38,15 @@ public final class Sequential: LayerContainer {
         layers.reduce(inputSizes) { $1.outputSizes($0) }
     }
     public var description: String { summary }
+}
+
+extension Layer {
+    /// What this layer and the next one give by one operation; nil where there is none, or where somebody looks at what passes
+    /// between the two.
+    func together(with next: (any Layer)?, _ input: Tensor) -> Tensor? {
+        guard LayerObserver.current == nil, let norm = self as? BatchNorm, next is ReLU else { return nil }
+        return norm.rectified(input)
+    }
 }
 
 /// Adds what its layers compute to their input: x + f(x) (He et al. 2016).

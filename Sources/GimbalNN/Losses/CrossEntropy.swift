@@ -5,8 +5,7 @@
 ///     probabilities of all classes, of the shape of the logits.
 ///   - weight: one for each class, [classes]. The mean is then the weighted one, Σ w loss / Σ w over the targets' classes.
 ///   - labelSmoothing: the probability that is spread evenly over all classes, in 0...1 (Szegedy et al. 2016).
-///   - ignoredIndex: a class number whose rows count for nothing; nil for none, which saves a few small launches. A mean
-///     over no rows is NaN.
+///   - ignoredIndex: a class number whose rows count for nothing; nil for none. A mean over no rows is NaN.
 /// - Returns: with `.none`, [batch, ...].
 public func crossEntropy(
     _ logits: Tensor, _ targets: Tensor, weight: Tensor? = nil, labelSmoothing: Double = 0, ignoredIndex: Int? = -100,
@@ -31,7 +30,13 @@ public func crossEntropy(
     }
 
     let classes = rows.flattened(targets)
-    let losses = rows.matrix.crossEntropies(classes)
+    if weight == nil && labelSmoothing == 0 && reduction == .mean {
+        return rows.matrix.crossEntropyMean(classes, ignoredIndex: ignoredIndex)
+    }
+    let losses = rows.matrix.crossEntropies(classes, ignoredIndex: ignoredIndex)
+    if weight == nil && labelSmoothing == 0 {
+        return reduction.apply(losses.reshaped(rows.shape))
+    }
     let result = reduce(losses, classes, rows, weight, ignoredIndex, reduction)
     if labelSmoothing == 0 { return result }
     // The part of the loss that looks at all classes alike, over the same rows and divided by the same sum of weights.

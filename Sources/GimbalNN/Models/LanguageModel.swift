@@ -11,15 +11,19 @@ public final class LanguageModel: Module {
     public let positions: LearnedPositions
     public let dropout: Dropout
     public let encoder: TransformerEncoder
-    public let head: Linear
+    /// nil where the tokens' own vectors give the logits.
+    public let head: Linear?
 
     /// - Parameters:
     ///   - vocabulary: how many tokens there are.
     ///   - length: the most tokens of a sequence.
     ///   - feedforwardSize: four times `size` unless given.
+    ///   - sharesTokens: whether a token's logit is the product with its vector, without a head of its own (Press and
+    ///     Wolf 2017), as in GPT-2.
     public init(
         vocabulary: Int, length: Int, size: Int, heads: Int, layers: Int, feedforwardSize: Int? = nil,
-        dropout: Double = 0, generator: RandomGenerator = .current, device: Device = .current
+        dropout: Double = 0, sharesTokens: Bool = false, generator: RandomGenerator = .current,
+        device: Device = .current
     ) {
         require(
             vocabulary > 0 && layers >= 0, "LanguageModel", "\(vocabulary) tokens and \(layers) layers make no model")
@@ -33,7 +37,7 @@ public final class LanguageModel: Module {
                     size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
                     activation: GELU(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
             }, norm: LayerNorm(size, device: device))
-        head = Linear(size, vocabulary, generator: generator, device: device)
+        head = sharesTokens ? nil : Linear(size, vocabulary, generator: generator, device: device)
     }
 
     /// - Parameter input: int32 [batch, length].
@@ -42,6 +46,7 @@ public final class LanguageModel: Module {
         require(input.rank == 2, "LanguageModel", "needs int32 [batch, length], not \(input.dtype) \(input.shape)")
         let vectors = dropout(positions(tokens.value.gathered(input)))
         let features = encoder(vectors, mask: nil, isCausal: true)
-        return head(features).reshaped([input.elementCount, tokens.shape[0]] as Shape)
+        let logits = head.map { $0(features) } ?? features.linear(weight: tokens.value)
+        return logits.reshaped([input.elementCount, tokens.shape[0]] as Shape)
     }
 }

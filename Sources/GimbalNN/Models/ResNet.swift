@@ -168,6 +168,17 @@ extension SmallResNet {
 extension Layer {
     /// `input` through `layers`, each under its name in error messages.
     fileprivate func passing(_ input: Tensor, _ layers: [(String, any Layer)]) -> Tensor {
-        layers.reduce(input) { value, entry in LayerPath.entering(entry.0) { entry.1(value) } }
+        var value = input
+        var rest = layers[...]
+        while let (name, layer) = rest.popFirst() {
+            value = LayerPath.entering(name) {
+                if let both = layer.together(with: rest.first?.1, value) {
+                    rest.removeFirst()
+                    return both
+                }
+                return layer(value)
+            }
+        }
+        return value
     }
 }

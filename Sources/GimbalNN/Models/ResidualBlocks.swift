@@ -27,9 +27,11 @@ public final class BasicBlock: Layer {
     }
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        let hidden = LayerPath.entering("conv1") { bn1(conv1(input)).relu() }
-        let change = LayerPath.entering("conv2") { bn2(conv2(hidden)) }
-        return isResidual ? (change + (downsample?(input) ?? input)).relu() : change.relu()
+        let hidden = LayerPath.entering("conv1") { bn1.rectified(conv1(input)) }
+        let change = LayerPath.entering("conv2") { conv2(hidden) }
+        return LayerPath.entering("bn2") {
+            bn2.rectified(change, adding: isResidual ? downsample?(input) ?? input : nil)
+        }
     }
 
     public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { conv2.outputSizes(conv1.outputSizes(inputSizes)) }
@@ -66,10 +68,12 @@ public final class Bottleneck: Layer {
     }
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        let narrow = LayerPath.entering("conv1") { bn1(conv1(input)).relu() }
-        let hidden = LayerPath.entering("conv2") { bn2(conv2(narrow)).relu() }
-        let change = LayerPath.entering("conv3") { bn3(conv3(hidden)) }
-        return isResidual ? (change + (downsample?(input) ?? input)).relu() : change.relu()
+        let narrow = LayerPath.entering("conv1") { bn1.rectified(conv1(input)) }
+        let hidden = LayerPath.entering("conv2") { bn2.rectified(conv2(narrow)) }
+        let change = LayerPath.entering("conv3") { conv3(hidden) }
+        return LayerPath.entering("bn3") {
+            bn3.rectified(change, adding: isResidual ? downsample?(input) ?? input : nil)
+        }
     }
 
     public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {

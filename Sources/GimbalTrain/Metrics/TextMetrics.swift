@@ -22,10 +22,8 @@ public struct Perplexity: StreamingMetric {
             return
         }
         let device = targets.device
+        losses.add(outputs.crossEntropies(targets, ignoredIndex: ignoredClass).sum())
         let isIgnored = targets.equals(Tensor([Int32(ignoredClass)], [1], device: device))
-        let all = outputs.crossEntropies(Tensor.select(isIgnored, Tensor([0] as [Int32], [1], device: device), targets))
-        let zero = Tensor(repeating: 0, [1], dtype: all.dtype, device: device)
-        losses.add(Tensor.select(isIgnored, zero, all).sum())
         tokens.add(isIgnored.equals(Tensor([0] as [UInt8], [1], device: device)))
     }
 
