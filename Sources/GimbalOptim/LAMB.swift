@@ -1,5 +1,5 @@
-/// Adam for large batches: each parameter's step has a length in proportion to its weights' (You et al. 2020, algorithm
-/// 2).
+/// Adam for large batches: each parameter's step has a length in proportion to its weights' (You et al. 2020,
+/// algorithm 2).
 ///
 /// r = m̂ / (√v̂ + ε) + weightDecay · w; w ← w - learningRate · ‖w‖ / ‖r‖ · r, with 1 for the ratio where either norm
 /// is 0. The ratios are worked out on the device.

@@ -1,5 +1,5 @@
-/// Steps of one size, in the direction of a momentum's sign, with decoupled weight decay (Chen et al. 2023, algorithm
-/// 2).
+/// Steps of one size, in the direction of a momentum's sign, with decoupled weight decay (Chen et al. 2023,
+/// algorithm 2).
 ///
 /// The sign makes steps larger than Adam's: the learning rate wants to be three to ten times smaller, weight decay as
 /// much larger.
