@@ -1,5 +1,5 @@
-# The libraries of the system that Gimbal stands on, each found as a target. The build uses this file, and so does whoever
-# finds an installed Gimbal.
+# The libraries of the system that Gimbal stands on, each found as a target. The build uses this file, and so does
+# whoever finds an installed Gimbal.
 
 # Finds a library and its header, and makes the imported target Gimbal::LIBRARY of them. PREFIX_LIBRARY and
 # PREFIX_INCLUDE_DIR say where they are, where they are not found by themselves; what is missing is added to

@@ -1,5 +1,5 @@
-# How each kind of Gimbal's modules is built. All live in Sources/NAME. The functions note the modules that they make in the
-# property gimbal_modules of the folder, for GimbalInstall.
+# How each kind of Gimbal's modules is built. All live in Sources/NAME. The functions note the modules that they make in
+# the property gimbal_modules of the folder, for GimbalInstall.
 
 include(CheckCSourceCompiles)
 check_c_source_compiles("#if !__has_embed(__FILE__)\n#error\n#endif\nint main(void) { return 0; }" GIMBAL_HAS_EMBED)
