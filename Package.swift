@@ -6,6 +6,8 @@ func test(_ name: String, exclude: [String] = []) -> Target {
     .testTarget(name: name, dependencies: ["GimbalTestSupport"], path: "Tests/\(name)", exclude: exclude)
 }
 
+let cWarnings: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+
 let package = Package(
     name: "gimbal",
     products: [
@@ -24,9 +26,9 @@ let package = Package(
         .systemLibrary(name: "COpenCL", pkgConfig: "OpenCL", providers: [.apt(["ocl-icd-opencl-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "CGimbalDigits", exclude: ["digits.bin", "NOTICE.md"]),
-        .target(name: "CGimbalLoops", linkerSettings: [.linkedLibrary("m")]),
-        .target(name: "GimbalKernels"),
+        .target(name: "CGimbalDigits", exclude: ["digits.bin", "NOTICE.md"], cSettings: cWarnings),
+        .target(name: "CGimbalLoops", cSettings: cWarnings, linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "GimbalKernels", cSettings: cWarnings),
 
         // The house, floor by floor
         .target(name: "GimbalBackend"),
@@ -68,3 +70,9 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x
 )
+
+// Warnings are errors, except where the package is a dependency of another by URL: SwiftPM leaves the settings out there.
+// C's stand with the C targets alone, as it leaves only a half of them out of Swift targets, which stops the compiler.
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [.treatAllWarnings(as: .error)]
+}

@@ -6,7 +6,7 @@ set(prelude common.cl functions.cl elementwise.h random_functions.cl philox.h ge
 list(TRANSFORM prelude PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/Kernels/)
 
 add_executable(check_kernel cmake/check_kernel.c)
-target_compile_options(check_kernel PRIVATE -Wall -Wextra)
+target_compile_options(check_kernel PRIVATE ${c_warnings})
 target_link_libraries(check_kernel PRIVATE COpenCL)
 
 file(GLOB kernels CONFIGURE_DEPENDS Kernels/*.cl)

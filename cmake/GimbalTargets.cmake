@@ -1,4 +1,5 @@
-# How each kind of Gimbal's modules is built. All live in Sources/NAME.
+# How each kind of Gimbal's modules is built. All live in Sources/NAME. The functions note the modules that they make in
+# the property gimbal_modules of the folder, for GimbalInstall.
 
 include(CheckCSourceCompiles)
 check_c_source_compiles("#if !__has_embed(__FILE__)\n#error\n#endif\nint main(void) { return 0; }" GIMBAL_HAS_EMBED)
@@ -6,41 +7,37 @@ if(NOT GIMBAL_HAS_EMBED)
     message(FATAL_ERROR "${CMAKE_C_COMPILER} does not know #embed; leave CMAKE_C_COMPILER out to use Swift's clang.")
 endif()
 
-# Finds a library and its header: PREFIX_LIBRARY and PREFIX_INCLUDE_DIR.
-function(require_library PREFIX LIBRARY HEADER)
-    find_library(${PREFIX}_LIBRARY ${LIBRARY})
-    find_path(${PREFIX}_INCLUDE_DIR ${HEADER} PATH_SUFFIXES ${ARGN})
-    if(NOT ${PREFIX}_LIBRARY OR NOT ${PREFIX}_INCLUDE_DIR)
-        message(FATAL_ERROR "lib${LIBRARY} or its header ${HEADER} is missing. Scripts/install-dependencies installs it.")
-    endif()
-endfunction()
+# Where installed headers and modules go. Headers lie to each other there as they do here.
+include(GNUInstallDirs)
+set(gimbal_header_folder ${CMAKE_INSTALL_INCLUDEDIR}/gimbal)
+set(gimbal_module_folder ${CMAKE_INSTALL_LIBDIR}/gimbal/modules)
 
-# A module map over the headers of a library found by require_library.
-function(add_module_map NAME PREFIX)
+# Where Gimbal is built for itself, warnings are errors: of Swift, and of the C compiler.
+if(PROJECT_IS_TOP_LEVEL)
+    set(swift_warnings -warnings-as-errors)
+    set(c_warnings -Wall -Wextra -Werror)
+endif()
+
+# A module map over the headers of LIBRARY, one of GimbalLibraries.
+function(add_module_map NAME LIBRARY)
     add_library(${NAME} INTERFACE)
-    target_include_directories(${NAME} INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/Sources/${NAME})
-    target_link_libraries(${NAME} INTERFACE ${${PREFIX}_LIBRARY})
-    # Naming a system folder again would change the order in which the compiler searches them.
-    if(NOT ${PREFIX}_INCLUDE_DIR IN_LIST CMAKE_C_IMPLICIT_INCLUDE_DIRECTORIES)
-        target_include_directories(${NAME} INTERFACE ${${PREFIX}_INCLUDE_DIR})
-    endif()
+    target_include_directories(${NAME} INTERFACE
+        $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/Sources/${NAME}>
+        $<INSTALL_INTERFACE:${gimbal_header_folder}/Sources/${NAME}>)
+    target_link_libraries(${NAME} INTERFACE Gimbal::${LIBRARY})
+    set_property(DIRECTORY APPEND PROPERTY gimbal_modules ${NAME})
 endfunction()
 
-# C sources with their public headers in include/, importable from Swift.
+# C sources with their public headers and a module map in include/.
 function(add_c_module NAME)
-    set(folder ${CMAKE_CURRENT_SOURCE_DIR}/Sources/${NAME})
-    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.c)
+    set(folder Sources/${NAME}/include)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/Sources/${NAME}/*.c)
     add_library(${NAME} STATIC ${sources})
-    target_compile_options(${NAME} PRIVATE -Wall -Wextra)
-    target_include_directories(${NAME} PUBLIC ${folder}/include)
+    target_compile_options(${NAME} PRIVATE ${c_warnings})
+    target_include_directories(${NAME} PUBLIC
+        $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/${folder}> $<INSTALL_INTERFACE:${gimbal_header_folder}/${folder}>)
     target_link_libraries(${NAME} PUBLIC ${ARGN})
-    if(NOT EXISTS ${folder}/include/module.modulemap)
-        # SwiftPM makes this map by itself.
-        set(map_folder ${CMAKE_CURRENT_BINARY_DIR}/modules/${NAME})
-        file(CONFIGURE OUTPUT ${map_folder}/module.modulemap
-            CONTENT "module ${NAME} {\n    umbrella \"${folder}/include\"\n    export *\n}\n")
-        target_include_directories(${NAME} INTERFACE ${map_folder})
-    endif()
+    set_property(DIRECTORY APPEND PROPERTY gimbal_modules ${NAME})
 endfunction()
 
 # Outside of debug builds a module is optimised as a whole. CMake 3.25 asks for an incremental build all the same, which
@@ -54,7 +51,7 @@ endif()
 
 # Settings common to the Swift libraries and the command. `package` access needs the package's name.
 function(configure_swift_target TARGET)
-    target_compile_options(${TARGET} PRIVATE -swift-version 6 -package-name gimbal ${whole_module})
+    target_compile_options(${TARGET} PRIVATE -swift-version 6 -package-name gimbal ${whole_module} ${swift_warnings})
 endfunction()
 
 # A Swift module and the modules that it imports.
@@ -63,6 +60,10 @@ function(add_swift_module NAME)
     add_library(${NAME} STATIC ${sources})
     configure_swift_target(${NAME})
     target_compile_options(${NAME} PRIVATE -parse-as-library)
-    target_include_directories(${NAME} INTERFACE ${CMAKE_Swift_MODULE_DIRECTORY})
+    target_include_directories(${NAME} INTERFACE
+        $<BUILD_INTERFACE:${CMAKE_Swift_MODULE_DIRECTORY}> $<INSTALL_INTERFACE:${gimbal_module_folder}>)
     target_link_libraries(${NAME} PUBLIC ${ARGN})
+    set_property(DIRECTORY APPEND PROPERTY gimbal_modules ${NAME})
+    # Under the name that it has for those who find it installed.
+    add_library(Gimbal::${NAME} ALIAS ${NAME})
 endfunction()
