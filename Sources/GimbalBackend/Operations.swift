@@ -119,22 +119,18 @@ public enum Reduction: String, Sendable, CaseIterable {
 }
 
 /// What a matrix product does with each sum before storing it, in this order: scale it, add what `out` held, add the
-/// bias, apply the activation.
+/// bias.
 public struct Epilogue: Sendable {
     public var scale: Double
     /// Adds the product to what `out` holds, instead of replacing it.
     public var accumulates: Bool
     /// One value per column of the product, shape [n].
     public var bias: TensorView?
-    public var activation: UnaryOperation?
 
-    public init(
-        scale: Double = 1, accumulates: Bool = false, bias: TensorView? = nil, activation: UnaryOperation? = nil
-    ) {
+    public init(scale: Double = 1, accumulates: Bool = false, bias: TensorView? = nil) {
         self.scale = scale
         self.accumulates = accumulates
         self.bias = bias
-        self.activation = activation
     }
 
     public static let plain = Epilogue()

@@ -56,21 +56,21 @@ enum KernelName: String, Sendable {
         case .fill: ["common.cl", "fill.cl"]
         case .reduce: ["common.cl", "reduce.cl"]
         case .argmax: ["common.cl", "argmax.cl"]
-        case .gemm: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm.cl"]
+        case .gemm: ["common.cl", "gemm_output.cl", "gemm.cl"]
         case .gemmPanels, .packPanels:
-            ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm_panels.cl"]
+            ["common.cl", "gemm_output.cl", "gemm_panels.cl"]
         case .gemmPlain: ["common.cl", "gemm_plain.cl"]
         case .gemmTensor:
             [
-                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "common.cl", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
                 "gemm_pairs.h", "gemm_tensor.cl",
             ]
         case .gemmWgmma:
             [
-                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "common.cl", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
                 "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
             ]
-        case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
+        case .packOperand: ["common.cl", "gemm_output.cl", "pack_operand.cl"]
         case .softmax, .softmaxGradient: ["common.cl", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "cross_entropy.cl"]
         case .moments, .finishMoments, .normalizeChannels, .gradientSums, .finishGradients, .inputGradient:
@@ -98,7 +98,6 @@ enum KernelName: String, Sendable {
 enum KernelMacro: String, Sendable {
     case kind = "KIND"
     case operation = "OPERATION"
-    case activation = "ACTIVATION"
     case reduction = "REDUCTION"
     case rank = "RANK"
     case keptRank = "KEPT_RANK"

@@ -325,6 +325,6 @@ extension MatrixProblem {
         }
         return MatrixProblem(
             m: m, n: n, k: k, batch: 1, x: operand(k), y: operand(k, isRowMajor: false), out: operand(n), bias: nil,
-            accumulates: false, activation: nil, sumsRows: false, precision: .float32)
+            accumulates: false, sumsRows: false, precision: .float32)
     }
 }

@@ -58,8 +58,7 @@ import Testing
         let out = try view(before, isTransposed: isOutTransposed)
         var epilogue = Epilogue.plain
         if hasEpilogue {
-            epilogue = Epilogue(
-                scale: -0.5, accumulates: true, bias: try view(bias).flattened, activation: .init(.relu))
+            epilogue = Epilogue(scale: -0.5, accumulates: true, bias: try view(bias).flattened)
         } else {
             backend.fill(out, with: .nan)
         }

@@ -142,7 +142,6 @@ public final class ReferenceBackend: Backend {
             result[place] *= epilogue.scale
             if epilogue.accumulates { result[place] += previous[place] }
             if let bias { result[place] += bias[place % n] }
-            if let activation = epilogue.activation { result[place] = activation.reference(result[place]) }
         }
         write(result, to: out)
     }

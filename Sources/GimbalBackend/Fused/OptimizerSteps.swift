@@ -1,4 +1,4 @@
-// The optimizer steps of `Backend.optimizerStep`, and norms and scaling of stretches of an arena, over the primitives.
+// The optimizer steps of `Backend.optimizerStep`, over the primitives.
 
 extension Backend {
     public func optimizerStep(
@@ -21,36 +21,6 @@ extension Backend {
                 binary(.init(.notEqual), condition.reshaped([1]), zero, out: isGiven)
                 select(isGiven.broadcast(to: view.shape), result.view, view, out: view)
             }
-        }
-    }
-
-    public func segmentNorms(_ x: TensorView, segments: TensorView, p: Double, out: TensorView) {
-        reportingErrors {
-            for (index, range) in try ranges(of: segments).enumerated() {
-                norm([x.flattened.sliced(axis: 0, range)], p: p, out: out.sliced(axis: 0, index..<index + 1))
-            }
-        }
-    }
-
-    public func scaleSegments(_ x: TensorView, segments: TensorView, by factors: TensorView) {
-        reportingErrors {
-            for (index, range) in try ranges(of: segments).enumerated() where !range.isEmpty {
-                let part = x.flattened.sliced(axis: 0, range)
-                let factor = factors.sliced(axis: 0, index..<index + 1).broadcast(to: part.shape)
-                binary(.init(.multiply), part, factor, out: part)
-            }
-        }
-    }
-
-    /// The stretches that int32 [count, 2] tells. Waits for the device.
-    private func ranges(of segments: TensorView) throws -> [Range<Int>] {
-        var bounds = [Int32](repeating: 0, count: segments.elementCount)
-        try bounds.withUnsafeMutableBytes {
-            try download(segments.storage, byteOffset: segments.byteOffset, into: $0)
-        }
-        return (0..<segments.shape[0]).map {
-            let start = Int(bounds[2 * $0])
-            return start..<start + Int(bounds[2 * $0 + 1])
         }
     }
 }
