@@ -12,6 +12,8 @@ public struct UnaryOperation: Sendable, Hashable {
         /// x to the power a.
         case power
         case sine, cosine
+        /// 2/√π ∫ exp(-t²) dt from 0 to x.
+        case errorFunction
         /// a * x + b.
         case affine
         /// The nearest value in [a, b].
@@ -93,6 +95,16 @@ public struct BinaryOperation: Sendable, Hashable {
         case outsideGradient
         /// x > 0 ? x : y * x; its derivative for x; and, of the gradient y that arrives, the share of the slope.
         case prelu, preluSlope, preluWeightGradient
+
+        /// Whether it acts on whole numbers too: where `elementwise.h` has it as ARITHMETIC.
+        public var takesWholeNumbers: Bool {
+            switch self {
+            case .add, .subtract, .multiply, .maximum, .minimum, .equal, .notEqual, .less, .lessOrEqual, .greater,
+                .greaterOrEqual:
+                true
+            default: false
+            }
+        }
     }
 
     public let kind: Kind

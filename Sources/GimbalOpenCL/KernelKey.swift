@@ -3,6 +3,7 @@ import GimbalBackend
 /// The kernels, each named by its function in the files of `Kernels`.
 enum KernelName: String, Sendable {
     case elementwise, fill, reduce, argmax
+    case elementwiseFormula = "elementwise_formula"
     case gemm
     case gemmPanels = "gemm_panels"
     case packPanels = "pack_panels"
@@ -53,6 +54,7 @@ enum KernelName: String, Sendable {
     var files: [String] {
         switch self {
         case .elementwise: ["common.cl", "functions.cl", "elementwise.h", "elementwise.cl"]
+        case .elementwiseFormula: ["common.cl", "functions.cl", "elementwise.h", "formula.cl"]
         case .fill: ["common.cl", "fill.cl"]
         case .reduce: ["common.cl", "reduce.cl"]
         case .argmax: ["common.cl", "argmax.cl"]
@@ -98,6 +100,8 @@ enum KernelName: String, Sendable {
 enum KernelMacro: String, Sendable {
     case kind = "KIND"
     case operation = "OPERATION"
+    case operands = "OPERANDS"
+    case moreOperands = "MORE_OPERANDS"
     case reduction = "REDUCTION"
     case rank = "RANK"
     case keptRank = "KEPT_RANK"
@@ -186,6 +190,8 @@ struct KernelKey: Hashable, Sendable {
         case binary(KernelMacro, BinaryOperation.Kind)
         case integer(KernelMacro, BinaryOperation.Kind)
         case rule(KernelMacro, OptimizerStep.Rule)
+        /// A formula that the kernel's text is written for.
+        case formula(ElementFormula)
 
         /// A number that no other setting has.
         fileprivate var code: UInt64 {
@@ -201,11 +207,12 @@ struct KernelKey: Hashable, Sendable {
             case .binary(let macro, let value): packed(4, macro, value)
             case .integer(let macro, let value): packed(5, macro, value)
             case .rule(let macro, let value): packed(6, macro, value)
+            case .formula(let formula): 7 << 60 | UInt64(formula.id)
             }
         }
 
-        /// The compiler option, such as `-DRANK=2`.
-        var option: String {
+        /// The compiler option, such as `-DRANK=2`; nil for what is in the text.
+        var option: String? {
             switch self {
             case .number(let macro, let value): "-D\(macro.rawValue)=\(value)"
             case .flag(let macro, let value): "-D\(macro.rawValue)=\(value ? 1 : 0)"
@@ -214,6 +221,7 @@ struct KernelKey: Hashable, Sendable {
             case .binary(let macro, let value): "-D\(macro.rawValue)=binary_\(value.rawValue)"
             case .integer(let macro, let value): "-D\(macro.rawValue)=integer_\(value.rawValue)"
             case .rule(let macro, let value): "-D\(macro.rawValue)=step_\(value.rawValue)"
+            case .formula: nil
             }
         }
     }
@@ -224,6 +232,11 @@ struct KernelKey: Hashable, Sendable {
     init(_ name: KernelName, _ settings: [Setting] = []) {
         self.name = name
         self.settings = settings
+    }
+
+    /// The text of the program.
+    var source: String {
+        (name.files.map(kernelText) + [FormulaKernel(settings)?.text].compactMap { $0 }).joined(separator: "\n")
     }
 
     static func == (a: Self, b: Self) -> Bool {

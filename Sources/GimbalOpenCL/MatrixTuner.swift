@@ -20,9 +20,8 @@ extension OpenCLBackend {
     /// driver's version changes.
     /// - Parameter report: called with a line for each candidate.
     /// - Throws: `GimbalError` where the device fails outside a candidate.
-    @discardableResult
-    public func tuneMatrixMultiply(report: (String) -> Void = { _ in }) throws -> [MatrixTuning] {
-        try tuneMatrixMultiply(candidates: matrixCandidates, report: report)
+    public func tune(report: (String) -> Void) throws {
+        _ = try tuneMatrixMultiply(candidates: matrixCandidates, report: report)
     }
 
     /// Tuning over given candidates.

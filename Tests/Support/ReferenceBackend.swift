@@ -63,6 +63,8 @@ public final class ReferenceBackend: Backend {
         try errors.runChecks()
     }
 
+    public var isOnHost: Bool { true }
+
     public var memoryUsage: MemoryUsage { usage.withLock { $0 } }
 
     public func trimMemory() {}
