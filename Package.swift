@@ -55,6 +55,9 @@ let package = Package(
         .executableTarget(name: "AddingProblem", dependencies: ["GimbalTrain"], path: "Examples/AddingProblem"),
         .executableTarget(
             name: "ExplodingGradients", dependencies: ["GimbalTrain"], path: "Examples/ExplodingGradients"),
+        .executableTarget(
+            name: "OwnOperations", dependencies: ["GimbalNN", "GimbalOptim"], path: "Examples/OwnOperations"),
+        .executableTarget(name: "OwnBackend", dependencies: ["GimbalNN", "GimbalOptim"], path: "Examples/OwnBackend"),
 
         // Tests: one target per floor, every backend against the reference, and PyTorch
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),

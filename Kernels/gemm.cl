@@ -1,4 +1,4 @@
-// out = activation(scale Σₖ x[m, k] y[k, n] + out + bias) on tiles in local memory; made for GPUs.
+// out = scale Σₖ x[m, k] y[k, n] + out + bias on tiles in local memory; made for GPUs.
 //
 // A work-group makes a TILE_M × TILE_N tile of out. It steps through k by TILE_K, with the next slices of x and y on
 // their way into registers while it multiplies the present ones from local memory (two buffers, one barrier a step). A
@@ -35,7 +35,6 @@
 //   SPLIT_K                  1 where groups share the k axis. Default 0.
 //   SUMS_ROWS                1 to replace row_sums, 2 to add to what they hold; for a batch of 1. Default 0.
 //   HAS_BIAS, ACCUMULATES    1 to add a bias, what out holds. Default 0.
-//   ACTIVATION               unary function of functions.cl, such as unary_relu. Default none.
 //   X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE  the DTypes; row_sums are of BIAS_TYPE. Default float32.
 
 #ifndef TILE_M

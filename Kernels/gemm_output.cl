@@ -64,8 +64,7 @@ static inline void store_share4(const float4 value, __global float *pointer) {
 #endif
 
 #define GEMM_OUTPUT_PARAMETERS \
-    __global STORED(OUT_TYPE) *out, const ulong out_offset, GEMM_BIAS_PARAMETERS const float scale, const float a, \
-        const float b
+    __global STORED(OUT_TYPE) *out, const ulong out_offset, GEMM_BIAS_PARAMETERS const float scale
 
 #if ACCUMULATES
 #define ADD_OUT(value, at) value += LOAD(OUT_TYPE, out, at);
@@ -75,20 +74,14 @@ static inline void store_share4(const float4 value, __global float *pointer) {
 #define ADD_OUT4(value, at)
 #endif
 
-#ifdef ACTIVATION
-#define ACTIVATE(value) ACTIVATION(value, a, b)
-#else
-#define ACTIVATE(value) (value)
-#endif
-
-/// Scales a sum, adds what it is to be added to, applies the activation, and stores it at (m, n).
+/// Scales a sum, adds what it is to be added to, and stores it at (m, n).
 #define GEMM_STORE(sum, m, n)                                              \
     {                                                                      \
         const INDEX to = (INDEX)(m) * shape.out_m + (INDEX)(n) * shape.out_n; \
         float value = (sum) * scale;                                       \
         ADD_OUT(value, to)                                                 \
         ADD_BIAS(value, m, n)                                              \
-        STORE(OUT_TYPE, ACTIVATE(value), out, to);                         \
+        STORE(OUT_TYPE, value, out, to);                                   \
     }
 
 /// The same of four sums beside each other, whose place is contiguous and aligned to four.
@@ -98,7 +91,5 @@ static inline void store_share4(const float4 value, __global float *pointer) {
         float4 value = (sum) * scale;                                                                          \
         ADD_OUT4(value, to)                                                                                    \
         ADD_BIAS4(value, m, n)                                                                                 \
-        const float4 stored = (float4)(                                                                        \
-            ACTIVATE(value.x), ACTIVATE(value.y), ACTIVATE(value.z), ACTIVATE(value.w));                       \
-        STORE4(OUT_TYPE, stored, out, to);                                                                     \
+        STORE4(OUT_TYPE, value, out, to);                                                                      \
     }

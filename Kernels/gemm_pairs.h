@@ -10,7 +10,7 @@
         ADD_OUT(second, to + 1)                                           \
         ADD_BIAS(value, m, n)                                             \
         ADD_BIAS(second, m, (n) + 1)                                      \
-        CONCATENATE(STORE_PAIR_, OUT_TYPE)(ACTIVATE(value), ACTIVATE(second), out + to); \
+        CONCATENATE(STORE_PAIR_, OUT_TYPE)(value, second, out + to);                     \
     }
 #define STORE_PAIR_float32(value, second, to) *(__global float2 *)(to) = (float2)(value, second)
 #define STORE_PAIR_float16(value, second, to) STORE_PACKED_PAIR(PACK_FLOAT16, value, second, to)

@@ -9,7 +9,7 @@
 //
 //   ROWS, COLUMNS   values for each work-item; COLUMNS a multiple of LENGTH. Default 8, 32.
 //   LENGTH          floats in a vector: 4, 8 or 16. Default 16.
-//   HAS_BIAS, ACCUMULATES, ACTIVATION, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
+//   HAS_BIAS, ACCUMULATES, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
 
 #ifndef ROWS
 #define ROWS 8

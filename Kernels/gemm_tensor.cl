@@ -1,4 +1,4 @@
-// out = activation(scale Σₖ x[m, k] y[k, n] + out + bias) on tensor cores (`mma.sync`), for NVIDIA GPUs of sm_80 and newer.
+// out = scale Σₖ x[m, k] y[k, n] + out + bias on tensor cores (`mma.sync`), for NVIDIA GPUs of sm_80 and newer.
 //
 // A work-group makes a TILE_M × TILE_N tile of out, each of its warps a WARP_M × WARP_N part in registers. It steps through k
 // by slabs of 64 bytes, of which STAGES lie in local memory: one is multiplied while the next are on their way. Products
@@ -29,7 +29,7 @@
 //   X_WIDTH, Y_WIDTH    where not copied: floats read at once, as in gemm.cl. Default 1.
 //   OUT_WIDTH           2 where pairs of out can be stored at once: out's n is contiguous, even, and aligned. Default 1.
 //   SPLIT_K, SUMS_ROWS  as in gemm.cl: parts of k for several groups, of which the last adds them; sums of x's rows. Default 0.
-//   HAS_BIAS, ACCUMULATES, ACTIVATION, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
+//   HAS_BIAS, ACCUMULATES, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
 //
 // Infinity and NaN: the parts of an infinite value do not add up to it, and rounding to tf32 may make one of a finite value. Such
 // values leave sums that are not finite, and those are computed again without tensor cores.

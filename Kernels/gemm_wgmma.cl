@@ -1,4 +1,4 @@
-// out = activation(scale Σₖ x[m, k] y[k, n] + out + bias) on the tensor cores of NVIDIA GPUs of sm_90 by `wgmma`: large products.
+// out = scale Σₖ x[m, k] y[k, n] + out + bias on the tensor cores of NVIDIA GPUs of sm_90 by `wgmma`: large products.
 //
 // A work-group of two warpgroups makes a 128 × TILE_N tile of out; each warpgroup multiplies 64 rows of x with all of the tile's
 // columns, straight from local memory, where STAGES slabs of 128 bytes of k lie. Slabs are copied STAGES - 2 ahead, so that the
@@ -11,7 +11,7 @@
 //   TILE_N              128 or 256. Default 128.
 //   STAGES              slabs in local memory, 3 or more. Default 3.
 //   OUT_WIDTH           2 where pairs of out can be stored at once. Default 1.
-//   HAS_BIAS, ACCUMULATES, ACTIVATION, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
+//   HAS_BIAS, ACCUMULATES, X_TYPE, Y_TYPE, OUT_TYPE, BIAS_TYPE   as in gemm.cl.
 
 #ifndef STAGES
 #define STAGES 3

@@ -99,3 +99,24 @@ SELECT(uint16_t)
 SELECT(uint32_t)
 SELECT(uint64_t)
 #undef SELECT
+
+/// Strides that are known when this is compiled make loops of their own.
+ALWAYS_INLINE void choose_run(float *out, const float *condition, const float *x, const float *y, size_t count,
+                              ptrdiff_t so, ptrdiff_t sc, ptrdiff_t sx, ptrdiff_t sy) {
+    _Pragma("clang loop vectorize(assume_safety)") for (ptrdiff_t i = 0; i < (ptrdiff_t)count; i++) {
+        float chosen = x[i * sx], other = y[i * sy];
+        out[i * so] = condition[i * sc] != 0.0f ? chosen : other;
+    }
+}
+
+static void choose(char *const *operands, const ptrdiff_t *strides, size_t count, float a, float b) {
+    (void)a, (void)b;
+    float *out = (float *)operands[0];
+    const float *condition = (const float *)operands[1], *x = (const float *)operands[2],
+                *y = (const float *)operands[3];
+    ptrdiff_t so = strides[0], sc = strides[1], sx = strides[2], sy = strides[3];
+    if (so == 1 && sc == 1 && sx == 1 && sy == 1) choose_run(out, condition, x, y, count, 1, 1, 1, 1);
+    else if (so == 1 && sc == 1 && sx == 1 && sy == 0) choose_run(out, condition, x, y, count, 1, 1, 1, 0);
+    else if (so == 1 && sc == 1 && sx == 0 && sy == 1) choose_run(out, condition, x, y, count, 1, 1, 0, 1);
+    else choose_run(out, condition, x, y, count, so, sc, sx, sy);
+}

@@ -52,6 +52,7 @@ const struct gimbal_loops LEVEL_TABLE = {
         [gimbal_uint8][gimbal_uint8] = move_uint8_t,
     },
     .select = {select_uint8_t, select_uint16_t, select_uint32_t, select_uint64_t},
+    .choose = choose,
     .fold = fold,
     .argmax = argmax,
     .softmax = softmax,

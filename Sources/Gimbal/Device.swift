@@ -6,6 +6,7 @@ import GimbalOpenCL
 public struct Device: Sendable {
     public let backend: any Backend
 
+    /// The device of any backend, such as one of your own; `register(_:open:)` gives it a name.
     public init(backend: any Backend) { self.backend = backend }
 
     /// What `--device` and `GIMBAL_DEVICE` take: `cpu`, `opencl:0`.
@@ -38,19 +39,38 @@ public struct Device: Sendable {
         return gpu.flatMap { try? named($0.id) } ?? .cpu
     }
 
+    /// Gives a backend of your own a name, by which `named(_:)` and the environment variable `GIMBAL_DEVICE` find it.
+    ///
+    /// ```swift
+    /// Device.register("plain") { PlainBackend() }
+    /// let device = try Device.named("plain")
+    /// ```
+    /// - Parameter open: called when the device is first asked for.
+    public static func register(_ id: String, open: @escaping @Sendable () throws -> any Backend) {
+        require(
+            id != "cpu" && !id.hasPrefix("opencl:") && !id.isEmpty, "Device.register",
+            "'\(id)' is a name of Gimbal's own")
+        registered.withLock { $0[id] = open }
+    }
+
     /// The device of this id.
     /// - Throws: `GimbalError.noDevice`, naming the ids there are; `GimbalError.deviceFailed` where a driver refuses.
     public static func named(_ id: String) throws -> Device {
         if id == "cpu" { return .cpu }
-        return try opened.withLock { opened in
-            if let backend = opened[id] { return Device(backend: backend) }
-            do {
-                let backend = try OpenCLBackend(id: id)
-                opened[id] = backend
-                return Device(backend: backend)
-            } catch GimbalError.noDevice(let requested, let available, let reason) {
-                throw GimbalError.noDevice(requested: requested, available: ["cpu"] + available, reason: reason)
-            }
+        if let backend = opened.withLock({ $0[id] }) { return Device(backend: backend) }
+        let registered = registered.withLock { $0 }
+        // Opened outside of the lock: a backend may be made of another device's.
+        let backend: any Backend
+        do {
+            backend = try registered[id]?() ?? OpenCLBackend(id: id)
+        } catch GimbalError.noDevice(let requested, let available, let reason) {
+            throw GimbalError.noDevice(
+                requested: requested, available: ["cpu"] + registered.keys.sorted() + available, reason: reason)
+        }
+        return opened.withLock { opened in
+            let first = opened[id] ?? backend
+            opened[id] = first
+            return Device(backend: first)
         }
     }
 
@@ -59,6 +79,9 @@ public struct Device: Sendable {
         let (devices, reason) = OpenCLDevices.available()
         return ([Device.cpu.description] + devices, reason)
     }
+
+    /// Users' backends by name.
+    private static let registered = Lock<[String: @Sendable () throws -> any Backend]>([:])
 
     /// Backends opened so far, so that one name always gives one backend.
     private static let opened = Lock<[String: any Backend]>([:])
@@ -70,21 +93,24 @@ public func withDevice<Result>(_ device: Device, _ body: () throws -> Result) re
 }
 
 extension Device {
+    /// Whether there is never anything to wait for, as on the CPU: then reading a value costs nothing.
+    package var isOnHost: Bool { backend.isOnHost }
+
     /// Whether products of float32 matrices may round their operands to TF32, the 11 significant bits that tensor cores of
     /// NVIDIA GPUs read of a float32: several times as fast there, without effect elsewhere. Off unless set, or unless the
     /// environment variable `GIMBAL_ALLOW_TF32` is 1.
     public var allowsTF32: Bool {
-        get { (backend as? OpenCLBackend)?.productPrecision == .tf32 }
-        nonmutating set { (backend as? OpenCLBackend)?.productPrecision = newValue ? .tf32 : .float32 }
+        get { backend.productPrecision == .tf32 }
+        nonmutating set { backend.productPrecision = newValue ? .tf32 : .float32 }
     }
 
     /// Looks for the fastest way this device has of doing its heaviest operations, checks it, and keeps it on disk for
     /// later runs. Devices with nothing to tune do nothing.
     /// - Parameter report: called with a line for each way that was tried.
     public func tune(report: (String) -> Void = { _ in }) throws {
-        _ = try (backend as? OpenCLBackend)?.tuneMatrixMultiply(report: report)
+        try backend.tune(report: report)
     }
 
     /// What has been asked of the device since it was opened; nil for one that has no launches, such as the CPU.
-    public var launchRecord: LaunchRecord? { (backend as? OpenCLBackend)?.launchRecord }
+    public var launchRecord: LaunchRecord? { backend.launchRecord }
 }

@@ -203,7 +203,7 @@ extension Tensor {
         return Tensor(view, node: Node(operation: name, output: view, inputs: inputs.map(\.node), rule: gradient))
     }
 
-    private static func commonDevice(_ name: StaticString, _ inputs: [Tensor]) -> Device {
+    static func commonDevice(_ name: StaticString, _ inputs: [Tensor]) -> Device {
         let first = inputs[0].device
         for other in inputs.dropFirst() where other.backend !== first.backend {
             stop("\(name)", "tensors on \(first.id) and \(other.device.id); move one with to(_:)")

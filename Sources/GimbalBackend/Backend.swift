@@ -43,6 +43,9 @@ public protocol Backend: AnyObject, Sendable {
     func synchronize() throws
     /// The memory held by storages now.
     var memoryUsage: MemoryUsage { get }
+    /// Whether the handles of storages are addresses in the host's memory, and every operation is done when its call returns:
+    /// then there is nothing to wait for, and a user's closure can do the device's work. False by default.
+    var isOnHost: Bool { get }
     /// Gives unused pooled memory back to the system.
     func trimMemory()
 
@@ -97,7 +100,32 @@ public protocol Backend: AnyObject, Sendable {
     /// on every float32 backend. `out` is contiguous.
     func randomNormal(_ out: TensorView, _ state: RandomState)
 
+    // MARK: - What a backend may offer, each with a default
+
+    /// How far products of float32 may round their operands; `float32`, the default, means not at all. A backend without
+    /// another way keeps `float32` whatever is set.
+    var productPrecision: ProductPrecision { get set }
+    /// What has been asked of the device since the backend was opened; nil, which is the default, for one without launches.
+    var launchRecord: LaunchRecord? { get }
+    /// Looks for the fastest ways of the heaviest operations and keeps them for later runs; nothing by default.
+    /// - Parameter report: called with a line for each way that was tried.
+    func tune(report: (String) -> Void) throws
+    /// Runs a user's kernel. By default its closure, in the host's memory; where that is not the device's, reports that the
+    /// device takes no such kernels.
+    func run(_ kernel: CustomKernel, _ launch: CustomKernel.Launch)
+
     // MARK: - Fused operations, each with a default
+
+    // MARK: Formulas
+
+    /// Computes `function` for each element, in one pass.
+    /// - Parameters:
+    ///   - inputs: as many as the function takes, of one shape with `out`; broadcasting is in the strides. Any dtype; whole
+    ///     numbers are computed with as real ones.
+    ///   - numbers: as many as the function takes.
+    ///   - out: as many as the function gives, any dtype. Each may be one of the inputs, with the same strides.
+    func elementwise(
+        _ function: ElementFunction, _ inputs: [TensorView], numbers: [Double], out: [TensorView])
 
     // MARK: Fully connected layers
 
@@ -480,6 +508,14 @@ extension Backend {
         return TensorView(
             storage: try allocate(byteCount: shape.elementCount * dtype.byteCount), shape: shape, dtype: dtype)
     }
+
+    public var productPrecision: ProductPrecision {
+        get { .float32 }
+        set {}
+    }
+    public var launchRecord: LaunchRecord? { nil }
+    public func tune(report: (String) -> Void) throws {}
+    public var isOnHost: Bool { false }
 
     /// Runs an operation that needs temporary memory; should that be refused, reports it for the next wait to throw.
     public func reportingErrors(_ body: () throws -> Void) {

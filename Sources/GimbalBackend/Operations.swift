@@ -12,6 +12,8 @@ public struct UnaryOperation: Sendable, Hashable {
         /// x to the power a.
         case power
         case sine, cosine
+        /// 2/√π ∫ exp(-t²) dt from 0 to x.
+        case errorFunction
         /// a * x + b.
         case affine
         /// The nearest value in [a, b].
@@ -93,6 +95,16 @@ public struct BinaryOperation: Sendable, Hashable {
         case outsideGradient
         /// x > 0 ? x : y * x; its derivative for x; and, of the gradient y that arrives, the share of the slope.
         case prelu, preluSlope, preluWeightGradient
+
+        /// Whether it acts on whole numbers too: where `elementwise.h` has it as ARITHMETIC.
+        public var takesWholeNumbers: Bool {
+            switch self {
+            case .add, .subtract, .multiply, .maximum, .minimum, .equal, .notEqual, .less, .lessOrEqual, .greater,
+                .greaterOrEqual:
+                true
+            default: false
+            }
+        }
     }
 
     public let kind: Kind
@@ -119,22 +131,18 @@ public enum Reduction: String, Sendable, CaseIterable {
 }
 
 /// What a matrix product does with each sum before storing it, in this order: scale it, add what `out` held, add the
-/// bias, apply the activation.
+/// bias.
 public struct Epilogue: Sendable {
     public var scale: Double
     /// Adds the product to what `out` holds, instead of replacing it.
     public var accumulates: Bool
     /// One value per column of the product, shape [n].
     public var bias: TensorView?
-    public var activation: UnaryOperation?
 
-    public init(
-        scale: Double = 1, accumulates: Bool = false, bias: TensorView? = nil, activation: UnaryOperation? = nil
-    ) {
+    public init(scale: Double = 1, accumulates: Bool = false, bias: TensorView? = nil) {
         self.scale = scale
         self.accumulates = accumulates
         self.bias = bias
-        self.activation = activation
     }
 
     public static let plain = Epilogue()

@@ -18,6 +18,10 @@ public enum RecurrentKind: String, Sendable, CaseIterable {
         }
     }
 
+    /// How many blocks of as many rows as there are hidden units a weight and a bias have. Of a GRU's gates two are made by one
+    /// block, its product with the input and that with the hidden state.
+    public var blockCount: Int { self == .gru ? 3 : gateCount }
+
     /// Whether there is a cell beside the hidden state.
     public var hasCell: Bool { self == .lstm }
 }

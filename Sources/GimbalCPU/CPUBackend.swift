@@ -25,6 +25,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     private let integerLoops: [gimbal_inner?]
     private let conversionLoops: [gimbal_inner]
     let selectLoops: [gimbal_inner]
+    let chooseLoop: gimbal_inner
     private let stepLoops: [gimbal_step]
 
     /// - Parameters:
@@ -53,8 +54,12 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         let positions = byKind(BinaryOperation.Kind.self, gimbal_binary_name)
         binaryLoops = positions.map { binary[$0] }
         integerLoops = positions.map { $0 < integer.count ? integer[$0] : nil }
+        for kind in BinaryOperation.Kind.allCases where (integerLoops[ordinal(kind)] != nil) != kind.takesWholeNumbers {
+            fatalError("elementwise.h and takesWholeNumbers differ about '\(kind)'")
+        }
         conversionLoops = table(loops.convert)
         selectLoops = table(loops.select)
+        chooseLoop = loops.choose
     }
 
     deinit { gimbal_pool_destroy(pool) }
@@ -85,6 +90,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         try errors.throwIfSet()
         try errors.runChecks()
     }
+
+    public var isOnHost: Bool { true }
 
     public var memoryUsage: MemoryUsage { memory.usage }
 
@@ -158,6 +165,9 @@ private func byKind<Kind: CaseIterable & RawRepresentable>(
 ) -> [Int] where Kind.RawValue == String {
     var positions: [String: Int] = [:]
     while let name = name(Int32(positions.count)) { positions[String(cString: name)] = positions.count }
+    if let unknown = positions.keys.first(where: { Kind(rawValue: $0) == nil }) {
+        fatalError("\(Kind.self) has no case for the loop '\(unknown)'")
+    }
     var result = [Int](repeating: 0, count: Kind.allCases.count)
     for kind in Kind.allCases {
         guard let position = positions[kind.rawValue] else { fatalError("no loop is called '\(kind.rawValue)'") }

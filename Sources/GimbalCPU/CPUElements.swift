@@ -99,7 +99,11 @@ extension CPUBackend {
     ) {
         var sizes = sizes
         var operands = operands
-        if sizes.count > 1 { orderAxes(&sizes, &operands) }
+        if sizes.count > 1 {
+            var strides = operands.map(\.strides)
+            orderAxes(&sizes, &strides)
+            for index in operands.indices { operands[index].strides = strides[index] }
+        }
         require(sizes.count <= Int(gimbal_maximum_rank), "elementwise", "more than \(gimbal_maximum_rank) axes")
         let axis = sizes.count == 1 ? 0 : sizes.indices.max { sizes[$0] < sizes[$1] }!
         let perIndex = max(sizes.reduce(1, *) / sizes[axis] * cost, 1)
@@ -115,19 +119,17 @@ extension CPUBackend {
         }
     }
 
-    /// Puts the axes into the order of the output's strides; a very short innermost one gives way to the longest.
-    private func orderAxes(_ sizes: inout [Int], _ operands: inout [Operand]) {
-        let out = operands[0].strides
+    /// Puts the axes into the order of the strides of the first operand, an output; a very short innermost one gives way to
+    /// the longest.
+    func orderAxes(_ sizes: inout [Int], _ strides: inout [[Int]]) {
+        let out = strides[0]
         var order = sizes.indices.sorted { abs(out[$0]) > abs(out[$1]) }
         let longest = order.indices.max { sizes[order[$0]] < sizes[order[$1]] }!
         if sizes[order.last!] < 8 && sizes[order[longest]] > 2 * sizes[order.last!] {
             order.append(order.remove(at: longest))
         }
         sizes = order.map { sizes[$0] }
-        for index in operands.indices {
-            let strides = operands[index].strides
-            operands[index].strides = order.map { strides[$0] }
-        }
+        strides = strides.map { strides in order.map { strides[$0] } }
     }
 
     /// The view itself where it has the type (and is contiguous, if it must be), else a temporary contiguous copy.
@@ -159,7 +161,8 @@ extension UnaryOperation.Kind {
     /// How many cheap operations one element takes, roughly.
     var cost: Int {
         switch self {
-        case .exponential, .logarithm, .sigmoid, .tanh, .elu, .silu, .gelu, .geluTanh, .softplus, .selu, .celu, .mish,
+        case .exponential, .logarithm, .errorFunction, .sigmoid, .tanh, .elu, .silu, .gelu, .geluTanh, .softplus, .selu,
+            .celu, .mish,
             .logSigmoid:
             4
         case .sine, .cosine: 8

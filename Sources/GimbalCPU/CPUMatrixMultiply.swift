@@ -3,7 +3,7 @@ import COpenBLAS
 import GimbalBackend
 
 // Matrix products. OpenBLAS runs each call on one thread; the backend divides an output among its own threads, and each
-// finishes its part (bias, activation) while the part is in its cache.
+// adds the bias to its part while the part is in its cache.
 
 extension CPUBackend {
     public func matrixMultiply(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue) {
@@ -29,10 +29,9 @@ extension CPUBackend {
         }
     }
 
-    /// Bias and activation over the whole of `out`.
+    /// The bias over the whole of `out`.
     private func finish(_ out: TensorView, _ epilogue: Epilogue) {
         if let bias = epilogue.bias { binary(.init(.add), out, bias.broadcast(to: out.shape), out: out) }
-        if let activation = epilogue.activation { unary(activation, out, out: out) }
     }
 
     private func multiply(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue) throws {
@@ -54,7 +53,7 @@ extension CPUBackend {
         var product = Product(
             x: Matrix(x)!, y: Matrix(y)!, out: target, rows: out.shape[out.shape.rank - 2],
             columns: out.shape[out.shape.rank - 1], depth: x.shape[x.shape.rank - 1], scale: Float(epilogue.scale),
-            accumulates: epilogue.accumulates, bias: bias?.floats, activation: epilogue.activation)
+            accumulates: epilogue.accumulates, bias: bias?.floats)
 
         // Batches that lie in memory like more rows of one product are one product.
         let batchAxes = out.shape.rank - 2
@@ -133,17 +132,8 @@ extension CPUBackend {
                 Int32(product.depth), product.scale, x, Int32(product.x.stride), y, Int32(product.y.stride),
                 product.accumulates ? 1 : 0, out, Int32(stride))
         }
-        guard product.bias != nil || product.activation != nil else { return }
-        for row in 0..<rows.count {
-            let start = out + row * stride
-            if let bias = product.bias { loops.add(start, bias + columns.lowerBound, columns.count) }
-            if let activation = product.activation {
-                let element = UnsafeMutableRawPointer(start).assumingMemoryBound(to: CChar.self)
-                withUnsafePointers(element, element) { operands, strides in
-                    loop(activation.kind)(operands, strides, columns.count, Float(activation.a), Float(activation.b))
-                }
-            }
-        }
+        guard let bias = product.bias else { return }
+        for row in 0..<rows.count { loops.add(out + row * stride, bias + columns.lowerBound, columns.count) }
     }
 
     private func contiguousCopy(_ view: TensorView) throws -> TensorView {
@@ -220,5 +210,4 @@ private struct Product {
     var scale: Float
     var accumulates: Bool
     var bias: UnsafeMutablePointer<Float>?
-    var activation: UnaryOperation?
 }

@@ -67,18 +67,16 @@ struct ModelOptions: ParsableArguments {
 
     /// An option that the model has no use for is a mistake that should not pass in silence.
     private func refuseForeignOptions(_ kind: ModelSettings.Kind) throws {
-        let isResNet = kind == .resnet20 || kind == .resnet56
-        let isRecurrent = kind == .rnn || kind == .lstm || kind == .gru
         let foreign: [(isGiven: Bool, isOwn: Bool, name: String)] = [
-            (layers != nil, !isResNet, "--layers"),
+            (layers != nil, !kind.isResNet, "--layers"),
             (activation != nil, kind == .mlp || kind == .rnn || kind == .transformer, "--activation"),
             (norm != nil, kind == .mlp, "--norm"),
-            (residual != nil, kind == .mlp || isResNet, "--residual"),
-            (zeroInitResidual != nil, isResNet, "--zero-init-residual"),
-            (bidirectional != nil, isRecurrent, "--bidirectional"),
+            (residual != nil, kind == .mlp || kind.isResNet, "--residual"),
+            (zeroInitResidual != nil, kind.isResNet, "--zero-init-residual"),
+            (bidirectional != nil, kind.isRecurrent, "--bidirectional"),
             (forgetBias != nil, kind == .lstm, "--forget-bias"),
             (heads != nil, kind == .transformer, "--heads"),
-            (dropout != nil, !isResNet, "--dropout"),
+            (dropout != nil, !kind.isResNet, "--dropout"),
         ]
         for option in foreign where option.isGiven && !option.isOwn {
             throw GimbalError.invalidSetting(name: option.name, reason: "has no meaning for --model \(kind.rawValue)")

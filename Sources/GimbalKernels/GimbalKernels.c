@@ -45,6 +45,9 @@ static const char elementwise_h[] = {
 static const char fill_cl[] = {
 #embed "../../Kernels/fill.cl" suffix(,)
     0};
+static const char formula_cl[] = {
+#embed "../../Kernels/formula.cl" suffix(,)
+    0};
 static const char functions_cl[] = {
 #embed "../../Kernels/functions.cl" suffix(,)
     0};
@@ -157,6 +160,7 @@ static const struct GimbalKernelSource table[] = {
     {"elementwise.cl", elementwise_cl},
     {"elementwise.h", elementwise_h},
     {"fill.cl", fill_cl},
+    {"formula.cl", formula_cl},
     {"functions.cl", functions_cl},
     {"gemm.cl", gemm_cl},
     {"gemm_output.cl", gemm_output_cl},

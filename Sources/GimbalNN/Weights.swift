@@ -104,10 +104,7 @@ extension LoadReport {
         let unexpected = isStrict ? unforgiven(unexpected) { mapping.name(for: $0) ?? $0 } : []
         // The name ends where the shapes begin.
         let misshaped = unforgiven(misshaped) { String($0.prefix { $0 != " " }) }
-        guard missing.isEmpty && unexpected.isEmpty && misshaped.isEmpty else {
-            throw GimbalError.weightMismatch(
-                path: path, missing: missing, unexpected: unexpected, misshaped: misshaped)
-        }
+        try NameMatch(missing: missing, unexpected: unexpected, misshaped: misshaped).check(path)
     }
 }
 

@@ -3,6 +3,7 @@ import GimbalBackend
 /// The kernels, each named by its function in the files of `Kernels`.
 enum KernelName: String, Sendable {
     case elementwise, fill, reduce, argmax
+    case elementwiseFormula = "elementwise_formula"
     case gemm
     case gemmPanels = "gemm_panels"
     case packPanels = "pack_panels"
@@ -60,24 +61,25 @@ enum KernelName: String, Sendable {
     var files: [String] {
         switch self {
         case .elementwise: ["common.cl", "functions.cl", "elementwise.h", "elementwise.cl"]
+        case .elementwiseFormula: ["common.cl", "functions.cl", "elementwise.h", "formula.cl"]
         case .fill: ["common.cl", "fill.cl"]
         case .reduce: ["common.cl", "reduce.cl"]
         case .argmax: ["common.cl", "argmax.cl"]
-        case .gemm: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm.cl"]
+        case .gemm: ["common.cl", "gemm_output.cl", "gemm.cl"]
         case .gemmPanels, .packPanels:
-            ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "gemm_panels.cl"]
+            ["common.cl", "gemm_output.cl", "gemm_panels.cl"]
         case .gemmPlain: ["common.cl", "gemm_plain.cl"]
         case .gemmTensor:
             [
-                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "common.cl", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
                 "gemm_pairs.h", "gemm_tensor.cl",
             ]
         case .gemmWgmma:
             [
-                "common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
+                "common.cl", "gemm_output.cl", "warp_ptx.h", "warp_emulation.h",
                 "gemm_pairs.h", "wgmma.h", "gemm_wgmma.cl",
             ]
-        case .packOperand: ["common.cl", "functions.cl", "elementwise.h", "gemm_output.cl", "pack_operand.cl"]
+        case .packOperand: ["common.cl", "gemm_output.cl", "pack_operand.cl"]
         case .softmax, .softmaxGradient: ["common.cl", "rows.h", "softmax.cl"]
         case .crossEntropy, .crossEntropyGradient: ["common.cl", "rows.h", "cross_entropy.cl"]
         case .batchNorm, .batchNormGradient, .moments, .normalizeChannels, .gradientSums, .inputGradient:
@@ -110,7 +112,8 @@ enum KernelName: String, Sendable {
 enum KernelMacro: String, Sendable {
     case kind = "KIND"
     case operation = "OPERATION"
-    case activation = "ACTIVATION"
+    case operands = "OPERANDS"
+    case moreOperands = "MORE_OPERANDS"
     case reduction = "REDUCTION"
     case rank = "RANK"
     case keptRank = "KEPT_RANK"
@@ -217,6 +220,8 @@ struct KernelKey: Hashable, Sendable {
         case binary(KernelMacro, BinaryOperation.Kind)
         case integer(KernelMacro, BinaryOperation.Kind)
         case rule(KernelMacro, OptimizerStep.Rule)
+        /// A formula that the kernel's text is written for.
+        case formula(ElementFormula)
 
         /// A number that no other setting has.
         fileprivate var code: UInt64 {
@@ -232,11 +237,12 @@ struct KernelKey: Hashable, Sendable {
             case .binary(let macro, let value): packed(4, macro, value)
             case .integer(let macro, let value): packed(5, macro, value)
             case .rule(let macro, let value): packed(6, macro, value)
+            case .formula(let formula): 7 << 60 | UInt64(formula.id)
             }
         }
 
-        /// The compiler option, such as `-DRANK=2`.
-        var option: String {
+        /// The compiler option, such as `-DRANK=2`; nil for what is in the text.
+        var option: String? {
             switch self {
             case .number(let macro, let value): "-D\(macro.rawValue)=\(value)"
             case .flag(let macro, let value): "-D\(macro.rawValue)=\(value ? 1 : 0)"
@@ -245,6 +251,7 @@ struct KernelKey: Hashable, Sendable {
             case .binary(let macro, let value): "-D\(macro.rawValue)=binary_\(value.rawValue)"
             case .integer(let macro, let value): "-D\(macro.rawValue)=integer_\(value.rawValue)"
             case .rule(let macro, let value): "-D\(macro.rawValue)=step_\(value.rawValue)"
+            case .formula: nil
             }
         }
     }
@@ -255,6 +262,11 @@ struct KernelKey: Hashable, Sendable {
     init(_ name: KernelName, _ settings: [Setting] = []) {
         self.name = name
         self.settings = settings
+    }
+
+    /// The text of the program.
+    var source: String {
+        (name.files.map(kernelText) + [FormulaKernel(settings)?.text].compactMap { $0 }).joined(separator: "\n")
     }
 
     static func == (a: Self, b: Self) -> Bool {

@@ -14,6 +14,8 @@ struct KernelLibrary {
     /// Options that every program is built with.
     private let commonOptions: String
     private var kernels: [KernelKey: PreparedKernel] = [:]
+    /// Users' kernels.
+    private var customKernels: [CustomKernelSource.Key: PreparedKernel] = [:]
     /// Programs built from source so far, as opposed to loaded from the cache.
     private(set) var programsCompiled = 0
 
@@ -31,12 +33,21 @@ struct KernelLibrary {
     /// - Throws: `GimbalError.kernelBuildFailed`.
     mutating func kernel(_ key: KernelKey) throws -> PreparedKernel {
         if let kernel = kernels[key] { return kernel }
-        let source = key.name.files.map(kernelText).joined(separator: "\n")
-        let options = ([commonOptions] + key.settings.map(\.option)).joined(separator: " ")
+        let options = ([commonOptions] + key.settings.compactMap(\.option)).joined(separator: " ")
         let kernel = PreparedKernel(
-            try build(name: key.name.rawValue, source: source, options: options), name: key.name)
+            try build(name: key.name.rawValue, source: key.source, options: options), name: key.name.rawValue)
         kernels[key] = kernel
         return kernel
+    }
+
+    /// A user's kernel, built if it is new.
+    /// - Throws: `GimbalError.kernelBuildFailed`.
+    mutating func kernel(_ kernel: CustomKernel, _ source: CustomKernelSource) throws -> PreparedKernel {
+        if let kernel = customKernels[source.key] { return kernel }
+        let prepared = PreparedKernel(
+            try build(name: kernel.name, source: source.text, options: commonOptions), name: kernel.name)
+        customKernels[source.key] = prepared
+        return prepared
     }
 
     /// Builds one kernel of a program: out of the cache if it is there, else from source.
@@ -142,14 +153,17 @@ struct KernelLibrary {
 
     /// Launches so far, by the kernels' names.
     var launches: [String: Int] {
-        Dictionary(kernels.values.map { ($0.name.rawValue, $0.launches) }, uniquingKeysWith: +)
+        Dictionary(allKernels.map { ($0.name, $0.launches) }, uniquingKeysWith: +)
             .filter { $0.value > 0 }
     }
 
+    private var allKernels: [PreparedKernel] { [PreparedKernel](kernels.values) + customKernels.values }
+
     /// Gives the kernels back. The queue must be empty.
     mutating func release() {
-        for kernel in kernels.values { clReleaseKernel(kernel.kernel) }
+        for kernel in allKernels { clReleaseKernel(kernel.kernel) }
         kernels = [:]
+        customKernels = [:]
     }
 }
 

@@ -21,7 +21,6 @@ struct MatrixProblem: Hashable, Sendable {
     var out: Operand
     var bias: DType?
     var accumulates: Bool
-    var activation: UnaryOperation.Kind?
     /// Whether the sums of the rows of x are wanted too.
     var sumsRows: Bool
     /// How far operands may be rounded.

@@ -18,7 +18,6 @@ struct MatrixProduct {
     var batchStrides: [(outer: Int, inner: Int)] = [(0, 0), (0, 0), (0, 0)]
     var scale = 1.0
     var accumulates = false
-    var activation: UnaryOperation?
     /// Receives Σₖ x[m, k], as shape [m]: for one product, without a bias.
     var rowSums: (view: TensorView, accumulates: Bool)?
 
@@ -34,7 +33,6 @@ struct MatrixProduct {
         biasStrides = (0, epilogue.bias?.strides[0] ?? 0)
         scale = epilogue.scale
         accumulates = epilogue.accumulates
-        activation = epilogue.activation
     }
 
     var batchCount: Int { batch.outer * batch.inner }
@@ -84,7 +82,7 @@ struct MatrixProduct {
             m: m, n: n, k: k, batch: batchCount,
             x: operand(x, xStrides, (m, k), batchStrides[0]), y: operand(y, yStrides, (k, n), batchStrides[1]),
             out: operand(out, outStrides, (m, n), batchStrides[2]), bias: bias?.dtype, accumulates: accumulates,
-            activation: activation?.kind, sumsRows: rowSums != nil, precision: precision)
+            sumsRows: rowSums != nil, precision: precision)
     }
 }
 
@@ -108,10 +106,8 @@ extension OpenCLBackend {
             settings += [.flag(.hasBias, true), .type(.biasType, bias.dtype)]
             arguments.append(.view(bias))
         }
-        if let activation = product.activation { settings.append(.unary(.activation, activation.kind)) }
         arguments += [
-            .float(product.scale), .float(product.activation?.a ?? 0), .float(product.activation?.b ?? 0),
-            .indices(product.numbers, isWide: isWide),
+            .float(product.scale), .indices(product.numbers, isWide: isWide),
         ]
         launch(KernelKey(kernel, settings), groups: groups, groupSize: groupSize, arguments + more)
     }

@@ -20,9 +20,8 @@ extension OpenCLBackend {
     /// driver's version changes.
     /// - Parameter report: called with a line for each candidate.
     /// - Throws: `GimbalError` where the device fails outside a candidate.
-    @discardableResult
-    public func tuneMatrixMultiply(report: (String) -> Void = { _ in }) throws -> [MatrixTuning] {
-        try tuneMatrixMultiply(candidates: matrixCandidates, report: report)
+    public func tune(report: (String) -> Void) throws {
+        _ = try tuneMatrixMultiply(candidates: matrixCandidates, report: report)
     }
 
     /// Tuning over given candidates.
@@ -325,6 +324,6 @@ extension MatrixProblem {
         }
         return MatrixProblem(
             m: m, n: n, k: k, batch: 1, x: operand(k), y: operand(k, isRowMajor: false), out: operand(n), bias: nil,
-            accumulates: false, activation: nil, sumsRows: false, precision: .float32)
+            accumulates: false, sumsRows: false, precision: .float32)
     }
 }

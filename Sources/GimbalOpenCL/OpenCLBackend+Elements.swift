@@ -1,7 +1,7 @@
 import GimbalBackend
 
 /// Axes that the kernels decode; views that do not collapse to as few are taken slice by slice.
-private let largestRank = 8
+let largestRank = 8
 
 /// The values of the macro KIND.
 private enum ElementwiseKind: Int {
@@ -56,7 +56,7 @@ extension OpenCLBackend {
     public func binary(_ operation: BinaryOperation, _ x: TensorView, _ y: TensorView, out: TensorView) {
         guard supports("\(operation.kind)", [x, y, out]) else { return }
         let areIntegers = !x.dtype.isFloatingPoint && !y.dtype.isFloatingPoint
-        if areIntegers, operation.kind.hasIntegerForm {
+        if areIntegers, operation.kind.takesWholeNumbers {
             elementwise(.integerBinary, .integer(.operation, operation.kind), [x, y], out)
         } else {
             elementwise(.binary, .binary(.operation, operation.kind), [x, y], out, a: operation.a, b: operation.b)
@@ -106,22 +106,10 @@ extension OpenCLBackend {
     }
 
     /// Element `i` of the first of a view's collapsed axes.
-    private func slice(_ view: TensorView, _ sizes: [Int], _ strides: [Int], _ i: Int) -> TensorView {
+    func slice(_ view: TensorView, _ sizes: [Int], _ strides: [Int], _ i: Int) -> TensorView {
         TensorView(
             storage: view.storage, offset: view.offset + i * strides[0], shape: Shape(Array(sizes.dropFirst())),
             strides: Array(strides.dropFirst()), dtype: view.dtype)
-    }
-}
-
-extension BinaryOperation.Kind {
-    /// Whether `elementwise.h` has it as ARITHMETIC.
-    fileprivate var hasIntegerForm: Bool {
-        switch self {
-        case .add, .subtract, .multiply, .maximum, .minimum, .equal, .notEqual, .less, .lessOrEqual, .greater,
-            .greaterOrEqual:
-            true
-        default: false
-        }
     }
 }
 

@@ -18,7 +18,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
     private let launching: Lock<Launching>
     private let pool: Lock<BufferPool>
-    /// Which kernel serves which matrix product; see `tuneMatrixMultiply`.
+    /// Which kernel serves which matrix product; see `tune`.
     let matrixPlans: Lock<MatrixPlans>
     let chosenPrecision = Lock(
         ProcessInfo.processInfo.environment["GIMBAL_ALLOW_TF32"] == "1" ? ProductPrecision.tf32 : .float32)
@@ -94,7 +94,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     public var programsCompiled: Int { launching.withLock { $0.library.programsCompiled } }
 
     /// What this backend has asked of the device since it was opened.
-    public var launchRecord: LaunchRecord {
+    public var launchRecord: LaunchRecord? {
         launching.withLock {
             var record = $0.record
             record.kernels = $0.library.launches
@@ -160,19 +160,41 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     /// Queues a kernel. `groups` counts work-groups in up to three dimensions, `groupSize` the work-items of each.
     func launch(_ key: KernelKey, groups: (Int, Int, Int), groupSize: Int, _ arguments: [KernelArgument]) {
+        enqueue(operation: key.name.rawValue, groups: groups, groupSize: groupSize, arguments) { try $0.kernel(key) }
+    }
+
+    private func enqueue(
+        operation: String, groups: (Int, Int, Int), groupSize: Int, _ arguments: [KernelArgument],
+        _ kernel: (inout KernelLibrary) throws -> PreparedKernel
+    ) {
         reportingErrors {
             try launching.withLock { state in
-                let kernel = try state.library.kernel(key)
+                let kernel = try kernel(&state.library)
                 let generation = pool.withLock { $0.generation }
                 let (count, code) = try kernel.setArguments(
                     arguments, counters: &state.counters, generation: generation)
                 state.record.argumentsSet += count
-                try check(code, key.name.rawValue, on: device.id)
-                try enqueue(kernel.kernel, groups: groups, groupSize: groupSize, operation: key.name.rawValue)
+                try check(code, operation, on: device.id)
+                try enqueue(kernel.kernel, groups: groups, groupSize: groupSize, operation: operation)
                 kernel.launches += 1
                 try countLaunch(&state)
             }
         }
+    }
+
+    /// Queues a user's kernel. What the driver says of its source is thrown at the next wait.
+    public func run(_ kernel: CustomKernel, _ launch: CustomKernel.Launch) {
+        guard launch.workItems.allSatisfy({ $0 > 0 }) else { return }
+        var arguments: [KernelArgument] = []
+        for view in launch.outputs + launch.inputs { arguments += [.view(view), .bits64(UInt64(view.elementCount))] }
+        let source = CustomKernelSource(kernel, launch)
+        arguments += source.shapes.map { .indices($0, isWide: false) }
+        arguments += launch.numbers.map { .float($0) } + launch.integers.map { .int32($0) }
+        var groups = launch.workItems + [1, 1]
+        groups[0] = (groups[0] + kernel.groupSize - 1) / kernel.groupSize
+        enqueue(
+            operation: kernel.name, groups: (groups[0], groups[1], groups[2]), groupSize: kernel.groupSize, arguments
+        ) { try $0.kernel(kernel, source) }
     }
 
     /// Queues a kernel over `count` work-items in groups of `groupSize`; nothing where there are none.

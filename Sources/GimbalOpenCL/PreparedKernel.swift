@@ -6,7 +6,7 @@ import GimbalBackend
 /// Not thread-safe, as a kernel's arguments belong to the kernel object; whoever launches holds a lock.
 final class PreparedKernel {
     let kernel: cl_kernel
-    let name: KernelName
+    let name: String
     var launches = 0
     /// The bytes of all arguments, one after the other, and where each ends. A kernel's arguments keep their sizes.
     private var bytes: [UInt8] = []
@@ -14,7 +14,7 @@ final class PreparedKernel {
     /// Of the buffers that `bytes` names; see `BufferPool.generation`.
     private var generation = 0
 
-    init(_ kernel: cl_kernel, name: KernelName) {
+    init(_ kernel: cl_kernel, name: String) {
         self.kernel = kernel
         self.name = name
     }
@@ -91,7 +91,7 @@ final class PreparedKernel {
             bytes.append(contentsOf: value)
             ends.append(bytes.count)
         } else {
-            precondition(ends[index] - start == value.count, "an argument of \(name.rawValue) changed its size")
+            precondition(ends[index] - start == value.count, "an argument of \(name) changed its size")
             let isKept = bytes.withUnsafeMutableBytes { kept in
                 let kept = UnsafeMutableRawBufferPointer(rebasing: kept[start..<start + value.count])
                 if kept.elementsEqual(value) { return !cursor.isForced }

@@ -127,22 +127,10 @@ public final class ExponentialMovingAverage {
     /// - Throws: `GimbalError.weightMismatch` where it belongs to another model.
     public func restore(_ state: OptimizerState) throws {
         requireSwappedOut("restore")
-        let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
         let named = named
-        let names = named.map { "average.\($0.name)" }
-        let missing = names.filter { saved[$0] == nil } + (state.steps["updates"] == nil ? ["updates"] : [])
-        let unexpected = Set(saved.keys).subtracting(names).sorted()
-        let misshaped = zip(names, named).filter { name, entry in
-            saved[name].map { $0.shape != entry.average.shape } ?? false
-        }.map(\.0)
-        guard missing.isEmpty && unexpected.isEmpty && misshaped.isEmpty else {
-            throw GimbalError.weightMismatch(
-                path: "the average's state", missing: missing, unexpected: unexpected, misshaped: misshaped)
-        }
-        for (name, entry) in zip(names, named) {
-            guard let value = saved[name] else { continue }
-            value.backend.copy(value.view, to: entry.average)
-        }
+        let saved = try state.values(
+            named.map { ("average.\($0.name)", $0.average.shape) }, counts: ["updates"], of: "the average's state")
+        for (value, entry) in zip(saved, named) { value.backend.copy(value.view, to: entry.average) }
         updates = state.steps["updates"] ?? 0
     }
 }

@@ -63,24 +63,15 @@ public final class Lookahead: Optimizer {
     }
 
     public func restore(_ state: OptimizerState) throws {
-        let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
         let names = parameters.map { "slow.\($0.name)" }
-        let missing = names.filter { saved[$0] == nil } + (state.steps["lookahead"] == nil ? ["lookahead"] : [])
-        let misshaped = zip(names, parameters).filter { name, parameter in
-            saved[name].map { $0.shape != parameter.shape } ?? false
-        }.map(\.0)
-        guard missing.isEmpty && misshaped.isEmpty else {
-            throw GimbalError.weightMismatch(
-                path: "the optimizer's state", missing: missing, unexpected: [], misshaped: misshaped)
-        }
+        let saved = try state.values(
+            zip(names, parameters).map { ($0, $1.shape) }, counts: ["lookahead"], of: "the optimizer's state",
+            isPart: true)
         var rest = state
         rest.tensors.removeAll { names.contains($0.name) }
         rest.steps["lookahead"] = nil
         try inner.restore(rest)
-        for (name, copy) in zip(names, slow.named) {
-            guard let value = saved[name] else { continue }
-            value.backend.copy(value.view, to: copy.view)
-        }
+        for (value, copy) in zip(saved, slow.named) { value.backend.copy(value.view, to: copy.view) }
         taken = state.steps["lookahead"] ?? 0
     }
 }

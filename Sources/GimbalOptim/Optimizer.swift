@@ -50,6 +50,25 @@ public struct OptimizerState {
     }
 }
 
+extension OptimizerState {
+    /// The tensors of these names, in their order.
+    /// - Parameters:
+    ///   - counts: names that `steps` must have too.
+    ///   - path: what the state is called in errors.
+    ///   - isPart: whether there may be others.
+    /// - Throws: `GimbalError.weightMismatch` where names are missing or unexpected, or shapes differ.
+    func values(
+        _ wanted: [(name: String, shape: Shape)], counts: [String], of path: String, isPart: Bool = false
+    ) throws -> [Tensor] {
+        var match = NameMatch(saved: tensors.map { ($0.name, $0.value.shape) }, wanted: wanted)
+        match.missing += counts.filter { steps[$0] == nil }
+        if isPart { match.unexpected = [] }
+        try match.check(path)
+        let saved = Dictionary(tensors.map { ($0.name, $0.value) }) { first, _ in first }
+        return wanted.map { saved[$0.name]! }
+    }
+}
+
 /// An optimizer that applies one formula to every element, with moments laid out like the parameters.
 ///
 /// What all of them share: the groups, the arena, the counts of steps, and what is saved. A kind of optimizer adds its

@@ -83,32 +83,13 @@ final class ParameterStore {
     }
 
     func restore(_ state: OptimizerState) throws {
-        let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
-        var missing = parameters.map(\.name).filter { state.steps[$0] == nil }
-        var misshaped: [String] = []
-        var expected: Set<String> = []
-        for moment in moments {
-            for parameter in parameters {
-                let name = "\(moment.name).\(parameter.name)"
-                expected.insert(name)
-                if let value = saved[name] {
-                    if value.shape != parameter.shape { misshaped.append(name) }
-                } else {
-                    missing.append(name)
-                }
-            }
+        let names = parameters.map(\.name)
+        let wanted = moments.flatMap { moment in
+            zip(parameters, names).map { ("\(moment.name).\($1)", $0.shape) }
         }
-        let unexpected = saved.keys.filter { !expected.contains($0) }.sorted()
-        guard missing.isEmpty && misshaped.isEmpty && unexpected.isEmpty else {
-            throw GimbalError.weightMismatch(
-                path: "the optimizer's state", missing: missing, unexpected: unexpected, misshaped: misshaped)
-        }
-        for moment in moments {
-            for parameter in parameters {
-                guard let value = saved["\(moment.name).\(parameter.name)"] else { continue }
-                value.backend.copy(value.view, to: part(of: moment.view, parameter))
-            }
-        }
+        let saved = try state.values(wanted, counts: names, of: "the optimizer's state")
+        let places = moments.flatMap { moment in parameters.map { part(of: moment.view, $0) } }
+        for (value, place) in zip(saved, places) { value.backend.copy(value.view, to: place) }
         steps = parameters.map { state.steps[$0.name] ?? 0 }
     }
 

@@ -28,10 +28,7 @@ extension Conformance {
         }
 
         /// Those that act on whole numbers too.
-        static let arithmetic: [BinaryOperation.Kind] = [
-            .add, .subtract, .multiply, .maximum, .minimum, .equal, .notEqual, .less, .lessOrEqual, .greater,
-            .greaterOrEqual,
-        ]
+        static let arithmetic = BinaryOperation.Kind.allCases.filter(\.takesWholeNumbers)
         static let comparisons: [BinaryOperation.Kind] = [
             .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual,
         ]

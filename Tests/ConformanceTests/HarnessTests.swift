@@ -96,4 +96,14 @@ import Testing
             issue.comments.contains { "\($0)".contains("changed on a second run") }
         }
     }
+
+    @Test func anOperationThatWaitsFails() throws {
+        let backend = PrimitivesOnly(ReferenceBackend())
+        try withKnownIssue {
+            try backend.synchronize()
+        } matching: { issue in
+            issue.comments.contains { "\($0)".contains("calls synchronize") }
+        }
+        try PrimitivesOnly.waiting { try backend.synchronize() }
+    }
 }

@@ -53,6 +53,27 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
+    @Test func formulas() throws {
+        let function = ElementFunction(inputs: 3, numbers: 1) { x, n in
+            [x[0] * x[1].tanh() + n[0], .select(x[2], x[0], x[1])]
+        }
+        for size in [1, 3, 257] {
+            for isAligned in [true, false] {
+                let x = try input([size], isAligned: isAligned)
+                let mask = try backend.allocate([size], .uint8)
+                backend.fill(mask, with: 1)
+                backend.elementwise(
+                    function, [x, try input([1]).broadcast(to: [size]), mask], numbers: [2],
+                    out: [x, try input([size], isAligned: isAligned)])
+            }
+        }
+        let x = try input([5, 3]).transposed
+        backend.elementwise(
+            function, [x, try input([3, 1]).broadcast(to: [3, 5]), x], numbers: [2],
+            out: [try backend.allocate([3, 5]), try backend.allocate([3, 5], .bfloat16)])
+        try backend.synchronize()
+    }
+
     @Test func reductions() throws {
         for shape in [[3, 40], [40, 3], [2, 700], [300, 33]] as [Shape] {
             let x = try input(shape)
@@ -95,7 +116,7 @@ struct KernelSweep {
             let out = try input([2, 5, 7])
             backend.matrixMultiply(
                 try input([2, 5, 3]), try input([1, 3, 7]).broadcast(to: [2, 3, 7]), out: out,
-                Epilogue(scale: 2, accumulates: true, bias: try input([7]), activation: .init(.relu)), plan: plan)
+                Epilogue(scale: 2, accumulates: true, bias: try input([7])), plan: plan)
         }
         for plan in plans.dropLast() {
             for (rows, inputs, outputs) in [(37, 35, 17), (36, 68, 36)] {

@@ -78,8 +78,7 @@ import Testing
                 backend.fill(out, with: 0.5)
                 backend.matrixMultiply(
                     x, y, out: out,
-                    Epilogue(scale: 2, accumulates: true, bias: bias, activation: .init(.leakyReLU, a: 0.5)), plan: plan
-                )
+                    Epilogue(scale: 2, accumulates: true, bias: bias), plan: plan)
                 backend.copy(out, to: widened)
                 return try backend.floats(widened)
             }

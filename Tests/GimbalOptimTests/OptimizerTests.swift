@@ -21,6 +21,10 @@ import Testing
         ("Lion", { Lion($0, learningRate: 0.01, weightDecay: 0.1) }),
         ("LAMB", { LAMB($0, learningRate: 0.01, weightDecay: 0.1) }),
         (
+            "formula",
+            { FormulaOptimizer($0, FormulaOptimizerTests.signum, learningRate: 0.1, settings: { _ in [0.9] }) }
+        ),
+        (
             "groups",
             { parameters in
                 let last = Swift.max(1, parameters.count - 1)

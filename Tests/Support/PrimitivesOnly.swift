@@ -1,8 +1,12 @@
 import GimbalBackend
+import Testing
 
 /// Another backend's primitives without its fused operations, so that the defaults run on its arithmetic.
+///
+/// Only tests may wait for it, under `PrimitivesOnly.waiting`: an operation that does breaks the contract of `Backend`.
 public final class PrimitivesOnly: Backend {
     private let base: any Backend
+    @TaskLocal private static var mayWait = false
 
     public init(_ base: any Backend) { self.base = base }
 
@@ -19,9 +23,23 @@ public final class PrimitivesOnly: Backend {
         base.upload(bytes, to: storage, byteOffset: byteOffset)
     }
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        Self.requireMayWait("download")
         try base.download(storage, byteOffset: byteOffset, into: bytes)
     }
-    public func synchronize() throws { try base.synchronize() }
+    public func synchronize() throws {
+        Self.requireMayWait("synchronize")
+        try base.synchronize()
+    }
+
+    /// Runs `body`, which waits for the device.
+    public static func waiting<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try $mayWait.withValue(true, operation: body)
+    }
+
+    private static func requireMayWait(_ call: String) {
+        if !mayWait { Issue.record("an operation calls \(call), and so waits for the device") }
+    }
+
     public func trimMemory() { base.trimMemory() }
 
     public func fill(_ out: TensorView, with value: Double) { base.fill(out, with: value) }

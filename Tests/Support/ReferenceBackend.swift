@@ -69,6 +69,8 @@ public final class ReferenceBackend: Backend {
         try errors.runChecks()
     }
 
+    public var isOnHost: Bool { true }
+
     public var memoryUsage: MemoryUsage { usage.withLock { $0 } }
 
     public func trimMemory() {}
@@ -148,7 +150,6 @@ public final class ReferenceBackend: Backend {
             result[place] *= epilogue.scale
             if epilogue.accumulates { result[place] += previous[place] }
             if let bias { result[place] += bias[place % n] }
-            if let activation = epilogue.activation { result[place] = activation.reference(result[place]) }
         }
         write(result, to: out)
     }

@@ -20,6 +20,7 @@ extension UnaryOperation {
         case .power: pow(x, a)
         case .sine: sin(x)
         case .cosine: cos(x)
+        case .errorFunction: erf(x)
         case .affine: a * x + b
         case .clamp: x.isNaN ? x : min(max(x, a), b)
         case .isFinite: x.isFinite ? 1 : 0

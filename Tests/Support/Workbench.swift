@@ -92,6 +92,10 @@ public final class Workbench {
 
     /// Waits for the backend; gives the outputs in the order they were made, and a sentence for each damaged tensor.
     public func results() throws -> (outputs: [Result], damage: [String]) {
+        try PrimitivesOnly.waiting { try readResults() }
+    }
+
+    private func readResults() throws -> (outputs: [Result], damage: [String]) {
         try backend.synchronize()
         var outputs: [Result] = []
         var damage: [String] = []

@@ -72,6 +72,33 @@ enum { gimbal_maximum_rank = 16, gimbal_maximum_operands = 4 };
 void gimbal_nest(gimbal_inner inner, int rank, const ptrdiff_t *sizes, int operand_count, char *const *operands,
                  const ptrdiff_t *strides, const ptrdiff_t *element_sizes, float a, float b);
 
+/// One instruction of a formula: a loop over a block of elements.
+struct gimbal_instruction {
+    gimbal_inner loop;
+    int operand_count;
+    /// For each operand, the output first: which base it lies at, its stride in elements, and the bytes from one element to
+    /// the next; 0 for scratch memory, which every block uses again.
+    int32_t bases[gimbal_maximum_operands];
+    ptrdiff_t strides[gimbal_maximum_operands], steps[gimbal_maximum_operands];
+    /// Whether one element stands for all.
+    bool is_single;
+    float a, b;
+};
+
+struct gimbal_formula {
+    const struct gimbal_instruction *instructions;
+    int instruction_count;
+    /// The first bases are views, which move with the outer axes; the others are scratch memory of `block` floats each.
+    int view_count;
+    size_t block;
+};
+
+/// Runs a formula over a strided box of any rank; the last axis is the inner one.
+/// - byte_strides: for each view, `rank` strides in bytes, one view after the other.
+/// - bases: first elements; those of views are moved.
+void gimbal_run_formula(const struct gimbal_formula *formula, int rank, const ptrdiff_t *sizes,
+                        const ptrdiff_t *byte_strides, char **bases);
+
 // MARK: What the other loops take
 
 /// Float32 elements to fold. Kept axes have an element of the result each; folded axes have not.
@@ -173,6 +200,8 @@ struct gimbal_loops {
     gimbal_inner convert[gimbal_type_count][gimbal_type_count];
     /// By log₂ of the element size, operands (result, condition, x, y).
     gimbal_inner select[4];
+    /// Among floats by a float, operands (result, condition, x, y): x where the condition is not 0.
+    gimbal_inner choose;
 
     /// Folds x into out or, where `partials` is not NULL, into one double per kept element there.
     void (*fold)(enum gimbal_reduction, const struct gimbal_fold *, const float *x, float *out, bool accumulates,

@@ -84,7 +84,7 @@ private struct Recurrence {
     ) {
         require(input.rank == 3, "recurrent", "needs [steps, batch, inputSize], not \(input.shape)")
         let size = weights.hidden.rank == 2 ? weights.hidden.shape[1] : 0
-        let rows = (kind == .gru ? 3 : kind.gateCount) * size
+        let rows = kind.blockCount * size
         let (batch, inputSize) = (input.shape[1], input.shape[2])
         func check(_ tensor: Tensor?, _ shape: Shape, _ what: String, _ dtype: DType? = nil) {
             guard let tensor else { return }

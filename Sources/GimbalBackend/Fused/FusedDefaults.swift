@@ -237,75 +237,11 @@ extension Backend {
         }
     }
 
-    public func statistics(_ x: TensorView, segments: TensorView, out: TensorView) {
-        reportingErrors {
-            var bounds = [Int32](repeating: 0, count: segments.elementCount)
-            try bounds.withUnsafeMutableBytes {
-                try download(segments.storage, byteOffset: segments.byteOffset, into: $0)
-            }
-            for segment in 0..<segments.shape[0] {
-                let start = Int(bounds[2 * segment])
-                let part = x.flattened.sliced(axis: 0, start..<start + Int(bounds[2 * segment + 1]))
-                try statistics(part, out: out.sliced(axis: 0, segment..<segment + 1).flattened)
-            }
-        }
-    }
-
     // MARK: Shared steps
-
-    /// One row of statistics over the whole of `x`, shape [count].
-    private func statistics(_ x: TensorView, out: TensorView) throws {
-        func column(_ statistic: Statistic) -> TensorView {
-            out.sliced(axis: 0, statistic.rawValue..<statistic.rawValue + 1)
-        }
-        let isFinite = try allocate(x.shape)
-        let isFiniteMask = try allocate(x.shape, .uint8)
-        let finiteCount = try allocate([1])
-        let values = try allocate(x.shape)
-        let other = try allocate(x.shape)
-        let constant = try allocate([1])
-
-        func finiteValues(elsewhere replacement: Double) {
-            fill(constant, with: replacement)
-            select(isFiniteMask, x, constant.broadcast(to: x.shape), out: values)
-        }
-
-        unary(.init(.isFinite), x, out: isFinite)
-        copy(isFinite, to: isFiniteMask)
-        reduce(.sum, isFinite, out: finiteCount, accumulates: false)
-        unary(.init(.clamp, a: 1, b: .infinity), finiteCount, out: finiteCount)
-
-        finiteValues(elsewhere: .infinity)
-        reduce(.minimum, values, out: column(.minimum), accumulates: false)
-        finiteValues(elsewhere: -.infinity)
-        reduce(.maximum, values, out: column(.maximum), accumulates: false)
-        finiteValues(elsewhere: 0)
-        reduce(.sum, values, out: column(.mean), accumulates: false)
-        binary(.init(.divide), column(.mean), finiteCount, out: column(.mean))
-        norm([values], p: .infinity, out: column(.absoluteMaximum))
-        norm([values], p: 2, out: column(.norm))
-        binary(.init(.subtract), values, column(.mean).broadcast(to: x.shape), out: values)
-        fill(constant, with: 0)
-        select(isFiniteMask, values, constant.broadcast(to: x.shape), out: values)
-        unary(.init(.square), values, out: values)
-        reduce(.sum, values, out: column(.standardDeviation), accumulates: false)
-        binary(.init(.divide), column(.standardDeviation), finiteCount, out: column(.standardDeviation))
-        unary(.init(.squareRoot), column(.standardDeviation), out: column(.standardDeviation))
-
-        binary(.init(.equal), x, constant.broadcast(to: x.shape), out: other)
-        reduce(.sum, other, out: column(.zeroCount), accumulates: false)
-        binary(.init(.notEqual), x, x, out: other)
-        reduce(.sum, other, out: column(.nanCount), accumulates: false)
-        unary(.init(.absolute), x, out: values)
-        fill(constant, with: .infinity)
-        binary(.init(.equal), values, constant.broadcast(to: x.shape), out: other)
-        reduce(.sum, other, out: column(.infinityCount), accumulates: false)
-    }
 
     /// 1 at [i, targets[i]], 0 elsewhere, as real numbers of shape [rows, classes].
     private func oneHot(_ targets: TensorView, classes: Int) throws -> TensorView {
-        let numbers = try allocate([1, classes], .int32)
-        (0..<Int32(classes)).map { $0 }.withUnsafeBytes { upload($0, to: numbers.storage, byteOffset: 0) }
+        let numbers = try wholeNumbers(classes)
         let shape: Shape = [targets.shape[0], classes]
         var column = targets
         column.shape = [targets.shape[0], 1]

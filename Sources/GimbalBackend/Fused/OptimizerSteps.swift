@@ -1,154 +1,122 @@
-// The optimizer steps of `Backend.optimizerStep`, and norms and scaling of stretches of an arena, over the primitives.
+// The optimizer steps of `Backend.optimizerStep` as functions of elements.
 
 extension Backend {
     public func optimizerStep(
         _ step: OptimizerStep, weights: TensorView, gradient: TensorView, states: [TensorView], condition: TensorView?
     ) {
-        guard weights.elementCount > 0 else { return }
-        reportingErrors {
-            func elements(_ view: TensorView) -> Elements { Elements(backend: self, view: view.flattened) }
-            let results = try step.results(
-                elements(weights), gradient: elements(gradient), states: states.map(elements))
-            for (view, result) in zip([weights] + states, results) {
-                let view = view.flattened
-                guard let condition else {
-                    copy(result.view, to: view)
-                    continue
-                }
-                let isGiven = try allocate([1], .uint8)
-                let zero = try allocate([1])
-                fill(zero, with: 0)
-                binary(.init(.notEqual), condition.reshaped([1]), zero, out: isGiven)
-                select(isGiven.broadcast(to: view.shape), result.view, view, out: view)
-            }
-        }
-    }
-
-    public func segmentNorms(_ x: TensorView, segments: TensorView, p: Double, out: TensorView) {
-        reportingErrors {
-            for (index, range) in try ranges(of: segments).enumerated() {
-                norm([x.flattened.sliced(axis: 0, range)], p: p, out: out.sliced(axis: 0, index..<index + 1))
-            }
-        }
-    }
-
-    public func scaleSegments(_ x: TensorView, segments: TensorView, by factors: TensorView) {
-        reportingErrors {
-            for (index, range) in try ranges(of: segments).enumerated() where !range.isEmpty {
-                let part = x.flattened.sliced(axis: 0, range)
-                let factor = factors.sliced(axis: 0, index..<index + 1).broadcast(to: part.shape)
-                binary(.init(.multiply), part, factor, out: part)
-            }
-        }
-    }
-
-    /// The stretches that int32 [count, 2] tells. Waits for the device.
-    private func ranges(of segments: TensorView) throws -> [Range<Int>] {
-        var bounds = [Int32](repeating: 0, count: segments.elementCount)
-        try bounds.withUnsafeMutableBytes {
-            try download(segments.storage, byteOffset: segments.byteOffset, into: $0)
-        }
-        return (0..<segments.shape[0]).map {
-            let start = Int(bounds[2 * $0])
-            return start..<start + Int(bounds[2 * $0 + 1])
-        }
+        let changed = ([weights] + states).map(\.flattened)
+        let inputs = [changed[0], gradient.flattened] + changed.dropFirst()
+        let isGiven = condition.map { $0.reshaped([1]).broadcast(to: changed[0].shape) }
+        elementwise(
+            step.rule.function(isConditional: condition != nil), inputs + [isGiven].compactMap { $0 },
+            numbers: step.settings, out: changed)
     }
 }
 
-extension OptimizerStep {
-    /// New weights and states.
-    fileprivate func results(_ weights: Elements, gradient: Elements, states: [Elements]) throws -> [Elements] {
-        var w = try weights * shrinkage
-        let g = try gradient + w * weightDecay
-        func blended(_ state: Elements, _ value: Elements, _ beta: Double, _ blend: Double) throws -> Elements {
-            try state * beta + value * blend
+extension OptimizerStep.Rule {
+    private struct Key: Hashable {
+        var rule: OptimizerStep.Rule
+        var isConditional: Bool
+    }
+
+    private static let functions = Lock<[Key: ElementFunction]>([:])
+
+    /// From a weight, its gradient and the states to what they become, with `OptimizerStep.settings`.
+    /// - Parameter isConditional: whether there is one more input, and all stays as it is where that is 0.
+    fileprivate func function(isConditional: Bool) -> ElementFunction {
+        Self.functions.withLock { functions in
+            let key = Key(rule: self, isConditional: isConditional)
+            if let function = functions[key] { return function }
+            let function = ElementFunction(
+                inputs: 2 + stateCount + (isConditional ? 1 : 0), numbers: OptimizerStep(self, rate: 0).settings.count
+            ) { inputs, settings in
+                let states = Array(inputs[2..<2 + stateCount])
+                let results = results(inputs[0], inputs[1], states, Settings(settings))
+                guard isConditional else { return results }
+                return zip([inputs[0]] + states, results).map { .select(inputs.last!, $1, $0) }
+            }
+            functions[key] = function
+            return function
+        }
+    }
+
+    /// The numbers of a step, in the order of `OptimizerStep.settings`.
+    private struct Settings {
+        let rate, weightDecay, shrinkage, beta1, blend1, beta2, blend2, epsilon, correction2: ElementExpression
+        let gradientRate, directionDecay: ElementExpression
+
+        init(_ numbers: [ElementExpression]) {
+            (rate, weightDecay, shrinkage) = (numbers[0], numbers[1], numbers[2])
+            (beta1, blend1, beta2, blend2) = (numbers[3], numbers[4], numbers[5], numbers[6])
+            (epsilon, correction2, gradientRate, directionDecay) = (numbers[7], numbers[8], numbers[9], numbers[10])
+        }
+    }
+
+    /// New weight and states.
+    private func results(
+        _ weight: ElementExpression, _ gradient: ElementExpression, _ states: [ElementExpression], _ c: Settings
+    ) -> [ElementExpression] {
+        var w = weight * c.shrinkage
+        let g = gradient + c.weightDecay * w
+        func blended(_ state: ElementExpression, _ value: ElementExpression, _ isSecond: Bool) -> ElementExpression {
+            isSecond ? c.beta2 * state + c.blend2 * value : c.beta1 * state + c.blend1 * value
         }
         var s = states
-        switch rule {
-        case .approach: w = try w + (g - w) * rate
-        case .descent: w = try w - g * rate
+        switch self {
+        case .approach: w = w + c.rate * (g - w)
+        case .descent: w = w - c.rate * g
         case .momentum, .momentumStart:
-            s[0] = try rule == .momentumStart ? g : blended(s[0], g, beta1, blend1)
-            w = try w - s[0] * rate
+            s[0] = self == .momentumStart ? g : blended(s[0], g, false)
+            w = w - c.rate * s[0]
         case .nesterov, .nesterovStart:
-            s[0] = try rule == .nesterovStart ? g : blended(s[0], g, beta1, blend1)
-            w = try w - (g + s[0] * beta1) * rate
+            s[0] = self == .nesterovStart ? g : blended(s[0], g, false)
+            w = w - c.rate * (g + c.beta1 * s[0])
         case .adagrad:
-            s[0] = try s[0] + g.squared()
-            w = try w - g / (s[0].root() + epsilon) * rate
+            s[0] = s[0] + g.square()
+            w = w - c.rate * g / (s[0].squareRoot() + c.epsilon)
         case .adadelta:
-            s[0] = try blended(s[0], g.squared(), beta2, blend2)
-            let d = try (s[1] + epsilon).root() / (s[0] + epsilon).root() * g
-            s[1] = try blended(s[1], d.squared(), beta2, blend2)
-            w = try w - d * rate
+            s[0] = blended(s[0], g.square(), true)
+            let d = (s[1] + c.epsilon).squareRoot() / (s[0] + c.epsilon).squareRoot() * g
+            s[1] = blended(s[1], d.square(), true)
+            w = w - c.rate * d
         case .rmsprop, .rmspropMomentum:
-            s[0] = try blended(s[0], g.squared(), beta2, blend2)
-            var d = try g / (s[0].root() + epsilon)
-            if rule == .rmspropMomentum {
-                s[1] = try s[1] * beta1 + d
+            s[0] = blended(s[0], g.square(), true)
+            var d = g / (s[0].squareRoot() + c.epsilon)
+            if self == .rmspropMomentum {
+                s[1] = c.beta1 * s[1] + d
                 d = s[1]
             }
-            w = try w - d * rate
+            w = w - c.rate * d
         case .rmspropCentred, .rmspropCentredMomentum:
-            s[0] = try blended(s[0], g.squared(), beta2, blend2)
-            s[1] = try s[1] + (g - s[1]) * blend2
-            var d = try g / ((s[0] - s[1].squared()).root() + epsilon)
-            if rule == .rmspropCentredMomentum {
-                s[2] = try s[2] * beta1 + d
+            s[0] = blended(s[0], g.square(), true)
+            s[1] = s[1] + c.blend2 * (g - s[1])
+            var d = g / ((s[0] - s[1].square()).squareRoot() + c.epsilon)
+            if self == .rmspropCentredMomentum {
+                s[2] = c.beta1 * s[2] + d
                 d = s[2]
             }
-            w = try w - d * rate
+            w = w - c.rate * d
         case .adam, .amsgrad, .nadam, .radam, .radamStart, .lamb:
-            s[0] = try blended(s[0], g, beta1, blend1)
-            s[1] = try blended(s[1], g.squared(), beta2, blend2)
-            if rule == .amsgrad { s[2] = try s[2].maximum(s[1]) }
-            let scale = try ((rule == .amsgrad ? s[2] : s[1]) * correction2).root() + epsilon
-            switch rule {
-            case .nadam: w = try w - (g * gradientRate + s[0] * rate) / scale
-            case .radamStart: w = try w - s[0] * rate
-            case .radam: w = try w - s[0] / (s[1].root() + epsilon) * rate
-            case .lamb: s[2] = try s[0] / scale * rate + w * directionDecay
-            default: w = try w - s[0] / scale * rate
+            s[0] = blended(s[0], g, false)
+            s[1] = blended(s[1], g.square(), true)
+            if self == .amsgrad { s[2] = .maximum(s[2], s[1]) }
+            let scale = ((self == .amsgrad ? s[2] : s[1]) * c.correction2).squareRoot() + c.epsilon
+            switch self {
+            case .nadam: w = w - (c.gradientRate * g + c.rate * s[0]) / scale
+            case .radamStart: w = w - c.rate * s[0]
+            case .radam: w = w - c.rate * s[0] / (s[1].squareRoot() + c.epsilon)
+            case .lamb: s[2] = c.rate * s[0] / scale + c.directionDecay * w
+            default: w = w - c.rate * s[0] / scale
             }
         case .adamax:
-            s[0] = try blended(s[0], g, beta1, blend1)
-            s[1] = try (s[1] * beta2).maximum(g.absolute() + epsilon)
-            w = try w - s[0] / s[1] * rate
+            s[0] = blended(s[0], g, false)
+            s[1] = .maximum(c.beta2 * s[1], g.absolute() + c.epsilon)
+            w = w - c.rate * s[0] / s[1]
         case .lion:
-            let d = try blended(s[0], g, beta1, blend1)
-            s[0] = try blended(s[0], g, beta2, blend2)
-            w = try w - d.sign() * rate
+            let d = blended(s[0], g, false)
+            s[0] = blended(s[0], g, true)
+            w = w - c.rate * d.sign()
         }
         return [w] + s
     }
-}
-
-/// Elements on a device, with operators that write each result to new memory: formulas read as in the literature.
-private struct Elements {
-    let backend: any Backend
-    let view: TensorView
-
-    private func unary(_ operation: UnaryOperation) throws -> Elements {
-        let out = try backend.allocate(view.shape, view.dtype)
-        backend.unary(operation, view, out: out)
-        return Elements(backend: backend, view: out)
-    }
-
-    private static func binary(_ kind: BinaryOperation.Kind, _ x: Elements, _ y: Elements) throws -> Elements {
-        let out = try x.backend.allocate(x.view.shape, x.view.dtype)
-        x.backend.binary(.init(kind), x.view, y.view, out: out)
-        return Elements(backend: x.backend, view: out)
-    }
-
-    static func + (x: Elements, y: Elements) throws -> Elements { try binary(.add, x, y) }
-    static func - (x: Elements, y: Elements) throws -> Elements { try binary(.subtract, x, y) }
-    static func * (x: Elements, y: Elements) throws -> Elements { try binary(.multiply, x, y) }
-    static func / (x: Elements, y: Elements) throws -> Elements { try binary(.divide, x, y) }
-    static func + (x: Elements, y: Double) throws -> Elements { try x.unary(.init(.affine, a: 1, b: y)) }
-    static func * (x: Elements, y: Double) throws -> Elements { try x.unary(.init(.affine, a: y)) }
-    func maximum(_ other: Elements) throws -> Elements { try Elements.binary(.maximum, self, other) }
-    func squared() throws -> Elements { try unary(.init(.square)) }
-    func root() throws -> Elements { try unary(.init(.squareRoot)) }
-    func absolute() throws -> Elements { try unary(.init(.absolute)) }
-    func sign() throws -> Elements { try unary(.init(.sign)) }
 }

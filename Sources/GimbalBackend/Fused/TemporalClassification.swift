@@ -117,8 +117,7 @@ private struct Lattice {
         backend.select(skips, zero, none, out: penalty)
 
         // How many states a sample has from each on: 1 and 2 at its end, none or less past it.
-        let position = try backend.allocate([1, states], .int32)
-        (0..<states).map(Int32.init).withUnsafeBytes { backend.upload($0, to: position.storage, byteOffset: 0) }
+        let position = try backend.wholeNumbers(states)
         let rest = try backend.allocate(shape, .int32)
         backend.binary(
             .init(.subtract), lengths.sliced(axis: 1, 1..<2).broadcast(to: shape), position.broadcast(to: shape),

@@ -36,7 +36,7 @@ struct RecurrentParameters {
         _ kind: RecurrentKind, inputSize: Int, hiddenSize: Int, hasBias: Bool,
         _ initialization: RecurrentInitialization, generator: RandomGenerator, device: Device
     ) {
-        let gates = kind == .gru ? 3 : kind.gateCount
+        let gates = kind.blockCount
         let bound = 1 / Double(hiddenSize).squareRoot()
         let standard = Initializer.uniform(low: -bound, high: bound)
         func blocks(_ initializer: Initializer?, _ shape: Shape) -> Tensor {

@@ -83,12 +83,10 @@ public final class EarlyStopping {
         guard !bestWeights.isEmpty else { return }
         let kept = Dictionary(bestWeights.map { ($0.name, $0.value) }) { first, _ in first }
         let live = tensors(of: model)
-        let missing = live.filter { kept[$0.name] == nil }.map(\.name)
-        let misshaped = live.filter { kept[$0.name].map { $0.shape } ?? $0.value.shape != $0.value.shape }.map(\.name)
-        guard missing.isEmpty && misshaped.isEmpty else {
-            throw GimbalError.weightMismatch(
-                path: "the best weights", missing: missing, unexpected: [], misshaped: misshaped)
-        }
+        var match = NameMatch(
+            saved: bestWeights.map { ($0.name, $0.value.shape) }, wanted: live.map { ($0.name, $0.value.shape) })
+        match.unexpected = []
+        try match.check("the best weights")
         for (name, value) in live {
             guard let best = kept[name] else { continue }
             value.backend.copy(best.view, to: value.view)

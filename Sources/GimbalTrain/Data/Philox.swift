@@ -15,8 +15,13 @@ package struct Philox {
     private var used = 4
 
     package init(seed: UInt64, stream: Stream, number: UInt32 = 0) {
+        self.init(seed: seed, counter: SIMD4(0, 0, number, stream.rawValue))
+    }
+
+    /// - Parameter counter: of the first block.
+    init(seed: UInt64, counter: SIMD4<UInt32>) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
-        counter = SIMD4(0, 0, number, stream.rawValue)
+        self.counter = counter
     }
 
     /// The next 32 random bits.

@@ -136,7 +136,7 @@ extension ModelSettings {
         where initializer.ranks.contains(parameter.shape.rank) && parameter.shape.rank >= 2 {
             let device = parameter.device
             let isRecurrent = parameter.name.contains("weight_ih") || parameter.name.contains("weight_hh")
-            let gates = isRecurrent ? (kind == .lstm ? 4 : kind == .gru ? 3 : 1) : 1
+            let gates = isRecurrent ? RecurrentKind(rawValue: kind.rawValue)?.blockCount ?? 1 : 1
             let shape = Shape([parameter.shape[0] / gates] + parameter.shape.sizes.dropFirst())
             parameter.assign(.concatenated((0..<gates).map { _ in initializer.make(shape, device: device) }))
         }

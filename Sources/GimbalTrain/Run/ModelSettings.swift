@@ -281,6 +281,6 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 }
 
 extension ModelSettings.Kind {
-    var isResNet: Bool { self == .resnet20 || self == .resnet56 }
-    var isRecurrent: Bool { self == .rnn || self == .lstm || self == .gru }
+    package var isResNet: Bool { self == .resnet20 || self == .resnet56 }
+    package var isRecurrent: Bool { self == .rnn || self == .lstm || self == .gru }
 }

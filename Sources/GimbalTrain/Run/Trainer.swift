@@ -146,7 +146,7 @@ public final class Trainer {
             seed: settings.seed, augmentation: settings.makeAugmentation(for: train))
         stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
         schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
-        reportInterval = device.description.backend == "cpu" ? 1 : 20
+        reportInterval = device.isOnHost ? 1 : 20
         skipInterval = reportInterval
     }
 

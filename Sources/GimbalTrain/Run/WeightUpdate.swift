@@ -75,10 +75,7 @@ final class WeightUpdate {
                 OptimizerState(tensors: saved, steps: averageUpdates.map { ["updates": $0] } ?? [:]))
         }
         if let scaler, let scale = tensors.first(where: { $0.name == "loss_scale" })?.value {
-            guard scale.shape == [3] else {
-                throw GimbalError.weightMismatch(
-                    path: "the loss scale", missing: [], unexpected: [], misshaped: ["loss_scale"])
-            }
+            try NameMatch(saved: [("loss_scale", scale.shape)], wanted: [("loss_scale", [3])]).check("the loss scale")
             scaler.restore(scale)
         }
         guard let norms = tensors.first(where: { $0.name == "gradient_norms" })?.value else { return }

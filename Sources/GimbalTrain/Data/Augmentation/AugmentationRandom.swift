@@ -6,10 +6,7 @@ import Gimbal
 ///
 /// Streams of data order and of tensors keep the last word of the counter below 2⁸, so these never meet them.
 public struct AugmentationRandom: Sendable {
-    private let key: SIMD2<UInt32>
-    private var counter: SIMD4<UInt32>
-    private var block: SIMD4<UInt32> = .zero
-    private var used = 4
+    private var words: Philox
 
     /// - Parameters:
     ///   - seed: that of the augmentation.
@@ -17,22 +14,15 @@ public struct AugmentationRandom: Sendable {
     ///   - item: the number of the image in its data set, or of the batch in its epoch.
     ///   - step: the number of the step in its augmentation, below 2¹⁶.
     public init(seed: UInt64, epoch: Int, item: Int, step: Int) {
-        key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
-        counter = SIMD4(
-            0, UInt32(truncatingIfNeeded: item), UInt32(truncatingIfNeeded: epoch),
-            1 << 16 | UInt32(truncatingIfNeeded: step & 0xFFFF))
+        words = Philox(
+            seed: seed,
+            counter: SIMD4(
+                0, UInt32(truncatingIfNeeded: item), UInt32(truncatingIfNeeded: epoch),
+                1 << 16 | UInt32(truncatingIfNeeded: step & 0xFFFF)))
     }
 
     /// The next 32 random bits.
-    public mutating func next() -> UInt32 {
-        if used == 4 {
-            block = Philox.block(counter: counter, key: key)
-            counter.x &+= 1
-            used = 0
-        }
-        defer { used += 1 }
-        return block[used]
-    }
+    public mutating func next() -> UInt32 { words.next() }
 
     /// A whole number in 0..<bound, each as likely as the others to one part in 2³².
     public mutating func next(below bound: Int) -> Int {
