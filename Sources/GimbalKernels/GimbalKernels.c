@@ -3,6 +3,9 @@
 // #embed is C23; in an older mode the compiler takes it too, with a remark.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
+static const char along_cl[] = {
+#embed "../../Kernels/along.cl" suffix(,)
+    0};
 static const char argmax_cl[] = {
 #embed "../../Kernels/argmax.cl" suffix(,)
     0};
@@ -105,8 +108,14 @@ static const char recurrent_sequence_gradient_cl[] = {
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
+static const char scan_cl[] = {
+#embed "../../Kernels/scan.cl" suffix(,)
+    0};
 static const char softmax_cl[] = {
 #embed "../../Kernels/softmax.cl" suffix(,)
+    0};
+static const char sort_cl[] = {
+#embed "../../Kernels/sort.cl" suffix(,)
     0};
 static const char statistics_cl[] = {
 #embed "../../Kernels/statistics.cl" suffix(,)
@@ -125,6 +134,7 @@ static const char wgmma_h[] = {
     0};
 
 static const struct GimbalKernelSource table[] = {
+    {"along.cl", along_cl},
     {"argmax.cl", argmax_cl},
     {"attention.cl", attention_cl},
     {"batch_norm.cl", batch_norm_cl},
@@ -159,7 +169,9 @@ static const struct GimbalKernelSource table[] = {
     {"recurrent_sequence.cl", recurrent_sequence_cl},
     {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
+    {"scan.cl", scan_cl},
     {"softmax.cl", softmax_cl},
+    {"sort.cl", sort_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},
     {"warp_emulation.h", warp_emulation_h},
