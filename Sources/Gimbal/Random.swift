@@ -70,23 +70,25 @@ final class RandomTape: @unchecked Sendable {
 }
 
 extension Tensor {
-    /// Numbers drawn uniformly from [low, high).
+    /// Numbers drawn uniformly from [low, high), in the device's real type unless `dtype` says otherwise.
     public static func uniform(
-        _ shape: Shape, low: Double = 0, high: Double = 1, generator: RandomGenerator = .current,
+        _ shape: Shape, low: Double = 0, high: Double = 1, dtype: DType? = nil, generator: RandomGenerator = .current,
         device: Device = .current
     ) -> Tensor {
         let state = generator.reserve(shape.elementCount)
         let numbers = Tensor.make(shape, device.backend.realType, device) { $0.randomUniform($1, state) }
-        return low == 0 && high == 1 ? numbers : numbers.affine(scale: high - low, shift: low)
+        return (low == 0 && high == 1 ? numbers : numbers.affine(scale: high - low, shift: low))
+            .cast(to: dtype ?? numbers.dtype)
     }
 
-    /// Numbers drawn from the normal distribution.
+    /// Numbers drawn from the normal distribution, in the device's real type unless `dtype` says otherwise.
     public static func normal(
-        _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, generator: RandomGenerator = .current,
-        device: Device = .current
+        _ shape: Shape, mean: Double = 0, standardDeviation: Double = 1, dtype: DType? = nil,
+        generator: RandomGenerator = .current, device: Device = .current
     ) -> Tensor {
         let state = generator.reserve(shape.elementCount)
         let numbers = Tensor.make(shape, device.backend.realType, device) { $0.randomNormal($1, state) }
-        return mean == 0 && standardDeviation == 1 ? numbers : numbers.affine(scale: standardDeviation, shift: mean)
+        return (mean == 0 && standardDeviation == 1 ? numbers : numbers.affine(scale: standardDeviation, shift: mean))
+            .cast(to: dtype ?? numbers.dtype)
     }
 }

@@ -10,9 +10,10 @@
 /// print(try y.item())  // 30.0
 /// ```
 public struct Tensor {
-    package let view: TensorView
+    /// Only `changeInPlace` sets it: where the elements are shared, it gives this tensor its own.
+    package internal(set) var view: TensorView
     /// What this tensor was computed by, if a gradient flows through it.
-    package let node: Node?
+    package internal(set) var node: Node?
 
     package init(_ view: TensorView, node: Node? = nil) {
         self.view = view
@@ -31,45 +32,9 @@ public struct Tensor {
 
     // MARK: Creating
 
-    /// A tensor of `values` in row-major order. Real numbers are kept in the device's own real type, float32.
-    public init(_ values: [Float], _ shape: Shape? = nil, device: Device = .current) {
-        self.init(converting: values, shape, device: device)
-    }
-
-    /// A tensor of `values`, rounded to float32 on devices that compute in it.
-    @_disfavoredOverload  // So that literals are taken as floats.
-    public init(_ values: [Double], _ shape: Shape? = nil, device: Device = .current) {
-        self.init(converting: values, shape, device: device)
-    }
-
-    /// An int32 tensor, as used for class numbers and indices.
-    @_disfavoredOverload
-    public init(_ values: [Int32], _ shape: Shape? = nil, device: Device = .current) {
-        self.init(copying: values, shape, .int32, device)
-    }
-
-    /// A uint8 tensor, as used for masks and raw images.
-    @_disfavoredOverload
-    public init(_ values: [UInt8], _ shape: Shape? = nil, device: Device = .current) {
-        self.init(copying: values, shape, .uint8, device)
-    }
-
-    /// A tensor without axes.
-    public init(_ value: Double, device: Device = .current) {
-        self.init(repeating: value, [], device: device)
-    }
-
     /// A tensor with every element set to `value`; dtype is the device's real type unless given.
     public init(repeating value: Double, _ shape: Shape, dtype: DType? = nil, device: Device = .current) {
         self = Tensor.make(shape, dtype ?? device.backend.realType, device) { $0.fill($1, with: value) }
-    }
-
-    public static func zeros(_ shape: Shape, device: Device = .current) -> Tensor {
-        Tensor(repeating: 0, shape, device: device)
-    }
-
-    public static func ones(_ shape: Shape, device: Device = .current) -> Tensor {
-        Tensor(repeating: 1, shape, device: device)
     }
 
     /// A copy of contiguous host memory.
@@ -82,21 +47,6 @@ public struct Tensor {
         }
     }
 
-    private init<Element>(copying values: [Element], _ shape: Shape?, _ dtype: DType, _ device: Device) {
-        let shape = shape ?? [values.count]
-        require(values.count == shape.elementCount, "Tensor", "\(values.count) values do not fill \(shape)")
-        self = values.withUnsafeBytes { Tensor(copying: $0, shape, dtype, device) }
-    }
-
-    private init<Element: BinaryFloatingPoint>(converting values: [Element], _ shape: Shape?, device: Device) {
-        switch (device.backend.realType, values) {
-        case (.float64, let doubles as [Double]): self.init(copying: doubles, shape, .float64, device)
-        case (.float64, _): self.init(copying: values.map { Double($0) }, shape, .float64, device)
-        case (_, let floats as [Float]): self.init(copying: floats, shape, .float32, device)
-        default: self.init(copying: values.map { Float($0) }, shape, .float32, device)
-        }
-    }
-
     // MARK: Reading
 
     /// All elements in row-major order. Waits for the device.
@@ -106,24 +56,23 @@ public struct Tensor {
 
     /// All elements in row-major order, in full precision where the device has it. Waits for the device.
     public func doubles() throws -> [Double] {
-        dtype == .float64 ? try elements(Double.self, .float64) : try floats().map(Double.init)
+        switch dtype {
+        case .float64: try elements(Double.self, .float64)
+        case .int32: try integers().map(Double.init)  // Not all of which are float32 numbers.
+        default: try floats().map(Double.init)
+        }
     }
 
     /// All elements in row-major order, real numbers truncated towards zero. Waits for the device.
     public func integers() throws -> [Int32] { try elements(Int32.self, .int32) }
-
-    /// The value of a tensor of one element. Waits for the device.
-    public func item() throws -> Float {
-        require(elementCount == 1, "item", "a tensor of \(shape) has no single value")
-        return try floats()[0]
-    }
 
     /// The elements as they lie on the device, in row-major order. Waits for the device.
     package func bytes() throws -> [UInt8] {
         try contiguous().elements(UInt8.self, count: elementCount * dtype.byteCount)
     }
 
-    private func elements<Element: BitwiseCopyable>(_ type: Element.Type, _ dtype: DType) throws -> [Element] {
+    /// The elements as `type`, which holds those of `dtype`.
+    func elements<Element: BitwiseCopyable>(_ type: Element.Type, _ dtype: DType) throws -> [Element] {
         try cast(to: dtype).contiguous().elements(type, count: elementCount)
     }
 

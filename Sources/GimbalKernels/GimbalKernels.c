@@ -3,6 +3,9 @@
 // #embed is C23; in an older mode the compiler takes it too, with a remark.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
+static const char along_cl[] = {
+#embed "../../Kernels/along.cl" suffix(,)
+    0};
 static const char argmax_cl[] = {
 #embed "../../Kernels/argmax.cl" suffix(,)
     0};
@@ -126,8 +129,14 @@ static const char reduce_cl[] = {
 static const char rows_h[] = {
 #embed "../../Kernels/rows.h" suffix(,)
     0};
+static const char scan_cl[] = {
+#embed "../../Kernels/scan.cl" suffix(,)
+    0};
 static const char softmax_cl[] = {
 #embed "../../Kernels/softmax.cl" suffix(,)
+    0};
+static const char sort_cl[] = {
+#embed "../../Kernels/sort.cl" suffix(,)
     0};
 static const char statistics_cl[] = {
 #embed "../../Kernels/statistics.cl" suffix(,)
@@ -146,6 +155,7 @@ static const char wgmma_h[] = {
     0};
 
 static const struct GimbalKernelSource table[] = {
+    {"along.cl", along_cl},
     {"argmax.cl", argmax_cl},
     {"attention.cl", attention_cl},
     {"attention_fused.cl", attention_fused_cl},
@@ -187,7 +197,9 @@ static const struct GimbalKernelSource table[] = {
     {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
     {"rows.h", rows_h},
+    {"scan.cl", scan_cl},
     {"softmax.cl", softmax_cl},
+    {"sort.cl", sort_cl},
     {"statistics.cl", statistics_cl},
     {"temporal_classification.cl", temporal_classification_cl},
     {"warp_emulation.h", warp_emulation_h},

@@ -25,6 +25,12 @@ enum KernelName: String, Sendable {
     case randomNormal = "random_normal"
     case dropout, gather
     case scatterAdd = "scatter_add"
+    case gatherAlong = "gather_along"
+    case scatterAlong = "scatter_along"
+    case scanRows = "scan_rows"
+    case scanSums = "scan_sums"
+    case sortBlocks = "sort_blocks"
+    case mergeRuns = "merge_runs"
     case norm
     case clip
     case unscale
@@ -86,6 +92,9 @@ enum KernelName: String, Sendable {
             ["common.cl", "batch_norm.cl"]
         case .randomUniform, .randomNormal, .dropout: ["common.cl", "random_functions.cl", "philox.h", "random.cl"]
         case .gather, .scatterAdd: ["common.cl", "index.cl"]
+        case .gatherAlong, .scatterAlong: ["common.cl", "along.cl"]
+        case .scanRows, .scanSums: ["common.cl", "scan.cl"]
+        case .sortBlocks, .mergeRuns: ["common.cl", "sort.cl"]
         case .norm, .clip, .segmentNorms, .scaleSegments: ["common.cl", "norm.cl"]
         case .unscale, .updateLossScale: ["common.cl", "loss_scale.cl"]
         case .optimizerStep: ["common.cl", "optimizer_functions.cl", "optimizers.h", "optimizer.cl"]
@@ -142,11 +151,13 @@ enum KernelMacro: String, Sendable {
     case columns = "COLUMNS"
     case length = "LENGTH"
     case hasBias = "HAS_BIAS"
+    case hasFactors = "HAS_FACTORS"
     case accumulates = "ACCUMULATES"
     case isMean = "IS_MEAN"
     case inputGradient = "INPUT_GRADIENT"
     case isSplit = "IS_SPLIT"
     case isInteger = "IS_INTEGER"
+    case isDescending = "IS_DESCENDING"
     case isLogarithmic = "IS_LOGARITHMIC"
     case hasScale = "HAS_SCALE"
     case hasShift = "HAS_SHIFT"

@@ -153,6 +153,21 @@ struct KernelSweep {
         try backend.synchronize()
     }
 
+    @Test func alongTheLastAxis() throws {
+        for (rows, size) in [(3, 5), (2, 300), (1, 1300), (2, 513)] {
+            let x = try input([rows, size])
+            let out = try backend.allocate([rows, size])
+            let order = try backend.allocate([rows, size], .int32)
+            backend.scan(factors: nil, terms: x, out: out)
+            backend.scan(factors: x, terms: x, out: out)
+            backend.argSort(x, isDescending: size == 300, out: order)
+            backend.gatherAlong(x, indices: order, out: out)
+            backend.scatterAlong(x, indices: order, into: out, accumulates: false)
+            backend.scatterAlong(x, indices: order, into: out, accumulates: true)
+        }
+        try backend.synchronize()
+    }
+
     @Test func randomNumbers() throws {
         for size in [1, 7, 1030] {
             let out = try backend.allocate([size])

@@ -4,7 +4,7 @@ import GimbalBackend
 /// One public piece of Gimbal: a layer, an optimizer, a metric, …
 public struct Piece: Sendable, CustomStringConvertible {
     public enum Family: String, Sendable, CaseIterable, Codable {
-        case layer, activation, initializer, loss, optimizer, schedule, clipping, regularization, metric
+        case operation, layer, activation, initializer, loss, optimizer, schedule, clipping, regularization, metric
     }
 
     public let family: Family
@@ -16,6 +16,7 @@ public struct Piece: Sendable, CustomStringConvertible {
         self.name = name
     }
 
+    public static func operation(_ name: String) -> Piece { Piece(.operation, name) }
     public static func layer(_ name: String) -> Piece { Piece(.layer, name) }
     public static func activation(_ name: String) -> Piece { Piece(.activation, name) }
     public static func initializer(_ name: String) -> Piece { Piece(.initializer, name) }

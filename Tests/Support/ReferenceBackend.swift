@@ -13,6 +13,9 @@ public final class ReferenceBackend: Backend {
     public let errors = ErrorLatch()
     /// Allocating more than this at once or in total throws `GimbalError.outOfMemory`.
     public let memoryLimitBytes: Int
+    /// How many bytes the host has asked for.
+    public var downloadedBytes: Int { downloaded.withLock { $0 } }
+    private let downloaded = Lock(0)
     private let usage = Lock(MemoryUsage(inUse: 0, peak: 0, pooled: 0))
 
     /// Whether attention is done by `attention`, as on GPUs, or by its parts.
@@ -61,6 +64,7 @@ public final class ReferenceBackend: Backend {
         try errors.throwIfSet()
         precondition(byteOffset >= 0 && byteOffset + bytes.count <= storage.byteCount, "download outside the storage")
         bytes.baseAddress?.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
+        downloaded.withLock { $0 += bytes.count }
         try errors.runChecks()
     }
 
@@ -177,6 +181,56 @@ public final class ReferenceBackend: Backend {
             let row = Int(index)
             guard 0..<rows ~= row else { continue }
             for column in 0..<width { values[row * width + column] += added[place * width + column] }
+        }
+        write(values, to: table)
+    }
+
+    // MARK: Along the last axis
+
+    public func scan(factors: TensorView?, terms: TensorView, out: TensorView) {
+        let size = out.shape.last!
+        let isInteger = !out.dtype.isFloatingPoint
+        let multipliers = factors.map { read($0) }
+        var values = read(terms)
+        for place in values.indices where place % size > 0 {
+            let step = (multipliers?[place] ?? 1) * values[place - 1] + values[place]
+            values[place] = isInteger ? Double(Int32(truncatingIfNeeded: Int(step))) : step
+        }
+        write(values, to: out)
+    }
+
+    public func argSort(_ x: TensorView, isDescending: Bool, out: TensorView) {
+        let size = x.shape.last!
+        let values = read(x)
+        let rows = size == 0 ? 0 : values.count / size
+        let order = (0..<rows).flatMap { row in
+            (0..<size).sorted { first, second in
+                let (a, b) = (values[row * size + first], values[row * size + second])
+                let (isBefore, isAfter) = (a < b || !a.isNaN && b.isNaN, b < a || !b.isNaN && a.isNaN)
+                if !isBefore && !isAfter { return first < second }
+                return isDescending ? isAfter : isBefore
+            }.map(Double.init)
+        }
+        write(order, to: out)
+    }
+
+    public func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView) {
+        let (size, count) = (x.shape.last!, out.shape.last!)
+        let values = read(x)
+        let missing: Double = x.dtype.isFloatingPoint ? .nan : 0
+        let gathered = read(indices).enumerated().map { place, index in
+            0..<size ~= Int(index) ? values[place / count * size + Int(index)] : missing
+        }
+        write(gathered, to: out)
+    }
+
+    public func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool) {
+        let (size, count) = (table.shape.last!, source.shape.last!)
+        let added = read(source)
+        var values = read(table)
+        for (place, index) in read(indices).enumerated() where 0..<size ~= Int(index) {
+            let target = place / count * size + Int(index)
+            values[target] = accumulates ? values[target] + added[place] : added[place]
         }
         write(values, to: table)
     }

@@ -133,14 +133,6 @@ extension Tensor {
     }
 
     public static prefix func - (x: Tensor) -> Tensor { x.unary("negate", .init(.negate)) { -$2 } }
-    public static func + (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1, shift: y) }
-    public static func + (x: Double, y: Tensor) -> Tensor { y.affine(scale: 1, shift: x) }
-    public static func - (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1, shift: -y) }
-    public static func - (x: Double, y: Tensor) -> Tensor { y.affine(scale: -1, shift: x) }
-    public static func * (x: Tensor, y: Double) -> Tensor { x.affine(scale: y) }
-    public static func * (x: Double, y: Tensor) -> Tensor { y.affine(scale: x) }
-    public static func / (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1 / y) }
-    public static func / (x: Double, y: Tensor) -> Tensor { y.reciprocal() * x }
 
     // MARK: Functions of one element
 
@@ -175,11 +167,7 @@ extension Tensor {
         }
     }
 
-    // MARK: Comparisons: masks of uint8, 1 for true
-
-    public func equals(_ other: Tensor) -> Tensor { Tensor.combine(.init(.equal), self, other, dtype: .uint8) }
-    public func isLess(than other: Tensor) -> Tensor { Tensor.combine(.init(.less), self, other, dtype: .uint8) }
-    public func isGreater(than other: Tensor) -> Tensor { Tensor.combine(.init(.greater), self, other, dtype: .uint8) }
+    // MARK: Selection
 
     /// Elements of `x` where `condition` holds, of `y` elsewhere.
     public static func select(_ condition: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {

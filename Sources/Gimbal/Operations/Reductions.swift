@@ -1,11 +1,12 @@
 extension Tensor {
-    /// The sum over `axes`, all of them unless given. Negative axes count from the last.
+    /// The sum over `axes`, all of them unless given. Negative axes count from the last. Masks and bytes are summed as
+    /// int32: the sum of a mask is how often it holds.
     /// - Parameter keepsAxes: leaves size 1 where an axis was summed.
     public func sum(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         let axes = resolve(axes, "sum")
         let reduced = shape.reducing(axes)
         let result = Tensor.operation(
-            "sum", [self], reduced, dtype: fullType,
+            "sum", [self], reduced, dtype: dtype == .uint8 ? .int32 : fullType,
             forward: { backend, out in backend.reduce(.sum, view, out: out, accumulates: false) },
             gradient: { outputGradient, inputs in
                 inputs.add(0, Tensor(outputGradient.view.broadcast(to: inputs.nodes[0]!.shape)))
@@ -13,8 +14,10 @@ extension Tensor {
         return keepsAxes ? result : result.removing(axes)
     }
 
-    /// The mean over `axes`, all of them unless given.
+    /// The mean over `axes`, all of them unless given. Of whole numbers it is taken in the device's real type: the mean of a
+    /// mask is the share in which it holds.
     public func mean(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        if !dtype.isFloatingPoint { return cast(to: backend.realType).mean(axes, keepsAxes: keepsAxes) }
         let count = resolve(axes, "mean").reduce(1) { $0 * shape[$1] }
         return sum(axes, keepsAxes: keepsAxes) / Double(count)
     }
@@ -50,14 +53,6 @@ extension Tensor {
         return keepsAxes ? result : result.removing(axes)
     }
 
-    /// The int32 position of the largest element along the last axis, the first of equals.
-    public func argMax() -> Tensor {
-        require(rank > 0 && shape[rank - 1] > 0, "argMax", "\(shape) has no elements along its last axis")
-        return Tensor.make(Shape([Int](shape.sizes.dropLast())), .int32, device, inputs: [self]) { backend, out in
-            backend.argMaximum(view, out: out)
-        }
-    }
-
     /// `axes` counted from the first, or all axes.
     private func resolve(_ axes: [Int]?, _ operation: String) -> [Int] {
         guard let axes else { return [Int](shape.indices) }
@@ -70,7 +65,8 @@ extension Tensor {
         return axis < 0 ? axis + rank : axis
     }
 
-    private func removing(_ axes: [Int]) -> Tensor {
+    /// Without `axes`, which are of size 1.
+    func removing(_ axes: [Int]) -> Tensor {
         reshaped(Shape(shape.indices.filter { !axes.contains($0) }.map { shape[$0] }))
     }
 }

@@ -156,13 +156,19 @@ extension Tensor {
         }
     }
 
-    /// A copy on `device`, by way of the host. Real numbers take on that device's real type.
+    /// A copy on `device`, by way of the host: the same bits in the same dtype, except that float64 becomes float32 on
+    /// devices that compute in float32. Waits for this tensor's device. A gradient flows back to where this tensor lies.
     public func to(_ device: Device) throws -> Tensor {
         if device.backend === backend { return self }
-        switch dtype {
-        case .int32: return Tensor(try integers(), shape, device: device)
-        case .uint8: return Tensor(try integers(), shape, device: device).cast(to: .uint8)
-        default: return Tensor(try doubles(), shape, device: device)
+        if dtype == .float64 && device.backend.realType != .float64 { return try cast(to: .float32).to(device) }
+        let original = self.device
+        let moved = try bytes().withUnsafeBytes { Tensor(copying: $0, shape, dtype, device) }
+        return moved.recorded("to", [self]) { outputGradient, inputs in
+            // What cannot be moved back is thrown where the host next waits.
+            original.backend.reportingErrors {
+                let arrived = try outputGradient.to(original)
+                inputs.add(0, arrived)
+            }
         }
     }
 }

@@ -1,0 +1,42 @@
+// Measures over axes: standard deviation, norms, log-sum-exp.
+
+extension Tensor {
+    /// The root of the mean squared distance from the mean over `axes`, all of them unless given.
+    /// - Parameter isUnbiased: divides by one less than the number of elements. PyTorch does so unless told otherwise.
+    public func standardDeviation(
+        _ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false
+    ) -> Tensor {
+        variance(axes, isUnbiased: isUnbiased, keepsAxes: keepsAxes).squareRoot()
+    }
+
+    /// log Σ exp(x) over `axes`, all of them unless given, without overflow.
+    public func logSumExp(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        require(dtype.isFloatingPoint, "logSumExp", "needs real numbers, not \(dtype)")
+        let axes = axes ?? [Int](shape.indices)
+        let largest = inFullPrecision.detached().max(axes, keepsAxes: true)
+        // Nothing is moved by an infinity, of which the difference from itself would be NaN.
+        let shift = largest.filled(where: largest.absolute() .== Double.infinity, with: 0)
+        let sum = (inFullPrecision - shift).exp().sum(axes, keepsAxes: true)
+        let result = sum.log() + shift
+        return keepsAxes ? result : result.removing(axes.map { resolve($0, "logSumExp") })
+    }
+
+    /// (Σ |x|ᵖ)^(1/p) over `axes`, all of them unless given; max |x| for p = ∞, min |x| for p = -∞, and the number of
+    /// elements other than 0 for p = 0. The gradient of a norm of 0 is 0.
+    public func norm(p: Double = 2, _ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
+        require(dtype.isFloatingPoint, "norm", "needs real numbers, not \(dtype)")
+        switch p {
+        case .infinity: return absolute().max(axes, keepsAxes: keepsAxes)
+        case -.infinity: return absolute().min(axes, keepsAxes: keepsAxes)
+        case 0: return asMask().cast(to: dtype).sum(axes, keepsAxes: keepsAxes)
+        case 1: return absolute().sum(axes, keepsAxes: keepsAxes)
+        default: break
+        }
+        let x = inFullPrecision
+        let sum = (p == 2 ? x.square() : x.absolute().power(p)).sum(axes, keepsAxes: keepsAxes)
+        // The root's slope at 0 is infinite: a sum of 0 goes another way, on which its gradient is 0.
+        let isZero = sum.detached() .== 0
+        let root = sum.filled(where: isZero, with: 1)
+        return (p == 2 ? root.squareRoot() : root.power(1 / p)).filled(where: isZero, with: 0)
+    }
+}
