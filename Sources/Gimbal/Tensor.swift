@@ -64,6 +64,9 @@ public struct Tensor {
         self = Tensor.make(shape, dtype ?? device.backend.realType, device) { $0.fill($1, with: value) }
     }
 
+    /// A tensor without axes, of this tensor's type and device.
+    package func scalar(_ value: Double) -> Tensor { Tensor(repeating: value, [], dtype: dtype, device: device) }
+
     public static func zeros(_ shape: Shape, device: Device = .current) -> Tensor {
         Tensor(repeating: 0, shape, device: device)
     }
@@ -152,7 +155,7 @@ public struct Tensor {
     }
 
     /// The gradient collected by a leaf, nil before any `backward()`.
-    public var gradient: Tensor? { node.flatMap { $0.isLeaf ? $0.gradient.map { Tensor($0) } : nil } }
+    public var gradient: Tensor? { node.flatMap { $0.isLeaf ? $0.gradient : nil } }
 }
 
 // MARK: - Making results

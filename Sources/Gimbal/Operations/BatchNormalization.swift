@@ -16,7 +16,7 @@ extension Tensor {
             "\(shape) has one value per channel, so its variance is not defined; use a larger batch")
         let source = contiguous()
         let x = source.detached()
-        let factor = scale?.detached()
+        let (factor, offset) = (scale?.detached(), shift?.detached())
         let statistics = Tensor.make([2, layout[1]], backend.realType, device, inputs: [source]) { _, _ in }
         let mean = statistics.view.isAllocated ? statistics.view.row(0) : statistics.view
         let inverseDeviation = statistics.view.isAllocated ? statistics.view.row(1) : statistics.view
@@ -31,7 +31,16 @@ extension Tensor {
             require(parameter.shape == channels, "batchNormalized", "\(parameter.shape) for \(layout[1]) channels")
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
+        running?.mean.view.noteChange(by: "batchNormalized")
+        running?.variance.view.noteChange(by: "batchNormalized")
         return result.recorded("batchNormalized", [source] + parameters) { outputGradient, inputs in
+            let x = inputs.input(0, x)
+            let factor = factor.map { inputs.input(1, $0) }
+            if inputs.createsGraph {
+                let offset = offset.map { inputs.input(shiftIndex!, $0) }
+                return inputs.differentiate(
+                    x.composedBatchNorm(layout, scale: factor, shift: offset, epsilon: epsilon), outputGradient)
+            }
             let arrived = outputGradient.contiguous()
             guard arrived.view.isAllocated, statistics.view.isAllocated else { return }
             inputs.write(0, scaleIndex, shiftIndex, arrived.backend) { forInput, forScale, forShift in
@@ -69,6 +78,10 @@ extension Tensor {
         let column = Shape([layout[1]] + [Int](repeating: 1, count: rank - 2))
         let hasScale = scale != nil
         return result.recorded("batchNormalized", inputs) { outputGradient, inputs in
+            let x = inputs.input(0, x)
+            let (factor, center, spread) = (
+                factor.map { inputs.input(1, $0) }, inputs.saved(center), inputs.saved(spread)
+            )
             // The statistics are constants here: dx = dy · scale / σ, dscale = Σ dy x̂, dshift = Σ dy.
             let inverseDeviation = (spread + epsilon).reciprocalSquareRoot().reshaped(column)
             inputs.add(

@@ -1,0 +1,81 @@
+// Fused operations in operations of tensors, for gradients that are to be differentiated again: what is fused has a rule for
+// the first gradient only.
+
+extension Tensor {
+    /// What arrives at the input of softmax, or of its logarithm, when this arrives at its output `y`.
+    func throughSoftmax(_ y: Tensor, isLogarithmic: Bool) -> Tensor {
+        isLogarithmic
+            ? self - y.exp() * sum([-1], keepsAxes: true) : y * (self - (self * y).sum([-1], keepsAxes: true))
+    }
+
+    /// `crossEntropies` of these logits, [rows, classes].
+    func composedCrossEntropies(_ targets: Tensor) -> Tensor {
+        let logarithms = logSoftmax()
+        return -Tensor.select(targets.isClass(of: shape[1]), logarithms, logarithms.scalar(0)).sum([1])
+    }
+
+    /// `layerNormalized` over the last axis of `rows`, [rows, width].
+    func composedLayerNorm(
+        _ rows: Shape, scale: Tensor?, shift: Tensor?, epsilon: Double, centers: Bool
+    ) -> Tensor {
+        var x = reshaped(rows)
+        if centers { x = x - x.mean([1], keepsAxes: true) }
+        let inverseDeviation = (x.square().mean([1], keepsAxes: true) + epsilon).reciprocalSquareRoot()
+        return (x * inverseDeviation).scaled(scale, shift, [1, rows[1]]).reshaped(shape)
+    }
+
+    /// `batchNormalized` by the statistics of `layout`, [batch, channels, positions].
+    func composedBatchNorm(_ layout: Shape, scale: Tensor?, shift: Tensor?, epsilon: Double) -> Tensor {
+        let x = reshaped(layout)
+        let centered = x - x.mean([0, 2], keepsAxes: true)
+        let inverseDeviation = (centered.square().mean([0, 2], keepsAxes: true) + epsilon).reciprocalSquareRoot()
+        return (centered * inverseDeviation).scaled(scale, shift, [1, layout[1], 1]).reshaped(shape)
+    }
+
+    private func scaled(_ scale: Tensor?, _ shift: Tensor?, _ shape: Shape) -> Tensor {
+        var result = self
+        if let scale { result = result * scale.reshaped(shape) }
+        if let shift { result = result + shift.reshaped(shape) }
+        return result
+    }
+
+    // MARK: Convolution, whose gradients are convolutions
+
+    /// The gradient of a convolution of `inputShape` by `weight` for its input, where this arrives at its output.
+    func transposedConvolved(weight: Tensor, _ geometry: ConvolutionGeometry, inputSizes inputShape: Shape) -> Tensor {
+        let padding = geometry.kernel.indices.map { axis in
+            let extent = geometry.dilation[axis] * (geometry.kernel[axis] - 1) + 1
+            let least = (shape[axis + 2] - 1) * geometry.stride[axis] - 2 * geometry.padding[axis] + extent
+            return inputShape[axis + 2] - least
+        }
+        return transposedConvolved(weight: weight, geometry, outputPadding: padding)
+    }
+
+    /// The gradient of a convolution of this tensor for its weight, where `arrived` arrives at its output. It is linear in
+    /// both, and each of its gradients is a convolution.
+    func convolutionWeightGradient(_ arrived: Tensor, _ geometry: ConvolutionGeometry) -> Tensor {
+        let (x, y) = (contiguous(), arrived.contiguous())
+        let (a, b) = (x.detached(), y.detached())
+        let weight = Shape([arrived.shape[1], shape[1] / geometry.groups] + geometry.kernel)
+        return Tensor.operation(
+            "convolutionWeightGradient", [x, y], weight, dtype: .wider(dtype, arrived.dtype),
+            forward: { backend, out in
+                backend.convolutionWeightGradient(
+                    a.view, outputGradient: b.view, geometry, out: out, accumulates: false)
+            },
+            gradient: { weightGradient, inputs in
+                inputs.add(
+                    0,
+                    inputs.input(1, b).transposedConvolved(weight: weightGradient, geometry, inputSizes: a.shape))
+                inputs.add(1, inputs.input(0, a).convolved(weight: weightGradient, geometry))
+            })
+    }
+}
+
+extension Tensor {
+    /// For int32 class numbers [rows]: uint8 [rows, classes], 1 where a column is the row's class.
+    package func isClass(of classes: Int) -> Tensor {
+        let columns = Tensor((0..<classes).map(Int32.init), [1, classes], device: device)
+        return reshaped([elementCount, 1]).equals(columns)
+    }
+}
