@@ -10,7 +10,7 @@ import Testing
         let x = Tensor([1, 2] as [Float], device: device).requiringGradient()
         let w = Parameter(Tensor([3, 4] as [Float], device: device))
         let frozen = Parameter(Tensor([5, 6] as [Float], device: device))
-        try ParameterArena.pack([w, frozen])
+        let arena = try ParameterArena.pack([w, frozen])
         try (w.value * 7).sum().backward()
         let h = x * w.value
         let y = (h * h * frozen.value).sum()
@@ -23,7 +23,7 @@ import Testing
         #expect(try w.gradient!.doubles() == [7, 7])
         try y.backward()
         #expect(try w.gradient!.doubles() == [37, 199])
-        #expect(try Tensor(w.arena!.gradients).doubles()[0] == 37)
+        #expect(try Tensor(arena!.gradients).doubles()[0] == 37)
     }
 
     @Test func aTensorAskedForTwiceIsGivenTwice() throws {

@@ -64,8 +64,9 @@ public enum UnusedInputs: Sendable {
 ///
 /// ```swift
 /// // The gradient penalty of Gulrajani et al. 2017: (‖∂D/∂x‖ - 1)².
-/// let x = samples.requiringGradient()
-/// let slopes = try gradient(of: critic(x).sum(), withRespectTo: [x], createsGraph: true)[0]
+/// let critic = Linear(2, 1)
+/// let samples = Tensor([1, 2, 3, 4], [2, 2]).requiringGradient()
+/// let slopes = try gradient(of: critic(samples).sum(), withRespectTo: [samples], createsGraph: true)[0]
 /// let penalty = (slopes.square().sum([1]).squareRoot() - 1).square().mean()
 /// try penalty.backward()
 /// ```
@@ -110,8 +111,8 @@ public func gradient(
 /// The gradient of `output` with respect to one tensor; see `gradient(of:withRespectTo:)` for several.
 ///
 /// ```swift
-/// let x = Tensor([1, 2, 3]).requiringGradient()
-/// let slope = try gradient(of: x.square().sum(), withRespectTo: x)  // 2 x
+/// let point = Tensor([1, 2, 3]).requiringGradient()
+/// let slope = try gradient(of: point.square().sum(), withRespectTo: point)  // [2, 4, 6]
 /// ```
 public func gradient(
     of output: Tensor, withRespectTo input: Tensor, gradient arriving: Tensor? = nil, createsGraph: Bool = false,

@@ -34,7 +34,7 @@ final class BackwardPass {
     }
 
     /// The gradient of a target, once the pass has run; nil where none arrived.
-    func gradient(of target: Node) -> Tensor? { targets?.gradients[ObjectIdentifier(target)] }
+    func gradient(of target: Node) -> Tensor? { targets?.gradients[target.sequence] }
 
     private func visit(_ node: Node) throws {
         if let hooks = node.hooks { try hooks.run(on: node) }
@@ -72,42 +72,44 @@ final class BackwardPass {
 }
 
 /// What a pass is to give the gradients of. Only what lies between them and the output is visited.
+///
+/// Nodes are known by their numbers: a pass may release some and make others, in the same place in memory.
 private struct Targets {
-    private let wanted: Set<ObjectIdentifier>
+    private let wanted: Set<UInt64>
     private let oldest: UInt64
-    private var visited: Set<ObjectIdentifier> = []
-    private var needed: Set<ObjectIdentifier> = []
-    private(set) var gradients: [ObjectIdentifier: Tensor] = [:]
+    private var visited: Set<UInt64> = []
+    private var needed: Set<UInt64> = []
+    private(set) var gradients: [UInt64: Tensor] = [:]
 
     init(_ nodes: [Node]) {
-        wanted = Set(nodes.map { ObjectIdentifier($0) })
+        wanted = Set(nodes.map(\.sequence))
         oldest = nodes.map(\.sequence).min() ?? .max
     }
 
     /// Whether a wanted gradient depends on that of `node`.
-    func isNeeded(_ node: Node) -> Bool { needed.contains(ObjectIdentifier(node)) }
+    func isNeeded(_ node: Node) -> Bool { needed.contains(node.sequence) }
 
     mutating func isNeeded(_ node: Node, includingWhatItWasMadeOf: Bool) -> Bool {
         var found: [Node] = []
         var pending = [node]
         while let next = pending.popLast() {
-            guard next.sequence >= oldest, visited.insert(ObjectIdentifier(next)).inserted else { continue }
+            guard next.sequence >= oldest, visited.insert(next.sequence).inserted else { continue }
             found.append(next)
             pending.append(contentsOf: next.inputs.lazy.compactMap { $0 })
         }
         // Inputs are older than what is made of them.
         for each in found.sorted(by: { $0.sequence < $1.sequence }) {
             let isOnTheWay = each.inputs.contains { $0.map { isNeeded($0) } ?? false }
-            if isOnTheWay || each.mayReachOthers || wanted.contains(ObjectIdentifier(each)) {
-                needed.insert(ObjectIdentifier(each))
+            if isOnTheWay || each.mayReachOthers || wanted.contains(each.sequence) {
+                needed.insert(each.sequence)
             }
         }
         return isNeeded(node)
     }
 
     mutating func collect(_ node: Node) {
-        guard wanted.contains(ObjectIdentifier(node)), let gradient = node.gradient else { return }
-        gradients[ObjectIdentifier(node)] = gradient
+        guard wanted.contains(node.sequence), let gradient = node.gradient else { return }
+        gradients[node.sequence] = gradient
         if node.isLeaf { node.gradient = nil }
     }
 }

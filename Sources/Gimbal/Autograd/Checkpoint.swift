@@ -2,7 +2,7 @@
 /// traded for time (Chen et al. 2016, "Training deep nets with sublinear memory cost").
 ///
 /// ```swift
-/// let y = checkpointed(x) { block($0) }
+/// let result = checkpointed(x) { ($0 * 2).tanh() }
 /// ```
 /// Random numbers repeat, so that dropout drops the same elements both times, and batch statistics are counted once.
 /// - Parameters:
@@ -16,7 +16,7 @@ public func checkpointed(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) 
 /// `checkpointed` for a function of two tensors.
 ///
 /// ```swift
-/// let y = checkpointed(query, memory) { decoder($0, $1) }
+/// let result = checkpointed(x, y) { ($0 * $1).tanh() }
 /// ```
 public func checkpointed(_ first: Tensor, _ second: Tensor, _ body: @escaping (Tensor, Tensor) -> Tensor) -> Tensor {
     checkpointed([first, second]) { [body($0[0], $0[1])] }[0]
@@ -25,7 +25,7 @@ public func checkpointed(_ first: Tensor, _ second: Tensor, _ body: @escaping (T
 /// `checkpointed` for a function of three tensors.
 ///
 /// ```swift
-/// let y = checkpointed(query, key, value) { attention($0, $1, $2) }
+/// let result = checkpointed(x, x, y) { scaledDotProductAttention($0, $1, $2) }
 /// ```
 public func checkpointed(
     _ first: Tensor, _ second: Tensor, _ third: Tensor, _ body: @escaping (Tensor, Tensor, Tensor) -> Tensor
@@ -36,9 +36,8 @@ public func checkpointed(
 /// `checkpointed` for a function of any number of tensors that gives any number.
 ///
 /// ```swift
-/// let results = checkpointed([x, hidden, cell]) { inputs in
-///     let (output, state) = net(inputs[0], state: .init(hidden: inputs[1], cell: inputs[2]))
-///     return [output, state.hidden]
+/// let results = checkpointed([x, y]) { inputs in
+///     [inputs[0] + inputs[1], inputs[0] * inputs[1]]
 /// }
 /// ```
 /// - Parameters:

@@ -7,7 +7,7 @@
 /// } gradient: { outputGradients, saved in
 ///     [outputGradients[0] * saved[0].square() * 3]
 /// }
-/// let y = cube(x)
+/// let result = cube(x)
 /// ```
 /// Nothing inside of `forward` is recorded; the rule stands for all of it. It is recorded itself where a gradient of the
 /// gradient is wanted: if it consists of operations of tensors, it can be differentiated again. To give such a rule a rule

@@ -87,9 +87,10 @@ extension Tensor {
     /// Calls `hook` in every backward pass that reaches this tensor, once its gradient is complete.
     ///
     /// ```swift
-    /// let h = model.trunk(x)
+    /// let weight = Parameter(Tensor([1, 2]))
+    /// let h = x * weight.value
     /// h.onGradient { gradient in gradient.clamped(to: -1...1) }
-    /// try loss(model.head(h)).backward()
+    /// try h.exp().sum().backward()
     /// ```
     /// Hooks run in the order in which they were added, and each sees what the one before it made. A leaf's hook sees the
     /// gradient of this pass alone, before it is added to what the leaf holds. The gradient may lie in memory that later
@@ -118,7 +119,10 @@ extension Parameter {
     /// Calls `hook` in every backward pass that reaches this parameter, once its gradient of this pass is complete.
     ///
     /// ```swift
-    /// let handle = layer.weight.onGradient { gradient in norms.append(try gradient.square().sum().item()) }
+    /// let weight = Parameter(Tensor([1, 2]))
+    /// var norms: [Float] = []
+    /// weight.onGradient { gradient in norms.append(try gradient.square().sum().squareRoot().item()) }
+    /// try (x * weight.value).sum().backward()
     /// ```
     /// See `Tensor.onGradient(_:)`. The hook stays while the parameter is frozen, and is not called then.
     @discardableResult

@@ -1,7 +1,8 @@
 /// What a registration of a hook gives back: a way to take the hook off again.
 ///
 /// ```swift
-/// let handle = model.head.weight.onGradient { gradient in print(gradient.shape) }
+/// let weight = Parameter(Tensor([1, 2, 3]))
+/// let handle = weight.onGradient { gradient in print(gradient) }
 /// handle.remove()
 /// ```
 /// Letting go of the handle leaves the hook in place.

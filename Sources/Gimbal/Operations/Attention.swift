@@ -53,6 +53,8 @@ package struct AttentionRole {
     package fileprivate(set) var tensor: Tensor
     /// Makes [batch, heads, length, size] of a view of the tensor, or of its gradient.
     fileprivate let heads: (TensorView) -> TensorView
+    /// The same of the tensor, for gradients that are to be differentiated again.
+    fileprivate let composedHeads: (Tensor) -> Tensor
     /// Whether the tensor is [batch, heads, length, size] itself.
     fileprivate let isPlain: Bool
 
@@ -60,6 +62,7 @@ package struct AttentionRole {
     package init(_ tensor: Tensor) {
         self.tensor = tensor
         heads = { $0 }
+        composedHeads = { $0 }
         isPlain = true
     }
 
@@ -74,6 +77,11 @@ package struct AttentionRole {
             result.shape = [view.shape[batch], count, view.shape[length], size]
             result.strides = [view.strides[batch], size * view.strides[2], view.strides[length], view.strides[2]]
             return result
+        }
+        composedHeads = { tensor in
+            tensor.sliced(features, axis: 2)
+                .reshaped([tensor.shape[0], tensor.shape[1], count, features.count / count])
+                .permuted(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
         }
         isPlain = false
     }
@@ -145,7 +153,17 @@ package func attention(
     let heads = roles.map(\.heads)
     let arePlain = roles.map(\.isPlain)
     let (count, hasMask) = (tensors.count, mask != nil)
+    let (kept, keptMask, composedHeads) = (tensors.map { $0.detached() }, mask?.detached(), roles.map(\.composedHeads))
     let recorded = output.recorded("attention", inputs) { outputGradient, inputs in
+        if inputs.createsGraph {
+            let heads = zip(places, composedHeads).map { place, heads in heads(inputs.input(place, kept[place])) }
+            return inputs.differentiate(
+                .composedAttention(
+                    heads[0], heads[1], heads[2], mask: keptMask.map { inputs.input(count, $0) },
+                    isCausal: core.isCausal, scale: core.scale, dropout: core.dropout, core.state),
+                outputGradient)
+        }
+        inputs.requireUnchanged(query, key, value)
         guard weights.view.isAllocated, outputGradient.view.isAllocated else { return }
         let backend = outputGradient.backend
         backend.reportingErrors {

@@ -39,6 +39,29 @@ extension Tensor {
         return result
     }
 
+    /// Attention of [batch, heads, length, size] each; see `attention`.
+    static func composedAttention(
+        _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor?, isCausal: Bool, scale: Double, dropout: Double,
+        _ state: RandomState?
+    ) -> Tensor {
+        var scores = query.matrixMultiplied(by: key.transposed()) * scale
+        let nothing = scores.scalar(-.infinity)
+        if let mask { scores = mask.dtype == .uint8 ? select(mask, scores, nothing) : scores + mask }
+        if isCausal {
+            func positions(_ count: Int) -> Tensor { Tensor((0..<count).map(Int32.init), device: query.device) }
+            let isLater = positions(key.shape[2]).isGreater(than: positions(query.shape[2]).expandingAxis(1))
+            scores = select(isLater, nothing, scores)
+        }
+        // Where a query sees nothing, 0 stands for the largest of no scores and 1 for the sum of no weights.
+        let zero = scores.scalar(0)
+        let largest = scores.detached().max([-1], keepsAxes: true)
+        let weights = (scores - select(largest.equals(nothing), zero, largest)).exp()
+        let sum = weights.sum([-1], keepsAxes: true)
+        let shares = weights / select(sum.equals(zero), zero.scalar(1), sum)
+        let dropped = state.map { shares.droppedOut(probability: dropout, $0) } ?? shares
+        return dropped.matrixMultiplied(by: value)
+    }
+
     // MARK: Convolution, whose gradients are convolutions
 
     /// The gradient of a convolution of `inputShape` by `weight` for its input, where this arrives at its output.
@@ -49,6 +72,14 @@ extension Tensor {
             return inputShape[axis + 2] - least
         }
         return transposedConvolved(weight: weight, geometry, outputPadding: padding)
+    }
+
+    /// The gradient of a transposed convolution to `outputShape` for its input, where this arrives at its output.
+    func convolved(weight: Tensor, _ geometry: ConvolutionGeometry, outputSizes outputShape: Shape) -> Tensor {
+        // An output padding as large as the stride makes room for places that were not there.
+        (2..<outputShape.rank).reduce(convolved(weight: weight, geometry)) { result, axis in
+            result.shape[axis] == outputShape[axis] ? result : result.sliced(0..<outputShape[axis], axis: axis)
+        }
     }
 
     /// The gradient of a convolution of this tensor for its weight, where `arrived` arrives at its output. It is linear in
@@ -67,7 +98,7 @@ extension Tensor {
                 inputs.add(
                     0,
                     inputs.input(1, b).transposedConvolved(weight: weightGradient, geometry, inputSizes: a.shape))
-                inputs.add(1, inputs.input(0, a).convolved(weight: weightGradient, geometry))
+                inputs.add(1, inputs.input(0, a).convolved(weight: weightGradient, geometry, outputSizes: b.shape))
             })
     }
 }

@@ -81,7 +81,7 @@ extension Tensor {
                 let arrived = outputGradient.contiguous()
                 let (x, w) = (inputs.input(0, x), inputs.input(1, w))
                 if inputs.createsGraph {
-                    inputs.add(0, arrived.convolved(weight: w, geometry))
+                    inputs.add(0, arrived.convolved(weight: w, geometry, outputSizes: x.shape))
                     inputs.add(1, arrived.convolutionWeightGradient(x, geometry))
                     return inputs.addBias(arrived)
                 }

@@ -8,7 +8,7 @@ extension Tensor {
         return droppedOut(probability: probability, generator.reserve(elementCount))
     }
 
-    private func droppedOut(probability: Double, _ state: RandomState) -> Tensor {
+    func droppedOut(probability: Double, _ state: RandomState) -> Tensor {
         let x = contiguous()
         return Tensor.operation(
             "droppedOut", [x], shape,
