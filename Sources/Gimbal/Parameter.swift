@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A tensor that training changes: a weight or a bias.
 ///
 /// A parameter keeps its identity while an optimizer changes its elements in place.
@@ -33,13 +31,11 @@ public final class Parameter {
 
     /// The gradient collected since it was last set to zero, nil if none was.
     public var gradient: Tensor? {
-        get { leaf.gradient.map { Tensor($0) } }
+        get { leaf.gradient }
         set {
-            leaf.gradient = nil
-            if let newValue {
-                require(newValue.shape == shape, "gradient", "\(newValue.shape) for \(name) of \(shape)")
-                leaf.accumulate { destination, _ in newValue.backend.copy(newValue.view, to: destination) }
-            }
+            guard let newValue else { return leaf.gradient = nil }
+            require(newValue.shape == shape, "gradient", "\(newValue.shape) for \(name) of \(shape)")
+            leaf.setGradient(copying: newValue.view)
         }
     }
 
@@ -51,16 +47,11 @@ public final class Parameter {
         require(value.shape == shape, "assign", "\(value.shape) for \(name) of \(shape)")
         guard value.view.isAllocated else { return }
         value.backend.copy(value.view, to: view)
-        Parameter.noteChange()
+        view.noteChange(by: "assign")
     }
 
-    private static let changeCount = Atomic<Int>(0)
-
-    /// How often the elements of any parameter were changed, or may have been.
-    static var changes: Int { changeCount.load(ordering: .relaxed) }
-
-    /// To be called by whoever writes to the memory of parameters, before they are next used.
-    package static func noteChange() { changeCount.wrappingAdd(1, ordering: .relaxed) }
+    /// Where its gradient is collected.
+    var gradientNode: Node { leaf }
 
     // MARK: Arenas
 
@@ -69,7 +60,7 @@ public final class Parameter {
     package private(set) var arenaOffset = 0
 
     package var weights: TensorView { view }
-    package var gradientView: TensorView? { leaf.gradient }
+    package var gradientView: TensorView? { leaf.gradient?.view }
 
     /// Moves value and gradient into an arena.
     fileprivate func move(to arena: ParameterArena, offset: Int) {
@@ -79,13 +70,12 @@ public final class Parameter {
         let backend = view.storage.backend
         backend.copy(view, to: weights)
         if let gradient = leaf.gradient {
-            backend.copy(gradient, to: slot)
-            leaf.gradient = slot
+            backend.copy(gradient.view, to: slot)
+            leaf.gradient = Tensor(slot)
             leaf.ownsGradient = true
         }
         leaf.slot = slot
         view = weights
-        Parameter.noteChange()
         self.arena = arena
         arenaOffset = offset
     }
@@ -146,7 +136,6 @@ package struct ParameterRun {
     /// The trainable parameters that hold a gradient, in as few runs as they lie in. Parameters outside every arena are
     /// a run each. One that received no gradient is left out, as PyTorch leaves out those whose `grad` is None.
     package static func withGradients(_ parameters: [Parameter]) -> [ParameterRun] {
-        Parameter.noteChange()
         var runs: [ParameterRun] = []
         var end = 0
         for parameter in parameters {
@@ -172,8 +161,7 @@ package struct ParameterRun {
 
     /// The weights of each parameter as a run of its own, gradient or not; `gradients` is nothing to rely on.
     package static func weights(_ parameters: [Parameter]) -> [ParameterRun] {
-        Parameter.noteChange()
-        return parameters.map {
+        parameters.map {
             ParameterRun(parameters: [$0], weights: $0.weights.flattened, gradients: $0.weights.flattened)
         }
     }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What a model's products are computed in. Weights, their gradients and the optimizer's moments are float32 in any case.
 ///
 /// Inside `withPrecision(.bfloat16) { }` or `.float16`, operations choose their types as PyTorch's autocast does for GPUs:
@@ -51,13 +49,13 @@ package final class PrecisionScope: @unchecked Sendable {
     let storage: DType
     /// By the storage of the weights, which each entry keeps alive; all of it is rounded at once, so that a model whose
     /// parameters share an arena takes one launch.
-    private var copies: [ObjectIdentifier: (original: Storage, version: Int, copy: TensorView)] = [:]
+    private var copies: [ObjectIdentifier: (original: Storage, version: UInt64, copy: TensorView)] = [:]
 
     init(_ storage: DType) { self.storage = storage }
 
     /// `weights`, a view of a parameter, in the type of this scope; nil where memory is refused.
     func rounded(_ weights: TensorView) -> TensorView? {
-        let version = Parameter.changes
+        let version = weights.storage.latestChange
         let key = ObjectIdentifier(weights.storage)
         var result = weights
         result.dtype = storage

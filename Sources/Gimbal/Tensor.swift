@@ -101,7 +101,7 @@ public struct Tensor {
     }
 
     /// The gradient collected by a leaf, nil before any `backward()`.
-    public var gradient: Tensor? { node.flatMap { $0.isLeaf ? $0.gradient.map { Tensor($0) } : nil } }
+    public var gradient: Tensor? { node.flatMap { $0.isLeaf ? $0.gradient : nil } }
 }
 
 // MARK: - Making results

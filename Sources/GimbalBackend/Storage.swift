@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A block of device memory. It goes back to its backend when the last reference to it is released.
 public final class Storage: @unchecked Sendable {
     /// The backend that the memory belongs to.
@@ -15,6 +17,38 @@ public final class Storage: @unchecked Sendable {
     }
 
     deinit { backend.deallocate(handle, byteCount: byteCount) }
+
+    // MARK: Changes
+
+    private let latest = Atomic<UInt64>(0)
+    /// Guarded by `changesLock`.
+    private var changes: [(bytes: Range<Int>, time: UInt64, operation: StaticString)] = []
+    private static let changesLock = Lock<Void>(())
+
+    /// When the memory was last written to after it had been handed out; 0 if it never was.
+    package var latestChange: UInt64 { latest.load(ordering: .relaxed) }
+
+    /// Takes note that `operation` writes to bytes that were handed out before.
+    /// - Parameter time: greater than that of any change before.
+    package func noteChange(of bytes: Range<Int>, at time: UInt64, by operation: StaticString) {
+        Storage.changesLock.withLock { _ in
+            latest.store(time, ordering: .relaxed)
+            if let index = changes.firstIndex(where: { $0.bytes == bytes }) {
+                changes[index] = (bytes, time, operation)
+            } else if changes.count < 64 {
+                changes.append((bytes, time, operation))
+            } else {
+                changes = [(0..<byteCount, time, operation)]
+            }
+        }
+    }
+
+    /// What has changed any of `bytes` after `time`, if anything has.
+    package func change(of bytes: Range<Int>, after time: UInt64) -> StaticString? {
+        Storage.changesLock.withLock { _ in
+            changes.first { $0.time > time && $0.bytes.overlaps(bytes) }?.operation
+        }
+    }
 }
 
 /// A strided window onto a `Storage`: what backend operations read and write.
@@ -58,6 +92,17 @@ public struct TensorView: Sendable {
             expected *= size
         }
         return true
+    }
+
+    /// The bytes of the storage from the first element to the last.
+    package var byteRange: Range<Int> {
+        if elementCount == 0 { return byteOffset..<byteOffset }
+        var (first, last) = (offset, offset)
+        for axis in shape.indices {
+            let reach = (shape[axis] - 1) * strides[axis]
+            if reach < 0 { first += reach } else { last += reach }
+        }
+        return first * dtype.byteCount..<(last + 1) * dtype.byteCount
     }
 
     /// The same elements seen with another shape. The view must be contiguous.

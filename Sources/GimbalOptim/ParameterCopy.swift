@@ -36,8 +36,6 @@ final class ParameterCopy {
 
     /// The weights as they are, and the values for them, in as few stretches as both lie in.
     var pairs: [(live: TensorView, values: TensorView)] {
-        // Whoever asks for both is going to copy one to the other.
-        Parameter.noteChange()
         var pairs: [(live: TensorView, values: TensorView)] = []
         var start = 0
         while start < parameters.count {
@@ -52,7 +50,10 @@ final class ParameterCopy {
             let live = first.arena.map {
                 $0.weights.sliced(axis: 0, first.arenaOffset..<first.arenaOffset + count)
             }
-            pairs.append((live ?? first.weights.flattened, slice(offsets[start], count)))
+            let weights = live ?? first.weights.flattened
+            // Whoever asks for both is going to copy one to the other.
+            weights.noteChange(by: "an average of parameters")
+            pairs.append((weights, slice(offsets[start], count)))
             start = end
         }
         return pairs

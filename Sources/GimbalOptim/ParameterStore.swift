@@ -54,6 +54,7 @@ final class ParameterStore {
             let end =
                 (start..<parameters.count).first { steps[$0] != count || membership[$0] != group } ?? parameters.count
             for run in ParameterRun.withGradients([Parameter](parameters[start..<end])) {
+                run.weights.noteChange(by: "an optimizer's step")
                 let offset = run.parameters[0].arenaOffset
                 let range = offset..<offset + run.weights.elementCount
                 try body(

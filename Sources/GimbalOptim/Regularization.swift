@@ -51,6 +51,7 @@ public struct WeightPenalty: Codable, Sendable, Equatable {
     /// - Throws: the first failure of the device since it was last waited for.
     public func decay(_ parameters: [Parameter], rate: Double) throws {
         for run in ParameterRun.withGradients(parameters) {
+            run.weights.noteChange(by: "WeightPenalty.decay")
             try addScaled(run, to: run.weights, l1: -rate * l1, l2: -rate * l2)
         }
     }
@@ -93,6 +94,7 @@ public enum WeightConstraint: Codable, Sendable, Equatable {
     public func apply(to parameters: [Parameter]) throws {
         for run in ParameterRun.weights(parameters) {
             let backend = run.weights.storage.backend
+            run.weights.noteChange(by: "WeightConstraint")
             switch self {
             case .nonNegative: backend.unary(.init(.relu), run.weights, out: run.weights)
             case .maxNorm(let limit):

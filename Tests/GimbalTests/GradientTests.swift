@@ -13,6 +13,10 @@ import Testing
     ) throws {
         let check = try GradientCheck.run(inputs, function)
         #expect(check.largestError < Self.tolerance, "\(name): \(check.place)", sourceLocation: sourceLocation)
+        let second = try GradientCheck.runSecond(inputs, function)
+        #expect(
+            second.largestError < Self.tolerance, "second gradient of \(name): \(second.place)",
+            sourceLocation: sourceLocation)
     }
 
     @Test func unaryFunctions() throws {

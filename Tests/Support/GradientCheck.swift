@@ -118,35 +118,52 @@ extension GradientCheck {
     }
 }
 
-/// Expects the gradients of `function` to agree with central differences, and notes it for the table of pieces.
+/// Whether the gradients of a piece can be differentiated again.
+public enum SecondGradient: Equatable {
+    case exists
+    /// And why not.
+    case doesNotExist(String)
+}
+
+/// Expects the gradients of `function`, and those of its gradients, to agree with central differences, and notes it for the
+/// table of pieces.
 ///
 /// The tolerance lies five orders above the error that central differences leave in Double.
 public func expectGradient(
     of piece: Piece, _ inputs: [(values: [Double], shape: Shape)], tolerance: Double = 1e-6, _ detail: String = "",
-    sourceLocation: SourceLocation = #_sourceLocation, _ function: ([Tensor]) throws -> Tensor
+    second: SecondGradient = .exists, sourceLocation: SourceLocation = #_sourceLocation,
+    _ function: ([Tensor]) throws -> Tensor
 ) throws {
     let check = try GradientCheck.run(inputs, function)
-    report(check, piece, tolerance, detail, sourceLocation)
+    report(check, piece, .differences, tolerance, detail, sourceLocation)
+    guard second == .exists else { return }
+    let again = try GradientCheck.runSecond(inputs, function)
+    report(again, piece, .secondDifferences, tolerance, "second gradient, \(detail)", sourceLocation)
 }
 
 /// The same for a module and its parameters.
 public func expectGradient<M: Module>(
     of piece: Piece, _ inputs: [(values: [Double], shape: Shape)], tolerance: Double = 1e-6, _ detail: String = "",
-    module: () -> M, sourceLocation: SourceLocation = #_sourceLocation, _ function: (M, [Tensor]) throws -> Tensor
+    second: SecondGradient = .exists, module: () -> M, sourceLocation: SourceLocation = #_sourceLocation,
+    _ function: (M, [Tensor]) throws -> Tensor
 ) throws {
     let check = try GradientCheck.run(inputs, module: module, function)
-    report(check, piece, tolerance, detail, sourceLocation)
+    report(check, piece, .differences, tolerance, detail, sourceLocation)
+    guard second == .exists else { return }
+    let again = try GradientCheck.runSecond(inputs, module: module, function)
+    report(again, piece, .secondDifferences, tolerance, "second gradient, \(detail)", sourceLocation)
 }
 
 private func report(
-    _ check: GradientCheck, _ piece: Piece, _ tolerance: Double, _ detail: String, _ location: SourceLocation
+    _ check: GradientCheck, _ piece: Piece, _ kind: Ledger.Check, _ tolerance: Double, _ detail: String,
+    _ location: SourceLocation
 ) {
-    Ledger.record(piece, .differences, on: "reference", error: check.largestError, tolerance: tolerance)
+    Ledger.record(piece, kind, on: "reference", error: check.largestError, tolerance: tolerance)
     #expect(check.largestError < tolerance, "\(piece) \(detail): \(check.place)", sourceLocation: location)
 }
 
 /// Fixed weights of either sign, none near 0, so that no output element can hide.
-private func projectionWeights(_ count: Int) -> [Double] {
+func projectionWeights(_ count: Int) -> [Double] {
     (0..<count).map { index in
         let magnitude = 0.5 + Double((index * 37) % 101) / 101
         return index % 3 == 1 ? -magnitude : magnitude

@@ -39,6 +39,8 @@ public enum Ledger {
     public enum Check: String, Sendable, Codable {
         /// Gradients with central differences, in Double.
         case differences
+        /// Gradients of gradients with central differences of gradients, in Double.
+        case secondDifferences
         /// Results of a forward pass, or a value, with PyTorch's or scikit-learn's.
         case outputs
         /// Gradients with PyTorch's.

@@ -10,91 +10,115 @@ extension Tensor {
     /// ```
     /// - Parameters:
     ///   - gradient: the gradient arriving at this tensor, of its shape. May be left out for a single element: then 1.
+    ///   - createsGraph: records the pass, so that the gradients can be differentiated again; the graph is retained. A leaf
+    ///     then holds its own graph through its gradient, until that is set to zero; where only some gradients are
+    ///     wanted, `gradient(of:withRespectTo:)` leaves no such cycle.
     ///   - retainsGraph: keeps what was recorded, so that `backward` can be called again.
-    /// - Throws: the first failure of the device since it was last waited for, such as `GimbalError.outOfMemory`.
-    public func backward(gradient: Tensor? = nil, retainsGraph: Bool = false) throws {
-        guard let root = node else {
-            stop("backward", "this tensor was not computed from anything that needs a gradient")
-        }
-        let backend = view.storage.backend
-        try backend.errors.throwIfSet()
-        if let gradient {
-            require(gradient.shape == shape, "backward", "a gradient of \(gradient.shape) for a tensor of \(shape)")
-            root.accumulate(gradient.detached())
-        } else {
-            require(elementCount == 1, "backward", "a tensor of \(shape) needs the gradient arriving at it")
-            root.accumulate(Tensor(repeating: 1, shape, dtype: dtype, device: device))
-        }
-        require(root.isLeaf || root.rule != nil, "backward", "the graph was released by an earlier backward pass")
-        try withoutGradients {
-            // Every gradient has the type of its value.
-            try withPrecision(.float32) {
-                try propagate(from: root, retainsGraph: retainsGraph, errors: backend.errors)
-            }
-        }
+    /// - Throws: the first failure of the device since it was last waited for, such as `GimbalError.outOfMemory`; and what a
+    ///   hook throws.
+    public func backward(
+        gradient: Tensor? = nil, createsGraph: Bool = false, retainsGraph: Bool = false
+    ) throws {
+        let pass = try beginPass("backward", createsGraph: createsGraph, retainsGraph: retainsGraph)
+        try pass.run(from: self, arriving(gradient, "backward", createsGraph: createsGraph))
     }
 
-    private func propagate(from root: Node, retainsGraph: Bool, errors: ErrorLatch) throws {
-        var queue = NodeQueue()
-        queue.push(root)
-        defer { queue.removeAll() }
-        while let node = queue.pop() {
-            guard !node.isLeaf else { continue }
-            guard let arrived = node.gradient else { continue }
-            guard let rule = node.rule else {
-                stop("backward", "the graph behind '\(node.operation)' was released by an earlier backward pass")
-            }
-            node.gradient = nil
-            let inputs = node.inputs
-            if !retainsGraph {
-                node.rule = nil
-                node.inputs = []
-            }
-            rule(Tensor(arrived), InputGradients(nodes: inputs))
-            try errors.throwIfSet()
-            for case let input? in inputs { queue.push(input) }
+    /// Forgets the gradient that this leaf has collected.
+    public func zeroGradient() { if let node, node.isLeaf { node.gradient = nil } }
+
+    fileprivate func beginPass(
+        _ operation: String, createsGraph: Bool, retainsGraph: Bool, targets: [Node]? = nil
+    ) throws -> BackwardPass {
+        guard let node else {
+            stop(operation, "this tensor was not computed from anything that needs a gradient")
         }
+        try backend.errors.throwIfSet()
+        require(node.isLeaf || node.rule != nil, operation, "the graph was released by an earlier backward pass")
+        return BackwardPass(
+            createsGraph: createsGraph, retainsGraph: retainsGraph, errors: backend.errors, targets: targets)
+    }
+
+    /// What arrives at this tensor.
+    fileprivate func arriving(_ gradient: Tensor?, _ operation: String, createsGraph: Bool) -> Tensor {
+        if let gradient {
+            require(gradient.shape == shape, operation, "a gradient of \(gradient.shape) for a tensor of \(shape)")
+        } else {
+            require(elementCount == 1, operation, "a tensor of \(shape) needs the gradient arriving at it")
+        }
+        let arriving = gradient ?? Tensor(repeating: 1, shape, dtype: dtype, device: device)
+        guard createsGraph else { return arriving.detached() }
+        // A node in any case: what loses it on the way cannot be differentiated again, and is stopped.
+        return arriving.node == nil ? arriving.requiringGradient() : arriving
     }
 }
 
-/// Nodes still to be visited, latest first: a binary heap.
-private struct NodeQueue {
-    private var heap: [Node] = []
+/// What `gradient(of:withRespectTo:)` does about a tensor that the output does not depend on.
+public enum UnusedInputs: Sendable {
+    /// Stops the program, and says which.
+    case refused
+    /// Gives zeros.
+    case zeros
+}
 
-    mutating func push(_ node: Node) {
-        guard !node.isQueued else { return }
-        node.isQueued = true
-        heap.append(node)
-        var child = heap.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard heap[parent].sequence < heap[child].sequence else { break }
-            heap.swapAt(parent, child)
-            child = parent
+/// The gradients of `output` with respect to `inputs`, leaving every `gradient` of leaves and parameters as it is.
+///
+/// ```swift
+/// // The gradient penalty of Gulrajani et al. 2017: (‖∂D/∂x‖ - 1)².
+/// let critic = Linear(2, 1)
+/// let samples = Tensor([1, 2, 3, 4], [2, 2]).requiringGradient()
+/// let slopes = try gradient(of: critic(samples).sum(), withRespectTo: [samples], createsGraph: true)[0]
+/// let penalty = (slopes.square().sum([1]).squareRoot() - 1).square().mean()
+/// try penalty.backward()
+/// ```
+/// - Parameters:
+///   - output: one element, unless `gradient` is given.
+///   - inputs: leaves, intermediate results or values of parameters (`parameter.value`) that `output` was computed from.
+///   - arriving: the gradient arriving at `output`, of its shape; 1 unless given.
+///   - createsGraph: records the pass, so that the gradients can be differentiated again; the graph is retained.
+///   - retainsGraph: keeps what was recorded, so that `output` can be differentiated again.
+///   - unused: what is done about inputs that `output` does not depend on.
+/// - Returns: one gradient of the shape and type of each input.
+/// - Throws: the first failure of the device since it was last waited for.
+public func gradient(
+    of output: Tensor, withRespectTo inputs: [Tensor], gradient arriving: Tensor? = nil, createsGraph: Bool = false,
+    retainsGraph: Bool = false, unused: UnusedInputs = .refused
+) throws -> [Tensor] {
+    let operation = "gradient(of:withRespectTo:)"
+    let nodes = inputs.enumerated().map { index, input in
+        guard let node = input.node else {
+            stop(
+                operation, "input \(index) of \(input.shape) needs no gradient; call requiringGradient() before its use"
+            )
         }
+        return node
     }
+    let pass = try output.beginPass(
+        operation, createsGraph: createsGraph, retainsGraph: retainsGraph, targets: nodes)
+    // Leaves collect afresh, outside the arenas, and take back what they held.
+    let held = nodes.filter(\.isLeaf).map { ($0, $0.setAside()) }
+    defer { for (node, collected) in held.reversed() { node.takeBack(collected) } }
+    try pass.run(from: output, output.arriving(arriving, operation, createsGraph: createsGraph))
+    return zip(inputs, nodes).enumerated().map { index, pair in
+        let (input, node) = pair
+        if let gradient = pass.gradient(of: node) { return gradient }
+        require(
+            unused == .zeros, operation,
+            "the output does not depend on input \(index) of \(input.shape); pass unused: .zeros to get zeros for it")
+        return Tensor(repeating: 0, input.shape, dtype: input.dtype, device: input.device)
+    }
+}
 
-    mutating func pop() -> Node? {
-        guard let top = heap.first else { return nil }
-        let last = heap.removeLast()
-        top.isQueued = false
-        guard !heap.isEmpty else { return top }
-        heap[0] = last
-        var parent = 0
-        while true {
-            var largest = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < heap.count && heap[child].sequence > heap[largest].sequence {
-                largest = child
-            }
-            guard largest != parent else { return top }
-            heap.swapAt(parent, largest)
-            parent = largest
-        }
-    }
-
-    mutating func removeAll() {
-        for node in heap { node.isQueued = false }
-        heap.removeAll()
-    }
+/// The gradient of `output` with respect to one tensor; see `gradient(of:withRespectTo:)` for several.
+///
+/// ```swift
+/// let point = Tensor([1, 2, 3]).requiringGradient()
+/// let slope = try gradient(of: point.square().sum(), withRespectTo: point)  // [2, 4, 6]
+/// ```
+public func gradient(
+    of output: Tensor, withRespectTo input: Tensor, gradient arriving: Tensor? = nil, createsGraph: Bool = false,
+    retainsGraph: Bool = false, unused: UnusedInputs = .refused
+) throws -> Tensor {
+    try gradient(
+        of: output, withRespectTo: [input], gradient: arriving, createsGraph: createsGraph, retainsGraph: retainsGraph,
+        unused: unused)[0]
 }

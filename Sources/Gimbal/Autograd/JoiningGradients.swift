@@ -4,10 +4,12 @@ extension InputGradients {
     ///   type, and not to be changed.
     func join(_ index: Int, _ body: (_ passing: TensorView?) -> Tensor) {
         guard let node = nodes[index] else { return }
-        guard let held = node.gradient, node.slot == nil, held.isContiguous else { return node.accumulate(body(nil)) }
+        guard !createsGraph, let held = node.gradient?.view, node.slot == nil, node.hooks == nil, held.isContiguous else {
+            return add(index, body(nil))
+        }
         let sum = body(held)
         guard sum.shape == node.shape, sum.dtype == held.dtype, sum.view.isAllocated else { return }
-        node.gradient = sum.view
+        node.gradient = Tensor(sum.view)
         node.ownsGradient = true
     }
 }

@@ -21,8 +21,8 @@ package final class Node {
     var rule: GradientRule?
     let isLeaf: Bool
 
-    /// The gradient collected so far.
-    var gradient: TensorView?
+    /// The gradient collected so far. It has a node where the pass that collects it creates a graph.
+    var gradient: Tensor?
     /// Whether `gradient` is this node's alone. A gradient that was handed on unchanged is shared: adding to it in place
     /// would change another node's.
     var ownsGradient = false
@@ -30,11 +30,18 @@ package final class Node {
     var slot: TensorView?
     /// Whether this is the leaf of a parameter, whose value is used by many operations until a step changes it.
     var isParameter = false
+    /// Whether the rule may reach leaves that are not behind `inputs`, as a recomputed block reaches its parameters.
+    var mayReachOthers = false
     /// Waiting in the queue of a backward pass.
     var isQueued = false
+    /// What is called once the gradient is complete; nil if nothing is.
+    var hooks: GradientHooks?
+
+    /// A number greater than all that were given before.
+    static func nextSequence() -> UInt64 { counter.wrappingAdd(1, ordering: .relaxed).newValue }
 
     init(operation: StaticString, output: TensorView, inputs: [Node?], rule: @escaping GradientRule) {
-        self.sequence = Node.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        self.sequence = Node.nextSequence()
         self.operation = operation
         self.shape = output.shape
         self.dtype = output.dtype
@@ -46,7 +53,7 @@ package final class Node {
 
     /// A leaf for `value`.
     init(leaf value: TensorView) {
-        self.sequence = Node.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        self.sequence = Node.nextSequence()
         self.operation = "leaf"
         self.shape = value.shape
         self.dtype = value.dtype
@@ -72,17 +79,24 @@ package final class Node {
     // MARK: Collecting the gradient
 
     /// Adds `gradient`, summing over axes along which this node's value was repeated, in the type of this node's value.
-    func accumulate(_ gradient: Tensor) {
+    func accumulate(_ gradient: Tensor, createsGraph: Bool) {
+        hooks?.beginCollecting(on: self)
+        if createsGraph {
+            let fitting = gradient.summed(to: shape).cast(to: dtype)
+            self.gradient = self.gradient.map { $0 + fitting } ?? fitting
+            ownsGradient = false
+            return
+        }
         if slot == nil && self.gradient == nil && gradient.shape == shape && gradient.dtype == dtype {
-            self.gradient = gradient.view
+            self.gradient = Tensor(gradient.view)
             ownsGradient = false
             return
         }
         if let held = self.gradient, !ownsGradient, gradient.shape == shape {
             // One pass for the copy and the addition.
-            guard let sum = backend.allocateOrReport(shape, dtype) else { return }
-            backend.binary(.init(.add), held, gradient.view, out: sum)
-            self.gradient = sum
+            guard let sum = slot ?? backend.allocateOrReport(shape, dtype) else { return }
+            backend.binary(.init(.add), held.view, gradient.view, out: sum)
+            self.gradient = Tensor(sum)
             ownsGradient = true
             return
         }
@@ -107,39 +121,84 @@ package final class Node {
 
     /// Lets `body` write the gradient where it belongs: add to the view if told so, else set all of it.
     func accumulate(_ body: (_ destination: TensorView, _ accumulates: Bool) -> Void) {
-        if let gradient, !ownsGradient {
-            guard let copy = backend.allocateOrReport(shape, dtype) else { return }
-            backend.copy(gradient, to: copy)
-            self.gradient = copy
-            ownsGradient = true
-        }
+        hooks?.beginCollecting(on: self)
         if let gradient {
-            body(gradient, true)
+            var destination = gradient.view
+            if !ownsGradient {
+                guard let copy = slot ?? backend.allocateOrReport(shape, dtype) else { return }
+                backend.copy(gradient.view, to: copy)
+                destination = copy
+            }
+            if ownsGradient && gradient.node != nil { destination.noteChange(by: "accumulation of gradients") }
+            body(destination, true)
+            self.gradient = Tensor(destination)
         } else {
             guard let destination = slot ?? backend.allocateOrReport(shape, dtype) else { return }
             body(destination, false)
-            gradient = destination
-            ownsGradient = true
+            gradient = Tensor(destination)
         }
+        ownsGradient = true
+    }
+
+    /// Puts `value` in place of the gradient.
+    func setGradient(_ value: Tensor) {
+        gradient = value
+        ownsGradient = false
+        settleInSlot()
+    }
+
+    /// Moves a gradient that lies elsewhere to its place in the arena.
+    func settleInSlot() {
+        guard let slot, let held = gradient, !ownsGradient else { return }
+        var source = held.view
+        if source.storage === slot.storage {
+            guard let copy = backend.allocateOrReport(shape, dtype) else { return }
+            backend.copy(source, to: copy)
+            source = copy
+        }
+        backend.copy(source, to: slot)
+        gradient = Tensor(slot, node: held.node)
+        ownsGradient = true
+    }
+
+    /// Puts a copy of `value` in place of the gradient.
+    func setGradient(copying value: TensorView) {
+        guard let destination = slot ?? backend.allocateOrReport(shape, dtype) else { return }
+        backend.copy(value, to: destination)
+        gradient = Tensor(destination)
+        ownsGradient = true
+    }
+
+    /// The gradient of a leaf and where it is kept, while it collects another.
+    struct Collected {
+        fileprivate var gradient: Tensor?
+        fileprivate var ownsGradient: Bool
+        fileprivate var slot: TensorView?
+    }
+
+    func setAside() -> Collected {
+        defer { (gradient, ownsGradient, slot) = (nil, false, nil) }
+        return Collected(gradient: gradient, ownsGradient: ownsGradient, slot: slot)
+    }
+
+    func takeBack(_ collected: Collected) {
+        (gradient, ownsGradient, slot) = (collected.gradient, collected.ownsGradient, collected.slot)
     }
 }
 
-/// The inputs of an operation, as its gradient rule sees them.
-package struct InputGradients {
-    let nodes: [Node?]
-
-    /// Whether anything depends on the gradient of input `index`. Where nothing does, computing it is wasted.
-    package func isNeeded(_ index: Int) -> Bool { nodes[index] != nil }
-
-    /// Adds `gradient` to that of input `index`; it may have the shape of a broadcast result.
-    package func add(_ index: Int, _ gradient: @autoclosure () -> Tensor) {
-        if let node = nodes[index] { node.accumulate(gradient()) }
+extension Tensor {
+    /// The sum over axes along which a tensor of `shape` was repeated to give this one's.
+    func summed(to shape: Shape) -> Tensor {
+        if self.shape == shape { return self }
+        return sum(self.shape.axesRepeating(shape), keepsAxes: true).reshaped(shape)
     }
+}
 
-    /// Lets `body` write the gradient of input `index` straight to where it is kept, saving a copy: for a parameter that
-    /// is its place in the arena. `body` adds to the view if told so, and otherwise sets all of it.
-    package func write(_ index: Int, _ body: (_ destination: TensorView, _ accumulates: Bool) -> Void) {
-        nodes[index]?.accumulate(body)
+extension TensorView {
+    /// To be called by whoever writes to the memory of a tensor that others may see, before anything uses it again: a
+    /// backward pass that needs what was there stops, and names `operation`.
+    package func noteChange(by operation: StaticString) {
+        storage.noteChange(of: byteRange, at: Node.nextSequence(), by: operation)
     }
 }
 

@@ -58,6 +58,8 @@ package struct AttentionRole {
     package fileprivate(set) var tensor: Tensor
     /// Makes [batch, heads, length, size] of a view of the tensor, or of its gradient.
     let heads: (TensorView) -> TensorView
+    /// The same of the tensor, for gradients that are to be differentiated again.
+    let composedHeads: (Tensor) -> Tensor
     /// Whether the tensor is [batch, heads, length, size] itself.
     let isPlain: Bool
 
@@ -65,6 +67,7 @@ package struct AttentionRole {
     package init(_ tensor: Tensor) {
         self.tensor = tensor
         heads = { $0 }
+        composedHeads = { $0 }
         isPlain = true
     }
 
@@ -79,6 +82,11 @@ package struct AttentionRole {
             result.shape = [view.shape[batch], count, view.shape[length], size]
             result.strides = [view.strides[batch], size * view.strides[2], view.strides[length], view.strides[2]]
             return result
+        }
+        composedHeads = { tensor in
+            tensor.sliced(features, axis: 2)
+                .reshaped([tensor.shape[0], tensor.shape[1], count, features.count / count])
+                .permuted(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
         }
         isPlain = false
     }
@@ -140,6 +148,7 @@ struct AttentionProblem {
     let places: [Int]
     /// See `AttentionRole`.
     let heads: [(TensorView) -> TensorView]
+    let composedHeads: [(Tensor) -> Tensor]
     let arePlain: [Bool]
     let memory: HeadsInMemory
 
@@ -175,13 +184,18 @@ struct AttentionProblem {
         }
         self.tensors = tensors
         heads = roles.map(\.heads)
+        composedHeads = roles.map(\.composedHeads)
         arePlain = roles.map(\.isPlain)
         memory = HeadsInMemory(isBatchFirst: isBatchFirst)
     }
 
     /// The mask and the lengths as one mask.
-    var wholeMask: Tensor? {
+    var wholeMask: Tensor? { Self.wholeMask(mask, keyLengths, shape, tensors[0]) }
+
+    /// A mask and lengths as one mask for scores of `shape`, of the type and on the device of `tensor`.
+    static func wholeMask(_ mask: Tensor?, _ keyLengths: Tensor?, _ shape: Shape, _ tensor: Tensor) -> Tensor? {
         guard let keyLengths else { return mask }
+        let (dtype, device) = (tensor.dtype, tensor.device)
         let there = Tensor.make([shape[0], 1, 1, shape[3]], .uint8, device, inputs: [keyLengths]) { backend, out in
             backend.reportingErrors { backend.copy(try backend.keysThere(keyLengths.view, keys: shape[3]), to: out) }
         }
@@ -222,7 +236,17 @@ package func weightedAttention(
             }.view))
     let (heads, arePlain) = (problem.heads, problem.arePlain)
     let (count, hasMask) = (tensors.count, mask != nil)
+    let (kept, keptMask, composedHeads) = (tensors.map { $0.detached() }, mask?.detached(), problem.composedHeads)
     let recorded = output.recorded("attention", inputs) { outputGradient, inputs in
+        if inputs.createsGraph {
+            let heads = zip(places, composedHeads).map { place, heads in heads(inputs.input(place, kept[place])) }
+            return inputs.differentiate(
+                .composedAttention(
+                    heads[0], heads[1], heads[2], mask: keptMask.map { inputs.input(count, $0) },
+                    isCausal: core.isCausal, scale: core.scale, dropout: core.dropout, core.state),
+                outputGradient)
+        }
+        inputs.requireUnchanged(query, key, value)
         guard weights.view.isAllocated, outputGradient.view.isAllocated else { return }
         let backend = outputGradient.backend
         backend.reportingErrors {

@@ -2,7 +2,8 @@
 func fusedAttention(_ problem: AttentionProblem, isCausal: Bool, scale: Double) -> Tensor {
     let (query, key, value, shape) = (problem.query, problem.key, problem.value, problem.shape)
     let (dtype, device, memory) = (problem.dtype, problem.device, problem.memory)
-    let (mask, lengths) = (problem.mask?.view.broadcast(to: shape), problem.keyLengths?.view)
+    let (mask, keyLengths) = (problem.mask?.view.broadcast(to: shape), problem.keyLengths)
+    let lengths = keyLengths?.view
     let inputs = problem.tensors + [problem.mask, problem.keyLengths].compactMap { $0 }
     let normalizers = Tensor.make([shape[0], shape[1], shape[2], 2], device.backend.realType, device, inputs: inputs) {
         _, _ in
@@ -18,8 +19,21 @@ func fusedAttention(_ problem: AttentionProblem, isCausal: Bool, scale: Double) 
                     out: memory.heads($1), normalizers: normalizers.view)
             }.view))
     let (places, heads, arePlain) = (problem.places, problem.heads, problem.arePlain)
-    let count = problem.tensors.count
+    let (kept, keptMask, composedHeads) = (
+        problem.tensors.map { $0.detached() }, problem.mask?.detached(), problem.composedHeads
+    )
+    let count = kept.count
     return output.recorded("attention", problem.tensors) { outputGradient, inputs in
+        if inputs.createsGraph {
+            let roles = zip(places, composedHeads).map { place, heads in heads(inputs.input(place, kept[place])) }
+            return inputs.differentiate(
+                .composedAttention(
+                    roles[0], roles[1], roles[2],
+                    mask: AttentionProblem.wholeMask(keptMask, keyLengths, shape, kept[0]), isCausal: isCausal,
+                    scale: scale, dropout: 0, nil),
+                outputGradient)
+        }
+        inputs.requireUnchanged(query, key, value)
         guard output.view.isAllocated, outputGradient.view.isAllocated else { return }
         let backend = outputGradient.backend
         /// Collects where the gradient of each tensor goes, and computes all of them when the last is known.

@@ -22,7 +22,7 @@ extension Tensor {
             "\(shape) has one value per channel, so its variance is not defined; use a larger batch")
         let source = contiguous()
         let x = source.detached()
-        let factor = scale?.detached()
+        let (factor, offset) = (scale?.detached(), shift?.detached())
         let added = residual?.contiguous()
         if let added, let node = added.node, node === source.node {
             // The two gradients would go to one place.
@@ -55,8 +55,19 @@ extension Tensor {
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
         let residualIndex = added == nil ? nil : parameters.count + 1
         let y = result.detached()
+        let keptResidual = added?.detached()
+        running?.mean.view.noteChange(by: "batchNormalized")
+        running?.variance.view.noteChange(by: "batchNormalized")
         return result.recorded("batchNormalized", [source] + parameters + [added].compactMap { $0 }) {
             outputGradient, inputs in
+            let x = inputs.input(0, x)
+            let factor = factor.map { inputs.input(1, $0) }
+            if inputs.createsGraph {
+                let offset = offset.map { inputs.input(shiftIndex!, $0) }
+                var composed = x.composedBatchNorm(layout, scale: factor, shift: offset, epsilon: epsilon)
+                if let keptResidual { composed = composed + inputs.input(residualIndex!, keptResidual) }
+                return inputs.differentiate(isRectified ? composed.relu() : composed, outputGradient)
+            }
             let arrived = outputGradient.contiguous()
             guard arrived.view.isAllocated, statistics.view.isAllocated else { return }
             inputs.write([0, scaleIndex, shiftIndex, residualIndex]) { destinations in
@@ -105,6 +116,10 @@ extension Tensor {
         let column = Shape([layout[1]] + [Int](repeating: 1, count: rank - 2))
         let hasScale = scale != nil
         return result.recorded("batchNormalized", inputs) { outputGradient, inputs in
+            let x = inputs.input(0, x)
+            let (factor, center, spread) = (
+                factor.map { inputs.input(1, $0) }, inputs.saved(center), inputs.saved(spread)
+            )
             // The statistics are constants here: dx = dy · scale / σ, dscale = Σ dy x̂, dshift = Σ dy.
             let inverseDeviation = (spread + epsilon).reciprocalSquareRoot().reshaped(column)
             inputs.add(

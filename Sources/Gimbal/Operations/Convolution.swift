@@ -25,6 +25,12 @@ extension Tensor {
             },
             gradient: { outputGradient, inputs in
                 let arrived = outputGradient.contiguous()
+                let (x, w) = (inputs.input(0, x), inputs.input(1, w))
+                if inputs.createsGraph {
+                    inputs.add(0, arrived.transposedConvolved(weight: w, geometry, inputSizes: x.shape))
+                    inputs.add(1, x.convolutionWeightGradient(arrived, geometry))
+                    return inputs.addBias(arrived)
+                }
                 guard arrived.view.isAllocated, x.view.isAllocated, w.view.isAllocated else { return }
                 inputs.write(0) { destination, accumulates in
                     arrived.backend.convolutionInputGradient(
@@ -73,6 +79,12 @@ extension Tensor {
             },
             gradient: { outputGradient, inputs in
                 let arrived = outputGradient.contiguous()
+                let (x, w) = (inputs.input(0, x), inputs.input(1, w))
+                if inputs.createsGraph {
+                    inputs.add(0, arrived.convolved(weight: w, geometry, outputSizes: x.shape))
+                    inputs.add(1, arrived.convolutionWeightGradient(x, geometry))
+                    return inputs.addBias(arrived)
+                }
                 guard arrived.view.isAllocated, x.view.isAllocated, w.view.isAllocated else { return }
                 if inputs.isNeeded(0) {
                     inputs.add(
@@ -107,6 +119,7 @@ extension InputGradients {
     /// The gradient of a bias, if there is one: what arrives at its channel, summed.
     fileprivate func addBias(_ arrived: Tensor) {
         guard nodes.count > 2 else { return }
+        if createsGraph { return add(2, arrived.sum(arrived.shape.indices.filter { $0 != 1 })) }
         write(2) { destination, accumulates in
             let column = Shape([1, arrived.shape[1], 1])
             let positions = arrived.shape.sizes.dropFirst(2).reduce(1, *)

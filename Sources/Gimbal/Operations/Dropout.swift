@@ -5,18 +5,16 @@ extension Tensor {
     public func droppedOut(probability: Double, generator: RandomGenerator = .current) -> Tensor {
         require((0..<1).contains(probability), "droppedOut", "a probability in [0, 1), not \(probability)")
         if probability == 0 { return self }
-        let state = generator.reserve(elementCount)
+        return droppedOut(probability: probability, generator.reserve(elementCount))
+    }
+
+    func droppedOut(probability: Double, _ state: RandomState) -> Tensor {
         let x = contiguous()
         return Tensor.operation(
             "droppedOut", [x], shape,
             forward: { backend, out in backend.dropout(x.view, probability: probability, state, out: out) },
             gradient: { outputGradient, inputs in
-                let arrived = outputGradient.contiguous()
-                inputs.add(
-                    0,
-                    Tensor.make(arrived.shape, arrived.dtype, arrived.device, inputs: [arrived]) { backend, out in
-                        backend.dropout(arrived.view, probability: probability, state, out: out)
-                    })
+                inputs.add(0, outputGradient.droppedOut(probability: probability, state))
             })
     }
 }

@@ -2,35 +2,74 @@ import Foundation
 
 // Functions of one element and of two, with broadcasting. Each forward pass stands with its gradient rule.
 
+/// The gradient rule of a function of one element.
+enum UnaryGradient {
+    /// From what arrives alone.
+    case constant((_ outputGradient: Tensor) -> Tensor)
+    case fromInput((_ x: Tensor, _ outputGradient: Tensor) -> Tensor)
+    case fromOutput((_ y: Tensor, _ outputGradient: Tensor) -> Tensor)
+    /// One operation on input and gradient; the slope is for gradients that are to be differentiated again.
+    case fusedFromInput(BinaryOperation, Slope)
+    /// One operation on output and gradient.
+    case fusedFromOutput(BinaryOperation, Slope)
+
+    /// The derivative of a function of one element.
+    enum Slope {
+        /// The same on each piece of the function, so that its own derivative is 0.
+        case constant
+        /// In operations of tensors, of what the fused operation takes.
+        case formula((Tensor) -> Tensor)
+
+        func of(_ value: Tensor, _ fused: BinaryOperation) -> Tensor {
+            switch self {
+            case .constant: Tensor.combine(fused, value, value.scalar(1))
+            case .formula(let formula): formula(value)
+            }
+        }
+    }
+}
+
 extension Tensor {
-    /// Applies `operation`; `gradient` gives the input's gradient from (x, y, dy).
-    /// - Parameter isFull: gives float32 whatever precision is in force.
+    /// Applies `operation`.
+    /// - Parameters:
+    ///   - isFull: gives float32 whatever precision is in force.
+    ///   - gradient: the input's gradient; what it needs of the forward pass is all that is kept of it.
     func unary(
-        _ name: StaticString, _ operation: UnaryOperation, isFull: Bool = false,
-        gradient: @escaping (_ x: Tensor, _ y: Tensor, _ outputGradient: Tensor) -> Tensor
+        _ name: StaticString, _ operation: UnaryOperation, isFull: Bool = false, gradient: UnaryGradient
     ) -> Tensor {
         require(dtype.isFloatingPoint, "\(name)", "needs real numbers, not \(dtype)")
         let x = detached()
         let result = Tensor.make(shape, isFull ? fullType : dtype, device, inputs: [self]) {
             $0.unary(operation, x.view, out: $1)
         }
-        return result.recorded(name, [self]) { outputGradient, inputs in
-            inputs.add(0, gradient(x, result, outputGradient))
+        switch gradient {
+        case .constant(let gradient):
+            return result.recorded(name, [self]) { outputGradient, inputs in inputs.add(0, gradient(outputGradient)) }
+        case .fromInput(let gradient):
+            return result.recorded(name, [self]) { outputGradient, inputs in
+                inputs.add(0, gradient(inputs.input(0, x), outputGradient))
+            }
+        case .fromOutput(let gradient):
+            return result.recorded(name, [self]) { outputGradient, inputs in
+                inputs.add(0, gradient(inputs.output(result), outputGradient))
+            }
+        case .fusedFromInput(let fused, let slope):
+            return result.recorded(name, [self]) { outputGradient, inputs in
+                let x = inputs.input(0, x)
+                inputs.add(
+                    0,
+                    inputs.createsGraph
+                        ? outputGradient * slope.of(x, fused) : Tensor.combine(fused, x, outputGradient))
+            }
+        case .fusedFromOutput(let fused, let slope):
+            return result.recorded(name, [self]) { outputGradient, inputs in
+                let y = inputs.output(result)
+                inputs.add(
+                    0,
+                    inputs.createsGraph
+                        ? outputGradient * slope.of(y, fused) : Tensor.combine(fused, y, outputGradient))
+            }
         }
-    }
-
-    /// A unary operation whose gradient is one fused binary operation on its output.
-    func unary(
-        _ name: StaticString, _ operation: UnaryOperation, fromOutput gradient: BinaryOperation
-    ) -> Tensor {
-        unary(name, operation) { _, y, outputGradient in Tensor.combine(gradient, y, outputGradient) }
-    }
-
-    /// A unary operation whose gradient is one fused binary operation on its input.
-    func unary(
-        _ name: StaticString, _ operation: UnaryOperation, isFull: Bool = false, fromInput gradient: BinaryOperation
-    ) -> Tensor {
-        unary(name, operation, isFull: isFull) { x, _, outputGradient in Tensor.combine(gradient, x, outputGradient) }
     }
 
     /// `operation` without recording, on tensors that broadcast to one shape.
@@ -83,16 +122,17 @@ extension Tensor {
     public static func * (x: Tensor, y: Tensor) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("*", .multiply, x, y) { outputGradient, inputs in
-            inputs.add(0, outputGradient * b)
-            inputs.add(1, outputGradient * a)
+            inputs.add(0, outputGradient * inputs.input(1, b))
+            inputs.add(1, outputGradient * inputs.input(0, a))
         }
     }
 
     public static func / (x: Tensor, y: Tensor) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("/", .divide, x, y) { outputGradient, inputs in
+            let b = inputs.input(1, b)
             inputs.add(0, outputGradient / b)
-            inputs.add(1, -(outputGradient * a / (b * b)))
+            inputs.add(1, -(outputGradient * inputs.input(0, a) / (b * b)))
         }
     }
 
@@ -101,6 +141,7 @@ extension Tensor {
         let (x, e) = (detached(), exponent.detached())
         return Tensor.binary("power", .power, self, exponent, dtype: .wider(fullType, exponent.fullType)) {
             outputGradient, inputs in
+            let (x, e) = (inputs.input(0, x), inputs.input(1, e))
             inputs.add(0, outputGradient * e * x.power(e - 1))
             inputs.add(1, outputGradient * x.power(e) * x.log())
         }
@@ -121,6 +162,7 @@ extension Tensor {
     ) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary(name, kind, x, y) { outputGradient, inputs in
+            let (a, b) = (inputs.saved(a), inputs.saved(b))
             let half = combine(.init(.equal), a, b) * 0.5
             inputs.add(0, outputGradient * (combine(.init(wins), a, b) + half))
             inputs.add(1, outputGradient * (combine(.init(wins), b, a) + half))
@@ -129,41 +171,64 @@ extension Tensor {
 
     /// scale * x + shift.
     public func affine(scale: Double, shift: Double = 0) -> Tensor {
-        unary("affine", .init(.affine, a: scale, b: shift)) { $2.affine(scale: scale) }
+        unary("affine", .init(.affine, a: scale, b: shift), gradient: .constant { $0.affine(scale: scale) })
     }
 
-    public static prefix func - (x: Tensor) -> Tensor { x.unary("negate", .init(.negate)) { -$2 } }
+    public static prefix func - (x: Tensor) -> Tensor { x.unary("negate", .init(.negate), gradient: .constant { -$0 }) }
 
     // MARK: Functions of one element
 
-    public func exp() -> Tensor { unary("exp", .init(.exponential), isFull: true) { $2 * $1 } }
-    public func log() -> Tensor { unary("log", .init(.logarithm), isFull: true) { $2 / $0 } }
-    public func squareRoot() -> Tensor { unary("squareRoot", .init(.squareRoot)) { $2 / ($1 * 2) } }
+    public func exp() -> Tensor {
+        unary("exp", .init(.exponential), isFull: true, gradient: .fromOutput { y, arrived in arrived * y })
+    }
+    public func log() -> Tensor {
+        unary("log", .init(.logarithm), isFull: true, gradient: .fromInput { x, arrived in arrived / x })
+    }
+    public func squareRoot() -> Tensor {
+        unary("squareRoot", .init(.squareRoot), gradient: .fromOutput { y, arrived in arrived / (y * 2) })
+    }
     public func reciprocalSquareRoot() -> Tensor {
-        unary("reciprocalSquareRoot", .init(.reciprocalSquareRoot), isFull: true) { $2 * ($1 * $1 * $1) * -0.5 }
+        unary(
+            "reciprocalSquareRoot", .init(.reciprocalSquareRoot), isFull: true,
+            gradient: .fromOutput { y, arrived in arrived * (y * y * y) * -0.5 })
     }
     public func reciprocal() -> Tensor {
-        unary("reciprocal", .init(.reciprocal), isFull: true) { -($2 * $1 * $1) }
+        unary(
+            "reciprocal", .init(.reciprocal), isFull: true, gradient: .fromOutput { y, arrived in -(arrived * y * y) })
     }
-    public func square() -> Tensor { unary("square", .init(.square)) { $2 * $0 * 2 } }
-    public func sine() -> Tensor { unary("sine", .init(.sine)) { $2 * $0.cosine() } }
-    public func cosine() -> Tensor { unary("cosine", .init(.cosine)) { -($2 * $0.sine()) } }
+    public func square() -> Tensor {
+        unary("square", .init(.square), gradient: .fromInput { x, arrived in arrived * x * 2 })
+    }
+    public func sine() -> Tensor {
+        unary("sine", .init(.sine), gradient: .fromInput { x, arrived in arrived * x.cosine() })
+    }
+    public func cosine() -> Tensor {
+        unary("cosine", .init(.cosine), gradient: .fromInput { x, arrived in -(arrived * x.sine()) })
+    }
     /// |x|; its gradient at 0 is 0.
-    public func absolute() -> Tensor { unary("absolute", .init(.absolute)) { $2 * $0.sign() } }
+    public func absolute() -> Tensor {
+        unary("absolute", .init(.absolute), gradient: .fromInput { x, arrived in arrived * x.sign() })
+    }
     /// -1, 0 or 1; its gradient is 0.
-    public func sign() -> Tensor { unary("sign", .init(.sign)) { $2 * 0 } }
+    public func sign() -> Tensor { unary("sign", .init(.sign), gradient: .constant { $0 * 0 }) }
 
     /// x to the power of `exponent`.
     public func power(_ exponent: Double) -> Tensor {
-        unary("power", .init(.power, a: exponent), isFull: true) { x, _, outputGradient in
-            outputGradient * x.power(exponent - 1) * exponent
-        }
+        unary(
+            "power", .init(.power, a: exponent), isFull: true,
+            gradient: .fromInput { x, arrived in arrived * x.power(exponent - 1) * exponent })
     }
 
     /// The nearest value in `range`. The gradient passes where x lies within it, borders included.
     public func clamped(to range: ClosedRange<Double>) -> Tensor {
-        unary("clamped", .init(.clamp, a: range.lowerBound, b: range.upperBound)) { x, y, outputGradient in
-            outputGradient * Tensor.combine(.init(.equal), x, y)
+        require(dtype.isFloatingPoint, "clamped", "needs real numbers, not \(dtype)")
+        let x = detached()
+        let result = Tensor.make(shape, dtype, device, inputs: [self]) {
+            $0.unary(.init(.clamp, a: range.lowerBound, b: range.upperBound), x.view, out: $1)
+        }
+        return result.recorded("clamped", [self]) { outputGradient, inputs in
+            inputs.add(
+                0, outputGradient * Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(result)))
         }
     }
 
@@ -183,7 +248,8 @@ extension Tensor {
                     mask.view.broadcast(to: shape), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
             },
             gradient: { outputGradient, inputs in
-                let zero = Tensor(repeating: 0, [], dtype: outputGradient.dtype, device: outputGradient.device)
+                let mask = inputs.saved(mask)
+                let zero = outputGradient.scalar(0)
                 inputs.add(0, select(mask, outputGradient, zero))
                 inputs.add(1, select(mask, zero, outputGradient))
             })

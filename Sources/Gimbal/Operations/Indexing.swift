@@ -16,6 +16,11 @@ extension Tensor {
             "gathered", [self], rows,
             forward: { backend, out in backend.gather(table.view, indices: positions.view, out: out) },
             gradient: { outputGradient, inputs in
+                let positions = inputs.saved(positions)
+                if inputs.createsGraph {
+                    let receivers = padding.map { positions.replacing($0, by: -1) } ?? positions
+                    return inputs.add(0, outputGradient.addedUp(at: receivers, into: table.shape))
+                }
                 inputs.write(0) { destination, accumulates in
                     let backend = outputGradient.backend
                     if !accumulates { backend.fill(destination, with: 0) }
@@ -28,6 +33,27 @@ extension Tensor {
 }
 
 extension Tensor {
+    /// The sum of rows by their place in a table of `shape`, 0 where there is none: the gradient of `gathered`. Rows whose
+    /// place is out of range are left out.
+    private func addedUp(at positions: Tensor, into shape: Shape) -> Tensor {
+        Tensor.operation(
+            "addedUp", [self], shape, operands: [positions],
+            forward: { backend, out in
+                backend.fill(out, with: 0)
+                backend.scatterAdd(view, indices: positions.view, into: out)
+            },
+            gradient: { outputGradient, inputs in
+                let positions = inputs.saved(positions)
+                let reaches = Tensor.combine(.init(.greater), positions, positions.scalar(-1))
+                let isInside =
+                    (reaches * Tensor.combine(.init(.less), positions, positions.scalar(Double(shape[0]))))
+                    .cast(to: .uint8)
+                let column = Shape([positions.elementCount] + [Int](repeating: 1, count: shape.rank - 1))
+                let rows = outputGradient.gathered(Tensor.select(isInside, positions, positions.scalar(0)))
+                inputs.add(0, Tensor.select(isInside.reshaped(column), rows, rows.scalar(0)))
+            })
+    }
+
     /// These int32 numbers with one of them replaced.
     fileprivate func replacing(_ number: Int, by other: Int) -> Tensor {
         let number = Tensor(repeating: Double(number), [], dtype: .int32, device: device)

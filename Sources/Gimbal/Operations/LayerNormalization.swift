@@ -85,6 +85,14 @@ extension Tensor {
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
         return result.recorded("layerNormalized", [source] + parameters) { outputGradient, inputs in
+            let x = inputs.input(0, x)
+            let factor = factor.map { inputs.input(1, $0) }
+            if inputs.createsGraph {
+                let offset = offset.map { inputs.input(shiftIndex!, $0) }
+                return inputs.differentiate(
+                    x.composedLayerNorm(rows, scale: factor, shift: offset, epsilon: epsilon, centers: centers),
+                    outputGradient)
+            }
             let arrived = outputGradient.contiguous()
             guard arrived.view.isAllocated, statistics.allSatisfy(\.view.isAllocated) else { return }
             func differentiate(

@@ -16,8 +16,8 @@ extension Tensor {
                 backend.matrixMultiply(x.view.batched(batch), y.view.batched(batch), out: out, .plain)
             },
             gradient: { outputGradient, inputs in
-                inputs.addProduct(0, outputGradient, y.transposed())
-                inputs.addProduct(1, x.transposed(), outputGradient)
+                inputs.addProduct(0, outputGradient, inputs.input(1, y).transposed())
+                inputs.addProduct(1, inputs.input(0, x).transposed(), outputGradient)
             })
     }
 
@@ -51,14 +51,15 @@ extension Tensor {
                 backend.matrixMultiply(x.view, w.view.transposed, out: out, Epilogue(bias: bias?.view))
             },
             gradient: { outputGradient, inputs in
-                inputs.addProduct(0, outputGradient, w)
+                inputs.addProduct(0, outputGradient, inputs.input(1, w))
                 guard hasBias, inputs.isNeeded(1), inputs.isNeeded(2), x.view.isAllocated,
-                    outputGradient.view.isAllocated
+                    outputGradient.view.isAllocated, !inputs.createsGraph
                 else {
-                    inputs.addProduct(1, outputGradient.transposed(), x)
+                    inputs.addProduct(1, outputGradient.transposed(), inputs.input(0, x))
                     if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
                     return
                 }
+                inputs.requireUnchanged(x.view)
                 inputs.write(1) { weightGradient, addsToWeight in
                     inputs.write(2) { biasGradient, addsToBias in
                         outputGradient.backend.linearWeightGradient(
@@ -79,13 +80,14 @@ extension TensorView {
 
 extension InputGradients {
     /// Adds the matrix product of `x` and `y` to the gradient of input `index`, in place where the shapes allow.
-    fileprivate func addProduct(_ index: Int, _ x: Tensor, _ y: Tensor) {
+    fileprivate func addProduct(_ index: Int, _ x: @autoclosure () -> Tensor, _ y: @autoclosure () -> Tensor) {
         guard let node = nodes[index] else { return }
+        let (x, y) = (x(), y())
         let fits =
             node.shape.rank == Swift.max(x.rank, y.rank) && x.rank == y.rank
             && x.shape.sizes.dropLast(2) == y.shape.sizes.dropLast(2)
             && node.shape.sizes.dropLast(2) == x.shape.sizes.dropLast(2)
-        guard fits, x.view.isAllocated, y.view.isAllocated else {
+        guard fits, x.view.isAllocated, y.view.isAllocated, !createsGraph else {
             return add(index, x.matrixMultiplied(by: y))
         }
         write(index) { destination, accumulates in

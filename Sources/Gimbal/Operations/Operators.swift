@@ -105,7 +105,7 @@ extension Tensor {
     // MARK: A number as a tensor
 
     /// `number` as a tensor without axes of this tensor's dtype and device.
-    func scalar(_ number: Double) -> Tensor {
+    package func scalar(_ number: Double) -> Tensor {
         if !dtype.isFloatingPoint {
             let range: ClosedRange<Double> = dtype == .uint8 ? 0...255 : Double(Int32.min)...Double(Int32.max)
             require(

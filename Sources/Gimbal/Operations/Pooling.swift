@@ -56,37 +56,61 @@ extension Tensor {
 
     private func maxPooled(_ name: StaticString, _ geometry: PoolingGeometry) -> Tensor {
         let source = contiguous()
-        let (x, original) = (source.detached(), shape)
+        let x = source.detached()
         let pooled = Shape([shape[0], shape[1]] + geometry.outputSizes)
         let indices = Tensor.make(pooled, .int32, device, inputs: [source]) { _, _ in }
         let result = Tensor.make(pooled, dtype, device, inputs: [source, indices]) { backend, out in
             backend.maxPool(x.view, geometry, out: out, indices: indices.view)
         }
         return result.recorded(name, [source]) { outputGradient, inputs in
-            let arrived = outputGradient.contiguous()
-            inputs.add(
-                0,
-                Tensor.make(original, arrived.dtype, arrived.device, inputs: [arrived, indices]) { backend, out in
-                    backend.maxPoolGradient(arrived.view, indices: indices.view, geometry, out: out)
-                })
+            inputs.add(0, outputGradient.maxUnpooled(indices, geometry))
         }
+    }
+
+    /// The gradient of `maxPooled`: each element at its place, from which it was taken.
+    private func maxUnpooled(_ indices: Tensor, _ geometry: PoolingGeometry) -> Tensor {
+        let arrived = contiguous()
+        let channels = shape[0] * shape[1]
+        let positions = geometry.inputSizes.reduce(1, *)
+        let pooled = shape
+        return Tensor.operation(
+            "maxUnpooled", [arrived], Shape([shape[0], shape[1]] + geometry.inputSizes), operands: [indices],
+            forward: { backend, out in
+                backend.maxPoolGradient(arrived.view, indices: indices.view, geometry, out: out)
+            },
+            gradient: { outputGradient, inputs in
+                require(
+                    channels * positions <= Int(Int32.max), "maxPooled", "\(pooled) is too large to differentiate again"
+                )
+                let first = Tensor(
+                    (0..<channels).map { Int32($0 * positions) }, [channels, 1], device: outputGradient.device)
+                let places = (indices.reshaped([channels, -1]) + first).reshaped([-1])
+                inputs.add(0, outputGradient.reshaped([channels * positions, 1]).gathered(places).reshaped(pooled))
+            })
     }
 
     private func averagePooled(_ name: StaticString, _ geometry: PoolingGeometry, countsPadding: Bool) -> Tensor {
         let source = contiguous()
-        let original = shape
         return Tensor.operation(
             name, [source], Shape([shape[0], shape[1]] + geometry.outputSizes),
             forward: { backend, out in
                 backend.averagePool(source.view, geometry, countsPadding: countsPadding, out: out)
             },
             gradient: { outputGradient, inputs in
-                let arrived = outputGradient.contiguous()
-                inputs.add(
-                    0,
-                    Tensor.make(original, arrived.dtype, arrived.device, inputs: [arrived]) { backend, out in
-                        backend.averagePoolGradient(arrived.view, geometry, countsPadding: countsPadding, out: out)
-                    })
+                inputs.add(0, outputGradient.averageUnpooled(name, geometry, countsPadding: countsPadding))
+            })
+    }
+
+    /// The gradient of `averagePooled`: each element in equal shares to the window that it is the mean of.
+    private func averageUnpooled(_ name: StaticString, _ geometry: PoolingGeometry, countsPadding: Bool) -> Tensor {
+        let arrived = contiguous()
+        return Tensor.operation(
+            name, [arrived], Shape([shape[0], shape[1]] + geometry.inputSizes),
+            forward: { backend, out in
+                backend.averagePoolGradient(arrived.view, geometry, countsPadding: countsPadding, out: out)
+            },
+            gradient: { outputGradient, inputs in
+                inputs.add(0, outputGradient.averagePooled(name, geometry, countsPadding: countsPadding))
             })
     }
 }

@@ -49,6 +49,10 @@ extension Tensor {
             backend.reportingErrors { saved = try plan.forward(states: out) }
         }
         let result = states.recorded("recurrent", operands) { [saved] outputGradient, inputs in
+            if inputs.createsGraph { return inputs.differentiate(plan.composed(inputs), outputGradient) }
+            inputs.requireUnchanged(
+                plan.input, plan.inputWeight, plan.hiddenWeight, plan.hiddenBias, plan.lengths, plan.hiddenMask,
+                states.view)
             let arrived = outputGradient.contiguous()
             guard arrived.view.isAllocated, let saved else { return }
             arrived.backend.reportingErrors {

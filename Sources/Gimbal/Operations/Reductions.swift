@@ -5,11 +5,12 @@ extension Tensor {
     public func sum(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         let axes = resolve(axes, "sum")
         let reduced = shape.reducing(axes)
+        let original = shape
         let result = Tensor.operation(
             "sum", [self], reduced, dtype: dtype == .uint8 ? .int32 : fullType,
             forward: { backend, out in backend.reduce(.sum, view, out: out, accumulates: false) },
             gradient: { outputGradient, inputs in
-                inputs.add(0, Tensor(outputGradient.view.broadcast(to: inputs.nodes[0]!.shape)))
+                inputs.add(0, outputGradient.broadcast(to: original))
             })
         return keepsAxes ? result : result.removing(axes)
     }
@@ -47,7 +48,7 @@ extension Tensor {
             backend.reduce(reduction, x.view, out: out, accumulates: false)
         }
         let result = extreme.recorded(name, [self]) { outputGradient, inputs in
-            let isExtreme = Tensor.combine(.init(.equal), x, extreme)
+            let isExtreme = Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(extreme))
             inputs.add(0, outputGradient * isExtreme / isExtreme.sum(axes, keepsAxes: true))
         }
         return keepsAxes ? result : result.removing(axes)

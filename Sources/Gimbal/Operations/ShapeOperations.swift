@@ -81,17 +81,25 @@ extension Tensor {
         require(
             range.lowerBound >= 0 && range.upperBound <= shape[axis], "sliced",
             "\(range) exceeds axis \(axis) of \(shape)")
+        let original = shape
         return Tensor(view.sliced(axis: axis, range)).recorded("sliced", [self]) { outputGradient, inputs in
+            if inputs.createsGraph {
+                return inputs.add(0, outputGradient.embedded(in: original, range, axis: axis))
+            }
             inputs.write(0) { destination, accumulates in
                 let backend = outputGradient.backend
                 let part = destination.sliced(axis: axis, range)
                 if accumulates { return backend.binary(.init(.add), part, outputGradient.view, out: part) }
-                backend.copy(outputGradient.view, to: part)
-                for rest in [0..<range.lowerBound, range.upperBound..<destination.shape[axis]] where !rest.isEmpty {
-                    backend.fill(destination.sliced(axis: axis, rest), with: 0)
-                }
+                backend.embed(outputGradient.view, in: destination, range, axis: axis)
             }
         }
+    }
+
+    /// The tensor of `shape` that is 0 but for `range` of `axis`, which this one fills: the gradient of `sliced`.
+    private func embedded(in shape: Shape, _ range: Range<Int>, axis: Int) -> Tensor {
+        Tensor.operation(
+            "embedded", [self], shape, forward: { $0.embed(view, in: $1, range, axis: axis) },
+            gradient: { outputGradient, inputs in inputs.add(0, outputGradient.sliced(range, axis: axis)) })
     }
 
     /// Element `index` of `axis`, without that axis.
@@ -169,6 +177,16 @@ extension Tensor {
                 let arrived = try outputGradient.to(original)
                 inputs.add(0, arrived)
             }
+        }
+    }
+}
+
+extension Backend {
+    /// Fills `range` of an axis of `out` with `x`, and the rest with 0.
+    fileprivate func embed(_ x: TensorView, in out: TensorView, _ range: Range<Int>, axis: Int) {
+        copy(x, to: out.sliced(axis: axis, range))
+        for rest in [0..<range.lowerBound, range.upperBound..<out.shape[axis]] where !rest.isEmpty {
+            fill(out.sliced(axis: axis, rest), with: 0)
         }
     }
 }

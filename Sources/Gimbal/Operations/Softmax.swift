@@ -24,6 +24,10 @@ extension Tensor {
             backend.softmax(x.view.reshaped(rows), out: out.reshaped(rows), isLogarithmic: isLogarithmic)
         }
         return result.recorded("softmax", [x]) { outputGradient, inputs in
+            let result = inputs.output(result)
+            if inputs.createsGraph {
+                return inputs.add(0, outputGradient.throughSoftmax(result, isLogarithmic: isLogarithmic))
+            }
             let arrived = outputGradient.contiguous()
             inputs.add(
                 0,
@@ -57,6 +61,11 @@ extension Tensor {
             normalizers = Tensor(view)
         }
         return losses.recorded("crossEntropy", [logits]) { [normalizers] outputGradient, inputs in
+            let (x, classes) = (inputs.input(0, x), inputs.saved(classes))
+            if inputs.createsGraph {
+                return inputs.differentiate(
+                    x.composedCrossEntropies(classes, ignoredIndex: ignoredIndex), outputGradient)
+            }
             let operands = [x, classes, normalizers, outputGradient]
             inputs.add(
                 0,
@@ -92,6 +101,11 @@ extension Tensor {
             (normalizers, keptRows) = (Tensor(forRows), Tensor(count))
         }
         return mean.recorded("crossEntropy", [logits]) { [normalizers, keptRows] outputGradient, inputs in
+            let (x, classes) = (inputs.input(0, x), inputs.saved(classes))
+            if inputs.createsGraph {
+                let losses = x.composedCrossEntropies(classes, ignoredIndex: ignoredIndex)
+                return inputs.differentiate(losses.sum() / keptRows.reshaped([]), outputGradient)
+            }
             let operands = [x, classes, normalizers, keptRows, outputGradient]
             inputs.add(
                 0,

@@ -9,13 +9,17 @@ public func binaryCrossEntropy(
     requireSameShape("binaryCrossEntropy", probabilities, targets)
     let probabilities = probabilities.inFullPrecision
     let (p, t) = (probabilities.detached(), targets.detached())
-    let logarithm = p.log().clamped(to: -100 ... .infinity)
-    let opposite = (1 - p).log().clamped(to: -100 ... .infinity)
+    func logarithms(_ p: Tensor) -> (Tensor, Tensor) {
+        (p.log().clamped(to: -100 ... .infinity), (1 - p).log().clamped(to: -100 ... .infinity))
+    }
+    let (logarithm, opposite) = logarithms(p)
     let losses = ((t - 1) * opposite - t * logarithm).recorded(
         "binaryCrossEntropy", [probabilities, targets]
     ) { outputGradient, inputs in
+        let (p, t) = (inputs.input(0, p), inputs.input(1, t))
         // (p - t) / (p (1 - p)), finite where p is 0 or 1.
         inputs.add(0, outputGradient * (p - t) / (p * (1 - p)).clamped(to: 1e-12 ... .infinity))
+        let (logarithm, opposite) = inputs.createsGraph ? logarithms(p) : (logarithm, opposite)
         inputs.add(1, outputGradient * (opposite - logarithm))
     }
     return reduction.apply(weight.map { losses * $0 } ?? losses)

@@ -23,14 +23,3 @@ func requireSameShape(_ operation: String, _ predictions: Tensor, _ targets: Ten
         predictions.shape == targets.shape, operation,
         "predictions of \(predictions.shape) and targets of \(targets.shape) differ in shape")
 }
-
-extension Tensor {
-    /// A tensor without axes, of this tensor's type and device.
-    func scalar(_ value: Double) -> Tensor { Tensor(repeating: value, [], dtype: dtype, device: device) }
-
-    /// For int32 class numbers [rows]: uint8 [rows, classes], 1 where a column is the row's class.
-    func isClass(of classes: Int) -> Tensor {
-        let columns = Tensor((0..<classes).map(Int32.init), [1, classes], device: device)
-        return reshaped([elementCount, 1]).equals(columns)
-    }
-}

@@ -85,9 +85,11 @@ public func gaussianNLL(
 extension Tensor {
     /// ½ x² where |x| ≤ limit, else limit · (|x| - ½ limit). Its gradient is x, held within ±limit.
     fileprivate func huber(_ limit: Double) -> Tensor {
-        let slope = detached().clamped(to: -limit...limit)
-        return (slope * (detached() - slope * 0.5)).recorded("huber", [self]) { outputGradient, inputs in
-            inputs.add(0, outputGradient * slope)
+        let x = detached()
+        let slope = x.clamped(to: -limit...limit)
+        return (slope * (x - slope * 0.5)).recorded("huber", [self]) { outputGradient, inputs in
+            inputs.add(
+                0, outputGradient * (inputs.createsGraph ? inputs.input(0, x).clamped(to: -limit...limit) : slope))
         }
     }
 }

@@ -98,6 +98,14 @@ extension Tensor {
         let isInfinite = zeroInfinity ? raw.equals(scalar(.infinity)) : nil
         let losses = isInfinite.map { Tensor.select($0, zero, raw) } ?? raw
         return losses.recorded("temporalClassification", [emissions]) { outputGradient, inputs in
+            let x = inputs.input(0, x)
+            if inputs.createsGraph {
+                let composed = x.composedPathLosses(skips: skips, lengths: lengths)
+                // Where there is no path, as with the operation itself.
+                let isMissing = raw.equals(raw.scalar(.infinity))
+                let kept = Tensor.select(isMissing, zeroInfinity ? zero : zero.scalar(.nan), zero.scalar(1))
+                return inputs.differentiate(composed * kept, outputGradient)
+            }
             let operands = [x, skips, lengths, raw, forward, outputGradient]
             let gradient = Tensor.make(x.shape, x.dtype, x.device, inputs: operands) { backend, out in
                 backend.temporalClassificationGradient(
@@ -107,5 +115,41 @@ extension Tensor {
             inputs.add(
                 0, isInfinite.map { Tensor.select($0.reshaped([1, batch[0], 1]), zero, gradient) } ?? gradient)
         }
+    }
+}
+
+extension Tensor {
+    /// The same in operations of tensors, for gradients that are to be differentiated again.
+    fileprivate func composedPathLosses(skips: Tensor, lengths: Tensor) -> Tensor {
+        let (batch, states) = (shape[1], shape[2])
+        if shape[0] == 0 { return sum([0, 2]) }
+        // Stands for log 0, so that no infinity meets another.
+        let never = scalar(-1e30)
+        let state = Tensor((0..<states).map(Int32.init), [1, states], device: device)
+        func logarithmOfSum(_ terms: [Tensor]) -> Tensor {
+            let stacked = Tensor.stacked(terms, axis: -1)
+            let largest = stacked.detached().max([-1], keepsAxes: true)
+            return (stacked - largest).exp().sum([-1]).log() + largest.reshaped(terms[0].shape)
+        }
+        /// The states moved up by `count`.
+        func moved(_ paths: Tensor, by count: Int) -> Tensor {
+            let rest = Swift.min(count, states)
+            return .concatenated(
+                [never.broadcast(to: [batch, rest]), paths.sliced(0..<states - rest, axis: 1)], axis: 1)
+        }
+        let (steps, ends) = (lengths.sliced(0..<1, axis: 1), lengths.sliced(1..<2, axis: 1))
+        var paths = Tensor.select(state.isLess(than: state.scalar(2)), selecting(0), never)
+        for time in 1..<Swift.max(shape[0], 1) {
+            let skipping = Tensor.select(skips, moved(paths, by: 2), never)
+            let next = logarithmOfSum([paths, moved(paths, by: 1), skipping]) + selecting(time)
+            paths = .select(steps.isGreater(than: steps.scalar(Double(time))), next, paths)
+        }
+        // The last two states of each sample.
+        let reaches = state.isLess(than: ends)
+        let isLast = state.isGreater(than: ends - ends.scalar(3))
+        let ending = Tensor.select(reaches, Tensor.select(isLast, paths, never), never)
+        let largest = ending.detached().max([1], keepsAxes: true)
+        let losses = -((ending - largest).exp().sum([1]).log() + largest.reshaped([batch]))
+        return .select(steps.reshaped([batch]).isGreater(than: steps.scalar(0)), losses, losses.scalar(0))
     }
 }
