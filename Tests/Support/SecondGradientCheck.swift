@@ -26,7 +26,10 @@ extension GradientCheck {
                 parameter.assign(Tensor(weight.values, weight.shape))
             }
             let trained = parameters.filter(\.isTrainable)
-            let values = inputs.map { Tensor($0.values, $0.shape) } + trained.map { $0.value.detached() }
+            // Copies: the parameters change in place as they are varied.
+            let values =
+                try inputs.map { Tensor($0.values, $0.shape) }
+                + trained.map { Tensor(try $0.value.doubles(), $0.shape) }
             return try compareSecond(values, trained.map(\.value)) { values in
                 for (parameter, value) in zip(trained, values.dropFirst(inputs.count)) where value.node == nil {
                     parameter.assign(value)
