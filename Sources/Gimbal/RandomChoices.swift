@@ -50,7 +50,7 @@ extension Tensor {
     /// Classes drawn at random by the weights along the last axis: int32, [..., classes] gives [..., count].
     ///
     /// ```swift
-    /// let next = logits.softmax().multinomial(1)
+    /// let next = x.softmax().multinomial(1)
     /// ```
     /// Weights are at least 0 and need not add up to 1. Where all are 0, or some are NaN or infinite, the result is the
     /// number of classes, which is no class.

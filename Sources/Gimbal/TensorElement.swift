@@ -224,7 +224,7 @@ extension Tensor {
     /// The value of a tensor of one element, as a number of any type. Waits for the device.
     ///
     /// ```swift
-    /// let correct = try (predictions .== targets).sum().item(as: Int.self)
+    /// let count = try (x .== y).sum().item(as: Int.self)
     /// ```
     public func item<Element: TensorElement>(as type: Element.Type = Element.self) throws -> Element {
         require(elementCount == 1, "item", "a tensor of \(shape) has no single value")

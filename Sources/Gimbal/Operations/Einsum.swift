@@ -2,10 +2,10 @@
 /// result does not name is summed over.
 ///
 /// ```swift
-/// einsum("ij,jk->ik", x, y)      // the matrix product
-/// einsum("bhqd,bhkd->bhqk", q, k)  // attention scores
-/// einsum("ii->i", x)             // the diagonal
-/// einsum("...ij->...ji", x)      // the last two axes exchanged
+/// let product = einsum("ij,jk->ik", x, y)       // the matrix product
+/// let scores = einsum("...qd,...kd->...qk", x, y)  // of queries and keys
+/// let diagonal = einsum("ii->i", x)
+/// let transposed = einsum("...ij->...ji", x)
 /// ```
 /// A letter twice in one operand takes its diagonal. `...` stands for the axes that the letters leave, which broadcast.
 /// Without `->`, the result has the axes of `...` and then the letters that occur once, in alphabetical order. Operands are

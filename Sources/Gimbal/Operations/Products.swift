@@ -4,7 +4,7 @@
 /// and [n] by [..., n, k] gives [..., k]. Other leading axes broadcast.
 ///
 /// ```swift
-/// let y = matmul(x, weights) + bias
+/// let z = matmul(x, y) + 1
 /// ```
 public func matmul(_ x: Tensor, _ y: Tensor) -> Tensor {
     require(x.rank >= 1 && y.rank >= 1, "matmul", "\(x.shape) by \(y.shape): numbers are multiplied by *")

@@ -11,8 +11,10 @@ extension Tensor {
     /// x[.newAxis, 0]              // the first row as a matrix
     /// x[Tensor([2, 0] as [Int])]  // rows 2 and 0
     /// x[x .> 0]                   // the positive elements
-    /// x[0, 1..<3] = y             // y takes their place
-    /// x[mask] *= 2
+    ///
+    /// var z = x
+    /// z[0, 1..<2] = Tensor(5)
+    /// z[z .> 2] *= 2
     /// ```
     /// Integers, ranges and strides copy nothing, and negative places count from the end. Places outside an axis are a
     /// mistake, but index tensors are not looked at: there they give NaN (0 for whole numbers), and are passed over when
@@ -73,7 +75,8 @@ extension Tensor {
     /// Sets every element of the part that `indices` name to `value`: a mask, say.
     ///
     /// ```swift
-    /// x.fill(0, at: x .< 0)
+    /// var z = x
+    /// z.fill(0, at: z .< 2)
     /// ```
     public mutating func fill(_ value: Double, at indices: any TensorIndex...) {
         setPart(indices, Tensor(repeating: value, [], dtype: dtype, device: device))

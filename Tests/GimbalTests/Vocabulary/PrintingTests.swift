@@ -12,7 +12,7 @@ import Testing
         withDevice(.cpu) {
             #expect(Tensor([1, 2]).description == "Tensor([2], float32, cpu)\n[1., 2.]")
             #expect(text(Tensor(3)) == "3.")
-            #expect(text(Tensor([[1, -2.5], [10, 0.125]])) == "[[ 1.   , -2.5  ],\n [10.   ,  0.125]]")
+            #expect(text(Tensor([[1, -2.5], [10, 0.125]])) == "[[ 1.000, -2.500],\n [10.000,  0.125]]")
             #expect(text(Tensor([1 / 3, 2])) == "[0.3333, 2.0000]")
             #expect(text(Tensor([1, .nan, .infinity, -.infinity])) == "[  1.,  nan,  inf, -inf]")
             #expect(text(Tensor([1e-7, 1])) == "[1.0000e-07, 1.0000e+00]")

@@ -68,7 +68,7 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) }
                 let drawn = try weights.multinomial(40_000).array([Int].self)
                 expectShares(counts(drawn, 4), [1 / 8, 0, 2 / 8, 5 / 8], "multinomial", on: device)
                 // The second of two without replacement: Σ over the first of w₁ w₂ / (1 - w₁).
-                let pairs = try weights.broadcast(to: [20_000, 4]).multinomial(2, replaces: false)
+                let pairs = weights.broadcast(to: [20_000, 4]).multinomial(2, replaces: false)
                 let second = try pairs[..., 1].array([Int].self)
                 let (a, c, d) = (1.0 / 8, 2.0 / 8, 5.0 / 8)
                 expectShares(

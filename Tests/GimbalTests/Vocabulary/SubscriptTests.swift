@@ -57,7 +57,7 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) } +
         // Neither may an index out of range find an element by way of another's.
         let pairs = try x[Tensor([0, 1] as [Int], device: device), Tensor([3, -1] as [Int], device: device)]
             .array([Float].self)
-        #expect(pairs.allSatisfy(\.isNaN))
+        #expect(pairs.count(where: { $0.isNaN }) == 2)
         x[outside] = Tensor([[5, 6], [7, 8], [9, 10]], device: device)
         #expect(try x.array([[Float]].self) == [[5, 6], [3, 4]])
     }
@@ -86,7 +86,7 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) } +
         x[0] += 1
         x[..., 0] *= 2
         #expect(try x.array([[Int]].self) == [[102, 1, 4, 5], [0, 0, 0, 60], [2, 0, 3, 4]])
-        x[0][1] = value([9])
+        x[0][1] = Tensor(9, device: device)
         #expect(try x[0].array([Int].self) == [102, 9, 4, 5])
         x[...] = value([0, 1, 2, 3])
         #expect(try x.array([[Int]].self) == [[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3]])
