@@ -4,8 +4,11 @@ import Synchronization
 ///
 /// A parameter keeps its identity while an optimizer changes its elements in place.
 public final class Parameter {
-    /// Path from the model's root in PyTorch's spelling, such as `fc1.weight`. Set when the model lists its parameters.
-    public var name: String
+    /// Path from the model's root in PyTorch's spelling, such as `fc1.weight`. Set when a model first looks for its parts,
+    /// or is called; a larger model that does so later gives the longer name.
+    public var name: String { didSet { isUnnamed = false } }
+    /// Whether no model has given it a name.
+    package private(set) var isUnnamed = true
 
     private var view: TensorView
     private var leaf: Node
@@ -61,6 +64,21 @@ public final class Parameter {
 
     /// To be called by whoever writes to the memory of parameters, before they are next used.
     package static func noteChange() { changeCount.wrappingAdd(1, ordering: .relaxed) }
+
+    /// Takes what `change` makes of the value in its place, and likewise of the gradient: the same parameter on another
+    /// device or in another type. It leaves its arena.
+    package func replaceTensors(_ change: (Tensor) throws -> Tensor) rethrows {
+        let value = try change(Tensor(view))
+        guard value.view.storage !== view.storage || value.dtype != view.dtype else { return }
+        let gradient = try gradient.map(change)
+        view = value.contiguous().view
+        leaf = Node(leaf: view)
+        leaf.isParameter = true
+        leaf.gradient = gradient?.view
+        arena = nil
+        arenaOffset = 0
+        Parameter.noteChange()
+    }
 
     // MARK: Arenas
 

@@ -62,7 +62,7 @@ public final class Lookahead: Optimizer {
 
     public func restore(_ state: OptimizerState) throws {
         let saved = Dictionary(state.tensors.map { ($0.name, $0.value) }) { first, _ in first }
-        let names = parameters.map { "slow.\($0.name)" }
+        let names = parameters.uniqueNames.map { "slow.\($0)" }
         let missing = names.filter { saved[$0] == nil } + (state.steps["lookahead"] == nil ? ["lookahead"] : [])
         let misshaped = zip(names, parameters).filter { name, parameter in
             saved[name].map { $0.shape != parameter.shape } ?? false

@@ -38,12 +38,25 @@ extension Tensor {
         var queue = NodeQueue()
         queue.push(root)
         defer { queue.removeAll() }
+        let position = LayerPath.BackwardPlace()
+        try LayerPath.$backward.withValue(position) {
+            // A recomputed block enters its own layers.
+            try LayerPath.$innermost.withValue(nil) {
+                try propagate(&queue, position, retainsGraph: retainsGraph, errors: errors)
+            }
+        }
+    }
+
+    private func propagate(
+        _ queue: inout NodeQueue, _ position: LayerPath.BackwardPlace, retainsGraph: Bool, errors: ErrorLatch
+    ) throws {
         while let node = queue.pop() {
             guard !node.isLeaf else { continue }
             guard let arrived = node.gradient else { continue }
             guard let rule = node.rule else {
                 stop("backward", "the graph behind '\(node.operation)' was released by an earlier backward pass")
             }
+            position.place = node.layer
             node.gradient = nil
             let inputs = node.inputs
             if !retainsGraph {

@@ -1,7 +1,23 @@
+/// What an encoder and its layers are called with when there is more than the input, as observers see it. The parts are
+/// explained at `TransformerEncoderLayer`.
+public struct EncoderInput {
+    public var input: Tensor
+    public var mask: Tensor?
+    public var keyPaddingMask: Tensor?
+    public var isCausal: Bool
+
+    public init(_ input: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false) {
+        self.input = input
+        self.mask = mask
+        self.keyPaddingMask = keyPaddingMask
+        self.isCausal = isCausal
+    }
+}
+
 /// Self-attention and a feedforward network, each with a residual connection and layer normalisation
 /// (Vaswani et al. 2017; normalisation first: Xiong et al. 2020).
-public final class TransformerEncoderLayer: Layer {
-    public let selfAttn: MultiheadAttention
+public final class TransformerEncoderLayer: Module, Layer {
+    public let selfAttention: MultiheadAttention
     public let linear1: Linear
     public let dropout: Dropout
     public let linear2: Linear
@@ -10,9 +26,11 @@ public final class TransformerEncoderLayer: Layer {
     public let dropout1: Dropout
     public let dropout2: Dropout
     /// Between the feedforward network's two products.
-    public let activation: any Layer
+    public let activation: any TensorLayer
     /// Whether the norms stand before attention and feedforward network, or after the additions.
     public let normFirst: Bool
+
+    public override class var partNames: [String: String] { ["selfAttention": "self_attn"] }
 
     /// - Parameters:
     ///   - size: of the features of each position, divided among the heads.
@@ -21,11 +39,12 @@ public final class TransformerEncoderLayer: Layer {
     ///   - epsilon: of the norms.
     ///   - isBatchFirst: [batch, length, size] instead of [length, batch, size].
     public init(
-        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1, activation: any Layer = ReLU(),
+        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1,
+        activation: any TensorLayer = ReLU(),
         epsilon: Double = 1e-5, isBatchFirst: Bool = false, normFirst: Bool = false, hasBias: Bool = true,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
-        selfAttn = MultiheadAttention(
+        selfAttention = MultiheadAttention(
             size, heads: heads, dropout: dropout, hasBias: hasBias, isBatchFirst: isBatchFirst, generator: generator,
             device: device)
         linear1 = Linear(size, feedforwardSize, hasBias: hasBias, generator: generator, device: device)
@@ -39,7 +58,8 @@ public final class TransformerEncoderLayer: Layer {
         self.normFirst = normFirst
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, mask: nil) }
+    /// - Parameter input: [length, batch, size], or with the batch first, or without it.
+    public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
     /// - Parameters:
     ///   - input: [length, batch, size], or with the batch first, or without it.
@@ -48,8 +68,15 @@ public final class TransformerEncoderLayer: Layer {
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
+        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal), encode)
+    }
+
+    private func encode(_ all: EncoderInput) -> Tensor {
+        let input = all.input
         func attend(_ x: Tensor) -> Tensor {
-            dropout1(selfAttn(x, x, x, keyPaddingMask: keyPaddingMask, attentionMask: mask, isCausal: isCausal))
+            dropout1(
+                selfAttention(
+                    x, x, x, keyPaddingMask: all.keyPaddingMask, attentionMask: all.mask, isCausal: all.isCausal))
         }
         func feedForward(_ x: Tensor) -> Tensor { dropout2(linear2(dropout(activation(linear1(x))))) }
         if normFirst {
@@ -59,12 +86,10 @@ public final class TransformerEncoderLayer: Layer {
         let x = norm1(input + attend(input))
         return norm2(x + feedForward(x))
     }
-
-    public var description: String { "TransformerEncoderLayer(\(selfAttn.size), heads: \(selfAttn.heads))" }
 }
 
 /// Encoder layers one after the other, and a last norm.
-public final class TransformerEncoder: Layer {
+public final class TransformerEncoder: Module, Layer {
     public let layers: [TransformerEncoderLayer]
     public let norm: LayerNorm?
 
@@ -74,17 +99,19 @@ public final class TransformerEncoder: Layer {
         self.norm = norm
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, mask: nil) }
+    public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
     /// See `TransformerEncoderLayer`.
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        let output = layers.reduce(input) {
-            $1($0, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal), encode)
+    }
+
+    private func encode(_ all: EncoderInput) -> Tensor {
+        let output = layers.reduce(all.input) {
+            $1($0, mask: all.mask, keyPaddingMask: all.keyPaddingMask, isCausal: all.isCausal)
         }
         return norm.map { $0(output) } ?? output
     }
-
-    public var description: String { "TransformerEncoder(\(layers.count) layers)" }
 }

@@ -3,7 +3,7 @@
 ///
 /// In training, each channel is normalised by the mean and variance of the batch, which needs more than one value per
 /// channel; in evaluation, by running estimates of both.
-public class BatchNorm: Layer, ModeDependent {
+public class BatchNorm: Module, Layer {
     /// γ, [channels]; nil without `isAffine`.
     public let weight: Parameter?
     /// β, [channels]; nil without `isAffine`.
@@ -11,14 +11,18 @@ public class BatchNorm: Layer, ModeDependent {
     /// [channels]; nil without `tracksRunningStatistics`.
     public let runningMean: Buffer?
     /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
-    public let runningVar: Buffer?
-    public let numBatchesTracked: Counter?
+    public let runningVariance: Buffer?
+    /// Of the batches seen in training; nil without `tracksRunningStatistics`.
+    public let batchCount: Counter?
+
+    public override class var partNames: [String: String] {
+        ["runningVariance": "running_var", "batchCount": "num_batches_tracked"]
+    }
 
     public let channels: Int
     public let epsilon: Double
     /// The weight of a new batch in the running estimates; nil gives every batch the same weight.
     public let momentum: Double?
-    public var isTraining = true
 
     /// Numbers of axes that an input may have.
     var ranks: ClosedRange<Int> { 2...5 }
@@ -39,15 +43,15 @@ public class BatchNorm: Layer, ModeDependent {
         weight = isAffine ? Parameter(.ones([channels], device: device)) : nil
         bias = isAffine ? Parameter(.zeros([channels], device: device)) : nil
         runningMean = tracksRunningStatistics ? Buffer(.zeros([channels], device: device)) : nil
-        runningVar = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
-        numBatchesTracked = tracksRunningStatistics ? Counter() : nil
+        runningVariance = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
+        batchCount = tracksRunningStatistics ? Counter() : nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         require(
             ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
             "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
-        let running = runningMean.flatMap { mean in runningVar.map { (mean: mean.value, variance: $0.value) } }
+        let running = runningMean.flatMap { mean in runningVariance.map { (mean: mean.value, variance: $0.value) } }
         if let running, !isTraining {
             return input.batchNormalized(
                 scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
@@ -55,13 +59,13 @@ public class BatchNorm: Layer, ModeDependent {
         }
         // The second run of a checkpointed block sees a batch that has been counted.
         let counts = isTraining && !GradientMode.isRecomputing
-        if counts { numBatchesTracked?.value += 1 }
+        if counts { batchCount?.value += 1 }
         return input.batchNormalized(
             scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
-            momentum: momentum ?? 1 / Double(numBatchesTracked?.value ?? 1), epsilon: epsilon)
+            momentum: momentum ?? 1 / Double(batchCount?.value ?? 1), epsilon: epsilon)
     }
 
-    public var description: String { "\(type(of: self))(\(channels))" }
+    public override var signature: String { "\(type(of: self))(\(channels))" }
 }
 
 /// Batch normalisation of [batch, channels] or [batch, channels, length].

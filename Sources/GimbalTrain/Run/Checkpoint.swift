@@ -133,7 +133,7 @@ public struct Checkpoint {
     }
 
     /// Loads weights, and moments where `optimizer` is given.
-    public func restore(model: any Module, optimizer: (any Optimizer)? = nil) throws {
+    public func restore(model: Module, optimizer: (any Optimizer)? = nil) throws {
         try model.load(from: path + "/model.safetensors")
         guard let optimizer else { return }
         let file = try SafeTensors(path: path + "/optimizer.safetensors")
@@ -160,7 +160,7 @@ public struct Checkpoint {
     /// Writes a checkpoint to `path`, in place of one that is there.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk; what was saved before is then untouched.
     public static func save(
-        _ manifest: CheckpointManifest, model: any Module, optimizer: any Optimizer,
+        _ manifest: CheckpointManifest, model: Module, optimizer: any Optimizer,
         extras: [(name: String, value: Tensor)] = [], to path: String
     ) throws {
         var manifest = manifest

@@ -47,7 +47,7 @@ public protocol TrainingObserver: AnyObject {
 public final class Trainer {
     public enum Outcome: Sendable { case finished, interrupted }
 
-    public let model: any Layer
+    public let model: any TensorLayer
     public var optimizer: any Optimizer { update.optimizer }
     public private(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
@@ -214,6 +214,12 @@ public final class Trainer {
         }
     }
 
+    /// The model's tree with the shapes that it gives out for one sample of the training data.
+    public var summary: String {
+        let sample = modelSettings.shaped(train.batch([0]).to(device).inputs)
+        return withPrecision(settings.precision) { model.summary(of: sample) }
+    }
+
     /// Where the loss scale of float16 stands; nil for other precisions. Waits for the device.
     public func lossScaling() throws -> LossScaler.Counters? { try update.scaler?.counters() }
 
@@ -230,7 +236,6 @@ public final class Trainer {
         let clock = ContinuousClock()
         var pending = PendingLosses()
         var began = clock.now
-        model.train()
         for host in loader.batches(epoch: progress.epoch, from: progress.batch) {
             let position = host.number % settings.accumulation
             if position == 0 { optimizer.zeroGradients() }
