@@ -16,6 +16,8 @@ final class ParameterStore {
     private let groups: [ParameterGroup]
     /// For each parameter, which group it belongs to.
     private let membership: [Int]
+    /// Held here, since parameters refer to it weakly.
+    private let arena: ParameterArena?
     /// Where in the moments each parameter's lie.
     private let offsets: [ObjectIdentifier: Int]
     private let moments: [(name: String, view: TensorView)]
@@ -34,7 +36,7 @@ final class ParameterStore {
             "a parameter belongs to one group only")
         steps = [Int](repeating: 0, count: parameters.count)
         do {
-            try ParameterArena.pack(parameters)
+            arena = try ParameterArena.pack(parameters)
             var (offsets, end) = ([ObjectIdentifier: Int](), 0)
             for parameter in parameters {
                 offsets[ObjectIdentifier(parameter)] = end

@@ -234,7 +234,7 @@ import Testing
     @Test func aTensorThatLooksLikeAWeightIsSaidOnce() {
         withDevice(device) {
             let said = Mutex<[String]>([])
-            Warnings.$receiver.withValue({ message in said.withLock { $0.append(message) } }) {
+            Warnings.received(by: { message in said.withLock { $0.append(message) } }) {
                 let module = Forgetful()
                 for _ in 0..<3 {
                     _ = module.parameters

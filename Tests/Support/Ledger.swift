@@ -29,7 +29,7 @@ public struct Piece: Sendable, CustomStringConvertible {
     public var description: String { "\(family.rawValue) \(name)" }
 }
 
-/// What tests found about each piece, for the table in `Documentation/Equality.md`.
+/// What tests found about each piece, for the table in `Documentation/Gimbal.docc/Equality.md`.
 ///
 /// Where the environment variable `GIMBAL_LEDGER` names a file, every comparison adds a line of JSON to it;
 /// `Scripts/equality-table` makes the table from them.
