@@ -44,11 +44,11 @@ struct Numbers: RandomNumberGenerator {
 }
 
 /// Reads the answer off the last hidden state.
-final class Adder: Layer {
+final class Adder: Module, Layer {
     let net: RecurrentNet
     let head = Linear(hidden, 1)
     init(_ net: RecurrentNet) { self.net = net }
-    func callAsFunction(_ input: Tensor) -> Tensor { head(net(input, state: nil).state.hidden.selecting(0)) }
+    func forward(_ input: Tensor) -> Tensor { head(net(input, state: nil).state.hidden.selecting(0)) }
 }
 
 /// Ones on the diagonal: the state stays as it is until the input changes it (Le et al. 2015).

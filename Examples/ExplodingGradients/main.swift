@@ -11,11 +11,11 @@ import GimbalTrain
 
 let (steps, batch, hidden) = (60, 32, 32)
 
-final class Averager: Layer {
+final class Averager: Module, Layer {
     let net: RNN
     let head = Linear(hidden, 1)
 
-    init() {
+    override init() {
         // An orthogonal matrix keeps lengths, and ReLU cuts off about half of the square: a step stretches what passes by
         // 1.7 / √2 = 1.2, and 60 steps by 1.2⁶⁰ = 60,000.
         net = RNN(
@@ -23,7 +23,7 @@ final class Averager: Layer {
             initialization: RecurrentInitialization(hiddenWeight: .orthogonal(gain: 1.7), bias: .zeros))
     }
 
-    func callAsFunction(_ input: Tensor) -> Tensor { head(net(input, state: nil).state.hidden.selecting(0)) }
+    func forward(_ input: Tensor) -> Tensor { head(net(input, state: nil).state.hidden.selecting(0)) }
 }
 
 /// Trains, and prints loss and gradient norm on the way, until the loss is lost.

@@ -9,7 +9,7 @@ import Foundation
 import GimbalTrain
 
 /// A layer of one's own: its stored properties are its parts, found and named by themselves.
-final class ResidualBlock: Layer {
+final class ResidualBlock: Module, Layer {
     let branch: Residual
 
     init(_ width: Int) {
@@ -21,7 +21,7 @@ final class ResidualBlock: Layer {
         }
     }
 
-    func callAsFunction(_ input: Tensor) -> Tensor { branch(input).relu() }
+    func forward(_ input: Tensor) -> Tensor { branch(input).relu() }
 }
 
 func makeModel() -> Sequential {

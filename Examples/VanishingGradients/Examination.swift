@@ -14,7 +14,7 @@ struct Row {
 @MainActor
 func examine(
     _ name: String, epochs: Int, learningRate: Double = 1e-3, warmup: Int = 0,
-    @LayerBuilder layers: () -> [any Layer]
+    @LayerBuilder layers: () -> [any TensorLayer]
 ) throws {
     RandomGenerator.shared.seed(1)
     let model = Sequential(layers())

@@ -2,8 +2,11 @@
 ///
 /// A parameter keeps its identity while an optimizer changes its elements in place.
 public final class Parameter {
-    /// Path from the model's root in PyTorch's spelling, such as `fc1.weight`. Set when the model lists its parameters.
-    public var name: String
+    /// Path from the model's root in PyTorch's spelling, such as `fc1.weight`. Set when a model first looks for its parts,
+    /// or is called; a larger model that does so later gives the longer name.
+    public var name: String { didSet { isUnnamed = false } }
+    /// Whether no model has given it a name.
+    package private(set) var isUnnamed = true
 
     private var view: TensorView
     private var leaf: Node
@@ -53,6 +56,22 @@ public final class Parameter {
     /// Where its gradient is collected.
     var gradientNode: Node { leaf }
 
+    /// Takes what `change` makes of the value in its place, and likewise of the gradient: the same parameter on another
+    /// device or in another type. It leaves its arena.
+    package func replaceTensors(_ change: (Tensor) throws -> Tensor) rethrows {
+        let value = try change(Tensor(view))
+        guard value.view.storage !== view.storage || value.dtype != view.dtype else { return }
+        let gradient = try gradient.map(change)
+        view = value.contiguous().view
+        let hooks = leaf.hooks
+        leaf = Node(leaf: view)
+        leaf.isParameter = true
+        leaf.hooks = hooks
+        leaf.gradient = gradient
+        arena = nil
+        arenaOffset = 0
+    }
+
     // MARK: Arenas
 
     /// The arena that holds this parameter, and where in it.
@@ -61,6 +80,7 @@ public final class Parameter {
 
     package var weights: TensorView { view }
     package var gradientView: TensorView? { leaf.gradient?.view }
+    package var hasGradient: Bool { leaf.gradient != nil }
 
     /// Moves value and gradient into an arena.
     fileprivate func move(to arena: ParameterArena, offset: Int) {

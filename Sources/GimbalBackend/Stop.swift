@@ -1,31 +1,33 @@
-/// The layers that the current task is inside of, outermost first. Error messages and diagnoses name it.
-public enum LayerPath {
-    final class Link: Sendable {
-        let name: String
-        let parent: Link?
-        init(name: String, parent: Link?) {
-            self.name = name
-            self.parent = parent
-        }
+/// Where a layer stands in its model.
+package final class LayerPlace: @unchecked Sendable {
+    /// Dotted path from the model's root, such as `blocks.3.fc1`; empty for the root itself.
+    package let path: String
+    /// The module that the path begins at. Never changed, and weak references may be read by any thread.
+    package private(set) weak var root: AnyObject?
+
+    package init(path: String, root: AnyObject?) {
+        self.path = path
+        self.root = root
+    }
+}
+
+/// The layer that the current task is inside of. Error messages and diagnoses name it.
+package enum LayerPath {
+    @TaskLocal package static var innermost: LayerPlace?
+    /// Set while a backward pass runs.
+    @TaskLocal package static var backward: BackwardPlace?
+
+    /// In a backward pass, the layer whose operation is being differentiated.
+    package final class BackwardPlace: @unchecked Sendable {
+        /// A pass runs on one task, which alone reads and writes it.
+        package var place: LayerPlace?
+        package init() {}
     }
 
-    @TaskLocal static var innermost: Link?
+    package static var place: LayerPlace? { innermost ?? backward?.place }
 
     /// Dotted path such as `blocks.3.fc1`, empty outside every layer.
-    public static var current: String {
-        var names: [String] = []
-        var link = innermost
-        while let here = link {
-            names.append(here.name)
-            link = here.parent
-        }
-        return names.reversed().joined(separator: ".")
-    }
-
-    /// Runs `body` one layer deeper.
-    public static func entering<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
-        try $innermost.withValue(Link(name: name, parent: innermost), operation: body)
-    }
+    package static var current: String { place?.path ?? "" }
 }
 
 /// Ends the program over a programming mistake: shapes that do not fit, an index out of range.

@@ -78,7 +78,7 @@ struct TrainCommand: ParsableCommand {
         let checkpointPath = RunFolder.newestCheckpoint(at: folder.path)
         try Report(
             model: modelSettings, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
-            classNames: train.classNames, data: train.name, device: device.description, summary: trainer.model.summary,
+            classNames: train.classNames, data: train.name, device: device.description, summary: trainer.summary,
             metricsPath: folder.metricsPath
         ).write(to: folder.reportPath)
         let scaling = try trainer.lossScaling()
@@ -131,7 +131,7 @@ struct TrainCommand: ParsableCommand {
     private func introduce(
         _ trainer: Trainer, train: Dataset, test: Dataset, device: Device, folder: RunFolder
     ) throws {
-        try printLine(trainer.model.summary)
+        try printLine(trainer.summary)
         try printLine(
             "\(train.count) samples to train on, \(test.count) to test on; device \(device.id): "
                 + "\(device.description.name); run \(folder.path)")

@@ -1,12 +1,14 @@
 extension Module {
-    /// Everything that makes up the model's state, by path: parameters, buffers and counters, as PyTorch's `state_dict`.
+    /// Everything that makes up the model's state, by path from this module: parameters, persistent buffers and counters,
+    /// as PyTorch's `state_dict`.
     package var stateParts: [(path: String, part: ModulePart)] {
-        var found: [(String, ModulePart)] = []
-        forEachPart { path, part in
-            if case .module = part { return }
-            found.append((path, part))
+        tree.parts.filter { _, part in
+            switch part {
+            case .parameter, .counter: true
+            case .buffer(_, let buffer): buffer.isPersistent
+            case .module: false
+            }
         }
-        return found
     }
 
     /// Writes the model's state to a safetensors file under PyTorch's names, wholly or not at all.

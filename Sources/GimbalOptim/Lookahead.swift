@@ -63,7 +63,7 @@ public final class Lookahead: Optimizer {
     }
 
     public func restore(_ state: OptimizerState) throws {
-        let names = parameters.map { "slow.\($0.name)" }
+        let names = parameters.uniqueNames.map { "slow.\($0)" }
         let saved = try state.values(
             zip(names, parameters).map { ($0, $1.shape) }, counts: ["lookahead"], of: "the optimizer's state",
             isPart: true)

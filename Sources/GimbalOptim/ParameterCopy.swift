@@ -29,8 +29,8 @@ final class ParameterCopy {
 
     /// By parameter.
     var named: [(name: String, view: TensorView)] {
-        zip(parameters, offsets).map { parameter, offset in
-            (parameter.name, slice(offset, parameter.elementCount).reshaped(parameter.shape))
+        zip(parameters.uniqueNames, zip(parameters, offsets)).map { name, place in
+            (name, slice(place.1, place.0.elementCount).reshaped(place.0.shape))
         }
     }
 

@@ -1,4 +1,7 @@
-/// The parameters of an optimizer in one arena, with moments laid out alike and a count of steps for each.
+/// The parameters of an optimizer, with moments for each, laid out as in an arena, and a count of steps.
+///
+/// The parameters are put into one arena. Another optimizer over some of them may move these to an arena of its own later,
+/// so where they lie is looked up at each step.
 final class ParameterStore {
     /// Parameters side by side that are updated as one.
     struct Stretch {
@@ -13,7 +16,10 @@ final class ParameterStore {
     private let groups: [ParameterGroup]
     /// For each parameter, which group it belongs to.
     private let membership: [Int]
+    /// Held here, since parameters refer to it weakly.
     private let arena: ParameterArena?
+    /// Where in the moments each parameter's lie.
+    private let offsets: [ObjectIdentifier: Int]
     private let moments: [(name: String, view: TensorView)]
     private var steps: [Int]
 
@@ -22,20 +28,25 @@ final class ParameterStore {
     ///   - initially: what they hold.
     init(_ groups: [ParameterGroup], momentNames: [String], initially: Double = 0) {
         self.groups = groups
-        parameters = groups.flatMap(\.parameters)
+        let parameters = groups.flatMap(\.parameters)
+        self.parameters = parameters
         membership = groups.indices.flatMap { [Int](repeating: $0, count: groups[$0].parameters.count) }
         require(
             Set(parameters.map { ObjectIdentifier($0) }).count == parameters.count, "Optimizer",
             "a parameter belongs to one group only")
         steps = [Int](repeating: 0, count: parameters.count)
         do {
-            let arena = try ParameterArena.pack(parameters)
-            self.arena = arena
+            arena = try ParameterArena.pack(parameters)
+            var (offsets, end) = ([ObjectIdentifier: Int](), 0)
+            for parameter in parameters {
+                offsets[ObjectIdentifier(parameter)] = end
+                end += ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
+            }
+            self.offsets = offsets
             moments = try momentNames.compactMap { name in
-                guard let arena else { return nil }
-                let backend = arena.weights.storage.backend
-                let view = try backend.allocate(arena.weights.shape, arena.weights.dtype)
-                backend.fill(view, with: initially)
+                guard let first = parameters.first?.weights else { return nil }
+                let view = try first.storage.backend.allocate([end], first.dtype)
+                first.storage.backend.fill(view, with: initially)
                 return (name, view)
             }
         } catch {
@@ -46,16 +57,22 @@ final class ParameterStore {
     /// Calls `body` for each stretch of parameters of one group that hold gradients and have taken the same number of
     /// steps; then throws what the device has reported.
     func update(_ body: (any Backend, Stretch) throws -> Void) throws {
-        guard let arena else { return }
-        let backend = arena.weights.storage.backend
+        guard let backend = parameters.first?.weights.storage.backend else { return }
         var start = 0
         while start < parameters.count {
+            guard hasGradient(start) else {
+                start += 1
+                continue
+            }
             let (count, group) = (steps[start], membership[start])
             let end =
-                (start..<parameters.count).first { steps[$0] != count || membership[$0] != group } ?? parameters.count
+                (start..<parameters.count).first {
+                    steps[$0] != count || membership[$0] != group || !hasGradient($0)
+                } ?? parameters.count
             for run in ParameterRun.withGradients([Parameter](parameters[start..<end])) {
+                check(run)
                 run.weights.noteChange(by: "an optimizer's step")
-                let offset = run.parameters[0].arenaOffset
+                let offset = offset(of: run.parameters[0])
                 let range = offset..<offset + run.weights.elementCount
                 try body(
                     backend,
@@ -65,37 +82,66 @@ final class ParameterStore {
             }
             start = end
         }
-        for (index, parameter) in parameters.enumerated() where parameter.isTrainable && parameter.gradient != nil {
-            steps[index] += 1
-        }
+        for index in parameters.indices where hasGradient(index) { steps[index] += 1 }
         try backend.errors.throwIfSet()
+    }
+
+    private func hasGradient(_ index: Int) -> Bool {
+        parameters[index].isTrainable && parameters[index].hasGradient
     }
 
     func discountSteps(_ count: Int) { steps = steps.map { max(0, $0 - count) } }
 
+    private func offset(of parameter: Parameter) -> Int { offsets[ObjectIdentifier(parameter)]! }
+
+    /// Stops the program where parameters have left the device or the type that their moments have.
+    private func check(_ run: ParameterRun) {
+        for moment in moments
+        where moment.view.storage.backend !== run.weights.storage.backend || moment.view.dtype != run.weights.dtype {
+            stop(
+                "Optimizer",
+                "\(run.parameters[0].name) is \(run.weights.dtype) on \(run.parameters[0].device.id), its moments are "
+                    + "\(moment.view.dtype) on \(Device(backend: moment.view.storage.backend).id); make the optimizer after "
+                    + "the model was moved or converted")
+        }
+    }
+
     // MARK: State
 
     var state: OptimizerState {
+        let names = parameters.uniqueNames
         let tensors = moments.flatMap { moment in
-            parameters.map { ("\(moment.name).\($0.name)", Tensor(part(of: moment.view, $0))) }
+            zip(parameters, names).map { ("\(moment.name).\($1)", Tensor(part(of: moment.view, $0))) }
         }
-        let counts = zip(parameters, steps).map { ($0.name, $1) }
-        return OptimizerState(tensors: tensors, steps: Dictionary(counts) { first, _ in first })
+        return OptimizerState(tensors: tensors, steps: Dictionary(uniqueKeysWithValues: zip(names, steps)))
     }
 
     func restore(_ state: OptimizerState) throws {
-        let names = parameters.map(\.name)
+        let names = parameters.uniqueNames
         let wanted = moments.flatMap { moment in
             zip(parameters, names).map { ("\(moment.name).\($1)", $0.shape) }
         }
         let saved = try state.values(wanted, counts: names, of: "the optimizer's state")
         let places = moments.flatMap { moment in parameters.map { part(of: moment.view, $0) } }
         for (value, place) in zip(saved, places) { value.backend.copy(value.view, to: place) }
-        steps = parameters.map { state.steps[$0.name] ?? 0 }
+        steps = names.map { state.steps[$0] ?? 0 }
     }
 
     private func part(of moment: TensorView, _ parameter: Parameter) -> TensorView {
-        moment.sliced(axis: 0, parameter.arenaOffset..<parameter.arenaOffset + parameter.elementCount)
-            .reshaped(parameter.shape)
+        let offset = offset(of: parameter)
+        return moment.sliced(axis: 0, offset..<offset + parameter.elementCount).reshaped(parameter.shape)
+    }
+}
+
+extension [Parameter] {
+    /// Their names, by which state is saved. Of several with the same one, such as `weight` of two models, the second is
+    /// called `weight#2`, and so on, in their order.
+    var uniqueNames: [String] {
+        var taken: [String: Int] = [:]
+        return map { parameter in
+            let count = taken[parameter.name, default: 0] + 1
+            taken[parameter.name] = count
+            return count == 1 ? parameter.name : "\(parameter.name)#\(count)"
+        }
     }
 }

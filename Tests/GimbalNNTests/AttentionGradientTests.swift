@@ -158,7 +158,7 @@ import Testing
             #expect(Array(changed[28..<35]) != Array(before[28..<35]))
 
             let classifier = TransformerClassifier(inputs: 3, classes: 4, size: 8, heads: 2, layers: 1)
-            classifier.evaluate()
+            classifier.setMode(.evaluation)
             let x = Tensor(samples(2 * 5 * 3), [2, 5, 3])
             let padding = Tensor([1, 1, 1, 0, 0, 1, 1, 1, 1, 1] as [UInt8], [2, 5])
             let padded = try classifier(x, padding: padding).doubles()
@@ -240,8 +240,8 @@ import Testing
             let x = Tensor(samples(5 * 2 * 8), [5, 2, 8])
             let (first, second) = (try layer(x).doubles(), try layer(x).doubles())
             #expect(first != second, "each call draws anew")
-            layer.evaluate()
-            #expect(!layer.selfAttn.isTraining)
+            layer.setMode(.evaluation)
+            #expect(!layer.selfAttention.isTraining)
             #expect(try layer(x).doubles() == layer(x).doubles())
         }
     }

@@ -6,11 +6,11 @@ import Testing
 @Suite struct InitializationRulesTests {
     let device = Device(backend: ReferenceBackend())
 
-    final class Net: Layer {
+    final class Net: Module, Layer {
         let fc1 = Linear(4, 8)
         let norm = BatchNorm1d(8)
         let fc2 = Linear(8, 3)
-        func callAsFunction(_ input: Tensor) -> Tensor { fc2(norm(fc1(input)).relu()) }
+        func forward(_ input: Tensor) -> Tensor { fc2(norm(fc1(input)).relu()) }
     }
 
     @Test func theLastRuleThatFitsHolds() throws {
@@ -73,7 +73,7 @@ import Testing
                 #expect(abs(step.variance.after - 1) < 0.01, "\(step.parameter)")
             }
             #expect(steps[0].variance.before > 2 && steps[0].scalings > 0)
-            #expect(norm.numBatchesTracked?.value == 0, "running statistics are as they were")
+            #expect(norm.batchCount?.value == 0, "running statistics are as they were")
             // The first layer by hand: orthogonal up to its scale.
             let weight = net.parameters[0].value
             let product = try weight.transposed().matrixMultiplied(by: weight).doubles()

@@ -80,8 +80,8 @@ import Testing
                     let y = isCheckpointed ? checkpointed(x) { block($0) } : block(x)
                     try y.square().sum().backward()
                     let norm = block.layers[1] as! BatchNorm1d
-                    #expect(norm.numBatchesTracked?.value == 1)
-                    return try [x.gradient!.doubles(), norm.runningVar!.value.doubles()]
+                    #expect(norm.batchCount?.value == 1)
+                    return try [x.gradient!.doubles(), norm.runningVariance!.value.doubles()]
                         + block.parameters.map { try $0.gradient!.doubles() }
                 }
             }

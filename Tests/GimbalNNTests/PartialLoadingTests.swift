@@ -4,11 +4,11 @@ import Testing
 
 /// Weights of one model in another: renamed, in part, with a new head.
 @Suite struct PartialLoadingTests {
-    private final class Net: Layer {
+    private final class Net: Module, Layer {
         let body = Linear(4, 3)
         let fc: Linear
         init(classes: Int) { fc = Linear(3, classes) }
-        func callAsFunction(_ input: Tensor) -> Tensor { fc(body(input).relu()) }
+        func forward(_ input: Tensor) -> Tensor { fc(body(input).relu()) }
     }
 
     private final class Wrapped: Module {
@@ -16,7 +16,7 @@ import Testing
         init(_ net: Net) { backbone = net }
     }
 
-    private func withFile(of module: any Module, _ body: (String) throws -> Void) throws {
+    private func withFile(of module: Module, _ body: (String) throws -> Void) throws {
         try withTemporaryFolder { folder in
             try withDevice(.cpu) {
                 try module.save(to: folder + "/model.safetensors")

@@ -8,7 +8,7 @@ import Testing
         for isBidirectional in [false, true] {
             try expectGradient(
                 of: .layer("RecurrentClassifier"), [spread([2, 3, 4])], "bidirectional: \(isBidirectional)",
-                module: {
+                module: { () -> RecurrentClassifier in
                     let net = GRU(inputSize: 4, hiddenSize: 3, isBatchFirst: true, isBidirectional: isBidirectional)
                     return RecurrentClassifier(net, classes: 2)
                 }

@@ -121,7 +121,7 @@ import Testing
         let outputs = try net(.ones([5, 4, 6])).floats()
         for step in 0..<5 { #expect(Array(outputs[step * 24..<(step + 1) * 24]) == Array(outputs[..<24])) }
         #expect(Set(outputs) == [0, 2])
-        net.evaluate()
+        net.setMode(.evaluation)
         let plain = try net(.ones([5, 4, 6])).floats()
         #expect(plain.allSatisfy { $0 == 1 })
     }

@@ -165,4 +165,80 @@ import Testing
         parameter.gradient = Tensor(repeating: 1, [1000], device: Device(backend: backend))
         #expect(throws: GimbalError.self) { try optimizer.step() }
     }
+
+    /// Groups made from two models whose parameters have the same names: nothing is merged.
+    @Test func parametersOfTwoModelsWithEqualNamesAreSavedApart() throws {
+        try withDevice(device) {
+            func made(_ seed: UInt64) -> (models: [Linear], optimizer: Adam) {
+                let generator = RandomGenerator(seed: seed)
+                let models = (0..<2).map { _ in Linear(2, 3, generator: generator) }
+                return (models, Adam(models.map { ParameterGroup($0.parameters) }))
+            }
+            func step(_ models: [Linear], _ optimizer: Adam) throws {
+                optimizer.zeroGradients()
+                let x = Tensor([1, -2, 3, 4], [2, 2])
+                try ((models[0](x) * 3).sum() + models[1](x).square().sum()).backward()
+                try optimizer.step()
+            }
+            let (models, optimizer) = made(1)
+            try step(models, optimizer)
+            let state = optimizer.state
+            #expect(Set(state.tensors.map(\.name)).count == state.tensors.count)
+            #expect(state.steps.count == 4)
+            let (others, restored) = made(2)
+            for (model, other) in zip(models, others) { try other.load(model.stateDictionary()) }
+            try restored.restore(state)
+            try step(models, optimizer)
+            try step(others, restored)
+            for (model, other) in zip(models, others) {
+                #expect(try model.weight.value.doubles() == other.weight.value.doubles())
+            }
+        }
+    }
+
+    /// A name that a part is asked by must not get into what is saved.
+    @Test func askingAPartDoesNotChangeWhatIsSaved() {
+        withDevice(device) {
+            let model = Sequential {
+                Linear(2, 2)
+                Linear(2, 2)
+            }
+            let optimizer = Adam(model.parameters)
+            let names = optimizer.state.tensors.map(\.name)
+            model[1].freeze()
+            _ = model[1].parameters
+            #expect(optimizer.state.tensors.map(\.name) == names)
+        }
+    }
+
+    /// Another optimizer moves some of the parameters to an arena of its own: each goes on with its own moments.
+    @Test func optimizersMayShareParameters() throws {
+        func run(_ sharesArena: Bool) throws -> [[Double]] {
+            try withDevice(device) {
+                let generator = RandomGenerator(seed: 3)
+                let model = Sequential((0..<3).map { _ in Linear(3, 3, generator: generator) })
+                let parameters = model.parameters
+                let all = Adam(parameters, learningRate: 0.1)
+                // Without sharing, the second's update is made by hand.
+                let some = sharesArena ? SGD([parameters[1], parameters[4]], learningRate: 0.1) : nil
+                for _ in 0..<3 {
+                    model.zeroGradients()
+                    try model(Tensor([1, 2, 3, -1, 0, 1], [2, 3])).square().sum().backward()
+                    try all.step()
+                    if let some {
+                        try some.step()
+                    } else {
+                        for parameter in [parameters[1], parameters[4]] {
+                            parameter.assign(parameter.value.detached() - parameter.gradient! * 0.1)
+                        }
+                    }
+                }
+                return try parameters.map { try $0.value.doubles() }
+            }
+        }
+        let (shared, alone) = (try run(true), try run(false))
+        for (first, second) in zip(shared, alone) {
+            #expect(zip(first, second).allSatisfy { abs($0 - $1) < 1e-12 })
+        }
+    }
 }

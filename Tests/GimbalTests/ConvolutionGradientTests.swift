@@ -44,7 +44,7 @@ import Testing
 
     @Test func pooling() throws {
         let x = spread([2, 2, 5, 7])
-        let layers: [(String, any Layer)] = [
+        let layers: [(String, any TensorLayer)] = [
             ("MaxPool2d", MaxPool2d(kernelSize: 2)),
             ("MaxPool2d", MaxPool2d(kernelSize: [3, 2], stride: [2, 1], padding: [1, 0], roundsUp: true)),
             ("MaxPool2d", MaxPool2d(kernelSize: 2, stride: 1, dilation: 2)),
@@ -57,7 +57,7 @@ import Testing
         for (name, layer) in layers { try expectGradient(of: .layer(name), [x], "\(layer)") { layer($0[0]) } }
         let line = spread([2, 3, 11])
         let volume = spread([1, 2, 3, 4, 5])
-        let others: [(String, any Layer, (values: [Double], shape: Shape))] = [
+        let others: [(String, any TensorLayer, (values: [Double], shape: Shape))] = [
             ("MaxPool1d", MaxPool1d(kernelSize: 3, stride: 2, padding: 1), line),
             ("AvgPool1d", AvgPool1d(kernelSize: 4, stride: 3, padding: 2), line),
             ("AdaptiveAvgPool1d", AdaptiveAvgPool1d(4), line),
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test func droppingChannelsAndBranches() throws {
-        func check(_ name: String, _ shape: Shape, _ make: (RandomGenerator) -> any Layer) throws {
+        func check(_ name: String, _ shape: Shape, _ make: (RandomGenerator) -> any TensorLayer) throws {
             try expectGradient(of: .layer(name), [spread(shape)]) { inputs in
                 // A new generator for each evaluation, so that all drop the same.
                 let layer = make(RandomGenerator(seed: 3))

@@ -5,7 +5,7 @@ import Testing
 /// Every activation layer against PyTorch: values, gradients, kinks, infinities and NaN.
 @Suite(.serialized) struct ActivationParityTests {
     /// The fixture's name of each layer, with settings, and the layer's own name.
-    static var layers: [(name: String, piece: String, layer: any Layer)] {
+    static var layers: [(name: String, piece: String, layer: any TensorLayer)] {
         [
             ("mish", "Mish", Mish()), ("selu", "SELU", SELU()), ("celu", "CELU", CELU()),
             ("celu_0.5", "CELU", CELU(scale: 0.5)), ("softplus_2", "Softplus", Softplus(beta: 2)),
@@ -96,7 +96,7 @@ import Testing
         let fixture = try Fixture("activation-layers")
         let upstream = try fixture.tensor("volume_upstream", on: subject.device)
         for axis in 0..<3 {
-            let layers: [(String, String, any Layer)] = [
+            let layers: [(String, String, any TensorLayer)] = [
                 ("softmax", "Softmax", Softmax(axis: axis)), ("log_softmax", "LogSoftmax", LogSoftmax(axis: axis - 3)),
                 ("softmin", "Softmin", Softmin(axis: axis)), ("glu", "GLU", GLU(axis: axis - 3)),
             ]

@@ -58,7 +58,7 @@ import Testing
             for (name, normFirst, activation) in [
                 ("encoder.post.relu", false, ReLU()), ("encoder.post.gelu", false, GELU()),
                 ("encoder.pre.gelu", true, GELU()),
-            ] as [(String, Bool, any Layer)] {
+            ] as [(String, Bool, any TensorLayer)] {
                 let encoder = TransformerEncoder(
                     (0..<2).map { _ in
                         TransformerEncoderLayer(

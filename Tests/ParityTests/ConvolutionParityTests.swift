@@ -112,7 +112,7 @@ import Testing
                         gradient, try expected("gradients.\(part)"), 1e-5, "\(name), gradient of \(part)",
                         of: .layer(name), .gradients)
                 }
-                for (part, buffer) in [("running_mean", layer.runningMean), ("running_var", layer.runningVar)] {
+                for (part, buffer) in [("running_mean", layer.runningMean), ("running_var", layer.runningVariance)] {
                     let buffer = try #require(buffer)
                     try expectClose(buffer.value, try expected(part), 1e-5, "\(name), \(part)", of: .layer(name))
                 }
@@ -135,7 +135,7 @@ import Testing
                 let piece = Piece.layer(name == "resnet18" ? "BasicBlock" : "Bottleneck")
                 try model.load(from: Fixture.path("\(name)-state"))
                 for mode in ["eval", "train"] {
-                    if mode == "train" { model.train() } else { model.evaluate() }
+                    if mode == "train" { model.setMode(.training) } else { model.setMode(.evaluation) }
                     model.zeroGradients()
                     let x = try fixture.tensor("eval.x", on: subject.device).requiringGradient()
                     let outputs = model(x)

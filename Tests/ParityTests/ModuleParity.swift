@@ -21,7 +21,7 @@ struct ModuleCase {
     }
 
     /// Sets the module's state, whose names and shapes must be PyTorch's.
-    func load(into module: any Module) throws {
+    func load(into module: Module) throws {
         let names = fixture.names.filter { $0.hasPrefix("\(name).state.") }.map { $0.dropFirst(name.count + 7) }
         #expect(Set(module.stateParts.map(\.path)) == Set(names.map(String.init)), "state of \(name)")
         for (path, part) in module.stateParts {
@@ -37,7 +37,7 @@ struct ModuleCase {
 
     /// Runs `body` and compares outputs to 1e-5, gradients of inputs and parameters to 1e-4, and the state after.
     func check(
-        of piece: Piece, _ module: (any Module)?, outputs tolerance: Double = 1e-5,
+        of piece: Piece, _ module: (Module)?, outputs tolerance: Double = 1e-5,
         gradients gradientTolerance: Double = 1e-4, _ body: ([Tensor]) throws -> Tensor
     ) throws {
         if let module { try load(into: module) }

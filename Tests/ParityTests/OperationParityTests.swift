@@ -93,13 +93,13 @@ import Testing
             for batch in 0..<3 {
                 try check(batch, "train", batch)
                 let mean = try #require(layer.runningMean).value
-                let variance = try #require(layer.runningVar).value
+                let variance = try #require(layer.runningVariance).value
                 try expectClose(
                     mean, try fixture.tensor("running_mean", on: device).selecting(batch).floats(), 1e-6, "mean")
                 try expectClose(
                     variance, try fixture.tensor("running_var", on: device).selecting(batch).floats(), 1e-5, "variance")
             }
-            #expect(layer.numBatchesTracked?.value == 3)
+            #expect(layer.batchCount?.value == 3)
             layer.isTraining = false
             try check(0, "eval", nil)
         }

@@ -68,7 +68,7 @@ import Testing
                 }
                 #expect(lossError <= 4 * unit, "\(name): a loss is off by \(lossError)")
                 #expect(normError <= 4 * unit, "\(name): a gradient norm is off by \(normError)")
-                model.evaluate()
+                model.setMode(.evaluation)
                 let logits = withPrecision(precision) { model(inputs) }
                 try expectClose(logits, try peer.values("\(name).final.logits"), 4 * unit, "\(name), logits")
                 print("\(name) on \(subject): losses within \(lossError), norms within \(normError)")

@@ -56,7 +56,7 @@ import Testing
                 case .module: break
                 }
             }
-            model.evaluate()
+            model.setMode(.evaluation)
             try expectClose(model(inputs), try run.values("final.logits"), Self.tolerance, "logits")
         }
     }
@@ -95,7 +95,7 @@ import Testing
             try expectClose(
                 try #require(norm.runningMean).value, try run.values("final.1.running_mean"), Self.tolerance, "mean")
             try expectClose(
-                try #require(norm.runningVar).value, try run.values("final.1.running_var"), Self.tolerance, "variance")
+                try #require(norm.runningVariance).value, try run.values("final.1.running_var"), Self.tolerance, "variance")
         }
     }
 

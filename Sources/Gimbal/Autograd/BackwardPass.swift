@@ -6,6 +6,8 @@ final class BackwardPass {
     private var queue = NodeQueue()
     /// What gradients are asked for, where it is not every leaf's.
     private var targets: Targets?
+    /// For messages.
+    private let position = LayerPath.BackwardPlace()
 
     init(createsGraph: Bool, retainsGraph: Bool, errors: ErrorLatch, targets: [Node]? = nil) {
         self.createsGraph = createsGraph
@@ -18,10 +20,15 @@ final class BackwardPass {
     func run(from output: Tensor, _ gradient: Tensor) throws {
         defer { queue.removeAll() }
         enter(output, gradient)
-        try GradientMode.$isRecording.withValue(createsGraph) {
-            // Every gradient has the type of its value.
-            try withPrecision(.float32) {
-                while let node = queue.pop() { try visit(node) }
+        try LayerPath.$backward.withValue(position) {
+            // A recomputed block enters its own layers.
+            try LayerPath.$innermost.withValue(nil) {
+                try GradientMode.$isRecording.withValue(createsGraph) {
+                    // Every gradient has the type of its value.
+                    try withPrecision(.float32) {
+                        while let node = queue.pop() { try visit(node) }
+                    }
+                }
             }
         }
     }
@@ -47,6 +54,7 @@ final class BackwardPass {
         guard let rule = node.rule else {
             stop("backward", "the graph behind '\(node.operation)' was released by an earlier backward pass")
         }
+        position.place = node.layer
         node.gradient = nil
         let all = node.inputs
         let nodes = targets.map { targets in all.map { $0.flatMap { targets.isNeeded($0) ? $0 : nil } } } ?? all

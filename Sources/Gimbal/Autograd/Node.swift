@@ -15,11 +15,13 @@ package final class Node {
     let shape: Shape
     let dtype: DType
     let backend: any Backend
+    /// Where the operation was called from; nil outside every layer, and for leaves.
+    let layer: LayerPlace?
     /// Nodes of the inputs, nil for inputs that need no gradient. Emptied once the rule has run.
     var inputs: [Node?]
     /// Nil for leaves, and for operations whose rule has run.
     var rule: GradientRule?
-    let isLeaf: Bool
+    package let isLeaf: Bool
 
     /// The gradient collected so far. It has a node where the pass that collects it creates a graph.
     var gradient: Tensor?
@@ -46,6 +48,7 @@ package final class Node {
         self.shape = output.shape
         self.dtype = output.dtype
         self.backend = output.storage.backend
+        self.layer = LayerPath.place
         self.inputs = inputs
         self.rule = rule
         self.isLeaf = false
@@ -58,6 +61,7 @@ package final class Node {
         self.shape = value.shape
         self.dtype = value.dtype
         self.backend = value.storage.backend
+        self.layer = nil
         self.inputs = []
         self.rule = nil
         self.isLeaf = true

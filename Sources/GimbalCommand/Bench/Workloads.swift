@@ -19,7 +19,7 @@ extension Benchmark {
         return [
             workload("deep-mlp", "50 x 256, Adam", batch: 128) { device in
                 let model = Sequential(
-                    (0..<50).flatMap { _ in [Linear(256, 256), BatchNorm1d(256), ReLU()] as [any Layer] })
+                    (0..<50).flatMap { _ in [Linear(256, 256), BatchNorm1d(256), ReLU()] as [any TensorLayer] })
                 let inputs = Tensor.normal([128, 256])
                 return Training(Adam(model.parameters), classes(256, [128])) { model(inputs) }
             },

@@ -1,3 +1,25 @@
+/// What `MultiheadAttention` is called with. Its parts are explained there.
+public struct AttentionInput {
+    public var query: Tensor
+    public var key: Tensor
+    public var value: Tensor
+    public var keyPaddingMask: Tensor?
+    public var attentionMask: Tensor?
+    public var isCausal: Bool
+
+    public init(
+        query: Tensor, key: Tensor, value: Tensor, keyPaddingMask: Tensor? = nil, attentionMask: Tensor? = nil,
+        isCausal: Bool = false
+    ) {
+        self.query = query
+        self.key = key
+        self.value = value
+        self.keyPaddingMask = keyPaddingMask
+        self.attentionMask = attentionMask
+        self.isCausal = isCausal
+    }
+}
+
 /// Attention of several heads, each on its own projections of queries, keys and values (Vaswani et al. 2017).
 ///
 /// ```swift
@@ -6,25 +28,32 @@
 /// ```
 /// Masks hold 1 (uint8) where a key may be attended to, as everywhere in Gimbal; PyTorch's `key_padding_mask` has it the
 /// other way round. A query that may attend to no key gives zeros before the last projection.
-public final class MultiheadAttention: ModeDependent {
+public final class MultiheadAttention: Module, Layer {
     /// The projections of queries, keys and values, one after the other, [3 · size, size]; nil where keys or values have
     /// another size.
-    public let inProjWeight: Parameter?
-    /// [size, size]; nil where there is `inProjWeight`.
-    public let qProjWeight: Parameter?
+    public let inputWeight: Parameter?
+    /// [size, size]; nil where there is `inputWeight`.
+    public let queryWeight: Parameter?
     /// [size, keySize].
-    public let kProjWeight: Parameter?
+    public let keyWeight: Parameter?
     /// [size, valueSize].
-    public let vProjWeight: Parameter?
+    public let valueWeight: Parameter?
     /// [3 · size].
-    public let inProjBias: Parameter?
-    public let outProj: Linear
+    public let inputBias: Parameter?
+    /// Of the joined heads, size to size.
+    public let outputProjection: Linear
+
+    public override class var partNames: [String: String] {
+        [
+            "inputWeight": "in_proj_weight", "queryWeight": "q_proj_weight", "keyWeight": "k_proj_weight",
+            "valueWeight": "v_proj_weight", "inputBias": "in_proj_bias", "outputProjection": "out_proj",
+        ]
+    }
 
     public let size: Int
     public let heads: Int
     public let dropout: Double
     public let isBatchFirst: Bool
-    public var isTraining = true
 
     /// - Parameters:
     ///   - size: of queries and of the output, divided among the heads.
@@ -48,12 +77,12 @@ public final class MultiheadAttention: ModeDependent {
             Parameter(Initializer.xavierUniform().make([rows, columns], generator: generator, device: device))
         }
         let isPacked = (keySize ?? size) == size && (valueSize ?? size) == size
-        inProjWeight = isPacked ? make(3 * size, size) : nil
-        qProjWeight = isPacked ? nil : make(size, size)
-        kProjWeight = isPacked ? nil : make(size, keySize ?? size)
-        vProjWeight = isPacked ? nil : make(size, valueSize ?? size)
-        inProjBias = hasBias ? Parameter(.zeros([3 * size], device: device)) : nil
-        outProj = Linear(
+        inputWeight = isPacked ? make(3 * size, size) : nil
+        queryWeight = isPacked ? nil : make(size, size)
+        keyWeight = isPacked ? nil : make(size, keySize ?? size)
+        valueWeight = isPacked ? nil : make(size, valueSize ?? size)
+        inputBias = hasBias ? Parameter(.zeros([3 * size], device: device)) : nil
+        outputProjection = Linear(
             size, size, hasBias: hasBias, biasInitializer: .zeros, generator: generator, device: device)
     }
 
@@ -68,12 +97,18 @@ public final class MultiheadAttention: ModeDependent {
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
         attentionMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        attend(query, key, value, keyPaddingMask, attentionMask) { roles, mask in
-            (
-                attention(
-                    roles, mask: mask, isCausal: isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
-                    isBatchFirst: isBatchFirst), ()
-            )
+        self(
+            AttentionInput(
+                query: query, key: key, value: value, keyPaddingMask: keyPaddingMask, attentionMask: attentionMask,
+                isCausal: isCausal))
+    }
+
+    public func forward(_ input: AttentionInput) -> Tensor {
+        attend(input) { roles, mask in
+            let output = attention(
+                roles, mask: mask, isCausal: input.isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
+                isBatchFirst: isBatchFirst)
+            return (output, ())
         }.output
     }
 
@@ -83,39 +118,45 @@ public final class MultiheadAttention: ModeDependent {
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
         attentionMask: Tensor? = nil, isCausal: Bool = false
     ) -> (output: Tensor, weights: Tensor) {
-        let (output, weights) = attend(query, key, value, keyPaddingMask, attentionMask) { roles, mask in
-            weightedAttention(
-                roles, mask: mask, isCausal: isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
-                isBatchFirst: isBatchFirst)
+        let input = AttentionInput(
+            query: query, key: key, value: value, keyPaddingMask: keyPaddingMask, attentionMask: attentionMask,
+            isCausal: isCausal)
+        return entering(input) { input in
+            attend(input) { roles, mask in
+                weightedAttention(
+                    roles, mask: mask, isCausal: input.isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
+                    isBatchFirst: isBatchFirst)
+            }
         }
-        return (output, weights)
     }
 
     /// Projects, lets `heads` attend, and projects their joined output.
     private func attend<Weights>(
-        _ query: Tensor, _ key: Tensor, _ value: Tensor, _ keyPaddingMask: Tensor?, _ attentionMask: Tensor?,
-        _ heads: (_ roles: [AttentionRole], _ mask: Tensor?) -> (output: Tensor, weights: Weights)
+        _ input: AttentionInput, _ heads: (_ roles: [AttentionRole], _ mask: Tensor?) -> (output: Tensor, weights: Weights)
     ) -> (output: Tensor, weights: Weights) {
+        let (query, key, value) = (input.query, input.key, input.value)
         if query.rank == 2 {
             let axis = isBatchFirst ? 0 : 1
             let isSelf = key.isSame(as: query) && value.isSame(as: query)
-            let expanded = query.expandingAxis(axis)
-            let (output, weights) = attend(
-                expanded, isSelf ? expanded : key.expandingAxis(axis), isSelf ? expanded : value.expandingAxis(axis),
-                keyPaddingMask?.expandingAxis(0), attentionMask, heads)
+            var expanded = input
+            expanded.query = query.expandingAxis(axis)
+            expanded.key = isSelf ? expanded.query : key.expandingAxis(axis)
+            expanded.value = isSelf ? expanded.query : value.expandingAxis(axis)
+            expanded.keyPaddingMask = input.keyPaddingMask?.expandingAxis(0)
+            let (output, weights) = attend(expanded, heads)
             return (output.reshaped(query.shape), weights)
         }
         check(query, key, value)
-        let (output, weights) = heads(project(query, key, value), combined(keyPaddingMask, attentionMask))
+        let (output, weights) = heads(project(query, key, value), combined(input.keyPaddingMask, input.attentionMask))
         // The heads of a position lie side by side in memory: this copies nothing.
         let joined = output.permuted(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3])
-        return (outProj(joined.reshaped(query.shape)), weights)
+        return (outputProjection(joined.reshaped(query.shape)), weights)
     }
 
     private func check(_ query: Tensor, _ key: Tensor, _ value: Tensor) {
         let (batch, length) = isBatchFirst ? (0, 1) : (1, 0)
-        let keySize = kProjWeight?.shape[1] ?? size
-        let valueSize = vProjWeight?.shape[1] ?? size
+        let keySize = keyWeight?.shape[1] ?? size
+        let valueSize = valueWeight?.shape[1] ?? size
         require(
             query.rank == 3 && key.rank == 3 && value.rank == 3 && query.shape[2] == size && key.shape[2] == keySize
                 && value.shape[2] == valueSize && key.shape[batch] == query.shape[batch]
@@ -131,15 +172,15 @@ public final class MultiheadAttention: ModeDependent {
             AttentionRole(
                 tensor, features: index * size..<(index + 1) * size, heads: heads, isBatchFirst: isBatchFirst)
         }
-        let bias = inProjBias?.value
-        if let weight = inProjWeight?.value, key.isSame(as: query), value.isSame(as: query) {
+        let bias = inputBias?.value
+        if let weight = inputWeight?.value, key.isSame(as: query), value.isSame(as: query) {
             let all = query.linear(weight: weight, bias: bias)
             return (0..<3).map { role(all, $0) }
         }
-        let separate = [qProjWeight, kProjWeight, vProjWeight]
+        let separate = [queryWeight, keyWeight, valueWeight]
         return [query, key, value].enumerated().map { index, input in
             let range = index * size..<(index + 1) * size
-            let weight = separate[index]?.value ?? inProjWeight!.value.sliced(range)
+            let weight = separate[index]?.value ?? inputWeight!.value.sliced(range)
             return role(input.linear(weight: weight, bias: bias?.sliced(range)), 0)
         }
     }
@@ -157,5 +198,5 @@ public final class MultiheadAttention: ModeDependent {
         return added(columns) + added(mask)
     }
 
-    public var description: String { "MultiheadAttention(\(size), heads: \(heads))" }
+    public override var signature: String { "MultiheadAttention(\(size), heads: \(heads))" }
 }

@@ -2,11 +2,11 @@ import Foundation
 
 /// Adds fixed sines and cosines to tell positions apart (Vaswani et al. 2017, section 3.5):
 /// p[t, 2i] = sin(t / 10000^(2i / size)), p[t, 2i + 1] = cos(t / 10000^(2i / size)).
-public final class SinusoidalPositions: Layer {
+public final class SinusoidalPositions: Module, Layer {
     public let size: Int
     public let maximumLength: Int
     /// [maximumLength, size]. Not part of the model's state, as it can be worked out.
-    private let table: Tensor
+    private let table: Buffer
 
     public init(_ size: Int, maximumLength: Int = 5000, device: Device = .current) {
         require(
@@ -20,19 +20,19 @@ public final class SinusoidalPositions: Layer {
                 return index % 2 == 0 ? sin(angle) : cos(angle)
             }
         }
-        table = Tensor(values, [maximumLength, size], device: device)
+        table = Buffer(Tensor(values, [maximumLength, size], device: device), isPersistent: false)
     }
 
     /// - Parameter input: [..., length, size], length at most `maximumLength`.
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        input + table.sliced(positions(of: input, size: size, maximumLength, "SinusoidalPositions"))
+    public func forward(_ input: Tensor) -> Tensor {
+        input + table.value.sliced(positions(of: input, size: size, maximumLength, "SinusoidalPositions"))
     }
 
-    public var description: String { "SinusoidalPositions(\(size))" }
+    public override var signature: String { "SinusoidalPositions(\(size))" }
 }
 
 /// Adds a learned vector to each position.
-public final class LearnedPositions: Layer {
+public final class LearnedPositions: Module, Layer {
     /// [maximumLength, size], normal with deviation 0.02 at first (Radford et al. 2018).
     public let weight: Parameter
 
@@ -47,25 +47,25 @@ public final class LearnedPositions: Layer {
     }
 
     /// - Parameter input: [..., length, size], length at most `maximumLength`.
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         let range = positions(of: input, size: weight.shape[1], weight.shape[0], "LearnedPositions")
         return input + (range.count == weight.shape[0] ? weight.value : weight.value.sliced(range))
     }
 
-    public var description: String { "LearnedPositions(\(weight.shape[1]))" }
+    public override var signature: String { "LearnedPositions(\(weight.shape[1]))" }
 }
 
 /// Turns pairs of features of queries and keys by angles that grow with the position, so that their product depends on
 /// the distance alone (Su et al. 2021, "RoFormer", equation 34).
 ///
 /// Features 2i and 2i + 1 are a pair, turned by t · base^(-2i / size) at position t.
-public final class RotaryPositions: Layer {
+public final class RotaryPositions: Module, Layer {
     public let size: Int
     public let base: Double
     public let maximumLength: Int
     /// [maximumLength, size / 2] each.
-    private let cosines: Tensor
-    private let sines: Tensor
+    private let cosines: Buffer
+    private let sines: Buffer
 
     /// - Parameter size: of a head, even.
     public init(_ size: Int, maximumLength: Int = 5000, base: Double = 10000, device: Device = .current) {
@@ -78,26 +78,34 @@ public final class RotaryPositions: Layer {
         let angles = (0..<maximumLength).flatMap { position in
             (0..<size / 2).map { Double(position) * pow(base, -2 * Double($0) / Double(size)) }
         }
-        cosines = Tensor(angles.map { cos($0) }, [maximumLength, size / 2, 1], device: device)
-        sines = Tensor(angles.map { sin($0) }, [maximumLength, size / 2, 1], device: device)
+        func table(_ values: [Double]) -> Buffer {
+            Buffer(Tensor(values, [maximumLength, size / 2, 1], device: device), isPersistent: false)
+        }
+        cosines = table(angles.map { cos($0) })
+        sines = table(angles.map { sin($0) })
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, offset: 0) }
+    /// - Parameter input: queries or keys, [..., length, size], the first at position 0.
+    public func forward(_ input: Tensor) -> Tensor { turn(input, offset: 0) }
 
     /// - Parameters:
     ///   - input: queries or keys, [..., length, size].
     ///   - offset: the position of the first.
     public func callAsFunction(_ input: Tensor, offset: Int) -> Tensor {
+        entering((input: input, offset: offset)) { turn($0.input, offset: $0.offset) }
+    }
+
+    private func turn(_ input: Tensor, offset: Int) -> Tensor {
         let range = positions(of: input, size: size, maximumLength - offset, "RotaryPositions")
         let places = range.lowerBound + offset..<range.upperBound + offset
-        let (cosines, sines) = (cosines.sliced(places), sines.sliced(places))
+        let (cosines, sines) = (cosines.value.sliced(places), sines.value.sliced(places))
         let pairs = input.reshaped(Shape(input.shape.sizes.dropLast() + [size / 2, 2]))
         let (first, second) = (pairs.sliced(0..<1, axis: -1), pairs.sliced(1..<2, axis: -1))
         let turned = [first * cosines - second * sines, first * sines + second * cosines]
         return Tensor.concatenated(turned, axis: -1).reshaped(input.shape)
     }
 
-    public var description: String { "RotaryPositions(\(size))" }
+    public override var signature: String { "RotaryPositions(\(size))" }
 }
 
 private func positions(of input: Tensor, size: Int, _ maximumLength: Int, _ operation: String) -> Range<Int> {

@@ -23,11 +23,24 @@ public struct DecoderMasks {
     }
 }
 
+/// What a decoder and its layers are called with. The parts are explained at `TransformerDecoderLayer`.
+public struct DecoderInput {
+    public var target: Tensor
+    public var memory: Tensor
+    public var masks: DecoderMasks
+
+    public init(target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) {
+        self.target = target
+        self.memory = memory
+        self.masks = masks
+    }
+}
+
 /// Self-attention, attention to an encoder's output and a feedforward network, each with a residual connection and layer
 /// normalisation (Vaswani et al. 2017).
-public final class TransformerDecoderLayer: Module {
-    public let selfAttn: MultiheadAttention
-    public let multiheadAttn: MultiheadAttention
+public final class TransformerDecoderLayer: Module, Layer {
+    public let selfAttention: MultiheadAttention
+    public let crossAttention: MultiheadAttention
     public let linear1: Linear
     public let dropout: Dropout
     public let linear2: Linear
@@ -38,13 +51,18 @@ public final class TransformerDecoderLayer: Module {
     public let dropout2: Dropout
     public let dropout3: Dropout
     /// Between the feedforward network's two products.
-    public let activation: any Layer
+    public let activation: any TensorLayer
     /// Whether the norms stand before attention and feedforward network, or after the additions.
     public let normFirst: Bool
 
+    public override class var partNames: [String: String] {
+        ["selfAttention": "self_attn", "crossAttention": "multihead_attn"]
+    }
+
     /// See `TransformerEncoderLayer`.
     public init(
-        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1, activation: any Layer = ReLU(),
+        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1,
+        activation: any TensorLayer = ReLU(),
         epsilon: Double = 1e-5, isBatchFirst: Bool = false, normFirst: Bool = false, hasBias: Bool = true,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
@@ -54,8 +72,8 @@ public final class TransformerDecoderLayer: Module {
                 generator: generator, device: device)
         }
         func makeNorm() -> LayerNorm { LayerNorm(size, epsilon: epsilon, hasBias: hasBias, device: device) }
-        selfAttn = makeAttention()
-        multiheadAttn = makeAttention()
+        selfAttention = makeAttention()
+        crossAttention = makeAttention()
         linear1 = Linear(size, feedforwardSize, hasBias: hasBias, generator: generator, device: device)
         self.dropout = Dropout(dropout)
         linear2 = Linear(feedforwardSize, size, hasBias: hasBias, generator: generator, device: device)
@@ -73,15 +91,20 @@ public final class TransformerDecoderLayer: Module {
     ///   - target: [targets, batch, size], or with the batch first, or without it.
     ///   - memory: the encoder's output, [sources, batch, size] likewise.
     public func callAsFunction(_ target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) -> Tensor {
+        self(DecoderInput(target: target, memory: memory, masks: masks))
+    }
+
+    public func forward(_ input: DecoderInput) -> Tensor {
+        let (target, memory, masks) = (input.target, input.memory, input.masks)
         func attendToTargets(_ x: Tensor) -> Tensor {
             dropout1(
-                selfAttn(
+                selfAttention(
                     x, x, x, keyPaddingMask: masks.targetPadding, attentionMask: masks.target,
                     isCausal: masks.isCausal))
         }
         func attendToMemory(_ x: Tensor) -> Tensor {
             dropout2(
-                multiheadAttn(
+                crossAttention(
                     x, memory, memory, keyPaddingMask: masks.memoryPadding, attentionMask: masks.memory))
         }
         func feedForward(_ x: Tensor) -> Tensor { dropout3(linear2(dropout(activation(linear1(x))))) }
@@ -97,7 +120,7 @@ public final class TransformerDecoderLayer: Module {
 }
 
 /// Decoder layers one after the other, and a last norm.
-public final class TransformerDecoder: Module {
+public final class TransformerDecoder: Module, Layer {
     public let layers: [TransformerDecoderLayer]
     public let norm: LayerNorm?
 
@@ -109,7 +132,11 @@ public final class TransformerDecoder: Module {
 
     /// See `TransformerDecoderLayer`.
     public func callAsFunction(_ target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) -> Tensor {
-        let output = layers.reduce(target) { $1($0, memory: memory, masks: masks) }
+        self(DecoderInput(target: target, memory: memory, masks: masks))
+    }
+
+    public func forward(_ input: DecoderInput) -> Tensor {
+        let output = layers.reduce(input.target) { $1($0, memory: input.memory, masks: input.masks) }
         return norm.map { $0(output) } ?? output
     }
 }

@@ -1,7 +1,23 @@
+/// What an encoder and its layers are called with when there is more than the input, as observers see it. The parts are
+/// explained at `TransformerEncoderLayer`.
+public struct EncoderInput {
+    public var input: Tensor
+    public var mask: Tensor?
+    public var keyPaddingMask: Tensor?
+    public var isCausal: Bool
+
+    public init(_ input: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false) {
+        self.input = input
+        self.mask = mask
+        self.keyPaddingMask = keyPaddingMask
+        self.isCausal = isCausal
+    }
+}
+
 /// Self-attention and a feedforward network, each with a residual connection and layer normalisation
 /// (Vaswani et al. 2017; normalisation first: Xiong et al. 2020).
-public final class TransformerEncoderLayer: Layer {
-    public let selfAttn: MultiheadAttention
+public final class TransformerEncoderLayer: Module, Layer {
+    public let selfAttention: MultiheadAttention
     public let linear1: Linear
     public let dropout: Dropout
     public let linear2: Linear
@@ -10,9 +26,11 @@ public final class TransformerEncoderLayer: Layer {
     public let dropout1: Dropout
     public let dropout2: Dropout
     /// Between the feedforward network's two products.
-    public let activation: any Layer
+    public let activation: any TensorLayer
     /// Whether the norms stand before attention and feedforward network, or after the additions.
     public let normFirst: Bool
+
+    public override class var partNames: [String: String] { ["selfAttention": "self_attn"] }
 
     /// - Parameters:
     ///   - size: of the features of each position, divided among the heads.
@@ -21,11 +39,12 @@ public final class TransformerEncoderLayer: Layer {
     ///   - epsilon: of the norms.
     ///   - isBatchFirst: [batch, length, size] instead of [length, batch, size].
     public init(
-        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1, activation: any Layer = ReLU(),
+        _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1,
+        activation: any TensorLayer = ReLU(),
         epsilon: Double = 1e-5, isBatchFirst: Bool = false, normFirst: Bool = false, hasBias: Bool = true,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
-        selfAttn = MultiheadAttention(
+        selfAttention = MultiheadAttention(
             size, heads: heads, dropout: dropout, hasBias: hasBias, isBatchFirst: isBatchFirst, generator: generator,
             device: device)
         linear1 = Linear(size, feedforwardSize, hasBias: hasBias, generator: generator, device: device)
@@ -39,7 +58,8 @@ public final class TransformerEncoderLayer: Layer {
         self.normFirst = normFirst
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, mask: nil) }
+    /// - Parameter input: [length, batch, size], or with the batch first, or without it.
+    public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
     /// - Parameters:
     ///   - input: [length, batch, size], or with the batch first, or without it.
@@ -48,39 +68,38 @@ public final class TransformerEncoderLayer: Layer {
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
+        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal), encode)
+    }
+
+    private func encode(_ all: EncoderInput) -> Tensor {
         if normFirst {
-            let (sum, branch) = branches(
-                input, adding: nil, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
+            let (sum, branch) = branches(all, adding: nil)
             return sum + branch
         }
-        let (_, x) = norm1.ofSum(
-            input, attend(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal))
+        let (_, x) = norm1.ofSum(all.input, attend(all.input, all))
         return norm2.ofSum(x, feedForward(x)).normalized
     }
 
     /// A layer with the norms first, but for its last addition, which the next norm can do as well.
-    /// - Parameter branch: what is still to be added to `input`.
+    /// - Parameter branch: what is still to be added to the input.
     /// - Returns: the sum so far, and what is to be added to it.
-    fileprivate func branches(
-        _ input: Tensor, adding branch: Tensor?, mask: Tensor?, keyPaddingMask: Tensor?, isCausal: Bool
-    ) -> (sum: Tensor, branch: Tensor) {
-        let (x, first) = branch.map { norm1.ofSum(input, $0) } ?? (input, norm1(input))
-        let (sum, second) = norm2.ofSum(
-            x, attend(first, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal))
+    fileprivate func branches(_ all: EncoderInput, adding branch: Tensor?) -> (sum: Tensor, branch: Tensor) {
+        let (x, first) = branch.map { norm1.ofSum(all.input, $0) } ?? (all.input, norm1(all.input))
+        let (sum, second) = norm2.ofSum(x, attend(first, all))
         return (sum, feedForward(second))
     }
 
-    private func attend(_ x: Tensor, mask: Tensor?, keyPaddingMask: Tensor?, isCausal: Bool) -> Tensor {
-        dropout1(selfAttn(x, x, x, keyPaddingMask: keyPaddingMask, attentionMask: mask, isCausal: isCausal))
+    private func attend(_ x: Tensor, _ all: EncoderInput) -> Tensor {
+        dropout1(
+            selfAttention(
+                x, x, x, keyPaddingMask: all.keyPaddingMask, attentionMask: all.mask, isCausal: all.isCausal))
     }
 
     private func feedForward(_ x: Tensor) -> Tensor { dropout2(linear2(dropout(activation(linear1(x))))) }
-
-    public var description: String { "TransformerEncoderLayer(\(selfAttn.size), heads: \(selfAttn.heads))" }
 }
 
 /// Encoder layers one after the other, and a last norm.
-public final class TransformerEncoder: Layer {
+public final class TransformerEncoder: Module, Layer {
     public let layers: [TransformerEncoderLayer]
     public let norm: LayerNorm?
 
@@ -90,36 +109,41 @@ public final class TransformerEncoder: Layer {
         self.norm = norm
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, mask: nil) }
+    public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
     /// See `TransformerEncoderLayer`.
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        if let norm, layers.allSatisfy(\.normFirst), !layers.isEmpty {
-            var (sum, branch): (Tensor, Tensor?) = (input, nil)
-            for layer in layers {
-                (sum, branch) = layer.branches(
-                    sum, adding: branch, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
-            }
-            return norm.ofSum(sum, branch!).normalized
-        }
-        let output = layers.reduce(input) {
-            $1($0, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)
-        }
-        return norm.map { $0(output) } ?? output
+        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal), encode)
     }
 
-    public var description: String { "TransformerEncoder(\(layers.count) layers)" }
+    private func encode(_ all: EncoderInput) -> Tensor {
+        var all = all
+        if let norm, !layers.isEmpty, layers.allSatisfy({ $0.normFirst && !$0.isWatched }) {
+            var branch: Tensor?
+            for layer in layers {
+                (all.input, branch) = layer.entering(all) { layer.branches($0, adding: branch) }
+            }
+            return norm.ofSum(all.input, branch!).normalized
+        }
+        for layer in layers {
+            all.input = layer(
+                all.input, mask: all.mask, keyPaddingMask: all.keyPaddingMask, isCausal: all.isCausal)
+        }
+        return norm.map { $0(all.input) } ?? all.input
+    }
 }
 
 extension LayerNorm {
-    /// x + y, and its norm.
+    /// x + y, and its norm, in one pass unless somebody watches the norm.
     fileprivate func ofSum(_ x: Tensor, _ y: Tensor) -> (sum: Tensor, normalized: Tensor) {
-        guard normalizedShape.rank == 1 else {
+        guard normalizedShape.rank == 1, !isWatched else {
             let sum = x + y
             return (sum, self(sum))
         }
-        return x.addedAndNormalized(y, scale: weight?.value, shift: bias?.value, epsilon: epsilon)
+        return entering(x) { x in
+            x.addedAndNormalized(y, scale: weight?.value, shift: bias?.value, epsilon: epsilon)
+        }
     }
 }

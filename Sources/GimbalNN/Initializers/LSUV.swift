@@ -8,12 +8,11 @@ public struct UnitVarianceStep: Sendable {
     public let scalings: Int
 }
 
-extension Module where Self: Layer {
+extension Layer where Input == Tensor {
     /// Layer-sequential unit-variance initialization (Mishkin and Matas 2016, algorithm 1): weights become orthogonal, and
     /// then, from the first layer to the last, are scaled until the layer's outputs on `batch` have a variance of 1.
     ///
-    /// It sees the layers that `Sequential` and `Residual` call, wherever in the model these are, and scales those with a
-    /// `weight` of two axes or more. The device is waited for, once or more per layer.
+    /// It sees every layer that the model calls, and scales those with a `weight` of two axes or more. The device is waited for, once or more per layer.
     /// - Parameters:
     ///   - batch: inputs such as the model will be trained on; a few hundred samples will do.
     ///   - tolerance: of |variance - 1|.
@@ -30,23 +29,23 @@ extension Module where Self: Layer {
         var steps: [UnitVarianceStep] = []
         var failure: (any Error)?
         var seen: Set<ObjectIdentifier> = []
-        let observer = LayerObserver { layer, input in
-            guard failure == nil, let weight = layer.ownWeight, seen.insert(ObjectIdentifier(weight)).inserted else {
-                return layer(input)
-            }
+        func scale(_ call: LayerCall) {
+            guard failure == nil, let weight = call.module.ownWeight,
+                seen.insert(ObjectIdentifier(weight)).inserted
+            else { return }
             if isOrthogonal {
                 weight.assign(
                     Initializer.orthogonal().make(weight.shape, generator: generator, device: weight.device))
+                call.repeatForward()
             }
-            var output = layer(input)
             do {
-                var variance = try Double(output.variance().item())
+                var variance = try call.variance()
                 let before = variance
                 var scalings = 0
                 while abs(variance - 1) >= tolerance, scalings < maximumScalings, variance > 0, variance.isFinite {
                     weight.assign(weight.value.detached() / variance.squareRoot())
-                    output = layer(input)
-                    variance = try Double(output.variance().item())
+                    call.repeatForward()
+                    variance = try call.variance()
                     scalings += 1
                 }
                 steps.append(
@@ -54,12 +53,11 @@ extension Module where Self: Layer {
             } catch {
                 failure = error
             }
-            return output
         }
         withoutGradients {
             // Neither gradients nor running statistics are to notice.
             GradientMode.$isRecomputing.withValue(true) {
-                LayerObserver.$current.withValue(observer) { _ = self.observed(batch.detached()) }
+                withObserver(after: scale) { _ = self(batch.detached()) }
             }
         }
         if let failure { throw failure }
@@ -67,8 +65,13 @@ extension Module where Self: Layer {
     }
 }
 
-extension Layer {
-    /// The layer's own `weight`, not one of a layer inside, if it has two axes or more.
+extension LayerCall {
+    /// Of the elements of the first tensor of the output. Waits for the device.
+    fileprivate func variance() throws -> Double { try Double(outputs[0].variance().item()) }
+}
+
+extension Module {
+    /// The module's own `weight`, not one of a module inside, if it has two axes or more.
     fileprivate var ownWeight: Parameter? {
         for case .parameter("weight", let parameter) in parts where parameter.shape.rank >= 2 { return parameter }
         return nil

@@ -50,17 +50,8 @@ extension Module {
 
     private var residuals: [Residual] { modules.compactMap { $0 as? Residual } }
 
-    /// This module and all inside, in order.
-    private var modules: [any Module] {
-        var found: [any Module] = [self]
-        forEachPart { _, part in
-            if case .module(_, let module) = part { found.append(module) }
-        }
-        return found
-    }
-
     /// Modules with a weight of their own, in order.
-    fileprivate var weightedModules: [any Module] {
+    fileprivate var weightedModules: [Module] {
         modules.filter { module in
             module.parts.contains { part in
                 if case .parameter("weight", _) = part { true } else { false }

@@ -3,7 +3,7 @@
 ///
 /// In training, each channel is normalised by the mean and variance of the batch, which needs more than one value per
 /// channel; in evaluation, by running estimates of both.
-public class BatchNorm: Layer, ModeDependent {
+public class BatchNorm: Module, Layer {
     /// γ, [channels]; nil without `isAffine`.
     public let weight: Parameter?
     /// β, [channels]; nil without `isAffine`.
@@ -11,14 +11,18 @@ public class BatchNorm: Layer, ModeDependent {
     /// [channels]; nil without `tracksRunningStatistics`.
     public let runningMean: Buffer?
     /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
-    public let runningVar: Buffer?
-    public let numBatchesTracked: Counter?
+    public let runningVariance: Buffer?
+    /// Of the batches seen in training; nil without `tracksRunningStatistics`.
+    public let batchCount: Counter?
+
+    public override class var partNames: [String: String] {
+        ["runningVariance": "running_var", "batchCount": "num_batches_tracked"]
+    }
 
     public let channels: Int
     public let epsilon: Double
     /// The weight of a new batch in the running estimates; nil gives every batch the same weight.
     public let momentum: Double?
-    public var isTraining = true
 
     /// Numbers of axes that an input may have.
     var ranks: ClosedRange<Int> { 2...5 }
@@ -39,22 +43,23 @@ public class BatchNorm: Layer, ModeDependent {
         weight = isAffine ? Parameter(.ones([channels], device: device)) : nil
         bias = isAffine ? Parameter(.zeros([channels], device: device)) : nil
         runningMean = tracksRunningStatistics ? Buffer(.zeros([channels], device: device)) : nil
-        runningVar = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
-        numBatchesTracked = tracksRunningStatistics ? Counter() : nil
+        runningVariance = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
+        batchCount = tracksRunningStatistics ? Counter() : nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { normalized(input, isRectified: false, residual: nil) }
+    public func forward(_ input: Tensor) -> Tensor { normalized(input, isRectified: false, residual: nil) }
 
-    /// relu(norm(input) + residual), in training by one operation.
+    /// relu(norm(input) + residual), in training by one operation unless somebody watches what the norm gives.
     func rectified(_ input: Tensor, adding residual: Tensor? = nil) -> Tensor {
-        normalized(input, isRectified: true, residual: residual)
+        guard !isWatched else { return ended(self(input), true, residual) }
+        return entering(input) { normalized($0, isRectified: true, residual: residual) }
     }
 
     private func normalized(_ input: Tensor, isRectified: Bool, residual: Tensor?) -> Tensor {
         require(
             ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
             "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
-        let running = runningMean.flatMap { mean in runningVar.map { (mean: mean.value, variance: $0.value) } }
+        let running = runningMean.flatMap { mean in runningVariance.map { (mean: mean.value, variance: $0.value) } }
         if let running, !isTraining {
             return ended(
                 input.batchNormalized(
@@ -63,11 +68,11 @@ public class BatchNorm: Layer, ModeDependent {
         }
         // The second run of a checkpointed block sees a batch that has been counted.
         let counts = isTraining && !GradientMode.isRecomputing
-        if counts { numBatchesTracked?.value += 1 }
+        if counts { batchCount?.value += 1 }
         let fits = residual.map { $0.shape == input.shape && $0.dtype == input.dtype } ?? true
         let result = input.batchNormalized(
             scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
-            momentum: momentum ?? 1 / Double(numBatchesTracked?.value ?? 1), epsilon: epsilon,
+            momentum: momentum ?? 1 / Double(batchCount?.value ?? 1), epsilon: epsilon,
             isRectified: isRectified && fits, residual: fits ? residual : nil)
         return fits ? result : ended(result, isRectified, residual)
     }
@@ -77,7 +82,7 @@ public class BatchNorm: Layer, ModeDependent {
         return isRectified ? sum.relu() : sum
     }
 
-    public var description: String { "\(type(of: self))(\(channels))" }
+    public override var signature: String { "\(type(of: self))(\(channels))" }
 }
 
 /// Batch normalisation of [batch, channels] or [batch, channels, length].

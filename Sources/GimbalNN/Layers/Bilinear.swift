@@ -1,5 +1,5 @@
 /// A bilinear form of two inputs: yₒ = x₁ᵀ Wₒ x₂ + bₒ over their last axes.
-public final class Bilinear: Module {
+public final class Bilinear: Module, Layer {
     /// [outputs, firstInputs, secondInputs].
     public let weight: Parameter
     /// [outputs].
@@ -26,7 +26,10 @@ public final class Bilinear: Module {
     ///   - first: [..., firstInputs].
     ///   - second: [..., secondInputs], with the same leading axes.
     /// - Returns: [..., outputs].
-    public func callAsFunction(_ first: Tensor, _ second: Tensor) -> Tensor {
+    public func callAsFunction(_ first: Tensor, _ second: Tensor) -> Tensor { self((first: first, second: second)) }
+
+    public func forward(_ input: (first: Tensor, second: Tensor)) -> Tensor {
+        let (first, second) = input
         let (outputs, firstInputs, secondInputs) = (weight.shape[0], weight.shape[1], weight.shape[2])
         let leading = [Int](first.shape.sizes.dropLast())
         require(
@@ -42,5 +45,5 @@ public final class Bilinear: Module {
         return bias.map { sums + $0.value } ?? sums
     }
 
-    public var description: String { "Bilinear(\(weight.shape[1]), \(weight.shape[2]), \(weight.shape[0]))" }
+    public override var signature: String { "Bilinear(\(weight.shape[1]), \(weight.shape[2]), \(weight.shape[0]))" }
 }

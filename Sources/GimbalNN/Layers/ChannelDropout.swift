@@ -3,10 +3,9 @@
 
 /// Drops whole channels of [batch, channels, axes...] at random in training, each scaled by 1 / (1 - probability) if kept;
 /// also called spatial dropout. `Dropout1d`, `Dropout2d` and `Dropout3d` fix the axes.
-public class ChannelDropout: Layer, ModeDependent {
+public class ChannelDropout: Module, Layer {
     /// Of dropping a channel.
     public let probability: Double
-    public var isTraining = true
     private let generator: RandomGenerator?
     private let axes: Int
 
@@ -17,14 +16,14 @@ public class ChannelDropout: Layer, ModeDependent {
         self.generator = generator
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         require(
             input.rank == axes + 2, "\(type(of: self))",
             "needs [batch, channels, and \(axes) axes], not \(input.shape)")
         return isTraining ? input.dropping(probability, keptAxes: [0, 1], generator) : input
     }
 
-    public var description: String { "\(type(of: self))(\(probability))" }
+    public override var signature: String { "\(type(of: self))(\(probability))" }
 }
 
 /// Drops whole channels of [batch, channels, length].
@@ -53,7 +52,7 @@ public final class Dropout3d: ChannelDropout {
 
 /// Drops the whole of its input at random in training, so that of a residual block only the shortcut remains
 /// (Huang et al. 2016). What is kept is scaled by 1 / (1 - probability), so that evaluation needs no scaling.
-public final class StochasticDepth: Layer, ModeDependent {
+public final class StochasticDepth: Module, Layer {
     /// What is dropped together.
     public enum Mode: String, Sendable, CaseIterable {
         /// The whole batch.
@@ -65,7 +64,6 @@ public final class StochasticDepth: Layer, ModeDependent {
     /// Of dropping.
     public let probability: Double
     public let mode: Mode
-    public var isTraining = true
     private let generator: RandomGenerator?
 
     /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
@@ -76,11 +74,11 @@ public final class StochasticDepth: Layer, ModeDependent {
         self.generator = generator
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         isTraining ? input.dropping(probability, keptAxes: mode == .row ? [0] : [], generator) : input
     }
 
-    public var description: String { "StochasticDepth(\(probability), mode: .\(mode.rawValue))" }
+    public override var signature: String { "StochasticDepth(\(probability), mode: .\(mode.rawValue))" }
 }
 
 extension Tensor {

@@ -1,5 +1,5 @@
 /// Slides a kernel over [batch, channels, axes...] (LeCun et al. 1989); `Conv1d`, `Conv2d` and `Conv3d` fix the axes.
-public class Convolution: Layer {
+public class Convolution: Module, Layer {
     /// [outputs, inputs / groups, kernel...].
     public let weight: Parameter
     /// [outputs].
@@ -22,16 +22,11 @@ public class Convolution: Layer {
             weightInitializer, biasInitializer, generator, device)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         input.convolved(weight: weight.value, bias: bias?.value, geometry)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        guard let inputSizes, inputSizes.count == geometry.axes + 1 else { return nil }
-        return [weight.shape[0]] + geometry.outputSizes([Int](inputSizes.dropFirst()))
-    }
-
-    public var description: String {
+    public override var signature: String {
         "\(type(of: self))(\(weight.shape[1] * geometry.groups), \(weight.shape[0]), \(geometry.summary)"
             + (bias == nil ? ", hasBias: false)" : ")")
     }
@@ -99,7 +94,7 @@ public final class Conv3d: Convolution {
 
 /// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks (Zeiler et al.
 /// 2010).
-public final class ConvTranspose2d: Layer {
+public final class ConvTranspose2d: Module, Layer {
     /// [inputs, outputs / groups, height, width].
     public let weight: Parameter
     /// [outputs].
@@ -130,18 +125,12 @@ public final class ConvTranspose2d: Layer {
             weightInitializer, biasInitializer, generator, device)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         input.transposedConvolved(
             weight: weight.value, bias: bias?.value, geometry, outputPadding: outputPadding)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        guard let inputSizes, inputSizes.count == 3 else { return nil }
-        return [weight.shape[1] * geometry.groups]
-            + geometry.transposedOutputSizes([Int](inputSizes.dropFirst()), outputPadding: outputPadding)
-    }
-
-    public var description: String {
+    public override var signature: String {
         "ConvTranspose2d(\(weight.shape[0]), \(weight.shape[1] * geometry.groups), \(geometry.summary)"
             + (outputPadding.allSatisfy { $0 == 0 } ? "" : ", outputPadding: \(shortened(outputPadding))")
             + (bias == nil ? ", hasBias: false)" : ")")

@@ -1,8 +1,7 @@
 /// Drops elements at random in training, and passes everything on in evaluation (Srivastava et al. 2014).
-public final class Dropout: Layer, ModeDependent {
+public final class Dropout: Module, Layer {
     /// Of dropping an element.
     public let probability: Double
-    public var isTraining = true
     private let generator: RandomGenerator?
 
     /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
@@ -12,11 +11,11 @@ public final class Dropout: Layer, ModeDependent {
         self.generator = generator
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         if !isTraining || probability == 0 { return input }
         if probability == 1 { return input * 0 }
         return input.droppedOut(probability: probability, generator: generator ?? .current)
     }
 
-    public var description: String { "Dropout(\(probability))" }
+    public override var signature: String { "Dropout(\(probability))" }
 }

@@ -5,7 +5,7 @@
 /// let x = embedding(characters)  // [32, 100] to [32, 100, 128]
 /// ```
 /// A number out of range gives a vector of NaN.
-public final class Embedding: Layer {
+public final class Embedding: Module, Layer {
     /// [count, size].
     public let weight: Parameter
     /// The number whose vector is 0 at first and receives no gradient, for padding; nil for none.
@@ -33,10 +33,9 @@ public final class Embedding: Layer {
         weight = Parameter(value)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         weight.value.gathered(input, withoutGradientFor: paddingIndex)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { $0 + [weight.shape[1]] } }
-    public var description: String { "Embedding(\(weight.shape[0]), \(weight.shape[1]))" }
+    public override var signature: String { "Embedding(\(weight.shape[0]), \(weight.shape[1]))" }
 }

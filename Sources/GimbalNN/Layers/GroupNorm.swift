@@ -2,7 +2,7 @@
 ///
 /// The input is [batch, channels, ...]. One group is layer normalisation over everything but the batch; as many groups as
 /// channels is instance normalisation.
-public final class GroupNorm: Layer {
+public final class GroupNorm: Module, Layer {
     /// γ, [channels]; nil without `isAffine`.
     public let weight: Parameter?
     /// β, [channels]; nil without `isAffine`.
@@ -29,14 +29,14 @@ public final class GroupNorm: Layer {
         bias = isAffine ? Parameter(.zeros([channels], device: device)) : nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         require(
             input.rank >= 2 && input.shape[1] == channels, "GroupNorm",
             "needs [batch, \(channels), ...], not \(input.shape)")
         return input.groupNormalized(groups: groups, scale: weight?.value, shift: bias?.value, epsilon: epsilon)
     }
 
-    public var description: String { "GroupNorm(groups: \(groups), channels: \(channels))" }
+    public override var signature: String { "GroupNorm(groups: \(groups), channels: \(channels))" }
 }
 
 extension Tensor {

@@ -1,6 +1,6 @@
 /// Normalisation of each channel of each sample over its positions (Ulyanov, Vedaldi and Lempitsky 2016). Its subclasses
 /// name the number of axes.
-public class InstanceNorm: Layer, ModeDependent {
+public class InstanceNorm: Module, Layer {
     /// γ, [channels]; nil without `isAffine`.
     public let weight: Parameter?
     /// β, [channels]; nil without `isAffine`.
@@ -8,15 +8,18 @@ public class InstanceNorm: Layer, ModeDependent {
     /// [channels]; nil without `tracksRunningStatistics`.
     public let runningMean: Buffer?
     /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
-    public let runningVar: Buffer?
+    public let runningVariance: Buffer?
     /// Part of PyTorch's state, which never counts it up; neither does this layer.
-    public let numBatchesTracked: Counter?
+    public let batchCount: Counter?
+
+    public override class var partNames: [String: String] {
+        ["runningVariance": "running_var", "batchCount": "num_batches_tracked"]
+    }
 
     public let channels: Int
     public let epsilon: Double
     /// The weight of a new batch in the running estimates.
     public let momentum: Double
-    public var isTraining = true
     private let positionAxes: Int
 
     /// - Parameters:
@@ -36,17 +39,17 @@ public class InstanceNorm: Layer, ModeDependent {
         weight = isAffine ? Parameter(.ones([channels], device: device)) : nil
         bias = isAffine ? Parameter(.zeros([channels], device: device)) : nil
         runningMean = tracksRunningStatistics ? Buffer(.zeros([channels], device: device)) : nil
-        runningVar = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
-        numBatchesTracked = tracksRunningStatistics ? Counter() : nil
+        runningVariance = tracksRunningStatistics ? Buffer(.ones([channels], device: device)) : nil
+        batchCount = tracksRunningStatistics ? Counter() : nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         let isBatch = input.rank == positionAxes + 2
         require(
             (isBatch || input.rank == positionAxes + 1) && input.shape[isBatch ? 1 : 0] == channels,
             "\(type(of: self))", "needs [batch, \(channels), ...] of \(positionAxes + 2) axes, not \(input.shape)")
-        if !isBatch { return self(input.expandingAxis(0)).reshaped(input.shape) }
-        if let mean = runningMean, let variance = runningVar, !isTraining {
+        if !isBatch { return forward(input.expandingAxis(0)).reshaped(input.shape) }
+        if let mean = runningMean, let variance = runningVariance, !isTraining {
             return input.batchNormalized(
                 scale: weight?.value, shift: bias?.value, mean: mean.value, variance: variance.value, epsilon: epsilon)
         }
@@ -60,16 +63,16 @@ public class InstanceNorm: Layer, ModeDependent {
     }
 
     private func track(_ input: Tensor, _ positions: Int) {
-        guard let runningMean, let runningVar else { return }
+        guard let runningMean, let runningVariance else { return }
         let flat = input.detached().reshaped([input.shape[0], channels, positions] as Shape)
         let mean = flat.mean([0, 2])
         let variance = flat.variance([2], isUnbiased: true).mean([0])
-        for (buffer, value) in [(runningMean, mean), (runningVar, variance)] {
+        for (buffer, value) in [(runningMean, mean), (runningVariance, variance)] {
             buffer.update(to: buffer.value * (1 - momentum) + value * momentum)
         }
     }
 
-    public var description: String { "\(type(of: self))(\(channels))" }
+    public override var signature: String { "\(type(of: self))(\(channels))" }
 }
 
 extension Buffer {

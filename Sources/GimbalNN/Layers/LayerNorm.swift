@@ -4,7 +4,7 @@
 /// let layer = LayerNorm(256)
 /// let y = layer(x)  // [64, 10, 256], each row of 256 normalised
 /// ```
-public final class LayerNorm: Layer {
+public final class LayerNorm: Module, Layer {
     /// γ, of `normalizedShape`; nil without `isAffine`.
     public let weight: Parameter?
     /// β, of `normalizedShape`; nil without `isAffine` or `hasBias`.
@@ -38,18 +38,18 @@ public final class LayerNorm: Layer {
         self.init(Shape([size]), epsilon: epsilon, isAffine: isAffine, hasBias: hasBias, device: device)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         requireLast(normalizedShape, of: input, "LayerNorm")
         return input.layerNormalized(
             axes: normalizedShape.rank, scale: weight?.value, shift: bias?.value, epsilon: epsilon)
     }
 
-    public var description: String { "LayerNorm(\(normalizedShape))" }
+    public override var signature: String { "LayerNorm(\(normalizedShape))" }
 }
 
 /// Normalisation of each sample over its last axes by the root of its mean square, without centring
 /// (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · γ.
-public final class RMSNorm: Layer {
+public final class RMSNorm: Module, Layer {
     /// γ, of `normalizedShape`; nil without `isAffine`.
     public let weight: Parameter?
 
@@ -79,14 +79,14 @@ public final class RMSNorm: Layer {
         self.init(Shape([size]), epsilon: epsilon, isAffine: isAffine, device: device)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         requireLast(normalizedShape, of: input, "RMSNorm")
         let unit = input.dtype == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne)
         return input.layerNormalized(
             axes: normalizedShape.rank, scale: weight?.value, epsilon: epsilon ?? unit, centers: false)
     }
 
-    public var description: String { "RMSNorm(\(normalizedShape))" }
+    public override var signature: String { "RMSNorm(\(normalizedShape))" }
 }
 
 private func requireLast(_ normalized: Shape, of input: Tensor, _ operation: String) {

@@ -4,7 +4,7 @@
 /// let layer = Linear(784, 512)
 /// let y = layer(x)  // [64, 784] to [64, 512]
 /// ```
-public final class Linear: Layer {
+public final class Linear: Module, Layer {
     /// [outputs, inputs].
     public let weight: Parameter
     /// [outputs].
@@ -35,20 +35,16 @@ public final class Linear: Layer {
         self.init(inputs, outputs, hasBias: hasBias, device: device)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         input.linear(weight: weight.value, bias: bias?.value)
     }
 
-    public var inputSizes: [Int]? { [weight.shape[1]] }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { (inputSizes?.dropLast() ?? []) + [weight.shape[0]] }
-    public var description: String {
+    public override var signature: String {
         "Linear(\(weight.shape[1]), \(weight.shape[0])\(bias == nil ? ", hasBias: false" : ""))"
     }
 }
 
 /// Joins all axes after the batch: [batch, ...] to [batch, features].
-public final class Flatten: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.flattened(from: 1) }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { [$0.reduce(1, *)] } }
+public final class Flatten: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor { input.flattened(from: 1) }
 }

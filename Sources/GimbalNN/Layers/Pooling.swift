@@ -1,7 +1,7 @@
 // Pooling of [batch, channels, one to three spatial axes...]: layers without parameters, one implementation for each kind.
 
 /// The largest element of each window.
-public class MaxPool: Layer {
+public class MaxPool: Module, Layer {
     public let kernel: [Int]
     public let stride: [Int]
     public let padding: [Int]
@@ -19,23 +19,15 @@ public class MaxPool: Layer {
         self.roundsUp = roundsUp
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         input.maxPooled(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        pooledSizes(inputSizes, axes: kernel.count) {
-            PoolingGeometry(
-                inputSizes: $0, kernel: kernel, stride: stride, padding: padding, dilation: dilation,
-                roundsUp: roundsUp)
-        }
-    }
-
-    public var description: String { poolingDescription("\(type(of: self))", kernel, stride, padding) }
+    public override var signature: String { poolingDescription("\(type(of: self))", kernel, stride, padding) }
 }
 
 /// The mean of each window.
-public class AvgPool: Layer {
+public class AvgPool: Module, Layer {
     public let kernel: [Int]
     public let stride: [Int]
     public let padding: [Int]
@@ -53,52 +45,40 @@ public class AvgPool: Layer {
         self.roundsUp = roundsUp
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         input.averagePooled(
             kernel: kernel, stride: stride, padding: padding, countsPadding: countsPadding, roundsUp: roundsUp)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        pooledSizes(inputSizes, axes: kernel.count) {
-            PoolingGeometry(
-                inputSizes: $0, kernel: kernel, stride: stride, padding: padding, dilation: kernel.map { _ in 1 },
-                roundsUp: roundsUp)
-        }
-    }
-
-    public var description: String { poolingDescription("\(type(of: self))", kernel, stride, padding) }
+    public override var signature: String { poolingDescription("\(type(of: self))", kernel, stride, padding) }
 }
 
 /// The mean of each of a given number of parts of every channel, whatever its size.
-public class AdaptiveAvgPool: Layer {
+public class AdaptiveAvgPool: Module, Layer {
     public let sizes: [Int]
 
     fileprivate init(axes: Int, _ sizes: any SizePerAxis) { self.sizes = sizes.sizes(axes) }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.adaptiveAveragePooled(to: sizes) }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { $0.prefix(1) + sizes } }
-    public var description: String { "\(type(of: self))(\(shortened(sizes)))" }
+    public func forward(_ input: Tensor) -> Tensor { input.adaptiveAveragePooled(to: sizes) }
+    public override var signature: String { "\(type(of: self))(\(shortened(sizes)))" }
 }
 
 /// The largest element of each of a given number of parts of every channel, whatever its size.
-public final class AdaptiveMaxPool2d: Layer {
+public final class AdaptiveMaxPool2d: Module, Layer {
     public let sizes: [Int]
 
     public init(_ sizes: any SizePerAxis) { self.sizes = sizes.sizes(2) }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.adaptiveMaxPooled(to: sizes) }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { $0.prefix(1) + sizes } }
-    public var description: String { "AdaptiveMaxPool2d(\(shortened(sizes)))" }
+    public func forward(_ input: Tensor) -> Tensor { input.adaptiveMaxPooled(to: sizes) }
+    public override var signature: String { "AdaptiveMaxPool2d(\(shortened(sizes)))" }
 }
 
 /// The mean of each channel: [batch, channels, axes...] to [batch, channels] (Lin et al. 2014).
-public final class GlobalAveragePool: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+public final class GlobalAveragePool: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor {
         require(input.rank > 2, "GlobalAveragePool", "needs [batch, channels, axes...], not \(input.shape)")
         return input.mean([Int](2..<input.rank))
     }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { inputSizes.map { [Int]($0.prefix(1)) } }
 }
 
 /// The largest element of each window of [batch, channels, length].

@@ -2,27 +2,25 @@
 // methods of `Tensor`.
 
 /// x where positive, else 0.
-public final class ReLU: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.relu() }
+public final class ReLU: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor { input.relu() }
 }
 
 /// x where positive, at most 6, else 0.
-public final class ReLU6: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.relu6() }
+public final class ReLU6: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor { input.relu6() }
 }
 
 /// x where positive, else slope · x.
-public final class LeakyReLU: Layer {
+public final class LeakyReLU: Module, Layer {
     public let slope: Double
     public init(slope: Double = 0.01) { self.slope = slope }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.leakyReLU(slope: slope) }
-    public var description: String { "LeakyReLU(slope: \(slope))" }
+    public func forward(_ input: Tensor) -> Tensor { input.leakyReLU(slope: slope) }
+    public override var signature: String { "LeakyReLU(slope: \(slope))" }
 }
 
 /// x where positive, else slope · x, with slopes that are learned.
-public final class PReLU: Layer {
+public final class PReLU: Module, Layer {
     /// The slopes, [count].
     public let weight: Parameter
 
@@ -34,7 +32,7 @@ public final class PReLU: Layer {
         weight = Parameter(Tensor(repeating: slope, [count], device: device))
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         let count = weight.shape[0]
         if count == 1 { return input.prelu(slopes: weight.value) }
         require(
@@ -43,14 +41,13 @@ public final class PReLU: Layer {
         return input.prelu(slopes: weight.value.reshaped(column))
     }
 
-    public var description: String { "PReLU(\(weight.shape[0]))" }
+    public override var signature: String { "PReLU(\(weight.shape[0]))" }
 }
 
 /// x where positive, else slope · x: in training with a slope drawn for each element, in evaluation with the mean slope.
-public final class RReLU: Layer, ModeDependent {
+public final class RReLU: Module, Layer {
     public let lower: Double
     public let upper: Double
-    public var isTraining = true
     private let generator: RandomGenerator?
 
     /// - Parameters:
@@ -63,81 +60,78 @@ public final class RReLU: Layer, ModeDependent {
         self.generator = generator
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         isTraining
             ? input.randomizedLeakyReLU(slopes: lower...upper, generator: generator ?? .current)
             : input.leakyReLU(slope: (lower + upper) / 2)
     }
 
-    public var description: String { "RReLU(lower: \(lower), upper: \(upper))" }
+    public override var signature: String { "RReLU(lower: \(lower), upper: \(upper))" }
 }
 
 /// x where positive, else scale · (exp(x) - 1).
-public final class ELU: Layer {
+public final class ELU: Module, Layer {
     public let scale: Double
     public init(scale: Double = 1) { self.scale = scale }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.elu(scale: scale) }
-    public var description: String { "ELU(scale: \(scale))" }
+    public func forward(_ input: Tensor) -> Tensor { input.elu(scale: scale) }
+    public override var signature: String { "ELU(scale: \(scale))" }
 }
 
 /// ELU with the scale and the slope under which activations keep mean 0 and variance 1.
-public final class SELU: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.selu() }
+public final class SELU: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor { input.selu() }
 }
 
 /// x where positive, else scale · (exp(x / scale) - 1).
-public final class CELU: Layer {
+public final class CELU: Module, Layer {
     public let scale: Double
     public init(scale: Double = 1) { self.scale = scale }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.celu(scale: scale) }
-    public var description: String { "CELU(scale: \(scale))" }
+    public func forward(_ input: Tensor) -> Tensor { input.celu(scale: scale) }
+    public override var signature: String { "CELU(scale: \(scale))" }
 }
 
 /// The nearest value in `range`.
-public final class Hardtanh: Layer {
+public final class Hardtanh: Module, Layer {
     public let range: ClosedRange<Double>
     public init(_ range: ClosedRange<Double> = -1...1) { self.range = range }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.hardTanh(range) }
-    public var description: String { "Hardtanh(\(range))" }
+    public func forward(_ input: Tensor) -> Tensor { input.hardTanh(range) }
+    public override var signature: String { "Hardtanh(\(range))" }
 }
 
 /// The nearest value to x / 6 + 1/2 in 0...1.
-public final class Hardsigmoid: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.hardSigmoid() }
+public final class Hardsigmoid: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor { input.hardSigmoid() }
 }
 
 /// x · hardsigmoid(x).
-public final class Hardswish: Layer {
-    public init() {}
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.hardSwish() }
+public final class Hardswish: Module, Layer {
+    public func forward(_ input: Tensor) -> Tensor { input.hardSwish() }
 }
 
 /// x outside [-limit, limit], else 0.
-public final class Hardshrink: Layer {
+public final class Hardshrink: Module, Layer {
     public let limit: Double
     public init(_ limit: Double = 0.5) { self.limit = limit }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.hardShrink(limit) }
-    public var description: String { "Hardshrink(\(limit))" }
+    public func forward(_ input: Tensor) -> Tensor { input.hardShrink(limit) }
+    public override var signature: String { "Hardshrink(\(limit))" }
 }
 
 /// x moved towards 0 by `limit`, 0 where it would pass it.
-public final class Softshrink: Layer {
+public final class Softshrink: Module, Layer {
     public let limit: Double
     public init(_ limit: Double = 0.5) { self.limit = limit }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.softShrink(limit) }
-    public var description: String { "Softshrink(\(limit))" }
+    public func forward(_ input: Tensor) -> Tensor { input.softShrink(limit) }
+    public override var signature: String { "Softshrink(\(limit))" }
 }
 
 /// x where greater than `limit`, else `value`.
-public final class Threshold: Layer {
+public final class Threshold: Module, Layer {
     public let limit: Double
     public let value: Double
     public init(_ limit: Double, value: Double) {
         self.limit = limit
         self.value = value
     }
-    public func callAsFunction(_ input: Tensor) -> Tensor { input.threshold(limit, value: value) }
-    public var description: String { "Threshold(\(limit), value: \(value))" }
+    public func forward(_ input: Tensor) -> Tensor { input.threshold(limit, value: value) }
+    public override var signature: String { "Threshold(\(limit), value: \(value))" }
 }

@@ -9,44 +9,49 @@
 /// }
 /// ```
 /// Its parts are named by number, as PyTorch's are: `0.weight`, `0.bias`, `1.weight`, …
-public final class Sequential: LayerContainer {
-    public let layers: [any Layer]
+///
+/// Layers are found and replaced by subscript, as to give a trained model a new head:
+/// ```swift
+/// model[3] = Linear(512, 100)
+/// let trunk = model[0..<3]  // shares its layers with the model
+/// ```
+public final class Sequential: Module, Layer {
+    public private(set) var layers: [any TensorLayer]
 
-    public init(_ layers: [any Layer]) { self.layers = layers }
+    public init(_ layers: [any TensorLayer]) { self.layers = layers }
 
-    public convenience init(@LayerBuilder _ layers: () -> [any Layer]) { self.init(layers()) }
+    public convenience init(@LayerBuilder _ layers: () -> [any TensorLayer]) { self.init(layers()) }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         var value = input
         var index = 0
         while index < layers.count {
-            let layer = layers[index], next = index + 1 < layers.count ? layers[index + 1] : nil
-            if let both = LayerPath.entering("\(index)", { layer.together(with: next, value) }) {
-                value = both
+            if let norm = layers[index] as? BatchNorm, index + 1 < layers.count, let next = layers[index + 1] as? ReLU,
+                !next.isWatched
+            {
+                value = norm.rectified(value)
                 index += 2
             } else {
-                value = LayerPath.entering("\(index)") { layer.observed(value) }
+                value = layers[index](value)
                 index += 1
             }
         }
         return value
     }
 
-    public var parts: [ModulePart] { layers.enumerated().map { .module("\($0)", $1) } }
-    public var inputSizes: [Int]? { layers.lazy.compactMap(\.inputSizes).first }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        layers.reduce(inputSizes) { $1.outputSizes($0) }
-    }
-    public var description: String { summary }
-}
+    /// Number of layers.
+    public var count: Int { layers.count }
 
-extension Layer {
-    /// What this layer and the next one give by one operation; nil where there is none, or where somebody looks at what passes
-    /// between the two.
-    func together(with next: (any Layer)?, _ input: Tensor) -> Tensor? {
-        guard LayerObserver.current == nil, let norm = self as? BatchNorm, next is ReLU else { return nil }
-        return norm.rectified(input)
+    public subscript(index: Int) -> any TensorLayer {
+        get { layers[index] }
+        set { layers[index] = newValue }
     }
+
+    /// Some of the layers one after the other, the same objects.
+    public subscript(range: some RangeExpression<Int>) -> Sequential { Sequential([any TensorLayer](layers[range])) }
+
+    public override var signature: String { "Sequential" }
+    public override var parts: [ModulePart] { layers.enumerated().map { .module("\($0)", $1) } }
 }
 
 /// Adds what its layers compute to their input: x + f(x) (He et al. 2016).
@@ -57,39 +62,39 @@ extension Layer {
 /// Residual { Linear(64, 64); ReLU() }
 /// Residual(shortcut: Linear(64, 128)) { Linear(64, 128); ReLU() }  // where f changes the size
 /// ```
-public final class Residual: LayerContainer {
+public final class Residual: Module, Layer {
     public let body: Sequential
     /// Applied to the input before the addition; nil leaves it as it is.
-    public let shortcut: (any Layer)?
+    public let shortcut: (any TensorLayer)?
 
-    public init(shortcut: (any Layer)? = nil, @LayerBuilder _ layers: () -> [any Layer]) {
+    public init(shortcut: (any TensorLayer)? = nil, @LayerBuilder _ layers: () -> [any TensorLayer]) {
         body = Sequential(layers())
         self.shortcut = shortcut
     }
 
-    public var layers: [any Layer] { body.layers }
+    public override var signature: String { "Residual" }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        let change = LayerPath.entering("body") { body.observed(input) }
-        let carried = shortcut.map { layer in LayerPath.entering("shortcut") { layer.observed(input) } } ?? input
+    /// The layers of f.
+    public var layers: [any TensorLayer] { body.layers }
+
+    public func forward(_ input: Tensor) -> Tensor {
+        let change = body(input)
+        let carried = shortcut?(input) ?? input
         require(
             carried.shape == change.shape, "Residual",
             "the input is \(carried.shape) but its layers give \(change.shape); a shortcut layer can adapt it")
         return carried + change
     }
-
-    public var inputSizes: [Int]? { body.inputSizes }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { body.outputSizes(inputSizes) }
 }
 
 /// Collects layers written one per line, with `if` and `for`.
 @resultBuilder
 public enum LayerBuilder {
-    public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
-    public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
-    public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap { $0 } }
-    public static func buildOptional(_ part: [any Layer]?) -> [any Layer] { part ?? [] }
-    public static func buildEither(first: [any Layer]) -> [any Layer] { first }
-    public static func buildEither(second: [any Layer]) -> [any Layer] { second }
-    public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap { $0 } }
+    public static func buildExpression(_ layer: any TensorLayer) -> [any TensorLayer] { [layer] }
+    public static func buildExpression(_ layers: [any TensorLayer]) -> [any TensorLayer] { layers }
+    public static func buildBlock(_ parts: [any TensorLayer]...) -> [any TensorLayer] { parts.flatMap { $0 } }
+    public static func buildOptional(_ part: [any TensorLayer]?) -> [any TensorLayer] { part ?? [] }
+    public static func buildEither(first: [any TensorLayer]) -> [any TensorLayer] { first }
+    public static func buildEither(second: [any TensorLayer]) -> [any TensorLayer] { second }
+    public static func buildArray(_ parts: [[any TensorLayer]]) -> [any TensorLayer] { parts.flatMap { $0 } }
 }

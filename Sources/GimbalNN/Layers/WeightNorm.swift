@@ -1,12 +1,12 @@
 /// A layer that can compute with another weight than its own, so that the weight can be the result of a computation.
-public protocol WeightedLayer: Layer {
+public protocol WeightedLayer: Layer<Tensor, Tensor> {
     var weight: Parameter { get }
     /// What the layer computes with `weight` in place of its own.
-    func callAsFunction(_ input: Tensor, weight: Tensor) -> Tensor
+    func forward(_ input: Tensor, weight: Tensor) -> Tensor
 }
 
 extension Linear: WeightedLayer {
-    public func callAsFunction(_ input: Tensor, weight: Tensor) -> Tensor {
+    public func forward(_ input: Tensor, weight: Tensor) -> Tensor {
         input.linear(weight: weight, bias: bias?.value)
     }
 }
@@ -17,7 +17,7 @@ extension Linear: WeightedLayer {
 /// let layer = WeightNorm(Linear(64, 32))
 /// ```
 /// Its state has the names of PyTorch's `torch.nn.utils.parametrizations.weight_norm`.
-public final class WeightNorm<Base: WeightedLayer>: Layer {
+public final class WeightNorm<Base: WeightedLayer>: Module, Layer {
     public let base: Base
     /// g: with `axis`, one length for each index along it; else one for all.
     public let length: Parameter
@@ -45,22 +45,20 @@ public final class WeightNorm<Base: WeightedLayer>: Layer {
         return v * (length.value / Self.norm(v, axis))
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { base(input, weight: weight) }
+    public func forward(_ input: Tensor) -> Tensor { base.forward(input, weight: weight) }
 
     private static func norm(_ v: Tensor, _ axis: Int?) -> Tensor {
         guard let axis else { return v.square().sum().squareRoot() }
         return v.square().sum(v.shape.indices.filter { $0 != axis }, keepsAxes: true).squareRoot()
     }
 
-    public var parts: [ModulePart] {
+    public override var parts: [ModulePart] {
         base.partsButWeight + [
             .parameter("parametrizations.weight.original0", length),
             .parameter("parametrizations.weight.original1", direction),
         ]
     }
-    public var inputSizes: [Int]? { base.inputSizes }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { base.outputSizes(inputSizes) }
-    public var description: String { "WeightNorm(\(base.description))" }
+    public override var signature: String { "WeightNorm(\(base.signature))" }
 }
 
 /// A layer whose weight, as a matrix [outputs, the rest], is divided by its largest singular value
@@ -68,7 +66,7 @@ public final class WeightNorm<Base: WeightedLayer>: Layer {
 ///
 /// The singular value is estimated by power iteration, a step at each call in training; the gradient takes the singular
 /// vectors as constants. Its state has the names of PyTorch's `torch.nn.utils.parametrizations.spectral_norm`.
-public final class SpectralNorm<Base: WeightedLayer>: Layer, ModeDependent {
+public final class SpectralNorm<Base: WeightedLayer>: Module, Layer {
     public let base: Base
     /// The weight before the division.
     public let original: Parameter
@@ -77,7 +75,6 @@ public final class SpectralNorm<Base: WeightedLayer>: Layer, ModeDependent {
     public let v: Buffer
     public let iterations: Int
     public let epsilon: Double
-    public var isTraining = true
 
     /// - Parameters:
     ///   - base: its weight is taken for the first value.
@@ -102,6 +99,7 @@ public final class SpectralNorm<Base: WeightedLayer>: Layer, ModeDependent {
         }
         u = start(weight.shape[0])
         v = start(columns)
+        super.init()
         iterate(matrix: weight.reshaped([weight.shape[0], columns] as Shape), 15)
     }
 
@@ -118,7 +116,7 @@ public final class SpectralNorm<Base: WeightedLayer>: Layer, ModeDependent {
         return weight / singularValue.reshaped([] as Shape)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { base(input, weight: nextWeight()) }
+    public func forward(_ input: Tensor) -> Tensor { base.forward(input, weight: nextWeight()) }
 
     private func iterate(matrix: Tensor, _ count: Int) {
         for _ in 0..<count {
@@ -133,15 +131,13 @@ public final class SpectralNorm<Base: WeightedLayer>: Layer, ModeDependent {
         x / x.square().sum().squareRoot().clamped(to: epsilon...(.infinity))
     }
 
-    public var parts: [ModulePart] {
+    public override var parts: [ModulePart] {
         base.partsButWeight + [
             .parameter("parametrizations.weight.original", original),
             .buffer("parametrizations.weight.0._u", u), .buffer("parametrizations.weight.0._v", v),
         ]
     }
-    public var inputSizes: [Int]? { base.inputSizes }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { base.outputSizes(inputSizes) }
-    public var description: String { "SpectralNorm(\(base.description))" }
+    public override var signature: String { "SpectralNorm(\(base.signature))" }
 }
 
 extension WeightedLayer {

@@ -5,7 +5,7 @@
 /// let model = LanguageModel(vocabulary: 96, length: 128, size: 256, heads: 4, layers: 4)
 /// let loss = crossEntropy(model(tokens), nextTokens)  // tokens int32 [16, 128], nextTokens int32 [16 · 128]
 /// ```
-public final class LanguageModel: Module {
+public final class LanguageModel: Module, Layer {
     /// The tokens' vectors, [vocabulary, size], normal with deviation 0.02 at first.
     public let tokens: Parameter
     public let positions: LearnedPositions
@@ -42,7 +42,7 @@ public final class LanguageModel: Module {
 
     /// - Parameter input: int32 [batch, length].
     /// - Returns: logits of the token after each, [batch · length, vocabulary].
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func forward(_ input: Tensor) -> Tensor {
         require(input.rank == 2, "LanguageModel", "needs int32 [batch, length], not \(input.dtype) \(input.shape)")
         let vectors = dropout(positions(tokens.value.gathered(input)))
         let features = encoder(vectors, mask: nil, isCausal: true)

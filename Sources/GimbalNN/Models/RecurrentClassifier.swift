@@ -2,7 +2,7 @@
 ///
 /// Where the net reads in both directions, the head sees the last state of each: the forward one at the last step, the
 /// reverse one at the first.
-public final class RecurrentClassifier: Layer {
+public final class RecurrentClassifier: Module, Layer {
     public let recurrent: RecurrentNet
     public let dropout: Dropout
     public let head: Linear
@@ -24,8 +24,8 @@ public final class RecurrentClassifier: Layer {
 
     /// - Parameter input: [batch, length, features], length > 0.
     /// - Returns: [batch, classes].
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        let outputs = LayerPath.entering("recurrent") { recurrent(input) }
+    public func forward(_ input: Tensor) -> Tensor {
+        let outputs = recurrent(input)
         guard recurrent.isBidirectional else { return head(dropout(outputs.selecting(-1, axis: 1))) }
         let size = recurrent.hiddenSize
         let forward = outputs.selecting(-1, axis: 1).sliced(0..<size, axis: 1)
@@ -33,6 +33,4 @@ public final class RecurrentClassifier: Layer {
         return head(dropout(.concatenated([forward, reverse], axis: 1)))
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { [head.weight.shape[0]] }
-    public var description: String { "RecurrentClassifier(\(recurrent), \(head))" }
 }

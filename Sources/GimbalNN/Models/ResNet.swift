@@ -5,15 +5,18 @@
 /// try model.load(from: "resnet18.safetensors")
 /// ```
 /// Its input is [batch, channels, height, width], its output [batch, classes].
-public final class ResNet: LayerContainer {
+public final class ResNet: Module, Layer {
     public let conv1: Conv2d
     public let bn1: BatchNorm2d
     public let layer1: Sequential
     public let layer2: Sequential
     public let layer3: Sequential
     public let layer4: Sequential
-    public let fc: Linear
-    private let maxPool = MaxPool2d(kernelSize: 3, stride: 2, padding: 1)
+    /// The head, which may be replaced for other classes.
+    public var fc: Linear
+    private let relu = ReLU()
+    private let maxpool = MaxPool2d(kernelSize: 3, stride: 2, padding: 1)
+    private let avgpool = GlobalAveragePool()
 
     /// What the stages are made of.
     public enum Block: Sendable {
@@ -48,22 +51,10 @@ public final class ResNet: LayerContainer {
         fc = Linear(inputs, classes, generator: generator, device: device)
     }
 
-    public var layers: [any Layer] {
-        [conv1, bn1, ReLU(), maxPool, layer1, layer2, layer3, layer4, GlobalAveragePool(), fc]
+    public func forward(_ input: Tensor) -> Tensor {
+        let stem = maxpool(relu(bn1(conv1(input))))
+        return fc(avgpool(layer4(layer3(layer2(layer1(stem))))))
     }
-
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        passing(input, [("conv1", conv1), ("bn1", bn1), ("relu", ReLU()), ("maxpool", maxPool)] + stages)
-    }
-
-    private var stages: [(String, any Layer)] {
-        [
-            ("layer1", layer1), ("layer2", layer2), ("layer3", layer3), ("layer4", layer4),
-            ("avgpool", GlobalAveragePool()), ("fc", fc),
-        ]
-    }
-
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { layers.reduce(inputSizes) { $1.outputSizes($0) } }
 
     /// 18 layers of basic blocks.
     public static func resNet18(
@@ -98,13 +89,16 @@ public final class ResNet: LayerContainer {
 
 /// A residual network for small images such as CIFAR's (He et al. 2016, section 4.2): a 3x3 convolution, three stages of
 /// n basic blocks with 16, 32 and 64 channels, and a linear layer; 6n + 2 layers in all.
-public final class SmallResNet: LayerContainer {
+public final class SmallResNet: Module, Layer {
     public let conv1: Conv2d
     public let bn1: BatchNorm2d
     public let layer1: Sequential
     public let layer2: Sequential
     public let layer3: Sequential
-    public let fc: Linear
+    /// The head, which may be replaced for other classes.
+    public var fc: Linear
+    private let relu = ReLU()
+    private let avgpool = GlobalAveragePool()
 
     /// - Parameters:
     ///   - depth: 6n + 2 for n blocks in each stage: 20, 32, 44, 56, 110, …
@@ -132,18 +126,9 @@ public final class SmallResNet: LayerContainer {
         fc = Linear(inputs, classes, generator: generator, device: device)
     }
 
-    public var layers: [any Layer] { [conv1, bn1, ReLU(), layer1, layer2, layer3, GlobalAveragePool(), fc] }
-
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        passing(
-            input,
-            [
-                ("conv1", conv1), ("bn1", bn1), ("relu", ReLU()), ("layer1", layer1), ("layer2", layer2),
-                ("layer3", layer3), ("avgpool", GlobalAveragePool()), ("fc", fc),
-            ])
+    public func forward(_ input: Tensor) -> Tensor {
+        fc(avgpool(layer3(layer2(layer1(relu(bn1(conv1(input))))))))
     }
-
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { layers.reduce(inputSizes) { $1.outputSizes($0) } }
 }
 
 extension SmallResNet {
@@ -162,23 +147,5 @@ extension SmallResNet {
     public static func resNet110(classes: Int = 10, channels: Int = 3, shortcut: Shortcut = .projection) -> SmallResNet
     {
         SmallResNet(depth: 110, classes: classes, channels: channels, shortcut: shortcut)
-    }
-}
-
-extension Layer {
-    /// `input` through `layers`, each under its name in error messages.
-    fileprivate func passing(_ input: Tensor, _ layers: [(String, any Layer)]) -> Tensor {
-        var value = input
-        var rest = layers[...]
-        while let (name, layer) = rest.popFirst() {
-            value = LayerPath.entering(name) {
-                if let both = layer.together(with: rest.first?.1, value) {
-                    rest.removeFirst()
-                    return both
-                }
-                return layer(value)
-            }
-        }
-        return value
     }
 }

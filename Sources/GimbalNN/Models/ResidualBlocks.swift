@@ -7,13 +7,13 @@ public enum Shortcut: String, Sendable, CaseIterable {
 }
 
 /// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)) (He et al. 2016, figure 5 left).
-public final class BasicBlock: Layer {
+public final class BasicBlock: Module, Layer {
     public let conv1: Conv2d
     public let bn1: BatchNorm2d
     public let conv2: Conv2d
     public let bn2: BatchNorm2d
     /// Adapts the input where size or channels change.
-    public let downsample: (any Layer)?
+    public let downsample: (any TensorLayer)?
     /// Without, nothing is added.
     public let isResidual: Bool
 
@@ -26,21 +26,17 @@ public final class BasicBlock: Layer {
         isResidual = make.shortcut != nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        let hidden = LayerPath.entering("conv1") { bn1.rectified(conv1(input)) }
-        let change = LayerPath.entering("conv2") { conv2(hidden) }
-        return LayerPath.entering("bn2") {
-            bn2.rectified(change, adding: isResidual ? downsample?(input) ?? input : nil)
-        }
+    public func forward(_ input: Tensor) -> Tensor {
+        let change = conv2(bn1.rectified(conv1(input)))
+        return bn2.rectified(change, adding: isResidual ? downsample?(input) ?? input : nil)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { conv2.outputSizes(conv1.outputSizes(inputSizes)) }
-    public var description: String { residualDescription("BasicBlock", conv1, conv2, isResidual) }
+    public override var signature: String { residualDescription("BasicBlock", conv1, conv2, isResidual) }
 }
 
 /// 1x1, 3x3 and 1x1 convolutions, the last with four times the channels, around the shortcut (He et al. 2016, figure 5
 /// right). The stride is in the 3x3 convolution, as torchvision has it.
-public final class Bottleneck: Layer {
+public final class Bottleneck: Module, Layer {
     /// Channels of the output for each of the inner ones.
     public static let expansion = 4
 
@@ -51,7 +47,7 @@ public final class Bottleneck: Layer {
     public let conv3: Conv2d
     public let bn3: BatchNorm2d
     /// Adapts the input where size or channels change.
-    public let downsample: (any Layer)?
+    public let downsample: (any TensorLayer)?
     /// Without, nothing is added.
     public let isResidual: Bool
 
@@ -67,19 +63,12 @@ public final class Bottleneck: Layer {
         isResidual = make.shortcut != nil
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor {
-        let narrow = LayerPath.entering("conv1") { bn1.rectified(conv1(input)) }
-        let hidden = LayerPath.entering("conv2") { bn2.rectified(conv2(narrow)) }
-        let change = LayerPath.entering("conv3") { conv3(hidden) }
-        return LayerPath.entering("bn3") {
-            bn3.rectified(change, adding: isResidual ? downsample?(input) ?? input : nil)
-        }
+    public func forward(_ input: Tensor) -> Tensor {
+        let change = conv3(bn2.rectified(conv2(bn1.rectified(conv1(input)))))
+        return bn3.rectified(change, adding: isResidual ? downsample?(input) ?? input : nil)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        conv3.outputSizes(conv2.outputSizes(conv1.outputSizes(inputSizes)))
-    }
-    public var description: String { residualDescription("Bottleneck", conv1, conv3, isResidual) }
+    public override var signature: String { residualDescription("Bottleneck", conv1, conv3, isResidual) }
 }
 
 private func residualDescription(_ name: String, _ first: Conv2d, _ last: Conv2d, _ isResidual: Bool) -> String {
@@ -87,7 +76,7 @@ private func residualDescription(_ name: String, _ first: Conv2d, _ last: Conv2d
 }
 
 /// Every `stride`-th position of [batch, channels, height, width], with zeros for the channels that are new.
-final class ZeroPaddedShortcut: Layer {
+final class ZeroPaddedShortcut: Module, Layer {
     let outputs: Int
     let stride: Int
 
@@ -96,7 +85,7 @@ final class ZeroPaddedShortcut: Layer {
         self.stride = stride
     }
 
-    func callAsFunction(_ input: Tensor) -> Tensor {
+    func forward(_ input: Tensor) -> Tensor {
         let thinned = stride == 1 ? input : input.averagePooled(kernel: [1, 1], stride: [stride, stride])
         var missing = thinned.shape
         missing[1] = outputs - missing[1]
@@ -128,7 +117,7 @@ struct ResidualMaker {
         return layer
     }
 
-    func downsample(_ inputs: Int, _ outputs: Int, stride: Int) -> (any Layer)? {
+    func downsample(_ inputs: Int, _ outputs: Int, stride: Int) -> (any TensorLayer)? {
         guard let shortcut, stride != 1 || inputs != outputs else { return nil }
         switch shortcut {
         case .identity: return ZeroPaddedShortcut(outputs: outputs, stride: stride)
@@ -141,7 +130,7 @@ struct ResidualMaker {
 
     /// `count` blocks, the first with the stride; `inputs` become the channels of its output.
     func stage(_ block: ResNet.Block, _ count: Int, _ inputs: inout Int, _ width: Int, stride: Int) -> Sequential {
-        var blocks: [any Layer] = []
+        var blocks: [any TensorLayer] = []
         for index in 0..<count {
             let stride = index == 0 ? stride : 1
             switch block {

@@ -5,7 +5,7 @@
 /// let model = TransformerClassifier(inputs: 8, classes: 10, size: 64, heads: 4, layers: 2)
 /// let logits = model(x)  // [32, 8, 8] to [32, 10]
 /// ```
-public final class TransformerClassifier: Layer {
+public final class TransformerClassifier: Module, Layer {
     public let projection: Linear
     public let positions: SinusoidalPositions
     public let encoder: TransformerEncoder
@@ -32,24 +32,24 @@ public final class TransformerClassifier: Layer {
         head = Linear(size, classes, generator: generator, device: device)
     }
 
-    public func callAsFunction(_ input: Tensor) -> Tensor { self(input, padding: nil) }
+    /// - Parameter input: [batch, length, inputs].
+    /// - Returns: [batch, classes].
+    public func forward(_ input: Tensor) -> Tensor { classify(input, padding: nil) }
 
     /// - Parameters:
     ///   - input: [batch, length, inputs].
     ///   - padding: [batch, length]; uint8, 1 where a position is there. The mean is taken over these.
     /// - Returns: [batch, classes].
     public func callAsFunction(_ input: Tensor, padding: Tensor?) -> Tensor {
+        entering((input: input, padding: padding)) { classify($0.input, padding: $0.padding) }
+    }
+
+    private func classify(_ input: Tensor, padding: Tensor?) -> Tensor {
         require(input.rank == 3, "TransformerClassifier", "needs [batch, length, inputs], not \(input.shape)")
         let features = encoder(positions(projection(input)), mask: nil, keyPaddingMask: padding)
         guard let padding else { return head(features.mean([1])) }
         let isThere = padding.cast(to: features.dtype)
         let sum = (features * isThere.expandingAxis(2)).sum([1])
         return head(sum / isThere.sum([1], keepsAxes: true))
-    }
-
-    public var inputSizes: [Int]? { nil }
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? { [head.weight.shape[0]] }
-    public var description: String {
-        "TransformerClassifier(\(projection.weight.shape[1]), \(head.weight.shape[0]))"
     }
 }

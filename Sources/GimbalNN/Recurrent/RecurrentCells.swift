@@ -1,6 +1,6 @@
 /// One step of a recurrent net at a time, for loops written by hand: [batch, inputSize] and the state before to the state
 /// after. Parameters are `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`, as PyTorch's.
-public class RecurrentCell: Module {
+public class RecurrentCell: Module, Layer {
     public let kind: RecurrentKind
     public let inputSize: Int
     public let hiddenSize: Int
@@ -20,12 +20,17 @@ public class RecurrentCell: Module {
             generator: generator, device: device)
     }
 
-    public var parts: [ModulePart] { own.named.map { .parameter($0.name, $0.parameter) } }
+    public override var parts: [ModulePart] { own.named.map { .parameter($0.name, $0.parameter) } }
 
     /// - Parameters:
     ///   - input: [batch, inputSize].
     ///   - state: [batch, hiddenSize] each; 0 if nil.
     public func callAsFunction(_ input: Tensor, _ state: RecurrentState? = nil) -> RecurrentState {
+        self((input: input, state: state))
+    }
+
+    public func forward(_ all: (input: Tensor, state: RecurrentState?)) -> RecurrentState {
+        let (input, state) = all
         require(
             input.rank == 2 && input.shape[1] == inputSize, "\(Self.self)",
             "needs [batch, \(inputSize)], not \(input.shape)")

@@ -23,7 +23,7 @@
 /// Parameters are named, ordered and laid out as PyTorch's: `weight_ih_l0` [G · hiddenSize, inputSize], `weight_hh_l0`
 /// [G · hiddenSize, hiddenSize], `bias_ih_l0`, `bias_hh_l0` [G · hiddenSize], those of the reverse direction with
 /// `_reverse` behind, and so on for `l1`, …
-public class RecurrentNet: Layer, ModeDependent {
+public class RecurrentNet: Module, Layer {
     public let kind: RecurrentKind
     public let inputSize: Int
     public let hiddenSize: Int
@@ -34,7 +34,6 @@ public class RecurrentNet: Layer, ModeDependent {
     /// Of dropping an element of the outputs of every layer but the last, in training.
     public let dropout: Double
     public let variationalDropout: VariationalDropout
-    public var isTraining = true
 
     /// By layer, and by direction within each.
     private let directions: [[Direction]]
@@ -78,14 +77,14 @@ public class RecurrentNet: Layer, ModeDependent {
         }
     }
 
-    public var parts: [ModulePart] {
+    public override var parts: [ModulePart] {
         directions.joined().flatMap { direction in
             direction.parameters.named.map { .parameter("\($0.name)_\(direction.suffix)", $0.parameter) }
         }
     }
 
     /// The outputs of the last layer, beginning with a state of 0.
-    public func callAsFunction(_ input: Tensor) -> Tensor { run(input, nil, nil).outputs }
+    public func forward(_ input: Tensor) -> Tensor { run(input, nil, nil).outputs }
 
     /// The outputs of the last layer and the final states of all.
     /// - Parameters:
@@ -96,10 +95,12 @@ public class RecurrentNet: Layer, ModeDependent {
     public func callAsFunction(
         _ input: Tensor, state: RecurrentState?, lengths: Tensor? = nil
     ) -> (outputs: Tensor, state: RecurrentState) {
-        let (outputs, hidden, cells) = run(input, state, lengths)
-        return (
-            outputs, RecurrentState(hidden: .stacked(hidden), cell: cells.isEmpty ? nil : .stacked(cells))
-        )
+        entering((input: input, state: state, lengths: lengths)) { all in
+            let (outputs, hidden, cells) = run(all.input, all.state, all.lengths)
+            return (
+                outputs, RecurrentState(hidden: .stacked(hidden), cell: cells.isEmpty ? nil : .stacked(cells))
+            )
+        }
     }
 
     /// The same, beginning with a state of 0.
@@ -149,11 +150,7 @@ public class RecurrentNet: Layer, ModeDependent {
             .droppedOut(probability: probability, generator: generator ?? .current)
     }
 
-    public func outputSizes(_ inputSizes: [Int]?) -> [Int]? {
-        (inputSizes?.dropLast() ?? []) + [hiddenSize * (isBidirectional ? 2 : 1)]
-    }
-
-    public var description: String {
+    public override var signature: String {
         "\(type(of: self))(\(inputSize), \(hiddenSize)\(layers == 1 ? "" : ", layers: \(layers)")"
             + "\(isBidirectional ? ", isBidirectional: true" : ""))"
     }

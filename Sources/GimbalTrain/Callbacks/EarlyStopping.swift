@@ -62,7 +62,7 @@ public final class EarlyStopping {
     /// Takes the metric of an epoch into account; NaN is not better than anything. The weights of `model` are copied
     /// where they are the best so far and `restoresBest` asks for it; without a model none are kept.
     /// - Returns: whether the training is to end.
-    public func update(_ value: Double, model: (any Module)? = nil) -> Bool {
+    public func update(_ value: Double, model: (Module)? = nil) -> Bool {
         let epoch = state.epochs
         state.epochs += 1
         guard epoch >= warmupEpochs else { return false }
@@ -79,7 +79,7 @@ public final class EarlyStopping {
 
     /// Puts the best weights and buffers back, where they were kept.
     /// - Throws: `GimbalError.weightMismatch` where they are another model's.
-    public func restoreBest(_ model: any Module) throws {
+    public func restoreBest(_ model: Module) throws {
         guard !bestWeights.isEmpty else { return }
         let kept = Dictionary(bestWeights.map { ($0.name, $0.value) }) { first, _ in first }
         let live = tensors(of: model)
@@ -99,7 +99,7 @@ public final class EarlyStopping {
         return mode == .minimum ? value < best - minimumChange : value > best + minimumChange
     }
 
-    private func tensors(of model: any Module) -> [(name: String, value: Tensor)] {
+    private func tensors(of model: Module) -> [(name: String, value: Tensor)] {
         model.stateParts.compactMap { path, part in
             switch part {
             case .parameter(_, let parameter): (path, parameter.value.detached())
@@ -109,7 +109,7 @@ public final class EarlyStopping {
         }
     }
 
-    private func copy(of model: any Module) -> [(name: String, value: Tensor)] {
+    private func copy(of model: Module) -> [(name: String, value: Tensor)] {
         tensors(of: model).map { name, value in
             (name, Tensor.make(value.shape, value.dtype, value.device) { $0.copy(value.view, to: $1) })
         }

@@ -24,7 +24,7 @@ public struct Evaluation: Sendable {
         if case .values(let scores) = scores { scores } else { nil }
     }
 
-    /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode.
+    /// Runs `model` over all of `dataset` in evaluation mode, and gives every module back the mode it had.
     ///
     /// - Parameters:
     ///   - model: gives logits for classes, or the numbers to be predicted.
@@ -36,7 +36,7 @@ public struct Evaluation: Sendable {
     ///     the mean squared error.
     /// - Throws: what the device reports, such as `GimbalError.outOfMemory`.
     public init(
-        of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
+        of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
         standardization: Standardization? = nil, loss: ((_ outputs: Tensor, _ targets: Tensor) -> Tensor)? = nil
     ) throws {
         let isClassifier = dataset.classCount != nil
@@ -44,21 +44,21 @@ public struct Evaluation: Sendable {
         var total = 0.0
         var confusion = ConfusionMatrix(classCount: dataset.classCount ?? 0)
         var numbers: (predictions: [Double], truths: [Double]) = ([], [])
-        model.evaluate()
-        defer { model.train() }
-        for host in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0) {
-            let batch = host.to(device)
-            let (loss, outputs) = withoutGradients {
-                let outputs = model(batch.inputs)
-                return (meanLoss(outputs, batch.targets), outputs)
-            }
-            total += Double(try loss.item()) * Double(host.count)
-            switch host.targets {
-            case .classes(let truths):
-                confusion.add(truths: truths, predictions: try withoutGradients { try outputs.argMax().integers() })
-            case .values(let truths, _):
-                numbers.predictions += try outputs.doubles()
-                numbers.truths += truths.map(Double.init)
+        try model.evaluating {
+            for host in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0) {
+                let batch = host.to(device)
+                let (loss, outputs) = withoutGradients {
+                    let outputs = model(batch.inputs)
+                    return (meanLoss(outputs, batch.targets), outputs)
+                }
+                total += Double(try loss.item()) * Double(host.count)
+                switch host.targets {
+                case .classes(let truths):
+                    confusion.add(truths: truths, predictions: try withoutGradients { try outputs.argMax().integers() })
+                case .values(let truths, _):
+                    numbers.predictions += try outputs.doubles()
+                    numbers.truths += truths.map(Double.init)
+                }
             }
         }
         self.loss = dataset.count == 0 ? 0 : total / Double(dataset.count)

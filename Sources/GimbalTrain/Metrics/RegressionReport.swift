@@ -43,7 +43,7 @@ public struct RegressionReport: Sendable, Codable, Equatable {
     ///   - standardization: what was done to the targets, so that the scores come in their own units.
     /// - Throws: `GimbalError.invalidSetting` for a data set of classes, and what the device reports.
     public init(
-        of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
+        of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
         standardization: Standardization? = nil
     ) throws {
         guard dataset.classCount == nil else {

@@ -5,13 +5,13 @@ import Foundation
 extension Collected where Value == CollectedOutputs {
     /// The outputs of `model`, in evaluation mode, for all of `dataset`.
     static func rows(
-        of model: any Layer, on dataset: Dataset, batchSize: Int, device: Device, _ transform: (Tensor) -> Tensor
+        of model: any TensorLayer, on dataset: Dataset, batchSize: Int, device: Device, _ transform: (Tensor) -> Tensor
     ) throws -> CollectedOutputs {
         var collected = Collected { $0 }
-        model.evaluate()
-        defer { model.train() }
-        for batch in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0, on: device) {
-            collected.update(withoutGradients { transform(model(batch.inputs)) }, batch.targets)
+        model.evaluating {
+            for batch in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0, on: device) {
+                collected.update(withoutGradients { transform(model(batch.inputs)) }, batch.targets)
+            }
         }
         return try collected.value
     }

@@ -148,7 +148,7 @@ public struct Checkpoint {
     /// Loads weights, and moments where `optimizer` is given.
     /// - Throws: `GimbalError.weightMismatch` where they are another model's or optimizer's, `GimbalError.invalidFile`,
     ///   `GimbalError.fileSystem`.
-    public func restore(model: any Module, optimizer: (any Optimizer)? = nil) throws {
+    public func restore(model: Module, optimizer: (any Optimizer)? = nil) throws {
         try model.load(from: path + "/model.safetensors")
         guard let optimizer else { return }
         let file = try SafeTensors(path: path + "/optimizer.safetensors")
@@ -176,7 +176,7 @@ public struct Checkpoint {
     /// model and optimizer, with distinct names.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk; what was saved before is then untouched.
     public static func save(
-        _ manifest: CheckpointManifest, model: any Module, optimizer: any Optimizer,
+        _ manifest: CheckpointManifest, model: Module, optimizer: any Optimizer,
         extras: [(name: String, value: Tensor)] = [], to path: String
     ) throws {
         var manifest = manifest

@@ -1,8 +1,8 @@
 extension ModelSettings {
     /// The model, with its first weights.
-    public func makeModel(device: Device) -> any Layer {
+    public func makeModel(device: Device) -> any TensorLayer {
         withDevice(device) {
-            let model: any Layer =
+            let model: any TensorLayer =
                 switch kind {
                 case .mlp: perceptron
                 case .resnet20, .resnet56: resNet
@@ -30,20 +30,20 @@ extension ModelSettings {
         }
     }
 
-    @LayerBuilder private func hiddenLayer(inputs: Int) -> [any Layer] {
+    @LayerBuilder private func hiddenLayer(inputs: Int) -> [any TensorLayer] {
         Linear(inputs, hidden)
         switch normalization {
-        case .none: [] as [any Layer]
-        case .batch: [BatchNorm1d(hidden)] as [any Layer]
-        case .layer: [LayerNorm([hidden])] as [any Layer]
-        case .rms: [RMSNorm([hidden])] as [any Layer]
-        case .group: [GroupNorm(groups: Self.groups, channels: hidden)] as [any Layer]
+        case .none: [] as [any TensorLayer]
+        case .batch: [BatchNorm1d(hidden)] as [any TensorLayer]
+        case .layer: [LayerNorm([hidden])] as [any TensorLayer]
+        case .rms: [RMSNorm([hidden])] as [any TensorLayer]
+        case .group: [GroupNorm(groups: Self.groups, channels: hidden)] as [any TensorLayer]
         }
         activationLayer
         if dropout > 0 { Dropout(dropout) }
     }
 
-    private var activationLayer: any Layer {
+    private var activationLayer: any TensorLayer {
         switch activation {
         case .sigmoid: Sigmoid()
         case .tanh: Tanh()
@@ -131,7 +131,7 @@ extension ModelSettings {
 
     /// Sets every matrix and kernel; vectors, such as biases and the scales of norms, keep what they have. Recurrent
     /// matrices are set gate by gate, since each gate is a layer of its own.
-    private func initialize(_ model: any Layer, by initializer: Initializer) {
+    private func initialize(_ model: any TensorLayer, by initializer: Initializer) {
         for parameter in model.parameters
         where initializer.ranks.contains(parameter.shape.rank) && parameter.shape.rank >= 2 {
             let device = parameter.device

@@ -58,7 +58,7 @@ public final class Trainer {
     }
 
     /// The model that is trained, on the trainer's device.
-    public let model: any Layer
+    public let model: any TensorLayer
     /// The optimizer that the settings ask for, over the model's parameters.
     public var optimizer: any Optimizer { update.optimizer }
     /// How far the run has come.
@@ -231,6 +231,12 @@ public final class Trainer {
         }
     }
 
+    /// The model's tree with the shapes that it gives out for one sample of the training data.
+    public var summary: String {
+        let sample = modelSettings.shaped(train.batch([0]).to(device).inputs)
+        return withPrecision(settings.precision) { model.summary(of: sample) }
+    }
+
     /// Where the loss scale of float16 stands; nil for other precisions. Waits for the device.
     public func lossScaling() throws -> LossScaler.Counters? { try update.scaler?.counters() }
 
@@ -247,7 +253,6 @@ public final class Trainer {
         let clock = ContinuousClock()
         var pending = PendingLosses()
         var began = clock.now
-        model.train()
         for host in loader.batches(epoch: progress.epoch, from: progress.batch) {
             let position = host.number % settings.accumulation
             if position == 0 { optimizer.zeroGradients() }

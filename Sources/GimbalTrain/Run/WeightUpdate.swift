@@ -9,7 +9,7 @@ final class WeightUpdate {
     private let settings: TrainingSettings
     private let clippers: [GradientClipper]
 
-    init(_ model: any Layer, _ settings: TrainingSettings, device: Device) {
+    init(_ model: any TensorLayer, _ settings: TrainingSettings, device: Device) {
         self.settings = settings
         scaler = settings.makeLossScaler(device)
         optimizer = settings.makeOptimizer(model.parameters)

@@ -202,7 +202,7 @@ import Testing
                 _ = saved(Tensor.normal([4, 3]))
                 let arrays = try saved.parameters.map { (name: "norm." + $0.name, array: try NumPyArray($0.value)) }
                 let mean = try #require(saved.runningMean).value
-                let variance = try #require(saved.runningVar).value
+                let variance = try #require(saved.runningVariance).value
                 try NumPyArchive.write(
                     arrays + [
                         ("norm.running_mean", try NumPyArray(mean)), ("norm.running_var", try NumPyArray(variance)),
@@ -210,8 +210,8 @@ import Testing
                     ], to: path)
                 let loaded = BatchNorm1d(3)
                 let report = try loaded.load(from: NumPyArchive(path: path), mapping: .removing(prefix: "norm."))
-                #expect(report.loaded.count == 5 && loaded.numBatchesTracked?.value == 7)
-                let values = try #require(loaded.runningVar).value.floats()
+                #expect(report.loaded.count == 5 && loaded.batchCount?.value == 7)
+                let values = try #require(loaded.runningVariance).value.floats()
                 let expected = try variance.floats()
                 #expect(values == expected)
             }

@@ -19,6 +19,11 @@ import Testing
         #expect(report.plots.map(\.title).count == 3)
         let norm = try #require((model as? Sequential)?.layers[1] as? BatchNorm1d)
         #expect(norm.isTraining)
+        // A module that was set to evaluation by itself stays there.
+        norm.isTraining = false
+        _ = try ClassificationReport(of: model, on: data, batchSize: 64, device: .cpu)
+        _ = try Evaluation(of: model, on: data, device: .cpu)
+        #expect(!norm.isTraining && model.isTraining)
         #expect(throws: GimbalError.self) { try RegressionReport(of: model, on: data, device: .cpu) }
     }
 

@@ -1,0 +1,162 @@
+/// A call of a module, as observers and hooks see it.
+public final class LayerCall {
+    public let module: Module
+    /// From the root of the model, such as `layer1.0.conv1`; empty for the root itself.
+    public let path: String
+    /// What the module is called with: a tensor, a tuple or a struct. Before the forward pass it may be replaced by another
+    /// of its type.
+    public var input: Any
+    /// What the module computed; nil before it did. After the forward pass it may be replaced by another of its type.
+    public var output: Any?
+    private var forward: ((Any) -> Any)?
+
+    init(module: Module, path: String, input: Any, forward: @escaping (Any) -> Any) {
+        self.module = module
+        self.path = path
+        self.input = input
+        self.forward = forward
+    }
+
+    /// Computes the output from the input, again if there is one, such as after a change of the module's weights.
+    public func repeatForward() {
+        guard let forward else { stop("repeatForward", "the call of \(path) has ended") }
+        output = forward(input)
+    }
+
+    func end() { forward = nil }
+
+    /// The tensors in the input, in order.
+    public var inputs: [Tensor] { tensors(in: input) }
+    /// The tensors in the output, in order; none before the forward pass.
+    public var outputs: [Tensor] { output.map { tensors(in: $0) } ?? [] }
+}
+
+/// Lets closures see every call of a module that `body` makes, on this task.
+///
+/// ```swift
+/// withObserver(after: { call in print(call.path, call.outputs.map(\.shape)) }) {
+///     _ = model(x)
+/// }
+/// ```
+/// Observers nest: the outermost sees a call first, and its output last, after those inside have.
+/// - Parameters:
+///   - before: called before the forward pass of each module, outer modules first.
+///   - after: called after it, inner modules first.
+public func withObserver<Result>(
+    before: ((LayerCall) -> Void)? = nil, after: ((LayerCall) -> Void)? = nil, _ body: () throws -> Result
+) rethrows -> Result {
+    let scope = ObserverScope(Watcher(before: before, after: after), outer: .current)
+    return try ObserverScope.$current.withValue(scope, operation: body)
+}
+
+extension Module {
+    /// Lets closures see every call of this module, until the hook is removed.
+    ///
+    /// ```swift
+    /// let hook = model.layer4.onForward { call in features = call.outputs[0] }
+    /// _ = model(x)
+    /// hook.remove()
+    /// ```
+    /// - Parameters:
+    ///   - before: called before the forward pass.
+    ///   - after: called after it.
+    @discardableResult
+    public func onForward(before: ((LayerCall) -> Void)? = nil, after: ((LayerCall) -> Void)? = nil) -> ForwardHook {
+        let hook = ForwardHook(Watcher(before: before, after: after), on: self)
+        attaching().hooks.append(hook)
+        return hook
+    }
+
+    /// What this module's products are computed in, whatever the precision around it; nil for that one.
+    ///
+    /// ```swift
+    /// model.head.precision = .float32  // inside withPrecision(.float16) { }
+    /// ```
+    public final var precision: Precision? {
+        get { attachments?.precision }
+        set {
+            attaching().precision = newValue
+            dropEmptyAttachments()
+        }
+    }
+
+    /// The attachments, made if there are none.
+    func attaching() -> Attachments {
+        if let attachments { return attachments }
+        let made = Attachments()
+        attachments = made
+        return made
+    }
+
+    fileprivate func dropEmptyAttachments() {
+        if attachments?.isEmpty ?? false { attachments = nil }
+    }
+}
+
+/// A registered pair of closures, for as long as it is not removed.
+public final class ForwardHook {
+    fileprivate let watcher: Watcher
+    private weak var module: Module?
+
+    fileprivate init(_ watcher: Watcher, on module: Module) {
+        self.watcher = watcher
+        self.module = module
+    }
+
+    /// Calls the closures no more.
+    public func remove() {
+        module?.attachments?.hooks.removeAll { $0 === self }
+        module?.dropEmptyAttachments()
+    }
+}
+
+struct Watcher {
+    var before: ((LayerCall) -> Void)?
+    var after: ((LayerCall) -> Void)?
+}
+
+/// What a module's calls are attended by.
+final class Attachments {
+    var hooks: [ForwardHook] = []
+    var precision: Precision?
+
+    var watchers: [Watcher] { hooks.map(\.watcher) }
+    var isEmpty: Bool { hooks.isEmpty && precision == nil }
+}
+
+/// An observer under way and those around it.
+///
+/// It is used by one task at a time, which is why it may be called sendable.
+final class ObserverScope: @unchecked Sendable {
+    @TaskLocal static var current: ObserverScope?
+
+    private let watcher: Watcher
+    private let outer: ObserverScope?
+
+    init(_ watcher: Watcher, outer: ObserverScope?) {
+        self.watcher = watcher
+        self.outer = outer
+    }
+
+    /// All that are under way, outermost first.
+    static var watchers: [Watcher] {
+        var found: [Watcher] = []
+        var scope = current
+        while let here = scope {
+            found.append(here.watcher)
+            scope = here.outer
+        }
+        return found.reversed()
+    }
+}
+
+/// The tensors in `value`: itself, or those that an optional, a collection, a tuple or a struct holds.
+func tensors(in value: Any) -> [Tensor] {
+    if let tensor = value as? Tensor { return [tensor] }
+    let mirror = Mirror(reflecting: value)
+    switch mirror.displayStyle {
+    case .optional, .collection, .dictionary, .tuple, .struct:
+        return mirror.children.flatMap { tensors(in: $0.value) }
+    default: return []
+    }
+}
