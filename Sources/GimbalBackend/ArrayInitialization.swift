@@ -1,8 +1,8 @@
 extension Array where Element: BitwiseCopyable {
     /// `count` elements, all of which `body` writes.
     ///
-    /// The standard library's `init(unsafeUninitializedCapacity:initializingWith:)` with a capacity of 0 stores a count in
-    /// the empty array that all threads share, which ThreadSanitizer reports.
+    /// The standard library's `init(unsafeUninitializedCapacity:initializingWith:)` with a capacity of 0 stores a count
+    /// in the empty array that all threads share, which ThreadSanitizer reports.
     package init(count: Int, writtenBy body: (UnsafeMutableBufferPointer<Element>) throws -> Void) rethrows {
         if count == 0 {
             self = []

@@ -2,7 +2,8 @@
 ///
 /// The first part lists the primitives: every backend writes these. The second part lists fused operations: each has a
 /// default written over the primitives (see the folder `Fused`), which a backend overrides where it can do better. So
-/// a new backend trains any model as soon as its primitives work, and the defaults say what a faster version must equal.
+/// a new backend trains any model as soon as its primitives work, and the defaults say what a faster version must
+/// equal.
 ///
 /// Rules that hold for every operation:
 /// - Operations run in the order they are called. They may run asynchronously; only `download` and `synchronize` wait.
@@ -19,6 +20,7 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: The device
 
+    /// The device that the backend runs on.
     var device: DeviceDescription { get }
     /// The type real numbers are computed in: `float32`, or `float64` for a backend that checks others.
     var realType: DType { get }
@@ -39,6 +41,7 @@ public protocol Backend: AnyObject, Sendable {
     /// Waits for everything called so far.
     /// - Throws: the first failure since the last wait.
     func synchronize() throws
+    /// The memory held by storages now.
     var memoryUsage: MemoryUsage { get }
     /// Gives unused pooled memory back to the system.
     func trimMemory()
@@ -49,6 +52,7 @@ public protocol Backend: AnyObject, Sendable {
     func fill(_ out: TensorView, with value: Double)
     /// Copies elements, converting between any two dtypes. To integers, values are truncated towards zero.
     func copy(_ source: TensorView, to out: TensorView)
+    /// out[i] = operation(x[i]) for real numbers; `x` and `out` have one shape.
     func unary(_ operation: UnaryOperation, _ x: TensorView, out: TensorView)
     /// `x`, `y` and `out` have one shape; broadcasting is in the strides. Besides real numbers, takes int32 for
     /// arithmetic and comparisons; the result of a comparison may go to any dtype.
@@ -58,19 +62,19 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Reductions
 
-    /// Folds the axes on which `out` has size 1 and `x` has not; both have one rank. With `accumulates`, the result of a
-    /// `sum` is added to `out`.
+    /// Folds the axes on which `out` has size 1 and `x` has not; both have one rank. With `accumulates`, the result of
+    /// a `sum` is added to `out`.
     func reduce(_ reduction: Reduction, _ x: TensorView, out: TensorView, accumulates: Bool)
-    /// The int32 position of the largest element along the last axis, the first of equals; a NaN counts as the largest.
-    /// - Parameter out: int32, the shape of `x` without its last axis, which must not be empty.
+    /// The position of the largest element along the last axis, the first of equals; a NaN counts as the largest. `out`
+    /// is int32 and has the shape of `x` without its last axis, which must not be empty.
     func argMaximum(_ x: TensorView, out: TensorView)
 
     // MARK: Matrix product
 
     /// out[..., m, n] = epilogue(Σₖ x[..., m, k] y[..., k, n]).
     ///
-    /// All three have one rank of at least 2 and equal batch axes (repeated by strides of 0 where broadcast). With k = 0
-    /// the sum is 0.
+    /// All three have one rank of at least 2 and equal batch axes (repeated by strides of 0 where broadcast). A sum over
+    /// no k is 0.
     func matrixMultiply(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue)
 
     // MARK: Indexing
@@ -89,8 +93,8 @@ public protocol Backend: AnyObject, Sendable {
     /// Uniform in [0, 1): the upper 24 bits of each Philox word times 2⁻²⁴. `out` is contiguous.
     func randomUniform(_ out: TensorView, _ state: RandomState)
     /// Standard normal by Box-Muller on the words of a block in pairs (0, 1) and (2, 3): with u₁ = (w₁ + ½) 2⁻³² and
-    /// u₂ = ⌊w₂ / 2⁶⌋ 2⁻²⁶, the pair becomes √(-2 ln u₁) cos 2πu₂ and √(-2 ln u₁) sin 2πu₂, in float32, the same bits on every
-    /// float32 backend. `out` is contiguous.
+    /// u₂ = ⌊w₂ / 2⁶⌋ 2⁻²⁶, the pair becomes √(-2 ln u₁) cos 2πu₂ and √(-2 ln u₁) sin 2πu₂, in float32, the same bits
+    /// on every float32 backend. `out` is contiguous.
     func randomNormal(_ out: TensorView, _ state: RandomState)
 
     // MARK: - Fused operations, each with a default
@@ -123,28 +127,33 @@ public protocol Backend: AnyObject, Sendable {
     ///   - normalizers: contiguous [rows, 2]; receives what the gradient needs: the row's largest logit m and
     ///     log Σⱼ exp(logits[i, j] - m). Their sum would be rounded relative to m, and with it every probability.
     func crossEntropy(_ logits: TensorView, targets: TensorView, losses: TensorView, normalizers: TensorView)
-    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i].
-    /// - Parameter lossGradient: [rows], any stride.
+    /// out[i, j] = (exp((logits[i, j] - normalizers[i, 0]) - normalizers[i, 1]) - [j = targets[i]]) lossGradient[i],
+    /// with `lossGradient` [rows] of any stride, the other inputs as `crossEntropy` has them, and `out` like `logits`.
     func crossEntropyGradient(
         _ logits: TensorView, targets: TensorView, normalizers: TensorView, lossGradient: TensorView, out: TensorView
     )
 
     // MARK: Batch normalisation (Ioffe and Szegedy 2015)
 
-    /// Normalises each channel by the mean and population variance of the batch, computed about the mean so that a large
-    /// offset costs no precision.
+    /// Normalises each channel by the mean and population variance of the batch, computed about the mean so that a
+    /// large offset costs no precision.
     /// - Parameters:
     ///   - x: contiguous [batch, channels, positions] with more than one value per channel; `out` likewise.
-    ///   - scale, shift: contiguous [channels]; nil means 1 and 0.
+    ///   - scale: contiguous [channels]; nil means 1.
+    ///   - shift: contiguous [channels]; nil means 0.
     ///   - running: mean and variance, contiguous [channels], moved by `momentum` towards the batch's mean and unbiased
     ///     variance: r ← (1 - momentum) r + momentum v.
-    ///   - mean, inverseDeviation: contiguous [channels]; receive μ and 1 / √(σ² + ε), which the gradient needs.
+    ///   - momentum: in 0...1.
+    ///   - epsilon: ε, what is added to the variance.
+    ///   - out: (x - μ) / √(σ² + ε) · scale + shift.
+    ///   - mean: contiguous [channels]; receives μ, which the gradient needs.
+    ///   - inverseDeviation: contiguous [channels]; receives 1 / √(σ² + ε), which the gradient needs.
     func batchNorm(
         _ x: TensorView, scale: TensorView?, shift: TensorView?,
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     )
-    /// Normalises each channel by given statistics.
+    /// Normalises each channel by given statistics, otherwise as `batchNorm`.
     func batchNormInference(
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
         epsilon: Double, out: TensorView
@@ -176,25 +185,29 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Loss scaling (Micikevicius et al. 2018, section 3.2)
 
-    /// x ← x / scale over all elements of all views, 0 where that is not finite, with the scale read on the device. Zeros
-    /// keep what comes after, such as the norm and what it multiplies, free of NaN.
+    /// x ← x / scale over all elements of all views, 0 where that is not finite, with the scale read on the device.
+    /// Zeros keep what comes after, such as the norm and what it multiplies, free of NaN.
     /// - Parameters:
     ///   - views: contiguous.
     ///   - scale: one element.
     ///   - condition: one element; receives 1 where all quotients were finite, else 0.
     func unscale(_ views: [TensorView], scale: TensorView, condition: TensorView)
-    /// Takes note of a step: where `condition` is 0, the scale is multiplied by `backoff`, else after every `interval` such
-    /// steps in a row by `growth`, unless it would overflow.
+    /// Takes note of a step: where `condition` is 0, the scale is multiplied by `backoff`, else after every `interval`
+    /// such steps in a row by `growth`, unless it would overflow.
     /// - Parameters:
     ///   - state: [3]: the scale, the good steps since it last changed, and the steps left out so far.
     ///   - condition: one element, 1 or 0.
+    ///   - growth: > 1.
+    ///   - backoff: in (0, 1).
+    ///   - interval: good steps before the scale grows, > 0.
     func updateLossScale(
         _ state: TensorView, condition: TensorView, growth: Double, backoff: Double, interval: Int)
 
     // MARK: Connectionist temporal classification (Graves et al. 2006)
 
-    /// losses[n] = -log of the summed probability of all paths through the states of sample n, from one of the first two
-    /// to one of the last two, in as many steps as the sample has; each step stays, moves on by one state or skips one.
+    /// losses[n] = -log of the summed probability of all paths through the states of sample n, from one of the first
+    /// two to one of the last two, in as many steps as the sample has; each step stays, moves on by one state or skips
+    /// one.
     /// - Parameters:
     ///   - emissions: contiguous [time, batch, states]; the logarithmic probability of each state's label at each time.
     ///   - skips: uint8, contiguous [batch, states]; whether the state before may be left out. 0 for the first three.
@@ -204,11 +217,10 @@ public protocol Backend: AnyObject, Sendable {
     func temporalClassification(
         _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView
     )
-    /// Gradient of `temporalClassification` for its emissions: minus the probability that a path of the sample is in the
-    /// state at the time, times lossGradient[n]. 0 outside the sample's lengths; NaN inside where the loss is infinite.
-    /// - Parameters:
-    ///   - lossGradient: [batch], any stride.
-    ///   - out: contiguous [time, batch, states].
+    /// Gradient of `temporalClassification` for its emissions: minus the probability that a path of the sample is in
+    /// the state at the time, times lossGradient[n]. 0 outside the sample's lengths; NaN inside where the loss is
+    /// infinite. `lossGradient` is [batch], of any stride, and `out` like `emissions`; the others are as
+    /// `temporalClassification` left them.
     func temporalClassificationGradient(
         _ emissions: TensorView, skips: TensorView, lengths: TensorView, losses: TensorView, forward: TensorView,
         lossGradient: TensorView, out: TensorView
@@ -216,8 +228,8 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Health
 
-    /// Fills one row of `Statistic` columns for each segment. Over a segment without finite elements, mean, deviation and
-    /// norm are 0, minimum +infinity, maximum -infinity.
+    /// Fills one row of `Statistic` columns for each segment. Over a segment without finite elements, mean, deviation
+    /// and norm are 0, minimum +infinity, maximum -infinity.
     /// - Parameters:
     ///   - x: contiguous.
     ///   - segments: int32 [count, 2], contiguous: start and length in elements of `x`.
@@ -229,8 +241,8 @@ public protocol Backend: AnyObject, Sendable {
     /// One step of a recurrent cell: from `gates`, which holds what the input, the biases and the previous hidden state
     /// give, to the new hidden state and cell. With a, b, c, d the columns of `gates`, h and c₋ the state before:
     /// - tanh, relu: h' = f(a). `gates` receives h'.
-    /// - lstm: i = σ(a), f = σ(b), g = tanh(c), o = σ(d); c' = f c₋ + i g, h' = o tanh(c'). `gates` receives i, f, g, o.
-    ///   (Hochreiter and Schmidhuber 1997; forget gate Gers et al. 2000.)
+    /// - lstm: i = σ(a), f = σ(b), g = tanh(c), o = σ(d); c' = f c₋ + i g, h' = o tanh(c'). `gates` receives i, f, g,
+    ///   o. (Hochreiter and Schmidhuber 1997; forget gate Gers et al. 2000.)
     /// - gru: r = σ(b), z = σ(c), n = tanh(a + r d); h' = (1 - z) n + z h. `gates` receives n, r, z and keeps d.
     ///   (Cho et al. 2014, with the reset after the product, as PyTorch and cuDNN have it.)
     ///
@@ -238,6 +250,7 @@ public protocol Backend: AnyObject, Sendable {
     func recurrentCell(_ step: RecurrentStep)
     /// Gradient of `recurrentCell`, from the `gates` that it left.
     /// - Parameters:
+    ///   - step: as `recurrentCell` left it.
     ///   - outputGradient: [batch, hiddenSize], for the new hidden state, from what was computed of this step.
     ///   - gatesGradient: like `gates`; receives the gradient for what `gates` held before; 0 for rows that have ended.
     ///   - hiddenGradient: [batch, hiddenSize], for the new hidden state, from later steps; receives that part of the
@@ -250,12 +263,17 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Layer normalisation (Ba, Kiros and Hinton 2016; about 0: Zhang and Sennrich 2019)
 
-    /// Normalises each row: out = (x - μ) / √(σ² + ε) · scale + shift, with the row's mean μ and population variance σ²,
-    /// computed about the mean. Without `centers`, μ is 0 and σ² the mean of squares.
+    /// Normalises each row: out = (x - μ) / √(σ² + ε) · scale + shift, with the row's mean μ and population variance
+    /// σ², computed about the mean. Without `centers`, μ is 0 and σ² the mean of squares.
     /// - Parameters:
-    ///   - x: contiguous [rows, width], width > 0; `out` likewise.
-    ///   - scale, shift: contiguous [width]; nil means 1 and 0.
-    ///   - mean, inverseDeviation: contiguous [rows]; receive μ and 1 / √(σ² + ε), which the gradient needs.
+    ///   - x: contiguous [rows, width], width > 0.
+    ///   - scale: contiguous [width]; nil means 1.
+    ///   - shift: contiguous [width]; nil means 0.
+    ///   - epsilon: ε, what is added to the variance.
+    ///   - centers: whether the mean is subtracted.
+    ///   - out: like `x`.
+    ///   - mean: contiguous [rows]; receives μ, which the gradient needs.
+    ///   - inverseDeviation: contiguous [rows]; receives 1 / √(σ² + ε), which the gradient needs.
     func layerNorm(
         _ x: TensorView, scale: TensorView?, shift: TensorView?, epsilon: Double, centers: Bool, out: TensorView,
         mean: TensorView, inverseDeviation: TensorView
@@ -272,9 +290,10 @@ public protocol Backend: AnyObject, Sendable {
 
     /// Softmax of masked scores along the last axis. A query that may see no key gets weights of 0.
     /// - Parameters:
-    ///   - scores: contiguous [batch, heads, queries, keys]; `out` likewise, and it may be the same.
+    ///   - scores: contiguous [batch, heads, queries, keys].
     ///   - mask: of the shape of `scores`, any strides. uint8: keys with 0 are left out; real numbers are added.
     ///   - isCausal: leaves out keys after the query, j > i; scores there are not read.
+    ///   - out: like `scores`, and may be the same.
     func attentionSoftmax(_ scores: TensorView, mask: TensorView?, isCausal: Bool, out: TensorView)
     /// Gradient of `attentionSoftmax` for its scores, from its output `y`; with `isCausal`, gradients of keys after the
     /// query are not read. All contiguous; `out` may be `outputGradient`.
@@ -282,23 +301,26 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Convolution; all views contiguous
 
-    /// out[n, o, p] = bias[o] + Σ weight[o, c, k] x[n, c, p · stride - padding + k · dilation] over the channels c of o's
-    /// group and the elements k of the kernel, with zeros outside of x. (LeCun et al. 1989, without flipping the kernel.)
+    /// out[n, o, p] = bias[o] + Σ weight[o, c, k] x[n, c, p · stride - padding + k · dilation] over the channels c of
+    /// o's group and the elements k of the kernel, with zeros outside of x. (LeCun et al. 1989, without flipping the
+    /// kernel.)
     /// - Parameters:
     ///   - x: [batch, channels, one to three spatial axes...].
     ///   - weight: [outputs, channels / groups, kernel...].
-    ///   - bias: [outputs].
+    ///   - bias: [outputs]; nil means 0.
+    ///   - geometry: stride, padding, dilation and groups, for this kernel.
     ///   - out: [batch, outputs, spatial axes...], of `geometry.outputSizes`.
     func convolution(
         _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
     )
     /// Gradient of `convolution` for x, the transposed convolution: what every output gives back to the elements it
-    /// is a sum of. `out` has a shape from which `geometry` gives that of `outputGradient`.
+    /// is a sum of. `out` has a shape from which `geometry` gives that of `outputGradient`; the gradient is added to
+    /// what `out` holds where `accumulates` says so.
     func convolutionInputGradient(
         _ outputGradient: TensorView, weight: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
         accumulates: Bool
     )
-    /// Gradient of `convolution` for its weight.
+    /// Gradient of `convolution` for its weight, in `out`; added to what that holds where `accumulates` says so.
     func convolutionWeightGradient(
         _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
         accumulates: Bool
@@ -307,14 +329,17 @@ public protocol Backend: AnyObject, Sendable {
     // MARK: Pooling of [batch, channels, one to three spatial axes...]; all views contiguous
 
     /// The largest element of each window, and where it lies; a NaN counts as the largest, and the first of equals is
-    /// taken.
-    /// - Parameter indices: int32, the shape of `out`: the element's place in its channel, row-major.
+    /// taken. `indices` is int32 and of the shape of `out`: the element's place in its channel, row-major.
     func maxPool(_ x: TensorView, _ geometry: PoolingGeometry, out: TensorView, indices: TensorView)
+    /// Gradient of `maxPool` for its input: the sum of what the windows that chose an element give to it. `out` has the
+    /// shape of the input.
     func maxPoolGradient(
         _ outputGradient: TensorView, indices: TensorView, _ geometry: PoolingGeometry, out: TensorView)
-    /// The mean of each window.
-    /// - Parameter countsPadding: whether padding that a window covers counts as zeros, or not at all.
+    /// The mean of each window. `countsPadding` says whether padding that a window covers counts as zeros, or not at
+    /// all.
     func averagePool(_ x: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
+    /// Gradient of `averagePool` for its input: each element of a window gets an equal share. `out` has the shape of
+    /// the input.
     func averagePoolGradient(
         _ outputGradient: TensorView, _ geometry: PoolingGeometry, countsPadding: Bool, out: TensorView)
 
@@ -323,6 +348,8 @@ public protocol Backend: AnyObject, Sendable {
     /// One step of an optimizer; `OptimizerStep.Rule` has the formulas. All views but `condition` are contiguous and of
     /// one size.
     /// - Parameters:
+    ///   - step: the formula and its settings.
+    ///   - weights: read and changed.
     ///   - gradient: read only.
     ///   - states: as many as the rule has, in the order of its formula.
     ///   - condition: one real element on the device; where it is 0, weights and states stay as they are.
@@ -345,11 +372,12 @@ public protocol Backend: AnyObject, Sendable {
     ///   - segments: as for `segmentNorms`.
     ///   - factors: contiguous [count].
     func scaleSegments(_ x: TensorView, segments: TensorView, by factors: TensorView)
-    /// All steps of a layer, one after the other: to the recurrent columns of a step's gates is added the state before it
-    /// (times the mask) by the transposed hidden weight, and then its cell is computed.
+    /// All steps of a layer, one after the other: to the recurrent columns of a step's gates is added the state before
+    /// it (times the mask) by the transposed hidden weight, and then its cell is computed.
     func recurrentSequence(_ sequence: RecurrentSequence)
     /// Gradient of `recurrentSequence`, from the gates, states and cells that it left.
     /// - Parameters:
+    ///   - sequence: as `recurrentSequence` left it.
     ///   - outputGradient: [steps + 1 or more, batch, hiddenSize], for the states that leave the steps, in their slots.
     ///   - gatesGradient: like the gates; receives the gradient for what they held before.
     ///   - hiddenGradient: [batch, hiddenSize], for the final state, beside what is in its slot; receives that for the

@@ -1,5 +1,6 @@
 /// How the kernel of a convolution moves over one to three spatial axes: one size for each axis in every list.
 public struct ConvolutionGeometry: Sendable, Hashable {
+    /// Elements of the kernel on each axis.
     public let kernel: [Int]
     /// Positions the kernel moves on between neighbouring outputs.
     public let stride: [Int]
@@ -7,9 +8,12 @@ public struct ConvolutionGeometry: Sendable, Hashable {
     public let padding: [Int]
     /// Distance between neighbouring elements of the kernel.
     public let dilation: [Int]
-    /// Into how many parts the channels are divided; outputs of a part see its inputs only.
+    /// Into how many parts the channels are divided; outputs of a part see its inputs only. 1 for an ordinary
+    /// convolution.
     public let groups: Int
 
+    /// A geometry of one to three axes, with the same number of sizes in every list; nil stands for a stride of 1, a
+    /// padding of 0, a dilation of 1. All sizes are positive, padding may be 0.
     public init(kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, groups: Int = 1) {
         self.kernel = kernel
         self.stride = stride ?? kernel.map { _ in 1 }
@@ -69,13 +73,20 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 public struct PoolingGeometry: Sendable, Hashable {
     /// The windows on one axis.
     public struct Axis: Sendable, Hashable {
+        /// Positions of the input.
         public let inputSize: Int
+        /// Number of windows.
         public let outputSize: Int
+        /// Positions of a window.
         public let kernel: Int
+        /// Distance between the beginnings of neighbouring windows.
         public let stride: Int
+        /// Positions before and after the input that windows may reach over.
         public let padding: Int
+        /// Distance between neighbouring positions of a window.
         public let dilation: Int
-        /// Whether the windows are ⌊i n / m⌋..<⌈(i + 1) n / m⌉ for output i of m, whatever the other sizes say.
+        /// Whether the windows are ⌊i n / m⌋..<⌈(i + 1) n / m⌉ for output i of m, whatever kernel, stride, padding and
+        /// dilation say.
         public let isAdaptive: Bool
 
         /// First and end position of the window of output `index`, `dilation` apart, within the input.
@@ -97,11 +108,16 @@ public struct PoolingGeometry: Sendable, Hashable {
         }
     }
 
+    /// The windows on each spatial axis; a window of the whole is one of each axis crossed with the others.
     public let axes: [Axis]
 
     /// Windows of one size at equal distances.
     /// - Parameters:
+    ///   - inputSizes: spatial sizes of the input.
+    ///   - kernel: positions of a window on each axis.
+    ///   - stride: distance between neighbouring windows.
     ///   - padding: positions before and after the input, at most half the kernel.
+    ///   - dilation: distance between neighbouring positions of a window.
     ///   - roundsUp: adds a last window that reaches over the end, if it begins before it (PyTorch's `ceil_mode`).
     public init(
         inputSizes: [Int], kernel: [Int], stride: [Int], padding: [Int], dilation: [Int], roundsUp: Bool = false
@@ -140,6 +156,8 @@ public struct PoolingGeometry: Sendable, Hashable {
         }
     }
 
+    /// Spatial sizes of the input.
     public var inputSizes: [Int] { axes.map(\.inputSize) }
+    /// Spatial sizes of the output: the number of windows on each axis.
     public var outputSizes: [Int] { axes.map(\.outputSize) }
 }

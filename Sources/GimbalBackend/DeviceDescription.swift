@@ -1,15 +1,28 @@
 /// What a backend runs on.
 public struct DeviceDescription: Sendable, Hashable, Codable {
-    public enum Kind: String, Sendable, Codable { case cpu, gpu, accelerator }
+    /// What sort of processor a device is.
+    public enum Kind: String, Sendable, Codable {
+        /// The processor of the host.
+        case cpu
+        /// A graphics processor.
+        case gpu
+        /// Anything else that OpenCL calls a device.
+        case accelerator
+    }
 
-    /// What `--device` takes: `cpu`, `opencl:0`.
+    /// What names the device to a user, as `--device` takes it: `cpu`, `opencl:0`.
     public var id: String
     /// The backend's name: `cpu`, `opencl`.
     public var backend: String
+    /// What sort of processor the device is.
     public var kind: Kind
+    /// The device's name as its maker has it.
     public var name: String
+    /// Who made it.
     public var vendor: String
+    /// Name and version of what drives it: the OpenCL driver, or the library for matrix products on the CPU.
     public var driver: String
+    /// The memory that the device has, in bytes.
     public var memoryBytes: Int
     /// Cores of a CPU, streaming multiprocessors or their like of a GPU.
     public var computeUnits: Int
@@ -18,6 +31,7 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     /// Anything a user should know about how the device runs now, one sentence each.
     public var notes: [String]
 
+    /// The description of a device, as its backend makes it.
     public init(
         id: String, backend: String, kind: Kind = .cpu, name: String, vendor: String, driver: String,
         memoryBytes: Int, computeUnits: Int, architecture: String? = nil, notes: [String] = []
@@ -44,6 +58,7 @@ public struct MemoryUsage: Sendable, Hashable {
     /// Bytes kept by the backend's pool for reuse, in no storage now.
     public var pooled: Int
 
+    /// The memory held now, as a backend counts it.
     public init(inUse: Int, peak: Int, pooled: Int) {
         self.inUse = inUse
         self.peak = peak

@@ -2,6 +2,7 @@
 public enum GimbalError: Error, Sendable, Equatable {
     /// No device goes by this name. `available` lists those that do; `reason` says why others are absent.
     case noDevice(requested: String, available: [String], reason: String?)
+    /// A device has no room for another `requestedBytes`, with `usedBytes` held by tensors.
     case outOfMemory(device: String, requestedBytes: Int, usedBytes: Int)
     /// A kernel did not compile. The message carries what is needed to reproduce it.
     case kernelBuildFailed(kernel: String, options: String, device: String, log: String)
@@ -58,6 +59,7 @@ extension GimbalError: CustomStringConvertible {
 public final class ErrorLatch: Sendable {
     private let first = Lock<GimbalError?>(nil)
 
+    /// A latch that holds nothing yet.
     public init() {}
 
     /// Keeps `error` unless an earlier one is already held: the first failure is the cause, later ones its echoes.
@@ -78,13 +80,14 @@ public final class ErrorLatch: Sendable {
 
     private let checks = Lock<[@Sendable () throws -> Void]>([])
 
-    /// Has `check` called once, when the host has next waited for the device and reading costs nothing. What it throws is
-    /// thrown by the call that waited.
+    /// Has `check` called once, when the host has next waited for the device and reading costs nothing. What it throws
+    /// is thrown by the call that waited.
     public func whenWaited(_ check: @escaping @Sendable () throws -> Void) {
         checks.withLock { $0.append(check) }
     }
 
-    /// Runs the checks that are due. Backends call this when they have waited, at the end of `download` and `synchronize`.
+    /// Runs the checks that are due. Backends call this when they have waited, at the end of `download` and
+    /// `synchronize`.
     public func runChecks() throws {
         // Taken out first: a check reads from the device, and so comes here again.
         let due = checks.withLock { checks in

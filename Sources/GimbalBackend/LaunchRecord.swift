@@ -8,12 +8,15 @@ public struct LaunchRecord: Sendable, Hashable, Codable {
     public var argumentsSet = 0
     /// Times that the host waited for the device.
     public var waits = 0
+    /// Bytes copied from the host to the device.
     public var uploadedBytes = 0
+    /// Bytes copied from the device to the host.
     public var downloadedBytes = 0
 
     /// Commands that occupy the device: kernels, and copies within it.
     public var launches: Int { kernels.values.reduce(copies, +) }
 
+    /// The record of a backend that has just been opened.
     public init() {}
 
     /// What was asked between two records.

@@ -8,12 +8,13 @@
 
 /// A value that one thread at a time may use.
 ///
-/// A `pthread` mutex rather than `Synchronization.Mutex`: ThreadSanitizer knows when the former is held, and takes what the
-/// latter guards for races (it locks inside a library that is not instrumented).
+/// A `pthread` mutex rather than `Synchronization.Mutex`: ThreadSanitizer knows when the former is held, and takes what
+/// the latter guards for races (it locks inside a library that is not instrumented).
 public final class Lock<Value>: @unchecked Sendable {
     private var value: Value
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
+    /// Guards `value`, which no other code may go on using.
     public init(_ value: sending Value) {
         self.value = value
         mutex.initialize(to: pthread_mutex_t())

@@ -4,26 +4,31 @@
 /// All states lie in one block: the state before step t in slot t and the one after it in slot t + 1, or the other way
 /// round if reversed. So the states that enter the steps are one matrix, and so are those that leave them.
 ///
-/// A GRU's gates are ordered n, r, z and the hidden state's share d of n (see `Backend.recurrentCell`): the last three are
-/// in the order of the rows of the hidden weight, so that one product with it adds to all of them.
+/// A GRU's gates are ordered n, r, z and the hidden state's share d of n (see `Backend.recurrentCell`): the last three
+/// are in the order of the rows of the hidden weight, so that one product with it adds to all of them.
 public struct RecurrentSequence: Sendable {
+    /// What is computed in each step.
     public var kind: RecurrentKind
-    /// [steps, batch, gateCount · hiddenSize].
+    /// The gates of all steps, [steps, batch, gateCount · hiddenSize]: at first the input's share, then what
+    /// `Backend.recurrentCell` leaves.
     public var gates: TensorView
-    /// [steps + 1 or more, batch, hiddenSize]; the initial state is in its slot.
+    /// The states in their slots, [steps + 1 or more, batch, hiddenSize]; the initial one is given.
     public var states: TensorView
-    /// The same of the cells; for `lstm` only.
+    /// The cells in their slots, like `states`; for `lstm` only.
     public var cells: TensorView?
-    /// PyTorch's: [gateCount · hiddenSize, hiddenSize], for `gru` [3 · hiddenSize, hiddenSize]. Any strides.
+    /// The hidden state's weight in PyTorch's order, [gateCount · hiddenSize, hiddenSize], for `gru`
+    /// [3 · hiddenSize, hiddenSize]. Any strides.
     public var hiddenWeight: TensorView
-    /// [batch, hiddenSize]: multiplies the states that enter the gates, which then go to `masked`,
-    /// [steps, batch, hiddenSize].
+    /// What the states that enter the gates are multiplied by, [batch, hiddenSize], for dropout; nil for nothing.
     public var hiddenMask: TensorView?
+    /// Receives the states times `hiddenMask`, [steps, batch, hiddenSize]; nil without a mask.
     public var masked: TensorView?
-    /// int32 [batch], of any stride; nil where all sequences have all steps.
+    /// Steps of each sequence, int32 [batch] of any stride; nil where all sequences have all steps.
     public var lengths: TensorView?
+    /// Whether steps are computed from the last to the first.
     public var isReversed: Bool
 
+    /// A sequence over views of these shapes, whose `gates` and initial state are filled in already.
     public init(
         _ kind: RecurrentKind, gates: TensorView, states: TensorView, cells: TensorView? = nil,
         hiddenWeight: TensorView, hiddenMask: TensorView? = nil, masked: TensorView? = nil,
@@ -40,13 +45,20 @@ public struct RecurrentSequence: Sendable {
         self.isReversed = isReversed
     }
 
+    /// Number of steps.
     public var steps: Int { gates.shape[0] }
+    /// Number of sequences.
     public var batch: Int { gates.shape[1] }
+    /// Units of the hidden state.
     public var size: Int { states.shape[2] }
 
+    /// The slot of the state before the first step that is computed.
     public var initialSlot: Int { isReversed ? steps : 0 }
+    /// The slot of the state after the last step that is computed.
     public var finalSlot: Int { isReversed ? 0 : steps }
+    /// The slot of the state that enters a step.
     public func slotBefore(_ step: Int) -> Int { isReversed ? step + 1 : step }
+    /// The slot of the state that leaves a step.
     public func slotAfter(_ step: Int) -> Int { isReversed ? step : step + 1 }
     /// The step that is computed as number `index`.
     public func step(at index: Int) -> Int { isReversed ? steps - 1 - index : index }
@@ -60,7 +72,7 @@ public struct Slots {
     private var first: TensorView
     private let distance: Int
 
-    /// - Parameter columns: which columns of each; all if nil.
+    /// The matrices of `view`, or these `columns` of each; nil stands for all.
     public init(_ view: TensorView, columns: Range<Int>? = nil) {
         let (rows, width) = (view.shape[1], view.shape[2])
         distance = rows * width
@@ -69,6 +81,7 @@ public struct Slots {
         if let columns { first = first.sliced(axis: 1, columns) }
     }
 
+    /// The matrix of this index, [rows, columns].
     public subscript(index: Int) -> TensorView {
         var view = first
         view.offset += index * distance

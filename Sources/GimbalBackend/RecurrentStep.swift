@@ -4,7 +4,9 @@ public enum RecurrentKind: String, Sendable, CaseIterable {
     case tanh
     /// The plain net with rectified units.
     case relu
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997), with a forget gate (Gers et al. 2000).
     case lstm
+    /// Gated recurrent units (Cho et al. 2014), with the reset after the product.
     case gru
 
     /// How many values of `RecurrentStep.gates` belong to one hidden unit.
@@ -16,26 +18,32 @@ public enum RecurrentKind: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether there is a cell beside the hidden state.
     public var hasCell: Bool { self == .lstm }
 }
 
 /// One step of a recurrent cell over a batch; see `Backend.recurrentCell`.
 public struct RecurrentStep: Sendable {
+    /// What is computed.
     public var kind: RecurrentKind
-    /// [batch, gateCount · hiddenSize].
+    /// The gates, [batch, gateCount · hiddenSize]: at first the shares of input, biases and hidden state, then what
+    /// `Backend.recurrentCell` leaves.
     public var gates: TensorView
-    /// [batch, hiddenSize], before the step.
+    /// The hidden state before the step, [batch, hiddenSize].
     public var hidden: TensorView
-    /// The same of the cell; for `lstm` only.
+    /// The cell before the step, [batch, hiddenSize]; for `lstm` only.
     public var cell: TensorView?
-    /// [batch, hiddenSize], after the step.
+    /// Receives the hidden state after the step, [batch, hiddenSize].
     public var newHidden: TensorView
+    /// Receives the cell after the step, [batch, hiddenSize]; for `lstm` only.
     public var newCell: TensorView?
-    /// int32 [batch], of any stride: a row takes part while `index` is less than its length. Nil where all do.
+    /// Steps of each sequence, int32 [batch] of any stride: a row takes part while `index` is less than its length. Nil
+    /// where all do.
     public var lengths: TensorView?
     /// This step's place in the sequence.
     public var index: Int
 
+    /// A step over views of these shapes, whose `gates` and state are filled in already.
     public init(
         _ kind: RecurrentKind, gates: TensorView, hidden: TensorView, cell: TensorView? = nil, newHidden: TensorView,
         newCell: TensorView? = nil, lengths: TensorView? = nil, index: Int = 0

@@ -1,7 +1,9 @@
 /// The sizes of a tensor's axes, outermost first. A scalar has the empty shape.
 public struct Shape: Hashable, Sendable {
+    /// The size of each axis, none negative.
     public var sizes: [Int]
 
+    /// A shape of these sizes; a negative one stops the program.
     public init(_ sizes: [Int]) {
         precondition(sizes.allSatisfy { $0 >= 0 }, "a shape cannot hold a negative size: \(sizes)")
         self.sizes = sizes

@@ -1,8 +1,10 @@
 /// A block of device memory. It goes back to its backend when the last reference to it is released.
 public final class Storage: @unchecked Sendable {
+    /// The backend that the memory belongs to.
     public let backend: any Backend
     /// What the backend knows the block by: a host address on the CPU, a `cl_mem` under OpenCL.
     public let handle: UnsafeMutableRawPointer
+    /// The length of the block in bytes; may be 0.
     public let byteCount: Int
 
     /// Wraps memory that `backend` has just allocated. Only backends call this.
@@ -20,14 +22,18 @@ public final class Storage: @unchecked Sendable {
 /// Element `[i0, i1, …]` lies at `offset + i0 * strides[0] + i1 * strides[1] + …`, counted in elements. A stride of 0
 /// repeats one element along an axis (broadcasting); only inputs may have one.
 public struct TensorView: Sendable {
+    /// The block that the elements lie in.
     public var storage: Storage
-    /// Elements before the first one.
+    /// Elements of the block before the first of the view.
     public var offset: Int
+    /// Sizes of the axes.
     public var shape: Shape
     /// Elements between neighbours on each axis.
     public var strides: [Int]
+    /// The type of the elements.
     public var dtype: DType
 
+    /// A view of `storage`; without strides, row-major without gaps.
     public init(storage: Storage, offset: Int = 0, shape: Shape, strides: [Int]? = nil, dtype: DType) {
         self.storage = storage
         self.offset = offset
@@ -36,7 +42,9 @@ public struct TensorView: Sendable {
         self.dtype = dtype
     }
 
+    /// Number of elements: the product of all sizes.
     public var elementCount: Int { shape.elementCount }
+    /// Bytes of the block before the first element.
     public var byteOffset: Int { offset * dtype.byteCount }
 
     /// Whether the elements lie in row-major order without gaps. Axes of size 1 may have any stride.

@@ -2,12 +2,15 @@ import Foundation
 
 /// What Adam and its relatives share: betas, ε, and two moments.
 public class MomentOptimizer: ElementwiseOptimizer {
-    /// May be changed between steps, as `Schedule.oneCycleMomentum` does.
+    /// β₁: how much of the mean of gradients the next step keeps. May be changed between steps, as
+    /// `Schedule.oneCycleMomentum` does.
     public var beta1: Double
+    /// β₂: how much of the mean of squared gradients, or of their maximum, the next step keeps.
     public let beta2: Double
+    /// What is added to the divisor of a step, so that it is never 0.
     public let epsilon: Double
-    /// Shrinks the weights beside the step, w ← w - learningRate · weightDecay · w (Loshchilov and Hutter 2019), instead of
-    /// adding the decay to the gradient as an L2 penalty.
+    /// Whether weight decay shrinks the weights beside the step, w ← w - learningRate · weightDecay · w (Loshchilov and
+    /// Hutter 2019), instead of being added to the gradient as an L2 penalty.
     public let decouplesWeightDecay: Bool
 
     init<Source: ParameterSource>(
@@ -42,9 +45,10 @@ public class MomentOptimizer: ElementwiseOptimizer {
 ///
 /// Weight decay is added to the gradient, as an L2 penalty; `AdamW` decouples it.
 public class Adam: MomentOptimizer {
-    /// Divides by the largest second moment so far instead of the latest (Reddi et al. 2018).
+    /// Whether steps are divided by the largest second moment so far instead of the latest (Reddi et al. 2018).
     public let isAMSGrad: Bool
 
+    /// Adam over parameters, or groups of them, with PyTorch's defaults. Betas lie in [0, 1), nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-8, weightDecay: Double = 0, isAMSGrad: Bool = false
@@ -76,8 +80,10 @@ public class Adam: MomentOptimizer {
     }
 }
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): w ← w - learningRate · weightDecay · w beside the step.
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): w ← w - learningRate · weightDecay · w beside the
+/// step.
 public final class AdamW: Adam {
+    /// AdamW over parameters, or groups of them, with PyTorch's defaults. Betas lie in [0, 1), nothing is negative.
     public override init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-8, weightDecay: Double = 1e-2, isAMSGrad: Bool = false
@@ -88,11 +94,12 @@ public final class AdamW: Adam {
 
 /// Adam with Nesterov's momentum (Dozat 2016): the gradient takes part in the step ahead of its share in the moment.
 public final class NAdam: MomentOptimizer {
-    /// ψ: the momentum of step t is β₁(1 - ½ · 0.96^(t ψ)).
+    /// ψ of the paper: the momentum of step t is β₁(1 - ½ · 0.96^(t ψ)).
     public let momentumDecay: Double
     /// The product of the momenta of all steps up to one; the next step's follows from it.
     private var product = (step: 0, value: 1.0)
 
+    /// NAdam over parameters, or groups of them, with PyTorch's defaults. Betas lie in [0, 1), nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 2e-3, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-8, weightDecay: Double = 0, momentumDecay: Double = 4e-3,
@@ -132,6 +139,7 @@ public final class NAdam: MomentOptimizer {
 
 /// Adam whose step is rectified while the second moment's variance is large (Liu et al. 2020, algorithm 2).
 public final class RAdam: MomentOptimizer {
+    /// RAdam over parameters, or groups of them, with PyTorch's defaults. Betas lie in [0, 1), nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-8, weightDecay: Double = 0, decouplesWeightDecay: Bool = false
@@ -158,6 +166,7 @@ public final class RAdam: MomentOptimizer {
 
 /// Adam with the largest gradient, fading, in place of the root of squares (Kingma and Ba 2015, algorithm 2).
 public final class Adamax: MomentOptimizer {
+    /// Adamax over parameters, or groups of them, with PyTorch's defaults. Betas lie in [0, 1), nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 2e-3, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-8, weightDecay: Double = 0

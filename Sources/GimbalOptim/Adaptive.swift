@@ -1,10 +1,12 @@
 /// Steps divided by the root of all squared gradients so far (Duchi et al. 2011).
 public final class Adagrad: ElementwiseOptimizer {
-    /// The rate of step t is learningRate / (1 + (t - 1) · learningRateDecay).
+    /// How fast the rate falls: that of step t is learningRate / (1 + (t - 1) · learningRateDecay).
     public let learningRateDecay: Double
+    /// What is added to the divisor of a step, so that it is never 0.
     public let epsilon: Double
 
-    /// - Parameter initialAccumulator: what the sum of squares begins with, ≥ 0.
+    /// Adagrad over parameters, or groups of them, with PyTorch's defaults. No setting is negative;
+    /// `initialAccumulator` is what the sum of squares begins with.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-2, learningRateDecay: Double = 0, weightDecay: Double = 0,
         initialAccumulator: Double = 0, epsilon: Double = 1e-10
@@ -30,10 +32,12 @@ public final class Adagrad: ElementwiseOptimizer {
 /// Steps in the units of the weights: the root of averaged squared steps over that of squared gradients (Zeiler 2012,
 /// algorithm 1).
 public final class Adadelta: ElementwiseOptimizer {
-    /// How much of an average the next step keeps.
+    /// ρ of the paper: how much of the averages of squared gradients and steps the next step keeps.
     public let rho: Double
+    /// What is added to both averages before their roots are taken, so that neither is 0.
     public let epsilon: Double
 
+    /// Adadelta over parameters, or groups of them, with PyTorch's defaults. `rho` lies in [0, 1], nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1, rho: Double = 0.9, epsilon: Double = 1e-6,
         weightDecay: Double = 0
@@ -59,15 +63,17 @@ public final class Adadelta: ElementwiseOptimizer {
 /// Steps divided by the root of an average of squared gradients (Hinton 2012, lecture 6e), if centred of their variance
 /// (Graves 2013, equation 38).
 public final class RMSprop: ElementwiseOptimizer {
-    /// How much of an average the next step keeps.
+    /// How much of the averages of gradients and their squares the next step keeps.
     public let alpha: Double
+    /// What is added to the divisor of a step, so that it is never 0.
     public let epsilon: Double
+    /// How much of its velocity a step keeps; 0 for none.
     public let momentum: Double
+    /// Whether steps are divided by the deviation of the gradients, instead of the root of their mean square.
     public let isCentred: Bool
 
-    /// - Parameters:
-    ///   - momentum: ≥ 0; 0 keeps no velocities.
-    ///   - isCentred: divides by the deviation, less the mean gradient.
+    /// RMSprop over parameters, or groups of them, with PyTorch's defaults. No setting is negative; a `momentum` of 0
+    /// keeps no velocities, and `isCentred` keeps the mean gradients too.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8,
         weightDecay: Double = 0, momentum: Double = 0, isCentred: Bool = false

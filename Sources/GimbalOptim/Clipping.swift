@@ -4,6 +4,7 @@
 /// A norm of NaN makes every gradient NaN, for the caller to see; an infinite one makes them 0, as in PyTorch, and NaN
 /// where they are infinite themselves.
 /// - Parameters:
+///   - parameters: those without a gradient are passed over.
 ///   - maxNorm: > 0.
 ///   - p: which norm; infinity for the largest absolute value.
 /// - Returns: the norm before clipping, as a tensor of no axes; reading it waits for the device.
@@ -20,7 +21,9 @@ public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Double, p: Doub
 }
 
 /// The norm of all gradients together, as if they were one vector: how strongly the parameters are pulled.
-/// - Parameter p: which norm; infinity for the largest absolute value.
+/// - Parameters:
+///   - parameters: those without a gradient are passed over.
+///   - p: which norm; infinity for the largest absolute value.
 /// - Returns: a tensor of no axes; reading it waits for the device.
 /// - Throws: the first failure of the device since it was last waited for.
 public func gradientNorm(_ parameters: [Parameter], p: Double = 2) throws -> Tensor {
@@ -36,7 +39,7 @@ private func norm(of gradients: [TensorView], p: Double) throws -> Tensor {
     return norm
 }
 
-/// Limits every element of every gradient to ±`limit`. NaN stays.
+/// Limits every element of every gradient to ±`limit`, ≥ 0. NaN stays.
 /// - Throws: the first failure of the device since it was last waited for.
 public func clipGradientValue(_ parameters: [Parameter], limit: Double) throws {
     require(limit >= 0, "clipGradientValue", "the limit must not be negative, not \(limit)")
@@ -49,6 +52,7 @@ public func clipGradientValue(_ parameters: [Parameter], limit: Double) throws {
 
 /// Scales the gradient of each parameter down to a norm of at most `maxNorm` of its own.
 /// - Parameters:
+///   - parameters: those without a gradient are passed over.
 ///   - maxNorm: > 0.
 ///   - p: which norm; infinity for the largest absolute value.
 /// - Throws: the first failure of the device since it was last waited for.
@@ -67,9 +71,10 @@ public func clipParameterNorms(_ parameters: [Parameter], maxNorm: Double, p: Do
 /// Scales the gradient of each unit down to a norm of at most `clipping` times that of its weights (Brock et al. 2021,
 /// equation 3).
 ///
-/// A unit is the weights into one output: one first index of a parameter of two axes or more. Parameters of one axis, such
-/// as biases, are one unit.
+/// A unit is the weights into one output: one first index of a parameter of two axes or more. Parameters of one axis,
+/// such as biases, are one unit.
 /// - Parameters:
+///   - parameters: those without a gradient are passed over.
 ///   - clipping: > 0.
 ///   - epsilon: weights of a smaller norm count as having this one, so that units near 0 can grow.
 /// - Throws: the first failure of the device since it was last waited for.

@@ -24,7 +24,10 @@ extension Schedule {
 
     /// How a cycle goes from one rate to the next.
     public enum Annealing: String, Sendable, CaseIterable {
-        case cosine, linear
+        /// Along half a cosine: slowly at first and at last.
+        case cosine
+        /// In a straight line.
+        case linear
 
         fileprivate func value(_ progress: Double, from start: Double, to end: Double) -> Double {
             switch self {
@@ -34,12 +37,15 @@ extension Schedule {
         }
     }
 
-    /// One rise and one fall in `steps` steps (Smith and Topin 2018, as PyTorch's `OneCycleLR`). The base rate is the peak.
+    /// One rise and one fall in `steps` steps (Smith and Topin 2018, as PyTorch's `OneCycleLR`). The base rate is the
+    /// peak.
     /// - Parameters:
-    ///   - rise: the share of the steps in which the rate rises.
+    ///   - steps: optimizer steps in the whole run, > 0.
+    ///   - rise: the share of the steps in which the rate rises, in 0...1; with three phases at most ½.
+    ///   - annealing: how the rate goes from one of its values to the next.
     ///   - startDivisor: the rate begins at 1 / startDivisor.
-    ///   - endDivisor: and ends at 1 / (startDivisor · endDivisor).
-    ///   - hasThreePhases: falls back to the start as fast as it rose, and only then to the end.
+    ///   - endDivisor: the rate ends at 1 / (startDivisor · endDivisor).
+    ///   - hasThreePhases: whether it falls back to the start as fast as it rose, and only then to the end.
     public static func oneCycle(
         steps: Int, rise: Double = 0.3, annealing: Annealing = .cosine, startDivisor: Double = 25,
         endDivisor: Double = 1e4, hasThreePhases: Bool = false
@@ -49,7 +55,8 @@ extension Schedule {
             "one-cycle", steps, rise, annealing, hasThreePhases, [start, 1, start], end: start / endDivisor)
     }
 
-    /// The momentum that goes with `oneCycle`: it falls as the rate rises. Unlike the others, this is the value itself.
+    /// The momentum that goes with `oneCycle`: it falls from `maximum` to `minimum` as the rate rises, and rises again.
+    /// Unlike the factors of other schedules, this is the value itself.
     ///
     /// ```swift
     /// adam.beta1 = Schedule.oneCycleMomentum(steps: 1000).factor(at: step)
@@ -92,18 +99,20 @@ extension Schedule {
 
     /// How the height of a cycle changes.
     public enum CycleShape: Sendable, Equatable {
-        /// Not at all.
+        /// All cycles are equally high: PyTorch's `triangular`.
         case triangular
-        /// Halves with every cycle: PyTorch's `triangular2`.
+        /// Each cycle is half as high as the one before: PyTorch's `triangular2`.
         case halving
-        /// By gammaˢᵗᵉᵖ: PyTorch's `exp_range`.
+        /// The height is multiplied by gamma at every step: PyTorch's `exp_range`.
         case exponential(gamma: Double)
     }
 
     /// From 1 to `peak` and back in straight lines, again and again (Smith 2017).
     /// - Parameters:
     ///   - peak: the largest factor: PyTorch's max_lr / base_lr.
-    ///   - stepsDown: nil for as many as `stepsUp`.
+    ///   - stepsUp: steps of a rise, > 0.
+    ///   - stepsDown: steps of a fall, > 0; nil for as many as `stepsUp`.
+    ///   - shape: how the height of a cycle changes.
     public static func cyclic(
         peak: Double, stepsUp: Int = 2000, stepsDown: Int? = nil, shape: CycleShape = .triangular
     ) -> Schedule {

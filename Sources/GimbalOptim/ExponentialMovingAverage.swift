@@ -1,5 +1,5 @@
-/// A running average of a model's weights, which often does better than the weights themselves (Polyak and Juditsky 1992;
-/// Tarvainen and Valpola 2017).
+/// A running average of a model's weights, which often does better than the weights themselves (Polyak and Juditsky
+/// 1992; Tarvainen and Valpola 2017).
 ///
 /// ```swift
 /// let average = ExponentialMovingAverage(model.parameters, decay: 0.999)
@@ -10,9 +10,12 @@
 /// a ← decay · a + (1 - decay) · w. The average begins with the weights at the first update, as
 /// `torch.optim.swa_utils.AveragedModel` does.
 public final class ExponentialMovingAverage {
+    /// The parameters that are averaged.
     public let parameters: [Parameter]
+    /// How much of the average an update keeps.
     public let decay: Double
-    /// Uses min(decay, (1 + n) / (10 + n)) after n updates, as TensorFlow does, so that early weights are forgotten soon.
+    /// Whether update n + 1 keeps min(decay, (1 + n) / (10 + n)), as TensorFlow's does, so that early weights are
+    /// forgotten soon.
     public let warmsUp: Bool
     /// How often the average was updated.
     public private(set) var updates = 0
@@ -22,8 +25,10 @@ public final class ExponentialMovingAverage {
     private var isSwappedIn = false
 
     /// - Parameters:
+    ///   - parameters: what is averaged.
     ///   - buffers: tensors of the model's state that are not trained but averaged all the same, such as running means.
-    ///   - decay: in [0, 1].
+    ///   - decay: how much of the average an update keeps, in [0, 1].
+    ///   - warmsUp: whether the first updates keep less.
     public init(
         _ parameters: [Parameter], buffers: [(name: String, value: Tensor)] = [], decay: Double = 0.999,
         warmsUp: Bool = false
@@ -73,6 +78,7 @@ public final class ExponentialMovingAverage {
 
     /// Runs `body` with the averages in place of the weights, and puts the weights back. Before the first update the
     /// weights stay.
+    /// - Throws: what `body` throws, or the first failure of the device since it was last waited for.
     public func whileSwappedIn<Result>(_ body: () throws -> Result) throws -> Result {
         try swap()
         isSwappedIn.toggle()

@@ -1,4 +1,5 @@
-/// Divides all gradients held now by `batches`, so that those of several backward passes, which add up, become their mean.
+/// Divides all gradients held now by `batches`, so that those of several backward passes, which add up, become their
+/// mean.
 ///
 /// ```swift
 /// for batch in batches { try loss(batch).backward() }

@@ -7,19 +7,21 @@
 /// try optimizer.step(if: clipped.condition)
 /// ```
 public enum GradientClipping: Codable, Sendable, Equatable {
-    /// Not at all: for the handling of what is not finite alone.
+    /// Nothing is limited: for the handling of what is not finite alone.
     case none
-    /// Every element to ±limit.
+    /// Limits every element to ± this number, ≥ 0.
     case value(Double)
-    /// All gradients together to a norm of at most `maxNorm` (Pascanu et al. 2013, algorithm 1). `p` may be infinite.
+    /// Scales all gradients together down to this norm (Pascanu et al. 2013, algorithm 1). `p` says which norm; it may
+    /// be infinite.
     case globalNorm(Double, p: Double = 2)
-    /// Each parameter's gradient to a norm of its own.
+    /// Scales each parameter's gradient down to this norm of its own. `p` says which norm; it may be infinite.
     case parameterNorm(Double, p: Double = 2)
-    /// Each unit's gradient to `clipping` times the norm of its weights, or of `epsilon` where that is larger (Brock et al.
-    /// 2021, equation 3). A unit is the weights into one output; parameters of one axis are one unit.
+    /// Scales each unit's gradient down to `clipping` times the norm of its weights, or of `epsilon` where that is
+    /// larger (Brock et al. 2021, equation 3). A unit is the weights into one output; parameters of one axis are one
+    /// unit.
     case adaptive(clipping: Double = 0.01, epsilon: Double = 1e-3)
-    /// All gradients together to this percentile, 0 to 100, of the norms of all steps so far, this one included (Seetharaman
-    /// et al. 2020).
+    /// Scales all gradients together down to this percentile, 0 to 100, of the norms of all steps so far, this one
+    /// included (Seetharaman et al. 2020).
     case percentile(Double)
 }
 
@@ -27,8 +29,8 @@ public enum GradientClipping: Codable, Sendable, Equatable {
 public enum NonFiniteGradients: String, Codable, Sendable, CaseIterable {
     /// Nothing: they pass as IEEE 754 has it.
     case pass
-    /// The step is left out, and `GimbalError.nonFinite`, which names the parameters, thrown where the host next waits for
-    /// the device.
+    /// The step is left out, and `GimbalError.nonFinite`, which names the parameters, thrown where the host next waits
+    /// for the device.
     case error
     /// The step is left out: weights and moments stay as they are.
     case skip
@@ -48,11 +50,15 @@ public struct ClippedGradients {
 ///
 /// It has a state only for `.percentile` (the norms so far) and for `.error` (the parameters found not finite).
 public final class GradientClipper {
+    /// How gradients are limited.
     public let clipping: GradientClipping
+    /// What happens where they are not finite.
     public let nonFinite: NonFiniteGradients
     private var history: NormHistory?
     private var watch: FiniteWatch?
 
+    /// A clipper for one model. `nonFinite` is seen to first, so that what is clipped may be finite. A limit out of
+    /// range stops the program.
     public init(_ clipping: GradientClipping, nonFinite: NonFiniteGradients = .pass) {
         let isGood =
             switch clipping {
@@ -138,7 +144,8 @@ public final class GradientClipper {
     }
 }
 
-/// Remembers on the device how large each parameter's gradients were, until the host waits and asks whether all were finite.
+/// Remembers on the device how large each parameter's gradients were, until the host waits and asks whether all were
+/// finite.
 private final class FiniteWatch: Sendable {
     /// By the parameters met together, the largest absolute value of each since the host last asked; NaN outlasts all.
     private let largest = Lock<[[String]: TensorView]>([:])

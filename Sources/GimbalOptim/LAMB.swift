@@ -1,8 +1,10 @@
-/// Adam for large batches: each parameter's step has a length in proportion to its weights' (You et al. 2020, algorithm 2).
+/// Adam for large batches: each parameter's step has a length in proportion to its weights' (You et al. 2020, algorithm
+/// 2).
 ///
-/// r = m̂ / (√v̂ + ε) + weightDecay · w; w ← w - learningRate · ‖w‖ / ‖r‖ · r, with 1 for the ratio where either norm is 0.
-/// The ratios are worked out on the device.
+/// r = m̂ / (√v̂ + ε) + weightDecay · w; w ← w - learningRate · ‖w‖ / ‖r‖ · r, with 1 for the ratio where either norm
+/// is 0. The ratios are worked out on the device.
 public final class LAMB: MomentOptimizer {
+    /// LAMB over parameters, or groups of them, with the paper's defaults. Betas lie in [0, 1), nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-6, weightDecay: Double = 0

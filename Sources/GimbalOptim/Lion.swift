@@ -1,13 +1,15 @@
-/// Steps of one size, in the direction of a momentum's sign, with decoupled weight decay (Chen et al. 2023, algorithm 2).
+/// Steps of one size, in the direction of a momentum's sign, with decoupled weight decay (Chen et al. 2023, algorithm
+/// 2).
 ///
-/// The sign makes steps larger than Adam's: the learning rate wants to be three to ten times smaller, weight decay as much
-/// larger.
+/// The sign makes steps larger than Adam's: the learning rate wants to be three to ten times smaller, weight decay as
+/// much larger.
 public final class Lion: ElementwiseOptimizer {
-    /// How much of the momentum the step takes, beside the gradient.
+    /// β₁ of the paper: how much of the momentum the step takes, beside the gradient.
     public let beta1: Double
-    /// How much of the momentum is kept.
+    /// β₂ of the paper: how much of the momentum is kept.
     public let beta2: Double
 
+    /// Lion over parameters, or groups of them, with the paper's defaults. Betas lie in [0, 1), nothing is negative.
     public init<Source: ParameterSource>(
         _ parameters: [Source], learningRate: Double = 1e-4, beta1: Double = 0.9, beta2: Double = 0.99,
         weightDecay: Double = 0

@@ -1,21 +1,23 @@
-/// Any optimizer, looked at every few steps: slow weights go part of the way to where it has got, and it goes on from there
-/// (Zhang et al. 2019, algorithm 1).
+/// Any optimizer, looked at every few steps: slow weights go part of the way to where it has got, and it goes on from
+/// there (Zhang et al. 2019, algorithm 1).
 ///
 /// ```swift
 /// let optimizer = Lookahead(Adam(model.parameters), interval: 5)
 /// ```
 public final class Lookahead: Optimizer {
+    /// The optimizer that takes the steps.
     public let inner: any Optimizer
     /// Steps between two looks.
     public let interval: Int
-    /// How far the slow weights go.
+    /// The share of the way to the weights that slow weights go at each look.
     public let share: Double
     private let slow: ParameterCopy
     private var taken = 0
 
     /// - Parameters:
-    ///   - interval: k of the paper, > 0.
-    ///   - share: α of the paper, in (0, 1].
+    ///   - inner: the optimizer that takes the steps.
+    ///   - interval: steps between two looks, k of the paper, > 0.
+    ///   - share: of the way that slow weights go at each look, α of the paper, in (0, 1].
     public init(_ inner: any Optimizer, interval: Int = 5, share: Double = 0.5) {
         require(
             interval > 0 && share > 0 && share <= 1, "Lookahead",

@@ -10,18 +10,21 @@
 /// try optimizer.step(if: isFinite)
 /// try scaler.update(isFinite)
 /// ```
-/// A scale that makes a gradient overflow costs that step, which is left out, and is halved; after many good steps in a row
-/// it is doubled. The rules and the settings are those of PyTorch's `GradScaler`. The scale stays on the device: the host
-/// never waits for it.
+/// A scale that makes a gradient overflow costs that step, which is left out, and is halved; after many good steps in a
+/// row it is doubled. The rules and the settings are those of PyTorch's `GradScaler`. The scale stays on the device:
+/// the host never waits for it.
 public final class LossScaler {
+    /// What the scale is multiplied by after `growthInterval` good steps in a row.
     public let growthFactor: Double
+    /// What the scale is multiplied by where a gradient has overflowed.
     public let backoffFactor: Double
     /// Good steps in a row before the scale grows.
     public let growthInterval: Int
     /// Scale, good steps in a row, and steps left out so far, [3].
     private let held: Tensor
 
-    /// - Parameters: growthFactor: > 1; backoffFactor: in (0, 1).
+    /// A scaler with PyTorch's defaults. `initialScale` and `growthInterval` are positive, `growthFactor` is above 1,
+    /// `backoffFactor` in (0, 1).
     public init(
         initialScale: Double = 65536, growthFactor: Double = 2, backoffFactor: Double = 0.5,
         growthInterval: Int = 2000, device: Device = .current
@@ -65,14 +68,16 @@ public final class LossScaler {
 
     // MARK: State
 
-    /// Where a scaler stands.
+    /// Where a scaler stands: its scale, and how steps went.
     public struct Counters: Sendable, Equatable {
+        /// What the loss is multiplied by.
         public var scale: Double
-        /// Since the scale last changed.
+        /// Steps in a row without an overflow since the scale last changed.
         public var goodSteps: Int
         /// Steps left out since the scaler was made.
         public var skippedSteps: Int
 
+        /// Counters of these values, as `counters()` gives them.
         public init(scale: Double, goodSteps: Int, skippedSteps: Int) {
             self.scale = scale
             self.goodSteps = goodSteps
@@ -80,13 +85,14 @@ public final class LossScaler {
         }
     }
 
-    /// Waits for the device.
+    /// Where the scaler stands. Waits for the device.
+    /// - Throws: the first failure of the device since it was last waited for.
     public func counters() throws -> Counters {
         let values = try held.doubles()
         return Counters(scale: values[0], goodSteps: Int(values[1]), skippedSteps: Int(values[2]))
     }
 
-    /// What must be saved for a run to go on with the same bits, [3].
+    /// What must be saved for a run to go on with the same bits: scale, good steps and steps left out, [3].
     public var state: Tensor {
         Tensor.make([3], held.dtype, held.device, inputs: [held]) { $0.copy(held.view, to: $1) }
     }

@@ -1,7 +1,7 @@
 /// Numbers on the device, kept in ascending order.
 ///
-/// Where the sorted list h takes up v, element i of the new list is min(max(hᵢ₋₁, v), hᵢ), with -∞ before the list and +∞
-/// after it: no sorting, and nothing for the host to wait for.
+/// Where the sorted list h takes up v, element i of the new list is min(max(hᵢ₋₁, v), hᵢ), with -∞ before the list and
+/// +∞ after it: no sorting, and nothing for the host to wait for.
 final class NormHistory {
     private(set) var count: Int
     /// -∞, the list, and +∞ up to the end.

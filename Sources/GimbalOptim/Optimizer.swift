@@ -6,12 +6,13 @@
 /// try optimizer.step()
 /// ```
 public protocol Optimizer: AnyObject {
+    /// The parameters that it changes, those of all groups.
     var parameters: [Parameter] { get }
-    /// May be changed between steps, as schedules do. Parameter groups scale it.
+    /// What scales the steps. May be changed between steps, as schedules do; parameter groups scale it.
     var learningRate: Double { get set }
     /// Applies the gradients held now. Parameters without one, or frozen, stay as they are, moments included.
-    /// - Parameter condition: one real number on the device, such as `GradientClipping` gives; where it is 0, weights and
-    ///   moments stay as they are, and the host need not know. The step counts all the same.
+    /// - Parameter condition: one real number on the device, such as `GradientClipping` gives; where it is 0, weights
+    ///   and moments stay as they are, and the host need not know. The step counts all the same.
     /// - Throws: the first failure of the device since it was last waited for.
     func step(if condition: Tensor?) throws
     /// What must be saved, beside the settings, to go on as if never stopped.
@@ -28,7 +29,7 @@ extension Optimizer {
     /// - Throws: the first failure of the device since it was last waited for.
     public func step() throws { try step(if: nil) }
 
-    /// For optimizers whose formulas do not count steps.
+    /// Does nothing: for optimizers whose formulas do not count steps.
     public func discountSteps(_ count: Int) {}
 
     /// Forgets all gradients, so that the next backward pass starts anew.
@@ -37,11 +38,12 @@ extension Optimizer {
 
 /// The moments of an optimizer, and how many steps each parameter has taken.
 public struct OptimizerState {
-    /// By kind and parameter: `velocity.fc1.weight`.
+    /// The moments, named by kind and parameter, such as `velocity.fc1.weight`.
     public var tensors: [(name: String, value: Tensor)]
-    /// By parameter.
+    /// Steps taken, by the name of the parameter.
     public var steps: [String: Int]
 
+    /// A state of these tensors and counts, as an `Optimizer` of one's own gives it.
     public init(tensors: [(name: String, value: Tensor)], steps: [String: Int]) {
         self.tensors = tensors
         self.steps = steps
@@ -53,8 +55,9 @@ public struct OptimizerState {
 /// What all of them share: the groups, the arena, the counts of steps, and what is saved. A kind of optimizer adds its
 /// settings and `rule(step:)`. To be subclassed within Gimbal only; another optimizer conforms to `Optimizer`.
 public class ElementwiseOptimizer: Optimizer {
+    /// What scales the steps. May be changed between steps, as schedules do; parameter groups scale it.
     public var learningRate: Double
-    /// Of parameters whose group has none of its own.
+    /// The weight decay of parameters whose group has none of its own.
     public let weightDecay: Double
     let store: ParameterStore
 

@@ -6,14 +6,17 @@
 /// ```
 /// A schedule sets the optimizer's rate; every group follows in proportion.
 public struct ParameterGroup {
+    /// The parameters of the group.
     public var parameters: [Parameter]
     /// What the optimizer's learning rate is multiplied by.
     public var learningRateScale: Double
-    /// nil takes the optimizer's.
+    /// The group's weight decay; nil takes the optimizer's.
     public var weightDecay: Double?
     /// A rate of its own, in place of a scale.
     fileprivate var ownRate: Double?
 
+    /// A group whose rate is the optimizer's times `learningRateScale`. Neither that nor the weight decay, where it is
+    /// not the optimizer's, is negative.
     public init(_ parameters: [Parameter], learningRateScale: Double = 1, weightDecay: Double? = nil) {
         require(
             learningRateScale >= 0 && (weightDecay ?? 0) >= 0, "ParameterGroup",
@@ -23,15 +26,16 @@ public struct ParameterGroup {
         self.weightDecay = weightDecay
     }
 
-    /// - Parameter learningRate: what the group has while the optimizer has the rate it was made with.
+    /// A group whose rate is `learningRate` while the optimizer has the rate it was made with, and follows it in
+    /// proportion. A `weightDecay` of nil takes the optimizer's.
     public init(_ parameters: [Parameter], learningRate: Double, weightDecay: Double? = nil) {
         self.init(parameters, weightDecay: weightDecay)
         require(learningRate >= 0, "ParameterGroup", "the learning rate must not be negative, not \(learningRate)")
         ownRate = learningRate
     }
 
-    /// One group for each rule, of the parameters whose name fits its pattern and none before it; the rest come last, as
-    /// they are. `*` stands for any characters, dots included.
+    /// One group for each rule, of the parameters whose name fits its pattern and none before it; the rest come last,
+    /// as they are. `*` stands for any characters, dots included.
     ///
     /// ```swift
     /// ParameterGroup.matching([("layer1.*", 0.1, nil), ("*.bias", 1, 0)], in: model.parameters)
@@ -50,8 +54,8 @@ public struct ParameterGroup {
         return groups.filter { !$0.parameters.isEmpty }
     }
 
-    /// Two groups: parameters of two axes and more with the optimizer's weight decay, and without any those of one axis,
-    /// which are biases and the scales and shifts of normalisation.
+    /// Two groups: parameters of two axes and more with the optimizer's weight decay, and without any those of one
+    /// axis, which are biases and the scales and shifts of normalisation.
     public static func withoutDecayOnBiasesAndNorms(_ parameters: [Parameter]) -> [ParameterGroup] {
         [
             ParameterGroup(parameters.filter { $0.shape.rank > 1 }),
@@ -63,7 +67,9 @@ public struct ParameterGroup {
     /// section 3.2): the last has the optimizer's rate, each one before it `factor` times the rate of the next.
     ///
     /// Parameters that share a name up to its last dot make a layer, in the order in which layers first come.
-    /// - Parameter factor: in (0, 1].
+    /// - Parameters:
+    ///   - parameters: in the order of the layers.
+    ///   - factor: in (0, 1].
     public static func layerwiseDecay(_ parameters: [Parameter], factor: Double) -> [ParameterGroup] {
         require(factor > 0 && factor <= 1, "layerwiseDecay", "the factor must lie in (0, 1], not \(factor)")
         var layers: [(path: Substring, parameters: [Parameter])] = []
@@ -83,8 +89,7 @@ public struct ParameterGroup {
 
 /// What optimizers are made for: parameters, or groups of them.
 public protocol ParameterSource {
-    /// The groups that an array of these stands for.
-    /// - Parameter learningRate: the optimizer's.
+    /// The groups that `sources` stand for, in an optimizer made with this learning rate.
     static func groups(of sources: [Self], learningRate: Double) -> [ParameterGroup]
 }
 

@@ -9,23 +9,30 @@
 public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     /// How far a metric must move to count as better.
     public enum Threshold: Codable, Sendable, Equatable {
-        /// By this share of the best.
+        /// By this share of the best value.
         case relative(Double)
+        /// By this much, whatever the best value.
         case absolute(Double)
     }
 
+    /// Whether small or large values are good.
     public let mode: MetricMode
+    /// What a reduction multiplies the rate by.
     public let factor: Double
+    /// Values in a row that are not better and yet change nothing; the next one lowers the rate.
     public let patience: Int
+    /// How far a value must lie beyond the best to be better.
     public let threshold: Threshold
+    /// Values after a reduction that do not count.
     public let cooldown: Int
+    /// The least that `scale` falls to.
     public let minimum: Double
 
     /// What to multiply the base rate by.
     public private(set) var scale = 1.0
     /// The best value so far; nil before the first.
     public private(set) var best: Double?
-    /// Values since the best.
+    /// Values since the best, or since the last reduction, that were not better.
     public private(set) var badCount = 0
     private var cooldownLeft = 0
 
@@ -33,6 +40,7 @@ public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     ///   - mode: whether small or large values are good.
     ///   - factor: what a reduction multiplies the rate by, < 1.
     ///   - patience: this many values that are not better are borne; the next one lowers the rate.
+    ///   - threshold: how far a value must lie beyond the best to be better.
     ///   - cooldown: this many values after a reduction do not count.
     ///   - minimum: the least scale.
     public init(
@@ -81,4 +89,9 @@ public struct ReduceOnPlateau: Codable, Sendable, Equatable {
 }
 
 /// Whether small or large values of a metric are good.
-public enum MetricMode: String, Codable, Sendable, CaseIterable { case minimum, maximum }
+public enum MetricMode: String, Codable, Sendable, CaseIterable {
+    /// Small values are good, as of a loss.
+    case minimum
+    /// Large values are good, as of an accuracy.
+    case maximum
+}

@@ -11,10 +11,12 @@ import Foundation
 /// ```
 /// L2 has the same strength as an optimizer's `weightDecay`.
 public struct WeightPenalty: Codable, Sendable, Equatable {
+    /// The factor of the sum of absolute weights.
     public var l1: Double
+    /// Twice the factor of the sum of squared weights, so that its gradient is l2 · w.
     public var l2: Double
 
-    /// - Parameters: both ≥ 0.
+    /// A penalty of l1 · Σ|w| + l2 / 2 · Σw²; neither factor is negative.
     public init(l1: Double = 0, l2: Double = 0) {
         require(l1 >= 0 && l2 >= 0, "WeightPenalty", "l1 and l2 must not be negative, not \(l1) and \(l2)")
         self.l1 = l1
@@ -76,16 +78,17 @@ public struct WeightPenalty: Codable, Sendable, Equatable {
 /// try optimizer.step()
 /// try WeightConstraint.maxNorm(3).apply(to: model.parameters.filter { $0.matches("*.weight") })
 /// ```
-/// A unit is the weights into one output: one first index of a parameter of two axes or more. Parameters of one axis are
-/// one unit.
+/// A unit is the weights into one output: one first index of a parameter of two axes or more. Parameters of one axis
+/// are one unit.
 public enum WeightConstraint: Codable, Sendable, Equatable {
     /// Each unit's 2-norm is at most this (Srivastava et al. 2014, section 5.1).
     case maxNorm(Double)
     /// Each unit's 2-norm is 1; units of zeros stay.
     case unitNorm
-    /// Nothing below 0.
+    /// Weights below 0 become 0.
     case nonNegative
 
+    /// Changes the weights of `parameters` so that they fulfil the constraint.
     /// - Throws: the first failure of the device since it was last waited for.
     public func apply(to parameters: [Parameter]) throws {
         for run in ParameterRun.weights(parameters) {
@@ -111,10 +114,12 @@ public enum WeightConstraint: Codable, Sendable, Equatable {
     }
 }
 
-/// Normal noise added to gradients, less and less of it (Neelakantan et al. 2015, equation 1): its variance after t steps is
-/// η / (1 + t)^γ.
+/// Normal noise added to gradients, less and less of it (Neelakantan et al. 2015, equation 1): its variance after t
+/// steps is η / (1 + t)^γ.
 public struct GradientNoise: Codable, Sendable, Equatable {
+    /// η of the paper: the variance of the noise before the first step.
     public var eta: Double
+    /// γ of the paper: how fast the noise fades.
     public var gamma: Double
 
     /// - Parameters:
@@ -126,11 +131,14 @@ public struct GradientNoise: Codable, Sendable, Equatable {
         self.gamma = gamma
     }
 
-    /// The standard deviation after `step` steps.
+    /// The standard deviation of the noise after `step` steps, √(η / (1 + step)^γ).
     public func standardDeviation(at step: Int) -> Double { (eta / pow(1 + Double(step), gamma)).squareRoot() }
 
     /// Adds noise to the gradients held now.
-    /// - Parameter step: optimizer steps taken so far.
+    /// - Parameters:
+    ///   - parameters: those that are frozen or have no gradient are passed over.
+    ///   - step: optimizer steps taken so far.
+    ///   - generator: where the noise is drawn from.
     /// - Throws: the first failure of the device since it was last waited for.
     public func add(to parameters: [Parameter], step: Int, generator: RandomGenerator = .current) throws {
         let deviation = standardDeviation(at: step)

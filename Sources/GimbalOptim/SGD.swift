@@ -3,18 +3,23 @@
 /// g ← g + weightDecay · w; v ← momentum · v + (1 - dampening) g; w ← w - learningRate · v, or with Nesterov
 /// w ← w - learningRate · (g + momentum · v). Without momentum, w ← w - learningRate · g.
 public final class SGD: ElementwiseOptimizer {
-    /// May be changed between steps, as `Schedule.oneCycleMomentum` does, but not from or to 0.
+    /// How much of its velocity a step keeps; 0 for none. May be changed between steps, as `Schedule.oneCycleMomentum`
+    /// does, but not from or to 0.
     public var momentum: Double {
         didSet {
             require((momentum > 0) == (oldValue > 0), "SGD", "momentum cannot be switched on or off, only changed")
         }
     }
+    /// How much less than all of the gradient goes into the velocity, but for the first step.
     public let dampening: Double
+    /// Whether steps look ahead by the momentum.
     public let isNesterov: Bool
 
     /// - Parameters:
+    ///   - parameters: what is to be changed: parameters, or groups of them.
     ///   - learningRate: ≥ 0.
-    ///   - momentum: in [0, 1); 0 keeps no velocities.
+    ///   - momentum: ≥ 0, below 1 if it is to fade; 0 keeps no velocities.
+    ///   - dampening: how much less than all of the gradient goes into the velocity.
     ///   - weightDecay: L2 penalty, ≥ 0.
     ///   - isNesterov: needs momentum and no dampening.
     public init<Source: ParameterSource>(

@@ -9,10 +9,11 @@ import Foundation
 /// Parameter groups follow the optimizer's rate in proportion. Where PyTorch speaks of rates, such as `eta_min`, these
 /// functions speak of factors of the base rate.
 public struct Schedule: Sendable {
-    /// As the command line spells it.
+    /// What the schedule is called, as the command line spells it.
     public let name: String
     private let body: @Sendable (Int) -> Double
 
+    /// A schedule of one's own: `body` gives what to multiply the base rate by after `step` steps.
     public init(_ name: String, _ body: @escaping @Sendable (_ step: Int) -> Double) {
         self.name = name
         self.body = body
@@ -23,6 +24,7 @@ public struct Schedule: Sendable {
 
     // MARK: Falling
 
+    /// The base rate throughout.
     public static let constant = Schedule("constant") { _ in 1 }
 
     /// A straight line from one factor to another in `steps` steps, then level, as PyTorch's `LinearLR`.
@@ -61,15 +63,15 @@ public struct Schedule: Sendable {
         return Schedule("cosine") { fallingCosine(min(1, Double($0) / Double(steps)), to: minimum) }
     }
 
-    /// √(warmup) · min(t^-½, t · warmup^-1.5) with t = step + 1: a straight rise to 1 in `warmup` steps, then the inverse
-    /// square root (Vaswani et al. 2017, equation 3, scaled to a peak of 1).
+    /// √(warmup) · min(t^-½, t · warmup^-1.5) with t = step + 1: a straight rise to 1 in `warmup` steps, then the
+    /// inverse square root (Vaswani et al. 2017, equation 3, scaled to a peak of 1).
     public static func inverseSquareRoot(warmup: Int) -> Schedule {
         requirePositive(warmup, "Schedule.inverseSquareRoot")
         let scale = Double(warmup).squareRoot()
         return Schedule("inverse-square-root") { scale * noamFactor($0, warmup) }
     }
 
-    /// The same with the paper's own scale, modelSize^-½, for a base rate of 1.
+    /// `inverseSquareRoot(warmup:)` with the paper's own scale, modelSize^-½, for a base rate of 1.
     public static func noam(modelSize: Int, warmup: Int) -> Schedule {
         requirePositive(warmup, "Schedule.noam")
         require(modelSize > 0, "Schedule.noam", "the model's size must be positive, not \(modelSize)")
@@ -89,7 +91,9 @@ public struct Schedule: Sendable {
     }
 
     /// Rises by the same factor at each of the first `steps` steps, from `start` to 1, and then follows this schedule.
-    /// - Parameter start: in (0, 1].
+    /// - Parameters:
+    ///   - steps: ≥ 0.
+    ///   - start: the first factor, in (0, 1].
     public func warmedUpExponentially(steps: Int, from start: Double = 0.01) -> Schedule {
         require(
             steps >= 0 && start > 0 && start <= 1, "Schedule.warmedUpExponentially",
@@ -102,7 +106,9 @@ public struct Schedule: Sendable {
     // MARK: Several
 
     /// One schedule after the other, each from its own beginning, as PyTorch's `SequentialLR`.
-    /// - Parameter milestones: the steps at which the second and each further one begin, ascending.
+    /// - Parameters:
+    ///   - schedules: at least one.
+    ///   - milestones: the steps at which the second and each further one begin, ascending.
     public static func sequential(_ schedules: [Schedule], milestones: [Int]) -> Schedule {
         require(
             schedules.count == milestones.count + 1 && zip(milestones, milestones.dropFirst()).allSatisfy(<),

@@ -3,8 +3,8 @@ struct Segments {
     enum Units {
         /// A stretch for each parameter.
         case parameters
-        /// A stretch for each first index of a parameter of two axes or more: the incoming weights of one unit or filter.
-        /// Parameters of one axis are one stretch, as Brock et al. (2021) have it.
+        /// A stretch for each first index of a parameter of two axes or more: the incoming weights of one unit or
+        /// filter. Parameters of one axis are one stretch, as Brock et al. (2021) have it.
         case outputs
     }
 

@@ -1,9 +1,10 @@
 /// A batch on a device, as a training step takes it.
 public struct Batch {
-    /// [count, ...].
+    /// The inputs, [count, …the shape of one input].
     public let inputs: Tensor
-    /// int32 [count] of classes, or [count, width] of values.
+    /// What is to be predicted: int32 [count] of classes, or [count, width] of values.
     public let targets: Tensor
+    /// Number of examples.
     public var count: Int { inputs.shape[0] }
 }
 
@@ -16,6 +17,7 @@ extension DataLoader {
     /// - Parameters:
     ///   - epoch: counted from 0.
     ///   - first: the batch to begin at, in 0...batchCount.
+    ///   - device: where the batches are to be.
     public func batches(
         epoch: Int, from first: Int = 0, on device: Device
     ) -> LazyMapSequence<Batches, Batch> {
@@ -32,4 +34,14 @@ extension HostBatch {
         case .values(let values, let shape): Batch(inputs: inputs, targets: Tensor(values, shape, device: device))
         }
     }
+}
+
+extension Dataset {
+    /// All examples as one batch on `device`, in their order.
+    ///
+    /// ```swift
+    /// let all = test.batch(on: .current)
+    /// let correct = try (model(all.inputs).argMax() .== all.targets).mean().item()
+    /// ```
+    public func batch(on device: Device) -> Batch { batch([Int](0..<count)).to(device) }
 }

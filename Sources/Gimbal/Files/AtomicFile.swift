@@ -4,7 +4,8 @@ import Glibc
 /// Saves that happen wholly or not at all: a crash, a full disk or a failing writer leaves what was there before.
 ///
 /// The new contents are written beside the old ones, in the same folder, as `name.partial-…`; they are synchronised to
-/// the disk and then renamed over the old ones. Only a crash of the machine or the process leaves a partial file behind.
+/// the disk and then renamed over the old ones. Only a crash of the machine or the process leaves a partial file
+/// behind.
 public enum AtomicFile {
     /// Writes a file. `body` writes the contents; an error it throws is passed on, and nothing has changed.
     ///
@@ -54,8 +55,8 @@ public enum AtomicFile {
     /// Writes a folder of files, such as a checkpoint. `body` is given the path of an empty folder to fill.
     ///
     /// A folder already at `path` is exchanged for the new one in a single step and then removed.
-    /// - Throws: `GimbalError.fileSystem` naming `path` or the file in it; another error of `body` is passed on. Nothing
-    ///   has changed then.
+    /// - Throws: `GimbalError.fileSystem` naming `path` or the file in it; another error of `body` is passed on.
+    ///   Nothing has changed then.
     public static func writeFolder(at path: String, _ body: (_ folder: String) throws -> Void) throws {
         let target = resolvingLink(path)
         let partial = partialName(target)
@@ -76,8 +77,8 @@ public enum AtomicFile {
         try synchronizeFolder(parent(of: target))
     }
 
-    /// Removes what processes that were killed have left half written in `folder`, as far as it can. None may be writing
-    /// there now.
+    /// Removes what processes that were killed have left half written in `folder`, as far as it can. None may be
+    /// writing there now.
     public static func removePartials(in folder: String) {
         for name in (try? names(in: folder)) ?? [] {
             guard let mark = name.firstRange(of: partialMark) else { continue }

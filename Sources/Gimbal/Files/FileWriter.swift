@@ -3,8 +3,8 @@ import Glibc
 
 /// A file being written, with a buffer for small pieces. `AtomicFile` makes them; one thread writes.
 public final class FileWriter {
-    /// Bytes after which every write fails as on a full disk, for tests of what a failed save leaves behind. Counted per
-    /// writer; `nil` means what the disk holds.
+    /// Bytes after which every write fails as on a full disk, for tests of what a failed save leaves behind. Counted
+    /// per writer; `nil` means what the disk holds.
     @TaskLocal package static var simulatedCapacity: Int?
 
     /// The file that errors name: the one asked for, not the one written aside.

@@ -10,12 +10,15 @@ import GimbalBackend
 /// let tensor = try array.tensor(on: .current)
 /// ```
 public struct NumPyArray: Sendable, Equatable {
+    /// The sizes of the axes; [] for a single number.
     public let shape: Shape
+    /// The type of the elements; any but `bfloat16`.
     public let type: SafeTensors.ElementType
     /// The elements, little-endian, row-major.
     public let bytes: [UInt8]
 
     /// - Parameters:
+    ///   - shape: the sizes of the axes.
     ///   - type: any but `bfloat16`, which NumPy does not have.
     ///   - bytes: little-endian, row-major.
     public init(shape: Shape, type: SafeTensors.ElementType, bytes: [UInt8]) {
@@ -28,14 +31,17 @@ public struct NumPyArray: Sendable, Equatable {
         self.bytes = bytes
     }
 
+    /// A float32 array of `values`, row-major; without a shape it has one axis.
     public init(_ values: [Float], _ shape: Shape? = nil) {
         self.init(shape: shape ?? [values.count], type: .float32, bytes: values.withUnsafeBytes { [UInt8]($0) })
     }
 
+    /// A float64 array of `values`, row-major; without a shape it has one axis.
     public init(_ values: [Double], _ shape: Shape? = nil) {
         self.init(shape: shape ?? [values.count], type: .float64, bytes: values.withUnsafeBytes { [UInt8]($0) })
     }
 
+    /// An int64 array of `values`, row-major; without a shape it has one axis.
     public init(_ values: [Int64], _ shape: Shape? = nil) {
         self.init(shape: shape ?? [values.count], type: .int64, bytes: values.withUnsafeBytes { [UInt8]($0) })
     }

@@ -2,9 +2,9 @@ import GimbalBackend
 
 /// A safetensors file open for reading: named tensors of any size, each read when it is asked for.
 ///
-/// Opening reads and checks the header only. Nothing in the file is trusted: sizes, offsets, types and shapes must agree
-/// with each other and with the length of the file, and the tensors must cover it without gap or overlap, as the format
-/// requires (https://github.com/huggingface/safetensors).
+/// Opening reads and checks the header only. Nothing in the file is trusted: sizes, offsets, types and shapes must
+/// agree with each other and with the length of the file, and the tensors must cover it without gap or overlap, as the
+/// format requires (https://github.com/huggingface/safetensors).
 ///
 /// ```swift
 /// let file = try SafeTensors(path: "model.safetensors")
@@ -14,13 +14,21 @@ import GimbalBackend
 public final class SafeTensors: Sendable {
     /// The element types of the format that Gimbal reads and writes, under the names they have in the file.
     public enum ElementType: String, Sendable, CaseIterable {
+        /// IEEE 754 double precision.
         case float64 = "F64"
+        /// IEEE 754 single precision.
         case float32 = "F32"
+        /// IEEE 754 half precision.
         case float16 = "F16"
+        /// The upper half of a float32: its range with 8 significant bits.
         case bfloat16 = "BF16"
+        /// Signed integers of 64 bits, which no backend computes in.
         case int64 = "I64"
+        /// Signed integers of 32 bits.
         case int32 = "I32"
+        /// Bytes.
         case uint8 = "U8"
+        /// Truth values, a byte each: 0 or 1.
         case bool = "BOOL"
 
         /// Bytes one element occupies.
@@ -61,15 +69,20 @@ public final class SafeTensors: Sendable {
 
     /// One tensor of a file.
     public struct Entry: Sendable, Equatable {
+        /// The tensor's name in the file, such as `fc1.weight`.
         public let name: String
+        /// The type of its elements.
         public let type: ElementType
+        /// Its shape; [] for a single number.
         public let shape: Shape
         /// Where the tensor's bytes lie, counted from the start of the file.
         public let range: Range<Int>
 
+        /// The length of the tensor in bytes.
         public var byteCount: Int { range.count }
     }
 
+    /// The path that the file was opened at.
     public let path: String
     /// All tensors in the order of their bytes.
     public let entries: [Entry]
@@ -93,10 +106,11 @@ public final class SafeTensors: Sendable {
     /// The tensor of this name, or `nil`.
     public subscript(name: String) -> Entry? { positions[name].map { entries[$0] } }
 
-    /// Reads bytes of a tensor into `bytes`, which the part from `offset` on must have enough of.
+    /// Reads as many bytes of a tensor as `bytes` has room for; the tensor must have that many from `offset` on.
     /// - Parameters:
     ///   - entry: a tensor of this file.
     ///   - offset: bytes of the tensor to pass over, so that a huge one can be read in pieces.
+    ///   - bytes: filled with the bytes from there on, little-endian, row-major.
     /// - Throws: `GimbalError.invalidFile` where the file has been cut since it was opened, `GimbalError.fileSystem`.
     public func read(_ entry: Entry, from offset: Int = 0, into bytes: UnsafeMutableRawBufferPointer) throws {
         require(

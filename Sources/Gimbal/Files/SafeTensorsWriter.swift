@@ -4,12 +4,15 @@ extension SafeTensors {
     /// A tensor to be written. Its bytes are asked for when its turn comes, so that a model on a device passes through
     /// the host one tensor at a time.
     public struct Item {
+        /// The tensor's name in the file.
         public let name: String
+        /// The type of its elements.
         public let type: ElementType
+        /// Its shape; [] for a single number.
         public let shape: Shape
         let contents: () throws -> [UInt8]
 
-        /// - Parameter contents: gives the tensor's bytes, little-endian, row-major.
+        /// A tensor whose `contents` gives its bytes, little-endian, row-major, when they are to be written.
         public init(name: String, type: ElementType, shape: Shape, contents: @escaping () throws -> [UInt8]) {
             self.name = name
             self.type = type
@@ -32,6 +35,7 @@ extension SafeTensors {
     /// - Parameters:
     ///   - items: tensors with distinct names, none of them `__metadata__`.
     ///   - metadata: free text to keep with the tensors.
+    ///   - path: of the file to write or replace.
     /// - Throws: `GimbalError.fileSystem`, or what an item's `contents` throws; the old file is then untouched.
     public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
         let items = items.sorted { ($1.type.byteCount, $0.name.utf8Order) < ($0.type.byteCount, $1.name.utf8Order) }

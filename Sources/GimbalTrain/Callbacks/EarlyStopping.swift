@@ -11,30 +11,38 @@
 public final class EarlyStopping {
     /// What must be saved to go on as if never stopped, beside the best weights.
     public struct State: Codable, Sendable, Equatable {
-        /// nil before the first value that counts.
+        /// The best value so far; nil before the first that counts.
         public var best: Double?
-        /// The epoch, counted from 0, of the best value.
+        /// The epoch of the best value, counted from 0; nil before the first that counts.
         public var bestEpoch: Int?
-        /// Epochs since the best.
+        /// Epochs since that of the best value.
         public var badCount = 0
         /// Epochs seen.
         public var epochs = 0
 
+        /// The state before the first epoch.
         public init() {}
     }
 
+    /// Epochs in a row without a better value that end the training.
     public let patience: Int
+    /// How far a value must lie beyond the best to be better.
     public let minimumChange: Double
+    /// Whether small or large values are good.
     public let mode: MetricMode
+    /// First epochs that do not count, for the best neither.
     public let warmupEpochs: Int
+    /// Whether a copy of the best weights is kept for `restoreBest(_:)`.
     public let restoresBest: Bool
+    /// What was seen so far; to be saved and set again where a training is resumed.
     public var state = State()
-    /// Of the best epoch, by name; empty unless they are kept.
+    /// Weights and buffers of the best epoch, by name; empty unless they are kept.
     public var bestWeights: [(name: String, value: Tensor)] = []
 
     /// - Parameters:
     ///   - patience: this many epochs in a row that are not better end the training; > 0.
     ///   - minimumChange: how far a value must lie beyond the best to be better; ≥ 0.
+    ///   - mode: whether small or large values are good.
     ///   - warmupEpochs: the first ones do not count, for the best neither.
     ///   - restoresBest: keeps a copy of the best weights on the device.
     public init(
@@ -51,7 +59,8 @@ public final class EarlyStopping {
         self.restoresBest = restoresBest
     }
 
-    /// Takes the metric of an epoch into account; NaN is not better than anything.
+    /// Takes the metric of an epoch into account; NaN is not better than anything. The weights of `model` are copied
+    /// where they are the best so far and `restoresBest` asks for it; without a model none are kept.
     /// - Returns: whether the training is to end.
     public func update(_ value: Double, model: (any Module)? = nil) -> Bool {
         let epoch = state.epochs

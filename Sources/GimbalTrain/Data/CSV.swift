@@ -5,10 +5,11 @@ import Glibc
 public struct CSVOptions: Sendable {
     /// The column to be predicted; all others are inputs.
     public enum Target: Sendable {
+        /// The last column.
         case last
-        /// Counted from 0.
+        /// The column of this number, counted from 0.
         case column(Int)
-        /// Needs a header.
+        /// The column of this name, which the first line must give.
         case named(String)
     }
 
@@ -21,13 +22,17 @@ public struct CSVOptions: Sendable {
         case regression
     }
 
+    /// The column to be predicted.
     public var target: Target
+    /// What the target column holds.
     public var task: Task
-    /// One ASCII character. `nil`: whichever of comma, semicolon and tab is most frequent in the first line.
+    /// What separates fields, one ASCII character; nil for whichever of comma, semicolon and tab is most frequent in
+    /// the first line.
     public var delimiter: Character?
-    /// Whether the first line holds names. `nil`: it does unless its fields, the target aside, are numbers.
+    /// Whether the first line holds names; nil: it does unless its fields, the target aside, are numbers.
     public var hasHeader: Bool?
 
+    /// Options for a file whose last column is a class, unless said otherwise.
     public init(
         target: Target = .last, task: Task = .classification(), delimiter: Character? = nil, hasHeader: Bool? = nil
     ) {
@@ -43,8 +48,8 @@ extension Dataset {
     ///
     /// Every input must be a finite number; a missing one (an empty field, `NA`, `NaN`, `?`) is an error, because
     /// training on it would end in NaN.
-    /// - Throws: `GimbalError.invalidFile` with the line and column of the first mistake, `GimbalError.invalidSetting` for
-    ///   options that do not fit the file, `GimbalError.fileSystem`.
+    /// - Throws: `GimbalError.invalidFile` with the line and column of the first mistake, `GimbalError.invalidSetting`
+    ///   for options that do not fit the file, `GimbalError.fileSystem`.
     public static func csv(path: String, options: CSVOptions = CSVOptions(), name: String? = nil) throws -> Dataset {
         var table = try CSVTable(path: path, options: options)
         try table.readAll()

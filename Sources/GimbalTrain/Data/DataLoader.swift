@@ -12,6 +12,7 @@ import Gimbal
 /// }
 /// ```
 public struct DataLoader: Sendable {
+    /// The examples that batches are taken from.
     public let dataset: Dataset
     /// Examples in a batch; the last one of an epoch may have fewer.
     public let batchSize: Int
@@ -19,6 +20,7 @@ public struct DataLoader: Sendable {
     public let shuffles: Bool
     /// Whether a last batch of fewer examples is left out. A data set smaller than a batch then has none.
     public let dropsLast: Bool
+    /// What the order of each epoch follows from, with the epoch's number.
     public let seed: UInt64
     /// Batches prepared ahead of the one in use. 0 prepares each when it is asked for, without a thread.
     public let prefetchCount: Int
@@ -27,7 +29,12 @@ public struct DataLoader: Sendable {
 
     /// - Parameters:
     ///   - dataset: may be empty; an epoch then has no batches.
-    ///   - batchSize: at least 1.
+    ///   - batchSize: examples in a batch, at least 1.
+    ///   - shuffles: whether each epoch has a new random order.
+    ///   - dropsLast: whether a last batch of fewer examples is left out.
+    ///   - seed: of the order.
+    ///   - prefetchCount: batches prepared ahead of the one in use, on a thread of their own; 0 for none.
+    ///   - augmentation: changes each batch after it was read; nil leaves it as it is.
     public init(
         _ dataset: Dataset, batchSize: Int, shuffles: Bool = true, dropsLast: Bool = false, seed: UInt64 = 0,
         prefetchCount: Int = 2, augmentation: Augmentation? = nil

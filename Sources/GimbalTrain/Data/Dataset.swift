@@ -11,6 +11,7 @@ public struct Dataset: Sendable {
     public enum Inputs: Sendable {
         /// Bytes as images have them; each stands for byte / divisor. Takes a quarter of the memory of floats.
         case bytes([UInt8], divisor: Float)
+        /// The numbers themselves.
         case floats([Float])
 
         var elementCount: Int {
@@ -35,13 +36,16 @@ public struct Dataset: Sendable {
     public let count: Int
     /// The shape of one input, such as [1, 28, 28] or [4].
     public let inputShape: Shape
+    /// The inputs of all examples.
     public let inputs: Inputs
+    /// What is to be predicted for each example.
     public let targets: Targets
 
     /// - Parameters:
+    ///   - name: what messages and reports call the data.
     ///   - inputShape: the shape of one input. An empty shape, or a size of 0 in it, is not allowed.
     ///   - inputs: elements of a whole number of inputs; none is allowed.
-    ///   - targets: as many as there are inputs.
+    ///   - targets: as many as there are inputs; classes lie in 0..<names.count.
     public init(name: String, inputShape: Shape, inputs: Inputs, targets: Targets) {
         let size = inputShape.elementCount
         require(size > 0, "data set '\(name)'", "inputs of shape \(inputShape) hold nothing")
@@ -106,12 +110,22 @@ public struct Dataset: Sendable {
         return Dataset(name: name, inputShape: inputShape, inputs: inputs, targets: targets)
     }
 
+    /// The examples of the classes that `isIncluded` holds for; data without classes has none to ask about. All classes
+    /// keep their numbers.
+    public func subset(ofClasses isIncluded: (Int) -> Bool) -> Dataset {
+        guard case .classes(let classes, _) = targets else {
+            stop("subset(ofClasses:)", "'\(name)' has values to predict, not classes")
+        }
+        return subset(classes.indices.filter { isIncluded(Int(classes[$0])) })
+    }
+
     /// The first `count` examples, or all where there are fewer.
     public func prefix(_ count: Int) -> Dataset { subset(Array(0..<min(max(count, 0), self.count))) }
 
     /// Two parts that share no example, drawn at random. The same seed gives the same parts.
     /// - Parameters:
-    ///   - trainFraction: the share of the first part, in 0...1. Strictly between, neither part is empty if `count` > 1.
+    ///   - trainFraction: the share of the first part, in 0...1. Strictly between, neither part is empty if `count` >
+    ///     1.
     ///   - seed: the seed of the draw.
     public func split(trainFraction: Double, seed: UInt64 = 0) -> (train: Dataset, test: Dataset) {
         require((0...1).contains(trainFraction), "splitting '\(name)'", "a fraction of \(trainFraction)")
@@ -154,10 +168,11 @@ public struct Dataset: Sendable {
 
 /// A batch in the memory of the host, contiguous and ready to be uploaded.
 public struct HostBatch: Sendable, Equatable {
+    /// What is to be predicted for the examples of a batch.
     public enum Targets: Sendable, Equatable {
-        /// [count]
+        /// The class of each example, [count].
         case classes([Int32])
-        /// [count, width]
+        /// Numbers for each example, [count, width], row-major.
         case values([Float], shape: Shape)
     }
 
@@ -167,8 +182,9 @@ public struct HostBatch: Sendable, Equatable {
     public let indices: [Int]
     /// The inputs, row-major.
     public let inputs: [Float]
-    /// [count, …the shape of one input].
+    /// The shape of `inputs`: [count, …the shape of one input].
     public let inputShape: Shape
+    /// What is to be predicted.
     public let targets: Targets
 
     /// Number of examples.

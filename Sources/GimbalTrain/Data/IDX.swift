@@ -3,8 +3,8 @@ import Glibc
 
 /// An array of bytes in the IDX format, which MNIST and its kin come in.
 ///
-/// Two bytes of 0, the element type (8: unsigned byte), the number of axes, each size as a big-endian 32-bit number, then
-/// the elements. Files may be compressed with gzip.
+/// Two bytes of 0, the element type (8: unsigned byte), the number of axes, each size as a big-endian 32-bit number,
+/// then the elements. Files may be compressed with gzip.
 struct IDX {
     let sizes: [Int]
     let bytes: [UInt8]
@@ -52,6 +52,7 @@ extension Dataset {
     /// - Parameters:
     ///   - images: path of a file of [count, height, width]. Inputs have the shape [1, height, width].
     ///   - labels: path of a file of [count].
+    ///   - name: what messages and reports call the data.
     ///   - classNames: what the classes 0, 1, … are called. A label beyond them is an error.
     /// - Throws: `GimbalError.invalidFile` naming the file and what is wrong with it, `GimbalError.fileSystem`.
     public static func idx(images: String, labels: String, name: String, classNames: [String]) throws -> Dataset {

@@ -12,11 +12,15 @@ import GimbalNN
 public final class NumPyArchive: StoredTensors, Sendable {
     /// One array of an archive.
     public struct Entry: Sendable, Equatable {
+        /// The array's name in the archive, without `.npy`.
         public let name: String
+        /// The type of its elements.
         public let type: SafeTensors.ElementType
+        /// Its shape; [] for a single number.
         public let shape: Shape
     }
 
+    /// The path that the archive was opened at.
     public let path: String
     /// All arrays in the order of the archive's directory; members that are no `.npy` are passed over.
     public let entries: [Entry]
@@ -24,8 +28,8 @@ public final class NumPyArchive: StoredTensors, Sendable {
     private let archive: ZipArchive
     private let members: [String: ZipArchive.Member]
 
-    /// - Throws: `GimbalError.fileSystem` where the file cannot be read, `GimbalError.invalidFile` where it is no archive of
-    ///   arrays that Gimbal reads.
+    /// - Throws: `GimbalError.fileSystem` where the file cannot be read, `GimbalError.invalidFile` where it is no
+    ///   archive of arrays that Gimbal reads.
     public init(path: String) throws {
         self.path = path
         archive = try ZipArchive(path: path)
@@ -57,6 +61,7 @@ public final class NumPyArchive: StoredTensors, Sendable {
     /// - Parameters:
     ///   - arrays: with distinct names.
     ///   - compresses: whether they are deflated.
+    ///   - path: of the archive to write or replace.
     /// - Throws: `GimbalError.fileSystem`; an older file is then untouched.
     public static func write(
         _ arrays: [(name: String, array: NumPyArray)], compresses: Bool = false, to path: String

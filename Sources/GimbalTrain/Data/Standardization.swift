@@ -14,13 +14,16 @@ public struct Standardization: Sendable, Equatable, Codable {
     public let means: [Float]
     /// The standard deviation of each feature (of the population, as scikit-learn's); 1 for one that never changes.
     public let deviations: [Float]
-    /// The mean and standard deviation of each number to be predicted; empty where classes are.
-    public let targetMeans, targetDeviations: [Float]
+    /// The mean of each number to be predicted; empty where classes are.
+    public let targetMeans: [Float]
+    /// The standard deviation of each number to be predicted, as for features; empty where classes are.
+    public let targetDeviations: [Float]
 
     /// - Parameters:
     ///   - means: one for each feature.
     ///   - deviations: one for each feature, none of them 0.
-    ///   - targetMeans, targetDeviations: one for each number to be predicted; empty where classes are.
+    ///   - targetMeans: one for each number to be predicted; empty where classes are.
+    ///   - targetDeviations: likewise, none of them 0.
     public init(
         means: [Float], deviations: [Float], targetMeans: [Float] = [], targetDeviations: [Float] = []
     ) {

@@ -11,19 +11,21 @@ import Gimbal
 /// }
 /// ```
 public struct CharacterVocabulary: Sendable, Equatable {
-    /// In the order of their Unicode, which their numbers follow.
+    /// The characters that have numbers, in the order of their Unicode where they were taken from a text. The number of
+    /// each is its place here.
     public let characters: [Character]
     private let numbers: [Character: Int32]
 
-    /// Every character that occurs in `text`.
+    /// Numbers every character that occurs in `text`, in the order of their Unicode.
     public init(_ text: String) { self.init(characters: Set(text).sorted()) }
 
-    /// - Parameter characters: distinct.
+    /// Numbers distinct characters in the order in which they are given.
     public init(characters: [Character]) {
         self.characters = characters
         numbers = Dictionary(uniqueKeysWithValues: zip(characters, 0...))
     }
 
+    /// Number of characters that have a number: the classes of a model that predicts characters.
     public var count: Int { characters.count }
 
     /// The number of each character; nil where one is not in the vocabulary.
@@ -46,6 +48,7 @@ public struct CharacterVocabulary: Sendable, Equatable {
 /// Every epoch cuts the text at other places and goes through the windows in another order. Both depend on the seed and
 /// the epoch only.
 public struct TextWindows: Sendable {
+    /// The numbers of the text's tokens, in its order.
     public let tokens: [Int32]
     /// Tokens in a window.
     public let length: Int
@@ -73,7 +76,10 @@ public struct TextWindows: Sendable {
     }
 
     /// Where the windows of an epoch begin, in its order.
-    /// - Parameter shuffles: whether the epoch has an order and places of its own, rather than those of the text.
+    /// - Parameters:
+    ///   - epoch: counted from 0.
+    ///   - seed: of order and places.
+    ///   - shuffles: whether the epoch has an order and places of its own, rather than those of the text.
     public func starts(epoch: Int, seed: UInt64, shuffles: Bool = true) -> [Int] {
         guard shuffles, count > 0 else { return (0..<count).map { $0 * length } }
         var random = Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
@@ -88,6 +94,9 @@ public struct TextWindows: Sendable {
     ///   - size: windows in a batch; the last one may have fewer.
     ///   - epoch: counted from 0.
     ///   - first: the batch to begin at.
+    ///   - seed: of order and places.
+    ///   - shuffles: whether each epoch has an order and places of its own.
+    ///   - device: where the batches are to be.
     public func batches(
         of size: Int, epoch: Int, from first: Int = 0, seed: UInt64 = 0, shuffles: Bool = true,
         on device: Device = .current
@@ -105,11 +114,14 @@ public struct TextWindows: Sendable {
 }
 
 extension Dataset {
-    /// A series of numbers as examples for a forecast: inputs [window, 1], and the `horizon` values that follow as targets.
+    /// A series of numbers as examples for a forecast: inputs [window, 1], and the `horizon` values that follow as
+    /// targets.
     /// - Parameters:
     ///   - series: in order of time.
     ///   - window: values that a model sees.
+    ///   - horizon: values to be predicted.
     ///   - step: distance between the beginnings of neighbouring windows.
+    ///   - name: what messages and reports call the data.
     public static func windows(
         of series: [Float], window: Int, horizon: Int = 1, step: Int = 1, name: String = "series"
     ) -> Dataset {

@@ -1,8 +1,8 @@
 import CZlib
 import Gimbal
 
-/// Writes a ZIP archive into a file, member by member, with ZIP64 where a number needs it. The same members give the same
-/// bytes: their time is the format's earliest.
+/// Writes a ZIP archive into a file, member by member, with ZIP64 where a number needs it. The same members give the
+/// same bytes: their time is the format's earliest.
 struct ZipWriter {
     private let file: FileWriter
     private var directory: [UInt8] = []

@@ -1,15 +1,17 @@
 /// Counts of true against predicted classes, and what is computed from them, as scikit-learn defines it.
 public struct ConfusionMatrix: Sendable, Equatable {
+    /// Number of classes, and of rows and columns.
     public let classCount: Int
-    /// `counts[truth * classCount + prediction]`.
+    /// How often each true class was predicted as each, row-major: `counts[truth * classCount + prediction]`.
     public private(set) var counts: [Int]
 
+    /// A matrix of zeros, which `add(truths:predictions:)` counts into.
     public init(classCount: Int) {
         self.classCount = classCount
         counts = [Int](repeating: 0, count: classCount * classCount)
     }
 
-    /// - Parameter counts: row-major, a row for each true class.
+    /// A matrix of `counts` taken elsewhere, [classCount, classCount] row-major, a row for each true class.
     public init(classCount: Int, counts: [Int]) {
         require(
             counts.count == classCount * classCount, "ConfusionMatrix",
@@ -26,12 +28,13 @@ public struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
+    /// How many samples of class `truth` were predicted as class `prediction`.
     public subscript(truth: Int, prediction: Int) -> Int { counts[truth * classCount + prediction] }
 
-    /// Number of pairs.
+    /// Number of samples counted.
     public var total: Int { counts.reduce(0, +) }
 
-    /// Share of pairs on the diagonal, 0 over none.
+    /// Share of samples that were predicted rightly, those on the diagonal; 0 over none.
     public var accuracy: Double {
         let right = (0..<classCount).reduce(0) { $0 + self[$1, $1] }
         return ratio(right, total)

@@ -6,54 +6,81 @@ import Foundation
 public struct ClassificationReport: Sendable, Codable, Equatable {
     /// Scores of one class against all others.
     public struct ClassRow: Sendable, Codable, Equatable {
+        /// What the class is called.
         public var name: String
+        /// Share of the samples predicted as the class that belong to it, 0 where none is.
         public var precision: Double
+        /// Share of the class's samples that are predicted as it, 0 without samples.
         public var recall: Double
+        /// Share of the samples of other classes that are not predicted as the class.
         public var specificity: Double
+        /// Harmonic mean of precision and recall.
         public var f1: Double
+        /// Samples that belong to the class.
         public var support: Int
+        /// Area under the class's ROC curve; nil where all samples, or none, belong to it.
         public var areaUnderROC: Double?
+        /// Average precision of the class; nil without samples.
         public var averagePrecision: Double?
     }
 
     /// Points of a curve, for a plot.
     public struct Curve: Sendable, Codable, Equatable {
+        /// The class that the curve tells from all others.
         public var name: String
+        /// False positive rates of a ROC curve, recalls of a precision-recall curve.
         public var x: [Double]
+        /// True positive rates of a ROC curve, precisions of a precision-recall curve; one for each of `x`.
         public var y: [Double]
     }
 
+    /// Samples in the data set.
     public var samples: Int
-    /// Mean cross-entropy.
+    /// Mean cross-entropy, as `logLoss(probabilities:classCount:truths:)`; nil over no samples.
     public var logLoss: Double?
+    /// Share of samples whose likeliest class is the right one.
     public var accuracy: Double
     /// Share of samples whose class is among the five likeliest; nil with five classes or fewer.
     public var top5Accuracy: Double?
+    /// Mean recall over the classes that have samples.
     public var balancedAccuracy: Double
+    /// Correlation of truth and prediction, in -1...1: see `ConfusionMatrix.matthewsCorrelation`.
     public var matthewsCorrelation: Double
+    /// Agreement beyond chance, unweighted: see `ConfusionMatrix.cohensKappa(_:)`.
     public var cohensKappa: Double?
+    /// Mean squared error of the probabilities, as `brierScore(probabilities:classCount:truths:)`.
     public var brierScore: Double?
-    /// Means over classes, each against all others.
+    /// Mean over classes of the area under ROC curves, each against all others; of two classes that of the second. Nil
+    /// where a class has no samples, or all.
     public var areaUnderROC: Double?
+    /// Mean over classes of the average precision, each against all others; of two classes that of the second.
     public var averagePrecision: Double?
+    /// Mean distance of confidence and accuracy: see `ReliabilityDiagram.expectedCalibrationError`.
     public var expectedCalibrationError: Double?
+    /// Largest distance of confidence and accuracy: see `ReliabilityDiagram.maximumCalibrationError`.
     public var maximumCalibrationError: Double?
+    /// Plain mean of the scores over the classes that occur as truth or prediction.
     public var macro: ClassScores
+    /// Scores of all decisions counted together, each equal to the accuracy.
     public var micro: ClassScores
+    /// Mean of the scores over classes, weighted by their samples.
     public var weighted: ClassScores
+    /// Scores of each class, in the order of `classNames`.
     public var classes: [ClassRow]
-    /// A row for each true class, a column for each predicted one.
+    /// Counts of samples: a row for each true class, a column for each predicted one.
     public var confusion: [[Int]]
+    /// Confidence and accuracy in bins of confidence; NaN stands as 0.
     public var reliability: [ReliabilityDiagram.Bin]
     /// True against false positive rate, a curve for each class; of two classes only the second, the positive one.
     public var rocCurves: [Curve]
-    /// Precision against recall, likewise.
+    /// Precision against recall, a curve for each class that has samples; of two classes only the second's.
     public var precisionRecallCurves: [Curve]
 
     /// - Parameters:
     ///   - probabilities: row-major [samples, classes].
     ///   - truths: the class of each sample.
     ///   - classNames: one for each class.
+    ///   - binCount: bins of `reliability`.
     public init(probabilities: [Double], truths: [Int32], classNames: [String], binCount: Int = 15) {
         let classCount = classNames.count
         requireRows("ClassificationReport", probabilities, classCount, truths)
@@ -107,7 +134,8 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
         }
     }
 
-    /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode. Its outputs are logits.
+    /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode. Its outputs are
+    /// logits.
     /// - Throws: `GimbalError.invalidSetting` for a data set without classes, and what the device reports.
     public init(of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current) throws {
         guard dataset.classCount != nil else {

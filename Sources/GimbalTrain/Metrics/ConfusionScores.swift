@@ -22,12 +22,15 @@ extension ConfusionMatrix {
 
     // MARK: Scores of each class taken as the positive one
 
+    /// Share of the samples predicted as each class that belong to it.
     public var precisions: [Double] { zip(hits, predicted).map { ratio($0, $1) } }
+    /// Share of the samples of each class that are predicted as it.
     public var recalls: [Double] { zip(hits, supports).map { ratio($0, $1) } }
-    /// Share of the samples of other classes that are not predicted as the class: its true negative rate.
+    /// Share of the samples of all other classes that are not predicted as each class: its true negative rate.
     public var specificities: [Double] { negatives.map { ratio($0.told, $0.all) } }
 
-    /// (1 + β²) precision · recall / (β² precision + recall): recall weighs β times as much as precision.
+    /// The F-score of each class, (1 + β²) precision · recall / (β² precision + recall): recall weighs β times as much
+    /// as precision.
     /// - Parameter beta: at least 0; at 0 the precisions, at infinity the recalls.
     public func fBetas(_ beta: Double) -> [Double] {
         require(beta >= 0, "fBetas", "beta = \(beta)")
@@ -38,14 +41,20 @@ extension ConfusionMatrix {
 
     // MARK: Averages over classes
 
+    /// The `precisions` as one number; `.micro` gives the accuracy.
     public func precision(_ average: ClassAverage = .macro) -> Double { mean(precisions, average, micro: accuracy) }
+    /// The `recalls` as one number; `.micro` gives the accuracy, `.macro` differs from `balancedAccuracy` by the
+    /// classes that are predicted but have no samples.
     public func recall(_ average: ClassAverage = .macro) -> Double { mean(recalls, average, micro: accuracy) }
+    /// The harmonic means of precision and recall of each class, as one number; `.micro` gives the accuracy.
     public func f1(_ average: ClassAverage = .macro) -> Double { fBeta(1, average) }
 
+    /// The `fBetas(_:)` as one number; `.micro` gives the accuracy. `beta` is at least 0.
     public func fBeta(_ beta: Double, _ average: ClassAverage = .macro) -> Double {
         mean(fBetas(beta), average, micro: accuracy)
     }
 
+    /// The `specificities` as one number; `.micro` counts all decisions against all classes together.
     public func specificity(_ average: ClassAverage = .macro) -> Double {
         let (told, all) = negatives.reduce((0, 0)) { ($0.0 + $1.told, $0.1 + $1.all) }
         return mean(specificities, average, micro: ratio(told, all))
@@ -69,8 +78,8 @@ extension ConfusionMatrix {
         return isAdjusted ? (score - chance) / (1 - chance) : score
     }
 
-    /// The correlation of truth and prediction (Matthews 1975; for several classes Gorodkin 2004), in -1...1; 0 where either
-    /// never varies.
+    /// The correlation of truth and prediction (Matthews 1975; for several classes Gorodkin 2004), in -1...1; 0 where
+    /// either never varies.
     public var matthewsCorrelation: Double {
         let (truths, guesses, total) = (supports.map(Double.init), predicted.map(Double.init), Double(total))
         let joint = Double(hits.reduce(0, +)) * total - zip(truths, guesses).reduce(0) { $0 + $1.0 * $1.1 }
@@ -84,14 +93,14 @@ extension ConfusionMatrix {
     public enum KappaWeighting: String, Sendable, Codable, CaseIterable {
         /// All confusions alike.
         case none
-        /// The distance of the class numbers.
+        /// The more, the further apart the classes are: the distance of their numbers.
         case linear
-        /// Its square.
+        /// The square of the distance of the class numbers.
         case quadratic
     }
 
-    /// Agreement beyond chance (Cohen 1960; weighted, Cohen 1968), at most 1, 0 for guessing; NaN where chance alone explains
-    /// everything, as with a single class.
+    /// Agreement beyond chance (Cohen 1960; weighted, Cohen 1968), at most 1, 0 for guessing; NaN where chance alone
+    /// explains everything, as with a single class.
     public func cohensKappa(_ weighting: KappaWeighting = .none) -> Double {
         let (truths, guesses, total) = (supports.map(Double.init), predicted.map(Double.init), Double(total))
         var observed = 0.0

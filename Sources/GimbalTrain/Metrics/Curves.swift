@@ -1,16 +1,18 @@
-/// The true against the false positive rate of a binary decision over all thresholds (receiver operating characteristic),
-/// as scikit-learn's `roc_curve`.
+/// The true against the false positive rate of a binary decision over all thresholds (receiver operating
+/// characteristic), as scikit-learn's `roc_curve`.
 public struct ROCCurve: Sendable, Equatable {
+    /// Share of the negative samples that are called positive, at each threshold; rising from 0 to 1.
     public let falsePositiveRates: [Double]
+    /// Share of the positive samples that are called positive, at each threshold; rising from 0 to 1.
     public let truePositiveRates: [Double]
-    /// Falling; a sample is called positive where its score reaches the threshold. The first, at the curve's origin, is
-    /// infinite.
+    /// Scores from the highest down; a sample is called positive where its score reaches the threshold. The first, at
+    /// the curve's origin, is infinite.
     public let thresholds: [Double]
 
     /// - Parameters:
     ///   - scores: the higher, the more likely positive; a NaN counts as the highest.
-    ///   - truths: whether each sample is positive. Without any positive, or any negative sample, the rate that they would
-    ///     define is NaN.
+    ///   - truths: whether each sample is positive. Without any positive, or any negative sample, the rate that they
+    ///     would define is NaN.
     ///   - dropsIntermediate: leaves out points on a straight line between others; the area stays the same.
     public init(scores: [Double], truths: [Bool], dropsIntermediate: Bool = true) {
         let counts = ThresholdCounts(scores: scores, truths: truths)
@@ -30,8 +32,8 @@ public struct ROCCurve: Sendable, Equatable {
         thresholds = [.infinity] + kept.map { counts.thresholds[$0] }
     }
 
-    /// The area under the curve by trapezia, as `roc_auc_score`: the chance that a positive sample scores above a negative
-    /// one. NaN unless there are both.
+    /// The area under the curve by trapezia, as `roc_auc_score`: the chance that a positive sample scores above a
+    /// negative one. NaN unless there are both.
     public var area: Double {
         // Without samples there is no curve but its origin.
         if thresholds.count == 1 { return .nan }
@@ -46,7 +48,9 @@ public struct ROCCurve: Sendable, Equatable {
     /// One curve for each class against all others.
     /// - Parameters:
     ///   - scores: row-major [samples, classes].
+    ///   - classCount: number of classes.
     ///   - truths: the class of each sample.
+    ///   - dropsIntermediate: leaves out points on a straight line between others.
     public static func oneVersusRest(
         scores: [Double], classCount: Int, truths: [Int32], dropsIntermediate: Bool = true
     ) -> [ROCCurve] {
@@ -55,8 +59,9 @@ public struct ROCCurve: Sendable, Equatable {
         }
     }
 
-    /// The area for several classes, each against all others, as `roc_auc_score(multi_class="ovr")`. NaN where a class that
-    /// counts has no samples, or no others.
+    /// The area for several classes, each against all others, as `roc_auc_score(multi_class="ovr")`: scores are
+    /// row-major [samples, classes], truths the class of each sample. NaN where a class that counts has no samples, or
+    /// no others.
     public static func area(
         scores: [Double], classCount: Int, truths: [Int32], average: ClassAverage = .macro
     ) -> Double {
@@ -66,11 +71,13 @@ public struct ROCCurve: Sendable, Equatable {
 
 /// Precision against recall of a binary decision over all thresholds, as scikit-learn's `precision_recall_curve`.
 public struct PrecisionRecallCurve: Sendable, Equatable {
-    /// One more than there are thresholds: the last point, precision 1 at recall 0, has none.
+    /// Share of the samples called positive that are, at each threshold. One more than there are thresholds: the last
+    /// point, precision 1 at recall 0, has none.
     public let precisions: [Double]
-    /// Falling. 1 at every threshold where no sample is positive.
+    /// Share of the positive samples that are called positive, falling to 0; 1 at every threshold where no sample is
+    /// positive.
     public let recalls: [Double]
-    /// Rising; a sample is called positive where its score reaches the threshold.
+    /// Scores from the lowest up; a sample is called positive where its score reaches the threshold.
     public let thresholds: [Double]
 
     /// - Parameters:
@@ -90,8 +97,8 @@ public struct PrecisionRecallCurve: Sendable, Equatable {
         thresholds = kept.map { counts.thresholds[$0] }
     }
 
-    /// Σ (Rₙ - Rₙ₋₁) Pₙ, as `average_precision_score`: the mean of the precisions at each threshold, weighted by the recall
-    /// gained there.
+    /// Σ (Rₙ - Rₙ₋₁) Pₙ, as `average_precision_score`: the mean of the precisions at each threshold, weighted by the
+    /// recall gained there.
     public var averagePrecision: Double {
         var sum = 0.0
         for place in recalls.indices.dropLast() { sum += (recalls[place] - recalls[place + 1]) * precisions[place] }
@@ -101,7 +108,9 @@ public struct PrecisionRecallCurve: Sendable, Equatable {
     /// One curve for each class against all others.
     /// - Parameters:
     ///   - scores: row-major [samples, classes].
+    ///   - classCount: number of classes.
     ///   - truths: the class of each sample.
+    ///   - dropsIntermediate: leaves out points at which no positive sample is gained on either side.
     public static func oneVersusRest(
         scores: [Double], classCount: Int, truths: [Int32], dropsIntermediate: Bool = false
     ) -> [PrecisionRecallCurve] {
@@ -110,7 +119,8 @@ public struct PrecisionRecallCurve: Sendable, Equatable {
         }
     }
 
-    /// The average precision for several classes, each against all others. A class without samples has 0.
+    /// The average precision for several classes, each against all others: scores are row-major [samples, classes],
+    /// truths the class of each sample. A class without samples has 0.
     public static func averagePrecision(
         scores: [Double], classCount: Int, truths: [Int32], average: ClassAverage = .macro
     ) -> Double {

@@ -2,21 +2,24 @@
 public struct Evaluation: Sendable {
     /// How the model's answers compare with the truth.
     public enum Scores: Sendable {
+        /// Of a classifier: counts of true against predicted classes.
         case classes(ConfusionMatrix)
+        /// Of a model that predicts numbers: their errors.
         case values(RegressionScores)
     }
 
-    /// Mean of the loss that was trained with, over the examples.
+    /// Mean over the examples of the loss that was trained with; 0 over none.
     public var loss: Double
+    /// How the model's answers compare with the truth.
     public var scores: Scores
 
-    /// Of a classifier; empty for a regression.
+    /// Counts of true against predicted classes; empty for a regression.
     public var confusion: ConfusionMatrix {
         if case .classes(let confusion) = scores { confusion } else { ConfusionMatrix(classCount: 0) }
     }
-    /// Of a classifier; 0 for a regression.
+    /// Share of examples whose class was told rightly; 0 for a regression.
     public var accuracy: Double { confusion.accuracy }
-    /// Of a regression; nil for a classifier.
+    /// The errors of predicted numbers; nil for a classifier.
     public var regression: RegressionScores? {
         if case .values(let scores) = scores { scores } else { nil }
     }
@@ -24,6 +27,10 @@ public struct Evaluation: Sendable {
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode.
     ///
     /// - Parameters:
+    ///   - model: gives logits for classes, or the numbers to be predicted.
+    ///   - dataset: may be empty.
+    ///   - batchSize: examples run at once; the results do not depend on it but for rounding.
+    ///   - device: that of the model.
     ///   - standardization: what was done to the targets of a regression, so that its scores come in their own units.
     ///   - loss: of a batch, the mean over its examples. Unless given, a classifier's is cross-entropy, a regression's
     ///     the mean squared error.

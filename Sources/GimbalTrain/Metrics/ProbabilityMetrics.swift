@@ -1,9 +1,10 @@
 import Foundation
 
-/// The mean of -log p of the right class, as scikit-learn's `log_loss` in Double: probabilities are kept at least the unit
-/// roundoff, 2⁻⁵², from 0 and 1. NaN over none.
+/// The mean of -log p of the right class, as scikit-learn's `log_loss` in Double: probabilities are kept at least the
+/// unit roundoff, 2⁻⁵², from 0 and 1. NaN over none.
 /// - Parameters:
 ///   - probabilities: row-major [samples, classes], each row adding up to 1.
+///   - classCount: number of classes.
 ///   - truths: the class of each sample, in 0..<classCount.
 public func logLoss(probabilities: [Double], classCount: Int, truths: [Int32]) -> Double {
     requireRows("logLoss", probabilities, classCount, truths)
@@ -20,6 +21,7 @@ public func logLoss(probabilities: [Double], classCount: Int, truths: [Int32]) -
 /// `brier_score_loss`: halved for two classes, so that it is that of the positive one. NaN over none.
 /// - Parameters:
 ///   - probabilities: row-major [samples, classes], each row adding up to 1.
+///   - classCount: number of classes.
 ///   - truths: the class of each sample, in 0..<classCount.
 public func brierScore(probabilities: [Double], classCount: Int, truths: [Int32]) -> Double {
     requireRows("brierScore", probabilities, classCount, truths)
@@ -36,26 +38,33 @@ public func brierScore(probabilities: [Double], classCount: Int, truths: [Int32]
 /// How far confidence can be trusted (Guo et al. 2017, On Calibration of Modern Neural Networks): samples by their
 /// confidence, in bins of equal width, each with the share of them that was right.
 public struct ReliabilityDiagram: Sendable, Equatable, Codable {
+    /// The samples whose confidence lies in one stretch of 0...1.
     public struct Bin: Sendable, Equatable, Codable {
         /// Confidences in (lower, upper]; the first bin holds 0 too.
         public var lower: Double
+        /// The largest confidence in the bin.
         public var upper: Double
+        /// Number of samples.
         public var count: Int
-        /// 0 in an empty bin.
+        /// The mean confidence of the samples, 0 in an empty bin.
         public var meanConfidence: Double
         /// Share of samples that were right, 0 in an empty bin.
         public var accuracy: Double
     }
 
+    /// The bins, which are equally wide, from confidence 0 up.
     public let bins: [Bin]
-    /// Σ share of samples in the bin · |accuracy - mean confidence|, 0 over none (ECE, equation 3).
+    /// Σ share of samples in the bin · |accuracy - mean confidence|, 0 over none: the expected calibration error (ECE;
+    /// Guo et al. 2017, equation 3).
     public let expectedCalibrationError: Double
-    /// The largest |accuracy - mean confidence| of a bin, 0 over none (MCE, equation 5).
+    /// The largest |accuracy - mean confidence| of a bin, 0 over none: the maximum calibration error (MCE; Guo et al.
+    /// 2017, equation 5).
     public let maximumCalibrationError: Double
 
     /// - Parameters:
     ///   - confidences: in 0...1; NaN goes into the first bin and makes its errors NaN.
     ///   - hits: whether each sample was right.
+    ///   - binCount: number of bins, > 0.
     public init(confidences: [Double], hits: [Bool], binCount: Int = 15) {
         require(binCount > 0, "ReliabilityDiagram", "\(binCount) bins")
         require(
@@ -86,7 +95,9 @@ public struct ReliabilityDiagram: Sendable, Equatable, Codable {
     /// The confidence of a sample is the largest of its probabilities, its prediction the first class that has it.
     /// - Parameters:
     ///   - probabilities: row-major [samples, classes].
+    ///   - classCount: number of classes.
     ///   - truths: the class of each sample, in 0..<classCount.
+    ///   - binCount: number of bins, > 0.
     public init(probabilities: [Double], classCount: Int, truths: [Int32], binCount: Int = 15) {
         requireRows("ReliabilityDiagram", probabilities, classCount, truths)
         let predictions = largestOfRows(probabilities, classCount)
@@ -109,7 +120,8 @@ func largestOfRows(_ values: [Double], _ width: Int) -> [Int32] {
 }
 
 extension RandomAccessCollection where Index == Int {
-    /// The first place from which on `isSecond` holds, where it holds for no element before one that it does not hold for.
+    /// The first place from which on `isSecond` holds, where it holds for no element before one that it does not hold
+    /// for.
     fileprivate func partitioningIndex(_ isSecond: (Element) -> Bool) -> Int {
         var (low, high) = (startIndex, endIndex)
         while low < high {

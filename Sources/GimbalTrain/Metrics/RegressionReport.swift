@@ -2,18 +2,26 @@ import Foundation
 
 /// Everything that is told about predicted numbers, for JSON and for print. What is undefined is nil.
 public struct RegressionReport: Sendable, Codable, Equatable {
+    /// Samples in the data set.
     public var samples: Int
+    /// Mean of |error|, in the targets' units.
     public var meanAbsoluteError: Double?
+    /// Mean of error².
     public var meanSquaredError: Double?
+    /// Root of the mean of error², in the targets' units; over several outputs, the mean of each one's.
     public var rootMeanSquaredError: Double?
+    /// Median of |error|, in the targets' units.
     public var medianAbsoluteError: Double?
-    /// A share, not in percent.
+    /// Mean of |error| / |target|: a share, not in percent.
     public var meanAbsolutePercentageError: Double?
-    /// R².
+    /// R², the share of the targets' variance that is explained: see `RegressionScores.determination`.
     public var determination: Double?
+    /// R² of predictions freed of their mean error: see `RegressionScores.explainedVariance`.
     public var explainedVariance: Double?
+    /// The largest |error|, in the targets' units.
     public var maximumError: Double?
 
+    /// The scores with nil in place of NaN and infinity, which JSON has no numbers for.
     public init(_ scores: RegressionScores) {
         samples = scores.count
         meanAbsoluteError = scores.meanAbsoluteError.ifFinite
@@ -27,7 +35,12 @@ public struct RegressionReport: Sendable, Codable, Equatable {
     }
 
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode.
-    /// - Parameter standardization: what was done to the targets, so that the scores come in their own units.
+    /// - Parameters:
+    ///   - model: gives the numbers to be predicted.
+    ///   - dataset: has numbers to predict, not classes.
+    ///   - batchSize: samples run at once.
+    ///   - device: that of the model.
+    ///   - standardization: what was done to the targets, so that the scores come in their own units.
     /// - Throws: `GimbalError.invalidSetting` for a data set of classes, and what the device reports.
     public init(
         of model: any Layer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,

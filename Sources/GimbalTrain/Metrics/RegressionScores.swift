@@ -1,25 +1,32 @@
-/// How well numbers are predicted, as scikit-learn defines it; over several outputs, the plain mean of the scores of each.
+/// How well numbers are predicted, as scikit-learn defines it; over several outputs, the plain mean of the scores of
+/// each.
 ///
 /// All are NaN over no samples; a NaN among the values makes every score of its output NaN.
 public struct RegressionScores: Sendable, Equatable {
-    /// Samples.
+    /// Number of samples.
     public let count: Int
+    /// Mean of |error|, in the targets' units.
     public let meanAbsoluteError: Double
+    /// Mean of error².
     public let meanSquaredError: Double
     /// The mean over outputs of the root of each one's mean squared error.
     public let rootMeanSquaredError: Double
+    /// Median of |error|, the mean of the two in the middle where the samples are even in number.
     public let medianAbsoluteError: Double
-    /// A share, not in percent: the mean of |error| / max(|target|, 2⁻⁵²).
+    /// Mean of |error| / max(|target|, 2⁻⁵²): a share, not in percent.
     public let meanAbsolutePercentageError: Double
-    /// R² = 1 - Σ error² / Σ (target - mean)². For a constant target 1 where every prediction is right, else 0; NaN for fewer
-    /// than two samples.
+    /// R² = 1 - Σ error² / Σ (target - mean)². For a constant target 1 where every prediction is right, else 0; NaN for
+    /// fewer than two samples.
     public let determination: Double
     /// 1 - Var(error) / Var(target): R² of predictions freed of their mean error, with the same edge cases.
     public let explainedVariance: Double
+    /// The largest |error|; over several outputs, the mean of each one's.
     public let maximumError: Double
 
     /// - Parameters:
-    ///   - predictions, targets: row-major [samples, width].
+    ///   - predictions: row-major [samples, width].
+    ///   - targets: the true numbers, of the same shape.
+    ///   - width: numbers predicted for each sample.
     public init(predictions: [Double], targets: [Double], width: Int = 1) {
         require(
             predictions.count == targets.count && width > 0 && targets.count % width == 0, "RegressionScores",

@@ -7,6 +7,7 @@
 /// ```
 /// A metric is a value: a copy goes on counting for itself.
 public protocol StreamingMetric {
+    /// What the metric comes to: a number, or several.
     associatedtype Value
 
     /// Takes in a batch. Does not wait for the device: what it has to tell is thrown by `value`.
@@ -23,6 +24,7 @@ public protocol StreamingMetric {
 public struct Accuracy: StreamingMetric {
     private var counts = DeviceCounts(binCount: 2)
 
+    /// A metric that has taken in nothing yet.
     public init() {}
 
     public mutating func update(_ outputs: Tensor, _ targets: Tensor) {
@@ -42,13 +44,15 @@ public struct Accuracy: StreamingMetric {
 
 /// Share of rows in which the right class is among the k with the largest outputs; 0 over none.
 ///
-/// Of equal outputs, that of the later class counts as larger, as in scikit-learn's `top_k_accuracy_score`. A NaN counts as
-/// larger than any number; a right class whose output is NaN is a miss. Takes outputs of [batch, classes] and int32 targets
-/// of [batch]. Counts on the device.
+/// Of equal outputs, that of the later class counts as larger, as in scikit-learn's `top_k_accuracy_score`. A NaN
+/// counts as larger than any number; a right class whose output is NaN is a miss. Takes outputs of [batch, classes] and
+/// int32 targets of [batch]. Counts on the device.
 public struct TopKAccuracy: StreamingMetric {
+    /// How many of the largest outputs may hold that of the right class.
     public let k: Int
     private var counts = DeviceCounts(binCount: 2)
 
+    /// A metric over the `k` > 0 largest outputs of each row.
     public init(_ k: Int) {
         require(k > 0, "TopKAccuracy", "k = \(k)")
         self.k = k
@@ -84,12 +88,14 @@ public struct TopKAccuracy: StreamingMetric {
 
 /// A confusion matrix that is counted on the device.
 ///
-/// Takes outputs of [batch, classes], whose largest is the prediction, or int32 predictions of [batch]; and int32 targets
-/// of [batch], where one out of range, such as -1 for padding, is passed over.
+/// Takes outputs of [batch, classes], whose largest is the prediction, or int32 predictions of [batch]; and int32
+/// targets of [batch], where one out of range, such as -1 for padding, is passed over.
 public struct ConfusionCounts: StreamingMetric {
+    /// Number of classes, and of the matrix's rows and columns.
     public let classCount: Int
     private var counts: DeviceCounts
 
+    /// A matrix of zeros for targets and predictions in 0..<classCount.
     public init(classCount: Int) {
         require(classCount > 0, "ConfusionCounts", "\(classCount) classes")
         self.classCount = classCount
@@ -104,8 +110,8 @@ public struct ConfusionCounts: StreamingMetric {
             "outputs of \(outputs.shape) do not go with \(targets.dtype) targets of \(targets.shape)")
         let width = Tensor([Int32(classCount)], [1], device: targets.device)
         let cell = targets.detached() * width + predictions
-        // A negative truth times the width stays negative, and one too large lies beyond the table; but a prediction that
-        // is no class would count as another's.
+        // A negative truth times the width stays negative, and one too large lies beyond the table; but a prediction
+        // that is no class would count as another's.
         let limit = Tensor([Int32(classCount)], [1], device: targets.device)
         let nothing = Tensor([-1] as [Int32], [1], device: targets.device)
         let isClass = Tensor.select(predictions.isLess(than: limit), cell, nothing)
@@ -129,6 +135,7 @@ public struct Collected<Value>: StreamingMetric {
     private let evaluate: (CollectedOutputs) throws -> Value
     private var batches: [(outputs: Tensor, targets: Tensor)] = []
 
+    /// A metric whose value `evaluate` works out from all rows taken in.
     public init(_ evaluate: @escaping (CollectedOutputs) throws -> Value) { self.evaluate = evaluate }
 
     public mutating func update(_ outputs: Tensor, _ targets: Tensor) {
@@ -159,13 +166,13 @@ public struct Collected<Value>: StreamingMetric {
 
 /// The rows that a `Collected` metric has taken in, on the host.
 public struct CollectedOutputs: Sendable {
-    /// Row-major.
+    /// What the model gave out, row-major [rows, width].
     public var outputs: [Double] = []
     /// Elements in a row of `outputs`.
     public var width = 1
-    /// Targets that are numbers, row-major.
+    /// Targets that are numbers, row-major; empty where they are classes.
     public var targets: [Double] = []
-    /// Targets that are classes.
+    /// Targets that are classes, one for each row; empty where they are numbers.
     public var classes: [Int32] = []
 }
 

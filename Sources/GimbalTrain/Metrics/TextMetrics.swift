@@ -5,11 +5,12 @@ import Foundation
 /// Takes logits of [tokens, classes] and int32 targets of [tokens]; each batch is summed on the device, and batches are
 /// added up in Double.
 public struct Perplexity: StreamingMetric {
-    /// A target, such as padding, whose tokens are left out.
+    /// A target, such as padding, whose tokens are left out; nil for none.
     public let ignoredClass: Int?
     private var losses = BatchSums()
     private var tokens = DeviceCounts(binCount: 2)
 
+    /// A metric that leaves out tokens whose target is `ignoredClass`; nil leaves out none.
     public init(ignoring ignoredClass: Int? = nil) { self.ignoredClass = ignoredClass }
 
     public mutating func update(_ outputs: Tensor, _ targets: Tensor) {
@@ -33,7 +34,7 @@ public struct Perplexity: StreamingMetric {
         get throws { try losses.total / Double(tokens.values[1]) }
     }
 
-    /// NaN over no tokens.
+    /// exp of `meanLoss`; NaN over no tokens.
     public var value: Double { get throws { exp(try meanLoss) } }
 
     public mutating func reset() {
@@ -69,19 +70,24 @@ struct BatchSums {
 /// print(bleu.value)
 /// ```
 public struct BLEU<Token: Hashable & Sendable>: Sendable {
-    /// Largest n.
+    /// The largest n of the n-grams that are counted.
     public let maximumOrder: Int
+    /// What stands in for the matches of an order that has none.
     public let smoothing: BLEUSmoothing
     /// Whether orders above the longest n-gram that there is are left out of the mean, which sentences need.
     public let usesEffectiveOrder: Bool
 
-    /// Of each order, n-grams of the hypotheses that references have too, and all of them.
+    /// For each order from 1 on, how many n-grams of the hypotheses a reference has too.
     public private(set) var matches: [Int]
+    /// For each order from 1 on, how many n-grams the hypotheses have.
     public private(set) var totals: [Int]
-    /// Tokens in all hypotheses, and in the reference of each that is nearest in length.
+    /// Tokens in all hypotheses.
     public private(set) var hypothesisLength = 0
+    /// Tokens in all references, of each hypothesis that which is nearest to it in length.
     public private(set) var referenceLength = 0
 
+    /// A score over n-grams of 1 to `maximumOrder` tokens. The defaults are those of sacreBLEU for a corpus; a single
+    /// sentence needs `usesEffectiveOrder`, which `sentence(hypothesis:references:maximumOrder:smoothing:)` sets.
     public init(maximumOrder: Int = 4, smoothing: BLEUSmoothing = .exponential, usesEffectiveOrder: Bool = false) {
         require(maximumOrder > 0, "BLEU", "n-grams up to \(maximumOrder)")
         self.maximumOrder = maximumOrder
@@ -92,7 +98,9 @@ public struct BLEU<Token: Hashable & Sendable>: Sendable {
     }
 
     /// Takes in one sentence.
-    /// - Parameter references: at least one.
+    /// - Parameters:
+    ///   - hypothesis: the tokens of the translation to be judged.
+    ///   - references: those of translations to compare it with; at least one.
     public mutating func update(hypothesis: [Token], references: [[Token]]) {
         require(!references.isEmpty, "BLEU", "a hypothesis without a reference")
         hypothesisLength += hypothesis.count
@@ -118,7 +126,8 @@ public struct BLEU<Token: Hashable & Sendable>: Sendable {
         return hypothesisLength == 0 ? 0 : exp(1 - Double(referenceLength) / Double(hypothesisLength))
     }
 
-    /// 0 where no token matches, or, without smoothing, no n-gram of some order.
+    /// The score of everything taken in, in 0...1: 0 where no token matches, or, without smoothing, no n-gram of some
+    /// order.
     public var value: Double {
         guard matches.contains(where: { $0 > 0 }) else { return 0 }
         var logarithms = 0.0
@@ -147,6 +156,7 @@ public struct BLEU<Token: Hashable & Sendable>: Sendable {
         return brevityPenalty * exp(logarithms / Double(orders))
     }
 
+    /// Forgets everything taken in.
     public mutating func reset() {
         self = BLEU(maximumOrder: maximumOrder, smoothing: smoothing, usesEffectiveOrder: usesEffectiveOrder)
     }
@@ -169,6 +179,7 @@ public struct BLEU<Token: Hashable & Sendable>: Sendable {
 /// What stands in where no n-gram of an order matches (Chen and Cherry 2014, A Systematic Comparison of Smoothing
 /// Techniques for Sentence-Level BLEU).
 public enum BLEUSmoothing: Sendable, Equatable {
+    /// Nothing: a single order without a match makes the score 0.
     case none
     /// A small number of matches (method 1).
     case floor(Double)

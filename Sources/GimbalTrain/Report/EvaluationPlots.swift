@@ -1,6 +1,6 @@
 extension ClassificationReport {
-    /// Curves of the report as SVG, each with its title: the receiver operating characteristic, precision against recall,
-    /// and reliability. Those without points are left out.
+    /// Curves of the report as SVG, each with its title: the receiver operating characteristic, precision against
+    /// recall, and reliability. Those without points are left out.
     public var plots: [(title: String, svg: String)] {
         let diagonal = [(x: 0.0, y: 0.0), (x: 1.0, y: 1.0)]
         func lines(_ curves: [Curve]) -> [LinePlot.Line] {

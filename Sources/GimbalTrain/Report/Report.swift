@@ -4,6 +4,9 @@ import Foundation
 public struct Report {
     private let sections: [(title: String, body: String)]
 
+    /// A page of result, curves, confusion matrix, model and settings. `data` and `summary` are shown as they are: the
+    /// name of the data set and the printed model. The curves are read from the `MetricsLog` at `metricsPath`; without
+    /// it they are empty.
     public init(
         model: ModelSettings, training: TrainingSettings, progress: TrainingProgress, evaluation: Evaluation,
         classNames: [String], data: String, device: DeviceDescription, summary: String, metricsPath: String
@@ -47,9 +50,11 @@ public struct Report {
         self.sections = sections
     }
 
+    /// Writes the page, whole or not at all.
     /// - Throws: `GimbalError.fileSystem`; an older report is then untouched.
     public func write(to path: String) throws { try page.write(to: path) }
 
+    /// The page as HTML.
     public var html: String { page.html }
 
     private var page: Page { Page(title: "Gimbal run", sections: sections) }

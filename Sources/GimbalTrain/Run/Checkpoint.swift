@@ -2,9 +2,11 @@ import Foundation
 
 /// What a run must know, beside weights and moments, to go on as if never stopped.
 public struct CheckpointManifest: Codable, Sendable, Equatable {
-    /// Of the layout described here.
+    /// Version of the layout of the checkpoint's files; this version of Gimbal reads 2.
     public var formatVersion = 2
+    /// What the model is built from.
     public var model: ModelSettings
+    /// How it is trained.
     public var training: TrainingSettings
     /// The data the model was trained on, as the command line names it.
     public var data: String
@@ -12,12 +14,14 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public var classNames: [String]
     /// What was done to the data before training; nil for data that was taken as it is.
     public var standardization: Standardization?
+    /// How far the run has come.
     public var progress: TrainingProgress
-    /// Where the shared stream of random numbers stands.
+    /// Where the run's stream of random numbers stands.
     public var random: RandomState
-    /// Steps taken by each parameter, for the optimizer's bias corrections.
+    /// Steps taken by each parameter, by name, for the optimizer's bias corrections; set by `Checkpoint.save`.
     public var optimizerSteps: [String: Int] = [:]
 
+    /// A manifest of this version, to be given to `Checkpoint.save`.
     public init(
         model: ModelSettings, training: TrainingSettings, data: String, classNames: [String],
         standardization: Standardization? = nil, progress: TrainingProgress, random: RandomState
@@ -58,36 +62,42 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public var batch = 0
     /// Optimizer steps since the start.
     public var step = 0
-    /// Sum of the losses of the current epoch's samples, and how many there were.
+    /// Sum of the losses of the current epoch's samples; those that were not finite are left out where they are
+    /// tolerated.
     public var lossSum = 0.0
+    /// Number of samples in `lossSum`.
     public var lossCount = 0
-    /// One entry for each epoch finished.
+    /// Results of each epoch finished, in order.
     public var history: [EpochResult] = []
-    /// Of the schedule `plateau`.
+    /// What the schedule `plateau` has seen; nil for other schedules.
     public var plateau: ReduceOnPlateau?
-    /// Of early stopping, and whether it has ended the run.
+    /// What early stopping has seen; nil without it.
     public var stopping: EarlyStopping.State?
+    /// Whether early stopping has ended the run.
     public var hasStopped = false
-    /// How often the moving average of the weights was updated.
+    /// How often the moving average of the weights was updated; nil where none is kept.
     public var averageUpdates: Int?
     /// Steps that the loss scale left out and that were taken off the optimizer's counts; nil for none.
     public var discountedSteps: Int?
 
+    /// The progress of a run that has not begun.
     public init() {}
 }
 
-/// What an epoch came to.
+/// Losses and scores of a finished epoch.
 public struct EpochResult: Codable, Sendable, Equatable {
-    /// Counted from 1.
+    /// The number of the epoch, counted from 1.
     public var epoch: Int
-    /// Mean over the samples of the epoch, as they were met.
+    /// Mean loss over the samples of the epoch as they were met, while the weights changed.
     public var trainLoss: Double
+    /// Mean loss over the test data after the epoch.
     public var testLoss: Double
-    /// Of a classifier.
+    /// Share of the test data whose class was told rightly; nil for a regression.
     public var testAccuracy: Double?
-    /// Of a regression: see `RegressionScores.determination`.
+    /// R² on the test data: see `RegressionScores.determination`; nil for a classifier.
     public var testR2: Double?
 
+    /// The result of epoch `epoch`, counted from 1, with accuracy or R² taken from `scores`.
     public init(epoch: Int, trainLoss: Double, testLoss: Double, _ scores: Evaluation.Scores) {
         self.epoch = epoch
         self.trainLoss = trainLoss
@@ -104,9 +114,12 @@ public struct EpochResult: Codable, Sendable, Equatable {
 ///
 /// A checkpoint is written beside its place, synced to disk and renamed, so that it is there whole or not at all.
 public struct Checkpoint {
+    /// The checkpoint's folder.
     public let path: String
+    /// What was read from `manifest.json`.
     public let manifest: CheckpointManifest
 
+    /// Opens a checkpoint and reads its manifest; `restore(model:optimizer:)` reads the tensors.
     /// - Throws: `GimbalError.fileSystem` for a folder that is not there, `GimbalError.invalidFile` for one that is no
     ///   checkpoint.
     public init(path: String) throws {
@@ -133,6 +146,8 @@ public struct Checkpoint {
     }
 
     /// Loads weights, and moments where `optimizer` is given.
+    /// - Throws: `GimbalError.weightMismatch` where they are another model's or optimizer's, `GimbalError.invalidFile`,
+    ///   `GimbalError.fileSystem`.
     public func restore(model: any Module, optimizer: (any Optimizer)? = nil) throws {
         try model.load(from: path + "/model.safetensors")
         guard let optimizer else { return }
@@ -157,7 +172,8 @@ public struct Checkpoint {
         return try file.entries.map { ($0.name, try file.tensor($0, like: model)) }
     }
 
-    /// Writes a checkpoint to `path`, in place of one that is there.
+    /// Writes a checkpoint to `path`, in place of one that is there; `extras` are tensors to be saved beside those of
+    /// model and optimizer, with distinct names.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk; what was saved before is then untouched.
     public static func save(
         _ manifest: CheckpointManifest, model: any Module, optimizer: any Optimizer,

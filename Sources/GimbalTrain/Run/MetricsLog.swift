@@ -4,14 +4,17 @@ import Foundation
 ///
 /// Each row is in the file when `add` returns, so that a run that dies leaves what it has measured.
 public final class MetricsLog {
-    public static let header =
+    /// The first line: the names of the columns.
+    package static let header =
         "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy,test_r2"
 
     private let path: String
     private let file: FileHandle
 
     /// Opens the log of a run, new or to be gone on with.
-    /// - Parameter resumingAt: rows after this step are dropped: they will be written again. Nil starts a new log.
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - step: rows after this step are dropped: they will be written again. Nil starts a new log.
     /// - Throws: `GimbalError.fileSystem`.
     public init(path: String, resumingAt step: Int?) throws {
         self.path = path
@@ -33,6 +36,7 @@ public final class MetricsLog {
 
     deinit { try? file.close() }
 
+    /// Writes the row of an optimizer step, with the columns of an epoch's results empty.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
     public func add(_ report: StepReport) throws {
         try write([
@@ -41,6 +45,7 @@ public final class MetricsLog {
         ])
     }
 
+    /// Writes the row of a finished epoch, with the columns of a single step empty.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
     public func add(_ result: EpochResult, step: Int) throws {
         try write([

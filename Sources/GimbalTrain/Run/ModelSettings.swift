@@ -1,71 +1,165 @@
 /// What `gimbal train` needs to know to build a model, and a checkpoint to build it again.
 public struct ModelSettings: Codable, Sendable, Equatable {
+    /// The kinds of models, spelled as `gimbal train --model` takes them.
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        case mlp, resnet20, resnet56, rnn, lstm, gru, transformer
+        /// A multilayer perceptron: hidden layers of `Linear`, normalisation, activation and dropout, and a `Linear`.
+        case mlp
+        /// A residual net of 20 layers for small images (He et al. 2016, section 4.2): `SmallResNet`.
+        case resnet20
+        /// A residual net of 56 layers for small images (He et al. 2016, section 4.2): `SmallResNet`.
+        case resnet56
+        /// A plain recurrent net (Elman 1990), read out by a linear layer: `RNN` in a `RecurrentClassifier`.
+        case rnn
+        /// Long short-term memory (Hochreiter and Schmidhuber 1997): `LSTM` in a `RecurrentClassifier`.
+        case lstm
+        /// Gated recurrent units (Cho et al. 2014): `GRU` in a `RecurrentClassifier`.
+        case gru
+        /// A Transformer encoder (Vaswani et al. 2017): `TransformerClassifier`.
+        case transformer
     }
 
     /// What a model is to tell.
     public enum Task: String, Codable, Sendable, CaseIterable {
-        /// One of several classes.
+        /// To which of several classes a sample belongs.
         case classification
-        /// Numbers.
+        /// Numbers that go with a sample.
         case regression
     }
 
+    /// Activations by element, spelled as `gimbal train --activation` takes them; constants are PyTorch's defaults.
     public enum Activation: String, Codable, Sendable, CaseIterable {
-        case sigmoid, tanh, relu, relu6, leakyReLU = "leaky-relu", prelu, rrelu, elu, selu, celu, gelu
+        /// 1 / (1 + exp(-x)).
+        case sigmoid
+        /// The hyperbolic tangent.
+        case tanh
+        /// max(x, 0).
+        case relu
+        /// x held within 0...6.
+        case relu6
+        /// x, but 0.01 x below 0.
+        case leakyReLU = "leaky-relu"
+        /// x, but below 0 x times a slope that is learned (He et al. 2015), at first 0.25.
+        case prelu
+        /// x, but below 0 x times a slope drawn from 1/8...1/3, in evaluation their mean.
+        case rrelu
+        /// x, but exp(x) - 1 below 0 (Clevert et al. 2016).
+        case elu
+        /// ELU with the two constants that keep mean 0 and variance 1 (Klambauer et al. 2017).
+        case selu
+        /// ELU that stays smooth for every α (Barron 2017); with α = 1 they are the same.
+        case celu
+        /// x Φ(x), with Φ the distribution function of the standard normal (Hendrycks and Gimpel 2016).
+        case gelu
+        /// GELU with Φ approximated by a hyperbolic tangent.
         case geluTanh = "gelu-tanh"
-        case silu, mish, softplus, softsign, hardtanh, hardsigmoid, hardswish
+        /// x sigmoid(x), also called swish.
+        case silu
+        /// x tanh(softplus(x)) (Misra 2020).
+        case mish
+        /// log(1 + exp(x)).
+        case softplus
+        /// x / (1 + |x|).
+        case softsign
+        /// x held within -1...1.
+        case hardtanh
+        /// x / 6 + ½, held within 0...1.
+        case hardsigmoid
+        /// x hardsigmoid(x) (Howard et al. 2019).
+        case hardswish
+        /// log(sigmoid(x)).
         case logSigmoid = "log-sigmoid"
-        case tanhshrink, softshrink, hardshrink
+        /// x - tanh(x).
+        case tanhshrink
+        /// x moved towards 0 by ½, and 0 within -½...½.
+        case softshrink
+        /// x, but 0 within -½...½.
+        case hardshrink
     }
 
+    /// What matrices and kernels begin with, spelled as `gimbal train --init` takes it; biases and the scales of norms
+    /// keep what their layers give them. Gains are those of the activation.
     public enum Initialization: String, Codable, Sendable, CaseIterable {
         /// Each layer's own, as in PyTorch.
         case standard = "default"
-        case zeros, uniform, normal
+        /// All 0.
+        case zeros
+        /// Uniform in -s..<s with s = `initializationScale`.
+        case uniform
+        /// Normal with a standard deviation of `initializationScale`.
+        case normal
+        /// Normal with a standard deviation of `initializationScale`, cut off beyond ±2.
         case truncatedNormal = "truncated-normal"
-        case xavierUniform = "xavier-uniform", xavierNormal = "xavier"
-        case heUniform = "he-uniform", heNormal = "he"
-        case lecunUniform = "lecun-uniform", lecunNormal = "lecun"
-        case orthogonal, sparse
+        /// Uniform with variance gain² · 2 / (fanIn + fanOut) (Glorot and Bengio 2010).
+        case xavierUniform = "xavier-uniform"
+        /// Normal with variance gain² · 2 / (fanIn + fanOut) (Glorot and Bengio 2010).
+        case xavierNormal = "xavier"
+        /// Uniform with variance gain² / fanIn (He et al. 2015).
+        case heUniform = "he-uniform"
+        /// Normal with variance gain² / fanIn (He et al. 2015).
+        case heNormal = "he"
+        /// Uniform with variance 1 / fanIn (LeCun et al. 1998).
+        case lecunUniform = "lecun-uniform"
+        /// Normal with variance 1 / fanIn (LeCun et al. 1998).
+        case lecunNormal = "lecun"
+        /// A random orthogonal matrix times the gain (Saxe et al. 2014).
+        case orthogonal
+        /// Nine tenths of the weights into each unit 0, the others normal (Martens 2010).
+        case sparse
         /// Layer by layer, until each gives out unit variance on the first batch (Mishkin and Matas 2016).
         case lsuv
     }
 
-    public enum Normalization: String, Codable, Sendable, CaseIterable { case none, batch, layer, rms, group }
+    /// What each hidden layer of an mlp is normalised by, spelled as `gimbal train --norm` takes it.
+    public enum Normalization: String, Codable, Sendable, CaseIterable {
+        /// No normalisation.
+        case none
+        /// The mean and variance of each unit over the batch: `BatchNorm1d`.
+        case batch
+        /// The mean and variance of each sample over its units: `LayerNorm`.
+        case layer
+        /// The root mean square of each sample over its units: `RMSNorm`.
+        case rms
+        /// The mean and variance of each sample over each of 8 groups of units: `GroupNorm`.
+        case group
+    }
 
+    /// The kind of model.
     public var kind: Kind
+    /// What the model is to tell.
     public var task: Task
     /// The shape of one sample as the data has it, such as [1, 28, 28].
     public var inputShape: [Int]
-    /// Classes, or numbers to be predicted.
+    /// Number of classes, or of numbers to be predicted.
     public var outputs: Int
-    /// Units in each hidden layer; the width of a Transformer.
+    /// Units in each hidden layer; the width of a Transformer; channels of a ResNet's first stage.
     public var hidden: Int
-    /// Number of hidden, recurrent or attention layers.
+    /// Number of hidden, recurrent or attention layers. A ResNet has those of its name.
     public var layers: Int
-    /// Of an mlp, a rnn (tanh or relu) and a Transformer (relu or gelu).
+    /// The activation of an mlp, or of a rnn (tanh or relu). That of other models is their own.
     public var activation: Activation
+    /// What weights begin with.
     public var initialization = Initialization.standard
-    /// Standard deviation of `normal` and `truncatedNormal`, half width of `uniform`.
+    /// Standard deviation of the initializations `normal` and `truncatedNormal`, half width of `uniform`.
     public var initializationScale = 0.01
-    /// Of an mlp; the others have what their papers give them.
+    /// What hidden layers of an mlp are normalised by; other models have what their papers give them.
     public var normalization: Normalization
-    /// Of an mlp: adds the input of each hidden layer after the first to its output. Of a ResNet: without, it is the
-    /// plain net of the same depth.
+    /// Whether an mlp adds the input of each hidden layer after the first to its output, and a ResNet those of its
+    /// blocks; without, it is the plain net of the same depth.
     public var isResidual: Bool
-    /// Of a ResNet: the last normalisation of each branch starts at 0, so that every block starts as the identity.
+    /// Whether the last normalisation of each branch of a ResNet starts at 0, so that every block starts as the
+    /// identity.
     public var startsAsIdentity = false
-    /// Of a recurrent net: reads the sequence in both directions.
+    /// Whether a recurrent net reads the sequence in both directions.
     public var isBidirectional = false
-    /// Of a LSTM: what the bias of the forget gate begins with; nil for what all biases begin with.
+    /// What the bias of the forget gate of a LSTM begins with; nil for what all biases begin with.
     public var forgetGateBias: Double?
-    /// Attention heads of a Transformer.
+    /// Attention heads of a Transformer; a divisor of `hidden`.
     public var heads = 4
-    /// Probability of dropping a hidden unit.
+    /// Probability of dropping a hidden unit, in [0, 1).
     public var dropout = 0.0
 
+    /// The usual model of its kind: an mlp of one hidden layer of 512 units with batch normalisation, a ResNet of 16
+    /// channels at first, a recurrent net of one layer of 128 units, a Transformer of two layers of width 64.
     public init(kind: Kind = .mlp, inputShape: [Int], outputs: Int, task: Task = .classification) {
         self.kind = kind
         self.inputShape = inputShape
@@ -82,19 +176,19 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         isResidual = kind.isResNet
     }
 
-    /// For samples that are plain vectors.
+    /// The usual mlp for samples that are plain vectors of `inputs` features.
     public init(inputs: Int, outputs: Int, task: Task = .classification) {
         self.init(inputShape: [inputs], outputs: outputs, task: task)
     }
 
-    /// For what `dataset` holds.
+    /// The usual model of its kind for what `dataset` holds: its shape, and its classes or numbers.
     public init(kind: Kind = .mlp, for dataset: Dataset) {
         self.init(
             kind: kind, inputShape: dataset.inputShape.sizes, outputs: dataset.outputCount,
             task: dataset.classCount == nil ? .regression : .classification)
     }
 
-    /// Features of one sample.
+    /// Number of features of one sample.
     public var inputs: Int { inputShape.reduce(1, *) }
 
     /// The shape that the model takes a sample in: a vector, an image of [channels, height, width], or a sequence of
@@ -117,6 +211,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     /// Whether batches must hold two samples or more.
     var needsSeveralSamples: Bool { normalization == .batch || kind.isResNet }
 
+    /// Checks each setting by itself and with the others.
     /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
     public func validate() throws {
         func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
@@ -159,6 +254,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 
     /// Makes sure that the model can be used on `dataset`.
     /// - Parameters:
+    ///   - dataset: must have as many features, and as many classes or numbers, as the model.
     ///   - subject: what the message calls the model.
     ///   - name: of the setting that is to blame.
     /// - Throws: `GimbalError.invalidSetting`.

@@ -2,6 +2,7 @@ import Foundation
 
 /// The folder of a run: `metrics.csv`, `report.html` and `checkpoints/`, of which the newest two are kept.
 public struct RunFolder: Sendable {
+    /// The path of the folder.
     public let path: String
 
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
@@ -22,10 +23,12 @@ public struct RunFolder: Sendable {
         AtomicFile.removePartials(in: path + "/checkpoints")
     }
 
+    /// Where the run's `MetricsLog` is.
     public var metricsPath: String { path + "/metrics.csv" }
+    /// Where the run's `Report` is to be written.
     public var reportPath: String { path + "/report.html" }
 
-    /// Checkpoints of the run, oldest first.
+    /// The paths of the run's checkpoints, oldest first.
     public var checkpoints: [String] { Self.checkpoints(in: path) }
 
     /// The path of the checkpoint after `step` optimizer steps.
@@ -34,7 +37,7 @@ public struct RunFolder: Sendable {
         return path + "/checkpoints/step-" + String(repeating: "0", count: max(0, 9 - number.count)) + number
     }
 
-    /// Removes all checkpoints but the newest.
+    /// Removes all checkpoints but the newest two.
     public func removeOldCheckpoints() {
         for path in checkpoints.dropLast(Self.keptCheckpoints) {
             try? FileManager.default.removeItem(atPath: path)

@@ -1,21 +1,25 @@
 /// What is known after an optimizer step that is reported.
 public struct StepReport: Sendable {
-    /// Counted from 1.
+    /// The epoch under way, counted from 1.
     public var epoch: Int
+    /// Epochs in the whole run.
     public var epochs: Int
     /// Optimizer steps since the start of the run.
     public var step: Int
     /// Optimizer steps in the whole run.
     public var steps: Int
+    /// The rate that the step was taken with.
     public var learningRate: Double
-    /// Mean over the batches of this step.
+    /// Mean loss over the samples since the last report; NaN where none was finite.
     public var loss: Double
-    /// Before clipping; nil where it was not computed.
+    /// Norm of all gradients before they were clipped; nil unless clipping computes it.
     public var gradientNorm: Double?
-    /// Since training began or was resumed.
+    /// Samples trained with per second since training began or was resumed, evaluation and saving left out.
     public var samplesPerSecond: Double
+    /// Estimate of the time to the end of training; 0 before there is one.
     public var secondsLeft: Double
 
+    /// The report of a step, as `Trainer` makes it.
     public init(
         epoch: Int, epochs: Int, step: Int, steps: Int, learningRate: Double, loss: Double, gradientNorm: Double?,
         samplesPerSecond: Double, secondsLeft: Double
@@ -45,14 +49,23 @@ public protocol TrainingObserver: AnyObject {
 /// What a step does depends on the settings, the data and the saved state alone: the order of each epoch and the random
 /// numbers of each step follow from the seed and from counters that every checkpoint holds.
 public final class Trainer {
-    public enum Outcome: Sendable { case finished, interrupted }
+    /// How a call of `run(isInterrupted:)` ended.
+    public enum Outcome: Sendable {
+        /// The run has come to its end: its last epoch, `maxSteps`, or an early stop.
+        case finished
+        /// The caller asked to stop; the state is saved, and the run can be gone on with.
+        case interrupted
+    }
 
+    /// The model that is trained, on the trainer's device.
     public let model: any Layer
+    /// The optimizer that the settings ask for, over the model's parameters.
     public var optimizer: any Optimizer { update.optimizer }
+    /// How far the run has come.
     public private(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
     public private(set) var trainingSeconds = 0.0
-    /// Samples used in that time.
+    /// Samples used in `trainingSeconds`.
     public private(set) var trainedSamples = 0
 
     private let update: WeightUpdate
@@ -69,18 +82,22 @@ public final class Trainer {
 
     /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
     public var checkpointInterval: Int?
-    /// Steps between two reports, which wait for the device. On the CPU waiting costs nothing.
+    /// Steps between two reports, each of which waits for the device: 1 on the CPU, where waiting costs nothing, else
+    /// 20, unless set.
     public var reportInterval: Int
     /// Steps between two looks at how many the loss scale left out, which wait for the device.
     private let skipInterval: Int
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch.
     public var maxSteps: Int?
+    /// What is told of steps and epochs; kept alive by the caller.
     public weak var observer: (any TrainingObserver)?
-    /// Where checkpoints go; nil keeps none.
+    /// Where checkpoints are written; nil keeps none.
     public var folder: RunFolder?
     /// What was done to the data before it came here, for checkpoints to keep.
     public var standardization: Standardization?
 
+    /// Builds the model with its first weights, and its optimizer, as the settings have it; `run(isInterrupted:)`
+    /// trains it.
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
     ///   `GimbalError.outOfMemory` for a model larger than the device.
     public init(
@@ -310,7 +327,8 @@ private struct PendingLosses {
 
     mutating func add(_ loss: Tensor, samples: Int) { losses.append((loss, samples)) }
 
-    /// Reads the losses, passes over those that are not finite where that is tolerated, adds the others to the epoch's sum, and gives the mean over their samples.
+    /// Reads the losses, passes over those that are not finite where that is tolerated, adds the others to the epoch's
+    /// sum, and gives the mean over their samples.
     /// - Throws: `GimbalError.nonFinite`.
     mutating func take(
         into progress: inout TrainingProgress, epoch: Int, toleratesNonFinite: Bool

@@ -1,87 +1,150 @@
 /// How a model is trained. Saved with every checkpoint; together with the data, it determines a run to the last bit.
 public struct TrainingSettings: Codable, Sendable, Equatable {
+    /// The optimizers, spelled as `gimbal train --optimizer` takes them.
     public enum OptimizerKind: String, Codable, Sendable, CaseIterable {
-        case sgd, adagrad, adadelta, rmsprop, adam, adamw, amsgrad, nadam, radam, adamax, lamb, lion
+        /// Gradient descent, with momentum where it is set: `SGD`.
+        case sgd
+        /// Rates that fall with the sum of squared gradients (Duchi et al. 2011): `Adagrad`.
+        case adagrad
+        /// Steps in the units of the weights (Zeiler 2012): `Adadelta`.
+        case adadelta
+        /// Gradients over the root of their mean square (Tieleman and Hinton 2012): `RMSprop`.
+        case rmsprop
+        /// Mean gradients over the root of their mean square (Kingma and Ba 2015): `Adam`.
+        case adam
+        /// Adam with weight decay apart from the gradients (Loshchilov and Hutter 2019): `AdamW`.
+        case adamw
+        /// Adam with the largest mean square so far (Reddi et al. 2018): `Adam` with `isAMSGrad`.
+        case amsgrad
+        /// Adam with Nesterov's momentum (Dozat 2016): `NAdam`.
+        case nadam
+        /// Adam that warms itself up (Liu et al. 2020): `RAdam`.
+        case radam
+        /// Adam with the largest gradient in place of the mean square (Kingma and Ba 2015, section 7.1): `Adamax`.
+        case adamax
+        /// Adam with steps in proportion to each parameter's norm (You et al. 2020): `LAMB`.
+        case lamb
+        /// Steps of the sign of the momentum (Chen et al. 2023): `Lion`.
+        case lion
     }
 
+    /// How the learning rate changes over a run, spelled as `gimbal train --schedule` takes it.
     public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
-        case constant, step
+        /// The same rate throughout.
+        case constant
+        /// Times `stepFactor` every `stepEpochs` epochs.
+        case step
+        /// Times `stepFactor` after each of the epochs `milestones`.
         case multiStep = "multi-step"
-        case exponential, polynomial, cosine
+        /// Times `stepFactor` after every epoch.
+        case exponential
+        /// (1 - t)^`power`, with t the share of the run that is over.
+        case polynomial
+        /// Half a cosine from the full rate to 0 (Loshchilov and Hutter 2017).
+        case cosine
+        /// Half a cosine in every `stepEpochs` epochs, from the full rate again each time.
         case cosineWithRestarts = "cosine-restarts"
+        /// One rise to the full rate and one fall, over the whole run (Smith and Topin 2018).
         case oneCycle = "one-cycle"
-        case cyclic, noam, plateau
+        /// From the full rate to ten times as much in `stepEpochs` epochs, and back, again and again (Smith 2017).
+        case cyclic
+        /// A rise over `warmup` steps, then the inverse square root of the step (Vaswani et al. 2017).
+        case noam
+        /// Times `stepFactor` where the test loss has not become better for `plateauPatience` epochs:
+        /// `ReduceOnPlateau`.
+        case plateau
     }
 
-    public enum WarmupKind: String, Codable, Sendable, CaseIterable { case linear, exponential }
+    /// How the rate rises over the first `warmup` steps, spelled as `gimbal train --warmup-kind` takes it.
+    public enum WarmupKind: String, Codable, Sendable, CaseIterable {
+        /// In a straight line from 1 / (`warmup` + 1) of the rate.
+        case linear
+        /// By the same factor at every step, from a hundredth of the rate.
+        case exponential
+    }
 
+    /// What is minimised, spelled as `gimbal train --loss` takes it.
     public enum LossKind: String, Codable, Sendable, CaseIterable {
         /// Cross-entropy for classes, the mean squared error for numbers.
         case standard = "default"
+        /// -log p of the right class, with p the softmax of the outputs; for classes.
         case crossEntropy = "cross-entropy"
+        /// error²; for numbers.
         case meanSquaredError = "mse"
+        /// |error|; for numbers.
         case meanAbsoluteError = "mae"
+        /// ½ error², but |error| - ½ where |error| > 1 (Huber 1964); for numbers.
         case huber
+        /// Like `huber`, as PyTorch's `smooth_l1_loss`: with its default bound of 1 they are the same; for numbers.
         case smoothL1 = "smooth-l1"
     }
 
+    /// Random changes to images of the training data, spelled as `gimbal train --augment` takes them.
     public enum ImageChange: String, Codable, Sendable, CaseIterable {
-        /// Half of the images are mirrored, left to right.
+        /// Mirrored left to right, half of the images: `RandomHorizontalFlip`.
         case flip
-        /// Moved by up to an eighth of the image, zeros coming in.
+        /// Moved by up to an eighth of the image's height, zeros coming in: `RandomShift`.
         case shift
-        /// Padded by an eighth of the image with zeros, and cut out again.
+        /// Padded by an eighth of the image's height with zeros, and cut out again: `RandomCrop`.
         case crop
-        /// By up to 15 degrees either way.
+        /// Turned by up to 15 degrees either way: `RandomRotation`.
         case rotate
-        /// A square of half the image's height becomes 0 (DeVries and Taylor 2017).
+        /// Blanked in a square of half the image's height (DeVries and Taylor 2017): `Cutout`.
         case cutout
     }
 
     // MARK: Data
 
-    /// Random changes to images of the training data, in this order.
+    /// Random changes to images of the training data, in this order; only for samples of two axes or more.
     public var augmentation: [ImageChange] = []
-    /// α of mixup (Zhang et al. 2018); 0 mixes nothing.
+    /// α of mixup (Zhang et al. 2018), for classes; 0 mixes nothing.
     public var mixup = 0.0
 
     // MARK: Loss
 
+    /// What is minimised.
     public var loss = LossKind.standard
-    /// Share of the probability that is spread over all classes (Szegedy et al. 2016).
+    /// Share of the probability that is spread over all classes (Szegedy et al. 2016), in [0, 1).
     public var labelSmoothing = 0.0
 
     // MARK: Optimizer
 
+    /// The optimizer that applies the gradients.
     public var optimizer = OptimizerKind.sgd
-    /// Nil stands for the optimizer's own; see `rate`.
+    /// The rate that training begins with; nil stands for the optimizer's own: see `rate`.
     public var learningRate: Double?
-    /// Of sgd and rmsprop.
+    /// Momentum of sgd and rmsprop, in [0, 1).
     public var momentum = 0.0
+    /// Whether sgd looks ahead by its momentum (Nesterov 1983).
     public var isNesterov = false
-    /// Of adam and its kin, nil for each one's own.
-    public var beta1, beta2: Double?
+    /// Decay of the mean of gradients of adam and its kin, in [0, 1); nil for 0.9.
+    public var beta1: Double?
+    /// Decay of the mean of squared gradients of adam and its kin, in [0, 1); nil for 0.999, and 0.99 for lion.
+    public var beta2: Double?
+    /// The weights times this are added to the gradients, or decay apart from them where the optimizer has it so.
     public var weightDecay = 0.0
-    /// Leaves biases and the scales of norms without decay.
+    /// Whether biases and the scales of norms are left without decay.
     public var decaysWeightsOnly = false
     /// What the rate of each layer is multiplied by to give that of the one before it; 1 for one rate.
     public var layerwiseDecay = 1.0
-    /// Sum of absolute weights that is added to the loss, through the gradients.
+    /// What is multiplied by the sum of absolute weights and added to the loss, through the gradients; 0 adds nothing.
     public var l1 = 0.0
     /// Largest norm of the weights into a unit (Srivastava et al. 2014); nil for no limit.
     public var maxWeightNorm: Double?
-    /// η of gradient noise with variance η / (1 + t)^0.55 (Neelakantan et al. 2015).
+    /// η of gradient noise with variance η / (1 + t)^0.55 (Neelakantan et al. 2015); 0 adds none.
     public var gradientNoise = 0.0
-    /// Slow weights follow every so many steps (Zhang et al. 2019); nil for none.
+    /// Steps after which slow weights follow (Zhang et al. 2019); nil for none.
     public var lookahead: Int?
-    /// Decay of the moving average of weights that is tested and saved beside them; nil keeps none.
+    /// Decay of the moving average of weights that is tested and saved beside them, in [0, 1); nil keeps none.
     public var averageDecay: Double?
 
     // MARK: Schedule
 
+    /// How the learning rate changes over the run.
     public var schedule = ScheduleKind.constant
     /// Optimizer steps of warmup before the schedule.
     public var warmup = 0
+    /// How the rate rises in the warmup.
     public var warmupKind = WarmupKind.linear
     /// Epochs between two reductions by `step`; the period of cosine restarts and half the cycle of `cyclic`.
     public var stepEpochs = 10
@@ -89,7 +152,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     public var milestones: [Int] = []
     /// What `step`, `multiStep` and `plateau` multiply by, and `exponential` in each epoch.
     public var stepFactor = 0.1
-    /// Of `polynomial`.
+    /// The power of the schedule `polynomial`.
     public var power = 1.0
     /// Epochs without a better test loss before `plateau` reduces the rate.
     public var plateauPatience = 10
@@ -98,30 +161,35 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
 
     /// Global gradient norm to clip to; nil does not clip.
     public var clipNorm: Double?
-    /// Order of that norm, and of `clipLayer`; infinity for the largest absolute value.
+    /// Order of the norms of `clipNorm` and `clipLayer`; infinity for the largest absolute value.
     public var clipOrder = 2.0
     /// Limit on every element of the gradient; nil does not clip.
     public var clipValue: Double?
-    /// Norm of each parameter's own gradient; nil does not clip.
+    /// Norm of each parameter's own gradient to clip to; nil does not clip.
     public var clipLayer: Double?
-    /// Norm of each unit's gradient to that of its weights (Brock et al. 2021); nil does not clip.
+    /// Largest norm of each unit's gradient relative to that of its weights (Brock et al. 2021); nil does not clip.
     public var clipAdaptive: Double?
     /// Percentile of the norms so far to clip to (Seetharaman et al. 2020); nil does not clip.
     public var clipPercentile: Double?
+    /// What is done about gradients that are NaN or infinite.
     public var nonFinite = NonFiniteGradients.pass
 
     // MARK: Course
 
     /// What the products of the model are computed in.
     public var precision = Precision.float32
+    /// Samples in a batch.
     public var batchSize = 64
     /// Batches whose gradients are added up for one optimizer step.
     public var accumulation = 1
+    /// How often training goes through the data.
     public var epochs = 5
     /// Epochs without a better test loss after which training ends, with the best weights restored; nil goes on.
     public var patience: Int?
+    /// What first weights, the order of the data and all other random numbers follow from.
     public var seed: UInt64 = 0
 
+    /// Five epochs of sgd at a rate of 0.01 in batches of 64, in float32.
     public init() {}
 
     /// The learning rate that training begins with: PyTorch's default of the optimizer unless set, and 0.01 for sgd.
@@ -241,6 +309,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         return nonFinite == .pass ? clippers : [GradientClipper(.none, nonFinite: nonFinite)] + clippers
     }
 
+    /// Checks each setting by itself and with the others; what depends on data and model, `Trainer` checks.
     /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
     public func validate() throws {
         func check(_ isGood: Bool, _ name: String, _ reason: String) throws {

@@ -1,5 +1,5 @@
-/// What happens to gradients and weights in one optimizer step: division by the loss scale, penalty, noise, clipping, the step itself, constraint and
-/// moving average, each where the settings ask for it.
+/// What happens to gradients and weights in one optimizer step: division by the loss scale, penalty, noise, clipping,
+/// the step itself, constraint and moving average, each where the settings ask for it.
 final class WeightUpdate {
     let optimizer: any Optimizer
     /// The moving average of the weights, where one is kept.

@@ -22,6 +22,18 @@ struct DatasetTests {
         #expect(Self.numbered(5).subset([]).count == 0)
     }
 
+    @Test("A part by classes keeps their numbers, and all of a data set is one batch")
+    func classesAndAll() throws {
+        let digits = Dataset.digits()
+        let odd = digits.subset { $0 % 2 == 1 }
+        let batch = odd.batch(on: .cpu)
+        #expect(batch.count == odd.count && batch.inputs.shape == Shape([odd.count] + digits.inputShape.sizes))
+        let classes = Set(try batch.targets.integers())
+        #expect(classes == [1, 3, 5, 7, 9])
+        #expect(odd.outputCount == 10)
+        #expect(digits.subset { _ in false }.count == 0)
+    }
+
     @Test("A split shares no example, loses none, and is decided by the seed")
     func split() {
         let data = Self.numbered(10)

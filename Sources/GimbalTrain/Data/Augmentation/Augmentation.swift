@@ -12,12 +12,14 @@ import Gimbal
 ///     …
 /// }
 /// ```
-/// What happens to an image depends on the seed, the epoch and the image's place in the data set only, not on the batch it
-/// is in, on what came before, or on the device: a resumed run sees what it would have seen.
+/// What happens to an image depends on the seed, the epoch and the image's place in the data set only, not on the batch
+/// it is in, on what came before, or on the device: a resumed run sees what it would have seen.
 public struct Augmentation: Sendable {
+    /// What the random numbers of all steps follow from, with the epoch and the image's place in the data set.
     public let seed: UInt64
     private let steps: [AugmentationStep]
 
+    /// An augmentation by `steps`, one per line, which are applied in this order.
     public init(seed: UInt64 = 0, @AugmentationBuilder _ steps: () -> [AugmentationStep]) {
         self.seed = seed
         self.steps = steps()
@@ -100,16 +102,21 @@ public struct Augmentation: Sendable {
 
 /// The sizes of one image, which lies row-major, a channel after the other.
 public struct ImageSize: Sendable, Hashable {
+    /// Number of channels: 1 for grey, 3 for red, green and blue.
     public var channels: Int
+    /// Number of rows of pixels.
     public var height: Int
+    /// Number of pixels in a row.
     public var width: Int
 
+    /// The sizes of an image of [channels, height, width].
     public init(channels: Int, height: Int, width: Int) {
         self.channels = channels
         self.height = height
         self.width = width
     }
 
+    /// Elements of the image: channels · height · width.
     public var count: Int { channels * height * width }
 }
 
@@ -119,6 +126,8 @@ public protocol ImageTransform: Sendable {
     func outputSize(_ size: ImageSize) -> ImageSize
     /// Writes the changed image.
     /// - Parameters:
+    ///   - image: the elements as they are, row-major [channels, height, width].
+    ///   - size: the sizes of `image`.
     ///   - target: room for an image of `outputSize(size)`, which does not overlap the source; all of it is written.
     ///   - random: the same for the same seed, epoch, image and step.
     func apply(
@@ -127,16 +136,21 @@ public protocol ImageTransform: Sendable {
 }
 
 extension ImageTransform {
+    /// The sizes that an image of `size` takes on: unless said otherwise, the same.
     public func outputSize(_ size: ImageSize) -> ImageSize { size }
 }
 
 /// A change to a batch as a whole.
 public protocol BatchTransform: Sendable {
+    /// The changed batch. `random` gives the same numbers for the same seed, epoch, batch of the epoch and step.
     func apply(to batch: HostBatch, random: inout AugmentationRandom) -> HostBatch
 }
 
+/// One step of an `Augmentation`, as its builder collects them.
 public enum AugmentationStep: Sendable {
+    /// A change to each image by itself.
     case image(any ImageTransform)
+    /// A change to the batch as a whole.
     case batch(any BatchTransform)
 }
 

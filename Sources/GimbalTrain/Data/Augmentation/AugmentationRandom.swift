@@ -1,8 +1,8 @@
 import Foundation
 import Gimbal
 
-/// Random numbers of one step for one image or batch: Philox 4x32-10, as everywhere, with its counter split among the epoch,
-/// the image and the step.
+/// Random numbers of one step for one image or batch: Philox 4x32-10, as everywhere, with its counter split among the
+/// epoch, the image and the step.
 ///
 /// Streams of data order and of tensors keep the last word of the counter below 2⁸, so these never meet them.
 public struct AugmentationRandom: Sendable {
@@ -12,8 +12,10 @@ public struct AugmentationRandom: Sendable {
     private var used = 4
 
     /// - Parameters:
+    ///   - seed: that of the augmentation.
+    ///   - epoch: counted from 0.
     ///   - item: the number of the image in its data set, or of the batch in its epoch.
-    ///   - step: below 2¹⁶.
+    ///   - step: the number of the step in its augmentation, below 2¹⁶.
     public init(seed: UInt64, epoch: Int, item: Int, step: Int) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         counter = SIMD4(
@@ -38,13 +40,13 @@ public struct AugmentationRandom: Sendable {
         return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
     }
 
-    /// Uniform in [0, 1), a multiple of 2⁻⁵³.
+    /// A number uniform in [0, 1), a multiple of 2⁻⁵³.
     public mutating func uniform() -> Double {
         let word = UInt64(next()) << 32 | UInt64(next())
         return Double(word >> 11) * 0x1p-53
     }
 
-    /// Uniform in [low, high).
+    /// A number uniform in the range, its upper bound left out.
     public mutating func uniform(_ range: ClosedRange<Double>) -> Double {
         range.lowerBound + uniform() * (range.upperBound - range.lowerBound)
     }
@@ -52,14 +54,14 @@ public struct AugmentationRandom: Sendable {
     /// True with this probability: always at 1, never at 0.
     public mutating func chance(_ probability: Double) -> Bool { uniform() < probability }
 
-    /// Standard normal (Box and Muller 1958).
+    /// A number from the standard normal distribution (Box and Muller 1958).
     public mutating func normal() -> Double {
         let radius = (-2 * log(1 - uniform())).squareRoot()
         return radius * cos(2 * .pi * uniform())
     }
 
-    /// The logarithm of a number drawn from Gamma(shape, 1) (Marsaglia and Tsang 2000). A logarithm, because those of small
-    /// shapes are smaller than any Double.
+    /// The logarithm of a number drawn from Gamma(shape, 1) (Marsaglia and Tsang 2000). A logarithm, because those of
+    /// small shapes are smaller than any Double.
     public mutating func logarithmOfGamma(shape: Double) -> Double {
         // Γ(a) is distributed as Γ(a + 1) U^(1/a) (there, section 6).
         if shape < 1 { return logarithmOfGamma(shape: shape + 1) + log(1 - uniform()) / shape }
@@ -74,13 +76,13 @@ public struct AugmentationRandom: Sendable {
         }
     }
 
-    /// Beta(α, α): X / (X + Y) of two numbers from Gamma(α).
+    /// A number from Beta(α, α), as X / (X + Y) of two numbers from Gamma(α).
     public mutating func symmetricBeta(_ alpha: Double) -> Double {
         let (x, y) = (logarithmOfGamma(shape: alpha), logarithmOfGamma(shape: alpha))
         return 1 / (1 + exp(y - x))
     }
 
-    /// 0..<count in random order (Fisher and Yates).
+    /// The numbers 0..<count in random order (Fisher and Yates).
     public mutating func permutation(of count: Int) -> [Int] {
         var order = Array(0..<count)
         for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, next(below: last + 1)) }

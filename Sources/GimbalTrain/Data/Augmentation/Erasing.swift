@@ -1,13 +1,15 @@
 import Foundation
 import Gimbal
 
-/// Blanks squares at random places (DeVries and Taylor 2017, Improved Regularization of Convolutional Neural Networks with
-/// Cutout). A square's centre lies anywhere in the image, so that part of it may lie outside.
+/// Blanks squares at random places (DeVries and Taylor 2017, Improved Regularization of Convolutional Neural Networks
+/// with Cutout). A square's centre lies anywhere in the image, so that part of it may lie outside.
 public struct Cutout: ImageTransform {
-    /// Side of a square in pixels.
+    /// Side of a square, in pixels.
     public let size: Int
+    /// Number of squares; they may overlap.
     public let count: Int
 
+    /// Blanks `count` squares with sides of `size` pixels, neither of them negative.
     public init(size: Int, count: Int = 1) {
         require(size >= 0 && count >= 0, "Cutout", "\(count) squares of \(size)")
         self.size = size
@@ -32,14 +34,17 @@ public struct Cutout: ImageTransform {
 
 /// Blanks a rectangle of random size and shape (Zhong et al. 2020, Random Erasing Data Augmentation), as torchvision's.
 public struct RandomErasing: ImageTransform {
+    /// The probability that an image is changed at all.
     public let probability: Double
-    /// Share of the image's area.
+    /// The rectangle's share of the image's area, drawn uniformly from this range.
     public let scale: ClosedRange<Double>
-    /// Height over width.
+    /// The rectangle's height over its width, whose logarithm is drawn uniformly.
     public let ratio: ClosedRange<Double>
-    /// What the rectangle is filled with.
+    /// What the rectangle is filled with, in every channel.
     public let value: Float
 
+    /// Blanks a rectangle with `probability`. The defaults are those of torchvision; `scale` lies in 0...1, `ratio` is
+    /// positive.
     public init(
         _ probability: Double = 0.5, scale: ClosedRange<Double> = 0.02...0.33, ratio: ClosedRange<Double> = 0.3...3.3,
         value: Float = 0
@@ -73,11 +78,14 @@ public struct RandomErasing: ImageTransform {
     }
 }
 
-/// (x - mean) / deviation, with one mean and deviation for each channel, as torchvision's `Normalize`.
+/// Computes (x - mean) / deviation with one mean and deviation for each channel, as torchvision's `Normalize`.
 public struct Normalize: ImageTransform {
+    /// What is subtracted from each channel.
     public let means: [Float]
+    /// What each channel is then divided by.
     public let deviations: [Float]
 
+    /// One mean and one deviation for each channel of the images; no deviation may be 0.
     public init(means: [Float], deviations: [Float]) {
         require(
             means.count == deviations.count && !deviations.contains(0), "Normalize",

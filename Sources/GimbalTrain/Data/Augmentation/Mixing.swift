@@ -6,11 +6,14 @@ import Gimbal
 ///
 /// Classes become probabilities, [count, classes].
 public struct Mixup: BatchTransform {
+    /// α of the distribution Beta(α, α) of the share λ that an example keeps.
     public let alpha: Double
-    /// Needed where targets are classes.
+    /// Number of classes, for targets that are classes.
     public let classCount: Int
 
-    /// - Parameter alpha: > 0; the larger, the nearer λ lies to ½.
+    /// - Parameters:
+    ///   - alpha: > 0; the larger, the nearer λ lies to ½.
+    ///   - classCount: number of classes, the width of the probabilities that classes become.
     public init(alpha: Double = 0.2, classCount: Int) {
         require(alpha > 0 && classCount > 0, "Mixup", "alpha = \(alpha), \(classCount) classes")
         self.alpha = alpha
@@ -35,15 +38,20 @@ public struct Mixup: BatchTransform {
     }
 }
 
-/// Puts a rectangle of another image of the batch into each (Yun et al. 2019, CutMix), and mixes the targets by area. The
-/// rectangle is the same for the batch: its sides are √(1 - λ) of the image's, with λ from Beta(α, α), its centre anywhere.
+/// Puts a rectangle of another image of the batch into each (Yun et al. 2019, CutMix), and mixes the targets by area.
+/// The rectangle is the same for the batch: its sides are √(1 - λ) of the image's, with λ from Beta(α, α), its centre
+/// anywhere.
 ///
 /// Classes become probabilities, [count, classes].
 public struct CutMix: BatchTransform {
+    /// α of the distribution Beta(α, α) of the share λ of its area that an image keeps.
     public let alpha: Double
+    /// Number of classes, for targets that are classes.
     public let classCount: Int
 
-    /// - Parameter alpha: > 0; 1 makes every area equally likely.
+    /// - Parameters:
+    ///   - alpha: > 0; 1 makes every area equally likely.
+    ///   - classCount: number of classes, the width of the probabilities that classes become.
     public init(alpha: Double = 1, classCount: Int) {
         require(alpha > 0 && classCount > 0, "CutMix", "alpha = \(alpha), \(classCount) classes")
         self.alpha = alpha

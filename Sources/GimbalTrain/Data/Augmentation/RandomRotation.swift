@@ -9,19 +9,21 @@ public enum Interpolation: String, Sendable, Codable, CaseIterable {
     case bilinear
 }
 
-/// Turns the image about its centre by a random angle; what lies outside it is 0. As torchvision's `RandomRotation`, and
-/// `grid_sample` with `align_corners=False` and zeros for padding.
+/// Turns the image about its centre by a random angle; what comes in from outside is 0. As torchvision's
+/// `RandomRotation`, and `grid_sample` with `align_corners=False` and zeros for padding.
 public struct RandomRotation: ImageTransform {
     /// Angles are drawn uniformly from this range; positive ones turn counter-clockwise.
     public let degrees: ClosedRange<Double>
+    /// How a value between pixels is found.
     public let interpolation: Interpolation
 
-    /// - Parameter degrees: angles lie in -degrees...degrees.
+    /// Turns by an angle drawn uniformly from -degrees...degrees; `degrees` is not negative.
     public init(_ degrees: Double, interpolation: Interpolation = .bilinear) {
         require(degrees >= 0, "RandomRotation", "by up to \(degrees) degrees")
         self.init(-degrees...degrees, interpolation: interpolation)
     }
 
+    /// Turns by an angle drawn uniformly from this range of degrees; positive ones turn counter-clockwise.
     public init(_ degrees: ClosedRange<Double>, interpolation: Interpolation = .bilinear) {
         self.degrees = degrees
         self.interpolation = interpolation

@@ -2,6 +2,7 @@ import Gimbal
 
 /// What lies outside an image.
 public enum ImagePadding: String, Sendable, Codable, CaseIterable {
+    /// Zeros: a b c → 0 0 | a b c | 0 0.
     case zero
     /// The nearest pixel: a b c → a a | a b c | c c.
     case edge
@@ -28,11 +29,15 @@ public enum ImagePadding: String, Sendable, Codable, CaseIterable {
 ///
 /// With the size of the image itself, as is usual on CIFAR-10 (He et al. 2016), this is a shift by up to `padding`.
 public struct RandomCrop: ImageTransform {
+    /// Pixels added to every side before the part is cut out.
     public let padding: Int
     /// Height and width of the part; nil for those of the image.
     public let size: (height: Int, width: Int)?
+    /// What the added pixels hold.
     public let mode: ImagePadding
 
+    /// Pads every side by `padding` pixels and cuts out a part of `size`; nil for the size of the image. A part larger
+    /// than the padded image stops the program when it is applied.
     public init(padding: Int = 0, size: (height: Int, width: Int)? = nil, mode: ImagePadding = .zero) {
         require(padding >= 0, "RandomCrop", "a padding of \(padding)")
         self.padding = padding
@@ -63,13 +68,18 @@ public struct RandomCrop: ImageTransform {
 
 /// Moves the image by a random whole number of pixels, up to `maximum` in each direction.
 public struct RandomShift: ImageTransform {
+    /// The largest shift in pixels, up or down and to either side.
     public let maximum: (vertical: Int, horizontal: Int)
+    /// What comes in from outside the image.
     public let mode: ImagePadding
 
+    /// Moves the image by up to `maximum` pixels, ≥ 0, up or down and to either side.
     public init(_ maximum: Int, mode: ImagePadding = .zero) {
         self.init(vertical: maximum, horizontal: maximum, mode: mode)
     }
 
+    /// Moves the image by up to `vertical` pixels up or down, and by up to `horizontal` to either side; neither is
+    /// negative.
     public init(vertical: Int, horizontal: Int, mode: ImagePadding = .zero) {
         require(vertical >= 0 && horizontal >= 0, "RandomShift", "by up to \(vertical), \(horizontal)")
         maximum = (vertical, horizontal)
@@ -86,10 +96,12 @@ public struct RandomShift: ImageTransform {
     }
 }
 
-/// Mirrors left and right with this probability.
+/// Mirrors left and right with a given probability.
 public struct RandomHorizontalFlip: ImageTransform {
+    /// The probability that an image is mirrored.
     public let probability: Double
 
+    /// Mirrors left and right with `probability`, in 0...1.
     public init(_ probability: Double = 0.5) {
         require((0...1).contains(probability), "RandomHorizontalFlip", "a probability of \(probability)")
         self.probability = probability
@@ -106,10 +118,12 @@ public struct RandomHorizontalFlip: ImageTransform {
     }
 }
 
-/// Mirrors top and bottom with this probability.
+/// Mirrors top and bottom with a given probability.
 public struct RandomVerticalFlip: ImageTransform {
+    /// The probability that an image is mirrored.
     public let probability: Double
 
+    /// Mirrors top and bottom with `probability`, in 0...1.
     public init(_ probability: Double = 0.5) {
         require((0...1).contains(probability), "RandomVerticalFlip", "a probability of \(probability)")
         self.probability = probability
