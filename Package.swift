@@ -74,8 +74,8 @@ let package = Package(
     cLanguageStandard: .gnu2x
 )
 
-// Warnings are errors, except where the package is a dependency of another by URL: SwiftPM leaves the settings out there.
-// C's stand with the C targets alone, as it leaves only a half of them out of Swift targets, which stops the compiler.
+// Warnings are errors, except where the package is a dependency by URL: SwiftPM leaves the settings out there.
+// C's stand with C targets alone: of those of Swift targets it leaves out a half only, which stops the compiler.
 for target in package.targets where target.type != .system {
     target.swiftSettings = [.treatAllWarnings(as: .error)]
 }
