@@ -8,8 +8,8 @@ import GimbalOptim
 // An activation: its gradient, and the gradient of that, are worked out.
 let logisticSquare = ElementFunction { x in x * x.sigmoid().square() }
 
-final class LogisticSquare: Layer {
-    func callAsFunction(_ input: Tensor) -> Tensor { logisticSquare(input) }
+final class LogisticSquare: Module, Layer {
+    func forward(_ input: Tensor) -> Tensor { logisticSquare(input) }
 }
 
 // A kernel: the largest of every two neighbours.
