@@ -6,6 +6,11 @@ func test(_ name: String, exclude: [String] = []) -> Target {
     .testTarget(name: name, dependencies: ["GimbalTestSupport"], path: "Tests/\(name)", exclude: exclude)
 }
 
+/// A program in `Examples/<name>`.
+func example(_ name: String) -> Target {
+    .executableTarget(name: name, dependencies: ["GimbalTrain"], path: "Examples/\(name)")
+}
+
 let cWarnings: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
 
 let package = Package(
@@ -45,19 +50,20 @@ let package = Package(
             ]),
 
         // Short programs to copy from
-        .executableTarget(name: "TrainingLoop", dependencies: ["GimbalTrain"], path: "Examples/TrainingLoop"),
-        .executableTarget(
-            name: "VanishingGradients", dependencies: ["GimbalTrain"], path: "Examples/VanishingGradients"),
-        .executableTarget(
-            name: "InitializationAtDepth", dependencies: ["GimbalTrain"], path: "Examples/InitializationAtDepth"),
-        .executableTarget(
-            name: "PlainAndResidual", dependencies: ["GimbalTrain"], path: "Examples/PlainAndResidual"),
-        .executableTarget(name: "AddingProblem", dependencies: ["GimbalTrain"], path: "Examples/AddingProblem"),
-        .executableTarget(
-            name: "ExplodingGradients", dependencies: ["GimbalTrain"], path: "Examples/ExplodingGradients"),
-        .executableTarget(
-            name: "OwnOperations", dependencies: ["GimbalNN", "GimbalOptim"], path: "Examples/OwnOperations"),
-        .executableTarget(name: "OwnBackend", dependencies: ["GimbalNN", "GimbalOptim"], path: "Examples/OwnBackend"),
+        example("TrainingLoop"),
+        example("VanishingGradients"),
+        example("InitializationAtDepth"),
+        example("PlainAndResidual"),
+        example("AddingProblem"),
+        example("ExplodingGradients"),
+        example("FineTuning"),
+        example("TwoInputs"),
+        example("OwnFunction"),
+        example("GradientPenalty"),
+        example("GradientNorms"),
+        example("CharacterModel"),
+        example("OwnOperations"),
+        example("OwnBackend"),
 
         // Tests: one target per floor, every backend against the reference, and PyTorch
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),

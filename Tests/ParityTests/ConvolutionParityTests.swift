@@ -30,34 +30,67 @@ import Testing
         }
     }
 
-    @Test(arguments: devices) func convolutions(_ subject: BackendUnderTest) throws {
-        let fixture = try Fixture("convolution")
+    @Test(arguments: devices, ["convolution", "convolution_axes"])
+    func convolutions(_ subject: BackendUnderTest, _ file: String) throws {
+        let fixture = try Fixture(file)
         for name in fixture.names.filter({ $0.hasSuffix(".config") }).map({ String($0.dropLast(7)) }) {
             let settings = Settings(try fixture.integers("\(name).config"))
             let geometry = ConvolutionGeometry(
                 kernel: settings.kernel, stride: settings.stride, padding: settings.padding,
                 dilation: settings.dilation, groups: settings.groups)
-            let piece = Piece.layer(settings.kind == 1 ? "ConvTranspose2d" : "Conv\(settings.axes)d")
+            let piece = Piece.layer(settings.kind == 1 ? "ConvTranspose\(settings.axes)d" : "Conv\(settings.axes)d")
             func leaf(_ part: String) throws -> Tensor {
                 try fixture.tensor("\(name).\(part)", on: subject.device).requiringGradient()
             }
             let (x, weight) = (try leaf("x"), try leaf("weight"))
             let bias = fixture.names.contains("\(name).bias") ? try leaf("bias") : nil
+            let layer = settings.kind == 2 ? sameLayer(settings, x.shape[1], weight, bias, on: subject.device) : nil
             let outputs =
-                settings.kind == 1
-                ? x.transposedConvolved(
-                    weight: weight, bias: bias, geometry, outputPadding: settings.outputPadding)
-                : x.convolved(weight: weight, bias: bias, geometry)
+                switch settings.kind {
+                case 1:
+                    x.transposedConvolved(
+                        weight: weight, bias: bias, geometry, outputPadding: settings.outputPadding)
+                case 2: layer!(x)
+                default: x.convolved(weight: weight, bias: bias, geometry)
+                }
             try expectClose(outputs, try fixture.values("\(name).outputs"), 1e-5, name, of: piece)
             try outputs.backward(gradient: try fixture.tensor("\(name).upstream", on: subject.device))
-            for (part, leaf) in [("x", x), ("weight", weight), ("bias", bias)] {
-                guard let leaf else { continue }
-                let gradient = try #require(leaf.gradient)
+            let gradients = [
+                ("x", x.gradient), ("weight", layer?.weight.gradient ?? weight.gradient),
+                ("bias", layer?.bias?.gradient ?? bias?.gradient),
+            ]
+            for (part, gradient) in gradients where part != "bias" || bias != nil {
+                let gradient = try #require(gradient)
                 try expectClose(
                     gradient, try fixture.values("\(name).gradients.\(part)"), 1e-5, "\(name), gradient of \(part)",
                     of: piece, .gradients)
             }
         }
+    }
+
+    /// A layer with the padding `.same` and these parameters.
+    private func sameLayer(
+        _ settings: Settings, _ inputs: Int, _ weight: Tensor, _ bias: Tensor?, on device: Device
+    ) -> Convolution {
+        let (outputs, kernel, dilation) = (weight.shape[0], settings.kernel, settings.dilation)
+        let layer: Convolution =
+            switch settings.axes {
+            case 1:
+                Conv1d(
+                    inputs, outputs, kernelSize: kernel, padding: .same, dilation: dilation, groups: settings.groups,
+                    hasBias: bias != nil, device: device)
+            case 2:
+                Conv2d(
+                    inputs, outputs, kernelSize: kernel, padding: .same, dilation: dilation, groups: settings.groups,
+                    hasBias: bias != nil, device: device)
+            default:
+                Conv3d(
+                    inputs, outputs, kernelSize: kernel, padding: .same, dilation: dilation, groups: settings.groups,
+                    hasBias: bias != nil, device: device)
+            }
+        layer.weight.assign(weight)
+        if let bias { layer.bias?.assign(bias) }
+        return layer
     }
 
     @Test(arguments: devices) func pooling(_ subject: BackendUnderTest) throws {

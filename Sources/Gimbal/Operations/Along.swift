@@ -29,7 +29,7 @@ extension Tensor {
                 backend.gatherAlong(view.lastAxis(axis), indices: positions, out: out.lastAxis(axis))
             },
             gradient: { [shape] outputGradient, inputs in
-                if GradientMode.isRecording {
+                if inputs.createsGraph {
                     let zeros = Tensor.zeros(shape, dtype: outputGradient.dtype, device: outputGradient.device)
                     return inputs.add(0, zeros.scatterAdded(outputGradient, along: axis, at: indices))
                 }

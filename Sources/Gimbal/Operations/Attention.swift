@@ -14,12 +14,15 @@
 ///     added to the scores, and a gradient flows to them. A query that may see no key gives 0.
 ///   - keyLengths: int32 [batch], the first of the leading axes: keys from there on do not take part, and cost no time.
 ///   - isCausal: a query sees only keys up to its own position; may be combined with a mask.
+///   - queryOffset: the position of the first query among the keys, for `isCausal`: the number of keys that were kept from
+///     earlier calls.
 ///   - scale: 1 / √size unless given.
 ///   - dropout: the probability of dropping a weight.
 /// - Returns: [..., queries, valueSize].
 public func scaledDotProductAttention(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, keyLengths: Tensor? = nil,
-    isCausal: Bool = false, scale: Double? = nil, dropout: Double = 0, generator: RandomGenerator = .current
+    isCausal: Bool = false, queryOffset: Int = 0, scale: Double? = nil, dropout: Double = 0,
+    generator: RandomGenerator = .current
 ) -> Tensor {
     let rank = query.rank
     let leading = [Int](query.shape.sizes.dropLast(2))
@@ -38,7 +41,7 @@ public func scaledDotProductAttention(
         require(!leading.contains(0), "scaledDotProductAttention", "\(query.shape) has an empty leading axis")
         return scaledDotProductAttention(
             folded(query), folded(key), folded(value), mask: mask.map { folded($0.broadcast(to: full)) },
-            isCausal: isCausal, scale: scale, dropout: dropout, generator: generator
+            isCausal: isCausal, queryOffset: queryOffset, scale: scale, dropout: dropout, generator: generator
         ).reshaped(Shape(leading + [query.shape[rank - 2], value.shape[rank - 1]]))
     }
     func expanded(_ x: Tensor) -> Tensor {
@@ -49,7 +52,8 @@ public func scaledDotProductAttention(
     }
     let roles = [query, key, value].map { AttentionRole(expanded($0)) }
     let result = attention(
-        roles, mask: fitting, keyLengths: keyLengths, isCausal: isCausal, scale: scale, dropout: dropout, generator)
+        roles, mask: fitting, keyLengths: keyLengths, isCausal: isCausal, queryOffset: queryOffset, scale: scale,
+        dropout: dropout, generator)
     return rank == 4 ? result : result.reshaped(Shape(leading + [query.shape[rank - 2], value.shape[rank - 1]]))
 }
 
@@ -93,6 +97,22 @@ package struct AttentionRole {
 }
 
 extension [AttentionRole] {
+    /// What takes the place of a mask and `isCausal` where the first query stands at `queryOffset` among the keys.
+    fileprivate func causal(
+        _ mask: Tensor?, isCausal: Bool, queryOffset: Int
+    ) -> (mask: Tensor?, isCausal: Bool) {
+        require(queryOffset >= 0, "attention", "queries begin at key 0 or later, not \(queryOffset)")
+        guard isCausal, queryOffset > 0 else { return (mask, isCausal) }
+        let counts = prefix(2).map { $0.heads($0.tensor.view).shape[2] }
+        // As for one query after all keys that were kept.
+        if queryOffset >= counts[1] - 1 { return (mask, false) }
+        let device = self[0].tensor.device
+        let positions = Tensor.arange(queryOffset, queryOffset + counts[0], device: device).reshaped([counts[0], 1])
+        let isSeen = Tensor.arange(counts[1], device: device) .<= positions
+        guard let mask else { return (isSeen, false) }
+        return (mask.dtype == .uint8 ? mask .& isSeen : mask.filled(where: .!isSeen, with: -.infinity), false)
+    }
+
     /// The roles with their tensors in the type of products, each converted once.
     fileprivate var asProductOperands: [AttentionRole] {
         guard PrecisionScope.current != nil else { return self }
@@ -117,10 +137,11 @@ extension [AttentionRole] {
 /// - Returns: [batch, heads, queries, valueSize], which lies in memory as [batch, queries, heads, valueSize] (or with the
 ///   first two exchanged).
 package func attention(
-    _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, scale: Double?,
-    dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
+    _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, queryOffset: Int = 0,
+    scale: Double?, dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
 ) -> Tensor {
     let roles = roles.asProductOperands
+    let (mask, isCausal) = roles.causal(mask, isCausal: isCausal, queryOffset: queryOffset)
     let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
     let isFused =
         dropout == 0 && mask?.node == nil
@@ -209,12 +230,13 @@ struct AttentionProblem {
 
 /// The same by products, with the weights [batch, heads, queries, keys] before dropout, a constant.
 package func weightedAttention(
-    _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, scale: Double?,
-    dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
+    _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, queryOffset: Int = 0,
+    scale: Double?, dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
 ) -> (output: Tensor, weights: Tensor) {
     require((0..<1).contains(dropout), "attention", "a probability in [0, 1), not \(dropout)")
     let roles = roles.asProductOperands
-    let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
+    let (wanted, isCausal) = roles.causal(mask, isCausal: isCausal, queryOffset: queryOffset)
+    let problem = AttentionProblem(roles, mask: wanted, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
     let (query, key, value, shape) = (problem.query, problem.key, problem.value, problem.shape)
     let (tensors, places, mask) = (problem.tensors, problem.places, problem.wholeMask)
     let inputs = tensors + (mask.map { [$0] } ?? [])

@@ -29,7 +29,7 @@ extension Tensor {
             "product", [self], shape.reducing(axes), dtype: dtype == .uint8 ? .int32 : fullType,
             forward: { backend, out in backend.reduce(.product, view, out: out, accumulates: false) },
             gradient: { [x = detached()] outputGradient, inputs in
-                inputs.add(0, outputGradient * x.productOfOthers(axes))
+                inputs.add(0, outputGradient * inputs.input(0, x).productOfOthers(axes))
             })
         return keepsAxes ? result : result.removing(axes)
     }
@@ -73,6 +73,7 @@ extension Tensor {
             $0.scan(factors: a?.view.lastAxis(axis), terms: terms.view.lastAxis(axis), out: $1.lastAxis(axis))
         }
         return y.recorded("linearRecurrence", [terms] + (factors.map { [$0] } ?? [])) { outputGradient, inputs in
+            let (a, y) = (a.map { inputs.input(1, $0) }, inputs.output(y))
             // The gradient runs backwards: G[i] = g[i] + factors[i + 1] · G[i + 1].
             let arrived = linearRecurrence(
                 factors: a?.flipped([axis]).rolled(by: 1, axis: axis), terms: outputGradient.flipped([axis]), axis: axis

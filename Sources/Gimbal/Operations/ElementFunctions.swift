@@ -33,8 +33,12 @@ extension ElementFunction {
         return [
             results[0].recorded("elementwise", inputs) { outputGradient, gradients in
                 let wanted = kept.indices.filter { gradients.isNeeded($0) }
-                let shares = gradient(for: wanted).computed(
-                    kept + [outputGradient], numbers, wanted.map { kept[$0].dtype })
+                let operands = kept.indices.map { gradients.input($0, kept[$0]) } + [outputGradient]
+                let rule = gradient(for: wanted)
+                let shares =
+                    gradients.createsGraph
+                    ? rule.outputs(of: operands, numbers: numbers)
+                    : rule.computed(operands, numbers, wanted.map { kept[$0].dtype })
                 for (index, share) in zip(wanted, shares) { gradients.add(index, share) }
             }
         ]

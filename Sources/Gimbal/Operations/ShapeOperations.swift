@@ -27,11 +27,13 @@ extension Tensor {
         }
     }
 
-    /// All axes from `start` on as one.
-    public func flattened(from start: Int = 0) -> Tensor {
-        let start = rank == 0 ? 0 : resolve(start, "flattened")
-        let rest = shape.sizes.dropFirst(start).reduce(1, *)
-        return reshaped(Shape([Int](shape.sizes.prefix(start)) + [rest]))
+    /// The axes from `start` to `end` as one, both included; negative ones count from the last.
+    public func flattened(from start: Int = 0, to end: Int = -1) -> Tensor {
+        guard rank > 0 else { return reshaped([1]) }
+        let (start, end) = (resolve(start, "flattened"), resolve(end, "flattened"))
+        require(start <= end, "flattened", "axis \(start) comes after axis \(end) of \(shape)")
+        let joined = shape.sizes[start...end].reduce(1, *)
+        return reshaped(Shape(shape.sizes[..<start] + [joined] + shape.sizes[(end + 1)...]))
     }
 
     /// Axes in the order `axes`, each named once.

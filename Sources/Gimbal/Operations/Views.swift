@@ -6,7 +6,7 @@ extension Tensor {
     func viewed(_ name: StaticString, _ transform: @escaping (TensorView) -> TensorView) -> Tensor {
         let original = shape
         return Tensor(transform(view)).recorded(name, [self]) { outputGradient, inputs in
-            if GradientMode.isRecording {
+            if inputs.createsGraph {
                 return inputs.add(0, outputGradient.placed(in: original, name, transform))
             }
             inputs.write(0) { destination, accumulates in

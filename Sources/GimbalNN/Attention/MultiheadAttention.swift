@@ -6,10 +6,11 @@ public struct AttentionInput {
     public var keyPaddingMask: Tensor?
     public var attentionMask: Tensor?
     public var isCausal: Bool
+    public var queryOffset: Int
 
     public init(
         query: Tensor, key: Tensor, value: Tensor, keyPaddingMask: Tensor? = nil, attentionMask: Tensor? = nil,
-        isCausal: Bool = false
+        isCausal: Bool = false, queryOffset: Int = 0
     ) {
         self.query = query
         self.key = key
@@ -17,6 +18,7 @@ public struct AttentionInput {
         self.keyPaddingMask = keyPaddingMask
         self.attentionMask = attentionMask
         self.isCausal = isCausal
+        self.queryOffset = queryOffset
     }
 }
 
@@ -93,21 +95,23 @@ public final class MultiheadAttention: Module, Layer {
     ///   - attentionMask: broadcasts to [batch, heads, queries, keys]. uint8, 1 where a query may attend to a key; or real,
     ///     added.
     ///   - isCausal: a query attends to keys up to its own position only.
+    ///   - queryOffset: the position of the first query among the keys, for `isCausal`, where keys and values were kept from
+    ///     earlier calls.
     public func callAsFunction(
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
-        attentionMask: Tensor? = nil, isCausal: Bool = false
+        attentionMask: Tensor? = nil, isCausal: Bool = false, queryOffset: Int = 0
     ) -> Tensor {
         self(
             AttentionInput(
                 query: query, key: key, value: value, keyPaddingMask: keyPaddingMask, attentionMask: attentionMask,
-                isCausal: isCausal))
+                isCausal: isCausal, queryOffset: queryOffset))
     }
 
     public func forward(_ input: AttentionInput) -> Tensor {
         attend(input) { roles, mask in
             let output = attention(
-                roles, mask: mask, isCausal: input.isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
-                isBatchFirst: isBatchFirst)
+                roles, mask: mask, isCausal: input.isCausal, queryOffset: input.queryOffset, scale: nil,
+                dropout: isTraining ? dropout : 0, .current, isBatchFirst: isBatchFirst)
             return (output, ())
         }.output
     }
@@ -116,23 +120,24 @@ public final class MultiheadAttention: Module, Layer {
     /// gradient flows through them. PyTorch's averaged weights are their mean over axis 1.
     public func attending(
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
-        attentionMask: Tensor? = nil, isCausal: Bool = false
+        attentionMask: Tensor? = nil, isCausal: Bool = false, queryOffset: Int = 0
     ) -> (output: Tensor, weights: Tensor) {
         let input = AttentionInput(
             query: query, key: key, value: value, keyPaddingMask: keyPaddingMask, attentionMask: attentionMask,
-            isCausal: isCausal)
+            isCausal: isCausal, queryOffset: queryOffset)
         return entering(input) { input in
             attend(input) { roles, mask in
                 weightedAttention(
-                    roles, mask: mask, isCausal: input.isCausal, scale: nil, dropout: isTraining ? dropout : 0, .current,
-                    isBatchFirst: isBatchFirst)
+                    roles, mask: mask, isCausal: input.isCausal, queryOffset: input.queryOffset, scale: nil,
+                    dropout: isTraining ? dropout : 0, .current, isBatchFirst: isBatchFirst)
             }
         }
     }
 
     /// Projects, lets `heads` attend, and projects their joined output.
     private func attend<Weights>(
-        _ input: AttentionInput, _ heads: (_ roles: [AttentionRole], _ mask: Tensor?) -> (output: Tensor, weights: Weights)
+        _ input: AttentionInput,
+        _ heads: (_ roles: [AttentionRole], _ mask: Tensor?) -> (output: Tensor, weights: Weights)
     ) -> (output: Tensor, weights: Weights) {
         let (query, key, value) = (input.query, input.key, input.value)
         if query.rank == 2 {

@@ -5,15 +5,27 @@ public class Convolution: Module, Layer {
     /// [outputs].
     public let bias: Parameter?
     public let geometry: ConvolutionGeometry
+    /// Zeros behind each axis, beyond those that stand on both sides.
+    private let paddingBehind: [Int]
 
     init(
         _ name: String, axes: Int, _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis,
         stride: any SizePerAxis, padding: any SizePerAxis, dilation: any SizePerAxis, groups: Int, hasBias: Bool,
         weightInitializer: Initializer?, biasInitializer: Initializer?, generator: RandomGenerator, device: Device
     ) {
+        let (kernel, stride, dilation) = (kernelSize.sizes(axes), stride.sizes(axes), dilation.sizes(axes))
+        var padding = padding.sizes(axes)
+        var paddingBehind = [Int](repeating: 0, count: axes)
+        if padding == SamePadding().sizes(axes) {
+            require(stride.allSatisfy { $0 == 1 }, name, "the padding `.same` needs a stride of 1, not \(stride)")
+            for axis in 0..<axes {
+                let zeros = dilation[axis] * (kernel[axis] - 1)
+                (padding[axis], paddingBehind[axis]) = (zeros / 2, zeros % 2)
+            }
+        }
+        self.paddingBehind = paddingBehind
         geometry = ConvolutionGeometry(
-            kernel: kernelSize.sizes(axes), stride: stride.sizes(axes), padding: padding.sizes(axes),
-            dilation: dilation.sizes(axes), groups: groups)
+            kernel: kernel, stride: stride, padding: padding, dilation: dilation, groups: groups)
         require(
             inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, name,
             "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
@@ -23,7 +35,12 @@ public class Convolution: Module, Layer {
     }
 
     public func forward(_ input: Tensor) -> Tensor {
-        input.convolved(weight: weight.value, bias: bias?.value, geometry)
+        guard paddingBehind.contains(where: { $0 > 0 }) else {
+            return input.convolved(weight: weight.value, bias: bias?.value, geometry)
+        }
+        require(input.rank == geometry.axes + 2, "\(type(of: self))", "an input of \(input.shape) has not the axes")
+        let whole = input.padded([(0, 0), (0, 0)] + paddingBehind.map { (0, $0) })
+        return whole.convolved(weight: weight.value, bias: bias?.value, geometry)
     }
 
     public override var signature: String {
@@ -36,10 +53,11 @@ public class Convolution: Module, Layer {
 public final class Conv1d: Convolution {
     /// - Parameters:
     ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - padding: zeros on both sides, or `.same`.
     ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
         weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
@@ -59,11 +77,11 @@ public final class Conv1d: Convolution {
 public final class Conv2d: Convolution {
     /// - Parameters:
     ///   - inputs, outputs: channels, divisible by `groups`.
-    ///   - kernelSize, stride, padding, dilation: one number, or a list of height and width.
+    ///   - kernelSize, stride, padding, dilation: one number, or a list of height and width. The padding may be `.same`.
     ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
         weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
@@ -78,10 +96,11 @@ public final class Conv2d: Convolution {
 public final class Conv3d: Convolution {
     /// - Parameters:
     ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - padding: zeros on both sides, or `.same`.
     ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
         weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
@@ -92,33 +111,28 @@ public final class Conv3d: Convolution {
     }
 }
 
-/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks (Zeiler et al.
-/// 2010).
-public final class ConvTranspose2d: Module, Layer {
-    /// [inputs, outputs / groups, height, width].
+/// The transposed convolution over [batch, channels, axes...]: it enlarges where `Convolution` shrinks (Zeiler et al. 2010);
+/// `ConvTranspose1d`, `ConvTranspose2d` and `ConvTranspose3d` fix the axes.
+public class TransposedConvolution: Module, Layer {
+    /// [inputs, outputs / groups, kernel...].
     public let weight: Parameter
     /// [outputs].
     public let bias: Parameter?
     public let geometry: ConvolutionGeometry
     public let outputPadding: [Int]
 
-    /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
-    ///   - outputPadding: added to the smallest size that a `Conv2d` would shrink to the input's.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
-    ///     layer.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
-        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
-        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
+    init(
+        _ name: String, axes: Int, _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis,
+        stride: any SizePerAxis, padding: any SizePerAxis, outputPadding: any SizePerAxis,
+        dilation: any SizePerAxis, groups: Int, hasBias: Bool, weightInitializer: Initializer?,
+        biasInitializer: Initializer?, generator: RandomGenerator, device: Device
     ) {
         geometry = ConvolutionGeometry(
-            kernel: kernelSize.sizes(2), stride: stride.sizes(2), padding: padding.sizes(2),
-            dilation: dilation.sizes(2), groups: groups)
-        self.outputPadding = outputPadding.sizes(2)
+            kernel: kernelSize.sizes(axes), stride: stride.sizes(axes), padding: padding.sizes(axes),
+            dilation: dilation.sizes(axes), groups: groups)
+        self.outputPadding = outputPadding.sizes(axes)
         require(
-            inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, "ConvTranspose2d",
+            inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, name,
             "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
         (weight, bias) = kernelParameters(
             Shape([inputs, outputs / groups] + geometry.kernel), outputs: outputs, hasBias: hasBias,
@@ -131,9 +145,72 @@ public final class ConvTranspose2d: Module, Layer {
     }
 
     public override var signature: String {
-        "ConvTranspose2d(\(weight.shape[0]), \(weight.shape[1] * geometry.groups), \(geometry.summary)"
+        "\(type(of: self))(\(weight.shape[0]), \(weight.shape[1] * geometry.groups), \(geometry.summary)"
             + (outputPadding.allSatisfy { $0 == 0 } ? "" : ", outputPadding: \(shortened(outputPadding))")
             + (bias == nil ? ", hasBias: false)" : ")")
+    }
+}
+
+/// The transposed convolution over [batch, channels, length]: it enlarges where `Conv1d` shrinks (Zeiler et al. 2010).
+public final class ConvTranspose1d: TransposedConvolution {
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - outputPadding: added to the smallest size that a `Conv1d` would shrink to the input's.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
+    ///     layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
+        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
+        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        super.init(
+            "ConvTranspose1d", axes: 1, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
+            outputPadding: outputPadding, dilation: dilation, groups: groups, hasBias: hasBias,
+            weightInitializer: weightInitializer, biasInitializer: biasInitializer, generator: generator,
+            device: device)
+    }
+}
+
+/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks (Zeiler et al. 2010).
+public final class ConvTranspose2d: TransposedConvolution {
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - outputPadding: added to the smallest size that a `Conv2d` would shrink to the input's.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
+    ///     layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
+        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
+        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        super.init(
+            "ConvTranspose2d", axes: 2, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
+            outputPadding: outputPadding, dilation: dilation, groups: groups, hasBias: hasBias,
+            weightInitializer: weightInitializer, biasInitializer: biasInitializer, generator: generator,
+            device: device)
+    }
+}
+
+/// The transposed convolution over [batch, channels, depth, height, width]: it enlarges where `Conv3d` shrinks (Zeiler et al. 2010).
+public final class ConvTranspose3d: TransposedConvolution {
+    /// - Parameters:
+    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - outputPadding: added to the smallest size that a `Conv3d` would shrink to the input's.
+    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
+    ///     layer.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
+        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
+        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        super.init(
+            "ConvTranspose3d", axes: 3, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
+            outputPadding: outputPadding, dilation: dilation, groups: groups, hasBias: hasBias,
+            weightInitializer: weightInitializer, biasInitializer: biasInitializer, generator: generator,
+            device: device)
     }
 }
 

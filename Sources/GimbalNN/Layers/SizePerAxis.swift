@@ -20,5 +20,17 @@ extension Array: SizePerAxis where Element == Int {
     }
 }
 
+/// As many zeros around the input of a convolution as keep its size, one more behind than before where their number is odd.
+public struct SamePadding: SizePerAxis {
+    public init() {}
+    /// -1 for each axis: the layer works the numbers out from its kernel.
+    public func sizes(_ axes: Int) -> [Int] { [Int](repeating: -1, count: axes) }
+}
+
+extension SizePerAxis where Self == SamePadding {
+    /// As many zeros as keep the size of the input: `Conv2d(3, 16, kernelSize: 5, padding: .same)`.
+    public static var same: SamePadding { SamePadding() }
+}
+
 /// A number where all axes agree, else the list, for descriptions.
 func shortened(_ sizes: [Int]) -> String { Set(sizes).count == 1 ? "\(sizes[0])" : "\(sizes)" }

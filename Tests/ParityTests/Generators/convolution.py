@@ -27,22 +27,25 @@ def each(axes, value):
 def convolution(entries, name, shape, outputs, kernel, stride=1, padding=0, dilation=1, groups=1, bias=True,
                 transposed=False, output_padding=0):
     axes = len(shape) - 2
-    kernel, stride, padding, dilation, output_padding = (
-        each(axes, v) for v in (kernel, stride, padding, dilation, output_padding))
+    kernel, stride, dilation, output_padding = (each(axes, v) for v in (kernel, stride, dilation, output_padding))
+    padding = padding if padding == "same" else each(axes, padding)
     x = torch.randn(shape, requires_grad=True)
     channels = shape[1]
     w_shape = [channels, outputs // groups] if transposed else [outputs, channels // groups]
     inputs = {"x": x, "weight": torch.randn(w_shape + kernel, requires_grad=True)}
     if bias:
         inputs["bias"] = torch.randn(outputs, requires_grad=True)
+    is_same = padding == "same"
+    if is_same:
+        padding = [0] * axes
     if transposed:
-        y = F.conv_transpose2d(x, inputs["weight"], inputs.get("bias"), stride, padding, output_padding, groups,
-                               dilation)
+        y = [F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d][axes - 1](
+            x, inputs["weight"], inputs.get("bias"), stride, padding, output_padding, groups, dilation)
     else:
-        y = [F.conv1d, F.conv2d, F.conv3d][axes - 1](x, inputs["weight"], inputs.get("bias"), stride, padding,
-                                                     dilation, groups)
+        y = [F.conv1d, F.conv2d, F.conv3d][axes - 1](x, inputs["weight"], inputs.get("bias"), stride,
+                                                     "same" if is_same else padding, dilation, groups)
     entries[f"{name}.config"] = torch.tensor(
-        [axes] + kernel + stride + padding + dilation + output_padding + [groups, int(transposed), 0])
+        [axes] + kernel + stride + padding + dilation + output_padding + [groups, 2 if is_same else int(transposed), 0])
     differentiated(entries, name, inputs, y)
 
 
@@ -239,3 +242,14 @@ def training(name, model, steps=50, batch=6):
 
 for shortcut in ("projection", "identity"):
     training(f"small-resnet-{shortcut}", ResNet(BasicBlock, [1, 1, 1], 2, 3, small=True, shortcut=shortcut))
+
+
+# In the end, so that what is drawn before stays the same.
+entries = {}
+convolution(entries, "transposed_line", (2, 4, 5), 6, 4, stride=3, padding=1, output_padding=2, groups=2, transposed=True)
+convolution(entries, "transposed_volume", (1, 3, 2, 3, 4), 2, [2, 3, 1], stride=[2, 1, 3], padding=[1, 1, 0],
+            output_padding=[1, 0, 2], transposed=True)
+convolution(entries, "same_line", (2, 3, 7), 4, 4, padding="same")
+convolution(entries, "same_image", (1, 2, 6, 5), 3, [2, 5], dilation=[3, 1], padding="same", bias=False)
+convolution(entries, "same_volume", (1, 2, 3, 4, 2), 2, [3, 2, 4], padding="same", groups=2)
+save("convolution_axes", entries)
