@@ -16,9 +16,7 @@ func gradientNorms(_ activation: () -> any TensorLayer, _ initializer: Initializ
 
     var norms: [String: Tensor] = [:]
     for case let linear as Linear in model.modules {
-        linear.onForward { call in
-            call.outputs[0].onGradient { norms[call.path] = $0.norm() }
-        }
+        linear.onGradient { path, gradient in norms[path] = gradient.norm() }
     }
     let batch = Dataset.digits().flattened.prefix(256).batch(on: .current)
     try crossEntropy(model(batch.inputs), batch.targets).backward()

@@ -107,7 +107,7 @@ import Testing
                 ReLU()
             }
             var shapes: [Shape] = []
-            let hook = model[0].onForward(after: { shapes += $0.outputs.map(\.shape) })
+            let hook = model[0].onForward { shapes += $0.outputs.map(\.shape) }
             _ = model(.zeros([4, 3]))
             #expect(shapes == [[4, 2]])
             hook.remove()
@@ -331,5 +331,28 @@ import Testing
         #expect(model.parameters.allSatisfy { $0.value.dtype == .bfloat16 })
         model.to(.float32)
         #expect(weight.value.dtype == .float32)
+    }
+
+    @Test("A hook on a module sees the gradients of its outputs, and keeps no graph alive")
+    func gradientHooks() throws {
+        var seen: [String: Float] = [:]
+        weak var kept: Linear?
+        do {
+            let first = Linear(2, 2)
+            kept = first
+            let model = Sequential([first, Tanh(), Linear(2, 1)])
+            let hook = model[0].onGradient { path, gradient in
+                seen[path] = try? gradient.absolute().sum().item()
+            }
+            let calls = model[2].onForward { call in call.outputs[0].onGradient { _ in seen[call.path] = 1 } }
+            try model(Tensor([1, 2], [1, 2])).sum().backward()
+            #expect(seen.keys.sorted() == ["0", "2"] && seen["0"]! > 0)
+            hook.remove()
+            calls.remove()
+            seen = [:]
+            try model(Tensor([1, 2], [1, 2])).sum().backward()
+            #expect(seen.isEmpty)
+        }
+        #expect(kept == nil)
     }
 }

@@ -95,7 +95,8 @@ import Testing
             try expectClose(
                 try #require(norm.runningMean).value, try run.values("final.1.running_mean"), Self.tolerance, "mean")
             try expectClose(
-                try #require(norm.runningVariance).value, try run.values("final.1.running_var"), Self.tolerance, "variance")
+                try #require(norm.runningVariance).value, try run.values("final.1.running_var"), Self.tolerance,
+                "variance")
         }
     }
 

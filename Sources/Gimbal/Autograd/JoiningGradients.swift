@@ -4,7 +4,8 @@ extension InputGradients {
     ///   type, and not to be changed.
     func join(_ index: Int, _ body: (_ passing: TensorView?) -> Tensor) {
         guard let node = nodes[index] else { return }
-        guard !createsGraph, let held = node.gradient?.view, node.slot == nil, node.hooks == nil, held.isContiguous else {
+        guard !createsGraph, let held = node.gradient?.view, node.slot == nil, node.hooks == nil, held.isContiguous
+        else {
             return add(index, body(nil))
         }
         let sum = body(held)

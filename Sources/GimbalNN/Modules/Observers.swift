@@ -4,7 +4,7 @@ public final class LayerCall {
     /// From the root of the model, such as `layer1.0.conv1`; empty for the root itself.
     public let path: String
     /// What the module is called with: a tensor, a tuple or a struct. Before the forward pass it may be replaced by another
-    /// of its type.
+    /// of its type. Nothing once the call has ended.
     public var input: Any
     /// What the module computed; nil before it did. After the forward pass it may be replaced by another of its type.
     public var output: Any?
@@ -23,7 +23,11 @@ public final class LayerCall {
         output = forward(input)
     }
 
-    func end() { forward = nil }
+    /// Lets go of everything but the names: a hook on a gradient that keeps the call must not keep its graph.
+    func end() {
+        forward = nil
+        (input, output) = ((), nil)
+    }
 
     /// The tensors in the input, in order.
     public var inputs: [Tensor] { tensors(in: input) }
@@ -50,19 +54,41 @@ public func withObserver<Result>(
 }
 
 extension Module {
-    /// Lets closures see every call of this module, until the hook is removed.
+    /// Lets a closure see every call of this module before its forward pass, until the hook is removed.
+    @discardableResult
+    public func beforeForward(_ body: @escaping (LayerCall) -> Void) -> ForwardHook {
+        adding(Watcher(before: body, after: nil))
+    }
+
+    /// Lets a closure see every call of this module after its forward pass, until the hook is removed.
     ///
     /// ```swift
     /// let hook = model.layer4.onForward { call in features = call.outputs[0] }
     /// _ = model(x)
     /// hook.remove()
     /// ```
-    /// - Parameters:
-    ///   - before: called before the forward pass.
-    ///   - after: called after it.
     @discardableResult
-    public func onForward(before: ((LayerCall) -> Void)? = nil, after: ((LayerCall) -> Void)? = nil) -> ForwardHook {
-        let hook = ForwardHook(Watcher(before: before, after: after), on: self)
+    public func onForward(_ body: @escaping (LayerCall) -> Void) -> ForwardHook {
+        adding(Watcher(before: nil, after: body))
+    }
+
+    /// Lets a closure see the gradients that arrive at this module's outputs in backward passes, until the hook is removed.
+    ///
+    /// ```swift
+    /// model.layer1.onGradient { path, gradient in print(path, try! gradient.norm().item()) }
+    /// ```
+    @discardableResult
+    public func onGradient(_ body: @escaping (_ path: String, _ gradient: Tensor) -> Void) -> ForwardHook {
+        onForward { call in
+            let path = call.path
+            for output in call.outputs where output.requiresGradient {
+                output.onGradient { body(path, $0) }
+            }
+        }
+    }
+
+    private func adding(_ watcher: Watcher) -> ForwardHook {
+        let hook = ForwardHook(watcher, on: self)
         attaching().hooks.append(hook)
         return hook
     }

@@ -137,7 +137,8 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode. Its outputs are
     /// logits.
     /// - Throws: `GimbalError.invalidSetting` for a data set without classes, and what the device reports.
-    public init(of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current) throws {
+    public init(of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current) throws
+    {
         guard dataset.classCount != nil else {
             throw GimbalError.invalidSetting(name: "data", reason: "\(dataset.name) has no classes to tell apart")
         }

@@ -104,4 +104,16 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) }
             #expect(Tensor.normal([2], dtype: .bfloat16).dtype == .bfloat16)
         }
     }
+
+    @Test(arguments: devices) func uniqueCountsAreSortedAndCountNaNOnce(_ device: Device) throws {
+        try withDevice(device) { () throws in
+            let found = try Tensor([3, -1, .nan, 3, 0, -1, 3, .nan, .infinity] as [Float]).uniqueCounts()
+            #expect(found.map(\.count) == [2, 1, 3, 1, 2])
+            #expect(found.dropLast().map(\.value) == [-1, 0, 3, .infinity] && found.last!.value.isNaN)
+            #expect(try Tensor([2, 2, 1] as [Int32]).uniqueCounts().map(\.value) == [1, 2])
+            #expect(try Tensor([] as [Float]).uniqueCounts().isEmpty)
+            Ledger.record(
+                .operation("uniqueCounts"), .property, on: device.backend.device.id, error: 0, tolerance: 0)
+        }
+    }
 }
