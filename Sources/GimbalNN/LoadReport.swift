@@ -1,10 +1,14 @@
 /// What became of every name when a model took up the weights of a file.
 public struct LoadReport: Sendable, Equatable, Codable, CustomStringConvertible {
+    /// What a tensor is called in the file, and in the model by the `NameMap`.
     public struct Renaming: Sendable, Equatable, Codable {
+        /// The name that the file gives the tensor.
         public var inFile: String
+        /// The name that the map gives the tensor, whether or not the model has it.
         public var inModel: String
     }
 
+    /// Where the weights came from: the path of the file, or what else messages call their source.
     public var path: String
     /// Names in the model whose values are now those of the file.
     public var loaded: [String] = []

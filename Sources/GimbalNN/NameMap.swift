@@ -1,7 +1,8 @@
-/// What the tensors of a file are called in a model: rules of patterns, of which the first that matches a name renames it.
+/// What the tensors of a file are called in a model: rules of patterns, of which the first that matches a name renames
+/// it.
 ///
-/// The wildcards of a rule's right side stand, from left to right, for what those of its left side found. A right side of
-/// nil leaves the tensor out. A name that no rule matches stays.
+/// The wildcards of a rule's right side stand, from left to right, for what those of its left side found. A right side
+/// of nil leaves the tensor out. A name that no rule matches stays.
 ///
 /// ```swift
 /// let map: NameMap = ["backbone.*": "*", "projector.*": nil, "*.gamma": "*.weight", "*.beta": "*.bias"]
@@ -20,7 +21,8 @@ public struct NameMap: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     public init(dictionaryLiteral rules: (NamePattern, String?)...) { self.init(rules) }
 
-    /// - Parameter rules: in order; a right side has no more wildcards than its left side.
+    /// Rules of a pattern and the name it is changed to, tried in order. A right side has no more wildcards than its
+    /// left side; nil leaves the tensor out.
     public init(_ rules: [(NamePattern, String?)]) {
         self.rules = rules.map { pattern, replacement in
             let wanted = NamePattern(replacement ?? "").wildcardCount

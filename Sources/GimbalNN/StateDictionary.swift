@@ -12,7 +12,7 @@ public struct StateDictionary: StoredTensors {
     private var tensors: [String: Tensor] = [:]
     private var counters: [String: Int] = [:]
 
-    /// An empty one, to be filled by subscript.
+    /// An empty state, to be filled by subscript.
     public init() {}
 
     /// The tensor of this name; nil where there is none, or a counter.
@@ -43,7 +43,7 @@ public struct StateDictionary: StoredTensors {
 
     // MARK: As a source of weights
 
-    /// For messages.
+    /// What messages call the source: "the state dictionary".
     public var path: String { "the state dictionary" }
 
     public var contents: [(name: String, shape: Shape)] { names.map { ($0, tensors[$0]?.shape ?? []) } }
@@ -79,7 +79,8 @@ extension Module {
         return state
     }
 
-    /// Takes up a state; see `load(from:mapping:isStrict:forgiving:)` for what the arguments mean and for what is thrown.
+    /// Takes up a state; see `load(from:mapping:isStrict:forgiving:)` for what the arguments mean and for what is
+    /// thrown.
     @discardableResult
     public func load(
         _ state: StateDictionary, mapping: NameMap = .identity, isStrict: Bool = true, forgiving: [NamePattern] = []

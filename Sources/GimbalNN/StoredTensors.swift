@@ -1,6 +1,6 @@
 /// Named tensors in a file, from which a model's state can be taken: a safetensors file or a NumPy archive.
 public protocol StoredTensors {
-    /// For messages.
+    /// What messages call the source: the path of the file, as a rule.
     var path: String { get }
     /// Every tensor's name and shape, in the order of the file.
     var contents: [(name: String, shape: Shape)] { get }

@@ -1,6 +1,6 @@
 extension Module {
-    /// Everything that makes up the model's state, by path from this module: parameters, persistent buffers and counters,
-    /// as PyTorch's `state_dict`.
+    /// Everything that makes up the model's state, by path from this module: parameters, persistent buffers and
+    /// counters, as PyTorch's `state_dict`.
     package var stateParts: [(path: String, part: ModulePart)] {
         tree.parts.filter { _, part in
             switch part {
@@ -11,7 +11,8 @@ extension Module {
         }
     }
 
-    /// Writes the model's state to a safetensors file under PyTorch's names, wholly or not at all.
+    /// Writes the model's state to a safetensors file under PyTorch's names, wholly or not at all, with `metadata` as
+    /// the file's own table of texts.
     /// - Throws: `GimbalError.fileSystem`; the old file is then untouched.
     public func save(to path: String, metadata: [String: String] = [:]) throws {
         try SafeTensors.write(stateParts.map { SafeTensors.Item($0.path, $0.part) }, metadata: metadata, to: path)
@@ -19,7 +20,7 @@ extension Module {
 
     /// Takes up the state of a safetensors file, as PyTorch writes it too; see `load(from:mapping:isStrict:forgiving:)`
     /// for what the arguments mean.
-    /// - Throws: also `GimbalError.invalidFile` and `GimbalError.fileSystem`.
+    /// - Throws: what that does, `GimbalError.invalidFile` and `GimbalError.fileSystem`.
     @discardableResult
     public func load(
         from path: String, mapping: NameMap = .identity, isStrict: Bool = true, forgiving: [NamePattern] = []
@@ -35,15 +36,16 @@ extension Module {
     /// print(report)
     /// ```
     /// - Parameters:
+    ///   - file: where the state comes from, such as `SafeTensors`.
     ///   - mapping: what the file's tensors are called in the model.
     ///   - isStrict: whether file and model must have the same names. Where they need not, a tensor of another shape is
     ///     still an error, as in PyTorch.
-    ///   - forgiving: names in the model that may be missing in the file, unexpected or of another shape in any case; the
-    ///     model then keeps its values.
+    ///   - forgiving: names in the model that may be missing in the file, unexpected or of another shape in any case;
+    ///     the model then keeps its values.
     /// - Returns: an account of every name.
-    /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape, and
-    ///   `GimbalError.invalidSetting` where the map gives two tensors one name; the model is then unchanged. What `file`
-    ///   throws.
+    /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape,
+    ///   and `GimbalError.invalidSetting` where the map gives two tensors one name; the model is then unchanged. Also
+    ///   what reading `file` throws.
     @discardableResult
     public func load(
         from file: some StoredTensors, mapping: NameMap = .identity, isStrict: Bool = true,

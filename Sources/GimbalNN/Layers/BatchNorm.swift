@@ -1,25 +1,27 @@
-/// Batch normalisation of [batch, channels, ...] (Ioffe and Szegedy 2015); `BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`
-/// fix the axes.
+/// Batch normalisation of [batch, channels, ...] (Ioffe and Szegedy 2015); `BatchNorm1d`, `BatchNorm2d` and
+/// `BatchNorm3d` fix the axes.
 ///
 /// In training, each channel is normalised by the mean and variance of the batch, which needs more than one value per
 /// channel; in evaluation, by running estimates of both.
 public class BatchNorm: Module, Layer {
-    /// γ, [channels]; nil without `isAffine`.
+    /// γ, by which each channel is multiplied, [channels]; nil without `isAffine`.
     public let weight: Parameter?
-    /// β, [channels]; nil without `isAffine`.
+    /// β, which is added to each channel, [channels]; nil without `isAffine`.
     public let bias: Parameter?
-    /// [channels]; nil without `tracksRunningStatistics`.
+    /// The running estimate of the mean, [channels]; nil without `tracksRunningStatistics`.
     public let runningMean: Buffer?
-    /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
+    /// The running estimate of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
     public let runningVariance: Buffer?
-    /// Of the batches seen in training; nil without `tracksRunningStatistics`.
+    /// Counts the batches seen in training; nil without `tracksRunningStatistics`.
     public let batchCount: Counter?
 
     public override class var partNames: [String: String] {
         ["runningVariance": "running_var", "batchCount": "num_batches_tracked"]
     }
 
+    /// The size of the second axis.
     public let channels: Int
+    /// What is added to the variance before its root is taken.
     public let epsilon: Double
     /// The weight of a new batch in the running estimates; nil gives every batch the same weight.
     public let momentum: Double?
@@ -30,8 +32,11 @@ public class BatchNorm: Module, Layer {
     /// - Parameters:
     ///   - channels: size of the second axis.
     ///   - epsilon: added to the variance before its root is taken.
+    ///   - momentum: the weight of a new batch in the running estimates; nil gives every batch the same weight.
     ///   - isAffine: whether γ and β are there, at first 1 and 0.
-    ///   - tracksRunningStatistics: without, evaluation uses the statistics of its batch as well.
+    ///   - tracksRunningStatistics: whether running estimates are kept, which evaluation then uses; without them it
+    ///     uses the statistics of its batch.
+    ///   - device: where the layer is made.
     public init(
         _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = true,
         tracksRunningStatistics: Bool = true, device: Device = .current

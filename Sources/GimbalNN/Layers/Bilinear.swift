@@ -1,12 +1,12 @@
 /// A bilinear form of two inputs: yₒ = x₁ᵀ Wₒ x₂ + bₒ over their last axes.
 public final class Bilinear: Module, Layer {
-    /// [outputs, firstInputs, secondInputs].
+    /// W, [outputs, firstInputs, secondInputs].
     public let weight: Parameter
-    /// [outputs].
+    /// b, [outputs]; nil without `hasBias`.
     public let bias: Parameter?
 
-    /// - Parameters:
-    ///   - hasBias: whether b is there. W and b are uniform in ±1/√firstInputs at first, as PyTorch's layer.
+    /// Takes vectors of `firstInputs` and `secondInputs` elements to one of `outputs`, with b unless `hasBias` is
+    /// false. W and b are uniform in ±1/√firstInputs at first, as PyTorch's layer.
     public init(
         _ firstInputs: Int, _ secondInputs: Int, _ outputs: Int, hasBias: Bool = true,
         generator: RandomGenerator = .current, device: Device = .current

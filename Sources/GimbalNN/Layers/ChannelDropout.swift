@@ -1,10 +1,10 @@
-// Dropping more than single elements: whole channels, whose neighbouring elements tell the same (Tompson et al. 2015), or
-// whole branches of a residual network (Huang et al. 2016).
+// Dropping more than single elements: whole channels, whose neighbouring elements tell the same (Tompson et al. 2015),
+// or whole branches of a residual network (Huang et al. 2016).
 
-/// Drops whole channels of [batch, channels, axes...] at random in training, each scaled by 1 / (1 - probability) if kept;
-/// also called spatial dropout. `Dropout1d`, `Dropout2d` and `Dropout3d` fix the axes.
+/// Drops whole channels of [batch, channels, axes...] at random in training, each scaled by 1 / (1 - probability) if
+/// kept; also called spatial dropout. `Dropout1d`, `Dropout2d` and `Dropout3d` fix the axes.
 public class ChannelDropout: Module, Layer {
-    /// Of dropping a channel.
+    /// The probability of dropping a channel, in [0, 1].
     public let probability: Double
     private let generator: RandomGenerator?
     private let axes: Int
@@ -28,7 +28,8 @@ public class ChannelDropout: Module, Layer {
 
 /// Drops whole channels of [batch, channels, length].
 public final class Dropout1d: ChannelDropout {
-    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    /// Drops each channel with this probability, in [0, 1]. Without a generator, it draws from the one that is current
+    /// when the layer is called.
     public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
         super.init(axes: 1, probability, generator)
     }
@@ -36,7 +37,8 @@ public final class Dropout1d: ChannelDropout {
 
 /// Drops whole channels of [batch, channels, height, width].
 public final class Dropout2d: ChannelDropout {
-    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    /// Drops each channel with this probability, in [0, 1]. Without a generator, it draws from the one that is current
+    /// when the layer is called.
     public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
         super.init(axes: 2, probability, generator)
     }
@@ -44,7 +46,8 @@ public final class Dropout2d: ChannelDropout {
 
 /// Drops whole channels of [batch, channels, depth, height, width].
 public final class Dropout3d: ChannelDropout {
-    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    /// Drops each channel with this probability, in [0, 1]. Without a generator, it draws from the one that is current
+    /// when the layer is called.
     public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
         super.init(axes: 3, probability, generator)
     }
@@ -61,12 +64,16 @@ public final class StochasticDepth: Module, Layer {
         case row
     }
 
-    /// Of dropping.
+    /// The probability of dropping, in [0, 1].
     public let probability: Double
+    /// What is dropped together: each example by itself, or the whole batch.
     public let mode: Mode
     private let generator: RandomGenerator?
 
-    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    /// - Parameters:
+    ///   - probability: that of dropping, in [0, 1].
+    ///   - mode: what is dropped together.
+    ///   - generator: what to draw from; nil for the one that is current when the layer is called.
     public init(_ probability: Double, mode: Mode = .row, generator: RandomGenerator? = nil) {
         require((0...1).contains(probability), "StochasticDepth", "a probability in [0, 1], not \(probability)")
         self.probability = probability

@@ -1,9 +1,11 @@
 /// Slides a kernel over [batch, channels, axes...] (LeCun et al. 1989); `Conv1d`, `Conv2d` and `Conv3d` fix the axes.
 public class Convolution: Module, Layer {
-    /// [outputs, inputs / groups, kernel...].
+    /// The kernels, [outputs, inputs / groups, kernel...].
     public let weight: Parameter
-    /// [outputs].
+    /// What is added to each output channel, [outputs]; nil without `hasBias`.
     public let bias: Parameter?
+    /// Kernel, stride, padding and dilation on each spatial axis, and the number of groups. Of `.same` padding, what
+    /// stands on both sides.
     public let geometry: ConvolutionGeometry
     /// Zeros behind each axis, beyond those that stand on both sides.
     private let paddingBehind: [Int]
@@ -52,9 +54,18 @@ public class Convolution: Module, Layer {
 /// A convolution over [batch, channels, length].
 public final class Conv1d: Convolution {
     /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
-    ///   - padding: zeros on both sides, or `.same`.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number; so are the sizes below.
+    ///   - stride: positions that the kernel moves on between neighbouring outputs.
+    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
         padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
@@ -76,9 +87,18 @@ public final class Conv1d: Convolution {
 /// ```
 public final class Conv2d: Convolution {
     /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
-    ///   - kernelSize, stride, padding, dilation: one number, or a list of height and width. The padding may be `.same`.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number for both axes, or a list of height and width; so are the sizes below.
+    ///   - stride: positions that the kernel moves on between neighbouring outputs.
+    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
         padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
@@ -95,9 +115,18 @@ public final class Conv2d: Convolution {
 /// A convolution over [batch, channels, depth, height, width].
 public final class Conv3d: Convolution {
     /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
-    ///   - padding: zeros on both sides, or `.same`.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number for all axes, or a list of depth, height and width; so are the sizes below.
+    ///   - stride: positions that the kernel moves on between neighbouring outputs.
+    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
         padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
@@ -111,14 +140,17 @@ public final class Conv3d: Convolution {
     }
 }
 
-/// The transposed convolution over [batch, channels, axes...]: it enlarges where `Convolution` shrinks (Zeiler et al. 2010);
-/// `ConvTranspose1d`, `ConvTranspose2d` and `ConvTranspose3d` fix the axes.
+/// The transposed convolution over [batch, channels, axes...]: it enlarges where `Convolution` shrinks
+/// (Zeiler et al. 2010); `ConvTranspose1d`, `ConvTranspose2d` and `ConvTranspose3d` fix the axes.
 public class TransposedConvolution: Module, Layer {
-    /// [inputs, outputs / groups, kernel...].
+    /// The kernels, [inputs, outputs / groups, kernel...].
     public let weight: Parameter
-    /// [outputs].
+    /// What is added to each output channel, [outputs]; nil without `hasBias`.
     public let bias: Parameter?
+    /// Kernel, stride, padding and dilation on each spatial axis, and the number of groups, all of them those of the
+    /// convolution that would shrink the output to the input.
     public let geometry: ConvolutionGeometry
+    /// What is added to the size of each spatial axis, to choose among those that a convolution would shrink alike.
     public let outputPadding: [Int]
 
     init(
@@ -154,10 +186,19 @@ public class TransposedConvolution: Module, Layer {
 /// The transposed convolution over [batch, channels, length]: it enlarges where `Conv1d` shrinks (Zeiler et al. 2010).
 public final class ConvTranspose1d: TransposedConvolution {
     /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number; so are the sizes below.
+    ///   - stride: positions that the kernel moves on, in the output, between neighbouring elements of the input.
+    ///   - padding: elements left out on both sides of the output.
     ///   - outputPadding: added to the smallest size that a `Conv1d` would shrink to the input's.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
-    ///     layer.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
         padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
@@ -172,13 +213,23 @@ public final class ConvTranspose1d: TransposedConvolution {
     }
 }
 
-/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks (Zeiler et al. 2010).
+/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks
+/// (Zeiler et al. 2010).
 public final class ConvTranspose2d: TransposedConvolution {
     /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number for both axes, or a list of height and width; so are the sizes below.
+    ///   - stride: positions that the kernel moves on, in the output, between neighbouring elements of the input.
+    ///   - padding: elements left out on both sides of the output.
     ///   - outputPadding: added to the smallest size that a `Conv2d` would shrink to the input's.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
-    ///     layer.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
         padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
@@ -193,13 +244,23 @@ public final class ConvTranspose2d: TransposedConvolution {
     }
 }
 
-/// The transposed convolution over [batch, channels, depth, height, width]: it enlarges where `Conv3d` shrinks (Zeiler et al. 2010).
+/// The transposed convolution over [batch, channels, depth, height, width]: it enlarges where `Conv3d` shrinks
+/// (Zeiler et al. 2010).
 public final class ConvTranspose3d: TransposedConvolution {
     /// - Parameters:
-    ///   - inputs, outputs: channels, divisible by `groups`.
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number for all axes, or a list of depth, height and width; so are the sizes below.
+    ///   - stride: positions that the kernel moves on, in the output, between neighbouring elements of the input.
+    ///   - padding: elements left out on both sides of the output.
     ///   - outputPadding: added to the smallest size that a `Conv3d` would shrink to the input's.
-    ///   - weightInitializer, biasInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's
-    ///     layer.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
         padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,

@@ -1,10 +1,11 @@
 /// Drops elements at random in training, and passes everything on in evaluation (Srivastava et al. 2014).
 public final class Dropout: Module, Layer {
-    /// Of dropping an element.
+    /// The probability of dropping an element, in [0, 1].
     public let probability: Double
     private let generator: RandomGenerator?
 
-    /// - Parameter generator: what to draw from; nil for the one that is current when the layer is called.
+    /// Drops each element with this probability, in [0, 1], and scales what it keeps by 1 / (1 - probability). Without
+    /// a generator, it draws from the one that is current when the layer is called.
     public init(_ probability: Double = 0.5, generator: RandomGenerator? = nil) {
         require((0...1).contains(probability), "Dropout", "a probability in [0, 1], not \(probability)")
         self.probability = probability

@@ -6,7 +6,7 @@
 /// ```
 /// A number out of range gives a vector of NaN.
 public final class Embedding: Module, Layer {
-    /// [count, size].
+    /// The table, [count, size]: a row for each number.
     public let weight: Parameter
     /// The number whose vector is 0 at first and receives no gradient, for padding; nil for none.
     public let paddingIndex: Int?
@@ -14,8 +14,11 @@ public final class Embedding: Module, Layer {
     /// - Parameters:
     ///   - count: how many vectors there are.
     ///   - size: elements of each.
-    ///   - paddingIndex: negative ones count from the last.
+    ///   - paddingIndex: the number whose vector is 0 at first and is not trained; negative ones count from the last,
+    ///     nil is for none.
     ///   - initializer: normal with deviation 1 unless given, as PyTorch's.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ count: Int, _ size: Int, paddingIndex: Int? = nil, initializer: Initializer? = nil,
         generator: RandomGenerator = .current, device: Device = .current

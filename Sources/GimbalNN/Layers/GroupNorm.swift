@@ -1,21 +1,26 @@
 /// Normalisation of groups of channels within each sample (Wu and He 2018).
 ///
-/// The input is [batch, channels, ...]. One group is layer normalisation over everything but the batch; as many groups as
-/// channels is instance normalisation.
+/// The input is [batch, channels, ...]. One group is layer normalisation over everything but the batch; as many groups
+/// as channels is instance normalisation.
 public final class GroupNorm: Module, Layer {
-    /// γ, [channels]; nil without `isAffine`.
+    /// γ, by which each channel is multiplied, [channels]; nil without `isAffine`.
     public let weight: Parameter?
-    /// β, [channels]; nil without `isAffine`.
+    /// β, which is added to each channel, [channels]; nil without `isAffine`.
     public let bias: Parameter?
 
+    /// How many groups the channels of a sample are divided into.
     public let groups: Int
+    /// The size of the second axis, divisible by `groups`.
     public let channels: Int
+    /// What is added to the variance before its root is taken.
     public let epsilon: Double
 
     /// - Parameters:
-    ///   - groups: divides `channels`.
+    ///   - groups: how many there are; divides `channels`.
+    ///   - channels: size of the second axis.
     ///   - epsilon: added to the variance before its root is taken.
     ///   - isAffine: whether γ and β are there, at first 1 and 0.
+    ///   - device: where the layer is made.
     public init(
         groups: Int, channels: Int, epsilon: Double = 1e-5, isAffine: Bool = true, device: Device = .current
     ) {

@@ -1,22 +1,25 @@
-/// Normalisation of each channel of each sample over its positions (Ulyanov, Vedaldi and Lempitsky 2016). Its subclasses
-/// name the number of axes.
+/// Normalisation of each channel of each sample over its positions (Ulyanov, Vedaldi and Lempitsky 2016). Its
+/// subclasses name the number of axes.
 public class InstanceNorm: Module, Layer {
-    /// γ, [channels]; nil without `isAffine`.
+    /// γ, by which each channel is multiplied, [channels]; nil without `isAffine`.
     public let weight: Parameter?
-    /// β, [channels]; nil without `isAffine`.
+    /// β, which is added to each channel, [channels]; nil without `isAffine`.
     public let bias: Parameter?
-    /// [channels]; nil without `tracksRunningStatistics`.
+    /// The running estimate of the mean, [channels]; nil without `tracksRunningStatistics`.
     public let runningMean: Buffer?
-    /// Of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
+    /// The running estimate of the unbiased variance, [channels]; nil without `tracksRunningStatistics`.
     public let runningVariance: Buffer?
-    /// Part of PyTorch's state, which never counts it up; neither does this layer.
+    /// Part of PyTorch's state, where nothing counts it up; neither does this layer. Nil without
+    /// `tracksRunningStatistics`.
     public let batchCount: Counter?
 
     public override class var partNames: [String: String] {
         ["runningVariance": "running_var", "batchCount": "num_batches_tracked"]
     }
 
+    /// The size of the axis before the positions.
     public let channels: Int
+    /// What is added to the variance before its root is taken.
     public let epsilon: Double
     /// The weight of a new batch in the running estimates.
     public let momentum: Double
@@ -85,6 +88,13 @@ extension Buffer {
 
 /// `InstanceNorm` of [batch, channels, length] or [channels, length].
 public final class InstanceNorm1d: InstanceNorm {
+    /// - Parameters:
+    ///   - channels: size of the axis before the positions.
+    ///   - epsilon: added to the variance before its root is taken.
+    ///   - momentum: the weight of a new batch in the running estimates.
+    ///   - isAffine: whether γ and β are there, at first 1 and 0.
+    ///   - tracksRunningStatistics: whether running estimates are kept, which evaluation then uses.
+    ///   - device: where the layer is made.
     public init(
         _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
         tracksRunningStatistics: Bool = false, device: Device = .current
@@ -97,6 +107,13 @@ public final class InstanceNorm1d: InstanceNorm {
 
 /// `InstanceNorm` of [batch, channels, height, width] or [channels, height, width].
 public final class InstanceNorm2d: InstanceNorm {
+    /// - Parameters:
+    ///   - channels: size of the axis before the positions.
+    ///   - epsilon: added to the variance before its root is taken.
+    ///   - momentum: the weight of a new batch in the running estimates.
+    ///   - isAffine: whether γ and β are there, at first 1 and 0.
+    ///   - tracksRunningStatistics: whether running estimates are kept, which evaluation then uses.
+    ///   - device: where the layer is made.
     public init(
         _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
         tracksRunningStatistics: Bool = false, device: Device = .current
@@ -109,6 +126,13 @@ public final class InstanceNorm2d: InstanceNorm {
 
 /// `InstanceNorm` of [batch, channels, depth, height, width] or [channels, depth, height, width].
 public final class InstanceNorm3d: InstanceNorm {
+    /// - Parameters:
+    ///   - channels: size of the axis before the positions.
+    ///   - epsilon: added to the variance before its root is taken.
+    ///   - momentum: the weight of a new batch in the running estimates.
+    ///   - isAffine: whether γ and β are there, at first 1 and 0.
+    ///   - tracksRunningStatistics: whether running estimates are kept, which evaluation then uses.
+    ///   - device: where the layer is made.
     public init(
         _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
         tracksRunningStatistics: Bool = false, device: Device = .current

@@ -5,12 +5,14 @@
 /// let y = layer(x)  // [64, 10, 256], each row of 256 normalised
 /// ```
 public final class LayerNorm: Module, Layer {
-    /// γ, of `normalizedShape`; nil without `isAffine`.
+    /// γ, by which the result is multiplied, of `normalizedShape`; nil without `isAffine`.
     public let weight: Parameter?
-    /// β, of `normalizedShape`; nil without `isAffine` or `hasBias`.
+    /// β, which is added to the result, of `normalizedShape`; nil without `isAffine` or `hasBias`.
     public let bias: Parameter?
 
+    /// The sizes of the last axes, over which together is normalised.
     public let normalizedShape: Shape
+    /// What is added to the variance before its root is taken.
     public let epsilon: Double
 
     /// - Parameters:
@@ -18,6 +20,7 @@ public final class LayerNorm: Module, Layer {
     ///   - epsilon: added to the variance before its root is taken.
     ///   - isAffine: whether γ is there, at first 1.
     ///   - hasBias: whether β is there as well, at first 0.
+    ///   - device: where the layer is made.
     public init(
         _ normalizedShape: Shape, epsilon: Double = 1e-5, isAffine: Bool = true, hasBias: Bool = true,
         device: Device = .current
@@ -31,7 +34,7 @@ public final class LayerNorm: Module, Layer {
         bias = isAffine && hasBias ? Parameter(.zeros(normalizedShape, device: device)) : nil
     }
 
-    /// The same over the last axis alone.
+    /// Normalises over the last axis alone, of this size.
     public convenience init(
         _ size: Int, epsilon: Double = 1e-5, isAffine: Bool = true, hasBias: Bool = true, device: Device = .current
     ) {
@@ -50,17 +53,21 @@ public final class LayerNorm: Module, Layer {
 /// Normalisation of each sample over its last axes by the root of its mean square, without centring
 /// (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · γ.
 public final class RMSNorm: Module, Layer {
-    /// γ, of `normalizedShape`; nil without `isAffine`.
+    /// γ, by which the result is multiplied, of `normalizedShape`; nil without `isAffine`.
     public let weight: Parameter?
 
+    /// The sizes of the last axes, over which together is normalised.
     public let normalizedShape: Shape
-    /// Nil stands for the distance from 1 to the next number of the input's type, 1.19e-7 for float32.
+    /// What is added to the mean square before its root is taken. Nil stands for the distance from 1 to the next number
+    /// of the input's type, 1.19e-7 for float32.
     public let epsilon: Double?
 
     /// - Parameters:
     ///   - normalizedShape: sizes of the last axes, over which together is normalised.
-    ///   - epsilon: added to the mean square before its root is taken.
+    ///   - epsilon: added to the mean square before its root is taken; nil for the distance from 1 to the next number
+    ///     of the input's type.
     ///   - isAffine: whether γ is there, at first 1.
+    ///   - device: where the layer is made.
     public init(
         _ normalizedShape: Shape, epsilon: Double? = nil, isAffine: Bool = true, device: Device = .current
     ) {
@@ -72,7 +79,7 @@ public final class RMSNorm: Module, Layer {
         weight = isAffine ? Parameter(.ones(normalizedShape, device: device)) : nil
     }
 
-    /// The same over the last axis alone.
+    /// Normalises over the last axis alone, of this size.
     public convenience init(
         _ size: Int, epsilon: Double? = nil, isAffine: Bool = true, device: Device = .current
     ) {

@@ -5,9 +5,9 @@
 /// let y = layer(x)  // [64, 784] to [64, 512]
 /// ```
 public final class Linear: Module, Layer {
-    /// [outputs, inputs].
+    /// W, [outputs, inputs].
     public let weight: Parameter
-    /// [outputs].
+    /// b, [outputs]; nil without `hasBias`.
     public let bias: Parameter?
 
     /// - Parameters:
@@ -16,6 +16,8 @@ public final class Linear: Module, Layer {
     ///   - hasBias: whether b is there.
     ///   - weightInitializer: uniform in ±1/√inputs unless given, as PyTorch's layer.
     ///   - biasInitializer: uniform in ±1/√inputs unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
     public init(
         _ inputs: Int, _ outputs: Int, hasBias: Bool = true, weightInitializer: Initializer? = nil,
         biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
@@ -30,7 +32,7 @@ public final class Linear: Module, Layer {
             ? Parameter((biasInitializer ?? standard).make([outputs], generator: generator, device: device)) : nil
     }
 
-    /// The same, with its sizes named.
+    /// `Linear(inputs, outputs)` with its sizes named: those of the last axes of input and output.
     public convenience init(inputs: Int, outputs: Int, hasBias: Bool = true, device: Device = .current) {
         self.init(inputs, outputs, hasBias: hasBias, device: device)
     }

@@ -16,10 +16,13 @@
 /// let trunk = model[0..<3]  // shares its layers with the model
 /// ```
 public final class Sequential: Module, Layer {
+    /// The layers in the order in which they are called.
     public private(set) var layers: [any TensorLayer]
 
+    /// A list of layers, each called on what the one before gives.
     public init(_ layers: [any TensorLayer]) { self.layers = layers }
 
+    /// Layers written one per line, as in the example of `Sequential`.
     public convenience init(@LayerBuilder _ layers: () -> [any TensorLayer]) { self.init(layers()) }
 
     public func forward(_ input: Tensor) -> Tensor {
@@ -39,9 +42,10 @@ public final class Sequential: Module, Layer {
         return value
     }
 
-    /// Number of layers.
+    /// The number of layers; those inside of others are not counted.
     public var count: Int { layers.count }
 
+    /// The layer of this number, counted from 0.
     public subscript(index: Int) -> any TensorLayer {
         get { layers[index] }
         set { layers[index] = newValue }
@@ -63,10 +67,13 @@ public final class Sequential: Module, Layer {
 /// Residual(shortcut: Linear(64, 128)) { Linear(64, 128); ReLU() }  // where f changes the size
 /// ```
 public final class Residual: Module, Layer {
+    /// f: what is added to the input.
     public let body: Sequential
     /// Applied to the input before the addition; nil leaves it as it is.
     public let shortcut: (any TensorLayer)?
 
+    /// The layers of f, and what carries the input past them: nil for the input as it is, else a layer that gives it
+    /// the shape of f(x).
     public init(shortcut: (any TensorLayer)? = nil, @LayerBuilder _ layers: () -> [any TensorLayer]) {
         body = Sequential(layers())
         self.shortcut = shortcut

@@ -20,8 +20,10 @@ extension Array: SizePerAxis where Element == Int {
     }
 }
 
-/// As many zeros around the input of a convolution as keep its size, one more behind than before where their number is odd.
+/// As many zeros around the input of a convolution as keep its size, one more behind than before where their number is
+/// odd.
 public struct SamePadding: SizePerAxis {
+    /// Padding that keeps the size; `.same` is short for it.
     public init() {}
     /// -1 for each axis: the layer works the numbers out from its kernel.
     public func sizes(_ axes: Int) -> [Int] { [Int](repeating: -1, count: axes) }

@@ -1,5 +1,6 @@
 /// A layer that can compute with another weight than its own, so that the weight can be the result of a computation.
 public protocol WeightedLayer: Layer<Tensor, Tensor> {
+    /// The weight of the layer itself.
     var weight: Parameter { get }
     /// What the layer computes with `weight` in place of its own.
     func forward(_ input: Tensor, weight: Tensor) -> Tensor
@@ -18,15 +19,16 @@ extension Linear: WeightedLayer {
 /// ```
 /// Its state has the names of PyTorch's `torch.nn.utils.parametrizations.weight_norm`.
 public final class WeightNorm<Base: WeightedLayer>: Module, Layer {
+    /// The layer that computes; its own weight gave the first value alone.
     public let base: Base
-    /// g: with `axis`, one length for each index along it; else one for all.
+    /// g: with `axis`, one length for each index along it, of the weight's rank; else one for all, [].
     public let length: Parameter
     /// v, of the weight's shape; its own length does not matter.
     public let direction: Parameter
     private let axis: Int?
 
     /// - Parameters:
-    ///   - base: its weight is taken for the first value.
+    ///   - base: the layer that computes; its weight is taken for the first value.
     ///   - axis: the norm is taken over all other axes; nil takes one norm of the whole.
     public init(_ base: Base, axis: Int? = 0) {
         self.base = base
@@ -67,19 +69,24 @@ public final class WeightNorm<Base: WeightedLayer>: Module, Layer {
 /// The singular value is estimated by power iteration, a step at each call in training; the gradient takes the singular
 /// vectors as constants. Its state has the names of PyTorch's `torch.nn.utils.parametrizations.spectral_norm`.
 public final class SpectralNorm<Base: WeightedLayer>: Module, Layer {
+    /// The layer that computes; its own weight gave the first value alone.
     public let base: Base
     /// The weight before the division.
     public let original: Parameter
-    /// The estimates of the left and right singular vectors, [outputs] and [the rest].
+    /// The estimate of the left singular vector, [outputs].
     public let u: Buffer
+    /// The estimate of the right singular vector, [the rest].
     public let v: Buffer
+    /// Steps of power iteration at each call in training.
     public let iterations: Int
+    /// The least norm that vectors are divided by.
     public let epsilon: Double
 
     /// - Parameters:
-    ///   - base: its weight is taken for the first value.
+    ///   - base: the layer that computes; its weight, of two axes or more, is taken for the first value.
     ///   - iterations: steps of power iteration at each call in training.
     ///   - epsilon: the least norm that vectors are divided by.
+    ///   - generator: what the first estimates of the singular vectors are drawn from.
     public init(
         _ base: Base, iterations: Int = 1, epsilon: Double = 1e-12, generator: RandomGenerator = .current
     ) {

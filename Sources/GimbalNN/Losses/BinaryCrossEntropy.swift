@@ -1,8 +1,9 @@
-/// -(t log p + (1 - t) log(1 - p)), with logarithms no lower than -100.
+/// -(t log p + (1 - t) log(1 - p)) for targets t and probabilities p, with logarithms no lower than -100.
 /// - Parameters:
 ///   - probabilities: in 0...1; where they come from a sigmoid, `binaryCrossEntropyWithLogits` is more exact.
 ///   - targets: in 0...1, of the same shape.
-///   - weight: of a shape that broadcasts to the targets'.
+///   - weight: what each loss is multiplied by, of a shape that broadcasts to the targets'; nil for 1.
+///   - reduction: how the losses of all elements become one; `.none` leaves them as they are.
 public func binaryCrossEntropy(
     _ probabilities: Tensor, _ targets: Tensor, weight: Tensor? = nil, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -27,9 +28,11 @@ public func binaryCrossEntropy(
 
 /// `binaryCrossEntropy` of sigmoid(logits), without overflow and without cancellation.
 /// - Parameters:
+///   - logits: any real numbers.
 ///   - targets: in 0...1, of the shape of the logits.
-///   - weight: of a shape that broadcasts to the targets'.
-///   - positiveWeight: factor of the term of t = 1, broadcast likewise; above 1 it raises recall.
+///   - weight: what each loss is multiplied by, of a shape that broadcasts to the targets'; nil for 1.
+///   - positiveWeight: factor of the term of t = 1, broadcast likewise; above 1 it raises recall, nil is for 1.
+///   - reduction: how the losses of all elements become one; `.none` leaves them as they are.
 public func binaryCrossEntropyWithLogits(
     _ logits: Tensor, _ targets: Tensor, weight: Tensor? = nil, positiveWeight: Tensor? = nil,
     reduction: LossReduction = .mean
@@ -46,8 +49,11 @@ public func binaryCrossEntropyWithLogits(
 /// Cross-entropy of sigmoid(logits) that turns away from what is already classified well: multiplied by (1 - pₜ)^gamma,
 /// where pₜ is the probability given to the true class (Lin et al. 2017, equation 5).
 /// - Parameters:
+///   - logits: any real numbers.
 ///   - targets: 0 or 1, of the shape of the logits.
 ///   - alpha: weight of the targets of 1, with 1 - alpha for those of 0; nil for none.
+///   - gamma: the exponent, not negative; 0 turns away from nothing.
+///   - reduction: how the losses of all elements become one; `.none` leaves them as they are.
 public func focal(
     _ logits: Tensor, _ targets: Tensor, alpha: Double? = 0.25, gamma: Double = 2, reduction: LossReduction = .mean
 ) -> Tensor {

@@ -3,9 +3,11 @@
 ///   - logits: [batch, classes, ...], any real numbers.
 ///   - targets: class numbers, int32 [batch, ...], each in 0..<classes or `ignoredIndex`; any other gives NaN. Or the
 ///     probabilities of all classes, of the shape of the logits.
-///   - weight: one for each class, [classes]. The mean is then the weighted one, Σ w loss / Σ w over the targets' classes.
+///   - weight: one for each class, [classes]; nil for none. With them the mean is the weighted one, Σ w loss / Σ w over
+///     the targets' classes.
 ///   - labelSmoothing: the probability that is spread evenly over all classes, in 0...1 (Szegedy et al. 2016).
 ///   - ignoredIndex: a class number whose rows count for nothing; nil for none. A mean over no rows is NaN.
+///   - reduction: how the losses of all rows become one; `.none` leaves them as they are.
 /// - Returns: with `.none`, [batch, ...].
 public func crossEntropy(
     _ logits: Tensor, _ targets: Tensor, weight: Tensor? = nil, labelSmoothing: Double = 0, ignoredIndex: Int? = -100,
@@ -49,7 +51,11 @@ public func crossEntropy(
 /// The negative of each row's logarithmic probability of the right class: `crossEntropy` without its softmax.
 /// - Parameters:
 ///   - logProbabilities: [batch, classes, ...], as from `logSoftmax(axis: 1)`.
-///   - targets, weight, ignoredIndex: as for `crossEntropy`.
+///   - targets: class numbers, int32 [batch, ...], each in 0..<classes or `ignoredIndex`; any other gives NaN.
+///   - weight: one for each class, [classes]; nil for none. With them the mean is the weighted one, Σ w loss / Σ w over
+///     the targets' classes.
+///   - ignoredIndex: a class number whose rows count for nothing; nil for none. A mean over no rows is NaN.
+///   - reduction: how the losses of all rows become one; `.none` leaves them as they are.
 public func negativeLogLikelihood(
     _ logProbabilities: Tensor, _ targets: Tensor, weight: Tensor? = nil, ignoredIndex: Int? = -100,
     reduction: LossReduction = .mean

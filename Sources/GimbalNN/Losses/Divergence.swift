@@ -3,6 +3,7 @@
 /// - Parameters:
 ///   - predictions: logarithms of probabilities.
 ///   - targets: probabilities of the same shape, or their logarithms where `isLogTarget` says so.
+///   - isLogTarget: whether targets are logarithms.
 ///   - reduction: `.batchMean` gives the divergence as it is defined, per sample.
 public func klDivergence(
     _ predictions: Tensor, _ targets: Tensor, isLogTarget: Bool = false, reduction: LossReduction = .mean

@@ -1,7 +1,10 @@
 /// How the losses of single elements or rows become one.
 public enum LossReduction: Sendable, CaseIterable {
-    case mean, sum
-    /// Leaves them as they are.
+    /// Their mean, over all of them.
+    case mean
+    /// Their sum.
+    case sum
+    /// Leaves them as they are, one for each element or row.
     case none
     /// The sum divided by the size of the first axis, which is what the definition of the Kullback-Leibler divergence
     /// asks for.

@@ -1,6 +1,6 @@
 // Losses that ask for a distance, not for a value. Each is 0 once its margin is kept.
 
-/// max(0, margin - t · prediction) for targets t of -1 and 1 (Cortes and Vapnik 1995).
+/// max(0, margin - t · prediction) for targets t of -1 and 1, of the shape of the predictions (Cortes and Vapnik 1995).
 public func hinge(
     _ predictions: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -12,8 +12,10 @@ public func hinge(
 /// - Parameters:
 ///   - scores: [batch, classes].
 ///   - targets: int32 [batch]; a class out of range gives NaN.
-///   - p: 1 or 2.
-///   - weight: of the right class, [classes].
+///   - p: the power of each term, 1 or 2.
+///   - margin: by how much the right class has to lead each other one.
+///   - weight: what the loss of a row is multiplied by, for each class that may be right, [classes]; nil for 1.
+///   - reduction: how the losses of all rows become one; `.none` leaves them as they are.
 public func multiMargin(
     _ scores: Tensor, _ targets: Tensor, p: Int = 1, margin: Double = 1, weight: Tensor? = nil,
     reduction: LossReduction = .mean

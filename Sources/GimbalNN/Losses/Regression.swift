@@ -23,8 +23,8 @@ public func huber(
     return reduction.apply((predictions.inFullPrecision - targets).huber(delta))
 }
 
-/// `huber` divided by `beta`, so that its straight part has slope 1 (Girshick 2015). With a `beta` of 0 it is the absolute
-/// difference.
+/// `huber` divided by `beta`, so that its straight part has slope 1 (Girshick 2015). With a `beta` of 0 it is the
+/// absolute difference.
 public func smoothL1(
     _ predictions: Tensor, _ targets: Tensor, beta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -37,8 +37,11 @@ public func smoothL1(
 /// The negative log-likelihood of counts under a Poisson distribution, λ - t log λ, up to a constant.
 /// - Parameters:
 ///   - predictions: log λ, or λ where `isLogarithmic` says no.
+///   - targets: the counts t, of the same shape.
+///   - isLogarithmic: whether predictions are log λ instead of λ.
 ///   - isFull: adds Stirling's approximation of log t! where t > 1.
 ///   - epsilon: added to λ before its logarithm is taken.
+///   - reduction: how the losses of all elements become one; `.none` leaves them as they are.
 public func poissonNLL(
     _ predictions: Tensor, _ targets: Tensor, isLogarithmic: Bool = true, isFull: Bool = false, epsilon: Double = 1e-8,
     reduction: LossReduction = .mean
@@ -61,9 +64,12 @@ public func poissonNLL(
 /// The negative log-likelihood under a normal distribution, ½ (log σ² + (prediction - target)² / σ²), up to a constant
 /// (Nix and Weigend 1994).
 /// - Parameters:
+///   - predictions: the means of the distributions.
+///   - targets: what was observed, of the same shape.
 ///   - variance: σ², of a shape that broadcasts to the predictions'.
 ///   - isFull: adds the constant ½ log 2π.
 ///   - epsilon: the least σ², below which the variance still receives its gradient.
+///   - reduction: how the losses of all elements become one; `.none` leaves them as they are.
 public func gaussianNLL(
     _ predictions: Tensor, _ targets: Tensor, variance: Tensor, isFull: Bool = false, epsilon: Double = 1e-6,
     reduction: LossReduction = .mean

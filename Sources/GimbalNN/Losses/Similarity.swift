@@ -2,7 +2,9 @@
 
 /// x · y / (‖x‖ ‖y‖) along `axis`.
 /// - Parameters:
-///   - x, y: of shapes that broadcast to one.
+///   - x: vectors along `axis`.
+///   - y: vectors of the same size, of a shape that broadcasts with that of x.
+///   - axis: the axis of the vectors, which is gone from the result; negative ones count from the last.
 ///   - epsilon: the least length that a vector is divided by.
 public func cosineSimilarity(_ x: Tensor, _ y: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
     func unit(_ x: Tensor) -> Tensor {
@@ -15,8 +17,11 @@ public func cosineSimilarity(_ x: Tensor, _ y: Tensor, axis: Int = 1, epsilon: D
 
 /// 1 - cos(x, y) where the target is 1, max(0, cos(x, y) - margin) where it is -1.
 /// - Parameters:
-///   - x, y: [batch, size], or [size].
+///   - x: [batch, size], or [size].
+///   - y: of the same shape.
 ///   - targets: real, [batch] or [].
+///   - margin: the cosine up to which unlike vectors cost nothing.
+///   - reduction: how the losses of all pairs become one; `.none` leaves them as they are.
 public func cosineEmbedding(
     _ x: Tensor, _ y: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -35,8 +40,9 @@ public func cosineEmbedding(
 
 /// ‖x - y + ε‖ₚ along the last axis.
 /// - Parameters:
-///   - x, y: of shapes that broadcast to one.
-///   - p: ≥ 1, or infinity.
+///   - x: [..., size].
+///   - y: of a shape that broadcasts with that of x.
+///   - p: the norm, ≥ 1, or infinity.
 ///   - epsilon: added to each difference.
 public func pairwiseDistance(_ x: Tensor, _ y: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
     require(p >= 1, "pairwiseDistance", "p is 1 or more, not \(p)")
@@ -52,8 +58,14 @@ public func pairwiseDistance(_ x: Tensor, _ y: Tensor, p: Double = 2, epsilon: D
 
 /// max(0, d(anchor, positive) - d(anchor, negative) + margin), with `pairwiseDistance` d (Balntas et al. 2016).
 /// - Parameters:
-///   - anchor, positive, negative: [..., size] of one shape.
+///   - anchor: what the others are compared with, [..., size].
+///   - positive: what is to be near it, of the same shape.
+///   - negative: what is to be far from it, of the same shape.
+///   - margin: by how much the negative has to be farther away.
+///   - p: the norm of the distances, ≥ 1, or infinity.
+///   - epsilon: added to each difference.
 ///   - swaps: takes the distance of positive and negative where it is the smaller one.
+///   - reduction: how the losses of all triplets become one; `.none` leaves them as they are.
 public func tripletMargin(
     _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2,
     epsilon: Double = 1e-6, swaps: Bool = false, reduction: LossReduction = .mean

@@ -1,11 +1,13 @@
 /// How a model computes: dropout, batch normalisation and others differ.
 public enum ModuleMode: String, Sendable, CaseIterable {
+    /// Dropout drops, batch normalisation uses its batch and counts it.
     case training
+    /// Nothing is drawn at random, and running estimates stand for the statistics of the batch.
     case evaluation
 }
 
 extension Module {
-    /// Switches every module of the tree.
+    /// Switches this module and all inside to `mode`.
     public func setMode(_ mode: ModuleMode) {
         for module in modules { module.isTraining = mode == .training }
     }

@@ -26,6 +26,7 @@ open class Module: CustomStringConvertible {
     /// Properties that hold a tensor where a parameter may be meant, and of which that was said.
     final var tensorsWarnedOf: Set<String> = []
 
+    /// A module in training, whose parts are looked for when they are first asked for.
     public init() {}
 
     /// What this module is made of, in order: found in its stored properties, unless a subclass knows better. It must
@@ -51,8 +52,8 @@ open class Module: CustomStringConvertible {
 
 /// A module that can be called: it computes an output from an input.
 ///
-/// A layer implements `forward`, and is called as a function: `layer(x)`. The call is the one way in. It makes errors name
-/// the layer, is seen by observers and hooks, and applies the layer's own `precision`.
+/// A layer implements `forward`, and is called as a function: `layer(x)`. The call is the one way in. It makes errors
+/// name the layer, is seen by observers and hooks, and applies the layer's own `precision`.
 ///
 /// Several inputs or outputs are a tuple or a struct:
 /// ```swift
@@ -62,10 +63,12 @@ open class Module: CustomStringConvertible {
 /// let d = distance((left: x, right: y))
 /// ```
 public protocol Layer<Input, Output>: Module {
+    /// What the layer is called with: a tensor, or a tuple or struct of several.
     associatedtype Input
+    /// What the layer computes: a tensor, or a tuple or struct of several.
     associatedtype Output
 
-    /// What the layer computes. To be called through the layer itself, `layer(input)`.
+    /// Computes the output. To be called through the layer itself, `layer(input)`.
     func forward(_ input: Input) -> Output
 }
 
@@ -74,11 +77,17 @@ public typealias TensorLayer = Layer<Tensor, Tensor>
 
 /// One thing a module is made of, under its own name.
 public enum ModulePart {
+    /// A tensor that is trained.
     case parameter(String, Parameter)
+    /// A tensor that is not trained.
     case buffer(String, Buffer)
+    /// A whole number that is not trained.
     case counter(String, Counter)
+    /// A module with parts of its own.
     case module(String, Module)
 
+    /// What the part is called in its module, such as `weight`: one element of its path, or several in a list or a
+    /// struct.
     public var name: String {
         switch self {
         case .parameter(let name, _), .buffer(let name, _), .counter(let name, _), .module(let name, _): name
@@ -88,12 +97,12 @@ public enum ModulePart {
 
 /// A tensor that belongs to a model but is not trained, such as a running mean or a table.
 public final class Buffer {
+    /// The tensor itself, contiguous and without a gradient.
     public private(set) var value: Tensor
-    /// Whether it is saved and loaded with the model.
+    /// Whether the value is saved and loaded with the model.
     public let isPersistent: Bool
 
-    /// Takes over `value`; operations change it in place.
-    /// - Parameter isPersistent: false for what can be worked out anew.
+    /// Takes over `value`; operations change it in place. What can be worked out anew need not be persistent.
     public init(_ value: Tensor, isPersistent: Bool = true) {
         self.value = value.contiguous().detached()
         self.isPersistent = isPersistent
@@ -105,7 +114,9 @@ public final class Buffer {
 
 /// A whole number that belongs to a model's state, such as the number of batches seen.
 public final class Counter {
+    /// The number, which is saved and loaded with the model.
     public var value = 0
+    /// Starts at 0.
     public init() {}
 }
 
@@ -123,7 +134,7 @@ extension Module {
     /// renames nothing. The list is kept until a part is replaced, so that asking at every step costs next to nothing.
     public var parameters: [Parameter] { tree.parameters }
 
-    /// The same with their dotted paths from this module.
+    /// Every parameter of the tree once, in order, with its dotted path from this module.
     public var namedParameters: [(name: String, parameter: Parameter)] {
         let tree = tree
         return zip(tree.parameterPaths, tree.parameters).map { (name: $0, parameter: $1) }

@@ -6,11 +6,12 @@
 ///     func forward(_ input: Tensor) -> Tensor { levels.reduce(input) { $0 + $1($0) } }
 /// }
 /// ```
-/// Its parameters are `levels.0.weight` and so on, as they are for a plain array of modules, which does as well. Elements
-/// are modules, or `any TensorLayer`.
+/// Its parameters are `levels.0.weight` and so on, as they are for a plain array of modules, which does as well.
+/// Elements are modules, or `any TensorLayer`.
 public final class ModuleList<Element>: Module, RandomAccessCollection, MutableCollection {
     private var elements: [Element]
 
+    /// Takes these modules in order; stops where an element is no module.
     public init(_ elements: [Element] = []) {
         self.elements = elements
         super.init()
@@ -28,6 +29,7 @@ public final class ModuleList<Element>: Module, RandomAccessCollection, MutableC
         }
     }
 
+    /// Adds a module, whose number is the count so far.
     public func append(_ element: Element) {
         _ = checked(element)
         elements.append(element)
@@ -46,6 +48,7 @@ public final class ModuleList<Element>: Module, RandomAccessCollection, MutableC
 public final class ModuleDictionary<Element>: Module {
     private var elements: [String: Element]
 
+    /// Takes these modules under their names; stops where an element is no module.
     public init(_ elements: [String: Element] = [:]) {
         self.elements = elements
         super.init()

@@ -1,10 +1,11 @@
 /// A call of a module, as observers and hooks see it.
 public final class LayerCall {
+    /// The module that is called.
     public let module: Module
-    /// From the root of the model, such as `layer1.0.conv1`; empty for the root itself.
+    /// The path of the module from the root of the model, such as `layer1.0.conv1`; empty for the root itself.
     public let path: String
-    /// What the module is called with: a tensor, a tuple or a struct. Before the forward pass it may be replaced by another
-    /// of its type. Nothing once the call has ended.
+    /// What the module is called with: a tensor, a tuple or a struct. Before the forward pass it may be replaced by
+    /// another of its type. Nothing once the call has ended.
     public var input: Any
     /// What the module computed; nil before it did. After the forward pass it may be replaced by another of its type.
     public var output: Any?
@@ -45,7 +46,9 @@ public final class LayerCall {
 /// Observers nest: the outermost sees a call first, and its output last, after those inside have.
 /// - Parameters:
 ///   - before: called before the forward pass of each module, outer modules first.
-///   - after: called after it, inner modules first.
+///   - after: called after the forward pass of each module, inner modules first.
+///   - body: what is observed.
+/// - Returns: what `body` gives.
 public func withObserver<Result>(
     before: ((LayerCall) -> Void)? = nil, after: ((LayerCall) -> Void)? = nil, _ body: () throws -> Result
 ) rethrows -> Result {
@@ -72,7 +75,8 @@ extension Module {
         adding(Watcher(before: nil, after: body))
     }
 
-    /// Lets a closure see the gradients that arrive at this module's outputs in backward passes, until the hook is removed.
+    /// Lets a closure see the gradients that arrive at this module's outputs in backward passes, until the hook is
+    /// removed.
     ///
     /// ```swift
     /// model.layer1.onGradient { path, gradient in print(path, try! gradient.norm().item()) }
