@@ -1,13 +1,23 @@
-/// What `MultiheadAttention` is called with. Its parts are explained there.
+/// What `MultiheadAttention` is called with.
 public struct AttentionInput {
+    /// What attends, [queries, batch, size], or with the batch first, or without it.
     public var query: Tensor
+    /// What queries are compared with, [keys, batch, keySize], with its axes as the query has them.
     public var key: Tensor
+    /// What the attention weights average, [keys, batch, valueSize], with its axes as the query has them.
     public var value: Tensor
+    /// Which keys there are, [batch, keys], or [keys] without a batch: uint8, 1 where a key is there, or real
+    /// numbers to be added to the scores. nil where all are there.
     public var keyPaddingMask: Tensor?
+    /// Which keys a query may attend to; broadcasts to [batch, heads, queries, keys]: uint8, 1 where it may, or real
+    /// numbers to be added to the scores. nil allows everything.
     public var attentionMask: Tensor?
+    /// Whether a query attends to keys up to its own position only.
     public var isCausal: Bool
+    /// The position of the first query among the keys, for `isCausal`: the number of keys kept from earlier calls.
     public var queryOffset: Int
 
+    /// Queries, keys and values, without masks unless given.
     public init(
         query: Tensor, key: Tensor, value: Tensor, keyPaddingMask: Tensor? = nil, attentionMask: Tensor? = nil,
         isCausal: Bool = false, queryOffset: Int = 0
@@ -28,21 +38,21 @@ public struct AttentionInput {
 /// let layer = MultiheadAttention(256, heads: 4, isBatchFirst: true)
 /// let y = layer(x, x, x, isCausal: true)  // [16, 128, 256]
 /// ```
-/// Masks hold 1 (uint8) where a key may be attended to, as everywhere in Gimbal; PyTorch's `key_padding_mask` has it the
-/// other way round. A query that may attend to no key gives zeros before the last projection.
+/// Masks hold 1 (uint8) where a key may be attended to, as everywhere in Gimbal; PyTorch's `key_padding_mask` has it
+/// the other way round. A query that may attend to no key gives zeros before the last projection.
 public final class MultiheadAttention: Module, Layer {
-    /// The projections of queries, keys and values, one after the other, [3 · size, size]; nil where keys or values have
-    /// another size.
+    /// The projections of queries, keys and values, one after the other, [3 · size, size]; nil where keys or values
+    /// have another size.
     public let inputWeight: Parameter?
-    /// [size, size]; nil where there is `inputWeight`.
+    /// The projection of queries, [size, size]; nil where there is `inputWeight`.
     public let queryWeight: Parameter?
-    /// [size, keySize].
+    /// The projection of keys, [size, keySize]; nil where there is `inputWeight`.
     public let keyWeight: Parameter?
-    /// [size, valueSize].
+    /// The projection of values, [size, valueSize]; nil where there is `inputWeight`.
     public let valueWeight: Parameter?
-    /// [3 · size].
+    /// The biases of the projections of queries, keys and values, [3 · size]; nil without bias.
     public let inputBias: Parameter?
-    /// Of the joined heads, size to size.
+    /// The projection of the joined heads, from `size` features to as many.
     public let outputProjection: Linear
 
     public override class var partNames: [String: String] {
@@ -52,16 +62,26 @@ public final class MultiheadAttention: Module, Layer {
         ]
     }
 
+    /// Features of queries and of the output, all heads together.
     public let size: Int
+    /// How many heads share the features, `size` / `heads` for each.
     public let heads: Int
+    /// The probability of dropping an attention weight in training, in [0, 1).
     public let dropout: Double
+    /// Whether tensors are [batch, length, size] instead of [length, batch, size].
     public let isBatchFirst: Bool
 
+    /// Attention with Xavier-uniform weights and biases of 0 at first.
     /// - Parameters:
-    ///   - size: of queries and of the output, divided among the heads.
-    ///   - dropout: the probability of dropping an attention weight in training.
-    ///   - keySize, valueSize: of keys and values, if other than `size`.
-    ///   - isBatchFirst: [batch, length, size] instead of [length, batch, size].
+    ///   - size: features of queries and of the output; a multiple of `heads`, which share them.
+    ///   - heads: how many heads there are.
+    ///   - dropout: the probability of dropping an attention weight in training, in [0, 1).
+    ///   - hasBias: whether the projections add biases.
+    ///   - keySize: features of the keys; nil for `size`.
+    ///   - valueSize: features of the values; nil for `size`.
+    ///   - isBatchFirst: whether tensors are [batch, length, size] instead of [length, batch, size].
+    ///   - generator: draws the weights.
+    ///   - device: where the parameters lie.
     public init(
         _ size: Int, heads: Int, dropout: Double = 0, hasBias: Bool = true, keySize: Int? = nil,
         valueSize: Int? = nil, isBatchFirst: Bool = false, generator: RandomGenerator = .current,
@@ -88,15 +108,18 @@ public final class MultiheadAttention: Module, Layer {
             size, size, hasBias: hasBias, biasInitializer: .zeros, generator: generator, device: device)
     }
 
+    /// What each query gathers from the values, in the shape of `query`.
     /// - Parameters:
     ///   - query: [queries, batch, size], or with the batch first, or without it.
-    ///   - key, value: [keys, batch, ...] likewise.
-    ///   - keyPaddingMask: [batch, keys], or [keys] without a batch. uint8, 1 where a key is there; or real, added.
-    ///   - attentionMask: broadcasts to [batch, heads, queries, keys]. uint8, 1 where a query may attend to a key; or real,
-    ///     added.
-    ///   - isCausal: a query attends to keys up to its own position only.
-    ///   - queryOffset: the position of the first query among the keys, for `isCausal`, where keys and values were kept from
-    ///     earlier calls.
+    ///   - key: [keys, batch, keySize] likewise.
+    ///   - value: [keys, batch, valueSize] likewise.
+    ///   - keyPaddingMask: [batch, keys], or [keys] without a batch: uint8, 1 where a key is there, or real numbers to
+    ///     be added to the scores.
+    ///   - attentionMask: broadcasts to [batch, heads, queries, keys]: uint8, 1 where a query may attend to a key, or
+    ///     real numbers to be added to the scores.
+    ///   - isCausal: whether a query attends to keys up to its own position only.
+    ///   - queryOffset: the position of the first query among the keys, for `isCausal`, where keys and values were kept
+    ///     from earlier calls.
     public func callAsFunction(
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
         attentionMask: Tensor? = nil, isCausal: Bool = false, queryOffset: Int = 0
@@ -116,8 +139,10 @@ public final class MultiheadAttention: Module, Layer {
         }.output
     }
 
-    /// The same with the attention weights, [batch, heads, queries, keys], before dropout. They are a constant: no
-    /// gradient flows through them. PyTorch's averaged weights are their mean over axis 1.
+    /// Gives the attention weights beside the output: [batch, heads, queries, keys], before dropout.
+    ///
+    /// They are a constant: no gradient flows through them. PyTorch's averaged weights are their mean over axis 1. The
+    /// arguments are those of a call without weights.
     public func attending(
         _ query: Tensor, _ key: Tensor, _ value: Tensor, keyPaddingMask: Tensor? = nil,
         attentionMask: Tensor? = nil, isCausal: Bool = false, queryOffset: Int = 0

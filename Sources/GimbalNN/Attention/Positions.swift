@@ -3,11 +3,14 @@ import Foundation
 /// Adds fixed sines and cosines to tell positions apart (Vaswani et al. 2017, section 3.5):
 /// p[t, 2i] = sin(t / 10000^(2i / size)), p[t, 2i + 1] = cos(t / 10000^(2i / size)).
 public final class SinusoidalPositions: Module, Layer {
+    /// Features of a position, the size of the last axis of the input.
     public let size: Int
+    /// The most positions that an input may have.
     public let maximumLength: Int
     /// [maximumLength, size]. Not part of the model's state, as it can be worked out.
     private let table: Buffer
 
+    /// A table of `maximumLength` positions of `size` features each, in float32 on `device`; it has no parameters.
     public init(_ size: Int, maximumLength: Int = 5000, device: Device = .current) {
         require(
             size > 0 && maximumLength > 0, "SinusoidalPositions",
@@ -23,7 +26,7 @@ public final class SinusoidalPositions: Module, Layer {
         table = Buffer(Tensor(values, [maximumLength, size], device: device), isPersistent: false)
     }
 
-    /// - Parameter input: [..., length, size], length at most `maximumLength`.
+    /// The input, [..., length, size] with at most `maximumLength` positions, and the table's rows added to it.
     public func forward(_ input: Tensor) -> Tensor {
         input + table.value.sliced(positions(of: input, size: size, maximumLength, "SinusoidalPositions"))
     }
@@ -33,9 +36,11 @@ public final class SinusoidalPositions: Module, Layer {
 
 /// Adds a learned vector to each position.
 public final class LearnedPositions: Module, Layer {
-    /// [maximumLength, size], normal with deviation 0.02 at first (Radford et al. 2018).
+    /// The vectors of all positions, [maximumLength, size]; normal with deviation 0.02 at first unless another
+    /// initializer is given (Radford et al. 2018).
     public let weight: Parameter
 
+    /// Vectors of `size` features for `maximumLength` positions, filled by `initializer`.
     public init(
         _ size: Int, maximumLength: Int, initializer: Initializer = .normal(standardDeviation: 0.02),
         generator: RandomGenerator = .current, device: Device = .current
@@ -46,7 +51,7 @@ public final class LearnedPositions: Module, Layer {
         weight = Parameter(initializer.make([maximumLength, size], generator: generator, device: device))
     }
 
-    /// - Parameter input: [..., length, size], length at most `maximumLength`.
+    /// The input, [..., length, size] with at most `maximumLength` positions, and the rows of `weight` added to it.
     public func forward(_ input: Tensor) -> Tensor {
         let range = positions(of: input, size: weight.shape[1], weight.shape[0], "LearnedPositions")
         return input + (range.count == weight.shape[0] ? weight.value : weight.value.sliced(range))
@@ -60,14 +65,18 @@ public final class LearnedPositions: Module, Layer {
 ///
 /// Features 2i and 2i + 1 are a pair, turned by t · base^(-2i / size) at position t.
 public final class RotaryPositions: Module, Layer {
+    /// Features of a head, even.
     public let size: Int
+    /// The base of the angles t · base^(-2i / size); 10000 in the paper.
     public let base: Double
+    /// How many positions there are angles for, those before an offset included.
     public let maximumLength: Int
     /// [maximumLength, size / 2] each.
     private let cosines: Buffer
     private let sines: Buffer
 
-    /// - Parameter size: of a head, even.
+    /// Angles for `maximumLength` positions of heads of `size` features, an even number. A greater `base` turns the
+    /// later pairs more slowly, as long sequences want it.
     public init(_ size: Int, maximumLength: Int = 5000, base: Double = 10000, device: Device = .current) {
         require(
             size > 0 && size % 2 == 0 && maximumLength > 0, "RotaryPositions",
@@ -85,12 +94,13 @@ public final class RotaryPositions: Module, Layer {
         sines = table(angles.map { sin($0) })
     }
 
-    /// - Parameter input: queries or keys, [..., length, size], the first at position 0.
+    /// Queries or keys, [..., length, size], turned by their positions, of which the first is 0.
     public func forward(_ input: Tensor) -> Tensor { turn(input, offset: 0) }
 
+    /// Queries or keys turned by their positions.
     /// - Parameters:
-    ///   - input: queries or keys, [..., length, size].
-    ///   - offset: the position of the first.
+    ///   - input: [..., length, size].
+    ///   - offset: the position of the first; offset + length may be up to `maximumLength`.
     public func callAsFunction(_ input: Tensor, offset: Int) -> Tensor {
         entering((input: input, offset: offset)) { turn($0.input, offset: $0.offset) }
     }

@@ -1,12 +1,19 @@
-/// What `Transformer` is called with. Its parts are explained there.
+/// What `Transformer` is called with.
 public struct TransformerInput {
+    /// What the encoder reads, [sources, batch, size], or with the batch first, or without it.
     public var source: Tensor
+    /// What the decoder reads, [targets, batch, size], with its axes as the source has them.
     public var target: Tensor
+    /// Which sources a source may attend to, as `MultiheadAttention`'s attention mask; nil for all.
     public var sourceMask: Tensor?
+    /// Which sources there are, [batch, sources]; uint8, 1 where a source is there. nil where all are.
     public var sourcePadding: Tensor?
+    /// Whether a source attends to sources up to itself only.
     public var isSourceCausal: Bool
+    /// What the decoder may attend to.
     public var masks: DecoderMasks
 
+    /// A source and a target, without masks unless given.
     public init(
         source: Tensor, target: Tensor, sourceMask: Tensor? = nil, sourcePadding: Tensor? = nil,
         isSourceCausal: Bool = false, masks: DecoderMasks = .init()
@@ -27,10 +34,15 @@ public struct TransformerInput {
 /// let y = model(source, target, masks: DecoderMasks(isCausal: true))  // [batch, targets, 64]
 /// ```
 public final class Transformer: Module, Layer {
+    /// Reads the source; ends in a norm.
     public let encoder: TransformerEncoder
+    /// Reads the target and the encoder's output; ends in a norm.
     public let decoder: TransformerDecoder
 
-    /// Weight matrices are Xavier-uniform at first. See `TransformerEncoderLayer`.
+    /// A transformer with the sizes of the paper unless given; weight matrices are Xavier-uniform at first.
+    ///
+    /// `makeActivation` is called once for each layer. The other arguments are those of `TransformerEncoderLayer`, for
+    /// the layers of both sides.
     public init(
         size: Int = 512, heads: Int = 8, encoderLayers: Int = 6, decoderLayers: Int = 6, feedforwardSize: Int = 2048,
         dropout: Double = 0.1, makeActivation: () -> any TensorLayer = { ReLU() }, epsilon: Double = 1e-5,
@@ -59,11 +71,14 @@ public final class Transformer: Module, Layer {
         }
     }
 
+    /// The decoder's output, of the shape of `target`.
     /// - Parameters:
     ///   - source: [sources, batch, size], or with the batch first, or without it.
     ///   - target: [targets, batch, size] likewise.
-    ///   - sourceMask, sourcePadding: for the encoder, as `MultiheadAttention`'s masks.
-    ///   - masks: for the decoder. Where `memoryPadding` is nil, `sourcePadding` is not taken for it.
+    ///   - sourceMask: which sources a source may attend to, as `MultiheadAttention`'s attention mask; nil for all.
+    ///   - sourcePadding: [batch, sources]; uint8, 1 where a source is there. nil where all are.
+    ///   - isSourceCausal: whether a source attends to sources up to itself only.
+    ///   - masks: what the decoder may attend to. Where `memoryPadding` is nil, `sourcePadding` is not taken for it.
     public func callAsFunction(
         _ source: Tensor, _ target: Tensor, sourceMask: Tensor? = nil, sourcePadding: Tensor? = nil,
         isSourceCausal: Bool = false, masks: DecoderMasks = .init()

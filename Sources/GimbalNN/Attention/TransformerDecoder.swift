@@ -1,16 +1,17 @@
 /// What a decoder may attend to. All masks are as `MultiheadAttention`'s; nil allows everything.
 public struct DecoderMasks {
-    /// Of targets for targets, broadcast to [batch, heads, targets, targets].
+    /// Which targets a target may attend to; broadcasts to [batch, heads, targets, targets].
     public var target: Tensor?
-    /// Of the encoder's output for targets, broadcast to [batch, heads, targets, sources].
+    /// Which positions of the encoder's output a target may attend to; broadcasts to [batch, heads, targets, sources].
     public var memory: Tensor?
-    /// [batch, targets]; uint8, 1 where a target is there.
+    /// Which targets there are, [batch, targets]; uint8, 1 where a target is there.
     public var targetPadding: Tensor?
-    /// [batch, sources]; uint8, 1 where a source is there.
+    /// Which sources there are, [batch, sources]; uint8, 1 where a source is there.
     public var memoryPadding: Tensor?
-    /// Whether a target sees only targets up to itself.
+    /// Whether a target attends to targets up to itself only.
     public var isCausal: Bool
 
+    /// Masks that allow everything unless given.
     public init(
         target: Tensor? = nil, memory: Tensor? = nil, targetPadding: Tensor? = nil, memoryPadding: Tensor? = nil,
         isCausal: Bool = false
@@ -23,12 +24,16 @@ public struct DecoderMasks {
     }
 }
 
-/// What a decoder and its layers are called with. The parts are explained at `TransformerDecoderLayer`.
+/// What a decoder and its layers are called with.
 public struct DecoderInput {
+    /// What the decoder reads, [targets, batch, size], or with the batch first, or without it.
     public var target: Tensor
+    /// The encoder's output, [sources, batch, size], with its axes as the target has them.
     public var memory: Tensor
+    /// What a target may attend to.
     public var masks: DecoderMasks
 
+    /// A target beside the encoder's output, with masks that allow everything unless given.
     public init(target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) {
         self.target = target
         self.memory = memory
@@ -36,21 +41,32 @@ public struct DecoderInput {
     }
 }
 
-/// Self-attention, attention to an encoder's output and a feedforward network, each with a residual connection and layer
-/// normalisation (Vaswani et al. 2017).
+/// Self-attention, attention to an encoder's output and a feedforward network, each with a residual connection and
+/// layer normalisation (Vaswani et al. 2017).
 public final class TransformerDecoderLayer: Module, Layer {
+    /// Attention of targets to targets.
     public let selfAttention: MultiheadAttention
+    /// Attention of targets to the encoder's output.
     public let crossAttention: MultiheadAttention
+    /// The feedforward network's first product, from `size` to `feedforwardSize` features.
     public let linear1: Linear
+    /// Drops hidden units of the feedforward network.
     public let dropout: Dropout
+    /// The feedforward network's second product, from `feedforwardSize` to `size` features.
     public let linear2: Linear
+    /// The norm of the self-attention, before or after it as `normFirst` says.
     public let norm1: LayerNorm
+    /// The norm of the attention to the encoder's output.
     public let norm2: LayerNorm
+    /// The norm of the feedforward network.
     public let norm3: LayerNorm
+    /// Drops elements of what the self-attention adds.
     public let dropout1: Dropout
+    /// Drops elements of what the attention to the encoder's output adds.
     public let dropout2: Dropout
+    /// Drops elements of what the feedforward network adds.
     public let dropout3: Dropout
-    /// Between the feedforward network's two products.
+    /// What stands between the feedforward network's two products.
     public let activation: any TensorLayer
     /// Whether the norms stand before attention and feedforward network, or after the additions.
     public let normFirst: Bool
@@ -59,7 +75,7 @@ public final class TransformerDecoderLayer: Module, Layer {
         ["selfAttention": "self_attn", "crossAttention": "multihead_attn"]
     }
 
-    /// See `TransformerEncoderLayer`.
+    /// A decoder layer. The arguments are those of `TransformerEncoderLayer`; `dropout` is for all three branches.
     public init(
         _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1,
         activation: any TensorLayer = ReLU(),
@@ -87,9 +103,11 @@ public final class TransformerDecoderLayer: Module, Layer {
         self.normFirst = normFirst
     }
 
+    /// The layer's output, of the shape of `target`.
     /// - Parameters:
     ///   - target: [targets, batch, size], or with the batch first, or without it.
     ///   - memory: the encoder's output, [sources, batch, size] likewise.
+    ///   - masks: what a target may attend to.
     public func callAsFunction(_ target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) -> Tensor {
         self(DecoderInput(target: target, memory: memory, masks: masks))
     }
@@ -121,16 +139,22 @@ public final class TransformerDecoderLayer: Module, Layer {
 
 /// Decoder layers one after the other, and a last norm.
 public final class TransformerDecoder: Module, Layer {
+    /// The layers, in the order they are called.
     public let layers: [TransformerDecoderLayer]
+    /// Applied to the output; nil for none.
     public let norm: LayerNorm?
 
-    /// - Parameter norm: applied to the output; wanted where the layers have `normFirst`.
+    /// A decoder of `layers`, with `norm` applied to the output: wanted where the layers have `normFirst`.
     public init(_ layers: [TransformerDecoderLayer], norm: LayerNorm? = nil) {
         self.layers = layers
         self.norm = norm
     }
 
-    /// See `TransformerDecoderLayer`.
+    /// The output, of the shape of `target`.
+    /// - Parameters:
+    ///   - target: [targets, batch, size], or with the batch first, or without it.
+    ///   - memory: the encoder's output, [sources, batch, size] likewise.
+    ///   - masks: what a target may attend to, in every layer.
     public func callAsFunction(_ target: Tensor, memory: Tensor, masks: DecoderMasks = .init()) -> Tensor {
         self(DecoderInput(target: target, memory: memory, masks: masks))
     }

@@ -1,11 +1,15 @@
-/// What an encoder and its layers are called with when there is more than the input, as observers see it. The parts are
-/// explained at `TransformerEncoderLayer`.
+/// What an encoder and its layers are called with when there is more than the input, as observers see it.
 public struct EncoderInput {
+    /// What the encoder reads, [length, batch, size], or with the batch first, or without it.
     public var input: Tensor
+    /// Which positions a position may attend to, as `MultiheadAttention`'s attention mask; nil for all.
     public var mask: Tensor?
+    /// Which positions there are, [batch, length]; uint8, 1 where a position is there. nil where all are.
     public var keyPaddingMask: Tensor?
+    /// Whether a position attends to positions up to itself only.
     public var isCausal: Bool
 
+    /// An input in which every position attends to all, unless masks are given.
     public init(_ input: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false) {
         self.input = input
         self.mask = mask
@@ -17,27 +21,43 @@ public struct EncoderInput {
 /// Self-attention and a feedforward network, each with a residual connection and layer normalisation
 /// (Vaswani et al. 2017; normalisation first: Xiong et al. 2020).
 public final class TransformerEncoderLayer: Module, Layer {
+    /// Attention of the positions to each other.
     public let selfAttention: MultiheadAttention
+    /// The feedforward network's first product, from `size` to `feedforwardSize` features.
     public let linear1: Linear
+    /// Drops hidden units of the feedforward network.
     public let dropout: Dropout
+    /// The feedforward network's second product, from `feedforwardSize` to `size` features.
     public let linear2: Linear
+    /// The norm of the attention, before or after it as `normFirst` says.
     public let norm1: LayerNorm
+    /// The norm of the feedforward network.
     public let norm2: LayerNorm
+    /// Drops elements of what the attention adds.
     public let dropout1: Dropout
+    /// Drops elements of what the feedforward network adds.
     public let dropout2: Dropout
-    /// Between the feedforward network's two products.
+    /// What stands between the feedforward network's two products.
     public let activation: any TensorLayer
     /// Whether the norms stand before attention and feedforward network, or after the additions.
     public let normFirst: Bool
 
     public override class var partNames: [String: String] { ["selfAttention": "self_attn"] }
 
+    /// An encoder layer, with PyTorch's defaults.
     /// - Parameters:
-    ///   - size: of the features of each position, divided among the heads.
-    ///   - feedforwardSize: of the feedforward network's hidden layer.
-    ///   - dropout: of attention weights, hidden units and both branches.
-    ///   - epsilon: of the norms.
-    ///   - isBatchFirst: [batch, length, size] instead of [length, batch, size].
+    ///   - size: features of each position; a multiple of `heads`, which share them.
+    ///   - heads: how many heads attend.
+    ///   - feedforwardSize: hidden units of the feedforward network.
+    ///   - dropout: the probability of dropping attention weights, hidden units and elements of each branch, in
+    ///     training.
+    ///   - activation: what stands between the feedforward network's two products.
+    ///   - epsilon: what the norms add to a variance.
+    ///   - isBatchFirst: whether tensors are [batch, length, size] instead of [length, batch, size].
+    ///   - normFirst: whether the norms stand before attention and feedforward network, or after the additions.
+    ///   - hasBias: whether products and norms add biases.
+    ///   - generator: draws the weights.
+    ///   - device: where the parameters lie.
     public init(
         _ size: Int, heads: Int, feedforwardSize: Int = 2048, dropout: Double = 0.1,
         activation: any TensorLayer = ReLU(),
@@ -58,13 +78,15 @@ public final class TransformerEncoderLayer: Module, Layer {
         self.normFirst = normFirst
     }
 
-    /// - Parameter input: [length, batch, size], or with the batch first, or without it.
+    /// The layer's output for [length, batch, size], or with the batch first, or without it; of the same shape.
     public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
+    /// The output, of the shape of the input.
     /// - Parameters:
     ///   - input: [length, batch, size], or with the batch first, or without it.
-    ///   - mask: as `MultiheadAttention`'s attention mask.
-    ///   - keyPaddingMask: [batch, length]; uint8, 1 where a position is there.
+    ///   - mask: which positions a position may attend to, as `MultiheadAttention`'s attention mask; nil for all.
+    ///   - keyPaddingMask: [batch, length]; uint8, 1 where a position is there. nil where all are.
+    ///   - isCausal: whether a position attends to positions up to itself only.
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
@@ -100,10 +122,12 @@ public final class TransformerEncoderLayer: Module, Layer {
 
 /// Encoder layers one after the other, and a last norm.
 public final class TransformerEncoder: Module, Layer {
+    /// The layers, in the order they are called.
     public let layers: [TransformerEncoderLayer]
+    /// Applied to the output; nil for none.
     public let norm: LayerNorm?
 
-    /// - Parameter norm: applied to the output; wanted where the layers have `normFirst`.
+    /// An encoder of `layers`, with `norm` applied to the output: wanted where the layers have `normFirst`.
     public init(_ layers: [TransformerEncoderLayer], norm: LayerNorm? = nil) {
         self.layers = layers
         self.norm = norm
@@ -111,7 +135,12 @@ public final class TransformerEncoder: Module, Layer {
 
     public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
-    /// See `TransformerEncoderLayer`.
+    /// The output, of the shape of the input.
+    /// - Parameters:
+    ///   - input: [length, batch, size], or with the batch first, or without it.
+    ///   - mask: which positions a position may attend to, as `MultiheadAttention`'s attention mask; nil for all.
+    ///   - keyPaddingMask: [batch, length]; uint8, 1 where a position is there. nil where all are.
+    ///   - isCausal: whether a position attends to positions up to itself only.
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {

@@ -16,7 +16,7 @@ extension Initializer {
     /// Uniform with variance gain² / fan (He et al. 2015).
     /// - Parameters:
     ///   - fan: `.input` keeps the variance of activations, `.output` that of gradients (equations 10 and 14).
-    ///   - nonlinearity: what follows the layer; gives the gain.
+    ///   - nonlinearity: what follows the layer; it gives the gain.
     public static func heUniform(fan: Fan = .input, nonlinearity: Nonlinearity = .relu) -> Initializer {
         byVariance("he-uniform", isUniform: true) { pow(nonlinearity.gain, 2) / Double($0.size(fan)) }
     }
@@ -50,7 +50,12 @@ extension Initializer {
 }
 
 /// Which side of a weight an initializer looks at.
-public enum Fan: String, Sendable, CaseIterable { case input, output }
+public enum Fan: String, Sendable, CaseIterable {
+    /// The units that feed one unit: inputs times positions of the kernel.
+    case input
+    /// The units that one unit feeds: outputs times positions of the kernel.
+    case output
+}
 
 /// The numbers of units that feed a unit and that it feeds.
 struct Fans {
@@ -70,13 +75,23 @@ struct Fans {
 
 /// What follows a layer, for the gain by which initializers make up for what it does to the variance.
 public enum Nonlinearity: Sendable, Hashable {
-    case linear, sigmoid, tanh, relu, selu
+    /// Nothing; a gain of 1.
+    case linear
+    /// The logistic function; a gain of 1.
+    case sigmoid
+    /// The hyperbolic tangent; a gain of 5/3.
+    case tanh
+    /// max(x, 0); a gain of √2.
+    case relu
+    /// Scaled exponential units; a gain of 3/4.
+    case selu
+    /// x, times `slope` where negative; a gain of √(2 / (1 + slope²)).
     case leakyReLU(slope: Double = 0.01)
 
     /// Convolutions of any number of axes count as linear.
     public static let convolution = Nonlinearity.linear
 
-    /// As PyTorch's `calculate_gain`.
+    /// The factor of the standard deviation that makes up for the nonlinearity, as PyTorch's `calculate_gain` gives it.
     public var gain: Double {
         switch self {
         case .linear, .sigmoid: 1

@@ -9,14 +9,16 @@ import Foundation
 /// condition asks for equal variance forward and backward; the initializers named after Xavier Glorot and Kaiming He
 /// choose the variance that gives it for linear and for rectified units.
 public struct Initializer: Sendable, CustomStringConvertible {
-    /// As the command line spells it.
+    /// The name, as the command line spells it.
     public let name: String
     /// Ranks of the shapes that it can fill: initializers that look at a fan need two axes.
     public let ranks: ClosedRange<Int>
     private let body: @Sendable (Shape, RandomGenerator, Device) -> Tensor
 
+    /// An initializer of your own.
     /// - Parameters:
-    ///   - ranks: of the shapes that it can fill.
+    ///   - name: what accounts and messages call it.
+    ///   - ranks: ranks of the shapes that it can fill.
     ///   - body: fills a shape by drawing from the generator.
     public init(
         _ name: String, ranks: ClosedRange<Int> = 0...Int.max,
@@ -27,13 +29,13 @@ public struct Initializer: Sendable, CustomStringConvertible {
         self.body = body
     }
 
-    /// A tensor of `shape`, which for a weight is [outputs, inputs, kernel...].
+    /// A new tensor of `shape`, which for a weight is [outputs, inputs, kernel...] and must have a rank among `ranks`.
     public func make(_ shape: Shape, generator: RandomGenerator = .current, device: Device = .current) -> Tensor {
         require(ranks.contains(shape.rank), name, "cannot fill a shape of \(shape.rank) axes, \(shape)")
         return body(shape, generator, device)
     }
 
-    /// The same for weights stored as [inputs, outputs, kernel...], such as those of a transposed convolution.
+    /// This initializer for weights stored as [inputs, outputs, kernel...], such as those of a transposed convolution.
     public var transposed: Initializer {
         Initializer(name, ranks: Swift.max(ranks.lowerBound, 2)...ranks.upperBound) { shape, generator, device in
             var swapped = shape
@@ -46,9 +48,12 @@ public struct Initializer: Sendable, CustomStringConvertible {
 
     // MARK: Plain
 
+    /// All elements 0.
     public static let zeros = constant(0, name: "zeros")
+    /// All elements 1.
     public static let ones = constant(1, name: "ones")
 
+    /// All elements `value`; `name` is what accounts and messages call the initializer.
     public static func constant(_ value: Double, name: String = "constant") -> Initializer {
         Initializer(name) { shape, _, device in Tensor(repeating: value, shape, device: device) }
     }
@@ -60,6 +65,7 @@ public struct Initializer: Sendable, CustomStringConvertible {
         }
     }
 
+    /// Normal with the given mean and standard deviation.
     public static func normal(mean: Double = 0, standardDeviation: Double = 1) -> Initializer {
         Initializer("normal") { shape, generator, device in
             .normal(shape, mean: mean, standardDeviation: standardDeviation, generator: generator, device: device)

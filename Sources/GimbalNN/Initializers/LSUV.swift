@@ -1,23 +1,26 @@
 /// What `initializeLSUV` did to one layer.
 public struct UnitVarianceStep: Sendable {
-    /// The weight that was scaled.
+    /// The name of the weight that was scaled.
     public let parameter: String
-    /// Of the layer's outputs on the batch, before and after.
+    /// The variance of the layer's outputs on the batch, before and after the scaling.
     public let variance: (before: Double, after: Double)
     /// How often the weight was scaled.
     public let scalings: Int
 }
 
 extension Layer where Input == Tensor {
-    /// Layer-sequential unit-variance initialization (Mishkin and Matas 2016, algorithm 1): weights become orthogonal, and
-    /// then, from the first layer to the last, are scaled until the layer's outputs on `batch` have a variance of 1.
+    /// Layer-sequential unit-variance initialization (Mishkin and Matas 2016, algorithm 1): weights become orthogonal,
+    /// and then, from the first layer to the last, are scaled until the layer's outputs on `batch` have variance 1.
     ///
-    /// It sees every layer that the model calls, and scales those with a `weight` of two axes or more. The device is waited for, once or more per layer.
+    /// It sees every layer that the model calls, and scales those with a `weight` of two axes or more. The device is
+    /// waited for, once or more per layer.
     /// - Parameters:
     ///   - batch: inputs such as the model will be trained on; a few hundred samples will do.
-    ///   - tolerance: of |variance - 1|.
-    ///   - maximumScalings: per layer. One is enough where the output is linear in the weight and there is no bias.
-    ///   - isOrthogonal: without, the weights are scaled as they are.
+    ///   - tolerance: a layer is done when |variance - 1| lies below it.
+    ///   - maximumScalings: the most scalings of a layer. One is enough where the output is linear in the weight and
+    ///     there is no bias.
+    ///   - isOrthogonal: whether weights become orthogonal first; without, they are scaled as they are.
+    ///   - generator: draws the orthogonal weights.
     /// - Returns: what was done, in the order of the layers.
     /// - Throws: the first failure of the device.
     @discardableResult

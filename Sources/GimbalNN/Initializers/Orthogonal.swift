@@ -27,8 +27,8 @@ extension Initializer {
     }
 }
 
-/// The elements of a tensor on the CPU. What is worked out on the host is drawn there in float32 whatever the device, so
-/// that a seed gives the same weights everywhere.
+/// The elements of a tensor on the CPU. What is worked out on the host is drawn there in float32 whatever the device,
+/// so that a seed gives the same weights everywhere.
 func hostNumbers(_ tensor: Tensor) -> [Double] {
     guard let values = try? tensor.doubles() else { stop("initializer", "the CPU has no memory for \(tensor.shape)") }
     return values
@@ -36,8 +36,8 @@ func hostNumbers(_ tensor: Tensor) -> [Double] {
 
 /// Replaces `count` rows of `length` ≥ `count` by orthonormal ones that span the same space.
 ///
-/// This is the Q of a QR decomposition by Householder reflections, with the signs that make R's diagonal positive: only so
-/// is Q uniform over all orthogonal matrices (Mezzadri 2007).
+/// This is the Q of a QR decomposition by Householder reflections, with the signs that make R's diagonal positive: only
+/// so is Q uniform over all orthogonal matrices (Mezzadri 2007).
 private func orthonormalizeRows(_ values: inout [Double], count: Int, length: Int) {
     values.withUnsafeMutableBufferPointer { a in
         func dot(_ x: Int, _ y: Int, from start: Int) -> Double {

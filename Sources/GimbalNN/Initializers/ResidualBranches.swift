@@ -3,8 +3,8 @@ import Foundation
 // First values that make every residual block hand on its input, so that a net of any depth begins as a shallow one.
 
 extension Module {
-    /// Sets to 0 the last weight of each `Residual`'s body and the bias beside it: of a batch normalisation that is γ and β
-    /// (Goyal et al. 2017), of another layer what Fixup does (Zhang et al. 2019).
+    /// Sets to 0 the last weight of each `Residual`'s body and the bias beside it: of a batch normalisation that is γ
+    /// and β (Goyal et al. 2017), of another layer what Fixup does (Zhang et al. 2019).
     /// - Returns: the names of what was set.
     @discardableResult
     public func zeroResidualBranches() -> [String] {
@@ -20,9 +20,9 @@ extension Module {
         return zeroed.map(\.name)
     }
 
-    /// Fixup initialization for nets without normalisation (Zhang et al. 2019, section 4): in each of L `Residual` bodies,
-    /// m weights are drawn as He et al. 2015 have it and scaled by L^(-1 / (2m - 2)), save for the last, which is 0. Biases
-    /// inside bodies become 0; everything else is left as it is.
+    /// Fixup initialization for nets without normalisation (Zhang et al. 2019, section 4): in each of L `Residual`
+    /// bodies, m weights are drawn as He et al. 2015 have it and scaled by L^(-1 / (2m - 2)), save for the last, which
+    /// is 0. Biases inside bodies become 0; everything else is left as it is.
     /// - Returns: the names of the weights that were scaled and of those set to 0.
     @discardableResult
     public func initializeFixup(generator: RandomGenerator = .current) -> (scaled: [String], zero: [String]) {

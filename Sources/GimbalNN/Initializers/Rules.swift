@@ -1,13 +1,16 @@
 /// What `Module.initialize` did: which initializer filled each parameter, and which rules fitted nothing.
 public struct InitializationAccount: Sendable, CustomStringConvertible {
+    /// What became of one parameter.
     public struct Entry: Sendable {
+        /// The parameter's name, as the model spells it.
         public let parameter: String
+        /// The parameter's shape.
         public let shape: Shape
         /// The pattern and the initializer's name; nil where no rule fitted and the parameter is as it was.
         public let rule: (pattern: String, initializer: String)?
     }
 
-    /// In the order of the model's parameters.
+    /// What became of each parameter, in the order of the model's.
     public let entries: [Entry]
     /// Patterns that filled no parameter: perhaps misspelled, or overridden altogether.
     public let unusedPatterns: [String]
@@ -28,9 +31,9 @@ extension Module {
     /// ```swift
     /// print(model.initialize([("*.weight", .heNormal()), ("*.bias", .zeros), ("fc2.weight", .orthogonal())]))
     /// ```
-    /// In a pattern, `*` stands for any characters and `?` for one. Of the rules that match a name, the last holds, so that
-    /// exceptions follow what they except from. A rule is passed over where its initializer cannot fill the parameter, as
-    /// one that looks at fans cannot fill the [channels] of a batch normalisation.
+    /// In a pattern, `*` stands for any characters and `?` for one. Of the rules that match a name, the last holds, so
+    /// that exceptions follow what they except from. A rule is passed over where its initializer cannot fill the
+    /// parameter, as one that looks at fans cannot fill the [channels] of a batch normalisation.
     /// - Returns: an account of what was filled by what.
     @discardableResult
     public func initialize(

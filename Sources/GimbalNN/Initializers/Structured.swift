@@ -8,9 +8,9 @@ extension Initializer {
         }
     }
 
-    /// The weights under which a convolution hands on its input channels, as many as there are outputs for, each group of
-    /// outputs from the first channel on: [outputs, inputs, kernel...] (Zagoruyko and Komodakis 2017).
-    /// - Parameter groups: divides the outputs.
+    /// The weights under which a convolution hands on its input channels, as many as there are outputs for, each group
+    /// of outputs from the first channel on: [outputs, inputs, kernel...] (Zagoruyko and Komodakis 2017).
+    /// - Parameter groups: how many groups there are; divides the outputs.
     public static func dirac(groups: Int = 1) -> Initializer {
         require(groups > 0, "dirac", "needs a positive number of groups, not \(groups)")
         return Initializer("dirac", ranks: 3...5) { shape, _, device in
@@ -25,7 +25,9 @@ extension Initializer {
     }
 
     /// Normal, with the same number of elements of each column set to 0, at random (Martens 2010): [outputs, inputs].
-    /// - Parameter sparsity: the fraction of zeros, rounded up to whole elements.
+    ///
+    /// `sparsity` is the fraction of zeros, in [0, 1], rounded up to whole elements; `standardDeviation` is that of the
+    /// others.
     public static func sparse(sparsity: Double, standardDeviation: Double = 0.01) -> Initializer {
         require((0...1).contains(sparsity), "sparse", "sparsity lies in 0...1, not \(sparsity)")
         return Initializer("sparse", ranks: 2...2) { shape, generator, device in
@@ -44,8 +46,8 @@ extension Initializer {
         }
     }
 
-    /// Biases of an LSTM, [4 hiddenSize] in PyTorch's order of input, forget, cell and output gate: `value` for the forget
-    /// gate, so that the cell remembers from the start, else 0 (Gers et al. 2000; Jozefowicz et al. 2015).
+    /// Biases of an LSTM, [4 hiddenSize] in PyTorch's order of input, forget, cell and output gate: `value` for the
+    /// forget gate, so that the cell remembers from the start, else 0 (Gers et al. 2000; Jozefowicz et al. 2015).
     ///
     /// An LSTM in PyTorch's layout adds two biases; this is for one of them: `("*.bias_ih_l*", .forgetGateBias())`.
     public static func forgetGateBias(_ value: Double = 1) -> Initializer {

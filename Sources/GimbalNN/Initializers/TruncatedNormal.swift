@@ -3,8 +3,8 @@ import Foundation
 extension Initializer {
     /// Normal, with what would lie outside [a, b] left out of the distribution: by the inverse of its distribution
     /// function, as PyTorch's `trunc_normal_`.
-    /// - Parameters:
-    ///   - a, b: as values, not in deviations.
+    ///
+    /// `mean` and `standardDeviation` are those before the cut; `a` < `b` are values, not numbers of deviations.
     public static func truncatedNormal(
         mean: Double = 0, standardDeviation: Double = 1, a: Double = -2, b: Double = 2
     ) -> Initializer {
@@ -31,8 +31,8 @@ extension Initializer {
 /// Φ(x).
 private func normalCDF(_ x: Double) -> Double { erfc(-x / 2.0.squareRoot()) / 2 }
 
-/// x with Φ(x) = p, for p in (0, 1): the rational approximation 26.2.23 of Abramowitz and Stegun (1964), good to 4.5e-4,
-/// and two of Halley's steps, each of which triples the digits.
+/// x with Φ(x) = p, for p in (0, 1): the rational approximation 26.2.23 of Abramowitz and Stegun (1964), good to
+/// 4.5e-4, and two of Halley's steps, each of which triples the digits.
 private func inverseNormalCDF(_ p: Double) -> Double {
     let tail = min(p, 1 - p)
     if tail <= 0 { return p < 0.5 ? -.infinity : .infinity }

@@ -8,18 +8,28 @@
 public final class LanguageModel: Module, Layer {
     /// The tokens' vectors, [vocabulary, size], normal with deviation 0.02 at first.
     public let tokens: Parameter
+    /// Adds a vector for each position, [length, size] in all.
     public let positions: LearnedPositions
+    /// Drops elements of what the encoder reads.
     public let dropout: Dropout
+    /// The blocks and a last norm; a token attends to those up to itself.
     public let encoder: TransformerEncoder
-    /// nil where the tokens' own vectors give the logits.
+    /// The product that gives the logits; nil where the tokens' own vectors give them.
     public let head: Linear?
 
+    /// A model with weights as they are drawn, not trained.
     /// - Parameters:
     ///   - vocabulary: how many tokens there are.
     ///   - length: the most tokens of a sequence.
-    ///   - feedforwardSize: four times `size` unless given.
+    ///   - size: features of a token; a multiple of `heads`, which share them.
+    ///   - heads: how many heads attend in each block.
+    ///   - layers: how many blocks there are.
+    ///   - feedforwardSize: hidden units of a block's feedforward network; nil for four times `size`.
+    ///   - dropout: the probability of dropping in training, before the blocks and in them.
     ///   - sharesTokens: whether a token's logit is the product with its vector, without a head of its own (Press and
     ///     Wolf 2017), as in GPT-2.
+    ///   - generator: draws the weights.
+    ///   - device: where the parameters lie.
     public init(
         vocabulary: Int, length: Int, size: Int, heads: Int, layers: Int, feedforwardSize: Int? = nil,
         dropout: Double = 0, sharesTokens: Bool = false, generator: RandomGenerator = .current,
@@ -40,8 +50,7 @@ public final class LanguageModel: Module, Layer {
         head = sharesTokens ? nil : Linear(size, vocabulary, generator: generator, device: device)
     }
 
-    /// - Parameter input: int32 [batch, length].
-    /// - Returns: logits of the token after each, [batch · length, vocabulary].
+    /// The logits of the token after each, [batch · length, vocabulary], for tokens int32 [batch, length].
     public func forward(_ input: Tensor) -> Tensor {
         require(input.rank == 2, "LanguageModel", "needs int32 [batch, length], not \(input.dtype) \(input.shape)")
         let vectors = dropout(positions(tokens.value.gathered(input)))

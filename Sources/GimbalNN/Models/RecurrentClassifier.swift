@@ -3,14 +3,17 @@
 /// Where the net reads in both directions, the head sees the last state of each: the forward one at the last step, the
 /// reverse one at the first.
 public final class RecurrentClassifier: Module, Layer {
+    /// The net that reads the sequence, batch first.
     public let recurrent: RecurrentNet
+    /// Drops features before the head.
     public let dropout: Dropout
+    /// The product from `hiddenSize` features, twice as many in both directions, to the logits.
     public let head: Linear
 
-    /// - Parameters:
-    ///   - recurrent: batch first.
-    ///   - classes: or numbers to be predicted.
-    ///   - dropout: before the head.
+    /// A head on `recurrent`, which must be batch first.
+    ///
+    /// `classes` may also count numbers to be predicted. `dropout` is the probability of dropping a feature before the
+    /// head, in training; `generator` draws the head's weights.
     public init(
         _ recurrent: RecurrentNet, classes: Int, dropout: Double = 0, generator: RandomGenerator = .current,
         device: Device = .current
@@ -22,8 +25,7 @@ public final class RecurrentClassifier: Module, Layer {
         head = Linear(features, classes, generator: generator, device: device)
     }
 
-    /// - Parameter input: [batch, length, features], length > 0.
-    /// - Returns: [batch, classes].
+    /// The logits, [batch, classes], of sequences [batch, length, features] of one step or more.
     public func forward(_ input: Tensor) -> Tensor {
         let outputs = recurrent(input)
         guard recurrent.isBidirectional else { return head(dropout(outputs.selecting(-1, axis: 1))) }

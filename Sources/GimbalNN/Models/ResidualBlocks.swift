@@ -8,13 +8,17 @@ public enum Shortcut: String, Sendable, CaseIterable {
 
 /// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)) (He et al. 2016, figure 5 left).
 public final class BasicBlock: Module, Layer {
+    /// A 3x3 convolution, with the stride of the block.
     public let conv1: Conv2d
+    /// The normalisation after `conv1`, before rectification.
     public let bn1: BatchNorm2d
+    /// A 3x3 convolution that keeps size and channels.
     public let conv2: Conv2d
+    /// The normalisation after `conv2`, before the shortcut is added.
     public let bn2: BatchNorm2d
-    /// Adapts the input where size or channels change.
+    /// Adapts the input to the output where size or channels change; nil elsewhere, and in networks without shortcuts.
     public let downsample: (any TensorLayer)?
-    /// Without, nothing is added.
+    /// Whether the shortcut is added; false in the plain networks of the paper.
     public let isResidual: Bool
 
     init(_ make: ResidualMaker, _ inputs: Int, _ outputs: Int, stride: Int) {
@@ -37,18 +41,24 @@ public final class BasicBlock: Module, Layer {
 /// 1x1, 3x3 and 1x1 convolutions, the last with four times the channels, around the shortcut (He et al. 2016, figure 5
 /// right). The stride is in the 3x3 convolution, as torchvision has it.
 public final class Bottleneck: Module, Layer {
-    /// Channels of the output for each of the inner ones.
+    /// How many channels the output has for each of the inner ones.
     public static let expansion = 4
 
+    /// A 1x1 convolution to the inner channels.
     public let conv1: Conv2d
+    /// The normalisation after `conv1`, before rectification.
     public let bn1: BatchNorm2d
+    /// A 3x3 convolution of the inner channels, with the stride of the block.
     public let conv2: Conv2d
+    /// The normalisation after `conv2`, before rectification.
     public let bn2: BatchNorm2d
+    /// A 1x1 convolution to `expansion` times the inner channels.
     public let conv3: Conv2d
+    /// The normalisation after `conv3`, before the shortcut is added.
     public let bn3: BatchNorm2d
-    /// Adapts the input where size or channels change.
+    /// Adapts the input to the output where size or channels change; nil elsewhere, and in networks without shortcuts.
     public let downsample: (any TensorLayer)?
-    /// Without, nothing is added.
+    /// Whether the shortcut is added; false in the plain networks of the paper.
     public let isResidual: Bool
 
     init(_ make: ResidualMaker, _ inputs: Int, _ width: Int, stride: Int) {

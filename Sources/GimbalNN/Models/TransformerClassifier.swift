@@ -6,16 +6,27 @@
 /// let logits = model(x)  // [32, 8, 8] to [32, 10]
 /// ```
 public final class TransformerClassifier: Module, Layer {
+    /// The product from the features of a position to `size`.
     public let projection: Linear
+    /// Adds sines and cosines of the positions to the projected features.
     public let positions: SinusoidalPositions
+    /// The blocks and a last norm; every position attends to all that are there.
     public let encoder: TransformerEncoder
+    /// The product from the mean over the positions, `size` features, to the logits.
     public let head: Linear
 
+    /// A classifier with weights as they are drawn, not trained.
     /// - Parameters:
     ///   - inputs: features of one position.
+    ///   - classes: features of the output.
+    ///   - size: features within the encoder; a multiple of `heads`, which share them.
+    ///   - heads: how many heads attend in each block.
+    ///   - layers: how many blocks there are.
+    ///   - feedforwardSize: hidden units of a block's feedforward network; nil for four times `size`.
+    ///   - dropout: the probability of dropping in the blocks, in training.
     ///   - maximumLength: the most positions of a sequence.
-    ///   - size: features within the encoder, divided among the heads.
-    ///   - feedforwardSize: four times `size` unless given.
+    ///   - generator: draws the weights.
+    ///   - device: where the parameters lie.
     public init(
         inputs: Int, classes: Int, size: Int = 64, heads: Int = 4, layers: Int = 2, feedforwardSize: Int? = nil,
         dropout: Double = 0.1, maximumLength: Int = 5000, generator: RandomGenerator = .current,
@@ -32,13 +43,13 @@ public final class TransformerClassifier: Module, Layer {
         head = Linear(size, classes, generator: generator, device: device)
     }
 
-    /// - Parameter input: [batch, length, inputs].
-    /// - Returns: [batch, classes].
+    /// The logits, [batch, classes], of sequences [batch, length, inputs] whose positions are all there.
     public func forward(_ input: Tensor) -> Tensor { classify(input, padding: nil) }
 
+    /// The logits of sequences of different length, padded to one.
     /// - Parameters:
     ///   - input: [batch, length, inputs].
-    ///   - padding: [batch, length]; uint8, 1 where a position is there. The mean is taken over these.
+    ///   - padding: [batch, length]; uint8, 1 where a position is there. The mean is taken over these. nil: all are.
     /// - Returns: [batch, classes].
     public func callAsFunction(_ input: Tensor, padding: Tensor?) -> Tensor {
         entering((input: input, padding: padding)) { classify($0.input, padding: $0.padding) }

@@ -1,8 +1,11 @@
-/// One step of a recurrent net at a time, for loops written by hand: [batch, inputSize] and the state before to the state
-/// after. Parameters are `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`, as PyTorch's.
+/// One step of a recurrent net at a time, for loops written by hand: [batch, inputSize] and the state before to the
+/// state after. Parameters are `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`, as PyTorch's.
 public class RecurrentCell: Module, Layer {
+    /// What the cell computes.
     public let kind: RecurrentKind
+    /// Features of the input.
     public let inputSize: Int
+    /// Units of the cell, features of its state.
     public let hiddenSize: Int
     private let own: RecurrentParameters
 
@@ -22,9 +25,10 @@ public class RecurrentCell: Module, Layer {
 
     public override var parts: [ModulePart] { own.named.map { .parameter($0.name, $0.parameter) } }
 
+    /// The state after one step; its `hidden` is the cell's output.
     /// - Parameters:
     ///   - input: [batch, inputSize].
-    ///   - state: [batch, hiddenSize] each; 0 if nil.
+    ///   - state: the state before, its tensors [batch, hiddenSize]; 0 if nil.
     public func callAsFunction(_ input: Tensor, _ state: RecurrentState? = nil) -> RecurrentState {
         self((input: input, state: state))
     }
@@ -42,6 +46,7 @@ public class RecurrentCell: Module, Layer {
 
 /// One step of an `RNN`.
 public final class RNNCell: RecurrentCell {
+    /// A cell of `hiddenSize` units on inputs of `inputSize` features; without `hasBias`, neither product adds a bias.
     public init(
         inputSize: Int, hiddenSize: Int, nonlinearity: RNN.Nonlinearity = .tanh, hasBias: Bool = true,
         initialization: RecurrentInitialization = .standard, generator: RandomGenerator = .current,
@@ -55,6 +60,7 @@ public final class RNNCell: RecurrentCell {
 
 /// One step of an `LSTM`.
 public final class LSTMCell: RecurrentCell {
+    /// A cell of `hiddenSize` units on inputs of `inputSize` features; without `hasBias`, neither product adds a bias.
     public init(
         inputSize: Int, hiddenSize: Int, hasBias: Bool = true, initialization: RecurrentInitialization = .standard,
         generator: RandomGenerator = .current, device: Device = .current
@@ -67,6 +73,7 @@ public final class LSTMCell: RecurrentCell {
 
 /// One step of a `GRU`.
 public final class GRUCell: RecurrentCell {
+    /// A cell of `hiddenSize` units on inputs of `inputSize` features; without `hasBias`, neither product adds a bias.
     public init(
         inputSize: Int, hiddenSize: Int, hasBias: Bool = true, initialization: RecurrentInitialization = .standard,
         generator: RandomGenerator = .current, device: Device = .current

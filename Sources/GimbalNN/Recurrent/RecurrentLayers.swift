@@ -5,12 +5,29 @@
 /// Its gradient is multiplied by the same matrix in each step, so that it vanishes or explodes over long sequences
 /// (Bengio et al. 1994); `LSTM` and `GRU` are the cures, clipping and orthogonal weights help.
 public final class RNN: RecurrentNet {
-    public enum Nonlinearity: String, Sendable { case tanh, relu }
+    /// f of the recurrence.
+    public enum Nonlinearity: String, Sendable {
+        /// The hyperbolic tangent, which keeps the state in [-1, 1].
+        case tanh
+        /// max(x, 0), which does not bound the state.
+        case relu
+    }
 
+    /// A plain recurrent net, with PyTorch's defaults.
     /// - Parameters:
-    ///   - nonlinearity: f.
-    ///   - layers: how many lie on top of each other.
-    ///   - dropout: of dropping an element of the outputs of every layer but the last, in training.
+    ///   - inputSize: features of the input.
+    ///   - hiddenSize: units of each layer and direction.
+    ///   - layers: how many layers lie on top of each other.
+    ///   - nonlinearity: f of the recurrence.
+    ///   - hasBias: whether both products of a step add biases.
+    ///   - isBatchFirst: whether input and output are [batch, steps, features] instead of [steps, batch, features].
+    ///   - dropout: the probability, in [0, 1), of dropping an element of the outputs of every layer but the last, in
+    ///     training.
+    ///   - isBidirectional: whether every layer also reads the sequence from its end.
+    ///   - variationalDropout: dropout with one mask for all steps.
+    ///   - initialization: the first values of the parameters.
+    ///   - generator: draws first values and dropout; nil for the one current when they are drawn.
+    ///   - device: where the parameters lie.
     public init(
         inputSize: Int, hiddenSize: Int, layers: Int = 1, nonlinearity: Nonlinearity = .tanh, hasBias: Bool = true,
         isBatchFirst: Bool = false, dropout: Double = 0, isBidirectional: Bool = false,
@@ -27,12 +44,23 @@ public final class RNN: RecurrentNet {
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates, Gers et al. 2000).
 ///
-/// i, f, o = σ(W x + b + W' h₋ + b') and g = tanh(…) for each gate's own rows; c = f c₋ + i g, h = o tanh(c). Rows lie in
-/// the order i, f, g, o. Along c the gradient is multiplied by f alone, which can stay near 1.
+/// i, f, o = σ(W x + b + W' h₋ + b') and g = tanh(…) for each gate's own rows; c = f c₋ + i g, h = o tanh(c). Rows lie
+/// in the order i, f, g, o. Along c the gradient is multiplied by f alone, which can stay near 1.
 public final class LSTM: RecurrentNet {
+    /// An LSTM, with PyTorch's defaults.
     /// - Parameters:
-    ///   - layers: how many lie on top of each other.
-    ///   - dropout: of dropping an element of the outputs of every layer but the last, in training.
+    ///   - inputSize: features of the input.
+    ///   - hiddenSize: units of each layer and direction.
+    ///   - layers: how many layers lie on top of each other.
+    ///   - hasBias: whether both products of a step add biases.
+    ///   - isBatchFirst: whether input and output are [batch, steps, features] instead of [steps, batch, features].
+    ///   - dropout: the probability, in [0, 1), of dropping an element of the outputs of every layer but the last, in
+    ///     training.
+    ///   - isBidirectional: whether every layer also reads the sequence from its end.
+    ///   - variationalDropout: dropout with one mask for all steps.
+    ///   - initialization: the first values of the parameters.
+    ///   - generator: draws first values and dropout; nil for the one current when they are drawn.
+    ///   - device: where the parameters lie.
     public init(
         inputSize: Int, hiddenSize: Int, layers: Int = 1, hasBias: Bool = true, isBatchFirst: Bool = false,
         dropout: Double = 0, isBidirectional: Bool = false, variationalDropout: VariationalDropout = .none,
@@ -52,9 +80,20 @@ public final class LSTM: RecurrentNet {
 /// r, z = σ(W x + b + W' h₋ + b') and n = tanh(W x + b + r (W' h₋ + b')) for each gate's own rows;
 /// h = (1 - z) n + z h₋. Rows lie in the order r, z, n.
 public final class GRU: RecurrentNet {
+    /// A GRU, with PyTorch's defaults.
     /// - Parameters:
-    ///   - layers: how many lie on top of each other.
-    ///   - dropout: of dropping an element of the outputs of every layer but the last, in training.
+    ///   - inputSize: features of the input.
+    ///   - hiddenSize: units of each layer and direction.
+    ///   - layers: how many layers lie on top of each other.
+    ///   - hasBias: whether both products of a step add biases.
+    ///   - isBatchFirst: whether input and output are [batch, steps, features] instead of [steps, batch, features].
+    ///   - dropout: the probability, in [0, 1), of dropping an element of the outputs of every layer but the last, in
+    ///     training.
+    ///   - isBidirectional: whether every layer also reads the sequence from its end.
+    ///   - variationalDropout: dropout with one mask for all steps.
+    ///   - initialization: the first values of the parameters.
+    ///   - generator: draws first values and dropout; nil for the one current when they are drawn.
+    ///   - device: where the parameters lie.
     public init(
         inputSize: Int, hiddenSize: Int, layers: Int = 1, hasBias: Bool = true, isBatchFirst: Bool = false,
         dropout: Double = 0, isBidirectional: Bool = false, variationalDropout: VariationalDropout = .none,

@@ -9,8 +9,8 @@
 /// let y = net(x)                                    // [32, 100, 128] to [32, 100, 256]
 /// let (outputs, state) = net(x, lengths: lengths)   // sequences of different length, padded to 100 steps
 /// ```
-/// Training on a stream in pieces (truncated back-propagation through time) carries the state over, cut off from what it
-/// was computed by:
+/// Training on a stream in pieces (truncated back-propagation through time) carries the state over, cut off from what
+/// it was computed by:
 /// ```swift
 /// var state: RecurrentState?
 /// for piece in pieces {
@@ -24,15 +24,23 @@
 /// [G · hiddenSize, hiddenSize], `bias_ih_l0`, `bias_hh_l0` [G · hiddenSize], those of the reverse direction with
 /// `_reverse` behind, and so on for `l1`, …
 public class RecurrentNet: Module, Layer {
+    /// What the units compute.
     public let kind: RecurrentKind
+    /// Features of the input.
     public let inputSize: Int
+    /// Units of each layer and direction.
     public let hiddenSize: Int
+    /// How many layers lie on top of each other.
     public let layers: Int
+    /// Whether both products of a step add biases.
     public let hasBias: Bool
+    /// Whether input and output are [batch, steps, features] instead of [steps, batch, features].
     public let isBatchFirst: Bool
+    /// Whether every layer also reads the sequence from its end; outputs then have 2 · hiddenSize features.
     public let isBidirectional: Bool
-    /// Of dropping an element of the outputs of every layer but the last, in training.
+    /// The probability of dropping an element of the outputs of every layer but the last, in training.
     public let dropout: Double
+    /// Dropout with one mask for all steps, in training.
     public let variationalDropout: VariationalDropout
 
     /// By layer, and by direction within each.
@@ -88,10 +96,11 @@ public class RecurrentNet: Module, Layer {
 
     /// The outputs of the last layer and the final states of all.
     /// - Parameters:
-    ///   - state: to begin with; 0 if nil.
-    ///   - lengths: int32 [batch], how many steps of each sequence are valid, 0 to all; nil where all are. Outputs beyond
-    ///     are 0, the final state is that of the last valid step, where the reverse direction begins. The result equals
-    ///     that of PyTorch's packed sequences.
+    ///   - input: [steps, batch, inputSize], or with the batch first.
+    ///   - state: the state to begin with; 0 if nil.
+    ///   - lengths: int32 [batch], how many steps of each sequence are valid, 0 to all; nil where all are. Outputs
+    ///     beyond are 0, the final state is that of the last valid step, where the reverse direction begins. The result
+    ///     equals that of PyTorch's packed sequences.
     public func callAsFunction(
         _ input: Tensor, state: RecurrentState?, lengths: Tensor? = nil
     ) -> (outputs: Tensor, state: RecurrentState) {
@@ -103,7 +112,9 @@ public class RecurrentNet: Module, Layer {
         }
     }
 
-    /// The same, beginning with a state of 0.
+    /// The outputs of the last layer and the final states of all, beginning with a state of 0.
+    ///
+    /// `lengths`, int32 [batch], tells how many steps of each sequence are valid; outputs beyond are 0.
     public func callAsFunction(_ input: Tensor, lengths: Tensor) -> (outputs: Tensor, state: RecurrentState) {
         callAsFunction(input, state: nil, lengths: lengths)
     }
@@ -160,10 +171,12 @@ public class RecurrentNet: Module, Layer {
 ///
 /// For a cell (`LSTMCell` and its like), [batch, hiddenSize].
 public struct RecurrentState {
+    /// What the units gave out at the last step; all that an `RNN` or a `GRU` remembers.
     public var hidden: Tensor
-    /// The memory of an LSTM; nil for others.
+    /// The memory cells of an LSTM, of the shape of `hidden`; nil for others.
     public var cell: Tensor?
 
+    /// A state of these tensors; an LSTM's has a `cell`.
     public init(hidden: Tensor, cell: Tensor? = nil) {
         self.hidden = hidden
         self.cell = cell
@@ -178,11 +191,12 @@ public struct RecurrentState {
 ///
 /// A mask drawn anew in each step would erase what the net remembers; one that stays drops the same units throughout.
 public struct VariationalDropout: Sendable, Hashable {
-    /// Of dropping a feature of each layer's input.
+    /// The probability, in [0, 1), of dropping a feature of each layer's input.
     public var input: Double
-    /// Of dropping a unit of the hidden state on its way to the gates of the next step.
+    /// The probability, in [0, 1), of dropping a unit of the hidden state on its way to the gates of the next step.
     public var hidden: Double
 
+    /// Dropout with these probabilities, each in [0, 1).
     public init(input: Double = 0, hidden: Double = 0) {
         require(
             (0..<1).contains(input) && (0..<1).contains(hidden), "VariationalDropout",
@@ -191,5 +205,6 @@ public struct VariationalDropout: Sendable, Hashable {
         self.hidden = hidden
     }
 
+    /// Nothing is dropped.
     public static let none = VariationalDropout()
 }

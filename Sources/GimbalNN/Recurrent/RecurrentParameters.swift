@@ -1,16 +1,17 @@
 /// The first values of a recurrent net's parameters. What is nil is uniform in ±1/√hiddenSize, as PyTorch has it.
 public struct RecurrentInitialization: Sendable {
-    /// Of the [hiddenSize, inputSize] block of each gate.
+    /// Fills the [hiddenSize, inputSize] block of each gate.
     public var inputWeight: Initializer?
-    /// Of the [hiddenSize, hiddenSize] block of each gate. With `.orthogonal()` a step keeps the length of what it
+    /// Fills the [hiddenSize, hiddenSize] block of each gate. With `.orthogonal()` a step keeps the length of what it
     /// carries on, so that gradients neither vanish nor explode at the start (Saxe et al. 2014).
     public var hiddenWeight: Initializer?
-    /// Of all biases.
+    /// Fills the [hiddenSize] block of each gate in both bias vectors.
     public var bias: Initializer?
     /// The bias of an LSTM's forget gate (the sum of both vectors); 1 lets it remember at the start (Jozefowicz et al.
-    /// 2015).
+    /// 2015). nil leaves it to `bias`.
     public var forgetGateBias: Double?
 
+    /// First values of these kinds; what is nil is uniform in ±1/√hiddenSize.
     public init(
         inputWeight: Initializer? = nil, hiddenWeight: Initializer? = nil, bias: Initializer? = nil,
         forgetGateBias: Double? = nil
@@ -21,7 +22,7 @@ public struct RecurrentInitialization: Sendable {
         self.forgetGateBias = forgetGateBias
     }
 
-    /// As PyTorch's.
+    /// All parameters uniform in ±1/√hiddenSize, as PyTorch has them.
     public static let standard = RecurrentInitialization()
 }
 
