@@ -32,7 +32,7 @@ extension Tensor {
     }
 
     /// The matrix [rows, columns] with ones where both indices are equal, else zeros.
-    /// - Parameter columns: as many as rows unless given.
+    /// There are as many columns as rows unless said otherwise.
     public static func eye(
         _ rows: Int, _ columns: Int? = nil, dtype: DType? = nil, device: Device = .current
     ) -> Tensor {

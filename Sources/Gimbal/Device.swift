@@ -4,6 +4,7 @@ import GimbalOpenCL
 
 /// Where tensors live and are computed.
 public struct Device: Sendable {
+    /// What holds the device's memory and computes on it.
     public let backend: any Backend
 
     /// The device of any backend, such as one of your own; `register(_:open:)` gives it a name.
@@ -42,10 +43,12 @@ public struct Device: Sendable {
     /// Gives a backend of your own a name, by which `named(_:)` and the environment variable `GIMBAL_DEVICE` find it.
     ///
     /// ```swift
-    /// Device.register("plain") { PlainBackend() }
-    /// let device = try Device.named("plain")
+    /// Device.register("mine") { Device.cpu.backend }  // here one of your own
+    /// let device = try Device.named("mine")
     /// ```
-    /// - Parameter open: called when the device is first asked for.
+    /// - Parameters:
+    ///   - id: any name but `cpu` and those that begin with `opencl:`.
+    ///   - open: called when the device is first asked for.
     public static func register(_ id: String, open: @escaping @Sendable () throws -> any Backend) {
         require(
             id != "cpu" && !id.hasPrefix("opencl:") && !id.isEmpty, "Device.register",

@@ -5,9 +5,11 @@
 /// NamePattern("encoder.*.weight").matches("encoder.layers.0.weight")  // true
 /// ```
 public struct NamePattern: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
+    /// The pattern as it was written.
     public let text: String
     private let characters: [Character]
 
+    /// Any text is a pattern; wildcards cannot be escaped.
     public init(_ text: String) {
         self.text = text
         characters = [Character](text)
@@ -20,6 +22,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible, Expressi
     /// Number of wildcards.
     package var wildcardCount: Int { characters.count { $0 == "*" || $0 == "?" } }
 
+    /// Whether the pattern stands for `name`, upper and lower case told apart.
     public func matches(_ name: String) -> Bool { captures(in: name) != nil }
 
     /// What each wildcard stands for in `name`, from left to right; nil where the pattern does not match. A `*` takes as

@@ -20,8 +20,11 @@ public final class Parameter {
         leaf.isParameter = true
     }
 
+    /// The sizes of the axes, which training does not change.
     public var shape: Shape { view.shape }
+    /// The product of all sizes.
     public var elementCount: Int { view.elementCount }
+    /// Where the weights lie.
     public var device: Device { Device(backend: view.storage.backend) }
 
     /// The current value, through which gradients flow to this parameter unless it is frozen.

@@ -8,6 +8,7 @@
 ///
 /// All arithmetic is float32, and so are sums and statistics: the types say only how values are stored in between.
 public enum Precision: String, Codable, Sendable, CaseIterable {
+    /// Everything in float32.
     case float32
     /// float32, with products that read only 11 significant bits of their operands, where the device has units for that.
     case tf32

@@ -10,6 +10,7 @@ public final class RandomGenerator: Sendable {
 
     private let current: Lock<RandomState>
 
+    /// The beginning of the stream that `seed` stands for.
     public init(seed: UInt64) { current = Lock(RandomState(seed: seed)) }
 
     /// The place of the next number. Setting it repeats or resumes a stream.

@@ -7,8 +7,8 @@ extension Tensor {
     /// ```swift
     /// let rolls = Tensor.integers(in: 1..<7, [100])
     /// ```
-    /// - Parameter range: at most 2²⁴ numbers, of as many random bits each: those of a large range differ in probability
-    ///   by up to its size / 2²⁴.
+    /// The range holds at most 2²⁴ numbers. Each draw has 24 random bits, so that those of a large range differ in
+    /// probability by up to its size / 2²⁴.
     public static func integers(
         in range: Range<Int>, _ shape: Shape, dtype: DType = .int32, generator: RandomGenerator = .current,
         device: Device = .current
@@ -54,7 +54,10 @@ extension Tensor {
     /// ```
     /// Weights are at least 0 and need not add up to 1. Where all are 0, or some are NaN or infinite, the result is the
     /// number of classes, which is no class.
-    /// - Parameter replaces: whether a class can be drawn again. If not, at most as many can be drawn as have weight.
+    /// - Parameters:
+    ///   - count: classes to draw for each row of weights.
+    ///   - replaces: whether a class can be drawn again. If not, at most as many can be drawn as have weight.
+    ///   - generator: where they are drawn from.
     public func multinomial(_ count: Int, replaces: Bool = true, generator: RandomGenerator = .current) -> Tensor {
         require(
             rank >= 1 && dtype.isFloatingPoint && shape[rank - 1] > 0, "multinomial",

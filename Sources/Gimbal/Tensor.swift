@@ -20,10 +20,15 @@ public struct Tensor {
         self.node = node
     }
 
+    /// The sizes of the axes, outermost first; `[]` for a single number.
     public var shape: Shape { view.shape }
+    /// The number of axes; 0 for a single number.
     public var rank: Int { view.shape.rank }
+    /// The product of all sizes; 1 for a single number.
     public var elementCount: Int { view.shape.elementCount }
+    /// The type in which elements are stored.
     public var dtype: DType { view.dtype }
+    /// Where the elements lie, and where what is computed of them is computed.
     public var device: Device { Device(backend: view.storage.backend) }
     /// Whether a gradient flows through this tensor.
     public var requiresGradient: Bool { node != nil }

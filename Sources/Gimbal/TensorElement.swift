@@ -12,6 +12,7 @@ public protocol TensorElement: NestedValues, Sendable where Scalar == Self {
 
 /// A number, or an array of arrays of numbers, which a tensor can be made of and read as.
 public protocol NestedValues {
+    /// The numbers at the bottom of the arrays.
     associatedtype Scalar: TensorElement
     /// How deep the arrays are nested; 0 for a number.
     static var nestingDepth: Int { get }
@@ -24,8 +25,10 @@ public protocol NestedValues {
 extension TensorElement {
     public static var nestingDepth: Int { 0 }
 
+    /// Appends this number, which has no levels.
     public func appendScalars(to scalars: inout [Self], sizes: inout [Int], level: Int) { scalars.append(self) }
 
+    /// The only one of `scalars`.
     public static func nested(_ scalars: ArraySlice<Self>, _ sizes: ArraySlice<Int>) -> Self { scalars.first! }
 }
 
@@ -133,7 +136,7 @@ extension Tensor {
     /// ```swift
     /// let x = Tensor([1, 2, 3, 4], [2, 2])
     /// ```
-    /// - Parameter shape: one axis unless given.
+    /// The shape is one axis unless given.
     public init(_ values: [Float], _ shape: Shape? = nil, dtype: DType? = nil, device: Device = .current) {
         self.init(elements: values, shape, dtype, device)
     }

@@ -95,19 +95,16 @@ public protocol Backend: AnyObject, Sendable {
 
     /// out[..., i] = factors[..., i] · out[..., i - 1] + terms[..., i], with out[..., 0] = terms[..., 0]: running sums without
     /// `factors`, else a linear recurrence, computed step by step (with one rounding or two in each). Real numbers, or whole
-    /// ones, which wrap around.
-    /// - Parameter factors: of the shape of `terms`, or nil for 1.
+    /// ones, which wrap around. `factors` has the shape of `terms`; nil means 1.
     func scan(factors: TensorView?, terms: TensorView, out: TensorView)
     /// out[..., k] = the position of the element that is number k in order. Equal elements keep their order, zeros of
-    /// either sign are equal, and a NaN counts as the largest.
-    /// - Parameter out: int32, the shape of `x`.
+    /// either sign are equal, and a NaN counts as the largest. `out` is int32, of the shape of `x`.
     func argSort(_ x: TensorView, isDescending: Bool, out: TensorView)
-    /// out[..., j] = x[..., indices[..., j]]; NaN (0 for integers) where an index is out of range.
-    /// - Parameter indices: int32, the shape of `out`.
+    /// out[..., j] = x[..., indices[..., j]]; NaN (0 for integers) where an index is out of range. `indices` is int32,
+    /// of the shape of `out`.
     func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView)
     /// table[..., indices[..., j]] = source[..., j] for j in order, so that the last of equal indices counts; with
-    /// `accumulates`, += instead. Indices out of range are passed over.
-    /// - Parameter indices: int32, the shape of `source`.
+    /// `accumulates`, += instead. Indices out of range are passed over. `indices` is int32, of the shape of `source`.
     func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool)
 
     // MARK: Random numbers
@@ -139,6 +136,7 @@ public protocol Backend: AnyObject, Sendable {
 
     /// Computes `function` for each element, in one pass.
     /// - Parameters:
+    ///   - function: the formula, which a backend may interpret or compile.
     ///   - inputs: as many as the function takes, of one shape with `out`; broadcasting is in the strides. Any dtype; whole
     ///     numbers are computed with as real ones.
     ///   - numbers: as many as the function takes.
@@ -171,6 +169,7 @@ public protocol Backend: AnyObject, Sendable {
     /// - Parameters:
     ///   - logits: contiguous [rows, classes], classes > 0.
     ///   - targets: int32 [rows].
+    ///   - ignoredIndex: the target of rows that do not count; nil where all count.
     ///   - losses: contiguous [rows].
     ///   - normalizers: contiguous [rows, 2]; receives what the gradient needs: the row's largest logit m and
     ///     log Σⱼ exp(logits[i, j] - m). Their sum would be rounded relative to m, and with it every probability.
@@ -184,17 +183,15 @@ public protocol Backend: AnyObject, Sendable {
         lossGradient: TensorView, out: TensorView
     )
 
-    /// The mean of `crossEntropy` over the rows whose target is not `ignoredIndex`; NaN over none.
-    /// - Parameters:
-    ///   - logits, targets, normalizers: as for `crossEntropy`.
-    ///   - mean: one element.
-    ///   - keptRows: one element; receives the number of rows that count, which the gradient needs.
+    /// The mean of `crossEntropy`, whose views it shares, over the rows whose target is not `ignoredIndex`; NaN over
+    /// none. `mean` is one element, and so is `keptRows`, which receives the number of rows that count, as the gradient
+    /// needs it.
     func crossEntropyMean(
         _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, mean: TensorView, keptRows: TensorView,
         normalizers: TensorView
     )
-    /// Gradient of `crossEntropyMean` for the logits; 0 in rows that do not count.
-    /// - Parameter meanGradient: one element.
+    /// Gradient of `crossEntropyMean` for the logits; 0 in rows that do not count. `meanGradient` is one element, `out`
+    /// like `logits`; the others are as `crossEntropyMean` left them.
     func crossEntropyMeanGradient(
         _ logits: TensorView, targets: TensorView, ignoredIndex: Int?, keptRows: TensorView, normalizers: TensorView,
         meanGradient: TensorView, out: TensorView
@@ -234,17 +231,15 @@ public protocol Backend: AnyObject, Sendable {
     )
 
     /// `batchNorm`, to whose result `residual` is added where there is one, and then ReLU: what stands at the end of a
-    /// residual block (He et al. 2016).
-    /// - Parameter residual: like `x`.
+    /// residual block (He et al. 2016). `residual` is like `x`.
     func batchNormReLU(
         _ x: TensorView, scale: TensorView?, shift: TensorView?,
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     )
-    /// Gradients of `batchNormReLU`. Each destination may be absent.
-    /// - Parameters:
-    ///   - y: what `batchNormReLU` gave: where it is not above 0, no gradient passes.
-    ///   - residualGradient: like `x`; receives the gradient that has passed the ReLU.
+    /// Gradients of `batchNormReLU`, as `batchNormGradient` has them. Each destination may be absent. `y` is what
+    /// `batchNormReLU` gave: where it is not above 0, no gradient passes. `residualGradient`, like `x`, receives the
+    /// gradient that has passed the ReLU.
     func batchNormReLUGradient(
         _ x: TensorView, y: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
         inverseDeviation: TensorView, inputGradient: TensorView?, residualGradient: TensorView?,
@@ -412,17 +407,16 @@ public protocol Backend: AnyObject, Sendable {
     ///   - mask: [batch, heads, queries, keys]. uint8: keys with 0 are left out; real numbers are added.
     ///   - lengths: int32, contiguous [batch]; keys from there on are left out.
     ///   - isCausal: leaves out keys after the query, j > i.
+    ///   - scale: the factor of the scores, usually 1 / √size.
     ///   - out: [batch, heads, queries, valueSize].
     ///   - normalizers: contiguous [batch, heads, queries, 2]; receives what the gradient needs, if anything.
     func attention(
         _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
         isCausal: Bool, scale: Double, out: TensorView, normalizers: TensorView
     )
-    /// Gradients of `attention`. Each destination, of the shape of its input and with any strides, may be absent, and is
-    /// added to where `accumulates` says so.
-    /// - Parameters:
-    ///   - out, normalizers: what `attention` wrote.
-    ///   - outputGradient: of the shape of `out`, any strides.
+    /// Gradients of `attention`. Each destination, of the shape of its input and with any strides, may be absent, and
+    /// is added to where `accumulates` says so. `out` and `normalizers` are what `attention` wrote; `outputGradient`
+    /// has the shape of `out` and any strides.
     func attentionGradient(
         _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
         isCausal: Bool, scale: Double, out: TensorView, normalizers: TensorView, outputGradient: TensorView,

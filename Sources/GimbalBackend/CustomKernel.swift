@@ -74,7 +74,7 @@ public final class CustomKernel: Sendable {
         /// Work-items along one to three axes.
         public var workItems: [Int]
 
-        /// - Parameter workItems: along one to three axes.
+        /// Views, numbers and integers in the order of the kernel's names; work-items along one to three axes.
         public init(
             inputs: [TensorView], outputs: [TensorView], numbers: [Double] = [], integers: [Int] = [], workItems: [Int]
         ) {
@@ -86,11 +86,17 @@ public final class CustomKernel: Sendable {
         }
     }
 
+    /// A kernel from its body and what its head is written from. Names are identifiers of C and differ from each other.
     /// - Parameters:
-    ///   - name: of the kernel's function, by which errors and launch records speak of it: an identifier of C, as all names are.
-    ///   - inputs, outputs: names of tensors, one output at least.
-    ///   - numbers, integers: names of values given with every call.
+    ///   - name: of the kernel's function, by which errors and launch records speak of it.
+    ///   - inputs: names of tensors that it reads; may be none.
+    ///   - outputs: names of tensors that it writes, one at least.
+    ///   - numbers: names of the float values given with every call.
+    ///   - integers: names of the int values given with every call.
     ///   - groupSize: work-items of a group; devices take 256 at least.
+    ///   - header: OpenCL C that stands before the kernel: functions, types, macros.
+    ///   - body: what stands between the braces of the kernel, in OpenCL C.
+    ///   - computeOnHost: the same on the CPU, in the host's memory.
     public init(
         _ name: String, inputs: [String], outputs: [String], numbers: [String] = [], integers: [String] = [],
         groupSize: Int = 256, header: String = "", body: String,

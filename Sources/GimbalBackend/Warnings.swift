@@ -14,7 +14,7 @@ public enum Warnings {
     /// Runs `body` with every warning of this task given to `receiver`, not printed.
     ///
     /// ```swift
-    /// try Warnings.received(by: { message in logger.append(message) }) { try train() }
+    /// try Warnings.received(by: { message in print(message) }) { try model.load(from: "model.safetensors") }
     /// ```
     public static func received<Result>(
         by receiver: @escaping @Sendable (_ message: String) -> Void, _ body: () throws -> Result

@@ -59,6 +59,7 @@ extension Schedule {
     /// Unlike the factors of other schedules, this is the value itself.
     ///
     /// ```swift
+    /// let adam = Adam(model.parameters)
     /// adam.beta1 = Schedule.oneCycleMomentum(steps: 1000).factor(at: step)
     /// ```
     public static func oneCycleMomentum(

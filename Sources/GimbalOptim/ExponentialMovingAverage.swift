@@ -5,7 +5,7 @@
 /// let average = ExponentialMovingAverage(model.parameters, decay: 0.999)
 /// try optimizer.step()
 /// try average.update()
-/// try average.whileSwappedIn { try evaluate(model) }
+/// let score = try average.whileSwappedIn { try Evaluation(of: model, on: test).accuracy }
 /// ```
 /// a ← decay · a + (1 - decay) · w. The average begins with the weights at the first update, as
 /// `torch.optim.swa_utils.AveragedModel` does.

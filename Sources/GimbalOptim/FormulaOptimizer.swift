@@ -87,6 +87,8 @@ public final class FormulaOptimizer: ElementwiseOptimizer {
     public var settings: (_ step: Int) -> [Double]
 
     /// - Parameters:
+    ///   - parameters: those to train, or groups of them.
+    ///   - formula: what a step makes of each weight.
     ///   - learningRate: ≥ 0.
     ///   - weightDecay: ≥ 0; the formula tells what is made of it.
     ///   - settings: for a step, counted from 1, such as corrections of bias.

@@ -2,8 +2,10 @@
 /// mean.
 ///
 /// ```swift
-/// for batch in batches { try loss(batch).backward() }
-/// try averageGradients(model.parameters, over: batches.count)
+/// for batch in loader.batches(epoch: 0, on: .current).prefix(4) {
+///     try crossEntropy(model(batch.inputs), batch.targets).backward()
+/// }
+/// try averageGradients(model.parameters, over: 4)
 /// try optimizer.step()
 /// ```
 /// Where batches differ in size, weigh each loss by its share of the samples instead.

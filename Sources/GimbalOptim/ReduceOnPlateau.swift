@@ -3,7 +3,7 @@
 /// ```swift
 /// var plateau = ReduceOnPlateau(patience: 3)
 /// plateau.update(testLoss)
-/// optimizer.learningRate = base * plateau.scale
+/// optimizer.learningRate = 0.1 * plateau.scale
 /// ```
 /// It is all state: saved as it is, it goes on as if never stopped.
 public struct ReduceOnPlateau: Codable, Sendable, Equatable {

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// ```swift
 /// let schedule = Schedule.cosine(steps: 10_000).warmedUp(steps: 500)
-/// optimizer.learningRate = base * schedule.factor(at: step)
+/// optimizer.learningRate = 0.1 * schedule.factor(at: step)
 /// ```
 /// Parameter groups follow the optimizer's rate in proportion. Where PyTorch speaks of rates, such as `eta_min`, these
 /// functions speak of factors of the base rate.

@@ -12,7 +12,7 @@ extension DataLoader {
     /// The batches of an epoch, each copied to `device` when its turn comes.
     ///
     /// ```swift
-    /// for batch in loader.batches(epoch: epoch, on: .current) { … }
+    /// for batch in loader.batches(epoch: 0, on: .current) { print(batch.inputs.shape) }
     /// ```
     /// - Parameters:
     ///   - epoch: counted from 0.

@@ -9,6 +9,7 @@ extension Tensor {
             "sigmoid", .init(.sigmoid), gradient: .fusedFromOutput(.init(.sigmoidGradient), .formula { y in y - y * y })
         )
     }
+    /// The hyperbolic tangent, in [-1, 1]. Its derivative is 1 at 0 and less everywhere else.
     public func tanh() -> Tensor {
         unary("tanh", .init(.tanh), gradient: .fusedFromOutput(.init(.tanhGradient), .formula { y in 1 - y.square() }))
     }
@@ -156,8 +157,10 @@ extension Tensor {
                 }))
     }
     /// log(1 + exp(beta · x)) / beta, computed without overflow.
-    /// - Parameter threshold: where beta · x lies above, the result is x itself. Above 20 the two are one float32 number,
-    ///   so that only a lower threshold costs anything.
+    /// - Parameters:
+    ///   - beta: how sharply the result bends at 0; the larger, the nearer to a ReLU.
+    ///   - threshold: where beta · x lies above, the result is x itself. Above 20 the two are one float32 number, so
+    ///     that only a lower threshold costs anything.
     public func softplus(beta: Double = 1, threshold: Double = 20) -> Tensor {
         require(beta > 0, "softplus", "beta must be positive, not \(beta)")
         let scaled = beta == 1 ? self : self * beta

@@ -19,7 +19,9 @@ extension Tensor {
     /// let order = x.argSorted(axis: 1)
     /// let sorted = x.gathered(along: 1, order)
     /// ```
-    /// - Parameter indices: int32, of any size along `axis`; the other axes broadcast to this tensor's.
+    /// - Parameters:
+    ///   - axis: negative ones count from the last.
+    ///   - indices: int32, of any size along `axis`; the other axes broadcast to this tensor's.
     public func gathered(along axis: Int, _ indices: Tensor) -> Tensor {
         let (axis, indices) = choosing("gathered", axis, indices)
         let positions = indices.view.lastAxis(axis)
@@ -48,6 +50,7 @@ extension Tensor {
     /// are passed over.
     /// - Parameters:
     ///   - source: of this tensor's shape, but of any size along `axis`.
+    ///   - axis: negative ones count from the last.
     ///   - indices: int32, of the shape of `source`, or broadcasting to it.
     public func scattered(_ source: Tensor, along axis: Int, at indices: Tensor) -> Tensor {
         let (axis, indices) = choosing("scattered", axis, indices, source)
@@ -76,6 +79,7 @@ extension Tensor {
     /// passed over.
     /// - Parameters:
     ///   - source: of this tensor's shape, but of any size along `axis`.
+    ///   - axis: negative ones count from the last.
     ///   - indices: int32, of the shape of `source`, or broadcasting to it.
     public func scatterAdded(_ source: Tensor, along axis: Int, at indices: Tensor) -> Tensor {
         let (axis, indices) = choosing("scatterAdded", axis, indices, source)

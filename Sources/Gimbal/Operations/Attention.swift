@@ -4,7 +4,8 @@
 /// flows to the mask. Elsewhere the weights are kept for the gradient.
 ///
 /// ```swift
-/// let y = scaledDotProductAttention(q, k, v, isCausal: true)  // [2, 4, 128, 64] each
+/// let q = Tensor.normal([2, 4, 128, 64])
+/// let y = scaledDotProductAttention(q, q, q, isCausal: true)  // [2, 4, 128, 64]
 /// ```
 /// - Parameters:
 ///   - query: [..., queries, size].
@@ -18,6 +19,7 @@
 ///     earlier calls.
 ///   - scale: 1 / √size unless given.
 ///   - dropout: the probability of dropping a weight.
+///   - generator: where the dropped weights are drawn from; not used without dropout.
 /// - Returns: [..., queries, valueSize].
 public func scaledDotProductAttention(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, keyLengths: Tensor? = nil,

@@ -3,9 +3,12 @@ extension Tensor {
     ///
     /// This tensor is [batch, channels, ...] with more than one value per channel.
     /// - Parameters:
-    ///   - scale, shift: [channels], or nil for 1 and 0.
+    ///   - scale: [channels], or nil for 1.
+    ///   - shift: [channels], or nil for 0.
     ///   - running: mean and variance, [channels], moved in place by `momentum` towards the batch's mean and unbiased
-    ///     variance.
+    ///     variance; nil where none are kept.
+    ///   - momentum: in 0...1; 1 keeps the last batch's statistics alone.
+    ///   - epsilon: added to the variance before its root is taken.
     ///   - isRectified: whether a ReLU ends the operation, in the same pass over memory.
     ///   - residual: of this tensor's shape; added before the ReLU, with which alone it may come.
     public func batchNormalized(

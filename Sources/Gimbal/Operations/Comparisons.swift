@@ -141,7 +141,7 @@ extension Tensor {
 
     /// `value` where `mask` holds, else this tensor's elements, through which the gradient passes. Also called
     /// masked fill; between two tensors, `select` chooses.
-    /// - Parameter mask: uint8, of a shape that broadcasts with this tensor's.
+    /// The mask is uint8, of a shape that broadcasts with this tensor's.
     public func filled(where mask: Tensor, with value: Double) -> Tensor {
         Tensor.select(mask, scalar(value), self)
     }

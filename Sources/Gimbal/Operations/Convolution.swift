@@ -4,7 +4,8 @@ extension Tensor {
     /// This tensor is [batch, channels, axes...]; the result is [batch, outputs, axes...].
     /// - Parameters:
     ///   - weight: [outputs, channels / groups, kernel...].
-    ///   - bias: [outputs].
+    ///   - bias: [outputs]; nil for none.
+    ///   - geometry: stride, padding, dilation and groups.
     public func convolved(weight: Tensor, bias: Tensor? = nil, _ geometry: ConvolutionGeometry) -> Tensor {
         requireConvolution("convolved", weight, bias, geometry)
         require(
@@ -50,7 +51,8 @@ extension Tensor {
     /// This tensor is [batch, channels, axes...]; the result is [batch, outputs, axes...].
     /// - Parameters:
     ///   - weight: [channels, outputs / groups, kernel...].
-    ///   - bias: [outputs].
+    ///   - bias: [outputs]; nil for none.
+    ///   - geometry: stride, padding, dilation and groups of the convolution whose gradient this is.
     ///   - outputPadding: added to each size of the result, of the many that a convolution would shrink alike.
     public func transposedConvolved(
         weight: Tensor, bias: Tensor? = nil, _ geometry: ConvolutionGeometry, outputPadding: [Int]? = nil

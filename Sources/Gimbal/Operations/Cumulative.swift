@@ -58,7 +58,10 @@ extension Tensor {
 
     /// y[i] = factors[i] · y[i - 1] + terms[i] along `axis`, with y[0] = terms[0]: the state of a linear recurrence, step by
     /// step.
-    /// - Parameter factors: of the shape of `terms`; 1 unless given. The first along the axis is not used.
+    /// - Parameters:
+    ///   - factors: of the shape of `terms`; 1 unless given. The first along the axis is not used.
+    ///   - terms: what is added in each step; the first is the state to begin with.
+    ///   - axis: the last unless given; negative ones count from there.
     public static func linearRecurrence(factors: Tensor? = nil, terms: Tensor, axis: Int = -1) -> Tensor {
         let axis = terms.resolve(axis, "linearRecurrence")
         if let factors {

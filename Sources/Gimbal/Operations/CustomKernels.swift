@@ -16,7 +16,8 @@ extension CustomKernel {
     /// an operation whose gradient you give.
     /// - Parameters:
     ///   - inputs: as many as the kernel names. Where they are not float32, or not contiguous, they are copied first.
-    ///   - numbers, integers: as many as the kernel names.
+    ///   - numbers: as many as the kernel names.
+    ///   - integers: as many as the kernel names.
     ///   - shapes: of the outputs; that of the first input unless given.
     ///   - workItems: along one to three axes; as many as the first output has elements unless given.
     public func outputs(

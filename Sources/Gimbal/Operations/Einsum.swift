@@ -10,7 +10,9 @@
 /// A letter twice in one operand takes its diagonal. `...` stands for the axes that the letters leave, which broadcast.
 /// Without `->`, the result has the axes of `...` and then the letters that occur once, in alphabetical order. Operands are
 /// taken from left to right; two of them are joined by a matrix product where they share an axis that is summed over.
-/// - Parameter equation: letters, upper and lower case told apart; spaces do not count.
+/// - Parameters:
+///   - equation: letters, upper and lower case told apart; spaces do not count.
+///   - operands: one for each part of the equation before `->`.
 public func einsum(_ equation: String, _ operands: Tensor...) -> Tensor { einsum(equation, operands) }
 
 /// The same for an array of operands.

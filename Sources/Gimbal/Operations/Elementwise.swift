@@ -105,6 +105,7 @@ extension Tensor {
 
     // MARK: Arithmetic
 
+    /// x + y, element by element. Shapes broadcast; of two real types, the result has the wider.
     public static func + (x: Tensor, y: Tensor) -> Tensor {
         binary("+", .add, x, y) { outputGradient, inputs in
             inputs.add(0, outputGradient)
@@ -112,6 +113,7 @@ extension Tensor {
         }
     }
 
+    /// x - y, element by element. Shapes broadcast; of two real types, the result has the wider.
     public static func - (x: Tensor, y: Tensor) -> Tensor {
         binary("-", .subtract, x, y) { outputGradient, inputs in
             inputs.add(0, outputGradient)
@@ -119,6 +121,8 @@ extension Tensor {
         }
     }
 
+    /// x · y, element by element; `matmul` has the product of matrices. Shapes broadcast; of two real types, the result
+    /// has the wider.
     public static func * (x: Tensor, y: Tensor) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("*", .multiply, x, y) { outputGradient, inputs in
@@ -127,6 +131,7 @@ extension Tensor {
         }
     }
 
+    /// x / y, element by element. Shapes broadcast; of two real types, the result has the wider.
     public static func / (x: Tensor, y: Tensor) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("/", .divide, x, y) { outputGradient, inputs in
@@ -174,34 +179,43 @@ extension Tensor {
         unary("affine", .init(.affine, a: scale, b: shift), gradient: .constant { $0.affine(scale: scale) })
     }
 
+    /// -x, of real numbers.
     public static prefix func - (x: Tensor) -> Tensor { x.unary("negate", .init(.negate), gradient: .constant { -$0 }) }
 
     // MARK: Functions of one element
 
+    /// e to the power of x, element by element.
     public func exp() -> Tensor {
         unary("exp", .init(.exponential), isFull: true, gradient: .fromOutput { y, arrived in arrived * y })
     }
+    /// The natural logarithm: -infinity of 0, NaN below.
     public func log() -> Tensor {
         unary("log", .init(.logarithm), isFull: true, gradient: .fromInput { x, arrived in arrived / x })
     }
+    /// √x, NaN below 0. Its gradient at 0 is infinite.
     public func squareRoot() -> Tensor {
         unary("squareRoot", .init(.squareRoot), gradient: .fromOutput { y, arrived in arrived / (y * 2) })
     }
+    /// 1 / √x: infinity at 0, NaN below.
     public func reciprocalSquareRoot() -> Tensor {
         unary(
             "reciprocalSquareRoot", .init(.reciprocalSquareRoot), isFull: true,
             gradient: .fromOutput { y, arrived in arrived * (y * y * y) * -0.5 })
     }
+    /// 1 / x: infinite at 0.
     public func reciprocal() -> Tensor {
         unary(
             "reciprocal", .init(.reciprocal), isFull: true, gradient: .fromOutput { y, arrived in -(arrived * y * y) })
     }
+    /// x · x.
     public func square() -> Tensor {
         unary("square", .init(.square), gradient: .fromInput { x, arrived in arrived * x * 2 })
     }
+    /// The sine of x in radians.
     public func sine() -> Tensor {
         unary("sine", .init(.sine), gradient: .fromInput { x, arrived in arrived * x.cosine() })
     }
+    /// The cosine of x in radians.
     public func cosine() -> Tensor {
         unary("cosine", .init(.cosine), gradient: .fromInput { x, arrived in -(arrived * x.sine()) })
     }

@@ -3,7 +3,8 @@ extension Tensor {
     /// the root of its mean square (Zhang and Sennrich 2019).
     /// - Parameters:
     ///   - axes: how many axes, from the last, are normalised together; together they must not be empty.
-    ///   - scale, shift: of the shape of these axes, or nil for 1 and 0.
+    ///   - scale: of the shape of these axes, or nil for 1.
+    ///   - shift: of the shape of these axes, or nil for 0.
     ///   - epsilon: added to the variance before its root is taken.
     ///   - centers: whether the mean is subtracted.
     public func layerNormalized(

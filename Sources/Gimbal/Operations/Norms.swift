@@ -2,7 +2,10 @@
 
 extension Tensor {
     /// The root of the mean squared distance from the mean over `axes`, all of them unless given.
-    /// - Parameter isUnbiased: divides by one less than the number of elements. PyTorch does so unless told otherwise.
+    /// - Parameters:
+    ///   - axes: negative ones count from the last.
+    ///   - isUnbiased: divides by one less than the number of elements. PyTorch does so unless told otherwise.
+    ///   - keepsAxes: leaves size 1 where an axis was folded.
     public func standardDeviation(
         _ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false
     ) -> Tensor {

@@ -3,7 +3,10 @@
 extension Tensor {
     /// The largest element of each window, NaN if it holds one. The gradient goes to that element, the first of equals.
     /// - Parameters:
-    ///   - kernel, stride, padding, dilation: one size for each spatial axis; the stride is the kernel unless given.
+    ///   - kernel: the window's size on each spatial axis, in elements.
+    ///   - stride: from window to window on each spatial axis; the kernel unless given.
+    ///   - padding: at both ends of each spatial axis, never the largest; 0 unless given.
+    ///   - dilation: from element to element of a window on each spatial axis; 1 unless given.
     ///   - roundsUp: adds a last window that reaches over the end, if it begins before it.
     public func maxPooled(
         kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, roundsUp: Bool = false
@@ -18,7 +21,9 @@ extension Tensor {
 
     /// The mean of each window.
     /// - Parameters:
-    ///   - kernel, stride, padding: one size for each spatial axis; the stride is the kernel unless given.
+    ///   - kernel: the window's size on each spatial axis, in elements.
+    ///   - stride: from window to window on each spatial axis; the kernel unless given.
+    ///   - padding: at both ends of each spatial axis; 0 unless given.
     ///   - countsPadding: whether padding counts as zeros, or not at all.
     ///   - roundsUp: adds a last window that reaches over the end, if it begins before it.
     public func averagePooled(

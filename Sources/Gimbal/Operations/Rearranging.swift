@@ -2,6 +2,7 @@
 
 /// What `padded` puts around a tensor.
 public enum PaddingMode: Sendable, Hashable {
+    /// One value everywhere.
     case constant(Double)
     /// The elements inside the border, mirrored at it; the element on the border is not repeated.
     case reflect
@@ -46,8 +47,10 @@ extension Tensor {
     /// ```swift
     /// Tensor([[1, 2], [3, 4]]).padded([(1, 1)], .replicate)  // [[1 1 2 2], [3 3 4 4]]
     /// ```
-    /// - Parameter widths: elements before and after, for as many of the last axes, in their order. `reflect` takes widths
-    ///   below the axis's size, `replicate` needs an element to repeat.
+    /// - Parameters:
+    ///   - widths: elements before and after, for as many of the last axes, in their order.
+    ///   - mode: what the border holds. `reflect` takes widths below the axis's size, `replicate` needs an element to
+    ///     repeat.
     public func padded(_ widths: [(before: Int, after: Int)], _ mode: PaddingMode = .constant(0)) -> Tensor {
         require(
             widths.count <= rank && widths.allSatisfy { $0.before >= 0 && $0.after >= 0 }, "padded",

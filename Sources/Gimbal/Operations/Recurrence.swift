@@ -6,10 +6,12 @@ public struct RecurrentWeights {
     public var input: Tensor
     /// [G · hiddenSize, hiddenSize].
     public var hidden: Tensor
-    /// [G · hiddenSize] each; both or neither.
+    /// [G · hiddenSize], added to what the input gives; there where `hiddenBias` is, else nil.
     public var inputBias: Tensor?
+    /// [G · hiddenSize], added to what the hidden state gives; there where `inputBias` is, else nil.
     public var hiddenBias: Tensor?
 
+    /// The biases are both given or both left out.
     public init(input: Tensor, hidden: Tensor, inputBias: Tensor? = nil, hiddenBias: Tensor? = nil) {
         self.input = input
         self.hidden = hidden
@@ -27,6 +29,8 @@ extension Tensor {
     /// Where a precision is in force, these products over all steps are in it. States, cells and gates, over which rounding
     /// errors would add up, are of the hidden weight's type, and so is the result.
     /// - Parameters:
+    ///   - kind: what a unit computes.
+    ///   - weights: of this direction, for units of `kind`.
     ///   - hidden: [batch, hiddenSize], the state to begin with; nil for 0.
     ///   - cell: the same for the memory of an LSTM.
     ///   - lengths: int32 [batch], the number of valid steps of each sequence; nil where all are. Outputs beyond are 0, the

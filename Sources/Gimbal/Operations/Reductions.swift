@@ -1,7 +1,6 @@
 extension Tensor {
     /// The sum over `axes`, all of them unless given. Negative axes count from the last. Masks and bytes are summed as
-    /// int32: the sum of a mask is how often it holds.
-    /// - Parameter keepsAxes: leaves size 1 where an axis was summed.
+    /// int32: the sum of a mask is how often it holds. `keepsAxes` leaves size 1 where an axis was summed.
     public func sum(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         let axes = resolve(axes, "sum")
         let reduced = shape.reducing(axes)
@@ -23,8 +22,11 @@ extension Tensor {
         return sum(axes, keepsAxes: keepsAxes) / Double(count)
     }
 
-    /// The mean squared distance from the mean over `axes`.
-    /// - Parameter isUnbiased: divides by one less than the number of elements.
+    /// The mean squared distance from the mean over `axes`, all of them unless given.
+    /// - Parameters:
+    ///   - axes: negative ones count from the last.
+    ///   - isUnbiased: divides by one less than the number of elements.
+    ///   - keepsAxes: leaves size 1 where an axis was folded.
     public func variance(_ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false) -> Tensor {
         let count = resolve(axes, "variance").reduce(1) { $0 * shape[$1] }
         let squares = (self - mean(axes, keepsAxes: true)).square()

@@ -14,6 +14,8 @@ extension Tensor {
         return reshaped(Shape(sizes))
     }
 
+    /// The same elements in row-major order under another shape, of as many elements. Copies only where they do not lie
+    /// in order.
     public func reshaped(_ shape: Shape) -> Tensor {
         require(shape.elementCount == elementCount, "reshaped", "\(self.shape) does not fill \(shape)")
         if shape == self.shape { return self }

@@ -49,7 +49,10 @@ extension Tensor {
     }
 
     /// The diagonal of two axes as a new last axis. Copies nothing.
-    /// - Parameter offset: above 0, the diagonal that begins so many columns to the right; below 0, so many rows down.
+    /// - Parameters:
+    ///   - offset: above 0, the diagonal that begins so many columns to the right; below 0, so many rows down.
+    ///   - first: the axis of the rows; negative ones count from the last.
+    ///   - second: the axis of the columns.
     public func diagonal(offset: Int = 0, axes first: Int = -2, _ second: Int = -1) -> Tensor {
         let (first, second) = (resolve(first, "diagonal"), resolve(second, "diagonal"))
         require(first != second, "diagonal", "axis \(first) has no diagonal with itself")

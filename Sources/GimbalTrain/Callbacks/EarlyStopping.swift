@@ -3,7 +3,7 @@
 /// ```swift
 /// let stopping = EarlyStopping(patience: 3, restoresBest: true)
 /// for epoch in 0..<100 {
-///     …
+///     let testLoss = try Evaluation(of: model, on: test).loss  // after the epoch's steps
 ///     if stopping.update(testLoss, model: model) { break }
 /// }
 /// try stopping.restoreBest(model)

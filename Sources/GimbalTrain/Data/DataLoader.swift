@@ -8,7 +8,7 @@ import Gimbal
 /// ```swift
 /// let loader = DataLoader(train, batchSize: 64, seed: 42)
 /// for epoch in 0..<10 {
-///     for batch in loader.batches(epoch: epoch) { … }
+///     for batch in loader.batches(epoch: epoch) { print(batch.count) }
 /// }
 /// ```
 public struct DataLoader: Sendable {

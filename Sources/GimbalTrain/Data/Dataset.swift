@@ -4,7 +4,7 @@ import Gimbal
 ///
 /// ```swift
 /// let (train, test) = Dataset.digits().split(trainFraction: 0.8, seed: 0)
-/// for batch in DataLoader(train, batchSize: 64).batches(epoch: 0) { … }
+/// for batch in DataLoader(train, batchSize: 64).batches(epoch: 0) { print(batch.count) }
 /// ```
 public struct Dataset: Sendable {
     /// All inputs, one after another, row-major.

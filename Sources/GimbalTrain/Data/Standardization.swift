@@ -7,7 +7,7 @@ import Gimbal
 ///
 /// ```swift
 /// let standardization = Standardization(fittedTo: train)
-/// let (train, test) = (standardization(train), standardization(test))
+/// let (scaledTrain, scaledTest) = (standardization(train), standardization(test))
 /// ```
 public struct Standardization: Sendable, Equatable, Codable {
     /// The mean of each feature.

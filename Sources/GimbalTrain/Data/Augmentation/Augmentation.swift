@@ -7,9 +7,9 @@ import Gimbal
 ///     RandomCrop(padding: 4)
 ///     RandomHorizontalFlip()
 /// }
-/// for host in loader.batches(epoch: epoch) {
-///     let batch = augmentation(host, epoch: epoch).to(device)
-///     …
+/// for host in loader.batches(epoch: 0) {
+///     let batch = augmentation(host, epoch: 0).to(.current)
+///     print(batch.inputs.shape)
 /// }
 /// ```
 /// What happens to an image depends on the seed, the epoch and the image's place in the data set only, not on the batch
