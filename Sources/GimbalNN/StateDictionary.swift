@@ -3,7 +3,7 @@
 ///
 /// ```swift
 /// let best = model.stateDictionary()
-/// try train(model)
+/// // … more training, which made it worse …
 /// try model.load(best)
 /// ```
 public struct StateDictionary: StoredTensors {

@@ -222,11 +222,12 @@ struct KernelSweep {
             let channels = shape[1]
             let x = try input(shape), out = try backend.allocate(shape)
             let scale = try input([channels]), shift = try input([channels])
+            let runningMean = try input([channels]), runningVariance = try input([channels])
             let scaleGradient = try input([channels]), shiftGradient = try backend.allocate([channels])
             let mean = try backend.allocate([channels]), deviation = try backend.allocate([channels])
             backend.batchNorm(
-                x, scale: scale, shift: shift, running: (scale, shift), momentum: 0.1, epsilon: 1e-5, out: out,
-                mean: mean, inverseDeviation: deviation)
+                x, scale: scale, shift: shift, running: (runningMean, runningVariance), momentum: 0.1,
+                epsilon: 1e-5, out: out, mean: mean, inverseDeviation: deviation)
             backend.batchNormInference(
                 x, scale: scale, shift: nil, mean: mean, variance: shift, epsilon: 1e-5, out: out)
             backend.batchNormGradient(

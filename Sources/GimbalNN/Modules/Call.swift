@@ -12,8 +12,11 @@ extension Module {
     /// `layer(input)` does so by itself. A module that can be called in other ways too, with more inputs, enters each of
     /// them here:
     /// ```swift
-    /// func callAsFunction(_ query: Tensor, _ memory: Tensor) -> Tensor {
-    ///     entering((query, memory)) { attend($0, $1) }
+    /// final class Scaled: Module, Layer {
+    ///     func forward(_ input: Tensor) -> Tensor { input }
+    ///     func callAsFunction(_ input: Tensor, by factor: Double) -> Tensor {
+    ///         entering((input, factor)) { $0.0 * $0.1 }
+    ///     }
     /// }
     /// ```
     public final func entering<Input, Output>(_ input: Input, _ forward: (Input) -> Output) -> Output {

@@ -60,7 +60,7 @@ open class Module: CustomStringConvertible {
 /// final class Distance: Module, Layer {
 ///     func forward(_ input: (left: Tensor, right: Tensor)) -> Tensor { (input.left - input.right).square().sum([1]) }
 /// }
-/// let d = distance((left: x, right: y))
+/// let d = Distance()((left: x, right: y))
 /// ```
 public protocol Layer<Input, Output>: Module {
     /// What the layer is called with: a tensor, or a tuple or struct of several.

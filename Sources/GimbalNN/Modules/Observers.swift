@@ -66,8 +66,9 @@ extension Module {
     /// Lets a closure see every call of this module after its forward pass, until the hook is removed.
     ///
     /// ```swift
-    /// let hook = model.layer4.onForward { call in features = call.outputs[0] }
-    /// _ = model(x)
+    /// var features: Tensor?
+    /// let hook = resNet.layer4.onForward { call in features = call.outputs[0] }
+    /// _ = resNet(images)
     /// hook.remove()
     /// ```
     @discardableResult
@@ -79,7 +80,7 @@ extension Module {
     /// removed.
     ///
     /// ```swift
-    /// model.layer1.onGradient { path, gradient in print(path, try! gradient.norm().item()) }
+    /// resNet.layer1.onGradient { path, gradient in print(path, try! gradient.norm().item()) }
     /// ```
     @discardableResult
     public func onGradient(_ body: @escaping (_ path: String, _ gradient: Tensor) -> Void) -> ForwardHook {
@@ -100,7 +101,7 @@ extension Module {
     /// What this module's products are computed in, whatever the precision around it; nil for that one.
     ///
     /// ```swift
-    /// model.head.precision = .float32  // inside withPrecision(.float16) { }
+    /// resNet.fc.precision = .float32  // inside withPrecision(.float16) { }
     /// ```
     public final var precision: Precision? {
         get { attachments?.precision }

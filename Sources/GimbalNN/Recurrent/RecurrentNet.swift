@@ -15,8 +15,7 @@
 /// var state: RecurrentState?
 /// for piece in pieces {
 ///     let (outputs, next) = net(piece, state: state)
-///     try loss(outputs).backward()
-///     ...
+///     try meanSquaredError(outputs, piece).backward()
 ///     state = next.detached()
 /// }
 /// ```
