@@ -1,5 +1,6 @@
 import Foundation
 import GimbalNN
+import GimbalOpenCL
 import GimbalOptim
 import GimbalTestSupport
 import Testing
@@ -68,8 +69,9 @@ import Testing
     }
 
     @Test func aStepIsOneLaunchForEachArena() throws {
-        guard let subject = BackendUnderTest.openCL.first else { return }
-        let device = Device(backend: subject.backend)
+        // A backend of its own: other tests launch on the shared one meanwhile.
+        guard let id = OpenCLDevices.available().devices.first?.id else { return }
+        let device = Device(backend: try OpenCLBackend(id: id))
         let optimizer = FormulaOptimizer(
             parameters(device), Self.signum, learningRate: 0.1, settings: { _ in [0.9] })
         _ = try train(optimizer, steps: 1)
