@@ -7,8 +7,8 @@ import Gimbal
 /// let vocabulary = CharacterVocabulary(text)
 /// let (train, test) = TextWindows(vocabulary.encode(text)!, length: 128).split(trainFraction: 0.9)
 /// for batch in train.batches(of: 32, epoch: 0, seed: 1, on: .current) {
-///     let logits = model(batch.inputs)  // [32, 128, vocabulary.count]
-///     let loss = crossEntropy(logits.reshaped([-1, vocabulary.count]), batch.targets)
+///     let logits = model(batch.inputs)  // a LanguageModel's: [32 · 128, vocabulary.count]
+///     let loss = crossEntropy(logits, batch.targets)
 /// }
 /// ```
 public struct CharacterVocabulary: Sendable, Equatable {
