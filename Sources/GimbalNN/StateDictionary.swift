@@ -70,8 +70,8 @@ extension Module {
         var state = StateDictionary()
         for (path, part) in stateParts {
             switch part {
-            case .parameter(_, let parameter): state[path] = parameter.value.copied()
-            case .buffer(_, let buffer): state[path] = buffer.value.copied()
+            case .parameter(_, let parameter): state[path] = parameter.value.detached().copy()
+            case .buffer(_, let buffer): state[path] = buffer.value.copy()
             case .counter(_, let counter): state[counter: path] = counter.value
             case .module: break
             }
@@ -86,12 +86,5 @@ extension Module {
         _ state: StateDictionary, mapping: NameMap = .identity, isStrict: Bool = true, forgiving: [NamePattern] = []
     ) throws -> LoadReport {
         try load(from: state, mapping: mapping, isStrict: isStrict, forgiving: forgiving)
-    }
-}
-
-extension Tensor {
-    /// The same values in memory of their own, cut off from what they were computed by.
-    fileprivate func copied() -> Tensor {
-        Tensor.make(shape, dtype, device, inputs: [self]) { $0.copy(view, to: $1) }
     }
 }

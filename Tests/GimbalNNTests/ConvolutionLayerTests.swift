@@ -35,6 +35,15 @@ import Testing
         }
     }
 
+    @Test func aPaddingThatIsNoneIsAMistake() async {
+        await #expect(processExitsWith: .failure) {
+            _ = Conv2d(1, 1, kernelSize: 3, padding: -1, device: .cpu)
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = MaxPool2d(kernelSize: 2, padding: SamePadding())
+        }
+    }
+
     @Test func oneValuePerChannelHasNoVariance() async {
         await #expect(processExitsWith: .failure) {
             let layer = BatchNorm2d(3, device: .cpu)

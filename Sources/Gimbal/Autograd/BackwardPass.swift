@@ -35,7 +35,7 @@ final class BackwardPass {
 
     /// Lets `gradient` arrive at `output`, and makes its node part of this pass.
     func enter(_ output: Tensor, _ gradient: Tensor) {
-        guard let node = output.node, targets?.isNeeded(node, includingWhatItWasMadeOf: true) ?? true else { return }
+        guard let node = output.node, targets?.explore(node) ?? true else { return }
         node.accumulate(gradient, createsGraph: createsGraph)
         queue.push(node)
     }
@@ -97,7 +97,8 @@ private struct Targets {
     /// Whether a wanted gradient depends on that of `node`.
     func isNeeded(_ node: Node) -> Bool { needed.contains(node.sequence) }
 
-    mutating func isNeeded(_ node: Node, includingWhatItWasMadeOf: Bool) -> Bool {
+    /// The same for a node that is new to the pass: what it was made of is looked through as well.
+    mutating func explore(_ node: Node) -> Bool {
         var found: [Node] = []
         var pending = [node]
         while let next = pending.popLast() {

@@ -89,11 +89,3 @@ public struct CustomFunction: @unchecked Sendable {
         let output: Int?
     }
 }
-
-extension Tensor {
-    /// Whether both are the same elements.
-    fileprivate func hasElements(of other: Tensor) -> Bool {
-        view.storage === other.view.storage && view.offset == other.view.offset && shape == other.shape
-            && view.strides == other.view.strides
-    }
-}

@@ -169,8 +169,7 @@ extension Tensor {
             gradient: .fusedFromInput(.init(.softplusGradient), .formula { $0.sigmoid() }))
         let result = beta == 1 ? smooth : smooth / beta
         if threshold >= 20 { return result }
-        let limit = Tensor(repeating: threshold, [], dtype: dtype, device: device)
-        return Tensor.select(scaled.isGreater(than: limit), self, result)
+        return Tensor.select(scaled .> threshold, self, result)
     }
     /// x · hardSigmoid(x) (Howard et al. 2019).
     public func hardSwish() -> Tensor {

@@ -87,9 +87,10 @@ extension Tensor {
         return scattered(source.cast(to: dtype), axis, indices, accumulates: true) { outputGradient, inputs in
             inputs.add(0, outputGradient)
             guard inputs.isNeeded(1) else { return }
-            let areInside = (indices .>= 0) .& (indices .< size)
             inputs.add(
-                1, Tensor.select(areInside, outputGradient.gathered(along: axis, indices), outputGradient.scalar(0)))
+                1,
+                Tensor.select(
+                    indices.isInside(size), outputGradient.gathered(along: axis, indices), outputGradient.scalar(0)))
         }
     }
 
@@ -105,6 +106,9 @@ extension Tensor {
                     accumulates: accumulates)
             }, gradient: gradient)
     }
+
+    /// Where an index lies in 0..<size.
+    func isInside(_ size: Int) -> Tensor { (self .>= 0) .& (self .< size) }
 
     /// The axis counted from the first, and the indices repeated along the other axes.
     private func choosing(

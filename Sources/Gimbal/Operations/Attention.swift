@@ -108,9 +108,8 @@ extension [AttentionRole] {
         let counts = prefix(2).map { $0.heads($0.tensor.view).shape[2] }
         // As for one query after all keys that were kept.
         if queryOffset >= counts[1] - 1 { return (mask, false) }
-        let device = self[0].tensor.device
-        let positions = Tensor.arange(queryOffset, queryOffset + counts[0], device: device).reshaped([counts[0], 1])
-        let isSeen = Tensor.arange(counts[1], device: device) .<= positions
+        let isSeen = Tensor.triangleMask(
+            rows: counts[0], columns: counts[1], offset: queryOffset, isLower: true, device: self[0].tensor.device)
         guard let mask else { return (isSeen, false) }
         return (mask.dtype == .uint8 ? mask .& isSeen : mask.filled(where: .!isSeen, with: -.infinity), false)
     }
@@ -145,16 +144,13 @@ package func attention(
     let roles = roles.asProductOperands
     let (mask, isCausal) = roles.causal(mask, isCausal: isCausal, queryOffset: queryOffset)
     let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
+    let scale = scale ?? problem.scale
     let isFused =
         dropout == 0 && mask?.node == nil
         && roles[0].tensor.backend.fusesAttention(size: problem.query.shape[3], valueSize: problem.value.shape[3])
-    guard isFused else {
-        return weightedAttention(
-            roles, mask: mask, keyLengths: keyLengths, isCausal: isCausal, scale: scale, dropout: dropout, generator,
-            isBatchFirst: isBatchFirst
-        ).output
-    }
-    return fusedAttention(problem, isCausal: isCausal, scale: scale ?? problem.scale)
+    return isFused
+        ? fusedAttention(problem, isCausal: isCausal, scale: scale)
+        : weightedAttention(problem, isCausal: isCausal, scale: scale, dropout: dropout, generator).output
 }
 
 /// What every way to compute attention starts from.
@@ -224,8 +220,8 @@ struct AttentionProblem {
         }
         guard let mask else { return there }
         let type = mask.dtype == .uint8 ? dtype : mask.dtype
-        let never = Tensor(repeating: -.infinity, [], dtype: type, device: device)
         let zero = Tensor(repeating: 0, [], dtype: type, device: device)
+        let never = zero.scalar(-.infinity)
         return .select(there, mask.dtype == .uint8 ? .select(mask, zero, never) : mask, never)
     }
 }
@@ -235,15 +231,21 @@ package func weightedAttention(
     _ roles: [AttentionRole], mask: Tensor?, keyLengths: Tensor? = nil, isCausal: Bool, queryOffset: Int = 0,
     scale: Double?, dropout: Double, _ generator: RandomGenerator, isBatchFirst: Bool = true
 ) -> (output: Tensor, weights: Tensor) {
-    require((0..<1).contains(dropout), "attention", "a probability in [0, 1), not \(dropout)")
     let roles = roles.asProductOperands
-    let (wanted, isCausal) = roles.causal(mask, isCausal: isCausal, queryOffset: queryOffset)
-    let problem = AttentionProblem(roles, mask: wanted, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
+    let (mask, isCausal) = roles.causal(mask, isCausal: isCausal, queryOffset: queryOffset)
+    let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
+    return weightedAttention(problem, isCausal: isCausal, scale: scale ?? problem.scale, dropout: dropout, generator)
+}
+
+private func weightedAttention(
+    _ problem: AttentionProblem, isCausal: Bool, scale: Double, dropout: Double, _ generator: RandomGenerator
+) -> (output: Tensor, weights: Tensor) {
+    require((0..<1).contains(dropout), "attention", "a probability in [0, 1), not \(dropout)")
     let (query, key, value, shape) = (problem.query, problem.key, problem.value, problem.shape)
     let (tensors, places, mask) = (problem.tensors, problem.places, problem.wholeMask)
     let inputs = tensors + (mask.map { [$0] } ?? [])
     let core = AttentionCore(
-        isCausal: isCausal, scale: scale ?? problem.scale, dropout: dropout,
+        isCausal: isCausal, scale: scale, dropout: dropout,
         state: dropout > 0 ? generator.reserve(shape.elementCount) : nil, queries: shape[2], keys: shape[3])
     let (dtype, device) = (problem.dtype, problem.device)
 
@@ -439,8 +441,11 @@ extension TensorView {
 
 extension Tensor {
     /// Whether both are the same elements, computed by the same operation.
-    package func isSame(as other: Tensor) -> Bool {
-        node === other.node && view.storage === other.view.storage && view.offset == other.view.offset
-            && shape == other.shape && view.strides == other.view.strides
+    package func isSame(as other: Tensor) -> Bool { node === other.node && hasElements(of: other) }
+
+    /// Whether both are the same elements.
+    func hasElements(of other: Tensor) -> Bool {
+        view.storage === other.view.storage && view.offset == other.view.offset && shape == other.shape
+            && view.strides == other.view.strides
     }
 }

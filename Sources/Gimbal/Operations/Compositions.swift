@@ -50,9 +50,9 @@ extension Tensor {
         let nothing = scores.scalar(-.infinity)
         if let mask { scores = mask.dtype == .uint8 ? select(mask, scores, nothing) : scores + mask }
         if isCausal {
-            func positions(_ count: Int) -> Tensor { Tensor((0..<count).map(Int32.init), device: query.device) }
-            let isLater = positions(key.shape[2]).isGreater(than: positions(query.shape[2]).expandingAxis(1))
-            scores = select(isLater, nothing, scores)
+            let isSeen = triangleMask(
+                rows: query.shape[2], columns: key.shape[2], isLower: true, device: query.device)
+            scores = select(isSeen, scores, nothing)
         }
         // Where a query sees nothing, 0 stands for the largest of no scores and 1 for the sum of no weights.
         let zero = scores.scalar(0)
@@ -108,7 +108,6 @@ extension Tensor {
 extension Tensor {
     /// For int32 class numbers [rows]: uint8 [rows, classes], 1 where a column is the row's class.
     package func isClass(of classes: Int) -> Tensor {
-        let columns = Tensor((0..<classes).map(Int32.init), [1, classes], device: device)
-        return reshaped([elementCount, 1]).equals(columns)
+        reshaped([elementCount, 1]).equals(.arange(classes, device: device))
     }
 }

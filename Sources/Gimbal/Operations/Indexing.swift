@@ -44,10 +44,7 @@ extension Tensor {
             },
             gradient: { outputGradient, inputs in
                 let positions = inputs.saved(positions)
-                let reaches = Tensor.combine(.init(.greater), positions, positions.scalar(-1))
-                let isInside =
-                    (reaches * Tensor.combine(.init(.less), positions, positions.scalar(Double(shape[0]))))
-                    .cast(to: .uint8)
+                let isInside = positions.isInside(shape[0])
                 let column = Shape([positions.elementCount] + [Int](repeating: 1, count: shape.rank - 1))
                 let rows = outputGradient.gathered(Tensor.select(isInside, positions, positions.scalar(0)))
                 inputs.add(0, Tensor.select(isInside.reshaped(column), rows, rows.scalar(0)))
@@ -56,8 +53,6 @@ extension Tensor {
 
     /// These int32 numbers with one of them replaced.
     fileprivate func replacing(_ number: Int, by other: Int) -> Tensor {
-        let number = Tensor(repeating: Double(number), [], dtype: .int32, device: device)
-        return Tensor.select(
-            equals(number), Tensor(repeating: Double(other), [], dtype: .int32, device: device), self)
+        Tensor.select(self .== number, scalar(Double(other)), self)
     }
 }

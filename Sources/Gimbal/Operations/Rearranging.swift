@@ -123,8 +123,14 @@ extension Tensor {
     /// The mask of a triangle of the last two axes.
     private func triangle(_ name: String, offset: Int, isLower: Bool) -> Tensor {
         require(rank >= 2, name, "a tensor of \(shape) has no last two axes")
-        let rows = Tensor.arange(offset, offset + shape[rank - 2], device: device).expandingAxis(1)
-        let columns = Tensor.arange(shape[rank - 1], device: device)
-        return isLower ? columns .<= rows : columns .>= rows
+        return Tensor.triangleMask(
+            rows: shape[rank - 2], columns: shape[rank - 1], offset: offset, isLower: isLower, device: device)
+    }
+
+    /// 1 in column j of row i where j ≤ i + offset, or ≥ for the upper triangle: uint8 [rows, columns].
+    static func triangleMask(rows: Int, columns: Int, offset: Int = 0, isLower: Bool, device: Device) -> Tensor {
+        let ends = arange(offset, offset + rows, device: device).expandingAxis(1)
+        let columns = arange(columns, device: device)
+        return isLower ? columns .<= ends : columns .>= ends
     }
 }

@@ -66,7 +66,7 @@ extension Tensor {
         var outputs = result.sliced(isReversed ? 0..<steps : 1..<steps + 1)
         if let lengths {
             outputs = Tensor.select(
-                lengths.isLonger(thanStepsOf: steps), outputs, Tensor(repeating: 0, [], dtype: dtype, device: device))
+                lengths.isLonger(thanStepsOf: steps), outputs, outputs.scalar(0))
         }
         return (outputs, result.selecting(plan.finalSlot), kind.hasCell ? result.selecting(steps + 1) : nil)
     }

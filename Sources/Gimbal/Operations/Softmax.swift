@@ -47,9 +47,7 @@ extension Tensor {
     ///   - ignoredIndex: a target whose rows give 0, whatever their logits are; nil for none.
     /// - Returns: [rows].
     public func crossEntropies(_ targets: Tensor, ignoredIndex: Int? = nil) -> Tensor {
-        require(
-            rank == 2 && targets.shape == [shape[0]] && targets.dtype == .int32 && shape[1] > 0, "crossEntropy",
-            "logits of \(shape) need int32 targets of [\(shape.first ?? 0)], not \(targets.dtype) \(targets.shape)")
+        requireClasses(targets)
         let rows: Shape = [shape[0]]
         let logits = contiguous()
         let (x, classes) = (logits.detached(), targets.detached())
@@ -85,9 +83,7 @@ extension Tensor {
     ///   - ignoredIndex: a target whose rows count for nothing, whatever their logits are; nil for none.
     /// - Returns: a tensor without axes.
     public func crossEntropyMean(_ targets: Tensor, ignoredIndex: Int? = nil) -> Tensor {
-        require(
-            rank == 2 && targets.shape == [shape[0]] && targets.dtype == .int32 && shape[1] > 0, "crossEntropy",
-            "logits of \(shape) need int32 targets of [\(shape.first ?? 0)], not \(targets.dtype) \(targets.shape)")
+        requireClasses(targets)
         let logits = contiguous()
         let (x, classes) = (logits.detached(), targets.detached())
         var (normalizers, keptRows) = (Tensor.zeros([0], device: device), Tensor.zeros([0], device: device))
@@ -115,5 +111,12 @@ extension Tensor {
                         normalizers: normalizers.view, meanGradient: outputGradient.view, out: out)
                 })
         }
+    }
+
+    /// Stops where these logits and `targets` do not fit.
+    private func requireClasses(_ targets: Tensor) {
+        require(
+            rank == 2 && targets.shape == [shape[0]] && targets.dtype == .int32 && shape[1] > 0, "crossEntropy",
+            "logits of \(shape) need int32 targets of [\(shape.first ?? 0)], not \(targets.dtype) \(targets.shape)")
     }
 }

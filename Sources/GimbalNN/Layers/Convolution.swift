@@ -10,30 +10,58 @@ public class Convolution: Module, Layer {
     /// Zeros behind each axis, beyond those that stand on both sides.
     private let paddingBehind: [Int]
 
-    init(
-        _ name: String, axes: Int, _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis,
-        stride: any SizePerAxis, padding: any SizePerAxis, dilation: any SizePerAxis, groups: Int, hasBias: Bool,
-        weightInitializer: Initializer?, biasInitializer: Initializer?, generator: RandomGenerator, device: Device
+    /// Number of spatial axes.
+    class var axes: Int { stop("Convolution", "Conv1d, Conv2d or Conv3d says over how many axes") }
+
+    /// - Parameters:
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number for all spatial axes, or a list with one for each; so are the sizes below.
+    ///   - stride: positions that the kernel moves on between neighbouring outputs.
+    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: some SizePerAxis, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
+        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
+        generator: RandomGenerator = .current, device: Device = .current
     ) {
+        let (axes, name) = (Self.axes, "\(Self.self)")
         let (kernel, stride, dilation) = (kernelSize.sizes(axes), stride.sizes(axes), dilation.sizes(axes))
-        var padding = padding.sizes(axes)
-        var paddingBehind = [Int](repeating: 0, count: axes)
-        if padding == SamePadding().sizes(axes) {
+        var (paddingBefore, paddingBehind) = (0.sizes(axes), 0.sizes(axes))
+        if padding is SamePadding {
             require(stride.allSatisfy { $0 == 1 }, name, "the padding `.same` needs a stride of 1, not \(stride)")
             for axis in 0..<axes {
                 let zeros = dilation[axis] * (kernel[axis] - 1)
-                (padding[axis], paddingBehind[axis]) = (zeros / 2, zeros % 2)
+                (paddingBefore[axis], paddingBehind[axis]) = (zeros / 2, zeros % 2)
             }
+        } else {
+            paddingBefore = padding.sizes(axes)
         }
         self.paddingBehind = paddingBehind
         geometry = ConvolutionGeometry(
-            kernel: kernel, stride: stride, padding: padding, dilation: dilation, groups: groups)
-        require(
-            inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, name,
-            "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
+            kernel: kernel, stride: stride, padding: paddingBefore, dilation: dilation, groups: groups)
         (weight, bias) = kernelParameters(
-            Shape([outputs, inputs / groups] + geometry.kernel), outputs: outputs, hasBias: hasBias,
-            weightInitializer, biasInitializer, generator, device)
+            name, inputs, outputs, geometry, isTransposed: false, hasBias: hasBias, weightInitializer, biasInitializer,
+            generator, device)
+    }
+
+    /// The same without padding: a default of the generic parameter would not be inherited.
+    public convenience init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
+        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
+    ) {
+        self.init(
+            inputs, outputs, kernelSize: kernelSize, stride: stride, padding: 0, dilation: dilation, groups: groups,
+            hasBias: hasBias, weightInitializer: weightInitializer, biasInitializer: biasInitializer,
+            generator: generator, device: device)
     }
 
     public func forward(_ input: Tensor) -> Tensor {
@@ -53,30 +81,7 @@ public class Convolution: Module, Layer {
 
 /// A convolution over [batch, channels, length].
 public final class Conv1d: Convolution {
-    /// - Parameters:
-    ///   - inputs: channels of the input, divisible by `groups`.
-    ///   - outputs: channels of the output, divisible by `groups`.
-    ///   - kernelSize: one number; so are the sizes below.
-    ///   - stride: positions that the kernel moves on between neighbouring outputs.
-    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
-    ///   - dilation: distance between neighbouring elements of the kernel.
-    ///   - groups: parts into which the channels are divided, each with kernels of its own.
-    ///   - hasBias: whether a number is added to each output channel.
-    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
-    ///   - biasInitializer: the same unless given.
-    ///   - generator: what first values are drawn from.
-    ///   - device: where the layer is made.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
-        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
-        generator: RandomGenerator = .current, device: Device = .current
-    ) {
-        super.init(
-            "Conv1d", axes: 1, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
-            dilation: dilation, groups: groups, hasBias: hasBias, weightInitializer: weightInitializer,
-            biasInitializer: biasInitializer, generator: generator, device: device)
-    }
+    override class var axes: Int { 1 }
 }
 
 /// A convolution over [batch, channels, height, width].
@@ -86,58 +91,12 @@ public final class Conv1d: Convolution {
 /// let y = layer(x)  // [64, 3, 32, 32] to [64, 16, 32, 32]
 /// ```
 public final class Conv2d: Convolution {
-    /// - Parameters:
-    ///   - inputs: channels of the input, divisible by `groups`.
-    ///   - outputs: channels of the output, divisible by `groups`.
-    ///   - kernelSize: one number for both axes, or a list of height and width; so are the sizes below.
-    ///   - stride: positions that the kernel moves on between neighbouring outputs.
-    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
-    ///   - dilation: distance between neighbouring elements of the kernel.
-    ///   - groups: parts into which the channels are divided, each with kernels of its own.
-    ///   - hasBias: whether a number is added to each output channel.
-    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
-    ///   - biasInitializer: the same unless given.
-    ///   - generator: what first values are drawn from.
-    ///   - device: where the layer is made.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
-        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
-        generator: RandomGenerator = .current, device: Device = .current
-    ) {
-        super.init(
-            "Conv2d", axes: 2, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
-            dilation: dilation, groups: groups, hasBias: hasBias, weightInitializer: weightInitializer,
-            biasInitializer: biasInitializer, generator: generator, device: device)
-    }
+    override class var axes: Int { 2 }
 }
 
 /// A convolution over [batch, channels, depth, height, width].
 public final class Conv3d: Convolution {
-    /// - Parameters:
-    ///   - inputs: channels of the input, divisible by `groups`.
-    ///   - outputs: channels of the output, divisible by `groups`.
-    ///   - kernelSize: one number for all axes, or a list of depth, height and width; so are the sizes below.
-    ///   - stride: positions that the kernel moves on between neighbouring outputs.
-    ///   - padding: zeros on both sides, or `.same` for as many as keep the input's size, which needs a stride of 1.
-    ///   - dilation: distance between neighbouring elements of the kernel.
-    ///   - groups: parts into which the channels are divided, each with kernels of its own.
-    ///   - hasBias: whether a number is added to each output channel.
-    ///   - weightInitializer: uniform in ±1/√(inputs / groups · kernel) unless given, as PyTorch's layer.
-    ///   - biasInitializer: the same unless given.
-    ///   - generator: what first values are drawn from.
-    ///   - device: where the layer is made.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: some SizePerAxis = 0, dilation: any SizePerAxis = 1, groups: Int = 1, hasBias: Bool = true,
-        weightInitializer: Initializer? = nil, biasInitializer: Initializer? = nil,
-        generator: RandomGenerator = .current, device: Device = .current
-    ) {
-        super.init(
-            "Conv3d", axes: 3, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
-            dilation: dilation, groups: groups, hasBias: hasBias, weightInitializer: weightInitializer,
-            biasInitializer: biasInitializer, generator: generator, device: device)
-    }
+    override class var axes: Int { 3 }
 }
 
 /// The transposed convolution over [batch, channels, axes...]: it enlarges where `Convolution` shrinks
@@ -153,22 +112,39 @@ public class TransposedConvolution: Module, Layer {
     /// What is added to the size of each spatial axis, to choose among those that a convolution would shrink alike.
     public let outputPadding: [Int]
 
-    init(
-        _ name: String, axes: Int, _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis,
-        stride: any SizePerAxis, padding: any SizePerAxis, outputPadding: any SizePerAxis,
-        dilation: any SizePerAxis, groups: Int, hasBias: Bool, weightInitializer: Initializer?,
-        biasInitializer: Initializer?, generator: RandomGenerator, device: Device
+    /// Number of spatial axes.
+    class var axes: Int {
+        stop("TransposedConvolution", "ConvTranspose1d, ConvTranspose2d or ConvTranspose3d says over how many axes")
+    }
+
+    /// - Parameters:
+    ///   - inputs: channels of the input, divisible by `groups`.
+    ///   - outputs: channels of the output, divisible by `groups`.
+    ///   - kernelSize: one number for all spatial axes, or a list with one for each; so are the sizes below.
+    ///   - stride: positions between neighbouring elements of the input in the output.
+    ///   - padding: elements left out on both sides of the output.
+    ///   - outputPadding: added to the smallest size that a convolution would shrink to the input's.
+    ///   - dilation: distance between neighbouring elements of the kernel.
+    ///   - groups: parts into which the channels are divided, each with kernels of its own.
+    ///   - hasBias: whether a number is added to each output channel.
+    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
+    ///   - biasInitializer: the same unless given.
+    ///   - generator: what first values are drawn from.
+    ///   - device: where the layer is made.
+    public init(
+        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
+        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
+        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
+        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
     ) {
+        let axes = Self.axes
         geometry = ConvolutionGeometry(
             kernel: kernelSize.sizes(axes), stride: stride.sizes(axes), padding: padding.sizes(axes),
             dilation: dilation.sizes(axes), groups: groups)
         self.outputPadding = outputPadding.sizes(axes)
-        require(
-            inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, name,
-            "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
         (weight, bias) = kernelParameters(
-            Shape([inputs, outputs / groups] + geometry.kernel), outputs: outputs, hasBias: hasBias,
-            weightInitializer, biasInitializer, generator, device)
+            "\(Self.self)", inputs, outputs, geometry, isTransposed: true, hasBias: hasBias, weightInitializer,
+            biasInitializer, generator, device)
     }
 
     public func forward(_ input: Tensor) -> Tensor {
@@ -185,101 +161,30 @@ public class TransposedConvolution: Module, Layer {
 
 /// The transposed convolution over [batch, channels, length]: it enlarges where `Conv1d` shrinks (Zeiler et al. 2010).
 public final class ConvTranspose1d: TransposedConvolution {
-    /// - Parameters:
-    ///   - inputs: channels of the input, divisible by `groups`.
-    ///   - outputs: channels of the output, divisible by `groups`.
-    ///   - kernelSize: one number; so are the sizes below.
-    ///   - stride: positions that the kernel moves on, in the output, between neighbouring elements of the input.
-    ///   - padding: elements left out on both sides of the output.
-    ///   - outputPadding: added to the smallest size that a `Conv1d` would shrink to the input's.
-    ///   - dilation: distance between neighbouring elements of the kernel.
-    ///   - groups: parts into which the channels are divided, each with kernels of its own.
-    ///   - hasBias: whether a number is added to each output channel.
-    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
-    ///   - biasInitializer: the same unless given.
-    ///   - generator: what first values are drawn from.
-    ///   - device: where the layer is made.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
-        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
-        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
-    ) {
-        super.init(
-            "ConvTranspose1d", axes: 1, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
-            outputPadding: outputPadding, dilation: dilation, groups: groups, hasBias: hasBias,
-            weightInitializer: weightInitializer, biasInitializer: biasInitializer, generator: generator,
-            device: device)
-    }
+    override class var axes: Int { 1 }
 }
 
-/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks
-/// (Zeiler et al. 2010).
+/// The transposed convolution over [batch, channels, height, width]: it enlarges where `Conv2d` shrinks (Zeiler et al. 2010).
 public final class ConvTranspose2d: TransposedConvolution {
-    /// - Parameters:
-    ///   - inputs: channels of the input, divisible by `groups`.
-    ///   - outputs: channels of the output, divisible by `groups`.
-    ///   - kernelSize: one number for both axes, or a list of height and width; so are the sizes below.
-    ///   - stride: positions that the kernel moves on, in the output, between neighbouring elements of the input.
-    ///   - padding: elements left out on both sides of the output.
-    ///   - outputPadding: added to the smallest size that a `Conv2d` would shrink to the input's.
-    ///   - dilation: distance between neighbouring elements of the kernel.
-    ///   - groups: parts into which the channels are divided, each with kernels of its own.
-    ///   - hasBias: whether a number is added to each output channel.
-    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
-    ///   - biasInitializer: the same unless given.
-    ///   - generator: what first values are drawn from.
-    ///   - device: where the layer is made.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
-        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
-        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
-    ) {
-        super.init(
-            "ConvTranspose2d", axes: 2, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
-            outputPadding: outputPadding, dilation: dilation, groups: groups, hasBias: hasBias,
-            weightInitializer: weightInitializer, biasInitializer: biasInitializer, generator: generator,
-            device: device)
-    }
+    override class var axes: Int { 2 }
 }
 
-/// The transposed convolution over [batch, channels, depth, height, width]: it enlarges where `Conv3d` shrinks
-/// (Zeiler et al. 2010).
+/// The transposed convolution over [batch, channels, depth, height, width]: it enlarges where `Conv3d` shrinks (Zeiler et al. 2010).
 public final class ConvTranspose3d: TransposedConvolution {
-    /// - Parameters:
-    ///   - inputs: channels of the input, divisible by `groups`.
-    ///   - outputs: channels of the output, divisible by `groups`.
-    ///   - kernelSize: one number for all axes, or a list of depth, height and width; so are the sizes below.
-    ///   - stride: positions that the kernel moves on, in the output, between neighbouring elements of the input.
-    ///   - padding: elements left out on both sides of the output.
-    ///   - outputPadding: added to the smallest size that a `Conv3d` would shrink to the input's.
-    ///   - dilation: distance between neighbouring elements of the kernel.
-    ///   - groups: parts into which the channels are divided, each with kernels of its own.
-    ///   - hasBias: whether a number is added to each output channel.
-    ///   - weightInitializer: uniform in ±1/√(outputs / groups · kernel) unless given, as PyTorch's layer.
-    ///   - biasInitializer: the same unless given.
-    ///   - generator: what first values are drawn from.
-    ///   - device: where the layer is made.
-    public init(
-        _ inputs: Int, _ outputs: Int, kernelSize: any SizePerAxis, stride: any SizePerAxis = 1,
-        padding: any SizePerAxis = 0, outputPadding: any SizePerAxis = 0, dilation: any SizePerAxis = 1,
-        groups: Int = 1, hasBias: Bool = true, weightInitializer: Initializer? = nil,
-        biasInitializer: Initializer? = nil, generator: RandomGenerator = .current, device: Device = .current
-    ) {
-        super.init(
-            "ConvTranspose3d", axes: 3, inputs, outputs, kernelSize: kernelSize, stride: stride, padding: padding,
-            outputPadding: outputPadding, dilation: dilation, groups: groups, hasBias: hasBias,
-            weightInitializer: weightInitializer, biasInitializer: biasInitializer, generator: generator,
-            device: device)
-    }
+    override class var axes: Int { 3 }
 }
 
 /// Weight and bias of a convolution. PyTorch's He initialisation with a = √5 comes to ±1/√fanIn.
 private func kernelParameters(
-    _ shape: Shape, outputs: Int, hasBias: Bool, _ weightInitializer: Initializer?, _ biasInitializer: Initializer?,
-    _ generator: RandomGenerator, _ device: Device
+    _ name: String, _ inputs: Int, _ outputs: Int, _ geometry: ConvolutionGeometry, isTransposed: Bool, hasBias: Bool,
+    _ weightInitializer: Initializer?, _ biasInitializer: Initializer?, _ generator: RandomGenerator, _ device: Device
 ) -> (weight: Parameter, bias: Parameter?) {
+    let groups = geometry.groups
+    require(
+        inputs > 0 && outputs > 0 && inputs % groups == 0 && outputs % groups == 0, name,
+        "\(inputs) and \(outputs) channels cannot be divided into \(groups) groups")
+    let channels = isTransposed ? [inputs, outputs / groups] : [outputs, inputs / groups]
+    let shape = Shape(channels + geometry.kernel)
     let bound = 1 / Double(shape.sizes.dropFirst().reduce(1, *)).squareRoot()
     let standard = Initializer.uniform(low: -bound, high: bound)
     let weight = Parameter((weightInitializer ?? standard).make(shape, generator: generator, device: device))

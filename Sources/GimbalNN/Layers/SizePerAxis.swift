@@ -25,8 +25,8 @@ extension Array: SizePerAxis where Element == Int {
 public struct SamePadding: SizePerAxis {
     /// Padding that keeps the size; `.same` is short for it.
     public init() {}
-    /// -1 for each axis: the layer works the numbers out from its kernel.
-    public func sizes(_ axes: Int) -> [Int] { [Int](repeating: -1, count: axes) }
+    /// Stops the program: only a convolution, which knows its kernel, can tell how many zeros these are.
+    public func sizes(_ axes: Int) -> [Int] { stop("sizes", "the padding `.same` is for convolutions only") }
 }
 
 extension SizePerAxis where Self == SamePadding {

@@ -59,7 +59,7 @@ public func withObserver<Result>(
 extension Module {
     /// Lets a closure see every call of this module before its forward pass, until the hook is removed.
     @discardableResult
-    public func beforeForward(_ body: @escaping (LayerCall) -> Void) -> ForwardHook {
+    public func beforeForward(_ body: @escaping (LayerCall) -> Void) -> HookHandle {
         adding(Watcher(before: body, after: nil))
     }
 
@@ -72,7 +72,7 @@ extension Module {
     /// hook.remove()
     /// ```
     @discardableResult
-    public func onForward(_ body: @escaping (LayerCall) -> Void) -> ForwardHook {
+    public func onForward(_ body: @escaping (LayerCall) -> Void) -> HookHandle {
         adding(Watcher(before: nil, after: body))
     }
 
@@ -83,7 +83,7 @@ extension Module {
     /// resNet.layer1.onGradient { path, gradient in print(path, try! gradient.norm().item()) }
     /// ```
     @discardableResult
-    public func onGradient(_ body: @escaping (_ path: String, _ gradient: Tensor) -> Void) -> ForwardHook {
+    public func onGradient(_ body: @escaping (_ path: String, _ gradient: Tensor) -> Void) -> HookHandle {
         onForward { call in
             let path = call.path
             for output in call.outputs where output.requiresGradient {
@@ -92,10 +92,12 @@ extension Module {
         }
     }
 
-    private func adding(_ watcher: Watcher) -> ForwardHook {
-        let hook = ForwardHook(watcher, on: self)
-        attaching().hooks.append(hook)
-        return hook
+    private func adding(_ watcher: Watcher) -> HookHandle {
+        attaching().watchers.append(watcher)
+        return HookHandle { [weak self] in
+            self?.attachments?.watchers.removeAll { $0 === watcher }
+            self?.dropEmptyAttachments()
+        }
     }
 
     /// What this module's products are computed in, whatever the precision around it; nil for that one.
@@ -124,35 +126,23 @@ extension Module {
     }
 }
 
-/// A registered pair of closures, for as long as it is not removed.
-public final class ForwardHook {
-    fileprivate let watcher: Watcher
-    private weak var module: Module?
+/// What observes calls: closures for before and after the forward pass.
+final class Watcher {
+    let before: ((LayerCall) -> Void)?
+    let after: ((LayerCall) -> Void)?
 
-    fileprivate init(_ watcher: Watcher, on module: Module) {
-        self.watcher = watcher
-        self.module = module
+    init(before: ((LayerCall) -> Void)?, after: ((LayerCall) -> Void)?) {
+        self.before = before
+        self.after = after
     }
-
-    /// Calls the closures no more.
-    public func remove() {
-        module?.attachments?.hooks.removeAll { $0 === self }
-        module?.dropEmptyAttachments()
-    }
-}
-
-struct Watcher {
-    var before: ((LayerCall) -> Void)?
-    var after: ((LayerCall) -> Void)?
 }
 
 /// What a module's calls are attended by.
 final class Attachments {
-    var hooks: [ForwardHook] = []
+    var watchers: [Watcher] = []
     var precision: Precision?
 
-    var watchers: [Watcher] { hooks.map(\.watcher) }
-    var isEmpty: Bool { hooks.isEmpty && precision == nil }
+    var isEmpty: Bool { watchers.isEmpty && precision == nil }
 }
 
 /// An observer under way and those around it.
