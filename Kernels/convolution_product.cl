@@ -340,24 +340,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void convolution_pro
 
         // Meanwhile the present slices are multiplied.
         if (step > 0) {
-#pragma unroll
-            for (int depth = 0; depth < TILE_K; depth++) {
-                float weights[WORK_M], values[WORK_N];
-#pragma unroll
-                for (int block = 0; block < WORK_M / 4; block++) {
-                    const int at = depth * ROW_M + (block * ITEMS_M + item_m) * 4;
-                    vstore4(*(__local const float4 *)&weight_tile[buffer][at], block, weights);
-                }
-#pragma unroll
-                for (int block = 0; block < WORK_N / 4; block++) {
-                    const int at = depth * ROW_N + (block * ITEMS_N + item_n) * 4;
-                    vstore4(*(__local const float4 *)&x_tile[buffer][at], block, values);
-                }
-#pragma unroll
-                for (int i = 0; i < WORK_M; i++)
-#pragma unroll
-                    for (int j = 0; j < WORK_N; j++) sums[i][j] = fma(weights[i], values[j], sums[i][j]);
-            }
+            MULTIPLY_SLICES(weight_tile[buffer], x_tile[buffer])
         }
 
         // The next slices move into the other buffer, which was last read before the barrier of the previous step.

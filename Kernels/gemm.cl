@@ -218,29 +218,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 
         // Meanwhile the present slices are multiplied.
         if (buffer >= 0) {
-            // In full where it makes for speed; it takes other compilers, those for CPUs above all, very long.
-#ifdef __NVPTX__
-#pragma unroll
-#else
-#pragma unroll 1
-#endif
-            for (int depth = 0; depth < TILE_K; depth++) {
-                float x_values[WORK_M], y_values[WORK_N];
-#pragma unroll
-                for (int block = 0; block < WORK_M / 4; block++) {
-                    const int at = depth * ROW_M + (block * ITEMS_M + item_m) * 4;
-                    vstore4(*(__local const float4 *)&x_tile[buffer][at], block, x_values);
-                }
-#pragma unroll
-                for (int block = 0; block < WORK_N / 4; block++) {
-                    const int at = depth * ROW_N + (block * ITEMS_N + item_n) * 4;
-                    vstore4(*(__local const float4 *)&y_tile[buffer][at], block, y_values);
-                }
-#pragma unroll
-                for (int i = 0; i < WORK_M; i++)
-#pragma unroll
-                    for (int j = 0; j < WORK_N; j++) sums[i][j] = fma(x_values[i], y_values[j], sums[i][j]);
-            }
+            MULTIPLY_SLICES(x_tile[buffer], y_tile[buffer])
         }
 
         // The next slices move into the other buffer, which was last read before the previous barrier.

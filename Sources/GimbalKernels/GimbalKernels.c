@@ -126,6 +126,9 @@ static const char recurrent_sequence_gradient_cl[] = {
 static const char reduce_cl[] = {
 #embed "../../Kernels/reduce.cl" suffix(,)
     0};
+static const char register_tile_h[] = {
+#embed "../../Kernels/register_tile.h" suffix(,)
+    0};
 static const char rows_h[] = {
 #embed "../../Kernels/rows.h" suffix(,)
     0};
@@ -196,6 +199,7 @@ static const struct GimbalKernelSource table[] = {
     {"recurrent_sequence.cl", recurrent_sequence_cl},
     {"recurrent_sequence_gradient.cl", recurrent_sequence_gradient_cl},
     {"reduce.cl", reduce_cl},
+    {"register_tile.h", register_tile_h},
     {"rows.h", rows_h},
     {"scan.cl", scan_cl},
     {"softmax.cl", softmax_cl},

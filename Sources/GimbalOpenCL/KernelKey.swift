@@ -71,7 +71,7 @@ enum KernelName: String, Sendable {
         case .fill: ["common.cl", "fill.cl"]
         case .reduce: ["common.cl", "reduce.cl"]
         case .argmax: ["common.cl", "argmax.cl"]
-        case .gemm: ["common.cl", "gemm_output.cl", "gemm.cl"]
+        case .gemm: ["common.cl", "gemm_output.cl", "register_tile.h", "gemm.cl"]
         case .gemmPanels, .packPanels:
             ["common.cl", "gemm_output.cl", "gemm_panels.cl"]
         case .gemmPlain: ["common.cl", "gemm_plain.cl"]
@@ -107,8 +107,10 @@ enum KernelName: String, Sendable {
         case .attentionSoftmax, .attentionSoftmaxGradient: ["common.cl", "attention.cl"]
         case .attentionForward, .attentionQueryGradient, .attentionKeyGradient: ["common.cl", "attention_fused.cl"]
         case .im2col, .col2im: ["common.cl", "convolution.cl"]
-        case .convolutionProduct: ["common.cl", "convolution_shape.cl", "convolution_product.cl"]
-        case .convolutionWeight: ["common.cl", "convolution_shape.cl", "convolution_weight.cl"]
+        case .convolutionProduct:
+            ["common.cl", "convolution_shape.cl", "register_tile.h", "convolution_product.cl"]
+        case .convolutionWeight:
+            ["common.cl", "convolution_shape.cl", "register_tile.h", "convolution_weight.cl"]
         case .depthwise, .depthwiseInputGradient, .depthwiseWeightGradient:
             ["common.cl", "convolution_shape.cl", "convolution_depthwise.cl"]
         case .maxPool, .maxPoolGradient, .averagePool, .averagePoolGradient: ["common.cl", "pooling.cl"]
