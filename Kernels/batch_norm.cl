@@ -322,9 +322,10 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void normalize_channel
 
 // Of the gradients.
 #if IS_RECTIFIED
+/// Both are read in any case: a read under a condition would keep compilers for CPUs from making vectors of the loop.
+static inline PACK rectified(const PACK y, const PACK gradient) { return y <= 0.0f ? (PACK)(0.0f) : gradient; }
 #define Y_PARAMETERS __global const float *y, const ulong y_offset,
-#define ARRIVING(at) \
-    (CONSTANT_PACKS(y + y_offset)[at] <= 0.0f ? (PACK)(0.0f) : CONSTANT_PACKS(output_gradient)[at])
+#define ARRIVING(at) rectified(CONSTANT_PACKS(y + y_offset)[at], CONSTANT_PACKS(output_gradient)[at])
 #else
 #define Y_PARAMETERS
 #define ARRIVING(at) CONSTANT_PACKS(output_gradient)[at]

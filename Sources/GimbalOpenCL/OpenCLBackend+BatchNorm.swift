@@ -53,7 +53,7 @@ extension OpenCLBackend {
                     [.view(x)] + statistics + views([scale, shift, residual, out]) + group.sizes(x, isWide))
                 return
             }
-            let splits = channelSplits(x, [x])
+            let splits = channelSplits(x, [x], joinsMoments: true)
             let shares = try allocate([splits.count, x.shape[1], 3], .float32)
             let groups = splits.fold.groups(x.shape[1])
             launch(
@@ -173,7 +173,7 @@ extension OpenCLBackend {
                         + [inverseCount])
                 return
             }
-            let splits = channelSplits(x, arrays)
+            let splits = channelSplits(x, arrays, joinsMoments: false)
             let shares = try allocate([splits.count, channels, 2], .float32)
             let sums = try allocate([2, channels], .float32)
             let groups = splits.fold.groups(channels)
@@ -225,13 +225,22 @@ extension OpenCLBackend {
     }
 
     /// A plan by which several groups share a channel's values.
-    private func channelSplits(_ x: TensorView, _ arrays: [TensorView?]) -> ChannelPlan {
+    /// - Parameter joinsMoments: whether each pass over the values held ends in a division.
+    private func channelSplits(_ x: TensorView, _ arrays: [TensorView?], joinsMoments: Bool) -> ChannelPlan {
         let width = packWidth(x, arrays)
         let packs = x.shape[0] * x.shape[2] / width
         let fold = foldPlan(
             outputs: x.shape[1], length: packs * width, foldsContiguousAxis: x.shape[2] > 1, canSplit: true)
         let (count, splitSize) = fold.division(of: packs)
-        let values = width == 1 ? 8 : openCLDevice.isCPU ? 16 : 4
+        let values =
+            if !openCLDevice.isCPU {
+                width == 1 ? 8 : 4
+            } else if width == 1 {
+                // A CPU's compiler makes vectors of the work-items of a plain loop, not of one that holds values.
+                joinsMoments ? 8 : 1
+            } else {
+                16
+            }
         return ChannelPlan(fold: fold, width: width, values: values, count: count, splitSize: splitSize)
     }
 }

@@ -57,7 +57,8 @@ extension Tensor {
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
         let residualIndex = added == nil ? nil : parameters.count + 1
-        let y = result.detached()
+        // Nothing else needs it: kept alive, it would cost the memory of one activation.
+        let rectified = isRectified ? result.detached() : nil
         let keptResidual = added?.detached()
         running?.mean.view.noteChange(by: "batchNormalized")
         running?.variance.view.noteChange(by: "batchNormalized")
@@ -81,9 +82,9 @@ extension Tensor {
                         $0.accumulates ? backend.allocateOrReport(layout, x.dtype) : $0.view.reshaped(layout)
                     }
                 }
-                if isRectified {
+                if let rectified {
                     backend.batchNormReLUGradient(
-                        x.view.reshaped(layout), y: y.view.reshaped(layout),
+                        x.view.reshaped(layout), y: rectified.view.reshaped(layout),
                         outputGradient: arrived.view.reshaped(layout), scale: factor?.view, mean: mean,
                         inverseDeviation: inverseDeviation, inputGradient: wholes[0], residualGradient: wholes[1],
                         scaleGradient: destinations[1], shiftGradient: destinations[2])
