@@ -56,9 +56,11 @@ public struct Device: Sendable {
         registered.withLock { $0[id] = open }
     }
 
-    /// The device of this id.
+    /// The device of this name: its id in any case of letters, `gpu` for the first GPU that OpenCL knows, `opencl` for
+    /// the only OpenCL device where there is one.
     /// - Throws: `GimbalError.noDevice`, naming the ids there are; `GimbalError.deviceFailed` where a driver refuses.
-    public static func named(_ id: String) throws -> Device {
+    public static func named(_ name: String) throws -> Device {
+        let id = try id(named: name)
         if id == "cpu" { return .cpu }
         if let backend = opened.withLock({ $0[id] }) { return Device(backend: backend) }
         let registered = registered.withLock { $0 }
@@ -75,6 +77,21 @@ public struct Device: Sendable {
             opened[id] = first
             return Device(backend: first)
         }
+    }
+
+    /// The id that a name stands for; a name that stands for none is given back.
+    private static func id(named name: String) throws -> String {
+        if registered.withLock({ $0[name] }) != nil { return name }
+        let lowercased = name.lowercased()
+        guard ["gpu", "opencl"].contains(lowercased) else { return lowercased }
+        let (devices, reason) = OpenCLDevices.available()
+        let fitting = lowercased == "gpu" ? devices.filter { $0.kind == .gpu }.prefix(1) : devices[...]
+        guard fitting.count == 1 else {
+            throw GimbalError.noDevice(
+                requested: name, available: ["cpu"] + devices.map(\.id),
+                reason: fitting.isEmpty ? reason ?? "there is no GPU" : "it stands for several")
+        }
+        return fitting[0].id
     }
 
     /// Every device of this machine, and why OpenCL has none where it has none.

@@ -6,8 +6,8 @@ import GimbalTrain
 struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The data: digits (embedded), mnist, fashion-mnist, or a CSV file, plain or gzipped.",
-            valueName: "digits|mnist|fashion-mnist|FILE.csv"))
+            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a CSV file, plain or gzipped.",
+            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"))
     var data: String
 
     @Option(
@@ -47,6 +47,12 @@ struct DataOptions: ParsableArguments {
             let (train, test) = try Dataset.fashionMNIST(folder: dataDir ?? "data/fashion-mnist")
             return (train, test, nil)
         default:
+            var isFolder: ObjCBool = false
+            if FileManager.default.fileExists(atPath: data, isDirectory: &isFolder), isFolder.boolValue {
+                try refuseColumnOptions()
+                let (train, test) = try Dataset.idx(folder: data)
+                return (train, test, nil)
+            }
             guard data.contains(".") || data.contains("/") else {
                 throw GimbalError.invalidSetting(
                     name: "--data", reason: "'\(data)' is neither digits, mnist, fashion-mnist nor a CSV file")

@@ -5,12 +5,17 @@ import GimbalTrain
 /// Which device to compute on.
 struct DeviceOptions: ParsableArguments {
     @Option(
-        help: "cpu, or an OpenCL device such as opencl:0. (default: $GIMBAL_DEVICE, else the first GPU, else cpu)")
+        help: "cpu, gpu, or an OpenCL device such as opencl:0. (default: $GIMBAL_DEVICE, else the first GPU, else cpu)")
     var device: String?
 
     /// - Throws: `GimbalError.noDevice`, also for a name from the environment; `GimbalError.deviceFailed`.
     func chosen() throws -> Device {
-        if let device { return try Device.named(device) }
+        try device.map { try Device.named($0) } ?? Self.standard()
+    }
+
+    /// The device that is taken unless one is named.
+    /// - Throws: as `chosen()`.
+    static func standard() throws -> Device {
         // `Device.default` stops the program over a wrong name, as a library has to; here it is the user's mistake.
         if let named = ProcessInfo.processInfo.environment["GIMBAL_DEVICE"], !named.isEmpty {
             return try Device.named(named)

@@ -10,6 +10,7 @@ struct DevicesCommand: ParsableCommand {
 
     func run() throws {
         let (devices, reason) = Device.available()
+        let standard = try DeviceOptions.standard().id
         for device in devices {
             if json {
                 try printJSON(device)
@@ -17,7 +18,7 @@ struct DevicesCommand: ParsableCommand {
             }
             try printLine(
                 """
-                \(device.id)  \(device.name)
+                \(device.id)  \(device.name)\(device.id == standard ? "  (default)" : "")
                     backend \(device.backend), vendor \(device.vendor), driver \(device.driver)
                     memory \(device.memoryBytes / (1 << 20)) MiB, compute units \(device.computeUnits)\
                 \(device.architecture.map { ", architecture \($0)" } ?? "")

@@ -7,6 +7,9 @@ private let requests = Atomic<Int>(0)
 struct Interruption {
     var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
 
+    /// Lets signals end the program at once again: when everything is saved, there is nothing to wait for.
+    func end() { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
+
     init() {
         for number in [SIGINT, SIGTERM] {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.

@@ -68,6 +68,7 @@ struct TrainCommand: ParsableCommand {
             throw error
         }
         display.endLine()
+        interruption.end()
         if outcome == .interrupted {
             printNotice(
                 "interrupted after step \(trainer.progress.step) and saved; go on with: "

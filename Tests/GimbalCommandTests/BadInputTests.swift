@@ -43,7 +43,7 @@ struct BadInputTests {
 
     @Test("A folder of data that is not there, or lacks a file")
     func missingData() throws {
-        let words = "cannot find train-images in FOLDER/none: there is no such folder"
+        let words = "cannot find images in FOLDER/none: there is no such folder"
         try expectRefusal(words, ["--data", "mnist", "--data-dir", "FOLDER/none", "--device", "cpu"])
         try expectRefusal(words, ["--data", "fashion-mnist", "--data-dir", "FOLDER/none", "--device", "cpu"])
         try expectRefusal("none of these is there", ["--data", "mnist", "--data-dir", "FOLDER", "--device", "cpu"])
@@ -112,7 +112,7 @@ struct BadInputTests {
 
     // MARK: Devices and settings
 
-    @Test("Devices that do not exist", arguments: ["gpu", "opencl:99", "opencl:", "opencl:-1", "CPU", ""])
+    @Test("Devices that do not exist", arguments: ["gpu", "opencl:99", "opencl:", "opencl:-1", "cpu:0", ""])
     func device(name: String) throws {
         try expectRefusal("no device '\(name)'; available: cpu", ["--data", "digits", "--device", name])
     }

@@ -28,6 +28,12 @@ struct DevicesTests {
         #expect(text.output.contains("MiB, compute units"))
     }
 
+    @Test("One device is marked as the one that is taken, and a name in capitals is taken too")
+    func standard() throws {
+        let text = try Gimbal.run(["devices"], environment: ["GIMBAL_DEVICE": "CPU"]).succeeded()
+        #expect(text.lines.filter { $0.hasSuffix("  (default)") }.map { $0.prefix(4) } == ["cpu "])
+    }
+
     @Test("Where the loader finds no driver there is the CPU, and a word on why there is no more")
     func noPlatform() throws {
         try withTemporaryFolder { folder in

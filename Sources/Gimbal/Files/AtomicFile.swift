@@ -79,14 +79,37 @@ public enum AtomicFile {
 
     /// Removes what processes that were killed have left half written in `folder`, as far as it can. None may be
     /// writing there now.
-    public static func removePartials(in folder: String) {
+    ///
+    /// Only files and folders under the names that `write` and `writeFolder` give to what is unfinished are touched, and
+    /// nothing that is there is ever replaced.
+    /// - Parameters:
+    ///   - folder: where to look; what lies deeper is left alone.
+    ///   - isTarget: whether what has this name is saved to this folder, so that a half written one is no one else's.
+    public static func removePartials(in folder: String, of isTarget: (_ name: String) -> Bool) {
         for name in (try? names(in: folder)) ?? [] {
-            guard let mark = name.firstRange(of: partialMark) else { continue }
-            let (path, target) = (folder + "/" + name, folder + "/" + name[..<mark.lowerBound])
+            guard let (target, isOld) = parsePartial(name), isTarget(target) else { continue }
+            var (status, targetStatus) = (stat(), stat())
+            guard lstat(folder + "/" + name, &status) == 0 else { continue }
+            let path = folder + "/" + name
+            switch status.st_mode & S_IFMT {
             // An old folder that was moved aside and has no successor yet is the only one there is.
-            if name.hasSuffix(oldMark), rename(path, target) == 0 { continue }
-            if unlink(path) != 0 { removeTree(path) }
+            case S_IFDIR where isOld && lstat(folder + "/" + target, &targetStatus) != 0:
+                _ = rename(path, folder + "/" + target)
+            case S_IFDIR: removeTree(path)
+            case S_IFREG where !isOld: unlink(path)
+            default: break
+            }
         }
+    }
+
+    /// The target of a name that `partialName` has made, and whether what it names was moved aside; else nil.
+    private static func parsePartial(_ name: String) -> (target: String, isOld: Bool)? {
+        guard let mark = name.ranges(of: partialMark).last, mark.lowerBound > name.startIndex else { return nil }
+        let isOld = name.hasSuffix(oldMark)
+        let number = name[mark.upperBound...].dropLast(isOld ? oldMark.count : 0)
+        // As `partialName` spells a number; any other text is part of somebody's name.
+        guard let value = UInt64(number, radix: 36), String(value, radix: 36) == number else { return nil }
+        return (String(name[..<mark.lowerBound]), isOld)
     }
 
     // MARK: Parts

@@ -1,37 +1,57 @@
+import Foundation
 import Gimbal
-import Glibc
 
-/// An array of bytes in the IDX format, which MNIST and its kin come in.
+/// An array in the IDX format, which MNIST and its kin come in.
 ///
-/// Two bytes of 0, the element type (8: unsigned byte), the number of axes, each size as a big-endian 32-bit number,
-/// then the elements. Files may be compressed with gzip.
+/// Two bytes of 0, the element type, the number of axes, each size as a big-endian 32-bit number, then the elements, big
+/// end first. Files may be compressed with gzip.
 struct IDX {
+    /// The element types, under the numbers that they have in files.
+    enum ElementType: UInt8 {
+        case uint8 = 0x08
+        case int8 = 0x09
+        case int16 = 0x0B
+        case int32 = 0x0C
+        case float32 = 0x0D
+        case float64 = 0x0E
+
+        var byteCount: Int {
+            switch self {
+            case .uint8, .int8: 1
+            case .int16: 2
+            case .int32, .float32: 4
+            case .float64: 8
+            }
+        }
+    }
+
+    let path: String
     let sizes: [Int]
+    let type: ElementType
     let bytes: [UInt8]
 
     /// - Parameter rank: the number of axes the file must have.
     /// - Throws: `GimbalError.invalidFile` naming what is wrong, `GimbalError.fileSystem`.
     init(path: String, rank: Int) throws {
         func invalid(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
+        self.path = path
         let stream = try ByteStream(path: path)
 
         let magic = try stream.read(count: 4)
         guard magic.count == 4, magic[0] == 0, magic[1] == 0, magic[3] > 0 else { throw invalid("not an IDX file") }
-        guard magic[2] == 8 else {
-            let type = String(magic[2], radix: 16)
-            throw invalid("not an IDX file of unsigned bytes: its element type is 0x\(type), not 0x8")
+        guard let type = ElementType(rawValue: magic[2]) else {
+            throw invalid("not an IDX file: its element type is 0x\(String(magic[2], radix: 16)), which is none")
         }
+        self.type = type
         guard magic[3] == rank else { throw invalid("an IDX file of \(magic[3]) axes, where \(rank) are expected") }
         let header = try stream.read(count: 4 * rank)
         guard header.count == 4 * rank else { throw invalid("truncated: it ends in the header") }
         sizes = (0..<rank).map { axis in header[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
 
-        var count = 1
-        for size in sizes {
-            let (product, overflows) = count.multipliedReportingOverflow(by: size)
-            if overflows { throw invalid("its header claims an absurd size, \(Shape(sizes))") }
-            count = product
-        }
+        // Also where there are none, a row of them must be thinkable.
+        guard Self.product(sizes.dropFirst(), type.byteCount) != nil,
+            let count = Self.product(sizes[...], type.byteCount)
+        else { throw invalid("its header claims an absurd size, \(Shape(sizes))") }
         if let limit = try stream.sizeLimit(), count > limit {
             throw invalid(
                 "truncated, or its header is damaged: it claims \(Shape(sizes)), \(count) bytes, "
@@ -45,78 +65,139 @@ struct IDX {
             throw invalid("longer than the \(count) bytes of data that its header claims")
         }
     }
+
+    private static func product(_ sizes: ArraySlice<Int>, _ byteCount: Int) -> Int? {
+        sizes.reduce(byteCount) { product, size in
+            product.flatMap {
+                let (next, overflows) = $0.multipliedReportingOverflow(by: size)
+                // Far beyond any machine's memory, and far from where sums of such numbers overflow.
+                return overflows || next > 1 << 50 ? nil : next
+            }
+        }
+    }
+
+    /// The elements as whole numbers.
+    /// - Throws: `GimbalError.invalidFile` where they are fractions.
+    func integers() throws -> [Int] {
+        switch type {
+        case .uint8: return bytes.map(Int.init)
+        case .int8: return bytes.map { Int(Int8(bitPattern: $0)) }
+        case .int16: return elements(UInt16.self).map { Int(Int16(bitPattern: $0)) }
+        case .int32: return elements(UInt32.self).map { Int(Int32(bitPattern: $0)) }
+        case .float32, .float64:
+            throw GimbalError.invalidFile(path: path, reason: "holds fractions, where whole numbers are expected")
+        }
+    }
+
+    /// The elements as inputs: bytes stand for 0…1, other numbers for themselves.
+    func inputs() -> Dataset.Inputs {
+        switch type {
+        case .uint8: .bytes(bytes, divisor: 255)
+        case .int8: .floats(bytes.map { Float(Int8(bitPattern: $0)) })
+        case .int16: .floats(elements(UInt16.self).map { Float(Int16(bitPattern: $0)) })
+        case .int32: .floats(elements(UInt32.self).map { Float(Int32(bitPattern: $0)) })
+        case .float32: .floats(elements(UInt32.self).map { Float(bitPattern: $0) })
+        case .float64: .floats(elements(UInt64.self).map { Float(Double(bitPattern: $0)) })
+        }
+    }
+
+    private func elements<Element: FixedWidthInteger>(_: Element.Type) -> [Element] {
+        let width = MemoryLayout<Element>.size
+        return bytes.withUnsafeBytes { bytes in
+            (0..<bytes.count / width).map {
+                Element(bigEndian: bytes.loadUnaligned(fromByteOffset: $0 * width, as: Element.self))
+            }
+        }
+    }
 }
 
 extension Dataset {
-    /// Images and their classes from two IDX files, plain or gzip. Pixels 0…255 stand for 0…1.
+    /// Images and their classes from two IDX files, plain or gzip. Pixels of a byte, 0…255, stand for 0…1; pixels of
+    /// other types for themselves.
     /// - Parameters:
     ///   - images: path of a file of [count, height, width]. Inputs have the shape [1, height, width].
-    ///   - labels: path of a file of [count].
+    ///   - labels: path of a file of [count], of whole numbers.
     ///   - name: what messages and reports call the data.
     ///   - classNames: what the classes 0, 1, … are called. A label beyond them is an error.
     /// - Throws: `GimbalError.invalidFile` naming the file and what is wrong with it, `GimbalError.fileSystem`.
     public static func idx(images: String, labels: String, name: String, classNames: [String]) throws -> Dataset {
-        let pixels = try IDX(path: images, rank: 3)
-        let classes = try IDX(path: labels, rank: 1)
-        guard pixels.sizes[1] > 0, pixels.sizes[2] > 0 else {
+        try Dataset(
+            images: IDX(path: images, rank: 3), labels: IDX(path: labels, rank: 1), name: name, classNames: classNames,
+            classOfLabel: { classNames.indices.contains($0) ? $0 : nil })
+    }
+
+    private init(
+        images: IDX, labels: IDX, name: String, classNames: [String], classOfLabel: (Int) -> Int?
+    ) throws {
+        guard images.sizes[1] > 0, images.sizes[2] > 0 else {
             throw GimbalError.invalidFile(
-                path: images, reason: "images of \(pixels.sizes[1]) × \(pixels.sizes[2]) pixels")
+                path: images.path, reason: "images of \(images.sizes[1]) × \(images.sizes[2]) pixels")
         }
-        guard pixels.sizes[0] == classes.sizes[0] else {
+        guard images.sizes[0] == labels.sizes[0] else {
             throw GimbalError.invalidFile(
-                path: labels, reason: "\(classes.sizes[0]) labels for the \(pixels.sizes[0]) images of \(images)")
+                path: labels.path,
+                reason: "\(labels.sizes[0]) labels for the \(images.sizes[0]) images of \(images.path)")
         }
-        if let place = classes.bytes.firstIndex(where: { $0 >= classNames.count }) {
-            throw GimbalError.invalidFile(
-                path: labels,
-                reason: "label \(classes.bytes[place]) of image \(place), where there are \(classNames.count) classes")
+        let classes = try labels.integers().enumerated().map { place, label in
+            guard let found = classOfLabel(label) else {
+                throw GimbalError.invalidFile(
+                    path: labels.path,
+                    reason: "label \(label) of image \(place), where there are \(classNames.count) classes")
+            }
+            return Int32(found)
         }
-        return Dataset(
-            name: name, inputShape: [1, pixels.sizes[1], pixels.sizes[2]], inputs: .bytes(pixels.bytes, divisor: 255),
-            targets: .classes(classes.bytes.map(Int32.init), names: classNames))
+        self.init(
+            name: name, inputShape: [1, images.sizes[1], images.sizes[2]], inputs: images.inputs(),
+            targets: .classes(classes, names: classNames))
+    }
+
+    /// The images of a folder of IDX files: MNIST, Fashion-MNIST, Kuzushiji-MNIST, EMNIST and others that have two files
+    /// to train on and two to test on.
+    ///
+    /// Files are told by their names: `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, `t10k-…` or `test-…`; with
+    /// a dot in place of the hyphen before `idx`, with anything before `train`, `t10k` or `test` (such as
+    /// `emnist-letters-`), compressed (`.gz`) or not, or each in a folder of its own name, as archives unpack.
+    /// - Parameters:
+    ///   - folder: where the files lie.
+    ///   - name: what messages and reports call the data; the folder's name unless given.
+    ///   - classNames: what the labels 0, 1, … are called. Unless given, the labels of the training part are the classes,
+    ///     in the order of their numbers and called by them.
+    /// - Throws: `GimbalError.fileSystem` where a file is missing or there are several of a kind, and
+    ///   `GimbalError.invalidFile` naming the file and what is wrong with it.
+    public static func idx(
+        folder: String, name: String? = nil, classNames: [String]? = nil
+    ) throws -> (train: Dataset, test: Dataset) {
+        let files = try IDXFolder(folder)
+        let trainLabels = try IDX(path: files.trainLabels, rank: 1)
+        let labels = try classNames.map { Array($0.indices) } ?? Set(trainLabels.integers()).sorted()
+        let classNames = classNames ?? labels.map(String.init)
+        let classOfLabel = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+        let name = name ?? URL(filePath: folder).lastPathComponent
+        return (
+            try Dataset(
+                images: IDX(path: files.trainImages, rank: 3), labels: trainLabels, name: name, classNames: classNames,
+                classOfLabel: { classOfLabel[$0] }),
+            try Dataset(
+                images: IDX(path: files.testImages, rank: 3), labels: IDX(path: files.testLabels, rank: 1), name: name,
+                classNames: classNames, classOfLabel: { classOfLabel[$0] })
+        )
     }
 
     /// MNIST (LeCun, Cortes and Burges 1998): 60,000 and 10,000 images of handwritten digits, [1, 28, 28].
-    /// - Parameter folder: holds `train-images-idx3-ubyte` and its three companions, also with a dot (`images.idx3`) or
-    ///   compressed (`.gz`).
-    /// - Throws: `GimbalError.fileSystem` where one of them is missing; as `idx(images:labels:name:classNames:)`.
+    /// - Parameter folder: where the files lie; see `idx(folder:name:classNames:)` for their names.
+    /// - Throws: as `idx(folder:name:classNames:)`.
     public static func mnist(folder: String) throws -> (train: Dataset, test: Dataset) {
-        try mnistLike(folder, name: "MNIST", classNames: (0...9).map(String.init))
+        try idx(folder: folder, name: "MNIST", classNames: (0...9).map(String.init))
     }
 
     /// Fashion-MNIST (Xiao, Rasul and Vollgraf 2017), in the files and shapes of MNIST.
     /// - Throws: as `mnist(folder:)`.
     public static func fashionMNIST(folder: String) throws -> (train: Dataset, test: Dataset) {
-        try mnistLike(
-            folder, name: "Fashion-MNIST",
+        try idx(
+            folder: folder, name: "Fashion-MNIST",
             classNames: [
                 "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
                 "Ankle boot",
             ])
-    }
-
-    private static func mnistLike(
-        _ folder: String, name: String, classNames: [String]
-    ) throws -> (train: Dataset, test: Dataset) {
-        // All four are looked for before the first is read: a missing one is not found out late.
-        let files = try ["train-images", "train-labels", "t10k-images", "t10k-labels"].map {
-            try find($0, rank: $0.hasSuffix("images") ? 3 : 1, in: folder)
-        }
-        return (
-            try idx(images: files[0], labels: files[1], name: name, classNames: classNames),
-            try idx(images: files[2], labels: files[3], name: name, classNames: classNames)
-        )
-    }
-
-    private static func find(_ name: String, rank: Int, in folder: String) throws -> String {
-        let stems = ["\(name)-idx\(rank)-ubyte", "\(name).idx\(rank)-ubyte"]
-        let candidates = stems + stems.map { $0 + ".gz" }
-        guard let found = candidates.first(where: { access("\(folder)/\($0)", F_OK) == 0 }) else {
-            let reason =
-                access(folder, F_OK) == 0
-                ? "none of these is there: \(candidates.joined(separator: ", "))" : "there is no such folder"
-            throw GimbalError.fileSystem(operation: "find \(name) in", path: folder, reason: reason)
-        }
-        return "\(folder)/\(found)"
     }
 }

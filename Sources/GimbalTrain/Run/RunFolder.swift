@@ -1,26 +1,44 @@
 import Foundation
 
 /// The folder of a run: `metrics.csv`, `report.html` and `checkpoints/`, of which the newest two are kept.
+///
+/// One run at a time may hold a folder: `run.lock` is locked for as long as this value or a copy of it lives, by a lock
+/// that the system releases when the process dies. Nothing that a run did not make is removed or replaced.
 public struct RunFolder: Sendable {
     /// The path of the folder.
     public let path: String
+    private let lock: RunLock
 
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
     private static let keptCheckpoints = 2
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
-    /// writing. No other run may be using the folder.
-    /// - Throws: `GimbalError.fileSystem`.
+    /// writing.
+    /// - Throws: `GimbalError.fileSystem`, also where another run is using the folder or where it holds files of other
+    ///   origin under the names of a run's.
     public init(path: String) throws {
         self.path = path
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR {
+            throw GimbalError.fileSystem(operation: "create", path: path, reason: "a file is in its place")
+        }
+        if !FileManager.default.fileExists(atPath: path + "/" + RunLock.name), Self.checkpoints(in: path).isEmpty {
+            let names = Self.names(in: path)
+            if let taken = ["metrics.csv", "report.html", "checkpoints"].first(where: names.contains) {
+                throw GimbalError.fileSystem(
+                    operation: "use", path: path,
+                    reason: "it holds \(taken), but is no run's folder; name a folder that is new or empty")
+            }
+        }
         do {
             try FileManager.default.createDirectory(
                 atPath: path + "/checkpoints", withIntermediateDirectories: true)
         } catch {
             throw GimbalError.fileSystem(operation: "create", path: path, reason: (error as NSError).reason)
         }
-        AtomicFile.removePartials(in: path)
-        AtomicFile.removePartials(in: path + "/checkpoints")
+        lock = try RunLock(folder: path)
+        AtomicFile.removePartials(in: path) { ["metrics.csv", "report.html"].contains($0) }
+        AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
 
     /// Where the run's `MetricsLog` is.
@@ -33,13 +51,28 @@ public struct RunFolder: Sendable {
 
     /// The path of the checkpoint after `step` optimizer steps.
     public func checkpointPath(step: Int) -> String {
+        path + "/checkpoints/" + Self.checkpointName(step: step)
+    }
+
+    private static func checkpointName(step: Int) -> String {
         let number = String(step)
-        return path + "/checkpoints/step-" + String(repeating: "0", count: max(0, 9 - number.count)) + number
+        return "step-" + String(repeating: "0", count: max(0, 9 - number.count)) + number
+    }
+
+    /// The step of a checkpoint's folder; nil for a name that is none of a checkpoint.
+    private static func step(ofCheckpoint name: String) -> Int? {
+        guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), checkpointName(step: step) == name else {
+            return nil
+        }
+        return step
     }
 
     /// Removes all checkpoints but the newest two.
     public func removeOldCheckpoints() {
         for path in checkpoints.dropLast(Self.keptCheckpoints) {
+            // What a user has linked there is not the run's to remove.
+            var status = stat()
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
             try? FileManager.default.removeItem(atPath: path)
         }
     }
@@ -49,8 +82,12 @@ public struct RunFolder: Sendable {
 
     private static func checkpoints(in path: String) -> [String] {
         let folder = path + "/checkpoints"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.filter { $0.hasPrefix("step-") && !$0.contains(".") }.sorted().map { folder + "/" + $0 }
+        return names(in: folder).compactMap { name in step(ofCheckpoint: name).map { (step: $0, name: name) } }
+            .sorted { $0.step < $1.step }.map { folder + "/" + $0.name }
+    }
+
+    private static func names(in folder: String) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     }
 }
 

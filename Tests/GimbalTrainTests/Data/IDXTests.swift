@@ -49,7 +49,9 @@ struct IDXTests {
     func magic() throws {
         #expect(try refusal(images: Array("P5 28 28 255 ".utf8)) == "not an IDX file")
         #expect(try refusal(images: []) == "not an IDX file")
-        #expect(try refusal(images: [0, 0, 0x0D, 3] + Self.images[4...]).contains("element type is 0xd"))
+        #expect(try refusal(images: [0, 0, 0x07, 3] + Self.images[4...]).contains("element type is 0x7"))
+        // Twelve bytes, which would have to be forty-eight.
+        #expect(try refusal(images: [0, 0, 0x0D, 3] + Self.images[4...]).contains("claims [3, 2, 2], 48 bytes"))
         #expect(try refusal(images: Self.labels) == "an IDX file of 1 axes, where 3 are expected")
     }
 
@@ -77,8 +79,11 @@ struct IDXTests {
 
     @Test("An absurd claimed size is refused before memory is asked for", arguments: [false, true])
     func absurdSize(compressed: Bool) throws {
-        let large: [UInt8] = [0, 0, 8, 3, 0x7F, 0xFF, 0xFF, 0xFF, 0, 0, 0x10, 0, 0, 0, 0x10, 0, 1, 2, 3]
+        let large: [UInt8] = [0, 0, 8, 3, 0x7F, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 1, 2, 3]
         #expect(try refusal(images: compressed ? gzip(large) : large).contains("which a file of this size cannot hold"))
+        // No images, each of which would be too large for any machine.
+        let empty: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 0] + [UInt8](repeating: 0xFF, count: 8)
+        #expect(try refusal(images: compressed ? gzip(empty) : empty).contains("absurd size"))
         let overflowing: [UInt8] = [0, 0, 8, 3] + [UInt8](repeating: 0xFF, count: 12)
         #expect(try refusal(images: compressed ? gzip(overflowing) : overflowing).contains("absurd size"))
     }
@@ -114,7 +119,7 @@ struct IDXTests {
             #expect(error?.description.contains("train-images-idx3-ubyte.gz") == true)
         }
         let error = #expect(throws: GimbalError.self) { try Dataset.mnist(folder: "/nowhere") }
-        #expect(error?.description == "cannot find train-images in /nowhere: there is no such folder")
+        #expect(error?.description == "cannot find images in /nowhere: there is no such folder")
     }
 
     @Test("MNIST's files are found under each of their names", arguments: ["-idx", ".idx"], ["", ".gz"])
@@ -128,6 +133,82 @@ struct IDXTests {
             }
             let (train, test) = try Dataset.mnist(folder: folder)
             #expect(train.count == 3 && test.count == 3 && train.classCount == 10)
+        }
+    }
+
+    @Test("Elements of every type are read, big end first")
+    func types() throws {
+        let numbers: [(type: UInt8, bytes: [UInt8])] = [
+            (0x09, [0xFF]), (0x0B, [0xFF, 0xFF]), (0x0C, [0xFF, 0xFF, 0xFF, 0xFF]), (0x0D, [0xBF, 0x80, 0, 0]),
+            (0x0E, [0xBF, 0xF0, 0, 0, 0, 0, 0, 0]),
+        ]
+        for (type, bytes) in numbers {
+            let data = try read(
+                images: [0, 0, type, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1] + bytes,
+                labels: [0, 0, 0x0C, 1, 0, 0, 0, 1, 0, 0, 0, 1])
+            #expect(data.batch([0]).inputs == [-1], "type \(type)")
+            #expect(data.batch([0]).targets == .classes([1]))
+        }
+        #expect(
+            try refusal(labels: [0, 0, 0x0D, 1, 0, 0, 0, 3] + [UInt8](repeating: 0, count: 12))
+                == "holds fractions, where whole numbers are expected")
+        #expect(try refusal(labels: [0, 0, 9, 1, 0, 0, 0, 3, 1, 0, 0xFF]).hasPrefix("label -1 of image 2"))
+    }
+
+    /// A folder with these files; a name that ends in a slash is a folder that holds the file of its own name.
+    private func withFiles(_ names: [String], _ body: (String) throws -> Void) throws {
+        try withTemporaryFolder { folder in
+            for name in names {
+                var path = folder + "/" + name
+                if name.hasSuffix("/") {
+                    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                    path += name.dropLast()
+                }
+                try Data(name.contains("images") ? Self.images : Self.labels).write(to: URL(filePath: path))
+            }
+            try body(folder)
+        }
+    }
+
+    private static let common = ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+
+    @Test("A folder never hides a file, and a file in a folder of its name is found")
+    func folders() throws {
+        try withFiles(["train-images-idx3-ubyte/", "train-images.idx3-ubyte"] + Self.common) { folder in
+            try FileManager.default.removeItem(atPath: folder + "/train-images-idx3-ubyte/train-images-idx3-ubyte")
+            let train = try Dataset.mnist(folder: folder).train
+            #expect(train.count == 3)
+        }
+        try withFiles(["train-images-idx3-ubyte/"] + Self.common) { folder in
+            let train = try Dataset.mnist(folder: folder).train
+            #expect(train.count == 3)
+        }
+    }
+
+    @Test("Files of other sets are found by how their names end, and their labels are the classes")
+    func otherNames() throws {
+        let names = ["train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1"]
+        try withFiles(names.map { "emnist-letters-\($0)-ubyte" }) { folder in
+            let (train, test) = try Dataset.idx(folder: folder, name: "letters")
+            #expect(train.name == "letters" && train.classNames == ["0", "1"] && test.count == 3)
+        }
+        try withFiles(names.flatMap { ["a-\($0)-ubyte", "b-\($0)-ubyte"] }) { folder in
+            let error = #expect(throws: GimbalError.self) { try Dataset.idx(folder: folder) }
+            #expect(error?.description.contains("there are 2: ") == true)
+        }
+    }
+
+    @Test("Classes are the labels that there are, and a label of the test part alone is refused")
+    func labelsAsClasses() throws {
+        try withFiles(["train-images-idx3-ubyte"] + Self.common) { folder in
+            try Data([0, 0, 8, 1, 0, 0, 0, 3, 26, 1, 26]).write(to: URL(filePath: folder + "/train-labels-idx1-ubyte"))
+            let error = #expect(throws: GimbalError.self) { try Dataset.idx(folder: folder) }
+            #expect(error?.description.contains("label 0 of image 1, where there are 2 classes") == true)
+            try Data([0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 26]).write(to: URL(filePath: folder + "/t10k-labels-idx1-ubyte"))
+            let (train, test) = try Dataset.idx(folder: folder)
+            #expect(train.classNames == ["1", "26"])
+            #expect(train.batch([0, 1]).targets == .classes([1, 0]))
+            #expect(test.batch([2]).targets == .classes([1]))
         }
     }
 

@@ -1,0 +1,34 @@
+import Foundation
+
+/// The lock by which one run holds a folder. The system releases it when the process dies, however it dies.
+final class RunLock: Sendable {
+    /// The locked file in a run's folder; it tells who holds the lock, and stays when the run has ended.
+    static let name = "run.lock"
+
+    private let descriptor: Int32
+
+    /// - Throws: `GimbalError.fileSystem`, naming the holder where there is one.
+    init(folder: String) throws {
+        let path = folder + "/" + Self.name
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else {
+            throw GimbalError.fileSystem(operation: "create", path: path, reason: String(cString: strerror(errno)))
+        }
+        self.descriptor = descriptor
+        // A file system without locks reports another error, and is used without one.
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            var holder = [UInt8](repeating: 0, count: 256)
+            let count = max(0, pread(descriptor, &holder, holder.count, 0))
+            let text =
+                String(decoding: holder[..<count], as: UTF8.self).split(separator: "\n").first ?? "another process"
+            throw GimbalError.fileSystem(
+                operation: "use", path: folder,
+                reason: "another run is using it (\(text)); wait until it has ended, or name another folder")
+        }
+        let text = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
+        _ = ftruncate(descriptor, 0)
+        _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+    }
+
+    deinit { close(descriptor) }
+}

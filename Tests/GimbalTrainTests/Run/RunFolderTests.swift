@@ -1,0 +1,126 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+@Suite("Folders of runs")
+struct RunFolderTests {
+    private let files = FileManager.default
+
+    private func reason(_ body: () throws -> Void) -> String {
+        let error = #expect(throws: GimbalError.self) { try body() }
+        return error.map { "\($0)" } ?? ""
+    }
+
+    @Test("One run at a time has a folder, and the refusal names the process")
+    func locked() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/run"
+            do {
+                let first = try RunFolder(path: path)
+                #expect(reason { _ = try RunFolder(path: path) }.contains("process \(getpid()) on "))
+                _ = first.path
+            }
+            _ = try RunFolder(path: path)
+        }
+    }
+
+    @Test("What a run did not make is neither removed nor replaced")
+    func foreignFiles() throws {
+        try withTemporaryFolder { path in
+            let kept = [
+                "thesis.partial-draft.txt", "notes", "notes.partial-2019-old", "metrics.csv.partial-mine!",
+                "metrics.csv.partial-0a", "film.partial-cut/x", "checkpoints/step-000000001.partial-v2/x",
+                "checkpoints/step-000000001.partial-V2/x", "checkpoints/step-1.partial-1/x",
+            ]
+            _ = try RunFolder(path: path)
+            for name in kept {
+                try files.createDirectory(
+                    atPath: URL(filePath: path + "/" + name).deletingLastPathComponent().path(),
+                    withIntermediateDirectories: true)
+                try Data(name.utf8).write(to: URL(filePath: path + "/" + name))
+            }
+            // What a save makes: a file of the run's, and a checkpoint.
+            try Data().write(to: URL(filePath: path + "/metrics.csv.partial-1y2p0ij32e8e7"))
+            try files.createDirectory(
+                atPath: path + "/checkpoints/step-000000002.partial-1y2p0ij32e8e7", withIntermediateDirectories: true)
+            try files.createSymbolicLink(
+                atPath: path + "/report.html.partial-1y2p0ij32e8e7", withDestinationPath: path + "/notes")
+            _ = try RunFolder(path: path)
+            for name in kept where name != "checkpoints/step-000000001.partial-v2/x" {
+                let contents = files.contents(atPath: path + "/" + name).map { String(decoding: $0, as: UTF8.self) }
+                #expect(contents == name, "\(name)")
+            }
+            #expect(!files.fileExists(atPath: path + "/metrics.csv.partial-1y2p0ij32e8e7"))
+            #expect(!files.fileExists(atPath: path + "/checkpoints/step-000000002.partial-1y2p0ij32e8e7"))
+            #expect((try? files.destinationOfSymbolicLink(atPath: path + "/report.html.partial-1y2p0ij32e8e7")) != nil)
+        }
+    }
+
+    @Test("A folder moved aside comes back unless its successor is there")
+    func oldFolders() throws {
+        try withTemporaryFolder { path in
+            _ = try RunFolder(path: path)
+            for name in ["step-000000001.partial-1-old", "step-000000002.partial-1-old", "step-000000002"] {
+                try files.createDirectory(
+                    atPath: path + "/checkpoints/" + name, withIntermediateDirectories: true)
+                try Data(name.utf8).write(to: URL(filePath: path + "/checkpoints/" + name + "/x"))
+            }
+            _ = try RunFolder(path: path)
+            func contents(_ name: String) -> String? {
+                files.contents(atPath: path + "/checkpoints/" + name + "/x").map { String(decoding: $0, as: UTF8.self) }
+            }
+            #expect(contents("step-000000001") == "step-000000001.partial-1-old")
+            #expect(contents("step-000000002") == "step-000000002")
+            #expect(contents("step-000000002.partial-1-old") == nil)
+        }
+    }
+
+    @Test(
+        "A folder that holds files under a run's names, but is none, is refused",
+        arguments: [
+            "metrics.csv", "report.html", "checkpoints",
+        ])
+    func foreignFolder(name: String) throws {
+        try withTemporaryFolder { path in
+            try Data("mine".utf8).write(to: URL(filePath: path + "/" + name))
+            #expect(reason { _ = try RunFolder(path: path) }.contains("it holds \(name), but is no run's folder"))
+            #expect(files.contents(atPath: path + "/" + name) == Data("mine".utf8))
+            #expect(try files.contentsOfDirectory(atPath: path) == [name])
+        }
+    }
+
+    @Test("A file in its place is named, and a lock that is a link is not followed")
+    func inTheWay() throws {
+        try withTemporaryFolder { path in
+            try Data("mine".utf8).write(to: URL(filePath: path + "/a"))
+            #expect(reason { _ = try RunFolder(path: path + "/a") }.hasSuffix("a file is in its place"))
+            try files.createDirectory(atPath: path + "/b", withIntermediateDirectories: false)
+            try files.createSymbolicLink(atPath: path + "/b/run.lock", withDestinationPath: path + "/a")
+            #expect(reason { _ = try RunFolder(path: path + "/b") }.contains("run.lock"))
+            #expect(files.contents(atPath: path + "/a") == Data("mine".utf8))
+        }
+    }
+
+    @Test("Only the oldest of the run's own checkpoints are removed")
+    func oldCheckpoints() throws {
+        try withTemporaryFolder { path in
+            let folder = try RunFolder(path: path)
+            let names = [
+                "step-000000001", "step-000000002", "step-000000003", "step-1", "step-mine", "step-000000004x",
+            ]
+            for name in names {
+                try files.createDirectory(
+                    atPath: path + "/checkpoints/" + name, withIntermediateDirectories: false)
+            }
+            try files.createSymbolicLink(
+                atPath: path + "/checkpoints/step-000000000", withDestinationPath: path + "/checkpoints/step-mine")
+            folder.removeOldCheckpoints()
+            #expect(
+                try files.contentsOfDirectory(atPath: path + "/checkpoints").sorted()
+                    == (names.dropFirst() + ["step-000000000"]).sorted())
+            #expect(RunFolder.newestCheckpoint(at: path) == path + "/checkpoints/step-000000003")
+        }
+    }
+}
