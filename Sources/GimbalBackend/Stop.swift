@@ -5,8 +5,12 @@ package final class LayerPlace: @unchecked Sendable {
     /// The module that the path begins at. Never changed, and weak references may be read by any thread.
     package private(set) weak var root: AnyObject?
 
-    package init(path: String, root: AnyObject?) {
+    /// The layer's type.
+    package let type: Any.Type
+
+    package init(path: String, type: Any.Type, root: AnyObject?) {
         self.path = path
+        self.type = type
         self.root = root
     }
 }
@@ -34,8 +38,8 @@ package enum LayerPath {
 ///
 /// The message names the operation, what is wrong, and the layer it happened in.
 public func stop(_ operation: String, _ reason: String, file: StaticString = #fileID, line: UInt = #line) -> Never {
-    let path = LayerPath.current
-    fatalError("\(operation): \(reason)" + (path.isEmpty ? "" : " (in layer \(path))"), file: file, line: line)
+    let place = LayerPath.place.map { $0.path.isEmpty ? " (in \($0.type))" : " (in layer \($0.path): \($0.type))" }
+    fatalError("\(operation): \(reason)" + (place ?? ""), file: file, line: line)
 }
 
 /// Stops the program with `reason` unless `condition` holds.

@@ -50,7 +50,7 @@ import Testing
             _ = model(Tensor.zeros([1, 3, 4]))
         }
         let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(message.contains("(in layer encoder.layers.1.linear2)"), "\(message)")
+        #expect(message.contains("(in layer encoder.layers.1.linear2: Linear)"), "\(message)")
     }
 
     final class Failing: Module, Layer {
@@ -72,7 +72,7 @@ import Testing
             try model(Tensor.zeros([1, 2])).sum().backward()
         }
         let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(message.contains("(in layer 1.body.0)"), "\(message)")
+        #expect(message.contains("(in layer 1.body.0: Failing)"), "\(message)")
     }
 
     @Test func observersNestAndMayReplaceWhatPasses() throws {

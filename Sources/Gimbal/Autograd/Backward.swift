@@ -30,10 +30,16 @@ extension Tensor {
         _ operation: String, createsGraph: Bool, retainsGraph: Bool, targets: [Node]? = nil
     ) throws -> BackwardPass {
         guard let node else {
-            stop(operation, "this tensor was not computed from anything that needs a gradient")
+            stop(
+                operation,
+                "nothing that this tensor was computed from needs a gradient: is all of it frozen, detached, or inside "
+                    + "withoutGradients?")
         }
         try backend.errors.throwIfSet()
-        require(node.isLeaf || node.rule != nil, operation, "the graph was released by an earlier backward pass")
+        require(
+            node.isLeaf || node.rule != nil, operation,
+            "an earlier pass has released the graph; compute the tensor anew, or let the earlier pass keep it by "
+                + "retainsGraph: true")
         return BackwardPass(
             createsGraph: createsGraph, retainsGraph: retainsGraph, errors: backend.errors, targets: targets)
     }
@@ -43,7 +49,10 @@ extension Tensor {
         if let gradient {
             require(gradient.shape == shape, operation, "a gradient of \(gradient.shape) for a tensor of \(shape)")
         } else {
-            require(elementCount == 1, operation, "a tensor of \(shape) needs the gradient arriving at it")
+            require(
+                elementCount == 1, operation,
+                "a tensor of \(shape) is more than one number; reduce it by sum() or mean(), or hand over the gradient "
+                    + "that arrives at it")
         }
         let arriving = gradient ?? Tensor(repeating: 1, shape, dtype: dtype, device: device)
         guard createsGraph else { return arriving.detached() }

@@ -9,8 +9,12 @@ extension Tensor {
     public func convolved(weight: Tensor, bias: Tensor? = nil, _ geometry: ConvolutionGeometry) -> Tensor {
         requireConvolution("convolved", weight, bias, geometry)
         require(
-            shape[1] == weight.shape[1] * geometry.groups && weight.shape[0] % geometry.groups == 0, "convolved",
-            "an input of \(shape) does not fit a weight of \(weight.shape) in \(geometry.groups) groups")
+            weight.shape[0] % geometry.groups == 0, "convolved",
+            "\(weight.shape[0]) outputs cannot be divided into \(geometry.groups) groups")
+        require(
+            shape[1] == weight.shape[1] * geometry.groups, "convolved",
+            "an input of \(shape) has \(shape[1]) channels, a weight of \(weight.shape) in \(geometry.groups) groups "
+                + "takes \(weight.shape[1] * geometry.groups)")
         require(
             bias == nil || bias!.shape == [weight.shape[0]], "convolved",
             "a bias of \(bias?.shape ?? []) for a weight of \(weight.shape)")
@@ -108,9 +112,11 @@ extension Tensor {
         _ operation: String, _ weight: Tensor, _ bias: Tensor?, _ geometry: ConvolutionGeometry
     ) {
         require(
-            rank == geometry.axes + 2 && weight.rank == rank
-                && [Int](weight.shape.sizes.dropFirst(2)) == geometry.kernel, operation,
-            "an input of \(shape) and a weight of \(weight.shape) do not fit a kernel of \(geometry.kernel)")
+            rank == geometry.axes + 2, operation,
+            "needs [batch, channels] and \(geometry.axes) more axes, not \(shape)")
+        require(
+            weight.rank == rank && [Int](weight.shape.sizes.dropFirst(2)) == geometry.kernel, operation,
+            "a weight of \(weight.shape) does not fit a kernel of \(geometry.kernel)")
         require(
             [self, weight, bias].allSatisfy { $0?.dtype.isFloatingPoint ?? true }, operation,
             "needs real numbers, not \(dtype) and \(weight.dtype)")

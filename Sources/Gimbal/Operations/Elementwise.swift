@@ -37,7 +37,8 @@ extension Tensor {
     func unary(
         _ name: StaticString, _ operation: UnaryOperation, isFull: Bool = false, gradient: UnaryGradient
     ) -> Tensor {
-        require(dtype.isFloatingPoint, "\(name)", "needs real numbers, not \(dtype)")
+        require(
+            dtype.isFloatingPoint, "\(name)", "needs real numbers, not \(dtype); convert with cast(to: .float32)")
         let x = detached()
         let result = Tensor.make(shape, isFull ? fullType : dtype, device, inputs: [self]) {
             $0.unary(operation, x.view, out: $1)

@@ -8,7 +8,7 @@ extension Tensor {
     public func gathered(_ indices: Tensor, withoutGradientFor padding: Int? = nil) -> Tensor {
         require(
             rank >= 1 && indices.dtype == .int32, "gathered",
-            "needs rows and int32 indices, not \(shape) and \(indices.dtype)")
+            "needs rows and int32 indices, not \(shape) and \(indices.dtype); convert with cast(to: .int32)")
         let positions = indices.contiguous().reshaped([-1]).detached()
         let table = detached()
         let rows = Shape([positions.elementCount] + shape.sizes.dropFirst())

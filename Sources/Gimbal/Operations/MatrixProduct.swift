@@ -2,9 +2,12 @@ extension Tensor {
     /// The matrix product of the last two axes: [..., m, k] by [..., k, n] gives [..., m, n]. Leading axes broadcast.
     public func matrixMultiplied(by other: Tensor) -> Tensor {
         require(
-            rank >= 2 && other.rank >= 2 && shape[rank - 1] == other.shape[other.rank - 2]
-                && dtype.isFloatingPoint == other.dtype.isFloatingPoint,
-            "matrixMultiplied", "\(dtype) \(shape) by \(other.dtype) \(other.shape) do not fit")
+            rank >= 2 && other.rank >= 2 && shape[rank - 1] == other.shape[other.rank - 2], "matrixMultiplied",
+            "\(shape) by \(other.shape): both need two axes or more, and the last of the first the size of the last "
+                + "but one of the second")
+        require(
+            dtype.isFloatingPoint == other.dtype.isFloatingPoint, "matrixMultiplied",
+            "\(dtype) and \(other.dtype); convert one with cast(to:)")
         guard let batch = batchShape.broadcast(with: other.batchShape) else {
             stop("matrixMultiplied", "the leading axes of \(shape) and \(other.shape) do not broadcast")
         }
@@ -29,10 +32,14 @@ extension Tensor {
     ///   - bias: [outputs].
     /// - Returns: the shape of this tensor with its last axis replaced by outputs.
     public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
+        require(weight.rank == 2, "linear", "needs a weight of [outputs, inputs], not \(weight.shape)")
         require(
-            rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1]
-                && dtype.isFloatingPoint == weight.dtype.isFloatingPoint, "linear",
-            "an input of \(dtype) \(shape) does not fit a weight of \(weight.dtype) \(weight.shape)")
+            rank >= 1 && shape[rank - 1] == weight.shape[1], "linear",
+            "an input of \(shape) does not fit a weight of \(weight.shape), which takes a last axis of "
+                + "\(weight.shape[1])")
+        require(
+            dtype.isFloatingPoint == weight.dtype.isFloatingPoint, "linear",
+            "an input of \(dtype) and a weight of \(weight.dtype); convert one with cast(to:)")
         if let bias {
             require(
                 bias.shape == [weight.shape[0]], "linear", "a bias of \(bias.shape) for a weight of \(weight.shape)")

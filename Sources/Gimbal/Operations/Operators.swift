@@ -18,7 +18,10 @@ extension Tensor {
         x.dtype.isFloatingPoint ? x.affine(scale: y) : x.combined(.multiply, y)
     }
     /// The quotient of real numbers; a tensor of whole ones is to be converted first, by `cast(to: .float32)`.
-    public static func / (x: Tensor, y: Double) -> Tensor { x.affine(scale: 1 / y) }
+    public static func / (x: Tensor, y: Double) -> Tensor {
+        x.requireRealForQuotient()
+        return x.affine(scale: 1 / y)
+    }
 
     /// x plus each element.
     public static func + (x: Double, y: Tensor) -> Tensor { y + x }
@@ -28,8 +31,11 @@ extension Tensor {
     }
     /// x times each element.
     public static func * (x: Double, y: Tensor) -> Tensor { y * x }
-    /// x divided by each element.
-    public static func / (x: Double, y: Tensor) -> Tensor { y.reciprocal() * x }
+    /// x divided by each element, a real number.
+    public static func / (x: Double, y: Tensor) -> Tensor {
+        y.requireRealForQuotient()
+        return y.reciprocal() * x
+    }
 
     /// Each element plus y.
     public static func + (x: Tensor, y: Int) -> Tensor { x + Double(y) }
@@ -113,6 +119,12 @@ extension Tensor {
                 "\(number) is no \(dtype); convert the tensor with cast(to:)")
         }
         return Tensor(repeating: number, [], dtype: dtype, device: device)
+    }
+
+    private func requireRealForQuotient() {
+        require(
+            dtype.isFloatingPoint, "/",
+            "a number and a tensor of \(dtype) have no quotient; convert the tensor with cast(to: .float32)")
     }
 
     /// `kind` of this tensor of whole numbers and `number`.

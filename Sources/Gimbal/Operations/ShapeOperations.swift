@@ -17,7 +17,9 @@ extension Tensor {
     /// The same elements in row-major order under another shape, of as many elements. Copies only where they do not lie
     /// in order.
     public func reshaped(_ shape: Shape) -> Tensor {
-        require(shape.elementCount == elementCount, "reshaped", "\(self.shape) does not fill \(shape)")
+        require(
+            shape.elementCount == elementCount, "reshaped",
+            "\(self.shape) has \(elementCount) elements, \(shape) \(shape.elementCount)")
         if shape == self.shape { return self }
         let source = contiguous()
         let original = self.shape

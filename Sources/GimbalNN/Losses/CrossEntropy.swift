@@ -20,7 +20,8 @@ public func crossEntropy(
     if targets.dtype.isFloatingPoint {
         require(
             targets.shape == logits.shape, "crossEntropy",
-            "logits of \(logits.shape) need probabilities of that shape, not \(targets.shape)")
+            "targets of \(targets.dtype) are probabilities, of the logits' shape \(logits.shape), not "
+                + "\(targets.shape); numbers of classes are int32: cast(to: .int32)")
         var probabilities = ClassRows(targets, "crossEntropy").matrix
         if labelSmoothing > 0 {
             probabilities = probabilities.affine(

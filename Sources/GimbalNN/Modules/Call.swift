@@ -48,7 +48,8 @@ extension Module {
         _ = (outer.root as? Module)?.tree
         if let place, !place.path.isEmpty { return place }
         // Made on the way, such as an activation without parameters.
-        return LayerPlace(path: outer.path.joined(to: "\(type(of: self))"), root: outer.root)
+        return LayerPlace(
+            path: outer.path.joined(to: "\(type(of: self))"), type: type(of: self), root: outer.root)
     }
 
     @inline(never)

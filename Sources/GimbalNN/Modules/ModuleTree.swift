@@ -64,7 +64,7 @@ final class ModuleTree {
         if let place = root.place, let larger = place.root as? Module, larger !== root {
             (top, prefix) = (larger, place.path)
         } else {
-            root.place = LayerPlace(path: "", root: root)
+            root.place = LayerPlace(path: "", type: type(of: root), root: root)
         }
         let members = Set(modules.map { ObjectIdentifier($0.module) })
         var renamed: Set<ObjectIdentifier> = top === root ? [ObjectIdentifier(root)] : []
@@ -76,7 +76,7 @@ final class ModuleTree {
             }
             renamed.insert(ObjectIdentifier(module))
             if module.place?.path != full || module.place?.root !== top {
-                module.place = LayerPlace(path: full, root: top)
+                module.place = LayerPlace(path: full, type: type(of: module), root: top)
             }
         }
         for ((owner, name), parameter) in zip(owners, parameters) {
