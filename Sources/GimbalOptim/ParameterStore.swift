@@ -30,6 +30,9 @@ final class ParameterStore {
         self.groups = groups
         let parameters = groups.flatMap(\.parameters)
         self.parameters = parameters
+        require(
+            !parameters.isEmpty, "Optimizer",
+            "no parameters to train: the model has none, or none of them can be found (print its `parameters`)")
         membership = groups.indices.flatMap { [Int](repeating: $0, count: groups[$0].parameters.count) }
         require(
             Set(parameters.map { ObjectIdentifier($0) }).count == parameters.count, "Optimizer",

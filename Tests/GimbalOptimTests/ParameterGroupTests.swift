@@ -96,4 +96,12 @@ import Testing
             #expect(free[0].contains { $0 != 0 })
         }
     }
+
+    @Test func anOptimizerWithoutParametersIsAMistake() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = SGD(ReLU().parameters, learningRate: 0.1)
+        }
+        let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(message.contains("Optimizer: no parameters to train"))
+    }
 }

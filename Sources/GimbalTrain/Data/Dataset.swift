@@ -166,6 +166,18 @@ public struct Dataset: Sendable {
     }
 }
 
+extension Dataset: CustomStringConvertible {
+    /// `MNIST: 60000 examples of [1, 28, 28], 10 classes`, and no example of them.
+    public var description: String {
+        let targets =
+            switch targets {
+            case .classes(_, let names): names.count == 1 ? "1 class" : "\(names.count) classes"
+            case .values(_, let width): width == 1 ? "a number to predict" : "\(width) numbers to predict"
+            }
+        return "\(name): \(count) example\(count == 1 ? "" : "s") of \(inputShape), \(targets)"
+    }
+}
+
 /// A batch in the memory of the host, contiguous and ready to be uploaded.
 public struct HostBatch: Sendable, Equatable {
     /// What is to be predicted for the examples of a batch.

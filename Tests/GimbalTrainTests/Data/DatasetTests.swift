@@ -34,6 +34,12 @@ struct DatasetTests {
         #expect(digits.subset { _ in false }.count == 0)
     }
 
+    @Test("Printed, a data set tells its name, its sizes and what is to be predicted, not its contents")
+    func description() {
+        #expect("\(Self.numbered(1))" == "numbered: 1 example of [2], a number to predict")
+        #expect("\(Dataset.digits())" == "digits: 1797 examples of [1, 8, 8], 10 classes")
+    }
+
     @Test("A split shares no example, loses none, and is decided by the seed")
     func split() {
         let data = Self.numbered(10)
