@@ -141,14 +141,6 @@ final class PlainBackend: Backend {
     func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
         stop("PlainBackend", "has no scatterAdd yet")
     }
-    func scan(factors: TensorView?, terms: TensorView, out: TensorView) { stop("PlainBackend", "has no scan yet") }
-    func argSort(_ x: TensorView, isDescending: Bool, out: TensorView) { stop("PlainBackend", "has no argSort yet") }
-    func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView) {
-        stop("PlainBackend", "has no gatherAlong yet")
-    }
-    func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool) {
-        stop("PlainBackend", "has no scatterAlong yet")
-    }
     func randomNormal(_ out: TensorView, _ state: RandomState) { stop("PlainBackend", "has no randomNormal yet") }
 
     func randomUniform(_ out: TensorView, _ state: RandomState) {

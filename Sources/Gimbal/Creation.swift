@@ -71,7 +71,11 @@ extension Tensor {
         _ start: Double, _ end: Double, by step: Double = 1, dtype: DType? = nil, device: Device = .current
     ) -> Tensor {
         require(step != 0 && step.isFinite, "arange", "a step of \(step) leads nowhere")
-        let count = Swift.max(Int(((end - start) / step).rounded(.up)), 0)
+        let exactCount = ((end - start) / step).rounded(.up)
+        require(
+            exactCount < Double(Int32.max), "arange",
+            "from \(start) to \(end) by \(step) are too many numbers, or no numbers")
+        let count = Swift.max(Int(exactCount), 0)
         return Tensor((0..<count).map { start + Double($0) * step }, dtype: dtype, device: device)
     }
 

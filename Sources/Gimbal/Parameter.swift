@@ -136,6 +136,12 @@ public final class ParameterArena {
             stop(
                 "ParameterArena", "\(first.name) is on \(first.device.id), \(parameter.name) on \(parameter.device.id)")
         }
+        for parameter in parameters where parameter.weights.dtype != dtype {
+            stop(
+                "ParameterArena",
+                "\(first.name) is \(dtype), \(parameter.name) \(parameter.weights.dtype); parameters that are updated together "
+                    + "have one type: convert them by to(_:), or give each type an optimizer")
+        }
         let count = parameters.reduce(0) { $0 + stride($1.elementCount, dtype) }
         let arena = ParameterArena(
             weights: try backend.allocate([count], dtype), gradients: try backend.allocate([count], dtype))

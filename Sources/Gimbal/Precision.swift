@@ -88,7 +88,7 @@ extension Precision {
 
 extension DType {
     /// Whether the type is one that a precision may round to.
-    fileprivate var isNarrow: Bool { self == .float16 || self == .bfloat16 }
+    var isNarrow: Bool { self == .float16 || self == .bfloat16 }
 
     /// The narrowest real type that holds the values of both.
     static func wider(_ x: DType, _ y: DType) -> DType {
@@ -114,6 +114,9 @@ extension Tensor {
 
     /// The type of a result that is float32 whatever precision is in force.
     var fullType: DType { PrecisionScope.current != nil && dtype.isNarrow ? .float32 : dtype }
+
+    /// This tensor, in float32 if its own type is narrower: for steps whose results may exceed that.
+    var inFloat32: Tensor { dtype.isNarrow ? cast(to: .float32) : self }
 
     /// This tensor, in float32 where a precision is in force and products have left it in another type.
     package var inFullPrecision: Tensor { cast(to: fullType) }

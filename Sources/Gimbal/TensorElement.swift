@@ -30,6 +30,16 @@ extension TensorElement {
 
     /// The only one of `scalars`.
     public static func nested(_ scalars: ArraySlice<Self>, _ sizes: ArraySlice<Int>) -> Self { scalars.first! }
+
+    /// This number as a real one: 1 for true.
+    var real: Double {
+        switch self {
+        case let isTrue as Bool: isTrue ? 1 : 0
+        case let whole as any BinaryInteger: Double(whole)
+        case let real as any BinaryFloatingPoint: Double(real)
+        default: stop("Tensor", "\(self) is no number")
+        }
+    }
 }
 
 extension Array: NestedValues where Element: NestedValues {

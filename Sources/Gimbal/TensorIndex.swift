@@ -16,7 +16,8 @@ public enum TensorIndexStep {
     case otherAxes
     /// Adds an axis of size 1.
     case insertedAxis
-    /// Takes the elements whose numbers (int32) or places (uint8, a mask) the tensor holds.
+    /// Takes the elements whose numbers (int32, negative ones counted from the end) or places (uint8, a mask) the tensor
+    /// holds.
     case tensor(Tensor)
 }
 

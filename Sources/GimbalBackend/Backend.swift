@@ -91,22 +91,6 @@ public protocol Backend: AnyObject, Sendable {
     /// table[indices[i], ...] += source[i, ...] for i in order; indices out of range are passed over.
     func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView)
 
-    // MARK: Along the last axis; all views of one operation have equal axes before it
-
-    /// out[..., i] = factors[..., i] · out[..., i - 1] + terms[..., i], with out[..., 0] = terms[..., 0]: running sums without
-    /// `factors`, else a linear recurrence, computed step by step (with one rounding or two in each). Real numbers, or whole
-    /// ones, which wrap around. `factors` has the shape of `terms`; nil means 1.
-    func scan(factors: TensorView?, terms: TensorView, out: TensorView)
-    /// out[..., k] = the position of the element that is number k in order. Equal elements keep their order, zeros of
-    /// either sign are equal, and a NaN counts as the largest. `out` is int32, of the shape of `x`.
-    func argSort(_ x: TensorView, isDescending: Bool, out: TensorView)
-    /// out[..., j] = x[..., indices[..., j]]; NaN (0 for integers) where an index is out of range. `indices` is int32,
-    /// of the shape of `out`.
-    func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView)
-    /// table[..., indices[..., j]] = source[..., j] for j in order, so that the last of equal indices counts; with
-    /// `accumulates`, += instead. Indices out of range are passed over. `indices` is int32, of the shape of `source`.
-    func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool)
-
     // MARK: Random numbers
 
     /// Uniform in [0, 1): the upper 24 bits of each Philox word times 2⁻²⁴. `out` is contiguous.
@@ -143,6 +127,22 @@ public protocol Backend: AnyObject, Sendable {
     ///   - out: as many as the function gives, any dtype. Each may be one of the inputs, with the same strides.
     func elementwise(
         _ function: ElementFunction, _ inputs: [TensorView], numbers: [Double], out: [TensorView])
+
+    // MARK: Along the last axis; all views of one operation have equal axes before it
+
+    /// out[..., i] = factors[..., i] · out[..., i - 1] + terms[..., i], with out[..., 0] = terms[..., 0]: running sums without
+    /// `factors`, else a linear recurrence, computed step by step (with one rounding or two in each). Real numbers, or whole
+    /// ones, which wrap around. `factors` has the shape of `terms`; nil means 1.
+    func scan(factors: TensorView?, terms: TensorView, out: TensorView)
+    /// out[..., k] = the position of the element that is number k in order. Equal elements keep their order, zeros of
+    /// either sign are equal, and a NaN counts as the largest. `out` is int32, of the shape of `x`.
+    func argSort(_ x: TensorView, isDescending: Bool, out: TensorView)
+    /// out[..., j] = x[..., indices[..., j]]; NaN (0 for integers) where an index is out of range. `indices` is int32,
+    /// of the shape of `out`.
+    func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView)
+    /// table[..., indices[..., j]] = source[..., j] for j in order, so that the last of equal indices counts; with
+    /// `accumulates`, += instead. Indices out of range are passed over. `indices` is int32, of the shape of `source`.
+    func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool)
 
     // MARK: Fully connected layers
 

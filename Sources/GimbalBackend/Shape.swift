@@ -5,7 +5,7 @@ public struct Shape: Hashable, Sendable {
 
     /// A shape of these sizes; a negative one stops the program.
     public init(_ sizes: [Int]) {
-        precondition(sizes.allSatisfy { $0 >= 0 }, "a shape cannot hold a negative size: \(sizes)")
+        require(sizes.allSatisfy { $0 >= 0 }, "Shape", "\(sizes) has a negative size")
         self.sizes = sizes
     }
 

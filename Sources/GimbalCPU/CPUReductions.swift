@@ -13,9 +13,17 @@ extension CPUBackend {
             computing([x], out: out, keepsOutput: accumulates) { inputs, out in
                 fold(reduction, inputs[0], out: out, accumulates: accumulates)
             }
+        } else if x.dtype != .float64 && !out.dtype.isFloatingPoint {
+            computing([x], in: .int32, out: out, keepsOutput: accumulates) { inputs, out in
+                foldEach(reduction, inputs[0], out: out, accumulates: accumulates) {
+                    reduction.combine($0, $1) as Int32
+                }
+            }
         } else {
             computing([x], in: .float64, out: out, keepsOutput: accumulates) { inputs, out in
-                foldDoubles(reduction, inputs[0], out: out, accumulates: accumulates)
+                foldEach(reduction, inputs[0], out: out, accumulates: accumulates) {
+                    reduction.combine($0, $1) as Double
+                }
             }
         }
     }
@@ -97,12 +105,15 @@ extension CPUBackend {
         }
     }
 
-    /// The same over doubles, which integers are widened to; rare enough to need no vectors.
-    private func foldDoubles(_ reduction: Reduction, _ x: TensorView, out: TensorView, accumulates: Bool) {
+    /// The same over whole numbers or doubles; rare enough to need no vectors.
+    private func foldEach<Element>(
+        _ reduction: Reduction, _ x: TensorView, out: TensorView, accumulates: Bool,
+        _ combine: (_ new: Element, _ held: Element) -> Element
+    ) {
         if !accumulates { fill(out, with: reduction.valueOverNothing) }
         let repeated = out.broadcast(to: x.shape)
-        let source = x.pointer.assumingMemoryBound(to: Double.self)
-        let target = out.pointer.assumingMemoryBound(to: Double.self)
+        let source = x.pointer.assumingMemoryBound(to: Element.self)
+        let target = out.pointer.assumingMemoryBound(to: Element.self)
         var index = [Int](repeating: 0, count: x.shape.rank)
         for _ in 0..<x.elementCount {
             var from = 0
@@ -111,7 +122,7 @@ extension CPUBackend {
                 from += index[axis] * x.strides[axis]
                 to += index[axis] * repeated.strides[axis]
             }
-            target[to] = reduction.combine(source[from], target[to])
+            target[to] = combine(source[from], target[to])
             for axis in index.indices.reversed() {
                 index[axis] += 1
                 if index[axis] < x.shape[axis] { break }
@@ -124,14 +135,27 @@ extension CPUBackend {
         guard out.elementCount > 0 else { return }
         reportingErrors {
             // One row stride has to do; views with more axes than that, or of another type, are copied.
-            let isPlain = x.dtype == .float32 && (x.shape.rank <= 2 || x.isContiguous)
-            let x = isPlain ? x : try converted(x, to: .float32)
+            let dtype: DType = x.dtype.isFloatingPoint ? .float32 : .int32
+            let isPlain = x.dtype == dtype && (x.shape.rank <= 2 || x.isContiguous)
+            let x = isPlain ? x : try converted(x, to: dtype)
             let result =
                 out.dtype == .int32 && out.isContiguous ? out : try allocate(out.shape, .int32)
             let columns = x.shape[x.shape.rank - 1]
             let rowStride = x.shape.rank == 2 ? x.strides[0] : columns
             let columnStride = x.shape.rank <= 2 ? x.strides[x.shape.rank - 1] : 1
             divide(out.elementCount, grain: max(grain / columns, 1)) { rows in
+                if dtype == .int32 {
+                    // Not every whole number is a float32.
+                    for row in rows {
+                        var (best, largest) = (0, x.integers[row * rowStride])
+                        for column in 1..<max(columns, 1) {
+                            let value = x.integers[row * rowStride + column * columnStride]
+                            if value > largest { (best, largest) = (column, value) }
+                        }
+                        result.integers[row] = Int32(best)
+                    }
+                    return
+                }
                 loops.argmax(
                     x.floats + rows.lowerBound * rowStride, rows.count, rowStride, columns, columnStride,
                     result.integers + rows.lowerBound)
@@ -167,6 +191,16 @@ extension Reduction {
         case .product: x * y
         case .maximum: x > y || x.isNaN ? x : y
         case .minimum: x < y || x.isNaN ? x : y
+        }
+    }
+
+    /// Folds one more whole number in; sums and products wrap around.
+    func combine(_ x: Int32, _ y: Int32) -> Int32 {
+        switch self {
+        case .sum: x &+ y
+        case .product: x &* y
+        case .maximum: max(x, y)
+        case .minimum: min(x, y)
         }
     }
 }

@@ -246,6 +246,66 @@ import Testing
         }
     }
 
+    enum Shortcut {
+        case none
+        case projection(Linear)
+        case gated(gate: Linear, [Linear])
+    }
+    final class Choosing: Module {
+        var shortcuts: [Shortcut] = [
+            .projection(Linear(2, 2, hasBias: false)), .none,
+            .gated(gate: Linear(1, 1, hasBias: false), [Linear(3, 3, hasBias: false)]),
+        ]
+    }
+
+    @Test func partsAreFoundInCasesOfEnums() {
+        withDevice(device) {
+            let module = Choosing()
+            #expect(
+                module.namedParameters.map(\.name) == [
+                    "shortcuts.0.projection.weight", "shortcuts.2.gated.gate.weight", "shortcuts.2.gated.1.0.weight",
+                ])
+            module.shortcuts[1] = .projection(Linear(5, 5, hasBias: false))
+            #expect(module.parameters.count == 4)
+        }
+    }
+
+    final class Box { let layer = Linear(2, 2) }
+    final class Hiding: Module { let box: Box? = Box() }
+
+    /// PyTorch leaves them untrained without a word.
+    @Test func partsOfAnObjectThatIsNoModuleAreSaidOnce() {
+        withDevice(device) {
+            let said = Mutex<[String]>([])
+            Warnings.received(by: { message in said.withLock { $0.append(message) } }) {
+                let module = Hiding()
+                #expect(module.parameters.isEmpty && module.parameters.isEmpty)
+            }
+            let messages = said.withLock { $0 }
+            #expect(messages.count == 1 && messages[0].contains("Hiding.box is a Box"), "\(messages)")
+        }
+    }
+
+    @Test func mistakesWithListsAndHooksAreSaid() async {
+        expectMessage(
+            "Sequential: has no module 7 among its 1",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                _ = Sequential { Linear(1, 2, device: .cpu) }[7]
+            })
+        expectMessage(
+            "has no module -1 among its 1",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                _ = ModuleList([Linear(1, 2, device: .cpu)])[-1]
+            })
+        expectMessage(
+            "a hook made its output a Int, not a Tensor",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                let layer = Linear(1, 2, device: .cpu)
+                layer.onForward { $0.output = 3 }
+                _ = layer(.zeros([1, 1], device: .cpu))
+            })
+    }
+
     @Test func listsAndDictionariesOfModules() {
         withDevice(device) {
             let list = ModuleList([Linear(1, 2), Linear(2, 3)])
@@ -355,4 +415,12 @@ import Testing
         }
         #expect(kept == nil)
     }
+}
+
+/// Expects that a program ended with `message`.
+private func expectMessage(
+    _ message: String, _ result: ExitTest.Result?, sourceLocation: SourceLocation = #_sourceLocation
+) {
+    let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(text.contains(message), "\(text)", sourceLocation: sourceLocation)
 }

@@ -125,6 +125,17 @@ import Testing
         #expect(ParameterRun.withGradients(optimizer.parameters).isEmpty)
     }
 
+    /// They would be converted in silence.
+    @Test func parametersOfDifferentTypesAreRefused() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let first = Parameter(Tensor([1], device: .cpu), name: "first")
+            let second = Parameter(Tensor([1], dtype: .float16, device: .cpu), name: "second")
+            _ = SGD([first, second], learningRate: 0.1)
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.contains("first is float32, second float16"), "\(text)")
+    }
+
     @Test func packingKeepsValuesAndGradients() throws {
         let parameters = parameters([3, 7])
         try differentiate(parameters, [0, 1])

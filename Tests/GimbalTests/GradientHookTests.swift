@@ -19,6 +19,30 @@ import Testing
         #expect(try x.gradient!.doubles() == [28, 36, 44])
     }
 
+    /// As if the pass had not been, for this leaf: gradients of earlier passes are not lost.
+    @Test(arguments: [false, true]) func aHookThatThrowsLeavesTheEarlierGradient(isInArena: Bool) throws {
+        struct Refusal: Error {}
+        let weight = parameter([1, 2])
+        if isInArena { try ParameterArena.pack([weight, parameter([3])]) }
+        try (weight.value * 3).sum().backward()
+        let hook = weight.onGradient { gradient throws -> Void in throw Refusal() }
+        #expect(throws: Refusal.self) { try (weight.value * 5).sum().backward() }
+        #expect(try weight.gradient!.doubles() == [3, 3])
+        hook.remove()
+        try (weight.value * 5).sum().backward()
+        #expect(try weight.gradient!.doubles() == [8, 8])
+    }
+
+    @Test func aReplacementStaysOnItsDevice() async {
+        expectMessage(
+            "a gradient of [1] on cpu in place of one of [1] on",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                let x = Tensor([1], device: Device(backend: ReferenceBackend())).requiringGradient()
+                x.onGradient { _ in Tensor([5], device: .cpu) }
+                try (x * 2).sum().backward()
+            })
+    }
+
     @Test func aHookReplacesTheGradientOfAResult() throws {
         let x = Tensor([1, 2, 3] as [Float], device: device).requiringGradient()
         let h = x * 2

@@ -66,18 +66,6 @@ public final class PrimitivesOnly: Backend {
     public func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
         base.scatterAdd(source, indices: indices, into: table)
     }
-    public func scan(factors: TensorView?, terms: TensorView, out: TensorView) {
-        base.scan(factors: factors, terms: terms, out: out)
-    }
-    public func argSort(_ x: TensorView, isDescending: Bool, out: TensorView) {
-        base.argSort(x, isDescending: isDescending, out: out)
-    }
-    public func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView) {
-        base.gatherAlong(x, indices: indices, out: out)
-    }
-    public func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool) {
-        base.scatterAlong(source, indices: indices, into: table, accumulates: accumulates)
-    }
     public func randomUniform(_ out: TensorView, _ state: RandomState) { base.randomUniform(out, state) }
     public func randomNormal(_ out: TensorView, _ state: RandomState) { base.randomNormal(out, state) }
 }

@@ -37,7 +37,7 @@ final class GradientHooks {
         earlier = Tensor(copy, node: held.node)
     }
 
-    /// Once the gradient of `node` is complete.
+    /// Once the gradient of `node` is complete. Where a hook throws, what this pass gave is forgotten.
     func run(on node: Node) throws {
         isCollecting = false
         let before = earlier
@@ -47,13 +47,19 @@ final class GradientHooks {
             return
         }
         var isReplaced = false
-        for (_, hook) in hooks {
-            guard let replacement = try hook(gradient) else { continue }
-            require(
-                replacement.shape == node.shape, "onGradient",
-                "a gradient of \(replacement.shape) in place of one of \(node.shape)")
-            gradient = replacement.cast(to: node.dtype)
-            isReplaced = true
+        do {
+            for (_, hook) in hooks {
+                guard let replacement = try hook(gradient) else { continue }
+                require(
+                    replacement.shape == node.shape && replacement.backend === node.backend, "onGradient",
+                    "a gradient of \(replacement.shape) on \(replacement.device.id) in place of one of \(node.shape) on "
+                        + node.backend.device.id)
+                gradient = replacement.cast(to: node.dtype)
+                isReplaced = true
+            }
+        } catch {
+            restore(before, on: node)
+            throw error
         }
         if let before {
             node.setGradient(gradient + before)
@@ -66,9 +72,14 @@ final class GradientHooks {
     func abandon(on node: Node) {
         guard isCollecting else { return }
         isCollecting = false
-        node.gradient = nil
-        if let earlier { node.setGradient(earlier) }
+        restore(earlier, on: node)
         earlier = nil
+    }
+
+    /// Gives the node back what it held before a pass.
+    private func restore(_ gradient: Tensor?, on node: Node) {
+        node.gradient = nil
+        if let gradient { node.setGradient(gradient) }
     }
 }
 

@@ -1,8 +1,11 @@
 // Elements chosen along one axis by int32 indices, each for its own place on the other axes.
+//
+// As in PyTorch, these words take indices from 0 on, whereas in a subscript negative ones count from the end.
 
 extension Tensor {
     /// Rows of this tensor along `axis` by number: element `indices[i...]` of the axis for each index, so that the shape of
-    /// `indices` takes the place of the axis. An index out of range gives NaN (0 for whole numbers).
+    /// `indices` takes the place of the axis. An index out of range, as any
+    /// negative one is, gives NaN (0 for whole numbers).
     public func gathered(_ indices: Tensor, axis: Int) -> Tensor {
         let axis = resolve(axis, "gathered")
         if axis == 0 { return gathered(indices) }
@@ -13,7 +16,8 @@ extension Tensor {
     }
 
     /// Elements along `axis` by number, as NumPy's `take_along_axis` and PyTorch's `gather` do: for axis 1,
-    /// result[i, j] = self[i, indices[i, j]]. An index out of range gives NaN (0 for whole numbers).
+    /// result[i, j] = self[i, indices[i, j]]. An index out of range, as any
+    /// negative one is, gives NaN (0 for whole numbers).
     ///
     /// ```swift
     /// let order = x.argSorted(axis: 1)
@@ -46,8 +50,8 @@ extension Tensor {
     }
 
     /// A copy with elements of `source` in the places that `indices` name along `axis`: for axis 1,
-    /// result[i, indices[i, j]] = source[i, j], for j in order, so that the last of equal indices counts. Indices out of range
-    /// are passed over.
+    /// result[i, indices[i, j]] = source[i, j], for j in order, so that the last of equal indices counts. Indices out of range,
+    /// as any negative one is, are passed over.
     /// - Parameters:
     ///   - source: of this tensor's shape, but of any size along `axis`.
     ///   - axis: negative ones count from the last.
@@ -115,6 +119,10 @@ extension Tensor {
         _ name: String, _ axis: Int, _ indices: Tensor, _ source: Tensor? = nil
     ) -> (axis: Int, indices: Tensor) {
         let axis = resolve(axis, name)
+        require(
+            indices.rank == rank && (source == nil || source!.rank == rank), name,
+            "indices of \(indices.shape)" + (source.map { " and a source of \($0.shape)" } ?? "")
+                + " have not the axes of \(shape)")
         var target = shape
         target[axis] = source?.shape.indices.contains(axis) ?? false ? source!.shape[axis] : indices.shape[axis]
         require(

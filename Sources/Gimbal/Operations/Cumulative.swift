@@ -24,7 +24,7 @@ extension Tensor {
 
     /// The product over `axes`, all of them unless given. The gradient is right at zeros too.
     public func product(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
-        let axes = axes.map { $0.map { resolve($0, "product") } } ?? [Int](shape.indices)
+        let axes = resolve(axes, "product")
         let result = Tensor.operation(
             "product", [self], shape.reducing(axes), dtype: dtype == .uint8 ? .int32 : fullType,
             forward: { backend, out in backend.reduce(.product, view, out: out, accumulates: false) },

@@ -29,9 +29,16 @@ public func einsum(_ equation: String, _ operands: [Tensor]) -> Tensor {
 
 /// The axes of each operand and of the result, each by a label; the axes of `...` are called 0, 1, … from the last.
 private struct EinsteinEquation {
-    enum Label: Hashable {
+    enum Label: Hashable, CustomStringConvertible {
         case letter(Character)
         case ellipsis(Int)
+
+        var description: String {
+            switch self {
+            case .letter(let letter): "'\(letter)'"
+            case .ellipsis: "'...'"
+            }
+        }
     }
     var inputs: [[Label]] = []
     var output: [Label] = []

@@ -97,6 +97,9 @@ extension Tensor {
     ) -> Tensor {
         let shape = commonShape("\(name)", x, y)
         let common = x.commonType("\(name)", y)
+        require(
+            common.isFloatingPoint || kind.takesWholeNumbers, "\(name)",
+            "needs real numbers, not \(common) \(x.shape) and \(y.shape); convert them with cast(to:)")
         return operation(
             name, [x, y], shape, dtype: dtype ?? common,
             forward: { backend, out in
@@ -132,7 +135,7 @@ extension Tensor {
         }
     }
 
-    /// x / y, element by element. Shapes broadcast; of two real types, the result has the wider.
+    /// x / y, element by element, of real numbers. Shapes broadcast; of two types, the result has the wider.
     public static func / (x: Tensor, y: Tensor) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("/", .divide, x, y) { outputGradient, inputs in
@@ -148,8 +151,14 @@ extension Tensor {
         return Tensor.binary("power", .power, self, exponent, dtype: .wider(fullType, exponent.fullType)) {
             outputGradient, inputs in
             let (x, e) = (inputs.input(0, x), inputs.input(1, e))
-            inputs.add(0, outputGradient * e * x.power(e - 1))
-            inputs.add(1, outputGradient * x.power(e) * x.log())
+            // x⁰ and 0ᵉ are constant, where the formulas would multiply 0 by infinity.
+            if inputs.isNeeded(0) {
+                inputs.add(0, outputGradient * (e * x.power(e - 1)).filled(where: e .== 0, with: 0))
+            }
+            if inputs.isNeeded(1) {
+                let isConstant = (x .== 0) .& (e .>= 0)
+                inputs.add(1, outputGradient * (x.power(e) * x.log()).filled(where: isConstant, with: 0))
+            }
         }
     }
 
@@ -231,7 +240,9 @@ extension Tensor {
     public func power(_ exponent: Double) -> Tensor {
         unary(
             "power", .init(.power, a: exponent), isFull: true,
-            gradient: .fromInput { x, arrived in arrived * x.power(exponent - 1) * exponent })
+            gradient: .fromInput { x, arrived in
+                exponent == 0 ? arrived * 0 : arrived * x.power(exponent - 1) * exponent
+            })
     }
 
     /// The nearest value in `range`. The gradient passes where x lies within it, borders included.

@@ -1,5 +1,6 @@
 extension Tensor {
-    /// Rows of this table: result[i..., ...] = self[indices[i...], ...]. An index out of range gives a row of NaN.
+    /// Rows of this table: result[i..., ...] = self[indices[i...], ...]. An index out of range, as any negative
+    /// one is, gives a row of NaN; in a subscript, `table[indices]`, negative ones count from the end.
     ///
     /// The gradient adds each row to the one it came from, in order, so that it is the same in every run.
     /// - Parameters:

@@ -1,5 +1,6 @@
 extension Tensor {
-    /// The matrix product of the last two axes: [..., m, k] by [..., k, n] gives [..., m, n]. Leading axes broadcast.
+    /// The matrix product of the last two axes: [..., m, k] by [..., k, n] gives [..., m, n]. Leading axes broadcast. Of whole
+    /// numbers it is exact, and takes memory for all m · k · n products.
     public func matrixMultiplied(by other: Tensor) -> Tensor {
         require(
             rank >= 2 && other.rank >= 2 && shape[rank - 1] == other.shape[other.rank - 2], "matrixMultiplied",
@@ -10,6 +11,11 @@ extension Tensor {
             "\(dtype) and \(other.dtype); convert one with cast(to:)")
         guard let batch = batchShape.broadcast(with: other.batchShape) else {
             stop("matrixMultiplied", "the leading axes of \(shape) and \(other.shape) do not broadcast")
+        }
+        if !dtype.isFloatingPoint {
+            // Backends multiply matrices in float32, which does not hold every whole number.
+            let (x, y) = (cast(to: .int32).expandingAxis(-1), other.cast(to: .int32).expandingAxis(-3))
+            return (x * y).sum([-2]).cast(to: commonType("matrixMultiplied", other))
         }
         let (x, y) = (productOperand(), other.productOperand())
         let result = Shape(batch.sizes + [shape[rank - 2], other.shape[other.rank - 1]])

@@ -1,7 +1,8 @@
 // Measures over axes: standard deviation, norms, log-sum-exp.
 
 extension Tensor {
-    /// The root of the mean squared distance from the mean over `axes`, all of them unless given.
+    /// The root of the mean squared distance from the mean over `axes`, all of them unless given. The gradient of a deviation
+    /// of 0 is 0.
     /// - Parameters:
     ///   - axes: negative ones count from the last.
     ///   - isUnbiased: divides by one less than the number of elements. PyTorch does so unless told otherwise.
@@ -9,7 +10,8 @@ extension Tensor {
     public func standardDeviation(
         _ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false
     ) -> Tensor {
-        variance(axes, isUnbiased: isUnbiased, keepsAxes: keepsAxes).squareRoot()
+        inFloat32.variance(axes, isUnbiased: isUnbiased, keepsAxes: keepsAxes).rooted { $0.squareRoot() }.cast(
+            to: fullType)
     }
 
     /// log Σ exp(x) over `axes`, all of them unless given, without overflow.
@@ -35,11 +37,14 @@ extension Tensor {
         case 1: return absolute().sum(axes, keepsAxes: keepsAxes)
         default: break
         }
-        let x = inFullPrecision
+        let x = inFloat32
         let sum = (p == 2 ? x.square() : x.absolute().power(p)).sum(axes, keepsAxes: keepsAxes)
-        // The root's slope at 0 is infinite: a sum of 0 goes another way, on which its gradient is 0.
-        let isZero = sum.detached() .== 0
-        let root = sum.filled(where: isZero, with: 1)
-        return (p == 2 ? root.squareRoot() : root.power(1 / p)).filled(where: isZero, with: 0)
+        return sum.rooted { p == 2 ? $0.squareRoot() : $0.power(1 / p) }.cast(to: fullType)
+    }
+
+    /// A root of this sum. Its slope at 0 is infinite: a sum of 0 goes another way, on which its gradient is 0.
+    private func rooted(_ root: (Tensor) -> Tensor) -> Tensor {
+        let isZero = detached() .== 0
+        return root(filled(where: isZero, with: 1)).filled(where: isZero, with: 0)
     }
 }

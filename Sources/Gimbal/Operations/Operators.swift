@@ -112,12 +112,7 @@ extension Tensor {
 
     /// `number` as a tensor without axes of this tensor's dtype and device.
     package func scalar(_ number: Double) -> Tensor {
-        if !dtype.isFloatingPoint {
-            let range: ClosedRange<Double> = dtype == .uint8 ? 0...255 : Double(Int32.min)...Double(Int32.max)
-            require(
-                number == number.rounded() && range.contains(number), "\(dtype) \(shape)",
-                "\(number) is no \(dtype); convert the tensor with cast(to:)")
-        }
+        requireFitting(number)
         return Tensor(repeating: number, [], dtype: dtype, device: device)
     }
 
@@ -125,6 +120,15 @@ extension Tensor {
         require(
             dtype.isFloatingPoint, "/",
             "a number and a tensor of \(dtype) have no quotient; convert the tensor with cast(to: .float32)")
+    }
+
+    /// Stops where a tensor of whole numbers cannot hold `number`.
+    func requireFitting(_ number: Double) {
+        if dtype.isFloatingPoint { return }
+        let range: ClosedRange<Double> = dtype == .uint8 ? 0...255 : Double(Int32.min)...Double(Int32.max)
+        require(
+            number == number.rounded() && range.contains(number), "\(dtype) \(shape)",
+            "\(number) is no \(dtype); convert the tensor with cast(to:)")
     }
 
     /// `kind` of this tensor of whole numbers and `number`.

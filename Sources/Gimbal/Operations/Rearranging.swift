@@ -57,6 +57,7 @@ extension Tensor {
             "\(widths) does not fit the axes of \(shape)")
         let first = rank - widths.count
         if case .constant(let value) = mode {
+            requireFitting(value)
             var sizes = shape
             for (index, width) in widths.enumerated() { sizes[first + index] += width.before + width.after }
             if sizes == shape { return self }

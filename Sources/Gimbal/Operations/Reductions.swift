@@ -18,6 +18,8 @@ extension Tensor {
     /// mask is the share in which it holds.
     public func mean(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         if !dtype.isFloatingPoint { return cast(to: backend.realType).mean(axes, keepsAxes: keepsAxes) }
+        // A sum may exceed what a narrow type holds where the mean does not.
+        if fullType.isNarrow { return inFloat32.mean(axes, keepsAxes: keepsAxes).cast(to: dtype) }
         let count = resolve(axes, "mean").reduce(1) { $0 * shape[$1] }
         return sum(axes, keepsAxes: keepsAxes) / Double(count)
     }
@@ -28,6 +30,9 @@ extension Tensor {
     ///   - isUnbiased: divides by one less than the number of elements.
     ///   - keepsAxes: leaves size 1 where an axis was folded.
     public func variance(_ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false) -> Tensor {
+        if fullType.isNarrow {
+            return inFloat32.variance(axes, isUnbiased: isUnbiased, keepsAxes: keepsAxes).cast(to: dtype)
+        }
         let count = resolve(axes, "variance").reduce(1) { $0 * shape[$1] }
         let squares = (self - mean(axes, keepsAxes: true)).square()
         return squares.sum(axes, keepsAxes: keepsAxes) / Double(isUnbiased ? count - 1 : count)
@@ -56,10 +61,12 @@ extension Tensor {
         return keepsAxes ? result : result.removing(axes)
     }
 
-    /// `axes` counted from the first, or all axes.
-    private func resolve(_ axes: [Int]?, _ operation: String) -> [Int] {
+    /// `axes` counted from the first, each named once, or all axes.
+    func resolve(_ axes: [Int]?, _ operation: String) -> [Int] {
         guard let axes else { return [Int](shape.indices) }
-        return axes.map { resolve($0, operation) }
+        let resolved = axes.map { resolve($0, operation) }
+        require(Set(resolved).count == axes.count, operation, "\(axes) names an axis of \(shape) twice")
+        return resolved
     }
 
     /// `axis` counted from the first.

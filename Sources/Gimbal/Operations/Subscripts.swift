@@ -13,14 +13,14 @@ extension Tensor {
     /// x[x .> 0]                   // the positive elements
     ///
     /// var z = x
-    /// z[0, 1..<2] = Tensor(5)
+    /// z[0, 1..<2] = 5
     /// z[z .> 2] *= 2
     /// ```
-    /// Integers, ranges and strides copy nothing, and negative places count from the end. Places outside an axis are a
-    /// mistake, but index tensors are not looked at: there they give NaN (0 for whole numbers), and are passed over when
-    /// assigned to. Index tensors are int32 and broadcast to one shape, which takes the place of their axes if those are
-    /// neighbours, else comes first. A mask, uint8, takes as many axes as it has and gives one; reading by a mask waits
-    /// for the device to count its elements.
+    /// Integers, ranges and strides copy nothing, and negative places count from the end, in index tensors too. Places
+    /// outside an axis are a mistake, but the host does not look at index tensors: there they give NaN (0 for whole
+    /// numbers), and are passed over when assigned to. Index tensors are int32 and broadcast to one shape, which takes the
+    /// place of their axes if those are neighbours, else comes first. A mask, uint8, takes as many axes as it has and gives
+    /// one; reading by a mask waits for the device to count its elements.
     ///
     /// Assigning changes the elements where they lie, unless another tensor shares them: that keeps its own, as Swift's
     /// arrays do. The value broadcasts to the shape of the part and takes on the tensor's dtype; of equal indices in an
@@ -79,8 +79,41 @@ extension Tensor {
     /// z.fill(0, at: z .< 2)
     /// ```
     public mutating func fill(_ value: Double, at indices: any TensorIndex...) {
-        setPart(indices, Tensor(repeating: value, [], dtype: dtype, device: device))
+        setPart(indices, scalar(value))
     }
+
+    // MARK: Numbers
+    //
+    // Overloads for assignment alone: what is read is a tensor.
+
+    /// Sets every element of the part that `indices` name to a number: `x[0] = 5`. Whole numbers must fit a tensor of whole
+    /// numbers. The element is read by `try x[0, 1].item()`.
+    @_disfavoredOverload
+    public subscript<Number: TensorElement>(_ indices: any TensorIndex...) -> Number {
+        @available(*, unavailable, message: "a number is read by `try x[...].item()`")
+        get { unreadable() }
+        set { setPart(indices, scalar(newValue.real)) }
+    }
+
+    /// Sets every element of the part that the indices name to a number, with `...` for as many whole axes as they leave.
+    @_disfavoredOverload
+    public subscript<Number: TensorElement>(_ all: UnboundedRange, _ indices: any TensorIndex...) -> Number {
+        @available(*, unavailable, message: "a number is read by `try x[...].item()`")
+        get { unreadable() }
+        set { setPart([TensorIndexStep.otherAxes] + indices, scalar(newValue.real)) }
+    }
+
+    /// Sets every element of the part that the indices name to a number, with `...` for as many whole axes as they leave.
+    @_disfavoredOverload
+    public subscript<Number: TensorElement>(
+        _ first: any TensorIndex, _ all: UnboundedRange, _ indices: any TensorIndex...
+    ) -> Number {
+        @available(*, unavailable, message: "a number is read by `try x[...].item()`")
+        get { unreadable() }
+        set { setPart([first, TensorIndexStep.otherAxes] + indices, scalar(newValue.real)) }
+    }
+
+    private func unreadable() -> Never { stop("subscript", "a number is read by `try x[...].item()`") }
 
     // MARK: Reading
 
@@ -110,9 +143,9 @@ extension Tensor {
 
     /// Puts `value` where a change of view finds the elements.
     private mutating func setElements(_ resolved: ResolvedIndices, _ value: Tensor) {
-        let value = value.fitting(self)
         // The shape of the part is found on a view without memory of its own.
         let partShape = resolved(view).shape
+        let value = value.fitting(self).withoutLeadingOnes(beyond: partShape.rank)
         require(
             value.shape.broadcast(with: partShape) == partShape, "subscript",
             "a value of \(value.shape) does not fit the part of \(partShape)")
@@ -179,6 +212,13 @@ extension Tensor {
         setElements(resolved, Tensor.select(mask.reshaped(Shape(sizes)), value, part))
     }
 
+    /// This value without axes of size 1 in front that the part does not have: NumPy and PyTorch pass over them.
+    private func withoutLeadingOnes(beyond rank: Int) -> Tensor {
+        let surplus = self.rank - rank
+        guard surplus > 0, shape.prefix(surplus).allSatisfy({ $0 == 1 }) else { return self }
+        return reshaped(Shape([Int](shape.dropFirst(surplus))))
+    }
+
     /// This value as one to be put into `tensor`.
     private func fitting(_ tensor: Tensor) -> Tensor {
         require(
@@ -214,7 +254,7 @@ private struct Choices {
         resultAxis = areNeighbours ? axes[0] : 0
         if choices.count == 1 {
             shape = first.tensor.shape
-            places = first.tensor.detached().reshaped([-1])
+            places = first.tensor.countedFromStart(part.shape[axes[0]]).reshaped([-1])
             return
         }
         guard
@@ -227,9 +267,9 @@ private struct Choices {
         var sum = Tensor(repeating: 0, common, dtype: .int32, device: part.device)
         var areInside = Tensor(repeating: 1, common, dtype: .uint8, device: part.device)
         for (axis, tensor) in choices {
-            let indices = tensor.detached()
             let size = part.shape[axis]
-            areInside = areInside .& (indices .>= 0) .& (indices .< size)
+            let indices = tensor.countedFromStart(size)
+            areInside = areInside .& indices.isInside(size)
             sum = sum * size + indices
         }
         // One index out of range must not find another row.
@@ -263,6 +303,12 @@ private struct Choices {
 }
 
 extension Tensor {
+    /// These int32 places of an axis of `size`, negative ones counted from its end.
+    fileprivate func countedFromStart(_ size: Int) -> Tensor {
+        let indices = detached()
+        return Tensor.select(indices .< 0, indices + size, indices)
+    }
+
     /// This part with the axes that are chosen from in front, as one.
     fileprivate func reshapedForChoices(_ chosen: Choices) -> Tensor {
         let rest = shape.indices.filter { !chosen.axes.contains($0) }

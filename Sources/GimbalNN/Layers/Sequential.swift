@@ -47,8 +47,14 @@ public final class Sequential: Module, Layer {
 
     /// The layer of this number, counted from 0.
     public subscript(index: Int) -> any TensorLayer {
-        get { layers[index] }
-        set { layers[index] = newValue }
+        get {
+            requireIndex(index, below: layers.count)
+            return layers[index]
+        }
+        set {
+            requireIndex(index, below: layers.count)
+            layers[index] = newValue
+        }
     }
 
     /// Some of the layers one after the other, the same objects.

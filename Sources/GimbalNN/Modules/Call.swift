@@ -70,7 +70,8 @@ extension Module {
             call.repeatForward()
             for watcher in watchers.reversed() { watcher.after?(call) }
             guard let output = call.output as? Output else {
-                stop("\(Self.self)", "a hook made its output a \(type(of: call.output)), not a \(Output.self)")
+                let made = call.output.map { "a \(type(of: $0))" } ?? "nil"
+                stop("\(Self.self)", "a hook made its output \(made), not a \(Output.self)")
             }
             call.end()
             return output

@@ -11,7 +11,7 @@
 /// }
 /// ```
 /// Its parameters are `fc1.weight`, `fc1.bias`, `fc2.weight` and `fc2.bias`. Parts are found in arrays, dictionaries,
-/// tuples, optionals and structs too, as `layers.0`, `branches.left` and so on.
+/// tuples, optionals, structs and enums too, as `layers.0`, `branches.left` and so on.
 open class Module: CustomStringConvertible {
     /// Whether the module computes as in training, as dropout and batch normalisation do, or as in evaluation. True at
     /// first; `setMode(_:)` sets it in a whole tree.
@@ -23,8 +23,8 @@ open class Module: CustomStringConvertible {
     final var foundTree: ModuleTree?
     /// What its calls are attended by; nil where there is nothing.
     final var attachments: Attachments?
-    /// Properties that hold a tensor where a parameter may be meant, and of which that was said.
-    final var tensorsWarnedOf: Set<String> = []
+    /// Properties of which it was said that what they hold is not found.
+    final var propertiesWarnedOf: Set<String> = []
 
     /// A module in training, whose parts are looked for when they are first asked for.
     public init() {}

@@ -22,8 +22,12 @@ public final class ModuleList<Element>: Module, RandomAccessCollection, MutableC
     public var endIndex: Int { elements.count }
 
     public subscript(index: Int) -> Element {
-        get { elements[index] }
+        get {
+            requireIndex(index, below: elements.count)
+            return elements[index]
+        }
         set {
+            requireIndex(index, below: elements.count)
             _ = checked(newValue)
             elements[index] = newValue
         }
@@ -68,6 +72,13 @@ public final class ModuleDictionary<Element>: Module {
     }
 
     public override var parts: [ModulePart] { keys.map { .module($0, checked(elements[$0]!)) } }
+}
+
+extension Module {
+    /// Stops where a list has no module of this number.
+    func requireIndex(_ index: Int, below count: Int) {
+        require((0..<count).contains(index), "\(type(of: self))", "has no module \(index) among its \(count)")
+    }
 }
 
 private func checked(_ element: Any) -> Module {

@@ -18,15 +18,23 @@ extension Module {
         require(
             given.isEmpty, "\(type(of: self))",
             "partNames has names for \(given.keys.sorted().joined(separator: ", ")), which are no stored properties")
-        for name in finder.weightLikeTensors { warnOfTensor(name) }
+        for name in finder.weightLikeTensors {
+            warn(
+                of: name,
+                "is a Tensor, which is neither trained, saved nor moved with its model; make it a Parameter or a Buffer"
+            )
+        }
+        for (name, type) in finder.objectsWithParts {
+            warn(
+                of: name,
+                "is a \(type), whose parts are neither trained, saved nor moved with the model; make it a Module")
+        }
         return finder.parts
     }
 
-    private func warnOfTensor(_ name: String) {
-        guard tensorsWarnedOf.insert(name).inserted else { return }
-        Warnings.say(
-            "\(type(of: self)).\(name) is a Tensor, which is neither trained, saved nor moved with its model; make it a "
-                + "Parameter or a Buffer")
+    private func warn(of name: String, _ fault: String) {
+        guard propertiesWarnedOf.insert(name).inserted else { return }
+        Warnings.say("\(type(of: self)).\(name) \(fault)")
     }
 }
 
@@ -34,8 +42,10 @@ private struct PartFinder {
     var parts: [ModulePart] = []
     /// Names of tensors of real numbers that no operation made.
     var weightLikeTensors: [String] = []
+    /// Names and types of objects that are no modules but hold parts.
+    var objectsWithParts: [(name: String, type: Any.Type)] = []
 
-    /// Adds the parts held by `value`: itself, or what an optional, a collection, a tuple or a struct holds.
+    /// Adds the parts held by `value`: itself, or what an optional, a collection, a tuple, a struct or a case of an enum holds.
     mutating func find(in value: Any, name: String) {
         switch value {
         case let parameter as Parameter: parts.append(.parameter(name, parameter))
@@ -74,6 +84,16 @@ private struct PartFinder {
                 let label = (child.label ?? "").drop { $0 == "." }
                 find(in: child.value, name: "\(name).\(snakeCase(propertyName(String(label))))")
             }
+        case .enum:
+            // One value, or a tuple of several, under the name of the case.
+            if let held = mirror.children.first, let label = held.label {
+                find(in: held.value, name: "\(name).\(snakeCase(label))")
+            }
+        case .class, .set:
+            // Objects may refer to one another in circles: looked into no deeper than this.
+            if mirror.children.contains(where: { $0.value is Parameter || $0.value is Module || $0.value is Buffer }) {
+                objectsWithParts.append((name, mirror.subjectType))
+            }
         default: break
         }
     }
@@ -91,14 +111,14 @@ func isPlain(_ type: Any.Type) -> Bool {
     type is any Numeric.Type || type is any StringProtocol.Type || type == Bool.self || type == Character.self
 }
 
-/// The collections in `value` that may hold parts: itself, or those in an optional, a tuple or a struct.
+/// The collections in `value` that may hold parts: itself, or those in an optional, a tuple, a struct or an enum.
 func collectionsWithParts(in value: Any) -> [Any] {
     if value is Tensor { return [] }
     if let collection = value as? any HomogeneousCollection, collection.isPlain { return [] }
     let mirror = Mirror(reflecting: value)
     switch mirror.displayStyle {
     case .collection, .dictionary: return [value]
-    case .optional, .tuple, .struct: return mirror.children.flatMap { collectionsWithParts(in: $0.value) }
+    case .optional, .tuple, .struct, .enum: return mirror.children.flatMap { collectionsWithParts(in: $0.value) }
     default: return []
     }
 }

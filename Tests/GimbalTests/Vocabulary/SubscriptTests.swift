@@ -51,11 +51,11 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) } +
 
     @Test(arguments: devices) func indexTensorsOutOfRangeGiveNaNAndAreNotAssigned(_ device: Device) throws {
         var x = Tensor([[1, 2], [3, 4]], device: device)
-        let outside = Tensor([0, 2, -1] as [Int], device: device)
+        let outside = Tensor([0, 2, -3] as [Int], device: device)
         let read = try x[outside].array([[Float]].self)
         #expect(read[0] == [1, 2] && read[1].allSatisfy(\.isNaN) && read[2].allSatisfy(\.isNaN))
         // Neither may an index out of range find an element by way of another's.
-        let pairs = try x[Tensor([0, 1] as [Int], device: device), Tensor([3, -1] as [Int], device: device)]
+        let pairs = try x[Tensor([0, 1] as [Int], device: device), Tensor([3, -3] as [Int], device: device)]
             .array([Float].self)
         #expect(pairs.count(where: { $0.isNaN }) == 2)
         x[outside] = Tensor([[5, 6], [7, 8], [9, 10]], device: device)
@@ -155,7 +155,78 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) } +
         #expect(try added.gradient?.floats() == [1, 1, 0])
     }
 
+    /// As NumPy and PyTorch have it, for one index tensor, for several, and in assignments.
+    @Test(arguments: devices) func indexTensorsCountFromTheEnd(_ device: Device) throws {
+        func places(_ numbers: [Int]) -> Tensor { Tensor(numbers, device: device) }
+        let x = Tensor.arange(12, dtype: .float32, device: device).reshaped([3, 4])
+        #expect(try x[places([-1, 0])].floats() == [8, 9, 10, 11, 0, 1, 2, 3])
+        #expect(try x[places([0, -1]), places([1, -4])].floats() == [1, 8])
+        #expect(try x[0..., places([-2])].floats() == [2, 6, 10])
+        let outside = try x[places([-4, 3, -3])].floats()
+        #expect(outside[..<8].allSatisfy(\.isNaN) && outside[8...] == [0, 1, 2, 3])
+        var y = x
+        y[places([-1]), places([-1])] = Tensor(50, device: device)
+        y[places([-3, -4])] = Tensor([[1, 1, 1, 1], [2, 2, 2, 2]], device: device)
+        #expect(try y.floats() == [1, 1, 1, 1, 4, 5, 6, 7, 8, 9, 10, 50])
+        let leaf = x.requiringGradient()
+        try leaf[places([0, 0, -1])].sum().backward()
+        #expect(try leaf.gradient?.floats() == [2, 2, 2, 2, 0, 0, 0, 0, 1, 1, 1, 1])
+    }
+
+    @Test(arguments: devices) func numbersAreAssigned(_ device: Device) throws {
+        var x = Tensor.zeros([3, 4], dtype: .float32, device: device)
+        x[0] = 5
+        x[1, 1] = 2.5
+        x[..., -1] = 7
+        x[2, ...] = Float(4)
+        x[Tensor([-1] as [Int], device: device), 0] = 9
+        x[x .== 4] = -1
+        #expect(try x.floats() == [5, 5, 5, 7, 0, 2.5, 0, 7, 9, -1, -1, -1])
+        x[0] *= 2
+        #expect(try (x[0] + 1).floats() == [11, 11, 11, 15])
+        var mask = Tensor([true, true], device: device)
+        mask[0] = false
+        #expect(try mask.array([Bool].self) == [false, true])
+        let leaf = Tensor([1, 2], device: device).requiringGradient()
+        var y = leaf * 3
+        y[0] = 0
+        try y.sum().backward()
+        #expect(try leaf.gradient?.floats() == [0, 3])
+    }
+
+    @Test(arguments: devices) func axesOfSizeOneInFrontOfAValueDoNotCount(_ device: Device) throws {
+        var x = Tensor.zeros([2, 3], device: device)
+        x[1] = Tensor([[[1, 2, 3]]], device: device)
+        #expect(try x.floats() == [0, 0, 0, 1, 2, 3])
+    }
+
+    @Test func numbersThatDoNotFitAreRefused() async {
+        expectMessage(
+            "2.5 is no int32",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                var x = Tensor.zeros([2], dtype: .int32, device: .cpu)
+                x[0] = 2.5
+            })
+        expectMessage(
+            "300.0 is no uint8",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                var x = Tensor.zeros([2], dtype: .uint8, device: .cpu)
+                x.fill(300, at: 0)
+            })
+    }
+
     @Test func mistakesAreSaid() async {
+        expectMessage(
+            "indices of [3] have not the axes of [3, 4]",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                _ = Tensor.zeros([3, 4], device: .cpu).gathered(along: 1, Tensor([0, 1, 2] as [Int], device: .cpu))
+            })
+        expectMessage(
+            "[-1, 2] has a negative size",
+            await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                _ = Tensor.zeros([-1, 2], device: .cpu)
+            })
+
         expectMessage(
             "index 3 exceeds axis 0 of [3, 4]",
             await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
