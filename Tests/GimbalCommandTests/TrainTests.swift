@@ -90,7 +90,7 @@ struct TrainTests {
             ).succeeded()
             let files = ["manifest.json", "model.safetensors", "optimizer.safetensors"]
             let saved = ["step-000000046", "step-000000069"]
-            #expect(try names(in: run) == ["checkpoints", "metrics.csv", "report.html"])
+            #expect(try names(in: run) == ["checkpoints", "metrics.csv", "report.html", "run.lock"])
             #expect(checkpoints(of: run) == saved)
             for name in saved { #expect(try names(in: "\(run)/checkpoints/\(name)") == files) }
             let result = try decoded(outcome.lines.last ?? "")
