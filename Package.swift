@@ -58,6 +58,8 @@ let package = Package(
         example("ExplodingGradients"),
         example("FineTuning"),
         example("TwoInputs"),
+        example("VariationalAutoencoder"),
+        example("AdversarialNetwork"),
         example("OwnFunction"),
         example("GradientPenalty"),
         example("GradientNorms"),

@@ -30,7 +30,7 @@ NETS = {
 def train(a, data, options, precision, device, seed):
     """The last line of a training run."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [a.gimbal, "train", "--data", data, "--device", device, "--seed", seed, "--precision", precision,
+        command = [a.gimbal, "train", "--data", data, "--validation", "none", "--device", device, "--seed", seed, "--precision", precision,
                    "--json", "--run-dir", folder + "/run", *options.split()]
         if data != "digits":
             command += ["--data-dir", f"{a.data}/{data}"]

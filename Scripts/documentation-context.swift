@@ -19,3 +19,6 @@ nonisolated(unsafe) let (source, target, features) = (x, x, x)
 nonisolated(unsafe) let (characters, tokens, nextTokens) = (targets, targets, targets)
 nonisolated(unsafe) let (logits, inputLengths, targetLengths, lengths) = (x, targets, targets, targets)
 nonisolated(unsafe) let pieces = [x]
+nonisolated(unsafe) let trainer = Trainer(model, optimizer: optimizer, data: loader) { batch in
+    crossEntropy(model(batch.inputs), batch.targets)
+}

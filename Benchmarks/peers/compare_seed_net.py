@@ -122,7 +122,8 @@ def measure_gimbal(gimbal, folder, steps):
         def train(count):
             with tempfile.TemporaryDirectory() as run_folder:
                 command = [gimbal, "train", "--data", "mnist", "--data-dir", folder, "--hidden", "512", "--lr", "0.01",
-                           "--clip-norm", "1.0", "--batch-size", str(batch), "--epochs", "1", "--max-steps", str(count),
+                           "--validation", "none", "--clip-norm", "1.0",
+                           "--batch-size", str(batch), "--epochs", "1", "--max-steps", str(count),
                            "--device", "cpu", "--run-dir", run_folder + "/run"]
                 return run(command, environment(), "step 1/1 " if count == 1 else None)
         figures["first step", batch] = train(1)[1]

@@ -66,7 +66,7 @@ func examine(_ name: String, _ weights: Initializer) throws {
         print(String(format: "  epoch %2d  loss %.4f", epoch + 1, total / Double(loader.batchCount)))
     }
     let evaluation = try Evaluation(of: model, on: test)
-    print(String(format: "  accuracy on the test data %.1f %%\n", 100 * evaluation.accuracy))
+    print(String(format: "  accuracy on the test data %.1f %%\n", 100 * (evaluation.accuracy ?? .nan)))
 }
 
 try examine("He: variance 2 / inputs", .heNormal())

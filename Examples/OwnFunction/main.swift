@@ -47,4 +47,4 @@ for epoch in 0..<10 {
     }
     print(String(format: "epoch %d  loss %.4f", epoch + 1, try loss.item()))
 }
-print(String(format: "accuracy %.4f", try Evaluation(of: model, on: test).accuracy))
+print(try Evaluation(of: model, on: test))

@@ -44,7 +44,7 @@ func trainingError(depth: Int, isResidual: Bool) throws -> Double {
         }
         print("  epoch \(epoch + 1): loss \(String(format: "%.4f", losses / Double(loader.batchCount)))")
     }
-    return 1 - (try Evaluation(of: model, on: train, batchSize: 256).accuracy)
+    return 1 - (try Evaluation(of: model, on: train, batchSize: 256).accuracy ?? .nan)
 }
 
 var errors: [String: Double] = [:]

@@ -60,7 +60,7 @@ for epoch in 0..<epochs {
         step += 1
     }
     let result = try Evaluation(of: model, on: test)
-    print(String(format: "epoch %2d  loss %.4f  accuracy %.4f", epoch + 1, result.loss, result.accuracy))
+    print("epoch \(epoch + 1)  \(result)")
 }
 
 // Weights go to a safetensors file under PyTorch's names, and come back from one, whoever wrote it.
@@ -69,4 +69,4 @@ try model.save(to: path)
 let restored = makeModel()
 try restored.load(from: path)
 let result = try Evaluation(of: restored, on: test)
-print(String(format: "restored  loss %.4f  accuracy %.4f", result.loss, result.accuracy))
+print("restored  \(result)")

@@ -53,7 +53,7 @@ func fit(_ model: Sequential, epochs: Int, learningRate: Double, warmup: Int) th
             step += 1
         }
     }
-    return try Evaluation(of: model, on: test).accuracy
+    return try Evaluation(of: model, on: test).accuracy ?? .nan
 }
 
 func printTable(_ rows: [Row]) {

@@ -11,9 +11,14 @@ struct EvaluateCommand: ParsableCommand {
     var checkpoint: String
     @OptionGroup var data: DataOptions
     @OptionGroup var device: DeviceOptions
+    @Option(
+        help:
+            "Which of the run's weights to test: the best by validation loss, the moving average, or the last. (default: as in training)"
+    )
+    var weights: WeightChoice?
     @Option(help: "What products are computed in. (default: as in training)")
     var precision: Precision?
-    @Option(help: "Samples in a batch. (default: 1000 for mlp, else 250)")
+    @Option(help: "Samples in a batch. (default: \(Defaults.byKind { $0.evaluationBatchSize }))")
     var batchSize: Int?
     @Option(
         help: ArgumentHelp(
@@ -27,31 +32,38 @@ struct EvaluateCommand: ParsableCommand {
         if (batchSize ?? 1) < 1 { throw ValidationError("--batch-size must be positive") }
     }
 
-    func run() throws {
+    func run() throws { try SettingFlags.translating(evaluate) }
+
+    private func evaluate() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
-        let manifest = checkpoint.manifest
-        let (_, whole, standardization) = try data.load(seed: manifest.training.seed, as: manifest)
-        try manifest.model.requireFit(whole, "the model of \(checkpoint.path)", name: "--data")
-        let test = whole.reshaped(manifest.model.sampleShape)
+        let recipe = try Recipe(of: checkpoint)
+        let parts = try data.load(
+            seed: recipe.training.seed, validationFraction: recipe.validationFraction, as: recipe)
+        try recipe.model.requireFit(parts.test, "the model of \(checkpoint.path)", name: "data")
+        let test = parts.test.reshaped(recipe.model.sampleShape)
         let device = try device.chosen()
-        let model = manifest.model.makeModel(device: device)
-        try checkpoint.restore(model: model)
-        let batchSize = batchSize ?? manifest.model.evaluationBatchSize
-        let precision = precision ?? manifest.training.precision
+        let model = recipe.model.makeModel(device: device)
+        try checkpoint.restore(model: model, weights: weights)
+        let precision = precision ?? recipe.training.precision
         if let notice = precision.use(on: device) { printNotice(notice) }
+        // By the same way as in training, so that the figures are the same to the last digit.
+        let trained = try recipe.evaluate(model, on: test, batchSize: batchSize, precision: precision)
+        let batchSize = batchSize ?? recipe.model.evaluationBatchSize
         var output: EvaluationOutput
-        switch manifest.model.task {
+        switch recipe.model.task {
         case .classification:
             let found = try withPrecision(precision) {
                 try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
             }
-            output = EvaluationOutput(found, loss: found.logLoss ?? .nan, text: found.text, plots: found.plots)
+            output = EvaluationOutput(
+                found, loss: trained.loss, text: found.text(loss: trained.loss), plots: found.plots)
         case .regression:
             let found = try withPrecision(precision) {
                 try RegressionReport(
-                    of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
+                    of: model, on: test, batchSize: batchSize, device: device, standardization: parts.standardization)
             }
-            output = EvaluationOutput(found, loss: found.meanSquaredError ?? .nan, text: found.description, plots: [])
+            let head = "r2 \(decimal(found.determination))  loss \(decimal(trained.loss))  samples \(found.samples)"
+            output = EvaluationOutput(found, loss: trained.loss, text: head + "\n\n" + found.description, plots: [])
         }
         output.classNames = test.classNames
         output.device = device.id
@@ -63,13 +75,14 @@ struct EvaluateCommand: ParsableCommand {
 /// What an evaluation found: as one flat JSON object, as text, and as a page.
 private struct EvaluationOutput: Encodable {
     private let found: any Encodable
-    private let loss: Double
+    /// What is trained with: with label smoothing, and of a regression over standardised targets.
+    private let loss: Double?
     let text: String
     private let plots: [(title: String, svg: String)]
     var classNames: [String] = []
     var device = ""
 
-    init(_ found: any Encodable, loss: Double, text: String, plots: [(title: String, svg: String)]) {
+    init(_ found: any Encodable, loss: Double?, text: String, plots: [(title: String, svg: String)]) {
         self.found = found
         self.loss = loss
         self.text = text
@@ -82,13 +95,14 @@ private struct EvaluationOutput: Encodable {
             sections: plots.map { ($0.title, $0.svg) } + [("Scores", "<pre>\(escaped(text))</pre>")])
     }
 
-    private enum Key: String, CodingKey { case event, loss, classNames, device }
+    private enum Key: String, CodingKey { case event, part, loss, classNames, device }
 
     func encode(to encoder: any Encoder) throws {
         try found.encode(to: encoder)
         var container = encoder.container(keyedBy: Key.self)
         try container.encode("evaluation", forKey: .event)
-        if loss.isFinite { try container.encode(loss, forKey: .loss) }
+        try container.encode("test", forKey: .part)
+        try container.encodeIfPresent(loss?.ifFinite, forKey: .loss)
         if !classNames.isEmpty { try container.encode(classNames, forKey: .classNames) }
         try container.encode(device, forKey: .device)
     }
@@ -96,9 +110,10 @@ private struct EvaluationOutput: Encodable {
 
 extension ClassificationReport {
     /// The numbers, and the confusion matrix where it fits a screen.
-    fileprivate var text: String {
+    fileprivate func text(loss: Double?) -> String {
         let names = classes.map(\.name)
-        let head = String(format: "accuracy %.4f  loss %.4f  samples %d", accuracy, logLoss ?? .nan, samples)
+        let accuracy = samples > 0 ? accuracy : nil
+        let head = "accuracy \(decimal(accuracy))  loss \(decimal(loss))  samples \(samples)"
         guard names.count <= 20 else { return head + "\n\n" + description }
         let width = max(9, names.map(\.count).max() ?? 0) + 1
         func cell(_ text: String) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }

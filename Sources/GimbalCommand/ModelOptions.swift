@@ -5,28 +5,39 @@ import GimbalTrain
 struct ModelOptions: ParsableArguments {
     @Option(
         help:
-            "The model; all but mlp and resnet read the rows of an image, or the features, as a sequence. (default: mlp)"
+            "The model; all but mlp and resnet read the rows of an image, or the features, as a sequence. (default: \(Defaults.kind.rawValue))"
     )
     var model: ModelSettings.Kind?
     @Option(
         help:
-            "Units in each hidden layer, channels of a ResNet's first stage, width of a Transformer. (default: 512, 16, 128 recurrent, 64 transformer)"
+            "Units in each hidden layer, channels of a ResNet's first stage, width of a Transformer. (default: \(Defaults.byKind { $0.hidden }))"
     )
     var hidden: Int?
-    @Option(help: "Number of hidden, recurrent or attention layers. (default: 1; transformer 2)")
+    @Option(
+        help:
+            "Number of hidden, recurrent or attention layers. (default: \(Defaults.byKind(except: \.isResNet) { $0.layers }))"
+    )
     var layers: Int?
     @Option(
         help:
-            "What follows each hidden layer of a mlp; tanh or relu for rnn, relu or gelu for transformer. (default: relu, tanh, gelu)"
+            "What follows each hidden layer of a mlp; tanh or relu for rnn, relu or gelu for transformer. (default: \(Defaults.byKind(except: { !$0.hasActivation }) { $0.activation.rawValue }))"
     )
     var activation: ModelSettings.Activation?
     @Option(
         name: .customLong("init"),
-        help: "How weights begin; default is each layer's own, as in PyTorch. (default: default)")
+        help:
+            "How weights begin; default is each layer's own, as in PyTorch. (default: \(Defaults.model().initialization.rawValue))"
+    )
     var initialization: ModelSettings.Initialization?
-    @Option(help: "Standard deviation of --init normal and truncated-normal, half width of uniform. (default: 0.01)")
+    @Option(
+        help:
+            "Standard deviation of --init normal and truncated-normal, half width of uniform. (default: \(Defaults.model().initializationScale.text))"
+    )
     var initScale: Double?
-    @Option(help: "Normalisation between a hidden layer of a mlp and its activation. (default: batch)")
+    @Option(
+        help:
+            "Normalisation between a hidden layer of a mlp and its activation. (default: \(Defaults.model().normalization.rawValue))"
+    )
     var norm: ModelSettings.Normalization?
     @Flag(
         inversion: .prefixedNo,
@@ -38,29 +49,29 @@ struct ModelOptions: ParsableArguments {
     var bidirectional: Bool?
     @Option(help: "What the bias of an LSTM's forget gate begins with. (default: as all biases)")
     var forgetBias: Double?
-    @Option(help: "Attention heads. (default: 4)")
+    @Option(help: "Attention heads. (default: \(Defaults.model(.transformer).heads))")
     var heads: Int?
-    @Option(help: "Probability of dropping a hidden unit. (default: 0)")
+    @Option(help: "Probability of dropping a hidden unit. (default: \(Defaults.model().dropout.text))")
     var dropout: Double?
 
     /// The settings for data of these sizes, or those of the run to be resumed.
     func settings(for dataset: Dataset, resuming saved: ModelSettings?) throws -> ModelSettings {
-        var result = saved ?? ModelSettings(kind: model ?? .mlp, for: dataset)
+        var result = saved ?? ModelSettings(kind: model ?? Defaults.kind, for: dataset)
         let isNew = saved == nil
         try refuseForeignOptions(result.kind)
-        try take(model, "--model", into: &result.kind, isNew)
-        try take(hidden, "--hidden", into: &result.hidden, isNew)
-        try take(layers, "--layers", into: &result.layers, isNew)
-        try take(activation, "--activation", into: &result.activation, isNew)
-        try take(initialization, "--init", into: &result.initialization, isNew)
-        try take(initScale, "--init-scale", into: &result.initializationScale, isNew)
-        try take(norm, "--norm", into: &result.normalization, isNew)
-        try take(residual, "--residual", into: &result.isResidual, isNew)
-        try take(zeroInitResidual, "--zero-init-residual", into: &result.startsAsIdentity, isNew)
-        try take(bidirectional, "--bidirectional", into: &result.isBidirectional, isNew)
-        try take(optional(forgetBias), "--forget-bias", into: &result.forgetGateBias, isNew)
-        try take(heads, "--heads", into: &result.heads, isNew)
-        try take(dropout, "--dropout", into: &result.dropout, isNew)
+        try take(model, "kind", into: &result.kind, isNew)
+        try take(hidden, "hidden", into: &result.hidden, isNew)
+        try take(layers, "layers", into: &result.layers, isNew)
+        try take(activation, "activation", into: &result.activation, isNew)
+        try take(initialization, "initialization", into: &result.initialization, isNew)
+        try take(initScale, "initializationScale", into: &result.initializationScale, isNew)
+        try take(norm, "normalization", into: &result.normalization, isNew)
+        try take(residual, "isResidual", into: &result.isResidual, isNew)
+        try take(zeroInitResidual, "startsAsIdentity", into: &result.startsAsIdentity, isNew)
+        try take(bidirectional, "isBidirectional", into: &result.isBidirectional, isNew)
+        try take(optional(forgetBias), "forgetGateBias", into: &result.forgetGateBias, isNew)
+        try take(heads, "heads", into: &result.heads, isNew)
+        try take(dropout, "dropout", into: &result.dropout, isNew)
         try result.validate()
         return result
     }
@@ -69,7 +80,7 @@ struct ModelOptions: ParsableArguments {
     private func refuseForeignOptions(_ kind: ModelSettings.Kind) throws {
         let foreign: [(isGiven: Bool, isOwn: Bool, name: String)] = [
             (layers != nil, !kind.isResNet, "--layers"),
-            (activation != nil, kind == .mlp || kind == .rnn || kind == .transformer, "--activation"),
+            (activation != nil, kind.hasActivation, "--activation"),
             (norm != nil, kind == .mlp, "--norm"),
             (residual != nil, kind == .mlp || kind.isResNet, "--residual"),
             (zeroInitResidual != nil, kind.isResNet, "--zero-init-residual"),
@@ -82,6 +93,11 @@ struct ModelOptions: ParsableArguments {
             throw GimbalError.invalidSetting(name: option.name, reason: "has no meaning for --model \(kind.rawValue)")
         }
     }
+}
+
+extension ModelSettings.Kind {
+    /// Whether the activation can be chosen.
+    var hasActivation: Bool { self == .mlp || self == .rnn || self == .transformer }
 }
 
 extension ModelSettings.Kind: ExpressibleByArgument {}

@@ -21,46 +21,52 @@ struct TrainCommand: ParsableCommand {
     var resume = false
     @Option(help: "Save a checkpoint every so many steps, beside those at the end of each epoch.")
     var checkpointEvery: Int?
-    @Option(help: "Stop after so many optimizer steps.")
-    var maxSteps: Int?
     @Flag(help: "Print one JSON object per line on standard output, and nothing else there.")
     var json = false
+    @Flag(help: ArgumentHelp("Print the flag of each setting as JSON.", visibility: .private))
+    var listSettings = false
 
     func validate() throws {
         if resume && runDir == nil { throw ValidationError("--resume needs --run-dir") }
         if (checkpointEvery ?? 1) < 1 { throw ValidationError("--checkpoint-every must be positive") }
-        if (maxSteps ?? 1) < 1 { throw ValidationError("--max-steps must be positive") }
     }
 
     func run() throws {
+        if listSettings { return try printJSON(SettingFlags.byProperty) }
+        try SettingFlags.translating(train)
+    }
+
+    private func train() throws {
         let checkpoint = try checkpointToResume()
-        let trainingSettings = try training.settings(resuming: checkpoint?.manifest.training)
-        let (train, test, standardization) = try data.load(seed: trainingSettings.seed, as: checkpoint?.manifest)
-        if let checkpoint, checkpoint.manifest.data != train.name {
+        let saved = try checkpoint.map { try Recipe(of: $0) }
+        let trainingSettings = try training.settings(resuming: saved?.training)
+        let fraction = try data.validationFraction(resuming: saved)
+        let parts = try data.load(seed: trainingSettings.seed, validationFraction: fraction, as: saved)
+        if let saved, saved.data != parts.train.name {
             throw GimbalError.invalidSetting(
-                name: "--data", reason: "the run was trained on \(checkpoint.manifest.data), not on \(train.name)")
+                name: "data", reason: "the run was trained on \(saved.data), not on \(parts.train.name)")
         }
-        let modelSettings = try model.settings(
-            for: train, resuming: checkpoint?.manifest.model)
+        var recipe = Recipe(
+            model: try model.settings(for: parts.train, resuming: saved?.model), training: trainingSettings)
+        recipe.standardization = parts.standardization
+        recipe.validationFraction = fraction
         let device = try device.chosen()
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
-        let trainer = try Trainer(
-            model: modelSettings, training: trainingSettings, train: train, test: test, device: device)
+        let run = try recipe.makeRun(train: parts.train, validation: parts.validation, device: device)
+        let trainer = run.trainer
+        try refuseBlindChoices(trainer, trainingSettings)
         trainer.checkpointInterval = checkpointEvery
-        trainer.maxSteps = maxSteps
-        trainer.standardization = standardization
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
         let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
         trainer.folder = folder
-        let display = TrainingDisplay(
-            isJSON: json,
-            log: try MetricsLog(path: folder.metricsPath, resumingAt: checkpoint?.manifest.progress.step))
-        trainer.observer = display
-        if !json { try introduce(trainer, train: train, test: test, device: device, folder: folder) }
+        let display = TrainingDisplay(isJSON: json)
+        trainer.callbacks = [display]
+        if !json { try introduce(run, parts: parts, device: device, folder: folder) }
+        if checkpoint != nil { sayWhatIsLeft(of: trainer) }
 
         let interruption = Interruption()
-        let outcome: Trainer.Outcome
+        let outcome: TrainingOutcome
         do {
             outcome = try trainer.run { interruption.isRequested }
         } catch {
@@ -75,26 +81,40 @@ struct TrainCommand: ParsableCommand {
                     + wayOn(folder: folder, device: device))
             throw ExitCode(130)
         }
-        let evaluation = try trainer.evaluate()
-        let checkpointPath = RunFolder.newestCheckpoint(at: folder.path)
+        let evaluation = try run.evaluate(on: parts.test)
         try Report(
-            model: modelSettings, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
-            classNames: train.classNames, data: train.name, device: device.description, summary: trainer.summary,
-            metricsPath: folder.metricsPath
+            model: recipe.model, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
+            classNames: parts.train.classNames, data: parts.train.name, device: device.description,
+            summary: run.summary, metricsPath: folder.metricsPath
         ).write(to: folder.reportPath)
-        let scaling = try trainer.lossScaling()
-        let result = TrainingResult(
-            testAccuracy: evaluation.regression == nil ? evaluation.accuracy : nil,
-            testR2: evaluation.regression?.determination,
-            testRMSE: evaluation.regression?.rootMeanSquaredError, testLoss: evaluation.loss,
-            trainLoss: trainer.trainLoss,
-            steps: trainer.progress.step, skippedSteps: scaling?.skippedSteps, lossScale: scaling?.scale,
-            seconds: trainer.trainingSeconds,
-            samplesPerSecond: trainer.trainingSeconds > 0
-                ? Double(trainer.trainedSamples) / trainer.trainingSeconds : 0,
-            peakMemoryBytes: peakMemoryBytes(), device: device.id, runDirectory: folder.path,
-            checkpoint: checkpointPath, report: folder.reportPath)
+        let result = try TrainingResult(run, test: evaluation, folder: folder, device: device)
         try json ? printJSON(result) : printLine(result.line)
+    }
+
+    /// A choice that looks at validation data needs some.
+    private func refuseBlindChoices(_ trainer: Trainer<Batch>, _ settings: TrainingSettings) throws {
+        guard trainer.evaluation == nil else { return }
+        let cause = settings.patience != nil ? "patience" : settings.schedule == .plateau ? "schedule" : nil
+        if let cause {
+            throw GimbalError.invalidSetting(
+                name: cause,
+                reason: "looks at validation data, of which there is none; see `validationFraction`")
+        }
+    }
+
+    /// Why a run that is taken up does not train, where that is so, and how it would.
+    private func sayWhatIsLeft(of trainer: Trainer<Batch>) {
+        let progress = trainer.progress
+        if progress.hasStopped, let stopping = progress.stopping {
+            printNotice(
+                "the run was stopped early after epoch \(progress.epoch): epoch \((stopping.bestEpoch ?? -1) + 1) was the "
+                    + "best, and \(stopping.badCount) epochs after it were not better; go on with a larger "
+                    + "--early-stopping, or with --early-stopping 0")
+        } else if progress.epoch >= trainer.settings.epochs {
+            printNotice("the run has had its \(trainer.settings.epochs) epochs; go on with a larger --epochs")
+        } else if let maxSteps = trainer.maxSteps, progress.step >= maxSteps {
+            printNotice("the run has had its \(maxSteps) steps; go on with a larger --max-steps, or with --max-steps 0")
+        }
     }
 
     /// The checkpoint to go on from. Nil for a new run, or where none was saved before the last one ended.
@@ -119,7 +139,6 @@ struct TrainCommand: ParsableCommand {
         if let folder = data.dataDir { words += ["--data-dir", folder] }
         words += ["--device", device.id]
         if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
-        if let maxSteps { words += ["--max-steps", "\(maxSteps)"] }
         return words.map(quoted).joined(separator: " ")
     }
 
@@ -130,16 +149,16 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func introduce(
-        _ trainer: Trainer, train: Dataset, test: Dataset, device: Device, folder: RunFolder
+        _ run: RecipeRun, parts: DataOptions.Parts, device: Device, folder: RunFolder
     ) throws {
-        try printLine(trainer.summary)
+        try printLine(run.summary)
+        let validation = parts.validation.map { ", \($0.count) to validate on" } ?? ""
         try printLine(
-            "\(train.count) samples to train on, \(test.count) to test on; device \(device.id): "
+            "\(parts.train.count) samples to train on\(validation), \(parts.test.count) to test on; device \(device.id): "
                 + "\(device.description.name); run \(folder.path)")
         for note in device.description.notes { printNotice("note: \(note)") }
-        if trainer.progress.step > 0 {
-            try printLine("resuming after step \(trainer.progress.step) of \(trainer.totalSteps)")
-        }
+        let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
+        if step > 0, step < steps { try printLine("resuming after step \(step) of \(steps)") }
     }
 
     private static func newRunPath(data: String) -> String {
@@ -154,7 +173,7 @@ struct TrainCommand: ParsableCommand {
     }
 }
 
-/// The line a run ends with.
+/// The line a run ends with. What was not measured is absent.
 struct TrainingResult: Encodable {
     var event = "result"
     /// Of a classifier.
@@ -163,8 +182,15 @@ struct TrainingResult: Encodable {
     var testR2: Double?
     /// Of a regression, in the units of the data.
     var testRMSE: Double?
-    var testLoss: Double
-    var trainLoss: Double
+    var testLoss: Double?
+    /// With the best weights, where there are any.
+    var validationLoss: Double?
+    /// Of the last epoch.
+    var trainLoss: Double?
+    /// Which weights were tested, and are the checkpoint's.
+    var weights: WeightChoice
+    /// The epoch of the best weights.
+    var bestEpoch: Int?
     var steps: Int
     /// Of float16: steps left out because a gradient overflowed, and the scale at the end.
     var skippedSteps: Int?
@@ -176,16 +202,48 @@ struct TrainingResult: Encodable {
     var peakMemoryBytes: Int
     var device: String
     var runDirectory: String
-    var checkpoint: String
+    var checkpoint: String?
     var report: String
 
+    init(_ run: RecipeRun, test: Evaluation, folder: RunFolder, device: Device) throws {
+        let trainer = run.trainer
+        let scaling = try trainer.lossScaling()
+        testAccuracy = test.accuracy?.ifFinite
+        testR2 = test.figures["r2"]?.ifFinite
+        testRMSE = test.regression?.rootMeanSquaredError.ifFinite
+        testLoss = test.loss?.ifFinite
+        weights = trainer.weights.kind(for: trainer.settings.weights)
+        if weights == .best {
+            validationLoss = trainer.progress.best?.value.ifFinite
+            bestEpoch = trainer.progress.best?.epoch
+        }
+        trainLoss = trainer.trainLoss?.ifFinite
+        steps = trainer.progress.step
+        skippedSteps = scaling?.skippedSteps
+        lossScale = scaling?.scale
+        seconds = trainer.trainingSeconds
+        samplesPerSecond = seconds > 0 ? Double(trainer.trainedSamples) / seconds : 0
+        peakMemoryBytes = GimbalCommand.peakMemoryBytes()
+        self.device = device.id
+        runDirectory = folder.path
+        checkpoint = folder.checkpoints.last
+        report = folder.reportPath
+    }
+
     var line: String {
-        scoreText(accuracy: testAccuracy, r2: testR2)
-            + (skippedSteps.map { "  skippedSteps \($0)" } ?? "") + (lossScale.map { "  lossScale \($0)" } ?? "")
-            + String(
-                format: "  testLoss %.4f  trainLoss %.4f  steps %d  seconds %.2f  samplesPerSecond %.0f  "
-                    + "peakMemoryBytes %d  device %@  report %@",
-                testLoss, trainLoss, steps, seconds, samplesPerSecond, peakMemoryBytes, device, report)
+        var parts = testRMSE == nil ? ["testAccuracy \(decimal(testAccuracy))"] : ["testR2 \(decimal(testR2))"]
+        if let skippedSteps { parts.append("skippedSteps \(skippedSteps)") }
+        if let lossScale { parts.append("lossScale \(lossScale)") }
+        parts.append("testLoss \(decimal(testLoss))")
+        if let validationLoss { parts.append("validationLoss \(decimal(validationLoss))") }
+        parts += ["trainLoss \(decimal(trainLoss))", "weights \(weights.rawValue)"]
+        if let bestEpoch { parts.append("bestEpoch \(bestEpoch)") }
+        parts.append("steps \(steps)")
+        parts.append(
+            String(
+                format: "seconds %.2f  samplesPerSecond %.0f  peakMemoryBytes %d  device %@  report %@", seconds,
+                samplesPerSecond, peakMemoryBytes, device, report))
+        return parts.joined(separator: "  ")
     }
 }
 

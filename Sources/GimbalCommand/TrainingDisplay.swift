@@ -2,26 +2,23 @@ import Foundation
 import GimbalTrain
 
 /// Shows a run while it goes on: one line that is written over on a terminal, a line now and then in a log, a JSON object
-/// for each epoch where those are asked for. Fills `metrics.csv` as well.
-final class TrainingDisplay: TrainingObserver {
+/// for each epoch where those are asked for.
+final class TrainingDisplay: TrainingCallback {
     private let isJSON: Bool
-    private let log: MetricsLog
     /// Where the line that is written over goes; nil where nobody would see it.
     private let terminal: FileHandle?
     private let clock = ContinuousClock()
     private var lastShown: ContinuousClock.Instant
     private var lineIsOpen = false
 
-    init(isJSON: Bool, log: MetricsLog) {
+    init(isJSON: Bool) {
         self.isJSON = isJSON
-        self.log = log
         let output = isJSON ? FileHandle.standardError : FileHandle.standardOutput
         terminal = isatty(output.fileDescriptor) == 1 ? output : nil
         lastShown = clock.now
     }
 
-    func didStep(_ report: StepReport) throws {
-        try log.add(report)
+    func didReport(_ report: StepReport) throws {
         let interval: Duration = terminal == nil ? .seconds(10) : .milliseconds(100)
         guard clock.now - lastShown >= interval || report.step == report.steps else { return }
         lastShown = clock.now
@@ -33,19 +30,24 @@ final class TrainingDisplay: TrainingObserver {
         }
     }
 
-    func didFinishEpoch(_ result: EpochResult, step: Int) throws {
-        try log.add(result, step: step)
+    func didFinishEpoch(_ result: EpochResult) throws {
         endLine()
         if isJSON {
             try printJSON(
                 EpochLine(
-                    epoch: result.epoch, step: step, trainLoss: result.trainLoss, testLoss: result.testLoss,
-                    testAccuracy: result.testAccuracy, testR2: result.testR2))
+                    epoch: result.epoch, step: result.step, trainLoss: result.trainLoss?.ifFinite,
+                    validationLoss: result.validation["loss"]?.ifFinite,
+                    validationAccuracy: result.validation["accuracy"]?.ifFinite,
+                    validationR2: result.validation["r2"]?.ifFinite, isBest: result.isBest))
         } else {
-            try printLine(
-                String(
-                    format: "epoch %d  trainLoss %.4f  testLoss %.4f  ", result.epoch, result.trainLoss, result.testLoss
-                ) + scoreText(accuracy: result.testAccuracy, r2: result.testR2))
+            try printLine(result.description)
+        }
+        if result.leftOutBatches > 0 {
+            printNotice(
+                result.trainLoss == nil
+                    ? "epoch \(result.epoch): all steps were left out, as no loss was finite"
+                    : "epoch \(result.epoch): \(result.leftOutBatches) batches were left out, whose loss was not finite"
+            )
         }
     }
 
@@ -59,26 +61,23 @@ final class TrainingDisplay: TrainingObserver {
         var event = "epoch"
         var epoch: Int
         var step: Int
-        var trainLoss: Double
-        var testLoss: Double
-        var testAccuracy: Double?
-        var testR2: Double?
+        var trainLoss: Double?
+        var validationLoss: Double?
+        var validationAccuracy: Double?
+        var validationR2: Double?
+        var isBest: Bool
     }
-}
-
-/// The score of a classifier or of a regression, under its name.
-func scoreText(accuracy: Double?, r2: Double?) -> String {
-    accuracy.map { String(format: "testAccuracy %.4f", $0) } ?? String(format: "testR2 %.4f", r2 ?? .nan)
 }
 
 extension StepReport {
     /// Epoch, step, loss, gradient norm, throughput and time left.
     fileprivate var line: String {
         let norm = gradientNorm.map { String(format: "  gradient norm %.3g", $0) } ?? ""
-        let left = Int(secondsLeft.rounded(.up))
-        return String(
-            format: "epoch %d/%d  step %d/%d  loss %.4f%@  %.0f samples/s  %d:%02d left", epoch, epochs, step, steps,
-            loss,
-            norm, samplesPerSecond, left / 60, left % 60)
+        let left = secondsLeft.map { seconds in
+            let left = Int(seconds.rounded(.up))
+            return String(format: "  %d:%02d left", left / 60, left % 60)
+        }
+        return "epoch \(epoch)/\(epochs)  step \(step)\(steps.map { "/\($0)" } ?? "")  loss \(decimal(loss))\(norm)"
+            + String(format: "  %.0f samples/s", samplesPerSecond) + (left ?? "")
     }
 }

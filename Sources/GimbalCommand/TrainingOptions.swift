@@ -8,19 +8,24 @@ struct TrainingOptions: ParsableArguments {
             "Random changes to training images, separated by commas: flip, shift, crop, rotate, cutout.",
             valueName: "changes"))
     var augment: String?
-    @Option(help: "Mixes pairs of examples and their classes: the alpha of mixup. (default: 0)")
+    @Option(
+        help:
+            "Mixes pairs of examples and their classes: the alpha of mixup. (default: \(Defaults.training.mixup.text))")
     var mixup: Double?
     @Option(help: "The loss. (default: cross-entropy for classes, mse for numbers)")
     var loss: TrainingSettings.LossKind?
-    @Option(help: "Share of the probability that is spread over all classes. (default: 0)")
+    @Option(
+        help:
+            "Share of the probability that is spread over all classes. (default: \(Defaults.training.labelSmoothing.text))"
+    )
     var labelSmoothing: Double?
 
-    @Option(help: "The optimizer. (default: sgd)")
+    @Option(help: "The optimizer. (default: \(Defaults.training.optimizer.rawValue))")
     var optimizer: TrainingSettings.OptimizerKind?
     @Option(
-        name: .customLong("lr"), help: "Learning rate. (default: 0.01 for sgd, else the optimizer's own in PyTorch)")
+        name: .customLong("lr"), help: "Learning rate. (default: \(Defaults.rates))")
     var learningRate: Double?
-    @Option(help: "Momentum of sgd and rmsprop. (default: 0)")
+    @Option(help: "Momentum of sgd and rmsprop. (default: \(Defaults.training.momentum.text))")
     var momentum: Double?
     @Flag(inversion: .prefixedNo, help: "Nesterov's variant of momentum.")
     var nesterov: Bool?
@@ -28,119 +33,169 @@ struct TrainingOptions: ParsableArguments {
     var beta1: Double?
     @Option(help: "Decay of the second moment of adam and its kin. (default: 0.999; lion 0.99)")
     var beta2: Double?
-    @Option(help: "L2 penalty; decoupled with adamw and lion. (default: 0)")
+    @Option(help: "L2 penalty; decoupled with adamw and lion. (default: \(Defaults.training.weightDecay.text))")
     var weightDecay: Double?
     @Flag(inversion: .prefixedNo, help: "Leave biases and the scales of norms without decay.")
     var decayWeightsOnly: Bool?
-    @Option(help: "What the rate of a layer is multiplied by to give that of the one before. (default: 1)")
+    @Option(
+        help:
+            "What the rate of a layer is multiplied by to give that of the one before. (default: \(Defaults.training.layerwiseDecay.text))"
+    )
     var layerwiseDecay: Double?
-    @Option(help: "L1 penalty. (default: 0)")
+    @Option(help: "L1 penalty. (default: \(Defaults.training.l1.text))")
     var l1: Double?
-    @Option(help: "Largest norm of the weights into a unit; 0 for no limit. (default: 0)")
+    @Option(
+        help:
+            "Largest norm of the weights into a unit; 0 for no limit. (default: \(Defaults.training.maxWeightNorm.text))"
+    )
     var maxNorm: Double?
-    @Option(help: "Gradient noise: its variance at the first step. (default: 0)")
+    @Option(help: "Gradient noise: its variance at the first step. (default: \(Defaults.training.gradientNoise.text))")
     var gradientNoise: Double?
-    @Option(help: "Lookahead: steps between two moves of the slow weights; 0 for none. (default: 0)")
+    @Option(
+        help:
+            "Lookahead: steps between two moves of the slow weights; 0 for none. (default: \(Defaults.training.lookahead.text))"
+    )
     var lookahead: Int?
-    @Option(help: "Decay of a moving average of the weights, which is tested; 0 keeps none. (default: 0)")
+    @Option(
+        help:
+            "Decay of a moving average of the weights, which is what is measured; 0 keeps none. (default: \(Defaults.training.averageDecay.text))"
+    )
     var ema: Double?
 
-    @Option(help: "How the learning rate changes. (default: constant)")
+    @Option(help: "How the learning rate changes. (default: \(Defaults.training.schedule.rawValue))")
     var schedule: TrainingSettings.ScheduleKind?
-    @Option(help: "Optimizer steps of warmup before the schedule. (default: 0)")
+    @Option(help: "Optimizer steps of warmup before the schedule. (default: \(Defaults.training.warmup))")
     var warmup: Int?
-    @Option(help: "How warmup rises. (default: linear)")
+    @Option(help: "How warmup rises. (default: \(Defaults.training.warmupKind.rawValue))")
     var warmupKind: TrainingSettings.WarmupKind?
     @Option(
         help:
-            "Epochs between two reductions by step, the period of cosine-restarts, half the cycle of cyclic. (default: 10)"
+            "Epochs between two reductions by step, the period of cosine-restarts, half the cycle of cyclic. (default: \(Defaults.training.stepEpochs))"
     )
     var stepEpochs: Int?
     @Option(
         help: ArgumentHelp("Epochs after which multi-step reduces the rate, separated by commas.", valueName: "epochs"))
     var milestones: String?
-    @Option(help: "What step, multi-step, plateau and, each epoch, exponential multiply by. (default: 0.1)")
+    @Option(
+        help:
+            "What step, multi-step, plateau and, each epoch, exponential multiply by. (default: \(Defaults.training.stepFactor.text))"
+    )
     var stepFactor: Double?
-    @Option(help: "Power of --schedule polynomial. (default: 1)")
+    @Option(help: "Power of --schedule polynomial. (default: \(Defaults.training.power.text))")
     var power: Double?
-    @Option(help: "Epochs without a better test loss before --schedule plateau reduces the rate. (default: 10)")
+    @Option(
+        help:
+            "Epochs without a better validation loss before --schedule plateau reduces the rate. (default: \(Defaults.training.plateauPatience))"
+    )
     var plateauPatience: Int?
 
-    @Option(help: "Global norm that gradients are clipped to; 0 does not clip. (default: 1.0)")
+    @Option(
+        help:
+            "Global norm that gradients are clipped to; 0 does not clip. (default: \(Defaults.training.clipNorm.text))")
     var clipNorm: Double?
-    @Option(help: "Order of the norms of --clip-norm and --clip-layer, or inf. (default: 2)")
+    @Option(
+        help:
+            "Order of the norms of --clip-norm and --clip-layer, or inf. (default: \(Defaults.training.clipOrder.text))"
+    )
     var clipOrder: Double?
-    @Option(help: "Limit on each element of the gradient; 0 does not clip. (default: 0)")
+    @Option(
+        help: "Limit on each element of the gradient; 0 does not clip. (default: \(Defaults.training.clipValue.text))")
     var clipValue: Double?
-    @Option(help: "Norm that each parameter's own gradient is clipped to; 0 does not clip. (default: 0)")
+    @Option(
+        help:
+            "Norm that each parameter's own gradient is clipped to; 0 does not clip. (default: \(Defaults.training.clipLayer.text))"
+    )
     var clipLayer: Double?
     @Option(
         help:
-            "Adaptive clipping: each unit's gradient to this share of its weights' norm; 0 does not clip. (default: 0)")
+            "Adaptive clipping: each unit's gradient to this share of its weights' norm; 0 does not clip. (default: \(Defaults.training.clipAdaptive.text))"
+    )
     var clipAdaptive: Double?
     @Option(help: "AutoClip: clip to this percentile of the gradient norms so far. (default: none)")
     var clipPercentile: Double?
-    @Option(help: "What to do with gradients that are NaN or infinite. (default: pass)")
+    @Option(
+        help: "What to do with gradients that are NaN or infinite. (default: \(Defaults.training.nonFinite.rawValue))")
     var nonFinite: NonFiniteGradients?
 
-    @Option(help: "What products are computed in; weights and sums are float32 in any case. (default: float32)")
+    @Option(
+        help:
+            "What products are computed in; weights and sums are float32 in any case. (default: \(Defaults.training.precision.rawValue))"
+    )
     var precision: Precision?
-    @Option(help: "Samples in a batch. (default: 64)")
+    @Option(help: "Samples in a batch. (default: \(Defaults.training.batchSize))")
     var batchSize: Int?
-    @Option(help: "Batches whose gradients are added up for one step. (default: 1)")
+    @Option(
+        help:
+            "Batches whose gradients are added up for one step, each weighted by its samples. (default: \(Defaults.training.accumulation))"
+    )
     var accumulate: Int?
-    @Option(help: "Times to go through the data; may be raised when resuming. (default: 5)")
+    @Option(help: "Times to go through the data; may be raised when resuming. (default: \(Defaults.training.epochs))")
     var epochs: Int?
     @Option(
-        help: "Epochs without a better test loss after which to stop with the best weights; 0 goes on. (default: 0)")
+        help:
+            "Epochs without a better validation loss after which to stop; 0 goes on; may be changed when resuming. (default: \(Defaults.training.patience.text))"
+    )
     var earlyStopping: Int?
-    @Option(help: "Of the weights, the order of the samples and dropout. (default: 0)")
+    @Option(
+        help:
+            "Stop after so many optimizer steps, schedules with it; 0 for no limit; may be changed when resuming. (default: \(Defaults.training.maxSteps.text))"
+    )
+    var maxSteps: Int?
+    @Option(
+        help:
+            "The weights that the run ends with, and that model.safetensors holds: the best by validation loss, the moving average, or the last. (default: \(Defaults.training.weights.rawValue))"
+    )
+    var weights: WeightChoice?
+    @Option(
+        help:
+            "Of the weights, the split and the order of the samples, and dropout. (default: \(Defaults.training.seed))")
     var seed: UInt64?
 
     /// The settings of a new run, or those of the run to be resumed.
     func settings(resuming saved: TrainingSettings?) throws -> TrainingSettings {
         var result = saved ?? TrainingSettings()
         let isNew = saved == nil
-        if isNew { result.clipNorm = 1 }
-        try take(try augment.map(changes), "--augment", into: &result.augmentation, isNew)
-        try take(mixup, "--mixup", into: &result.mixup, isNew)
-        try take(loss, "--loss", into: &result.loss, isNew)
-        try take(labelSmoothing, "--label-smoothing", into: &result.labelSmoothing, isNew)
-        try take(optimizer, "--optimizer", into: &result.optimizer, isNew)
-        try take(optional(learningRate), "--lr", into: &result.learningRate, isNew)
-        try take(momentum, "--momentum", into: &result.momentum, isNew)
-        try take(nesterov, "--nesterov", into: &result.isNesterov, isNew)
-        try take(optional(beta1), "--beta1", into: &result.beta1, isNew)
-        try take(optional(beta2), "--beta2", into: &result.beta2, isNew)
-        try take(weightDecay, "--weight-decay", into: &result.weightDecay, isNew)
-        try take(decayWeightsOnly, "--decay-weights-only", into: &result.decaysWeightsOnly, isNew)
-        try take(layerwiseDecay, "--layerwise-decay", into: &result.layerwiseDecay, isNew)
-        try take(l1, "--l1", into: &result.l1, isNew)
-        try take(orNone(maxNorm), "--max-norm", into: &result.maxWeightNorm, isNew)
-        try take(gradientNoise, "--gradient-noise", into: &result.gradientNoise, isNew)
-        try take(orNone(lookahead), "--lookahead", into: &result.lookahead, isNew)
-        try take(orNone(ema), "--ema", into: &result.averageDecay, isNew)
-        try take(schedule, "--schedule", into: &result.schedule, isNew)
-        try take(warmup, "--warmup", into: &result.warmup, isNew)
-        try take(warmupKind, "--warmup-kind", into: &result.warmupKind, isNew)
-        try take(stepEpochs, "--step-epochs", into: &result.stepEpochs, isNew)
-        try take(try milestones.map(numbers), "--milestones", into: &result.milestones, isNew)
-        try take(stepFactor, "--step-factor", into: &result.stepFactor, isNew)
-        try take(power, "--power", into: &result.power, isNew)
-        try take(plateauPatience, "--plateau-patience", into: &result.plateauPatience, isNew)
-        try take(orNone(clipNorm), "--clip-norm", into: &result.clipNorm, isNew)
-        try take(clipOrder, "--clip-order", into: &result.clipOrder, isNew)
-        try take(orNone(clipValue), "--clip-value", into: &result.clipValue, isNew)
-        try take(orNone(clipLayer), "--clip-layer", into: &result.clipLayer, isNew)
-        try take(orNone(clipAdaptive), "--clip-adaptive", into: &result.clipAdaptive, isNew)
-        try take(optional(clipPercentile), "--clip-percentile", into: &result.clipPercentile, isNew)
-        try take(nonFinite, "--non-finite", into: &result.nonFinite, isNew)
-        try take(precision, "--precision", into: &result.precision, isNew)
-        try take(batchSize, "--batch-size", into: &result.batchSize, isNew)
-        try take(accumulate, "--accumulate", into: &result.accumulation, isNew)
-        try take(epochs, "--epochs", into: &result.epochs, true)
-        try take(orNone(earlyStopping), "--early-stopping", into: &result.patience, isNew)
-        try take(seed, "--seed", into: &result.seed, isNew)
+        try take(try augment.map(changes), "augmentation", into: &result.augmentation, isNew)
+        try take(mixup, "mixup", into: &result.mixup, isNew)
+        try take(loss, "loss", into: &result.loss, isNew)
+        try take(labelSmoothing, "labelSmoothing", into: &result.labelSmoothing, isNew)
+        try take(optimizer, "optimizer", into: &result.optimizer, isNew)
+        try take(optional(learningRate), "learningRate", into: &result.learningRate, isNew)
+        try take(momentum, "momentum", into: &result.momentum, isNew)
+        try take(nesterov, "isNesterov", into: &result.isNesterov, isNew)
+        try take(optional(beta1), "beta1", into: &result.beta1, isNew)
+        try take(optional(beta2), "beta2", into: &result.beta2, isNew)
+        try take(weightDecay, "weightDecay", into: &result.weightDecay, isNew)
+        try take(decayWeightsOnly, "decaysWeightsOnly", into: &result.decaysWeightsOnly, isNew)
+        try take(layerwiseDecay, "layerwiseDecay", into: &result.layerwiseDecay, isNew)
+        try take(l1, "l1", into: &result.l1, isNew)
+        try take(orNone(maxNorm), "maxWeightNorm", into: &result.maxWeightNorm, isNew)
+        try take(gradientNoise, "gradientNoise", into: &result.gradientNoise, isNew)
+        try take(orNone(lookahead), "lookahead", into: &result.lookahead, isNew)
+        try take(orNone(ema), "averageDecay", into: &result.averageDecay, isNew)
+        try take(schedule, "schedule", into: &result.schedule, isNew)
+        try take(warmup, "warmup", into: &result.warmup, isNew)
+        try take(warmupKind, "warmupKind", into: &result.warmupKind, isNew)
+        try take(stepEpochs, "stepEpochs", into: &result.stepEpochs, isNew)
+        try take(try milestones.map(numbers), "milestones", into: &result.milestones, isNew)
+        try take(stepFactor, "stepFactor", into: &result.stepFactor, isNew)
+        try take(power, "power", into: &result.power, isNew)
+        try take(plateauPatience, "plateauPatience", into: &result.plateauPatience, isNew)
+        try take(orNone(clipNorm), "clipNorm", into: &result.clipNorm, isNew)
+        try take(clipOrder, "clipOrder", into: &result.clipOrder, isNew)
+        try take(orNone(clipValue), "clipValue", into: &result.clipValue, isNew)
+        try take(orNone(clipLayer), "clipLayer", into: &result.clipLayer, isNew)
+        try take(orNone(clipAdaptive), "clipAdaptive", into: &result.clipAdaptive, isNew)
+        try take(optional(clipPercentile), "clipPercentile", into: &result.clipPercentile, isNew)
+        try take(nonFinite, "nonFinite", into: &result.nonFinite, isNew)
+        try take(precision, "precision", into: &result.precision, isNew)
+        try take(batchSize, "batchSize", into: &result.batchSize, isNew)
+        try take(accumulate, "accumulation", into: &result.accumulation, isNew)
+        try take(epochs, "epochs", into: &result.epochs, true)
+        try take(orNone(earlyStopping), "patience", into: &result.patience, true)
+        try take(orNone(maxSteps), "maxSteps", into: &result.maxSteps, true)
+        try take(weights, "weights", into: &result.weights, isNew)
+        try take(seed, "seed", into: &result.seed, isNew)
         // The rate is kept as a number, whatever an optimizer's own may come to be.
         if isNew { result.learningRate = result.rate }
         try result.validate()
@@ -151,7 +206,8 @@ struct TrainingOptions: ParsableArguments {
         try text.split(separator: ",").map { name in
             guard let change = TrainingSettings.ImageChange(rawValue: String(name)) else {
                 let known = TrainingSettings.ImageChange.allCases.map(\.rawValue).joined(separator: ", ")
-                throw GimbalError.invalidSetting(name: "--augment", reason: "no change '\(name)'; there are \(known)")
+                throw GimbalError.invalidSetting(
+                    name: "augmentation", reason: "no change '\(name)'; there are \(known)")
             }
             return change
         }
@@ -160,7 +216,7 @@ struct TrainingOptions: ParsableArguments {
     private func numbers(_ text: String) throws -> [Int] {
         try text.split(separator: ",").map { part in
             guard let number = Int(part) else {
-                throw GimbalError.invalidSetting(name: "--milestones", reason: "'\(part)' is no whole number")
+                throw GimbalError.invalidSetting(name: "milestones", reason: "'\(part)' is no whole number")
             }
             return number
         }
@@ -182,12 +238,12 @@ private func orNone<Value: Numeric>(_ given: Value?) -> Value?? { given.map { $0
 
 /// Sets `setting` to what was given. In a resumed run it must be what the run began with.
 func take<Value: Equatable>(
-    _ given: Value?, _ name: String, into setting: inout Value, _ isNew: Bool
+    _ given: Value?, _ property: String, into setting: inout Value, _ isNew: Bool
 ) throws {
     guard let given else { return }
     guard isNew || given == setting else {
         throw GimbalError.invalidSetting(
-            name: name,
+            name: property,
             reason: "the run began with \(plain(setting)), which --resume cannot change; leave the option out")
     }
     setting = given
@@ -199,3 +255,4 @@ extension TrainingSettings.ScheduleKind: ExpressibleByArgument {}
 extension TrainingSettings.WarmupKind: ExpressibleByArgument {}
 extension NonFiniteGradients: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+extension WeightChoice: ExpressibleByArgument {}

@@ -13,9 +13,15 @@
 public func averageGradients(_ parameters: [Parameter], over batches: Int) throws {
     require(batches > 0, "averageGradients", "the number of batches must be positive, not \(batches)")
     guard batches > 1 else { return }
+    try scaleGradients(parameters, by: 1 / Double(batches))
+}
+
+/// Multiplies all gradients held now by `factor`.
+/// - Throws: the first failure of the device since it was last waited for.
+public func scaleGradients(_ parameters: [Parameter], by factor: Double) throws {
     for run in ParameterRun.withGradients(parameters) {
         let backend = run.gradients.storage.backend
-        backend.unary(.init(.affine, a: 1 / Double(batches)), run.gradients, out: run.gradients)
+        backend.unary(.init(.affine, a: factor), run.gradients, out: run.gradients)
         try backend.errors.throwIfSet()
     }
 }

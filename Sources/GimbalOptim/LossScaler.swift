@@ -43,7 +43,8 @@ public final class LossScaler {
     /// The loss to call `backward()` on.
     public func scaled(_ loss: Tensor) -> Tensor { loss * scale }
 
-    private var scale: Tensor { held.selecting(0) }
+    /// What the loss is multiplied by, on the device.
+    public var scale: Tensor { held.selecting(0) }
 
     /// Divides the gradients held now by the scale; those that overflowed become 0.
     /// - Returns: 1 on the device where all of them were finite, else 0: for `Optimizer.step(if:)` and `update`.

@@ -9,7 +9,8 @@
 public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     /// How far a metric must move to count as better.
     public enum Threshold: Codable, Sendable, Equatable {
-        /// By this share of the best value.
+        /// By this share of the best value's size. For a best value of 0 and above this is PyTorch's rule,
+        /// best · (1 ± share); below 0 that would take a value that stays the same for a better one.
         case relative(Double)
         /// By this much, whatever the best value.
         case absolute(Double)
@@ -80,6 +81,8 @@ public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     private func isBetter(_ metric: Double) -> Bool {
         guard let best else { return !metric.isNaN }
         switch (mode, threshold) {
+        case (.minimum, .relative(let share)) where best < 0: return metric < best * (1 + share)
+        case (.maximum, .relative(let share)) where best < 0: return metric > best * (1 - share)
         case (.minimum, .relative(let share)): return metric < best * (1 - share)
         case (.minimum, .absolute(let distance)): return metric < best - distance
         case (.maximum, .relative(let share)): return metric > best * (1 + share)

@@ -8,23 +8,6 @@ public struct Batch {
     public var count: Int { inputs.shape[0] }
 }
 
-extension DataLoader {
-    /// The batches of an epoch, each copied to `device` when its turn comes.
-    ///
-    /// ```swift
-    /// for batch in loader.batches(epoch: 0, on: .current) { print(batch.inputs.shape) }
-    /// ```
-    /// - Parameters:
-    ///   - epoch: counted from 0.
-    ///   - first: the batch to begin at, in 0...batchCount.
-    ///   - device: where the batches are to be.
-    public func batches(
-        epoch: Int, from first: Int = 0, on device: Device
-    ) -> LazyMapSequence<Batches, Batch> {
-        batches(epoch: epoch, from: first).lazy.map { $0.to(device) }
-    }
-}
-
 extension HostBatch {
     /// Copies the batch to `device`.
     public func to(_ device: Device) -> Batch {

@@ -151,7 +151,7 @@ struct BadInputTests {
     func contradictions() throws {
         try expectRefusal("--nesterov: needs --momentum", ["--data", "digits", "--device", "cpu", "--nesterov"])
         try expectRefusal(
-            "--norm batch: needs batches of", ["--data", "digits", "--device", "cpu", "--batch-size", "1"])
+            "--norm: batch needs batches of", ["--data", "digits", "--device", "cpu", "--batch-size", "1"])
     }
 
     @Test("A model larger than the memory", arguments: ["1000000000", "9223372036854775807"])

@@ -24,6 +24,11 @@ final class ChildProcess {
             try lines.map { try JSONDecoder().decode(type, from: Data($0.utf8)) }
         }
 
+        /// Standard output, every line of which must be one JSON object.
+        func objects() throws -> [[String: Any]] {
+            try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:] }
+        }
+
         /// Records an issue unless the program ended well.
         @discardableResult
         func succeeded(sourceLocation: SourceLocation = #_sourceLocation) -> Outcome {

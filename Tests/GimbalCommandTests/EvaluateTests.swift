@@ -39,13 +39,87 @@ struct EvaluateTests {
             for checkpoint in [run, run + "/", trained.checkpoint] {
                 let line = try #require(try Gimbal.run(arguments + [checkpoint]).succeeded().decoded(Line.self).first)
                 #expect(line.accuracy == trained.testAccuracy)
-                // The same probabilities, with the logarithm in Double.
-                #expect(abs(line.loss - trained.testLoss) < 1e-5)
+                #expect(line.loss == trained.testLoss)
                 #expect(line.device == "cpu")
             }
             // Batches of another size add up the same samples in another order.
             let small = try Gimbal.run(arguments + [run, "--batch-size", "7"]).succeeded().decoded(Line.self)
             #expect(small.first?.accuracy == trained.testAccuracy)
+        }
+    }
+
+    @Test(
+        "What training ended with is what evaluate finds, to the last digit, whatever weights those are",
+        arguments: [
+            ["--lr", "1", "--ema", "0.9", "--clip-norm", "0"], ["--ema", "0.9", "--weights", "averaged"],
+            ["--ema", "0.9", "--weights", "last"], ["--label-smoothing", "0.2", "--max-steps", "30"],
+            ["--optimizer", "adam", "--lr", "0.05", "--epochs", "6", "--early-stopping", "50"],
+            ["--optimizer", "adam", "--lr", "0.05", "--epochs", "20", "--early-stopping", "1", "--ema", "0.5"],
+            ["--validation", "none", "--precision", "float16"], ["--mixup", "0.5", "--model", "lstm"],
+        ])
+    func sameFigures(options: [String]) throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let settings = [
+                "train", "--data", "digits", "--epochs", "2", "--device", "cpu", "--run-dir", run, "--json",
+            ]
+            // The option that comes last counts.
+            let trained = try #require(try Gimbal.run(settings + options).succeeded().objects().last)
+            func found(_ more: [String] = []) throws -> [String: Any] {
+                let evaluate = ["evaluate", "--checkpoint", run, "--data", "digits", "--device", "cpu", "--json"]
+                return try #require(try Gimbal.run(evaluate + more).succeeded().objects().first)
+            }
+            let line = try found()
+            #expect(line["part"] as? String == "test")
+            #expect(line["loss"] as? Double == trained["testLoss"] as? Double)
+            #expect(line["accuracy"] as? Double == trained["testAccuracy"] as? Double)
+            let same = try found(["--weights", trained["weights"] as? String ?? ""])
+            #expect(same["loss"] as? Double == trained["testLoss"] as? Double)
+            // A run that is taken up at its end finds the same.
+            let again = try Gimbal.run(
+                "train", "--resume", "--data", "digits", "--device", "cpu", "--run-dir", run, "--json")
+            #expect(try again.objects().last?["testLoss"] as? Double == trained["testLoss"] as? Double)
+        }
+    }
+
+    @Test("The best weights are kept whatever ends the run, and a loss has one name and one unit")
+    func bestAndUnits() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            // A rate that does harm now and then.
+            let settings = ["--optimizer", "adam", "--lr", "0.03", "--epochs", "12", "--max-steps", "240"]
+            let outcome = try Gimbal.run(
+                ["train", "--data", "digits", "--device", "cpu", "--run-dir", run, "--json"] + settings
+            ).succeeded()
+            let losses = try outcome.objects().dropLast().compactMap { $0["validationLoss"] as? Double }
+            let result = try #require(try outcome.objects().last)
+            #expect(losses.count == 11 && result["validationLoss"] as? Double == losses.min())
+            #expect(losses.last != losses.min(), "a run that ends with its best tests nothing")
+            func found(_ weights: String) throws -> ChildProcess.Outcome {
+                try Gimbal.run(
+                    "evaluate", "--checkpoint", run, "--data", "digits", "--device", "cpu", "--json", "--weights",
+                    weights)
+            }
+            #expect(try found("best").objects().first?["loss"] as? Double == result["testLoss"] as? Double)
+            #expect(try found("last").objects().first?["loss"] as? Double != result["testLoss"] as? Double)
+            try found("averaged").refused("--weights: the run of", "kept no average; there are best, last")
+
+            let file = folder + "/line.csv"
+            let rows = (0..<100).map { "\($0 % 10),\(1000 + 50 * ($0 % 10))" }
+            try rows.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+            let line = folder + "/line"
+            let trained = try Gimbal.run(
+                "train", "--data", file, "--task", "regression", "--device", "cpu", "--run-dir", line, "--json"
+            ).succeeded().objects().last
+            let evaluated = try Gimbal.run(
+                "evaluate", "--checkpoint", line, "--data", file, "--device", "cpu", "--json"
+            ).succeeded().objects().first
+            let loss = try #require(evaluated?["loss"] as? Double)
+            #expect(loss == trained?["testLoss"] as? Double)
+            #expect(evaluated?["determination"] as? Double == trained?["testR2"] as? Double)
+            #expect(evaluated?["rootMeanSquaredError"] as? Double == trained?["testRMSE"] as? Double)
+            let squared = try #require(evaluated?["meanSquaredError"] as? Double)
+            #expect(squared > 100 * loss, "scores are in the data's units")
         }
     }
 
@@ -114,12 +188,11 @@ struct EvaluateTests {
             try Gimbal.run(evaluate + [folder]).refused("is not a checkpoint: it has no readable manifest.json")
 
             let checkpoint = try train(folder + "/run").checkpoint
-            let manifest = checkpoint + "/manifest.json"
+            let (manifest, recipe) = (checkpoint + "/manifest.json", checkpoint + "/recipe.json")
             let weights = checkpoint + "/model.safetensors"
-            let (text, bytes) = (
-                try String(contentsOfFile: manifest, encoding: .utf8),
-                try Data(contentsOf: URL(fileURLWithPath: weights))
-            )
+            let text = try String(contentsOfFile: manifest, encoding: .utf8)
+            let settings = try String(contentsOfFile: recipe, encoding: .utf8)
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: weights))
             func refused(_ words: String, _ location: SourceLocation = #_sourceLocation) throws {
                 try Gimbal.run(evaluate + [checkpoint]).refused(words, sourceLocation: location)
                 // Training refuses it as well, and leaves everything where it is.
@@ -128,18 +201,27 @@ struct EvaluateTests {
                     .refused(words, sourceLocation: location)
                 #expect(tree(folder) == before, sourceLocation: location)
             }
-            func write(_ text: String) throws { try text.write(toFile: manifest, atomically: false, encoding: .utf8) }
-            try write("")
-            try refused(manifest)
-            try write(String(text.prefix(text.count / 2)))
-            try refused(manifest)
-            try write(text.replacingOccurrences(of: "\"formatVersion\" : 2", with: "\"formatVersion\" : 7"))
-            try refused("has format version 7; this version of Gimbal reads 2")
-            try write(text.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : -32"))
-            try refused("--hidden: must be positive, not -32")
-            try write(text.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : 33"))
+            func write(_ text: String, to path: String) throws {
+                try text.write(toFile: path, atomically: false, encoding: .utf8)
+            }
+            for (path, text) in [(manifest, text), (recipe, settings)] {
+                try write("", to: path)
+                try refused(path)
+                try write(String(text.prefix(text.count / 2)), to: path)
+                try refused(path)
+                try FileManager.default.removeItem(atPath: path)
+                try refused("has no readable")
+                try write(text, to: path)
+            }
+            try write(
+                text.replacingOccurrences(of: "\"formatVersion\" : 3", with: "\"formatVersion\" : 7"), to: manifest)
+            try refused("has format version 7; this version of Gimbal reads 3")
+            try write(text, to: manifest)
+            try write(settings.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : -32"), to: recipe)
+            try refused("hidden: must be positive, not -32")
+            try write(settings.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : 33"), to: recipe)
             try refused("does not fit the model")
-            try write(text)
+            try write(settings, to: recipe)
 
             try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: weights))
             try refused("\(weights): truncated")

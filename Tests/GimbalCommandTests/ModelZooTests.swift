@@ -94,7 +94,7 @@ struct ModelZooTests {
             try refuse("--augment: no change 'blur'", ["digits", "--augment", "blur"])
             let table = folder + "/table.csv"
             try "a,b,c\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n".write(toFile: table, atomically: true, encoding: .utf8)
-            try refuse("--model resnet20: needs images", [table, "--model", "resnet20"])
+            try refuse("--model: resnet20 needs images", [table, "--model", "resnet20"])
             try refuse("--augment: is for images", [table, "--augment", "flip"])
             try refuse("--loss: mse is not for classification", [table, "--loss", "mse"])
         }

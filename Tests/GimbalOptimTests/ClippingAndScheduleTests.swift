@@ -93,4 +93,30 @@ import Testing
         let schedule = Schedule.step(size: 3, gamma: 0.5)
         #expect((0..<7).map { schedule.factor(at: $0) } == [1, 1, 1, 0.5, 0.5, 0.5, 0.25])
     }
+
+    /// PyTorch's rule, best · (1 - threshold), lies above a negative best, so that a flat metric would count as better.
+    @Test func aFlatMetricIsAPlateauWhateverItsSign() {
+        for mode in MetricMode.allCases {
+            for metric in [-5.0, 0, 5] {
+                var plateau = ReduceOnPlateau(mode: mode, patience: 1)
+                let scales = (0..<6).map { _ in
+                    plateau.update(metric)
+                    return plateau.scale
+                }
+                for (scale, expected) in zip(scales, [1, 1, 0.1, 0.1, 0.01, 0.01]) {
+                    #expect(abs(scale - expected) < 1e-15, "\(mode), \(metric): \(scales)")
+                }
+            }
+            // A hundredth of a percent towards the better does not count, a whole percent does.
+            let sign: Double = mode == .minimum ? -1 : 1
+            for best in [-5.0, 5] {
+                for (change, isBetter) in [(4e-4, false), (5e-2, true), (-5e-2, false)] {
+                    var plateau = ReduceOnPlateau(mode: mode, patience: 0)
+                    plateau.update(best)
+                    plateau.update(best + sign * change)
+                    #expect((plateau.scale == 1) == isBetter, "\(mode), \(best), \(change)")
+                }
+            }
+        }
+    }
 }

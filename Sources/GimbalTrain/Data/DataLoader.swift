@@ -1,9 +1,9 @@
 import Gimbal
 
-/// Cuts a data set into batches, in a new random order every epoch, and prepares them ahead on a thread of its own.
+/// Cuts examples into batches, in a new random order every epoch, and prepares them ahead on threads of its own.
 ///
 /// The order depends on the seed and the epoch alone, so that a run can be resumed at any batch and sees what it would
-/// have seen.
+/// have seen, whatever the number of threads.
 ///
 /// ```swift
 /// let loader = DataLoader(train, batchSize: 64, seed: 42)
@@ -11,59 +11,68 @@ import Gimbal
 ///     for batch in loader.batches(epoch: epoch) { print(batch.count) }
 /// }
 /// ```
-public struct DataLoader: Sendable {
+public struct DataLoader<Source: ExampleSource>: Sendable {
+    /// Changes a batch after it was put together, on the thread that did that.
+    public typealias Transform =
+        @Sendable (_ batch: Source.HostBatch, _ place: BatchPlace) -> Source.HostBatch
+
     /// The examples that batches are taken from.
-    public let dataset: Dataset
+    public let source: Source
     /// Examples in a batch; the last one of an epoch may have fewer.
     public let batchSize: Int
-    /// Whether each epoch has a new random order, rather than the order of the data set.
+    /// Whether each epoch has a new random order, rather than the order of the source.
     public let shuffles: Bool
-    /// Whether a last batch of fewer examples is left out. A data set smaller than a batch then has none.
+    /// Whether a last batch of fewer examples is left out. A source smaller than a batch then has none.
     public let dropsLast: Bool
     /// What the order of each epoch follows from, with the epoch's number.
     public let seed: UInt64
+    /// Threads that prepare batches.
+    public let workers: Int
     /// Batches prepared ahead of the one in use. 0 prepares each when it is asked for, without a thread.
     public let prefetchCount: Int
-    /// Changes each batch after it was read; nil leaves it as it is.
-    public let augmentation: Augmentation?
+    /// Changes each batch after it was put together; nil leaves it as it is.
+    public let transform: Transform?
 
     /// - Parameters:
-    ///   - dataset: may be empty; an epoch then has no batches.
+    ///   - source: may be empty; an epoch then has no batches.
     ///   - batchSize: examples in a batch, at least 1.
     ///   - shuffles: whether each epoch has a new random order.
     ///   - dropsLast: whether a last batch of fewer examples is left out.
     ///   - seed: of the order.
-    ///   - prefetchCount: batches prepared ahead of the one in use, on a thread of their own; 0 for none.
-    ///   - augmentation: changes each batch after it was read; nil leaves it as it is.
+    ///   - workers: threads that prepare batches, at least 1.
+    ///   - prefetchCount: batches prepared ahead of the one in use; 0 for none, and no thread.
+    ///   - transform: changes each batch after it was put together; it must depend on the batch and its place only.
     public init(
-        _ dataset: Dataset, batchSize: Int, shuffles: Bool = true, dropsLast: Bool = false, seed: UInt64 = 0,
-        prefetchCount: Int = 2, augmentation: Augmentation? = nil
+        _ source: Source, batchSize: Int, shuffles: Bool = true, dropsLast: Bool = false, seed: UInt64 = 0,
+        workers: Int = 1, prefetchCount: Int = 2, transform: Transform? = nil
     ) {
         require(batchSize > 0, "DataLoader", "a batch size of \(batchSize)")
+        require(workers > 0, "DataLoader", "\(workers) workers; to prepare no batch ahead, set prefetchCount to 0")
         require(prefetchCount >= 0, "DataLoader", "a prefetch count of \(prefetchCount)")
-        self.dataset = dataset
+        self.source = source
         self.batchSize = batchSize
         self.shuffles = shuffles
         self.dropsLast = dropsLast
         self.seed = seed
+        self.workers = workers
         self.prefetchCount = prefetchCount
-        self.augmentation = augmentation
+        self.transform = transform
     }
 
     /// Batches in an epoch.
     public var batchCount: Int {
-        dropsLast ? dataset.count / batchSize : (dataset.count + batchSize - 1) / batchSize
+        dropsLast ? source.count / batchSize : (source.count + batchSize - 1) / batchSize
     }
 
     /// Examples an epoch passes through: all, unless a last batch is left out.
-    public var exampleCount: Int { dropsLast ? batchCount * batchSize : dataset.count }
+    public var exampleCount: Int { dropsLast ? batchCount * batchSize : source.count }
 
     /// The order in which an epoch goes through the examples.
     /// - Parameter epoch: counted from 0.
     public func order(epoch: Int) -> [Int] {
-        guard shuffles else { return Array(0..<dataset.count) }
+        guard shuffles else { return Array(0..<source.count) }
         var random = Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
-        return random.permutation(of: dataset.count)
+        return random.permutation(of: source.count)
     }
 
     /// The batches of an epoch.
@@ -75,10 +84,27 @@ public struct DataLoader: Sendable {
         return Batches(loader: self, epoch: epoch, first: first)
     }
 
-    func batch(_ number: Int, in order: [Int], epoch: Int) -> HostBatch {
-        let start = number * batchSize
-        let batch = dataset.batch(Array(order[start..<min(start + batchSize, order.count)]), number: number)
-        return augmentation?(batch, epoch: epoch) ?? batch
+    /// The batches of an epoch, each copied to `device` when its turn comes.
+    ///
+    /// ```swift
+    /// for batch in loader.batches(epoch: 0, on: .current) { print(batch.inputs.shape) }
+    /// ```
+    /// - Parameters:
+    ///   - epoch: counted from 0.
+    ///   - first: the batch to begin at, in 0...batchCount.
+    ///   - device: where the batches are to be.
+    public func batches(
+        epoch: Int, from first: Int = 0, on device: Device
+    ) -> LazyMapSequence<Batches, Source.Batch> {
+        batches(epoch: epoch, from: first).lazy.map { source.upload($0, to: device) }
+    }
+
+    /// Where in the order the examples of a batch lie.
+    func range(of number: Int) -> Range<Int> { number * batchSize..<min((number + 1) * batchSize, source.count) }
+
+    fileprivate func batch(_ number: Int, in order: [Int], epoch: Int) -> Source.HostBatch {
+        let batch = source.batch(Array(order[range(of: number)]), number: number)
+        return transform?(batch, BatchPlace(epoch: epoch, number: number)) ?? batch
     }
 
     /// The batches of one epoch, from one of them on.
@@ -92,39 +118,92 @@ public struct DataLoader: Sendable {
         public func makeIterator() -> Iterator { Iterator(self) }
     }
 
-    /// Walks through an epoch. Letting go of it, as leaving a loop does, ends its thread.
+    /// Walks through an epoch. Letting go of it, as leaving a loop does, ends its threads.
     public final class Iterator: IteratorProtocol {
         private let batches: Batches
         private var number: Int
-        private var order: [Int] = []
-        private var prefetcher: Prefetcher?
+        private let order: EpochOrder
+        private var prefetcher: Prefetcher<Source.HostBatch, Never>?
 
         init(_ batches: Batches) {
             self.batches = batches
             number = batches.first
-            let loader = batches.loader
+            let (loader, epoch, first) = (batches.loader, batches.epoch, batches.first)
             let last = loader.batchCount
-            guard number < last else { return }
+            let order = EpochOrder { loader.order(epoch: epoch) }
+            self.order = order
             // One batch alone gains nothing from a thread.
-            if loader.prefetchCount > 0, last - number > 1 {
-                prefetcher = Prefetcher(capacity: loader.prefetchCount) {
-                    [epoch = batches.epoch, first = number] deliver in
-                    let order = loader.order(epoch: epoch)
-                    for number in first..<last where !deliver(loader.batch(number, in: order, epoch: epoch)) { return }
-                }
+            guard loader.prefetchCount > 0, last - number > 1 else { return }
+            prefetcher = Prefetcher(
+                capacity: loader.prefetchCount, workers: Swift.min(loader.workers, last - number)
+            ) { number in
+                first + number < last ? loader.batch(first + number, in: order.value, epoch: epoch) : nil
             }
-            if prefetcher == nil { order = loader.order(epoch: batches.epoch) }
         }
 
-        public func next() -> HostBatch? {
+        public func next() -> Source.HostBatch? {
             guard number < batches.loader.batchCount else {
                 prefetcher = nil
                 return nil
             }
             defer { number += 1 }
             return if let prefetcher { prefetcher.next() } else {
-                batches.loader.batch(number, in: order, epoch: batches.epoch)
+                batches.loader.batch(number, in: order.value, epoch: batches.epoch)
             }
+        }
+    }
+}
+
+/// Where a batch stands: for changes that are drawn at random, yet the same in a resumed run.
+public struct BatchPlace: Sendable, Hashable {
+    /// The epoch, counted from 0.
+    public var epoch: Int
+    /// The batch's place in its epoch, from 0.
+    public var number: Int
+
+    /// The batch `number` of `epoch`, both counted from 0.
+    public init(epoch: Int, number: Int) {
+        self.epoch = epoch
+        self.number = number
+    }
+}
+
+extension DataLoader where Source == Dataset {
+    /// A loader that augments.
+    /// - Parameters:
+    ///   - dataset: may be empty; an epoch then has no batches.
+    ///   - batchSize: examples in a batch, at least 1.
+    ///   - shuffles: whether each epoch has a new random order.
+    ///   - dropsLast: whether a last batch of fewer examples is left out.
+    ///   - seed: of the order.
+    ///   - workers: threads that prepare batches, at least 1.
+    ///   - prefetchCount: batches prepared ahead of the one in use; 0 for none, and no thread.
+    ///   - augmentation: changes each batch after it was read; nil leaves it as it is.
+    public init(
+        _ dataset: Dataset, batchSize: Int, shuffles: Bool = true, dropsLast: Bool = false, seed: UInt64 = 0,
+        workers: Int = 1, prefetchCount: Int = 2, augmentation: Augmentation?
+    ) {
+        var transform: Transform?
+        if let augmentation { transform = { batch, place in augmentation(batch, epoch: place.epoch) } }
+        self.init(
+            dataset, batchSize: batchSize, shuffles: shuffles, dropsLast: dropsLast, seed: seed, workers: workers,
+            prefetchCount: prefetchCount, transform: transform)
+    }
+}
+
+/// The order of an epoch, worked out by the first thread that asks for it.
+private final class EpochOrder: Sendable {
+    private let found = Lock<[Int]?>(nil)
+    private let make: @Sendable () -> [Int]
+
+    init(_ make: @escaping @Sendable () -> [Int]) { self.make = make }
+
+    var value: [Int] {
+        found.withLock { found in
+            if let found { return found }
+            let made = make()
+            found = made
+            return made
         }
     }
 }

@@ -1,65 +1,73 @@
 import Glibc
 
-/// Batches made on a thread of their own, at most `capacity` ahead of the one taken.
+/// Values made on threads of their own, at most `capacity` ahead of the one taken, and taken in order.
 ///
-/// Releasing it stops the thread and waits until it has ended, which takes at most the making of one batch.
-package final class Prefetcher {
-    /// Makes batches one after another and passes them on; `deliver` answers false when no more are wanted.
-    package typealias Producer = @Sendable (_ deliver: (HostBatch) -> Bool) -> Void
+/// Releasing it stops the threads and waits until they have ended, which takes at most the making of one value.
+package final class Prefetcher<Value: Sendable, Failure: Error> {
+    /// Makes the value of a number, counted from 0; nil where there is none, nor any after it.
+    package typealias Maker = @Sendable (_ number: Int) throws(Failure) -> Value?
 
-    private let queue: BoundedQueue
-    private let thread: pthread_t
+    private let queue: OrderedQueue<Value, Failure>
+    private var threads: [pthread_t] = []
 
-    /// `nil` where the system has no thread to give.
-    package init?(capacity: Int, producer: @escaping Producer) {
-        let queue = BoundedQueue(capacity: capacity)
-        let work = Unmanaged.passRetained(
-            Work {
-                producer { queue.put($0) }
-                queue.finish()
-            })
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, work.toOpaque())
-        guard status == 0 else {
-            work.release()
-            return nil
-        }
+    /// `nil` where the system has no thread to give. With one worker, `make` is called in the order of the numbers.
+    package init?(capacity: Int, workers: Int = 1, make: @escaping Maker) {
+        let queue = OrderedQueue<Value, Failure>(limit: capacity + workers)
         self.queue = queue
-        self.thread = thread
+        for _ in 0..<workers {
+            let work = Unmanaged.passRetained(
+                Work {
+                    while let number = queue.claim() {
+                        queue.put(Result { () throws(Failure) in try make(number) }, at: number)
+                    }
+                })
+            var thread = pthread_t()
+            let status = pthread_create(
+                &thread, nil,
+                { argument in
+                    Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().run()
+                    return nil
+                }, work.toOpaque())
+            guard status == 0 else {
+                work.release()
+                break
+            }
+            threads.append(thread)
+        }
+        guard !threads.isEmpty else { return nil }
     }
 
     deinit {
         queue.cancel()
-        pthread_join(thread, nil)
+        for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// Waits for the next batch; `nil` after the last.
-    package func next() -> HostBatch? { queue.take() }
-
-    private final class Work: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
+    /// Waits for the next value; `nil` after the last.
+    package func next() throws(Failure) -> Value? { try queue.take().get() }
 }
 
-/// A queue between one thread that puts and one that takes; both wait where they must.
+private final class Work: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// Numbers given out to threads that make values, and the values, taken in the order of their numbers.
 ///
 /// Unchecked: every access to the mutable state is made under the lock.
-private final class BoundedQueue: @unchecked Sendable {
-    private let capacity: Int
-    private var batches: [HostBatch] = []
-    private var isFinished = false
+private final class OrderedQueue<Value: Sendable, Failure: Error>: @unchecked Sendable {
+    /// Numbers given out beyond the one taken last.
+    private let limit: Int
+    private var claimed = 0
+    private var taken = 0
+    private var ready: [Int: Result<Value?, Failure>] = [:]
+    /// The first number that has no value.
+    private var end = Int.max
     private var isCancelled = false
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init(capacity: Int) {
-        self.capacity = capacity
+    init(limit: Int) {
+        self.limit = limit
         lock.initialize(to: pthread_mutex_t())
         changed.initialize(to: pthread_cond_t())
         pthread_mutex_init(lock, nil)
@@ -73,33 +81,44 @@ private final class BoundedQueue: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// Waits for room. Answers false, without keeping the batch, once the queue is cancelled.
-    func put(_ batch: HostBatch) -> Bool {
+    /// The next number to make the value of. Waits for room; nil where none is wanted any more.
+    func claim() -> Int? {
         locked {
-            while batches.count >= capacity, !isCancelled { pthread_cond_wait(changed, lock) }
-            if isCancelled { return false }
-            batches.append(batch)
-            return true
+            while claimed - taken >= limit, claimed < end, !isCancelled { pthread_cond_wait(changed, lock) }
+            if isCancelled || claimed >= end { return nil }
+            defer { claimed += 1 }
+            return claimed
         }
     }
 
-    /// Waits for a batch; `nil` once none will come.
-    func take() -> HostBatch? {
+    func put(_ value: Result<Value?, Failure>, at number: Int) {
         locked {
-            while batches.isEmpty, !isFinished { pthread_cond_wait(changed, lock) }
-            return batches.isEmpty ? nil : batches.removeFirst()
+            ready[number] = value
+            switch value {
+            case .success(nil): end = min(end, number)
+            case .failure: end = min(end, number + 1)
+            case .success: break
+            }
         }
     }
 
-    func finish() { locked { isFinished = true } }
+    /// Waits for the value of the next number.
+    func take() -> Result<Value?, Failure> {
+        locked {
+            while taken < end, ready[taken] == nil { pthread_cond_wait(changed, lock) }
+            guard taken < end, let value = ready.removeValue(forKey: taken) else { return .success(nil) }
+            taken += 1
+            return value
+        }
+    }
 
     func cancel() { locked { isCancelled = true } }
 
-    /// Runs `body` under the lock, then wakes the other thread.
+    /// Runs `body` under the lock, then wakes the other threads.
     private func locked<Result>(_ body: () -> Result) -> Result {
         pthread_mutex_lock(lock)
         defer {
-            pthread_cond_signal(changed)
+            pthread_cond_broadcast(changed)
             pthread_mutex_unlock(lock)
         }
         return body()

@@ -8,8 +8,8 @@ public struct Evaluation: Sendable {
         case values(RegressionScores)
     }
 
-    /// Mean over the examples of the loss that was trained with; 0 over none.
-    public var loss: Double
+    /// Mean over the examples of the loss that was trained with; nil over none.
+    public var loss: Double?
     /// How the model's answers compare with the truth.
     public var scores: Scores
 
@@ -17,8 +17,8 @@ public struct Evaluation: Sendable {
     public var confusion: ConfusionMatrix {
         if case .classes(let confusion) = scores { confusion } else { ConfusionMatrix(classCount: 0) }
     }
-    /// Share of examples whose class was told rightly; 0 for a regression.
-    public var accuracy: Double { confusion.accuracy }
+    /// Share of examples whose class was told rightly; nil over none, and for a regression.
+    public var accuracy: Double? { confusion.total == 0 ? nil : confusion.accuracy }
     /// The errors of predicted numbers; nil for a classifier.
     public var regression: RegressionScores? {
         if case .values(let scores) = scores { scores } else { nil }
@@ -61,7 +61,7 @@ public struct Evaluation: Sendable {
                 }
             }
         }
-        self.loss = dataset.count == 0 ? 0 : total / Double(dataset.count)
+        self.loss = dataset.count == 0 ? nil : total / Double(dataset.count)
         let restored = { (values: [Double]) in standardization?.restoringTargets(values) ?? values }
         scores =
             isClassifier
@@ -70,5 +70,24 @@ public struct Evaluation: Sendable {
                 RegressionScores(
                     predictions: restored(numbers.predictions), targets: restored(numbers.truths),
                     width: dataset.outputCount))
+    }
+}
+
+extension Evaluation {
+    /// The loss and the main score by name, `accuracy` or `r2`; what is undefined is absent.
+    public var figures: Figures {
+        var figures: Figures = [:]
+        figures["loss"] = loss
+        figures["accuracy"] = accuracy
+        if let determination = regression?.determination, !determination.isNaN { figures["r2"] = determination }
+        return figures
+    }
+}
+
+extension Evaluation: CustomStringConvertible {
+    /// One line, with a dash for what is undefined.
+    public var description: String {
+        let score = regression == nil ? "accuracy \(decimal(accuracy))" : "r2 \(decimal(figures["r2"]))"
+        return "loss \(decimal(loss))  \(score)"
     }
 }

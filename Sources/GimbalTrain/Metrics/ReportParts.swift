@@ -19,10 +19,10 @@ extension Collected where Value == CollectedOutputs {
 
 extension Double {
     /// Nil for NaN and infinity, which JSON has no number for.
-    var ifFinite: Double? { isFinite ? self : nil }
+    package var ifFinite: Double? { isFinite ? self : nil }
 }
 
-func number(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "-" }
+func number(_ value: Double?) -> String { decimal(value) }
 
 /// Rows of text, the first column flush left, the others flush right.
 struct TextTable: CustomStringConvertible {

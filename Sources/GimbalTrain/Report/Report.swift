@@ -21,7 +21,7 @@ public struct Report {
                     title: "loss by optimizer step",
                     lines: [
                         .init(name: "training, each reported step", points: steps.points("loss")),
-                        .init(name: "test, each epoch", points: steps.points("test_loss")),
+                        .init(name: "validation, each epoch", points: steps.points("validation_loss")),
                     ]
                 ).svg
             ))
@@ -33,12 +33,13 @@ public struct Report {
                     lines: [.init(name: "norm", points: steps.points("gradient_norm"))]
                 ).svg
             ))
-        let (score, column) = evaluation.regression == nil ? ("accuracy", "test_accuracy") : ("R²", "test_r2")
+        let (score, column) =
+            evaluation.regression == nil ? ("accuracy", "validation_accuracy") : ("R²", "validation_r2")
         sections.append(
             (
                 score == "accuracy" ? "Accuracy" : "R²",
                 LinePlot(
-                    title: "\(score) on the test data",
+                    title: "\(score) on the validation data",
                     lines: [.init(name: score, points: steps.points(Substring(column)))]
                 ).svg
             ))
@@ -62,17 +63,17 @@ public struct Report {
     private static func result(
         _ evaluation: Evaluation, _ progress: TrainingProgress, data: String, device: DeviceDescription
     ) -> String {
-        let scores =
+        let scores: [(String, Double?)] =
             switch evaluation.scores {
             case .classes(let confusion):
-                [("test accuracy", confusion.accuracy), ("macro F1", confusion.macro.f1)]
+                [("test accuracy", evaluation.accuracy), ("macro F1", confusion.macro.f1)]
             case .values(let scores):
                 [
                     ("test R²", scores.determination), ("root mean squared error", scores.rootMeanSquaredError),
                     ("mean absolute error", scores.meanAbsoluteError),
                 ]
             }
-        let numbers = (scores + [("test loss", evaluation.loss)]).map { ($0, String(format: "%.4f", $1)) }
+        let numbers = (scores + [("test loss", evaluation.loss)]).map { ($0, decimal($1)) }
         return table(
             numbers + [
                 ("epochs, steps", "\(progress.epoch), \(progress.step)"),

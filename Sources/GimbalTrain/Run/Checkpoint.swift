@@ -2,43 +2,35 @@ import Foundation
 
 /// What a run must know, beside weights and moments, to go on as if never stopped.
 public struct CheckpointManifest: Codable, Sendable, Equatable {
-    /// Version of the layout of the checkpoint's files; this version of Gimbal reads 2.
-    public var formatVersion = 2
-    /// What the model is built from.
-    public var model: ModelSettings
-    /// How it is trained.
-    public var training: TrainingSettings
-    /// The data the model was trained on, as the command line names it.
-    public var data: String
-    /// Names of the classes, where the data has them.
-    public var classNames: [String]
-    /// What was done to the data before training; nil for data that was taken as it is.
-    public var standardization: Standardization?
+    /// Version of the layout of the checkpoint's files; this version of Gimbal reads 3.
+    public var formatVersion = Self.currentFormat
+    /// How the run went on when this was saved.
+    public var settings: TrainerSettings
     /// How far the run has come.
     public var progress: TrainingProgress
     /// Where the run's stream of random numbers stands.
     public var random: RandomState
-    /// Steps taken by each parameter, by name, for the optimizer's bias corrections; set by `Checkpoint.save`.
-    public var optimizerSteps: [String: Int] = [:]
+    /// Steps taken by each parameter, by phase and name, for the optimizers' bias corrections.
+    public var optimizerSteps: [String: [String: Int]] = [:]
+    /// The file of each kind of weights that there are, by `WeightChoice`.
+    public var weightFiles: [String: String] = [:]
 
-    /// A manifest of this version, to be given to `Checkpoint.save`.
-    public init(
-        model: ModelSettings, training: TrainingSettings, data: String, classNames: [String],
-        standardization: Standardization? = nil, progress: TrainingProgress, random: RandomState
-    ) {
-        self.model = model
-        self.training = training
-        self.data = data
-        self.classNames = classNames
-        self.standardization = standardization
+    static let currentFormat = 3
+
+    /// A manifest of this version, to be saved by a `Trainer`.
+    init(settings: TrainerSettings, progress: TrainingProgress, random: RandomState) {
+        self.settings = settings
         self.progress = progress
         self.random = random
     }
 }
 
+/// What is known of a manifest of any version.
+private struct ManifestVersion: Decodable { var formatVersion: Int }
+
 extension CheckpointManifest {
-    /// JSON has no infinities; the order of a norm and the loss on test data may be one.
-    static var encoder: JSONEncoder {
+    /// JSON has no infinities; the order of a norm may be one, and the loss on validation data.
+    package static var encoder: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -46,7 +38,7 @@ extension CheckpointManifest {
         return encoder
     }
 
-    static var decoder: JSONDecoder {
+    package static var decoder: JSONDecoder {
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
@@ -54,116 +46,109 @@ extension CheckpointManifest {
     }
 }
 
-/// How far a run has come.
-public struct TrainingProgress: Codable, Sendable, Equatable {
-    /// Epochs finished.
-    public var epoch = 0
-    /// Batches of the current epoch that have been used.
-    public var batch = 0
-    /// Optimizer steps since the start.
-    public var step = 0
-    /// Sum of the losses of the current epoch's samples; those that were not finite are left out where they are
-    /// tolerated.
-    public var lossSum = 0.0
-    /// Number of samples in `lossSum`.
-    public var lossCount = 0
-    /// Results of each epoch finished, in order.
-    public var history: [EpochResult] = []
-    /// What the schedule `plateau` has seen; nil for other schedules.
-    public var plateau: ReduceOnPlateau?
-    /// What early stopping has seen; nil without it.
-    public var stopping: EarlyStopping.State?
-    /// Whether early stopping has ended the run.
-    public var hasStopped = false
-    /// How often the moving average of the weights was updated; nil where none is kept.
-    public var averageUpdates: Int?
-    /// Steps that the loss scale left out and that were taken off the optimizer's counts; nil for none.
-    public var discountedSteps: Int?
-
-    /// The progress of a run that has not begun.
-    public init() {}
-}
-
-/// Losses and scores of a finished epoch.
-public struct EpochResult: Codable, Sendable, Equatable {
-    /// The number of the epoch, counted from 1.
-    public var epoch: Int
-    /// Mean loss over the samples of the epoch as they were met, while the weights changed.
-    public var trainLoss: Double
-    /// Mean loss over the test data after the epoch.
-    public var testLoss: Double
-    /// Share of the test data whose class was told rightly; nil for a regression.
-    public var testAccuracy: Double?
-    /// R² on the test data: see `RegressionScores.determination`; nil for a classifier.
-    public var testR2: Double?
-
-    /// The result of epoch `epoch`, counted from 1, with accuracy or R² taken from `scores`.
-    public init(epoch: Int, trainLoss: Double, testLoss: Double, _ scores: Evaluation.Scores) {
-        self.epoch = epoch
-        self.trainLoss = trainLoss
-        self.testLoss = testLoss
-        switch scores {
-        case .classes(let confusion): testAccuracy = confusion.accuracy
-        case .values(let scores): testR2 = scores.determination
-        }
-    }
-}
-
-/// A saved state of a run: a folder with `model.safetensors`, `optimizer.safetensors`, `manifest.json` and, where a run
-/// keeps averages, norms or its best weights, `extras.safetensors`.
+/// A saved state of a run: a folder with the chosen weights in `model.safetensors`, other kinds of weights that differ from
+/// them in files of their own, `optimizer.safetensors`, `manifest.json` and, where a run keeps norms or a loss scale,
+/// `extras.safetensors`.
 ///
 /// A checkpoint is written beside its place, synced to disk and renamed, so that it is there whole or not at all.
-public struct Checkpoint {
+public struct Checkpoint: Sendable {
     /// The checkpoint's folder.
     public let path: String
     /// What was read from `manifest.json`.
     public let manifest: CheckpointManifest
 
-    /// Opens a checkpoint and reads its manifest; `restore(model:optimizer:)` reads the tensors.
+    /// Opens a checkpoint and reads its manifest; `restore(model:weights:)` reads the tensors.
     /// - Throws: `GimbalError.fileSystem` for a folder that is not there, `GimbalError.invalidFile` for one that is no
     ///   checkpoint.
     public init(path: String) throws {
         self.path = path
-        let file = path + "/manifest.json"
         guard FileManager.default.fileExists(atPath: path) else {
             throw GimbalError.fileSystem(operation: "open", path: path, reason: "no such checkpoint")
         }
+        let file = path + "/manifest.json"
         guard let data = FileManager.default.contents(atPath: file) else {
             throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no readable manifest.json")
         }
-        do {
-            manifest = try CheckpointManifest.decoder.decode(CheckpointManifest.self, from: data)
-            try manifest.model.validate()
-            try manifest.training.validate()
-        } catch {
-            throw GimbalError.invalidFile(
-                path: file, reason: "is not a manifest of a checkpoint: \(summary(of: error))")
+        let version: Int = try decoding(file) {
+            try CheckpointManifest.decoder.decode(ManifestVersion.self, from: data).formatVersion
         }
-        guard manifest.formatVersion == 2 else {
+        let current = CheckpointManifest.currentFormat
+        guard version == current else {
             throw GimbalError.invalidFile(
-                path: file, reason: "has format version \(manifest.formatVersion); this version of Gimbal reads 2")
+                path: file, reason: "has format version \(version); this version of Gimbal reads \(current)")
+        }
+        manifest = try decoding(file) {
+            let manifest = try CheckpointManifest.decoder.decode(CheckpointManifest.self, from: data)
+            try manifest.settings.validate()
+            return manifest
         }
     }
 
-    /// Loads weights, and moments where `optimizer` is given.
-    /// - Throws: `GimbalError.weightMismatch` where they are another model's or optimizer's, `GimbalError.invalidFile`,
-    ///   `GimbalError.fileSystem`.
-    public func restore(model: Module, optimizer: (any Optimizer)? = nil) throws {
-        try model.load(from: path + "/model.safetensors")
-        guard let optimizer else { return }
+    /// Loads weights into `model`: those that the run chose, or `weights`.
+    /// - Throws: `GimbalError.weightMismatch` where they are another model's, `GimbalError.invalidSetting` for a choice that
+    ///   the run kept none of, `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    public func restore(model: Module, weights: WeightChoice? = nil) throws {
+        try model.load(from: try weights.map(chosenPath) ?? "\(path)/\(ModelWeights.modelFile)")
+    }
+
+    /// The path of a text that the trainer was given to be saved along; nil where there is none of this name.
+    public func attachment(_ name: String) -> String? {
+        let path = "\(path)/\(name)"
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
+
+    /// By the rule of `WeightChoice`, but an average that was not kept is not made up for.
+    private func chosenPath(_ choice: WeightChoice) throws -> String {
+        let known = Set(manifest.weightFiles.keys.compactMap(WeightChoice.init(rawValue:)))
+        switch choice {
+        case .best:
+            return try weightsPath(known.contains(.best) ? .best : known.contains(.averaged) ? .averaged : .last)
+        case .averaged where !known.contains(.averaged):
+            throw GimbalError.invalidSetting(
+                name: "weights",
+                reason: "the run of \(path) kept no average; there are "
+                    + manifest.weightFiles.keys.sorted().joined(separator: ", "))
+        case .averaged, .last: return try weightsPath(choice)
+        }
+    }
+
+    /// Where the weights of this kind are.
+    func weightsPath(_ kind: WeightChoice) throws -> String {
+        guard let file = manifest.weightFiles[kind.rawValue] else {
+            throw GimbalError.invalidFile(path: path + "/manifest.json", reason: "names no file of the \(kind) weights")
+        }
+        return "\(path)/\(file)"
+    }
+
+    /// Loads the moments of each phase's optimizer.
+    func restore(optimizers: [(phase: String, optimizer: any Optimizer)]) throws {
+        let names = optimizers.map(\.phase)
+        guard Set(names) == Set(manifest.optimizerSteps.keys) else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "was saved by a training of the phases "
+                    + "\(manifest.optimizerSteps.keys.sorted().joined(separator: ", ")), not of "
+                    + names.joined(separator: ", "))
+        }
         let file = try SafeTensors(path: path + "/optimizer.safetensors")
-        let device = optimizer.parameters.first?.device ?? .current
-        let model = Tensor.zeros([], device: device)
-        let tensors = try file.entries.map { (name: $0.name, value: try file.tensor($0, like: model)) }
-        do {
-            try optimizer.restore(OptimizerState(tensors: tensors, steps: manifest.optimizerSteps))
-        } catch GimbalError.weightMismatch(_, let missing, let unexpected, let misshaped) {
-            throw GimbalError.weightMismatch(
-                path: file.path, missing: missing, unexpected: unexpected, misshaped: misshaped)
+        for (phase, optimizer) in optimizers {
+            let device = optimizer.parameters.first?.device ?? .current
+            let model = Tensor.zeros([], device: device)
+            let prefix = phase + "/"
+            let tensors = try file.entries.filter { $0.name.hasPrefix(prefix) }.map {
+                (name: String($0.name.dropFirst(prefix.count)), value: try file.tensor($0, like: model))
+            }
+            do {
+                try optimizer.restore(
+                    OptimizerState(tensors: tensors, steps: manifest.optimizerSteps[phase] ?? [:]))
+            } catch GimbalError.weightMismatch(_, let missing, let unexpected, let misshaped) {
+                throw GimbalError.weightMismatch(
+                    path: file.path, missing: missing, unexpected: unexpected, misshaped: misshaped)
+            }
         }
     }
 
-    /// The tensors saved beside model and optimizer; none where there were none.
+    /// The tensors saved beside weights and moments; none where there were none.
     func extras(device: Device) throws -> [(name: String, value: Tensor)] {
         let path = path + "/extras.safetensors"
         guard FileManager.default.fileExists(atPath: path) else { return [] }
@@ -172,37 +157,46 @@ public struct Checkpoint {
         return try file.entries.map { ($0.name, try file.tensor($0, like: model)) }
     }
 
-    /// Writes a checkpoint to `path`, in place of one that is there; `extras` are tensors to be saved beside those of
-    /// model and optimizer, with distinct names.
+    /// Writes a checkpoint to `path`, in place of one that is there.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk; what was saved before is then untouched.
-    public static func save(
-        _ manifest: CheckpointManifest, model: Module, optimizer: any Optimizer,
-        extras: [(name: String, value: Tensor)] = [], to path: String
+    static func save(
+        _ manifest: CheckpointManifest, weights: ModelWeights, optimizers: [(phase: String, optimizer: any Optimizer)],
+        extras: [(name: String, value: Tensor)], attachments: [String: String], to path: String
     ) throws {
         var manifest = manifest
-        let state = optimizer.state
-        manifest.optimizerSteps = state.steps
-        let text = String(decoding: try CheckpointManifest.encoder.encode(manifest), as: UTF8.self)
+        var moments: [SafeTensors.Item] = []
+        for (phase, optimizer) in optimizers {
+            let state = optimizer.state
+            manifest.optimizerSteps[phase] = state.steps
+            moments += state.tensors.map { SafeTensors.Item(name: "\(phase)/\($0.name)", $0.value) }
+        }
         try AtomicFile.writeFolder(at: path) { folder in
-            try model.save(to: folder + "/model.safetensors")
-            try SafeTensors.write(
-                state.tensors.map { SafeTensors.Item(name: $0.name, $0.value) }, to: folder + "/optimizer.safetensors")
+            let files = try weights.save(to: folder, choice: manifest.settings.weights, step: manifest.progress.step)
+            manifest.weightFiles = Dictionary(uniqueKeysWithValues: files.map { ($0.key.rawValue, $0.value) })
+            try SafeTensors.write(moments, to: folder + "/optimizer.safetensors")
             if !extras.isEmpty {
                 try SafeTensors.write(
                     extras.map { SafeTensors.Item(name: $0.name, $0.value) }, to: folder + "/extras.safetensors")
             }
+            for (name, text) in attachments { try AtomicFile.write(text, to: "\(folder)/\(name)") }
+            let text = String(decoding: try CheckpointManifest.encoder.encode(manifest), as: UTF8.self)
             try AtomicFile.write(text + "\n", to: folder + "/manifest.json")
         }
     }
 }
 
-/// What is wrong with a JSON text, in a few words.
-private func summary(of error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
-    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-        "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has another type"
-    case DecodingError.dataCorrupted(let context): context.debugDescription
-    default: "\(error)"
+/// Runs `body`, which decodes the file at `path`, and says in a few words what is wrong with it.
+/// - Throws: `GimbalError.invalidFile`.
+package func decoding<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch {
+        let reason =
+            switch error {
+            case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
+            case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+                "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has another type"
+            case DecodingError.dataCorrupted(let context): context.debugDescription
+            default: "\(error)"
+            }
+        throw GimbalError.invalidFile(path: path, reason: "is not what a run saves there: \(reason)")
     }
 }

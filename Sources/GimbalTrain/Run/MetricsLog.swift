@@ -1,15 +1,18 @@
 import Foundation
 
-/// `metrics.csv`: a row for each reported step, and one at the end of each epoch with the results on the test data.
+/// `metrics.csv`: a row for each reported step, and one at the end of each epoch with what was measured on the validation
+/// data, in a column for each figure, such as `validation_loss`. What was not measured is empty.
 ///
 /// Each row is in the file when `add` returns, so that a run that dies leaves what it has measured.
 public final class MetricsLog {
-    /// The first line: the names of the columns.
-    package static let header =
-        "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,test_loss,test_accuracy,test_r2"
+    /// The columns that are always there.
+    package static let columns = [
+        "epoch", "step", "learning_rate", "loss", "gradient_norm", "samples_per_second", "train_loss",
+    ]
 
     private let path: String
-    private let file: FileHandle
+    private var columns = MetricsLog.columns
+    private var file: FileHandle
 
     /// Opens the log of a run, new or to be gone on with.
     /// - Parameters:
@@ -18,20 +21,18 @@ public final class MetricsLog {
     /// - Throws: `GimbalError.fileSystem`.
     public init(path: String, resumingAt step: Int?) throws {
         self.path = path
-        var lines = [Self.header]
+        var rows: [String] = []
         if let step, let text = try? String(contentsOfFile: path, encoding: .utf8) {
-            lines += text.split(separator: "\n").dropFirst().compactMap { line in
+            let lines = text.split(separator: "\n")
+            let header = lines.first?.split(separator: ",").map(String.init) ?? []
+            if header.starts(with: columns) { columns = header }
+            rows = lines.dropFirst().compactMap { line in
                 let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-                guard fields.count == 10, let at = Int(fields[1]), at <= step else { return nil }
+                guard fields.count == header.count, let at = Int(fields[1]), at <= step else { return nil }
                 return String(line)
             }
         }
-        try AtomicFile.write(lines.joined(separator: "\n") + "\n", to: path)
-        guard let file = FileHandle(forWritingAtPath: path) else {
-            throw GimbalError.fileSystem(operation: "open", path: path, reason: String(cString: strerror(errno)))
-        }
-        self.file = file
-        _ = try? file.seekToEnd()
+        file = try Self.write([columns.joined(separator: ",")] + rows, to: path)
     }
 
     deinit { try? file.close() }
@@ -40,25 +41,49 @@ public final class MetricsLog {
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
     public func add(_ report: StepReport) throws {
         try write([
-            "\(report.epoch)", "\(report.step)", "\(report.learningRate)", "\(report.loss)",
-            report.gradientNorm.map { "\($0)" } ?? "", String(format: "%.0f", report.samplesPerSecond), "", "", "", "",
+            "epoch": "\(report.epoch)", "step": "\(report.step)", "learning_rate": "\(report.learningRate)",
+            "loss": "\(report.loss)", "gradient_norm": report.gradientNorm.map { "\($0)" } ?? "",
+            "samples_per_second": String(format: "%.0f", report.samplesPerSecond),
         ])
     }
 
     /// Writes the row of a finished epoch, with the columns of a single step empty.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
-    public func add(_ result: EpochResult, step: Int) throws {
-        try write([
-            "\(result.epoch)", "\(step)", "", "", "", "", "\(result.trainLoss)", "\(result.testLoss)",
-            result.testAccuracy.map { "\($0)" } ?? "", result.testR2.map { "\($0)" } ?? "",
-        ])
+    public func add(_ result: EpochResult) throws {
+        let figures = result.validation.inOrder.map { (column: "validation_\($0.name)", value: $0.value) }
+        let new = figures.map(\.column).filter { !columns.contains($0) }
+        if !new.isEmpty { try addColumns(new) }
+        var fields = ["epoch": "\(result.epoch)", "step": "\(result.step)"]
+        fields["train_loss"] = result.trainLoss.map { "\($0)" }
+        for (column, value) in figures { fields[column] = "\(value)" }
+        try write(fields)
     }
 
-    private func write(_ fields: [String]) throws {
+    /// Widens all rows, which happens once, at the end of the first epoch.
+    private func addColumns(_ new: [String]) throws {
+        let rows = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n").dropFirst() ?? []
+        let commas = String(repeating: ",", count: new.count)
+        columns += new
+        try? file.close()
+        file = try Self.write([columns.joined(separator: ",")] + rows.map { $0 + commas }, to: path)
+    }
+
+    private func write(_ fields: [String: String]) throws {
         do {
-            try file.write(contentsOf: Data((fields.joined(separator: ",") + "\n").utf8))
+            let row = columns.map { fields[$0] ?? "" }.joined(separator: ",")
+            try file.write(contentsOf: Data((row + "\n").utf8))
         } catch {
             throw GimbalError.fileSystem(operation: "write", path: path, reason: (error as NSError).reason)
         }
+    }
+
+    /// Writes all lines, and opens the file for more.
+    private static func write(_ lines: [String], to path: String) throws -> FileHandle {
+        try AtomicFile.write(lines.joined(separator: "\n") + "\n", to: path)
+        guard let file = FileHandle(forWritingAtPath: path) else {
+            throw GimbalError.fileSystem(operation: "open", path: path, reason: String(cString: strerror(errno)))
+        }
+        _ = try? file.seekToEnd()
+        return file
     }
 }

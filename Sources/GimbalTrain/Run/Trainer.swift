@@ -1,66 +1,28 @@
-/// What is known after an optimizer step that is reported.
-public struct StepReport: Sendable {
-    /// The epoch under way, counted from 1.
-    public var epoch: Int
-    /// Epochs in the whole run.
-    public var epochs: Int
-    /// Optimizer steps since the start of the run.
-    public var step: Int
-    /// Optimizer steps in the whole run.
-    public var steps: Int
-    /// The rate that the step was taken with.
-    public var learningRate: Double
-    /// Mean loss over the samples since the last report; NaN where none was finite.
-    public var loss: Double
-    /// Norm of all gradients before they were clipped; nil unless clipping computes it.
-    public var gradientNorm: Double?
-    /// Samples trained with per second since training began or was resumed, evaluation and saving left out.
-    public var samplesPerSecond: Double
-    /// Estimate of the time to the end of training; 0 before there is one.
-    public var secondsLeft: Double
-
-    /// The report of a step, as `Trainer` makes it.
-    public init(
-        epoch: Int, epochs: Int, step: Int, steps: Int, learningRate: Double, loss: Double, gradientNorm: Double?,
-        samplesPerSecond: Double, secondsLeft: Double
-    ) {
-        self.epoch = epoch
-        self.epochs = epochs
-        self.step = step
-        self.steps = steps
-        self.learningRate = learningRate
-        self.loss = loss
-        self.gradientNorm = gradientNorm
-        self.samplesPerSecond = samplesPerSecond
-        self.secondsLeft = secondsLeft
-    }
-}
-
-/// Watches a run.
-public protocol TrainingObserver: AnyObject {
-    /// Called after each reported step. An error ends the run.
-    func didStep(_ report: StepReport) throws
-    /// Called at the end of each epoch. An error ends the run.
-    func didFinishEpoch(_ result: EpochResult, step: Int) throws
-}
-
-/// Trains a model, and can stop and go on at any step with the same bits as if it had never stopped.
+/// Trains a model of any kind, and can stop and go on at any step with the same bits as if it had never stopped.
 ///
-/// What a step does depends on the settings, the data and the saved state alone: the order of each epoch and the random
-/// numbers of each step follow from the seed and from counters that every checkpoint holds.
-public final class Trainer {
-    /// How a call of `run(isInterrupted:)` ended.
-    public enum Outcome: Sendable {
-        /// The run has come to its end: its last epoch, `maxSteps`, or an early stop.
-        case finished
-        /// The caller asked to stop; the state is saved, and the run can be gone on with.
-        case interrupted
-    }
-
-    /// The model that is trained, on the trainer's device.
-    public let model: any TensorLayer
-    /// The optimizer that the settings ask for, over the model's parameters.
-    public var optimizer: any Optimizer { update.optimizer }
+/// ```swift
+/// let validation = DataLoader(test, batchSize: 256, shuffles: false)
+/// let trainer = Trainer(model, optimizer: SGD(model.parameters, learningRate: 0.1), data: loader, validation: validation) {
+///     batch in crossEntropy(model(batch.inputs), batch.targets)
+/// }
+/// try trainer.run()
+/// ```
+/// After each epoch, the loss over the validation data is measured, and the best weights are kept; the model has them when
+/// the run ends. With a folder, the run writes `metrics.csv` and checkpoints, from which `resume()` goes on.
+///
+/// What a step does depends on the settings, the data and the saved state alone. The order of each epoch follows from the
+/// data's seed, and random numbers drawn in loss closures from the trainer's: it is `RandomGenerator.current` in them.
+public final class Trainer<Batch> {
+    /// The model that is trained.
+    public let model: Module
+    /// What each optimizer does in a step, in this order.
+    public let phases: [Phase<Batch>]
+    /// Where batches come from.
+    public let data: any TrainingData<Batch>
+    /// How the run goes.
+    public let settings: TrainerSettings
+    /// The live, averaged and best weights.
+    public let weights: ModelWeights
     /// How far the run has come.
     public private(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
@@ -68,218 +30,281 @@ public final class Trainer {
     /// Samples used in `trainingSeconds`.
     public private(set) var trainedSamples = 0
 
-    private let update: WeightUpdate
-    private let stopping: EarlyStopping?
-    private let settings: TrainingSettings
-    private let modelSettings: ModelSettings
-    private let train: Dataset
-    private let test: Dataset
-    private let device: Device
-    private let generator: RandomGenerator
-    private let loader: DataLoader
-    private let schedule: Schedule
-    private let stepsPerEpoch: Int
-
+    /// Measures the weights that the model holds on the validation data: called after each epoch in evaluation mode,
+    /// without gradients, with the tested weights. Unless set, it gives the mean of the first phase's loss over the
+    /// validation data as `loss`, and the means of `metrics`; nil where there is no validation data.
+    public var evaluation: (() throws -> Figures)?
+    /// Takes part in the run, in this order.
+    public var callbacks: [any TrainingCallback] = []
     /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
     public var checkpointInterval: Int?
     /// Steps between two reports, each of which waits for the device: 1 on the CPU, where waiting costs nothing, else
     /// 20, unless set.
     public var reportInterval: Int
+    /// Ends the run after this many optimizer steps; nil goes on to the last epoch. At first, that of the settings.
+    public var maxSteps: Int?
+    /// Where checkpoints and `metrics.csv` are written; nil keeps none.
+    public var folder: RunFolder?
+    /// Texts to be saved in every checkpoint beside its own files, by the name of the file.
+    public var attachments: [String: String] = [:]
+    /// What a message calls the data, and how much of it there is.
+    var dataDescription = "the data"
+
+    private let updates: [WeightUpdate]
+    private let device: Device
+    private let generator: RandomGenerator
+    private var stopping: EarlyStopping?
+    private var schedules: [Schedule] = []
+    private var pending: [PendingLosses]
+    private var log: MetricsLog?
     /// Steps between two looks at how many the loss scale left out, which wait for the device.
     private let skipInterval: Int
-    /// Ends the run after this many optimizer steps; nil goes on to the last epoch.
-    public var maxSteps: Int?
-    /// What is told of steps and epochs; kept alive by the caller.
-    public weak var observer: (any TrainingObserver)?
-    /// Where checkpoints are written; nil keeps none.
-    public var folder: RunFolder?
-    /// What was done to the data before it came here, for checkpoints to keep.
-    public var standardization: Standardization?
 
-    /// Builds the model with its first weights, and its optimizer, as the settings have it; `run(isInterrupted:)`
-    /// trains it.
-    /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
-    ///   `GimbalError.outOfMemory` for a model larger than the device.
+    /// A trainer of several optimizers.
+    /// - Parameters:
+    ///   - model: holds all parameters of all phases. It computes in the mode that its modules have; the trainer does
+    ///     not change that, but for evaluations.
+    ///   - phases: what each optimizer does in a step, at least one, of distinct names.
+    ///   - data: where batches come from.
+    ///   - validation: what the default `evaluation` measures; nil measures nothing.
+    ///   - metrics: of a batch of the validation data, means over its samples, by name; tensors of no axes.
+    ///   - settings: stops the program where they cannot be used.
+    ///   - generator: what random numbers of steps are drawn from; one of its own unless given.
+    ///   - folder: where checkpoints and `metrics.csv` are written.
     public init(
-        model modelSettings: ModelSettings, training settings: TrainingSettings, train: Dataset, test: Dataset,
-        device: Device = .current, folder: RunFolder? = nil
-    ) throws {
-        try settings.validate()
-        try modelSettings.validate()
-        try settings.validate(for: modelSettings)
-        guard train.count > 0 else {
-            throw GimbalError.invalidSetting(name: "data", reason: "\(train.name) has no samples to train on")
-        }
-        try modelSettings.requireFit(train, "the model", name: "data")
-        // Batch statistics need two samples: a last batch of one is left out.
-        let leavesOne = train.count > 1 && train.count % settings.batchSize == 1
-        guard !modelSettings.needsSeveralSamples || (train.count > 1 && settings.batchSize > 1) else {
-            throw GimbalError.invalidSetting(
-                name: modelSettings.normalization == .batch ? "--norm batch" : "--model \(modelSettings.kind.rawValue)",
-                reason: "needs batches of at least two samples")
-        }
-        // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
-        let leastBytes = 8 * modelSettings.approximateWeightCount
-        guard leastBytes <= Double(device.description.memoryBytes) else {
-            throw GimbalError.outOfMemory(
-                device: device.id, requestedBytes: Int(exactly: leastBytes.rounded()) ?? .max, usedBytes: 0)
-        }
-        self.settings = settings
-        self.modelSettings = modelSettings
-        self.train = train
-        self.test = test.reshaped(modelSettings.sampleShape)
-        self.device = device
-        self.folder = folder
-        let generator = RandomGenerator(seed: settings.seed)
-        self.generator = generator
-        let model = withGenerator(generator) { modelSettings.makeModel(device: device) }
+        _ model: Module, phases: [Phase<Batch>], data: some TrainingData<Batch>,
+        validation: (any TrainingData<Batch>)? = nil, metrics: ((_ batch: Batch) throws -> [String: Tensor])? = nil,
+        settings: TrainerSettings = TrainerSettings(), generator: RandomGenerator? = nil, folder: RunFolder? = nil
+    ) {
+        require(!phases.isEmpty, "Trainer", "there is no phase to train")
+        require(
+            Set(phases.map(\.name)).count == phases.count, "Trainer",
+            "two phases have one name: \(phases.map(\.name).joined(separator: ", "))")
+        do { try settings.validate() } catch { stop("Trainer", "\(error)") }
         self.model = model
-        if modelSettings.initialization == .lsuv {
-            let first = self.train.batch([Int](0..<min(train.count, 256))).to(device)
-            try withGenerator(generator) { _ = try model.initializeLSUV(modelSettings.shaped(first.inputs)) }
-        }
-        _ = settings.precision.use(on: device)
-        update = WeightUpdate(model, settings, device: device)
-        stopping = settings.patience.map { EarlyStopping(patience: $0, restoresBest: true) }
-        loader = DataLoader(
-            self.train, batchSize: settings.batchSize, dropsLast: leavesOne && modelSettings.needsSeveralSamples,
-            seed: settings.seed, augmentation: settings.makeAugmentation(for: train))
-        stepsPerEpoch = (loader.batchCount + settings.accumulation - 1) / settings.accumulation
-        schedule = settings.makeSchedule(stepsPerEpoch: stepsPerEpoch)
+        self.phases = phases
+        self.data = data
+        self.settings = settings
+        self.folder = folder
+        maxSteps = settings.maxSteps
+        let device = model.parameters.first?.device ?? .current
+        self.device = device
+        // Far from where weights are drawn, which begins at 0, as a rule from the same seed.
+        let own = RandomGenerator(seed: settings.seed)
+        own.state.counter = 1 << 62
+        self.generator = generator ?? own
+        weights = ModelWeights(model, averageDecay: settings.averageDecay, mode: settings.mode)
+        updates = phases.map { WeightUpdate($0, precision: settings.precision, device: device) }
+        pending = phases.map { _ in PendingLosses() }
+        stopping = settings.patience.map { EarlyStopping(patience: $0, mode: settings.mode) }
         reportInterval = device.isOnHost ? 1 : 20
         skipInterval = reportInterval
-    }
-
-    /// Takes up a run where `checkpoint` was saved.
-    /// - Throws: `GimbalError.invalidFile` for a checkpoint of a run on other data; as `Checkpoint.restore`.
-    public func resume(from checkpoint: Checkpoint) throws {
-        let saved = checkpoint.manifest.progress
-        // The place in the data follows from the number of steps; a data set of another size has another place there.
-        let steps = saved.batch.quotientAndRemainder(dividingBy: settings.accumulation)
-        guard saved.epoch >= 0, saved.epoch <= 1_000_000_000, (0..<max(loader.batchCount, 1)).contains(saved.batch),
-            steps.remainder == 0, saved.step == saved.epoch * stepsPerEpoch + steps.quotient
-        else {
-            throw GimbalError.invalidFile(
-                path: checkpoint.path,
-                reason:
-                    "saved after step \(saved.step), epoch \(saved.epoch), batch \(saved.batch), which is no place in "
-                    + "\(train.name) with \(train.count) samples; was it another data set?")
-        }
-        try checkpoint.restore(model: model, optimizer: optimizer)
-        let tensors = try checkpoint.extras(device: device)
-        try update.restore(tensors, averageUpdates: saved.averageUpdates)
-        if let stopping {
-            stopping.state = saved.stopping ?? EarlyStopping.State()
-            stopping.bestWeights = tensors.filter { $0.name.hasPrefix("best.") }.map {
-                (String($0.name.dropFirst("best.".count)), $0.value)
+        _ = settings.precision.use(on: device)
+        if let validation {
+            evaluation = {
+                try meanFigures(over: validation, on: device) { batch in
+                    (try phases[0].loss(batch), try metrics?(batch) ?? [:])
+                }
             }
         }
-        progress = saved
-        generator.state = checkpoint.manifest.random
     }
 
-    /// Optimizer steps of the whole run.
-    public var totalSteps: Int { min(maxSteps ?? .max, settings.epochs * stepsPerEpoch) }
+    /// A trainer of one optimizer.
+    /// - Parameters:
+    ///   - model: holds the parameters that are trained.
+    ///   - optimizer: over the parameters that are trained, at the rate that `schedule` multiplies.
+    ///   - schedule: gives the schedule of the learning rate, once it is known how long the run is.
+    ///   - clipping: what limits the gradients, in the order in which it is applied.
+    ///   - data: where batches come from.
+    ///   - validation: what is measured after each epoch; nil measures nothing.
+    ///   - metrics: of a batch of the validation data, means over its samples, by name; tensors of no axes.
+    ///   - settings: stops the program where they cannot be used.
+    ///   - folder: where checkpoints and `metrics.csv` are written.
+    ///   - loss: the mean loss of a batch.
+    public convenience init(
+        _ model: Module, optimizer: any Optimizer,
+        schedule: @escaping (_ length: RunLength) -> Schedule = { _ in .constant }, clipping: [GradientClipping] = [],
+        data: some TrainingData<Batch>, validation: (any TrainingData<Batch>)? = nil,
+        metrics: ((_ batch: Batch) throws -> [String: Tensor])? = nil, settings: TrainerSettings = TrainerSettings(),
+        folder: RunFolder? = nil, loss: @escaping (_ batch: Batch) throws -> any TrainingLoss
+    ) {
+        self.init(
+            model, phases: [Phase("model", optimizer, schedule: schedule, clipping: clipping, loss: loss)], data: data,
+            validation: validation, metrics: metrics, settings: settings, folder: folder)
+    }
 
-    /// Trains to the end, or until `isInterrupted` says so after a step; then the state is saved as well.
-    /// - Throws: `GimbalError.nonFinite` for a loss that is NaN or infinite; what devices, files and observers report.
+    /// Optimizer steps in an epoch; nil where the data does not tell.
+    public var stepsPerEpoch: Int? {
+        data.batchesPerEpoch.map { ($0 + settings.accumulation - 1) / settings.accumulation }
+    }
+
+    /// Optimizer steps of the whole run; nil where neither data nor `maxSteps` tell.
+    public var totalSteps: Int? {
+        guard let stepsPerEpoch else { return maxSteps }
+        return min(maxSteps ?? .max, settings.epochs * stepsPerEpoch)
+    }
+
+    /// Mean loss of the first phase over the epoch under way, or the last one finished; nil where none was finite.
+    public var trainLoss: Double? {
+        progress.losses[phases[0].name].map { $0.mean } ?? progress.history.last?.trainLoss
+    }
+
+    /// Where the loss scale of float16 stands, of the first phase; nil for other precisions. Waits for the device.
+    public func lossScaling() throws -> LossScaler.Counters? { try updates[0].scaler?.counters() }
+
+    /// What `evaluation` measures with the weights that the model holds now: after a run, the chosen ones. Random numbers
+    /// drawn in it are the same every time.
+    /// - Throws: what it throws.
+    public func evaluate() throws -> Figures {
+        guard let evaluation else { return [:] }
+        let generator = RandomGenerator(seed: settings.seed)
+        generator.state.counter = 1 << 61
+        return try withDevice(device) {
+            try withGenerator(generator) {
+                try model.evaluating { try withoutGradients { try withPrecision(settings.precision, evaluation) } }
+            }
+        }
+    }
+
+    // MARK: The run
+
+    /// Trains to the end, or until `isInterrupted` says so after a step; then the state is saved as well. At the end the
+    /// model has the chosen weights; when interrupted, those that training goes on with.
+    /// - Throws: `GimbalError.nonFinite` for a loss that is NaN or infinite, or where all of them were and their steps
+    ///   left out; `GimbalError.invalidSetting` for choices that have nothing to look at; what data, devices, files and
+    ///   callbacks report.
     @discardableResult
-    public func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
-        while progress.epoch < settings.epochs && progress.step < totalSteps && !progress.hasStopped {
-            let wasInterrupted = try withGenerator(generator) { try runEpoch(isInterrupted: isInterrupted) }
+    public func run(isInterrupted: () -> Bool = { false }) throws -> TrainingOutcome {
+        try requireFigures()
+        return try withDevice(device) {
+            try withGenerator(generator) {
+                try weights.resumeLive()
+                let length = RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch)
+                schedules = phases.map { $0.schedule(length) }
+                if let folder, log == nil {
+                    log = try MetricsLog(
+                        path: folder.metricsPath, resumingAt: progress.step > 0 ? progress.step : nil)
+                }
+                let outcome = try runEpochs(isInterrupted: isInterrupted)
+                if outcome != .interrupted { try weights.choose(settings.weights) }
+                return outcome
+            }
+        }
+    }
+
+    private func requireFigures() throws {
+        guard evaluation == nil else { return }
+        let cause =
+            settings.patience != nil ? "patience" : settings.plateau != nil ? "plateau" : nil
+        if let cause {
+            throw GimbalError.invalidSetting(
+                name: cause, reason: "looks at what is measured on validation data, of which there is none")
+        }
+    }
+
+    private func runEpochs(isInterrupted: () -> Bool) throws -> TrainingOutcome {
+        while progress.epoch < settings.epochs && progress.step < maxSteps ?? .max && !progress.hasStopped {
+            let wasInterrupted = try runEpoch(isInterrupted: isInterrupted)
             if progress.batch > 0 {
                 try save()
+                try requireFiniteLosses()
                 return wasInterrupted ? .interrupted : .finished
             }
-            let evaluation = try evaluate()
-            let result = EpochResult(
-                epoch: progress.epoch, trainLoss: progress.lossSum / Double(max(progress.lossCount, 1)),
-                testLoss: evaluation.loss, evaluation.scores)
-            progress.history.append(result)
-            if settings.schedule == .plateau {
-                progress.plateau = progress.plateau ?? settings.makePlateau()
-                progress.plateau?.update(evaluation.loss)
+            try finishEpoch()
+            if wasInterrupted && progress.epoch < settings.epochs && !progress.hasStopped { return .interrupted }
+        }
+        return progress.hasStopped ? .stoppedEarly : .finished
+    }
+
+    private func finishEpoch() throws {
+        let losses = progress.losses
+        progress.losses = [:]
+        var result = EpochResult(
+            epoch: progress.epoch, step: progress.step, trainLoss: losses[phases[0].name]?.mean,
+            trainLosses: losses.compactMapValues(\.mean), validation: [:])
+        result.leftOutBatches = losses.values.reduce(0) { $0 + $1.leftOut }
+        if evaluation != nil {
+            try weights.whileTested {
+                result.validation = try evaluate()
+                guard settings.weights == .best else { return }
+                result.isBest = weights.keepIfBest(
+                    result.validation[settings.monitor], epoch: progress.epoch, step: progress.step)
             }
-            let hasStopped = stopping?.update(evaluation.loss, model: model) ?? false
-            if hasStopped { try stopping?.restoreBest(model) }
+            let value = result.validation[settings.monitor]
+            if let plateau = settings.plateau {
+                progress.plateau = progress.plateau ?? plateau
+                progress.plateau?.update(value ?? .nan)
+            }
+            progress.hasStopped = stopping?.update(value) ?? false
             progress.stopping = stopping?.state
-            progress.hasStopped = hasStopped
-            progress.lossSum = 0
-            progress.lossCount = 0
-            try observer?.didFinishEpoch(result, step: progress.step)
-            try save()
-            if hasStopped { return .finished }
-            if wasInterrupted && progress.epoch < settings.epochs { return .interrupted }
+            progress.best = weights.best
         }
-        return .finished
+        progress.history.append(result)
+        try log?.add(result)
+        for callback in callbacks { try callback.didFinishEpoch(result) }
+        try save()
+        try requireFiniteLosses()
     }
 
-    /// Loss and scores on the test data, with the weights as they are now, or their moving average where one is kept.
-    public func evaluate() throws -> Evaluation {
-        guard let average = update.average, average.updates > 0 else { return try evaluateWeights() }
-        return try average.whileSwappedIn { try evaluateWeights() }
-    }
-
-    private func evaluateWeights() throws -> Evaluation {
-        try withPrecision(settings.precision) {
-            try Evaluation(
-                of: model, on: test, batchSize: modelSettings.evaluationBatchSize, device: device,
-                standardization: standardization
-            ) {
-                [settings, task = modelSettings.task] in settings.loss(of: $0, $1, task: task)
-            }
+    /// A run that has learnt nothing because every step was left out is no success.
+    private func requireFiniteLosses() throws {
+        let now = progress.losses.values
+        let isAny =
+            progress.history.contains { !$0.trainLosses.isEmpty || $0.leftOutBatches == 0 }
+            || now.contains { $0.count > 0 || $0.leftOut == 0 }
+        guard isAny || (progress.history.isEmpty && now.isEmpty) else {
+            throw GimbalError.nonFinite(
+                quantity: "every loss", value: .nan,
+                place: "the first \(progress.step) steps, all of which were left out; a lower learning rate, clipping "
+                    + "or normalisation may help")
         }
     }
-
-    /// The model's tree with the shapes that it gives out for one sample of the training data.
-    public var summary: String {
-        let sample = modelSettings.shaped(train.batch([0]).to(device).inputs)
-        return withPrecision(settings.precision) { model.summary(of: sample) }
-    }
-
-    /// Where the loss scale of float16 stands; nil for other precisions. Waits for the device.
-    public func lossScaling() throws -> LossScaler.Counters? { try update.scaler?.counters() }
-
-    /// Mean loss of the epoch under way, or of the last one finished.
-    public var trainLoss: Double {
-        progress.lossCount > 0
-            ? progress.lossSum / Double(progress.lossCount) : progress.history.last?.trainLoss ?? .nan
-    }
-
-    // MARK: One epoch
 
     /// Trains to the end of the epoch, or until there is reason to stop. Gives whether that was an interruption.
     private func runEpoch(isInterrupted: () -> Bool) throws -> Bool {
         let clock = ContinuousClock()
-        var pending = PendingLosses()
         var began = clock.now
-        for host in loader.batches(epoch: progress.epoch, from: progress.batch) {
-            let position = host.number % settings.accumulation
-            if position == 0 { optimizer.zeroGradients() }
-            // A last group of fewer batches is a mean over those it has.
-            let groupSize = min(settings.accumulation, loader.batchCount - (host.number - position))
-            let batch = host.to(device)
-            let loss = withPrecision(settings.precision) {
-                settings.loss(
-                    of: model(modelSettings.shaped(batch.inputs)), batch.targets, task: modelSettings.task)
+        let batches = try StepBatches(
+            data.iterator(epoch: progress.epoch, from: progress.batch, on: device),
+            left: data.batchesPerEpoch.map { $0 - progress.batch }, perStep: settings.accumulation,
+            keeps: phases.count > 1)
+        guard try !batches.isAtEnd else {
+            guard progress.batch == 0 else {
+                // It ended where it was left, with a number of batches that was not known.
+                progress.epoch += 1
+                progress.batch = 0
+                return false
             }
-            let share = groupSize == 1 ? loss : loss / Double(groupSize)
-            try (update.scaler?.scaled(share) ?? share).backward()
-            pending.add(loss.detached(), samples: batch.count)
-            trainedSamples += batch.count
-            progress.batch += 1
-            guard position == groupSize - 1 else { continue }
+            throw GimbalError.invalidSetting(name: "data", reason: "\(dataDescription): no samples to train on")
+        }
+        while true {
+            batches.beginStep()
+            var gradientNorm: Tensor?
+            for index in phases.indices where progress.step % phases[index].interval == 0 {
+                let norm = try run(phase: index, batches)
+                if index == 0 { gradientNorm = norm }
+            }
+            let used = try batches.endStep()
+            trainedSamples += used.samples
+            progress.batch += used.batches
+            progress.step += 1
+            try weights.average?.update()
+            progress.averageUpdates = weights.average?.updates
+            // At fixed steps, so that a run that was interrupted has the same bits.
+            if progress.step % skipInterval == 0 {
+                for (phase, update) in zip(phases, updates) {
+                    try update.discountSkippedSteps(&progress.discountedSteps[phase.name])
+                }
+            }
 
-            let norm = try updateWeights()
-            let isLast = progress.batch == loader.batchCount
+            let isLast = try batches.isAtEnd
             let wasInterrupted = isInterrupted()
-            let stops = wasInterrupted || progress.step >= totalSteps
+            let stops = wasInterrupted || progress.step >= maxSteps ?? .max
             let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
             if isLast || stops || saves || progress.step % reportInterval == 0 {
-                let loss = try pending.take(
-                    into: &progress, epoch: progress.epoch + 1, toleratesNonFinite: settings.outlivesNonFinite)
+                let losses = try takeLosses()
                 trainingSeconds += (clock.now - began).seconds
-                try report(loss: loss, gradientNorm: try norm.map { Double(try $0.item()) })
+                try report(losses, gradientNorm: try gradientNorm.map { Double(try $0.item()) })
                 if saves && !isLast && !stops { try save() }
                 began = clock.now
             }
@@ -287,78 +312,236 @@ public final class Trainer {
                 progress.epoch += 1
                 progress.batch = 0
             }
-            if stops { return wasInterrupted }
+            if isLast || stops { return wasInterrupted }
         }
-        return false
     }
 
-    /// Steps at the rate that is due. Gives the gradient norm if it was computed.
-    private func updateWeights() throws -> Tensor? {
-        let factor = schedule.factor(at: progress.step) * (progress.plateau?.scale ?? 1)
-        let norm = try update.step(rate: settings.rate * factor, number: progress.step)
-        progress.step += 1
-        progress.averageUpdates = update.averageUpdates
-        // At fixed steps, so that a run that was interrupted has the same bits.
-        if progress.step % skipInterval == 0 { try update.discountSkippedSteps(&progress.discountedSteps) }
-        return norm
+    /// Zero gradients, loss, backward, clip, update. Gives the gradient norm if it was computed.
+    private func run(phase index: Int, _ batches: StepBatches<Batch>) throws -> Tensor? {
+        let (phase, update) = (phases[index], updates[index])
+        phase.optimizer.learningRate =
+            update.baseRate * schedules[index].factor(at: progress.step) * (progress.plateau?.scale ?? 1)
+        var step = TrainingStep(
+            epoch: progress.epoch + 1, number: progress.step + 1, phase: phase.name, optimizer: phase.optimizer,
+            lossScale: update.scaler?.scale)
+        phase.optimizer.zeroGradients()
+        // Each loss is weighted by its count as if all batches were like the first; what is wrong with that is made up
+        // for in the gradients, when all counts are known.
+        var (counted, supposed) = (0, 0)
+        try batches.forEach { batch in
+            for callback in callbacks { try callback.willForward(step) }
+            let loss = try withPrecision(settings.precision) { try phase.loss(batch.batch) }
+            let (value, count) = (loss.meanLoss, loss.lossCount ?? batch.samples)
+            for callback in callbacks { try callback.didForward(step, loss: value) }
+            guard count > 0 else { return }
+            if supposed == 0 { supposed = count * settings.accumulation }
+            counted += count
+            let share = count == supposed ? value : value / (Double(supposed) / Double(count))
+            try (update.scaler?.scaled(share) ?? share).backward()
+            pending[index].add(value.detached(), count: count)
+        }
+        if counted != supposed {
+            try scaleGradients(phase.optimizer.parameters, by: Double(supposed) / Double(counted))
+        }
+        for callback in callbacks { try callback.didBackward(step) }
+        try update.apply(&step, callbacks)
+        return step.gradientNorm
     }
 
-    private func report(loss: Double, gradientNorm: Double?) throws {
+    /// Mean losses since the last report, by phase.
+    private func takeLosses() throws -> [String: Double] {
+        var losses: [String: Double] = [:]
+        let (epoch, step) = (progress.epoch + 1, progress.step)
+        for (index, phase) in phases.enumerated() {
+            losses[phase.name] = try pending[index].take(
+                into: &progress.losses[phase.name, default: .init()],
+                toleratesNonFinite: phase.nonFinite == .skip || phase.nonFinite == .zero,
+                place: "epoch \(epoch), at or shortly before step \(step)"
+                    + (phases.count > 1 ? ", phase \(phase.name)" : ""))
+        }
+        return losses
+    }
+
+    private func report(_ losses: [String: Double], gradientNorm: Double?) throws {
         let rate = trainingSeconds > 0 ? Double(trainedSamples) / trainingSeconds : 0
-        let stepsLeft = Double(totalSteps - progress.step)
-        let samplesLeft = stepsLeft * Double(settings.batchSize * settings.accumulation)
-        try observer?.didStep(
-            StepReport(
-                epoch: progress.epoch + 1, epochs: settings.epochs, step: progress.step, steps: totalSteps,
-                learningRate: optimizer.learningRate, loss: loss, gradientNorm: gradientNorm, samplesPerSecond: rate,
-                secondsLeft: rate > 0 ? samplesLeft / rate : 0))
+        let stepsTrained = Double(trainedSteps)
+        let report = StepReport(
+            epoch: progress.epoch + 1, epochs: settings.epochs, step: progress.step, steps: totalSteps,
+            learningRate: phases[0].optimizer.learningRate, loss: losses[phases[0].name] ?? .nan, losses: losses,
+            gradientNorm: gradientNorm, samplesPerSecond: rate,
+            secondsLeft: stepsTrained > 0
+                ? totalSteps.map { Double($0 - progress.step) * trainingSeconds / stepsTrained } : nil)
+        try log?.add(report)
+        for callback in callbacks { try callback.didReport(report) }
+    }
+
+    // MARK: Saving and going on
+
+    /// Steps at which this trainer took up a run.
+    private var firstStep = 0
+    private var trainedSteps: Int { progress.step - firstStep }
+
+    /// Takes up the run that the newest checkpoint of `folder` holds.
+    /// - Returns: whether there was one; else the run begins from the start.
+    /// - Throws: as `resume(from:)`.
+    @discardableResult
+    public func resume() throws -> Bool {
+        guard let path = folder?.checkpoints.last else { return false }
+        try resume(from: Checkpoint(path: path))
+        return true
+    }
+
+    /// Takes up a run where `checkpoint` was saved. A run that early stopping ended goes on where `patience` is nil now,
+    /// or larger than the number of epochs without a better figure.
+    /// - Throws: `GimbalError.invalidFile` for a checkpoint of a run on other data or of other phases;
+    ///   `GimbalError.weightMismatch` for one of another model or optimizer; `GimbalError.fileSystem`.
+    public func resume(from checkpoint: Checkpoint) throws {
+        let saved = checkpoint.manifest.progress
+        try requirePlace(saved, in: checkpoint)
+        try checkpoint.restore(optimizers: phases.map { ($0.name, $0.optimizer) })
+        let tensors = try checkpoint.extras(device: device)
+        for (phase, update) in zip(phases, updates) {
+            let prefix = phase.name + "."
+            try update.restore(
+                tensors.filter { $0.name.hasPrefix(prefix) }.map { (String($0.name.dropFirst(prefix.count)), $0.value) }
+            )
+        }
+        try weights.restore(from: checkpoint, averageUpdates: saved.averageUpdates, best: saved.best)
+        progress = saved
+        stopping?.state = saved.stopping ?? EarlyStopping.State()
+        progress.hasStopped = saved.hasStopped && stopping?.hasRunOut ?? false
+        generator.state = checkpoint.manifest.random
+        firstStep = progress.step
+        log = nil
+    }
+
+    /// The place in the data follows from the number of steps; a data set of another size has another place there.
+    private func requirePlace(_ saved: TrainingProgress, in checkpoint: Checkpoint) throws {
+        let steps = saved.batch.quotientAndRemainder(dividingBy: settings.accumulation)
+        var isPlace =
+            (0...1_000_000_000).contains(saved.epoch) && saved.batch >= 0 && steps.remainder == 0 && saved.step >= 0
+        if let batches = data.batchesPerEpoch, let stepsPerEpoch, isPlace {
+            isPlace =
+                (0..<max(batches, 1)).contains(saved.batch)
+                && saved.step == saved.epoch * stepsPerEpoch + steps.quotient
+        }
+        guard isPlace else {
+            throw GimbalError.invalidFile(
+                path: checkpoint.path,
+                reason:
+                    "saved after step \(saved.step), epoch \(saved.epoch), batch \(saved.batch), which is no place in "
+                    + "\(dataDescription); was it another data set?")
+        }
     }
 
     private func save() throws {
         guard let folder else { return }
         let path = folder.checkpointPath(step: progress.step)
-        let manifest = CheckpointManifest(
-            model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
-            standardization: standardization, progress: progress, random: generator.state)
-        let extras = update.tensors + (stopping?.bestWeights.map { ("best." + $0.name, $0.value) } ?? [])
-        try Checkpoint.save(manifest, model: model, optimizer: optimizer, extras: extras, to: path)
+        let extras = zip(phases, updates).flatMap { phase, update in
+            update.tensors.map { (name: "\(phase.name).\($0.name)", value: $0.value) }
+        }
+        try Checkpoint.save(
+            CheckpointManifest(settings: settings, progress: progress, random: generator.state), weights: weights,
+            optimizers: phases.map { ($0.name, $0.optimizer) }, extras: extras, attachments: attachments, to: path)
         folder.removeOldCheckpoints()
+        for callback in callbacks { try callback.didSave(path) }
     }
 }
 
-/// Losses that are still on the device.
-private struct PendingLosses {
-    private var losses: [(loss: Tensor, samples: Int)] = []
+/// How a call of `Trainer.run(isInterrupted:)` ended.
+public enum TrainingOutcome: Sendable, Equatable {
+    /// The run has come to its end: its last epoch, or its last step.
+    case finished
+    /// Early stopping has ended the run.
+    case stoppedEarly
+    /// The caller asked to stop; the state is saved, and the run can be gone on with.
+    case interrupted
+}
 
-    mutating func add(_ loss: Tensor, samples: Int) { losses.append((loss, samples)) }
+/// The batches of an epoch, step by step.
+private final class StepBatches<Batch> {
+    private let iterator: BatchIterator<Batch>
+    /// Batches that are still to come; nil where that is not known.
+    private var left: Int?
+    private let perStep: Int
+    /// Whether batches are kept until the end of the step, for phases after the first.
+    private let keeps: Bool
+    private var kept: [SizedBatch<Batch>] = []
+    private var used = (batches: 0, samples: 0)
+    /// The batch that was taken to see whether there is one.
+    private var ahead: SizedBatch<Batch>?
 
-    /// Reads the losses, passes over those that are not finite where that is tolerated, adds the others to the epoch's
-    /// sum, and gives the mean over their samples.
-    /// - Throws: `GimbalError.nonFinite`.
-    mutating func take(
-        into progress: inout TrainingProgress, epoch: Int, toleratesNonFinite: Bool
-    ) throws -> Double {
-        guard !losses.isEmpty else { return .nan }
-        let values = try (losses.count == 1 ? losses[0].loss : Tensor.stacked(losses.map(\.loss))).floats()
-        var sum = 0.0
-        var count = 0
-        for (value, entry) in zip(values, losses) {
-            guard value.isFinite else {
-                if toleratesNonFinite { continue }
-                throw GimbalError.nonFinite(
-                    quantity: "the loss", value: Double(value),
-                    place:
-                        "epoch \(epoch), at or shortly before step \(progress.step); a lower learning rate, clipping "
-                        + "or normalisation may help")
-            }
-            // One by one, so that the sum does not depend on when it was looked at.
-            progress.lossSum += Double(value) * Double(entry.samples)
-            sum += Double(value) * Double(entry.samples)
-            count += entry.samples
+    init(_ iterator: BatchIterator<Batch>, left: Int?, perStep: Int, keeps: Bool) {
+        self.iterator = iterator
+        self.left = left
+        self.perStep = perStep
+        self.keeps = keeps
+    }
+
+    /// Whether no batch is left. Looks for one where their number is not known.
+    var isAtEnd: Bool {
+        get throws {
+            if let left { return left == 0 }
+            if ahead == nil { ahead = try iterator.next() }
+            return ahead == nil
         }
-        losses.removeAll(keepingCapacity: true)
-        progress.lossCount += count
-        return count == 0 ? .nan : sum / Double(count)
+    }
+
+    func beginStep() {
+        used = (0, 0)
+        kept = []
+    }
+
+    /// Calls `body` with each batch of the step; the first time, they are taken from the data.
+    func forEach(_ body: (SizedBatch<Batch>) throws -> Void) throws {
+        if used.batches > 0 { return try kept.forEach(body) }
+        while used.batches < perStep, let batch = try next() {
+            used.batches += 1
+            used.samples += batch.samples
+            if keeps { kept.append(batch) }
+            try body(batch)
+        }
+    }
+
+    /// What the step used; where no phase took part in it, its batches are passed over.
+    func endStep() throws -> (batches: Int, samples: Int) {
+        try forEach { _ in }
+        kept = []
+        return used
+    }
+
+    private func next() throws -> SizedBatch<Batch>? {
+        guard try !isAtEnd else { return nil }
+        defer {
+            ahead = nil
+            left = left.map { $0 - 1 }
+        }
+        guard let batch = try ahead ?? iterator.next() else {
+            throw GimbalError.invalidSetting(
+                name: "batchesPerEpoch", reason: "the data ended \(left ?? 0) batches before it was expected to")
+        }
+        return batch
+    }
+}
+
+/// Means over data in its order: the loss as `loss`, and others by name. All is read at the end, in one go.
+private func meanFigures<Batch>(
+    over data: any TrainingData<Batch>, on device: Device,
+    _ measure: (Batch) throws -> (loss: any TrainingLoss, metrics: [String: Tensor])
+) throws -> Figures {
+    var parts: [String: [(value: Tensor, count: Int)]] = [:]
+    let batches = try data.iterator(epoch: 0, from: 0, on: device)
+    while let batch = try batches.next() {
+        let (loss, metrics) = try measure(batch.batch)
+        parts["loss", default: []].append((loss.meanLoss, loss.lossCount ?? batch.samples))
+        for (name, value) in metrics { parts[name, default: []].append((value, batch.samples)) }
+    }
+    return try parts.compactMapValues { parts in
+        let parts = parts.filter { $0.count > 0 }
+        guard !parts.isEmpty else { return nil }
+        let values = try Tensor.stacked(parts.map(\.value)).doubles()
+        let count = parts.reduce(0) { $0 + $1.count }
+        return zip(values, parts).reduce(0) { $0 + $1.0 * Double($1.1.count) } / Double(count)
     }
 }
 

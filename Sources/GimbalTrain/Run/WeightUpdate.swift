@@ -1,50 +1,51 @@
-/// What happens to gradients and weights in one optimizer step: division by the loss scale, penalty, noise, clipping,
-/// the step itself, constraint and moving average, each where the settings ask for it.
+/// What happens to gradients and weights in one step of a phase: division by the loss scale, penalty, noise, clipping, the
+/// step itself and constraint, each where the phase asks for it.
 final class WeightUpdate {
     let optimizer: any Optimizer
-    /// The moving average of the weights, where one is kept.
-    let average: ExponentialMovingAverage?
     /// Of float16.
     let scaler: LossScaler?
-    private let settings: TrainingSettings
+    /// The rate that schedules multiply: the optimizer's when it came here.
+    let baseRate: Double
+    private let penalty: WeightPenalty?
+    private let noise: GradientNoise?
+    private let constraint: WeightConstraint?
     private let clippers: [GradientClipper]
 
-    init(_ model: any TensorLayer, _ settings: TrainingSettings, device: Device) {
-        self.settings = settings
-        scaler = settings.makeLossScaler(device)
-        optimizer = settings.makeOptimizer(model.parameters)
-        clippers = settings.makeClippers()
-        average = settings.averageDecay.map { ExponentialMovingAverage(model, decay: $0, warmsUp: true) }
+    init<Batch>(_ phase: Phase<Batch>, precision: Precision, device: Device) {
+        optimizer = phase.optimizer
+        baseRate = phase.optimizer.learningRate
+        scaler = precision == .float16 ? LossScaler(device: device) : nil
+        penalty = phase.penalty
+        noise = phase.noise
+        constraint = phase.constraint
+        let clippers = phase.clipping.map { GradientClipper($0) }
+        self.clippers =
+            phase.nonFinite == .pass ? clippers : [GradientClipper(.none, nonFinite: phase.nonFinite)] + clippers
     }
 
     /// Applies the gradients held now. Does not wait for the device.
     /// - Parameters:
-    ///   - rate: of this step.
-    ///   - number: of steps taken before it.
-    /// - Returns: the gradient norm before clipping, if it was computed.
+    ///   - step: where in the run this is; is given the norm before clipping, if that was computed.
+    ///   - callbacks: are called before clipping and before the update.
     /// - Throws: the first failure of the device since it was last waited for.
-    func step(rate: Double, number: Int) throws -> Tensor? {
+    func apply(_ step: inout TrainingStep, _ callbacks: [any TrainingCallback]) throws {
         let parameters = optimizer.parameters
         let isFinite = try scaler?.unscale(parameters)
-        if settings.l1 > 0 { try WeightPenalty(l1: settings.l1).addGradients(parameters) }
-        if settings.gradientNoise > 0 {
-            try GradientNoise(eta: settings.gradientNoise).add(to: parameters, step: number)
-        }
-        var norm: Tensor?
+        step.lossScale = nil
+        try penalty?.addGradients(parameters)
+        if let noise { try noise.add(to: parameters, step: step.number - 1) }
+        for callback in callbacks { try callback.willClip(step) }
         var condition = isFinite
         for clipper in clippers {
             let clipped = try clipper.clip(parameters)
-            norm = norm ?? clipped.norm
+            step.gradientNorm = step.gradientNorm ?? clipped.norm
             if let other = clipped.condition { condition = condition.map { $0 * other } ?? other }
         }
-        optimizer.learningRate = rate
+        for callback in callbacks { try callback.willUpdate(step) }
         try optimizer.step(if: condition)
         if let isFinite { try scaler?.update(isFinite) }
-        if let maxNorm = settings.maxWeightNorm {
-            try WeightConstraint.maxNorm(maxNorm).apply(to: parameters.filter { $0.shape.rank > 1 })
-        }
-        try average?.update()
-        return norm
+        try constraint?.apply(to: parameters.filter { $0.shape.rank > 1 })
+        for callback in callbacks { try callback.didUpdate(step) }
     }
 
     /// Takes steps that were left out since it was last asked off the optimizer's counts. Waits for the device.
@@ -57,23 +58,15 @@ final class WeightUpdate {
 
     // MARK: State
 
-    /// What must be saved beside the optimizer's state: averages, norms and the loss scale.
+    /// What must be saved beside the optimizer's state: norms and the loss scale.
     var tensors: [(name: String, value: Tensor)] {
-        (average?.state.tensors ?? []) + clippers.compactMap { $0.normHistory.map { ("gradient_norms", $0) } }
+        clippers.compactMap { $0.normHistory.map { ("gradient_norms", $0) } }
             + (scaler.map { [("loss_scale", $0.state)] } ?? [])
     }
 
-    /// How often the average was updated.
-    var averageUpdates: Int? { average?.updates }
-
     /// Takes up a saved state.
     /// - Throws: `GimbalError.weightMismatch`, `GimbalError.outOfMemory`.
-    func restore(_ tensors: [(name: String, value: Tensor)], averageUpdates: Int?) throws {
-        if let average {
-            let saved = tensors.filter { $0.name.hasPrefix("average.") }
-            try average.restore(
-                OptimizerState(tensors: saved, steps: averageUpdates.map { ["updates": $0] } ?? [:]))
-        }
+    func restore(_ tensors: [(name: String, value: Tensor)]) throws {
         if let scaler, let scale = tensors.first(where: { $0.name == "loss_scale" })?.value {
             try NameMatch(saved: [("loss_scale", scale.shape)], wanted: [("loss_scale", [3])]).check("the loss scale")
             scaler.restore(scale)

@@ -136,11 +136,9 @@ struct DataLoaderTests {
     func bounded() {
         let made = Counter()
         let batch = Self.numbered(1).batch([0])
-        var prefetcher = Prefetcher(capacity: 2) { deliver in
-            for _ in 0..<1000 {
-                made.value.add(1, ordering: .relaxed)
-                if !deliver(batch) { return }
-            }
+        var prefetcher = Prefetcher<HostBatch, Never>(capacity: 2) { number in
+            made.value.add(1, ordering: .relaxed)
+            return number < 1000 ? batch : nil
         }
         #expect(prefetcher?.next() == batch)
         prefetcher = nil
@@ -153,6 +151,61 @@ struct DataLoaderTests {
         let iterator = DataLoader(Self.numbered(5), batchSize: 2).batches(epoch: 0).makeIterator()
         for _ in 0..<3 { #expect(iterator.next() != nil) }
         for _ in 0..<3 { #expect(iterator.next() == nil) }
+    }
+
+    @Test("Any number of workers gives the same batches in the same order", arguments: [1, 2, 5])
+    func workers(count: Int) {
+        // The later a batch of three in a row, the sooner it is done.
+        let slow: DataLoader<Dataset>.Transform = { batch, place in
+            usleep(UInt32(2 - place.number % 3) * 2000)
+            return batch
+        }
+        let expected = Array(DataLoader(Self.numbered(50), batchSize: 4, seed: 3).batches(epoch: 1))
+        let loader = DataLoader(
+            Self.numbered(50), batchSize: 4, seed: 3, workers: count, prefetchCount: 3, transform: slow)
+        for first in [0, 5, 12] { #expect(Array(loader.batches(epoch: 1, from: first)) == Array(expected[first...])) }
+        let iterator = loader.batches(epoch: 1).makeIterator()
+        #expect(iterator.next() == expected[0])
+    }
+
+    @Test("A failure comes in its turn, after what was made before it, and ends the values")
+    func failure() throws {
+        struct Broken: Error {}
+        let prefetcher = try #require(
+            Prefetcher<Int, any Error>(capacity: 4, workers: 2) { number in
+                if number == 3 { throw Broken() }
+                return number
+            })
+        for number in 0..<3 { #expect(try prefetcher.next() == number) }
+        #expect(throws: Broken.self) { try prefetcher.next() }
+        #expect(try prefetcher.next() == nil)
+    }
+
+    private struct Pair: Sendable {
+        var left: [Float]
+        var right: [Float]
+        var label: [Int32]
+    }
+
+    @Test("Examples of several inputs and targets are a closure away")
+    func severalInputs() throws {
+        let examples = Examples(count: 5) { (indices: [Int]) -> Pair in
+            let numbers = indices.map { Float($0) }
+            return Pair(left: numbers, right: numbers.map { 10 * $0 }, label: indices.map { Int32($0 % 2) })
+        } upload: { (host: Pair, device: Device) -> (left: Tensor, right: Tensor, label: Tensor) in
+            (
+                Tensor(host.left, device: device), Tensor(host.right, device: device),
+                Tensor(host.label, device: device)
+            )
+        }
+        let loader = DataLoader(examples, batchSize: 2, shuffles: false)
+        let batches = Array(loader.batches(epoch: 0, on: .cpu))
+        #expect(batches.map { $0.left.shape[0] } == [2, 2, 1])
+        #expect(try batches[1].right.floats() == [20, 30])
+        #expect(try batches[2].label.integers() == [0])
+        let plain = Examples(count: 3) { (indices: [Int]) -> [Int] in indices }
+        let numbers = Array(DataLoader(plain, batchSize: 3, shuffles: false).batches(epoch: 0, on: .cpu))
+        #expect(numbers == [[0, 1, 2]])
     }
 
     @Test("One loader serves several threads")

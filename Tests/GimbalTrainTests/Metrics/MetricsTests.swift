@@ -44,8 +44,26 @@ import Testing
         let whole = try Evaluation(of: model, on: data, batchSize: 1000, device: .cpu)
         #expect(evaluation.confusion == whole.confusion)
         #expect(evaluation.confusion.total == 250)
-        #expect(abs(evaluation.loss - whole.loss) < 1e-5)
+        #expect(abs(try #require(evaluation.loss) - (try #require(whole.loss))) < 1e-5)
         let norm = try #require((model as? Sequential)?.layers[1] as? BatchNorm1d)
         #expect(norm.isTraining)
+    }
+
+    @Test func whatIsNotMeasuredIsAbsent() throws {
+        let model = TrainerTests.model.makeModel(device: .cpu)
+        let none = try Evaluation(of: model, on: Dataset.digits().prefix(0).flattened, device: .cpu)
+        #expect(none.loss == nil && none.accuracy == nil && none.figures.isEmpty)
+        #expect(none.description == "loss -  accuracy -")
+        let series = Dataset.windows(of: [1, 2, 3, 4, 5], window: 4)
+        let line = withDevice(.cpu) {
+            Sequential {
+                Flatten()
+                Linear(4, 1)
+            }
+        }
+        let one = try Evaluation(of: line, on: series, device: .cpu)
+        #expect(one.loss != nil && one.accuracy == nil)
+        #expect(one.figures.keys.sorted() == ["loss"], "R² of one row is undefined")
+        #expect(one.description.hasSuffix("r2 -"))
     }
 }

@@ -5,46 +5,59 @@ import Testing
 
 /// Saved states: whole or not at all, and refused with a reason where they do not fit.
 @Suite struct CheckpointTests {
-    let manifest = CheckpointManifest(
-        model: TrainerTests.model, training: TrainerTests.training(), data: "digits",
-        classNames: (0..<10).map(String.init), progress: TrainingProgress(), random: RandomState(seed: 1))
-
-    func save(to path: String, model: ModelSettings = TrainerTests.model) throws {
-        let net = model.makeModel(device: .cpu)
-        try Checkpoint.save(manifest, model: net, optimizer: Adam(net.parameters), to: path)
+    /// Saves after one step of adam, and gives the path of the checkpoint.
+    @discardableResult
+    func save(in path: String, maxSteps: Int = 1) throws -> String {
+        let training = TrainerTests.training {
+            ($0.optimizer, $0.momentum, $0.accumulation, $0.maxSteps) = (.adam, 0, 1, maxSteps)
+        }
+        let folder = try RunFolder(path: path)
+        let run = try Recipe(model: TrainerTests.model, training: training).makeRun(
+            train: TrainerTests.digits.train, device: .cpu, folder: folder)
+        try run.trainer.resume()
+        try run.trainer.run()
+        return try #require(folder.checkpoints.last)
     }
 
     @Test func aCheckpointReplacesAnOlderOne() throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/step-1"
-            try save(to: path)
-            try save(to: path)
-            #expect(try Checkpoint(path: path).manifest.data == "digits")
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["step-1"])
+            let path = try save(in: folder)
+            try FileManager.default.moveItem(atPath: path, toPath: folder + "/aside")
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try FileManager.default.removeItem(atPath: path)
+            #expect(try save(in: folder) == path)
+            #expect(try Recipe(of: Checkpoint(path: path)).data == "digits")
+            #expect(try names(in: folder + "/checkpoints") == ["step-000000001"])
         }
     }
 
     @Test func anotherModelsCheckpointIsRefusedByName() throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/step-1"
-            try save(to: path)
+            let checkpoint = try Checkpoint(path: save(in: folder))
             var other = TrainerTests.model
             other.hidden = 17
             let model = other.makeModel(device: .cpu)
-            let error = #expect(throws: GimbalError.self) { try Checkpoint(path: path).restore(model: model) }
+            let error = #expect(throws: GimbalError.self) { try checkpoint.restore(model: model) }
             #expect(error?.description.contains("0.weight ([16, 64] in the file, [17, 64] in the model)") == true)
             // Moments of another optimizer.
-            let same = TrainerTests.model.makeModel(device: .cpu)
-            let sgd = SGD(same.parameters, learningRate: 1, momentum: 0.9)
-            #expect(throws: GimbalError.self) { try Checkpoint(path: path).restore(model: same, optimizer: sgd) }
+            let settings = TrainerTests.training { $0.accumulation = 1 }
+            let sgd = try Recipe(model: TrainerTests.model, training: settings)
+                .makeRun(train: TrainerTests.digits.train, device: .cpu)
+            #expect(throws: GimbalError.self) { try sgd.trainer.resume(from: checkpoint) }
+            // Another phase.
+            let layer = TrainerTests.model.makeModel(device: .cpu)
+            let loader = DataLoader(TrainerTests.digits.train.flattened, batchSize: 32)
+            let trainer = Trainer(
+                layer, phases: [Phase("critic", Adam(layer.parameters)) { layer($0.inputs).mean() }], data: loader)
+            let phase = #expect(throws: GimbalError.self) { try trainer.resume(from: checkpoint) }
+            #expect(phase?.description.contains("of the phases model, not of critic") == true)
         }
     }
 
     @Test func damagedCheckpointsAreNamed() throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/step-1"
-            #expect(throws: GimbalError.self) { try Checkpoint(path: path) }
-            try save(to: path)
+            #expect(throws: GimbalError.self) { try Checkpoint(path: folder + "/none") }
+            let path = try save(in: folder)
             let model = TrainerTests.model.makeModel(device: .cpu)
 
             let weights = path + "/model.safetensors"
@@ -53,9 +66,14 @@ import Testing
             let truncated = #expect(throws: GimbalError.self) { try Checkpoint(path: path).restore(model: model) }
             #expect(truncated?.description.hasPrefix(weights) == true)
 
-            try Data("{\"formatVersion\": 1}".utf8).write(to: URL(fileURLWithPath: path + "/manifest.json"))
-            let manifest = #expect(throws: GimbalError.self) { try Checkpoint(path: path) }
-            #expect(manifest?.description.contains("'model' is missing") == true)
+            func reason(_ manifest: String) throws -> String {
+                try Data(manifest.utf8).write(to: URL(fileURLWithPath: path + "/manifest.json"))
+                return #expect(throws: GimbalError.self) { try Checkpoint(path: path) }?.description ?? ""
+            }
+            #expect(try reason("{\"formatVersion\": 3}").contains("'settings' is missing"))
+            #expect(
+                try reason("{\"formatVersion\": 2}").contains("has format version 2; this version of Gimbal reads 3"))
+            #expect(try reason("{}").contains("'formatVersion' is missing"))
             try FileManager.default.removeItem(atPath: path + "/manifest.json")
             let missing = #expect(throws: GimbalError.self) { try Checkpoint(path: path) }
             #expect(missing?.description.contains("is not a checkpoint") == true)
@@ -64,10 +82,11 @@ import Testing
 
     @Test func onlyTheNewestTwoAreKept() throws {
         try withTemporaryFolder { path in
+            for steps in [2, 5, 7, 8] { try save(in: path, maxSteps: steps) }
+            let kept = try RunFolder(path: path).checkpoints.map { $0.split(separator: "/").last }
+            #expect(kept == ["step-000000007", "step-000000008"])
             let folder = try RunFolder(path: path)
-            for step in [5, 100, 20, 1_000_000_000] { try save(to: folder.checkpointPath(step: step)) }
-            folder.removeOldCheckpoints()
-            #expect(folder.checkpoints.map { $0.split(separator: "/").last } == ["step-000000100", "step-1000000000"])
+            #expect(folder.checkpointPath(step: 1_000_000_000).hasSuffix("/step-1000000000"))
         }
     }
 
@@ -85,8 +104,30 @@ import Testing
             try log?.add(report(4))
             log = nil
             let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-            #expect(lines.first.map(String.init) == MetricsLog.header)
+            #expect(lines.first.map(String.init) == MetricsLog.columns.joined(separator: ","))
             #expect(lines.dropFirst().map { $0.split(separator: ",")[1] } == ["1", "2", "3", "4"])
+        }
+    }
+
+    @Test func figuresGetColumnsOfTheirOwn() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/metrics.csv"
+            let report = StepReport(
+                epoch: 1, epochs: 2, step: 1, steps: 2, learningRate: 0.1, loss: 0.5, gradientNorm: 2,
+                samplesPerSecond: 1, secondsLeft: nil)
+            var log: MetricsLog? = try MetricsLog(path: path, resumingAt: nil)
+            try log?.add(report)
+            try log?.add(EpochResult(epoch: 1, step: 1, trainLoss: nil, validation: ["loss": 0.25, "accuracy": 0.5]))
+            log = try MetricsLog(path: path, resumingAt: 1)
+            try log?.add(EpochResult(epoch: 2, step: 2, trainLoss: 3, validation: ["loss": .nan, "auc": 1]))
+            log = nil
+            let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+            #expect(
+                lines == [
+                    "epoch,step,learning_rate,loss,gradient_norm,samples_per_second,train_loss,validation_loss,"
+                        + "validation_accuracy,validation_auc",
+                    "1,1,0.1,0.5,2.0,1,,,,", "1,1,,,,,,0.25,0.5,", "2,2,,,,,3.0,nan,,1.0",
+                ])
         }
     }
 }

@@ -6,10 +6,9 @@ import Testing
 /// One seed, two devices: the seed net's losses agree step by step.
 @Suite(.serialized) struct DeviceAgreementTests {
     /// Collects the loss of each step.
-    private final class Losses: TrainingObserver {
+    private final class Losses: TrainingCallback {
         var values: [Double] = []
-        func didStep(_ report: StepReport) { values.append(report.loss) }
-        func didFinishEpoch(_ result: EpochResult, step: Int) {}
+        func didReport(_ report: StepReport) { values.append(report.loss) }
     }
 
     private func losses(_ data: (train: Dataset, test: Dataset), learningRate: Double, on device: Device) throws
@@ -18,14 +17,13 @@ import Testing
         var settings = TrainingSettings()
         settings.learningRate = learningRate
         settings.clipNorm = 1
-        let trainer = try Trainer(
-            model: ModelSettings(inputs: data.train.featureCount, outputs: 10), training: settings, train: data.train,
-            test: data.test, device: device)
+        settings.maxSteps = 100
+        let model = ModelSettings(inputs: data.train.featureCount, outputs: 10)
+        let trainer = try Recipe(model: model, training: settings).makeRun(train: data.train, device: device).trainer
         trainer.reportInterval = 1
-        trainer.maxSteps = 100
         let losses = Losses()
-        trainer.observer = losses
-        _ = try trainer.run()
+        trainer.callbacks = [losses]
+        try trainer.run()
         #expect(losses.values.count == 100)
         return losses.values
     }

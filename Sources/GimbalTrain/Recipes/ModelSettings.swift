@@ -214,42 +214,39 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     /// Checks each setting by itself and with the others.
     /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
     public func validate() throws {
-        func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
-            if !isGood { throw GimbalError.invalidSetting(name: name, reason: reason) }
-        }
-        try check(
+        try checkSetting(
             !inputShape.isEmpty && inputShape.allSatisfy { (1...1_000_000_000).contains($0) }
-                && inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputs",
+                && inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputShape",
             "must have positive sizes, not \(inputShape)")
-        try check(outputs > 0, "outputs", "must be positive, not \(outputs)")
-        try check(hidden > 0, "--hidden", "must be positive, not \(hidden)")
-        try check(layers >= (kind == .mlp || kind.isResNet ? 0 : 1), "--layers", "must be positive, not \(layers)")
-        try check(layers <= 100_000, "--layers", "must be at most 100000, not \(layers)")
-        try check(
-            initializationScale >= 0 && initializationScale.isFinite, "--init-scale",
+        try checkSetting(outputs > 0, "outputs", "must be positive, not \(outputs)")
+        try checkSetting(hidden > 0, "hidden", "must be positive, not \(hidden)")
+        try checkSetting(layers >= (kind == .mlp || kind.isResNet ? 0 : 1), "layers", "must be positive, not \(layers)")
+        try checkSetting(layers <= 100_000, "layers", "must be at most 100000, not \(layers)")
+        try checkSetting(
+            initializationScale >= 0 && initializationScale.isFinite, "initializationScale",
             "must not be negative, not \(initializationScale)")
-        try check((0..<1).contains(dropout), "--dropout", "must lie in [0, 1), not \(dropout)")
-        try check(forgetGateBias?.isFinite ?? true, "--forget-bias", "must be a number")
+        try checkSetting((0..<1).contains(dropout), "dropout", "must lie in [0, 1), not \(dropout)")
+        try checkSetting(forgetGateBias?.isFinite ?? true, "forgetGateBias", "must be a number")
         if kind.isResNet {
-            try check(
-                inputShape.count == 3 || inputShape.count == 2, "--model \(kind.rawValue)",
-                "needs images of [channels, height, width], not samples of \(Shape(inputShape))")
+            try checkSetting(
+                inputShape.count == 3 || inputShape.count == 2, "kind",
+                "\(kind.rawValue) needs images of [channels, height, width], not samples of \(Shape(inputShape))")
         } else if kind != .mlp {
-            try check(
-                inputShape.count < 3 || inputShape[0] == 1, "--model \(kind.rawValue)",
-                "reads the rows of an image of one channel, not of \(Shape(inputShape))")
+            try checkSetting(
+                inputShape.count < 3 || inputShape[0] == 1, "kind",
+                "\(kind.rawValue) reads the rows of an image of one channel, not of \(Shape(inputShape))")
         }
         switch kind {
-        case .rnn: try check([.tanh, .relu].contains(activation), "--activation", "is tanh or relu for a rnn")
+        case .rnn: try checkSetting([.tanh, .relu].contains(activation), "activation", "is tanh or relu for a rnn")
         case .transformer:
-            try check([.relu, .gelu].contains(activation), "--activation", "is relu or gelu for a Transformer")
-            try check(
-                heads > 0 && hidden % heads == 0, "--heads", "\(hidden) units cannot be divided over \(heads) heads")
+            try checkSetting([.relu, .gelu].contains(activation), "activation", "is relu or gelu for a Transformer")
+            try checkSetting(
+                heads > 0 && hidden % heads == 0, "heads", "\(hidden) units cannot be divided over \(heads) heads")
         default: break
         }
-        try check(
-            normalization != .group || hidden % ModelSettings.groups == 0, "--norm group",
-            "needs --hidden to be a multiple of \(ModelSettings.groups)")
+        try checkSetting(
+            normalization != .group || hidden % ModelSettings.groups == 0, "normalization",
+            "group needs `hidden` to be a multiple of \(ModelSettings.groups)")
     }
 
     /// Makes sure that the model can be used on `dataset`.

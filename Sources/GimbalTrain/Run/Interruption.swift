@@ -4,13 +4,20 @@ import Synchronization
 private let requests = Atomic<Int>(0)
 
 /// Notices Ctrl-C and SIGTERM, so that a run can save before it leaves. A second one ends the program at once.
-struct Interruption {
-    var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
+///
+/// ```swift
+/// let interruption = Interruption()
+/// try trainer.run { interruption.isRequested }
+/// ```
+public struct Interruption: Sendable {
+    /// Whether one of the signals has come.
+    public var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
 
-    /// Lets signals end the program at once again: when everything is saved, there is nothing to wait for.
-    func end() { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
+    /// Lets the signals end the program at once again: when everything is saved, there is nothing to wait for.
+    public func end() { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
 
-    init() {
+    /// Takes over both signals of the process.
+    public init() {
         for number in [SIGINT, SIGTERM] {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in

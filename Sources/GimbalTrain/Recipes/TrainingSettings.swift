@@ -50,7 +50,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         case cyclic
         /// A rise over `warmup` steps, then the inverse square root of the step (Vaswani et al. 2017).
         case noam
-        /// Times `stepFactor` where the test loss has not become better for `plateauPatience` epochs:
+        /// Times `stepFactor` where the loss on validation data has not become better for `plateauPatience` epochs:
         /// `ReduceOnPlateau`.
         case plateau
     }
@@ -135,7 +135,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     public var gradientNoise = 0.0
     /// Steps after which slow weights follow (Zhang et al. 2019); nil for none.
     public var lookahead: Int?
-    /// Decay of the moving average of weights that is tested and saved beside them, in [0, 1); nil keeps none.
+    /// Decay of the moving average of weights, which is what is measured, in [0, 1); nil keeps none.
     public var averageDecay: Double?
 
     // MARK: Schedule
@@ -154,13 +154,13 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     public var stepFactor = 0.1
     /// The power of the schedule `polynomial`.
     public var power = 1.0
-    /// Epochs without a better test loss before `plateau` reduces the rate.
+    /// Epochs without a better loss on validation data before `plateau` reduces the rate.
     public var plateauPatience = 10
 
     // MARK: Clipping
 
     /// Global gradient norm to clip to; nil does not clip.
-    public var clipNorm: Double?
+    public var clipNorm: Double? = 1
     /// Order of the norms of `clipNorm` and `clipLayer`; infinity for the largest absolute value.
     public var clipOrder = 2.0
     /// Limit on every element of the gradient; nil does not clip.
@@ -177,19 +177,23 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     // MARK: Course
 
     /// What the products of the model are computed in.
-    public var precision = Precision.float32
+    public var precision = TrainerSettings().precision
     /// Samples in a batch.
     public var batchSize = 64
-    /// Batches whose gradients are added up for one optimizer step.
-    public var accumulation = 1
+    /// Batches whose gradients are added up for one optimizer step, each weighted by its samples.
+    public var accumulation = TrainerSettings().accumulation
     /// How often training goes through the data.
-    public var epochs = 5
-    /// Epochs without a better test loss after which training ends, with the best weights restored; nil goes on.
+    public var epochs = TrainerSettings().epochs
+    /// Optimizer steps after which the run ends, and schedules with it; nil goes on to the last epoch.
+    public var maxSteps: Int?
+    /// Epochs without a better loss on validation data after which training ends; nil goes on.
     public var patience: Int?
+    /// Which weights the run ends with, and saves as the model's.
+    public var weights = TrainerSettings().weights
     /// What first weights, the order of the data and all other random numbers follow from.
-    public var seed: UInt64 = 0
+    public var seed = TrainerSettings().seed
 
-    /// Five epochs of sgd at a rate of 0.01 in batches of 64, in float32.
+    /// Five epochs of sgd at a rate of 0.01 in batches of 64, in float32, with gradients clipped to a norm of 1.
     public init() {}
 
     /// The learning rate that training begins with: PyTorch's default of the optimizer unless set, and 0.01 for sgd.
@@ -270,146 +274,127 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         }
     }
 
-    /// The schedule over optimizer steps. `plateau` is constant here; it follows the test loss, epoch by epoch.
-    /// - Parameter stepsPerEpoch: optimizer steps, not batches.
-    public func makeSchedule(stepsPerEpoch: Int) -> Schedule {
-        let steps = max(1, epochs * stepsPerEpoch - warmup)
-        let period = max(1, stepEpochs * stepsPerEpoch)
-        let base: Schedule =
-            switch schedule {
-            case .constant, .plateau: .constant
-            case .step: .step(size: period, gamma: stepFactor)
-            case .multiStep: .multiStep(milestones: milestones.map { $0 * stepsPerEpoch }, gamma: stepFactor)
-            // Once in each epoch; the rate within it is level.
-            case .exponential: .step(size: max(1, stepsPerEpoch), gamma: stepFactor)
-            case .polynomial: .polynomial(steps: steps, power: power)
-            case .cosine: .cosine(steps: steps)
-            case .cosineWithRestarts: .cosineWithRestarts(period: period)
-            case .oneCycle: .oneCycle(steps: max(2, epochs * stepsPerEpoch))
-            case .cyclic: .cyclic(peak: 10, stepsUp: period)
-            // Its own warmup is the one that is set.
-            case .noam: .inverseSquareRoot(warmup: max(1, warmup))
+    /// The schedule over optimizer steps. Those that are told how long the run is end with it, warmup included; those that
+    /// change at epochs do so at the ends of epochs, warmup or not. `plateau` is constant here; it follows the loss on
+    /// validation data, epoch by epoch.
+    public func makeSchedule(_ length: RunLength) -> Schedule {
+        let (steps, stepsPerEpoch) = (max(1, length.steps - warmup), length.stepsPerEpoch)
+        let period = stepEpochs * stepsPerEpoch
+        func warmed(_ base: Schedule) -> Schedule {
+            switch warmupKind {
+            case .linear: base.warmedUp(steps: warmup, from: 1 / Double(warmup + 1))
+            case .exponential: base.warmedUpExponentially(steps: warmup)
             }
-        guard warmup > 0, schedule != .noam else { return base }
-        return switch warmupKind {
-        case .linear: base.warmedUp(steps: warmup, from: 1 / Double(warmup + 1))
-        case .exponential: base.warmedUpExponentially(steps: warmup)
+        }
+        func byEpochs(_ base: Schedule) -> Schedule { warmup > 0 ? .chained([warmed(.constant), base]) : base }
+        return switch schedule {
+        case .constant, .plateau: warmed(.constant)
+        case .step: byEpochs(.step(size: period, gamma: stepFactor))
+        case .multiStep: byEpochs(.multiStep(milestones: milestones.map { $0 * stepsPerEpoch }, gamma: stepFactor))
+        // Once in each epoch; the rate within it is level.
+        case .exponential: byEpochs(.step(size: stepsPerEpoch, gamma: stepFactor))
+        case .polynomial: warmed(.polynomial(steps: steps, power: power))
+        case .cosine: warmed(.cosine(steps: steps))
+        case .cosineWithRestarts: warmed(.cosineWithRestarts(period: period))
+        case .oneCycle: warmed(.oneCycle(steps: steps))
+        case .cyclic: warmed(.cyclic(peak: 10, stepsUp: period))
+        // Its own warmup is the one that is set.
+        case .noam: .inverseSquareRoot(warmup: max(1, warmup))
         }
     }
 
     /// What limits the gradients, in the order in which it is applied.
-    func makeClippers() -> [GradientClipper] {
-        var clippings: [GradientClipping] = []
-        if let clipValue { clippings.append(.value(clipValue)) }
-        if let clipLayer { clippings.append(.parameterNorm(clipLayer, p: clipOrder)) }
-        if let clipAdaptive { clippings.append(.adaptive(clipping: clipAdaptive)) }
-        if let clipPercentile { clippings.append(.percentile(clipPercentile)) }
-        if let clipNorm { clippings.append(.globalNorm(clipNorm, p: clipOrder)) }
-        let clippers = clippings.map { GradientClipper($0) }
-        return nonFinite == .pass ? clippers : [GradientClipper(.none, nonFinite: nonFinite)] + clippers
+    var clipping: [GradientClipping] {
+        var clipping: [GradientClipping] = []
+        if let clipValue { clipping.append(.value(clipValue)) }
+        if let clipLayer { clipping.append(.parameterNorm(clipLayer, p: clipOrder)) }
+        if let clipAdaptive { clipping.append(.adaptive(clipping: clipAdaptive)) }
+        if let clipPercentile { clipping.append(.percentile(clipPercentile)) }
+        if let clipNorm { clipping.append(.globalNorm(clipNorm, p: clipOrder)) }
+        return clipping
     }
 
-    /// Checks each setting by itself and with the others; what depends on data and model, `Trainer` checks.
+    /// What is not a matter of the optimizer.
+    public var course: TrainerSettings {
+        TrainerSettings {
+            ($0.epochs, $0.maxSteps, $0.accumulation, $0.precision, $0.seed) =
+                (epochs, maxSteps, accumulation, precision, seed)
+            ($0.averageDecay, $0.weights, $0.patience) = (averageDecay, weights, patience)
+            if schedule == .plateau {
+                $0.plateau = ReduceOnPlateau(factor: stepFactor, patience: plateauPatience)
+            }
+        }
+    }
+
+    /// Checks each setting by itself and with the others; what depends on data and model, `Recipe` checks.
     /// - Throws: `GimbalError.invalidSetting` for the first value that cannot be used.
     public func validate() throws {
-        func check(_ isGood: Bool, _ name: String, _ reason: String) throws {
-            if !isGood { throw GimbalError.invalidSetting(name: name, reason: reason) }
-        }
-        // Products of any two of these numbers, such as epochs and steps in an epoch, stay within an Int.
-        func checkCount(_ count: Int, _ name: String, least: Int = 1) throws {
-            try check(count >= least, name, "must \(least == 0 ? "not be negative" : "be positive"), not \(count)")
-            try check(count <= 1_000_000_000, name, "must be at most 1000000000, not \(count)")
-        }
         func checkNotNegative(_ value: Double, _ name: String) throws {
-            try check(value >= 0 && value.isFinite, name, "must not be negative, not \(value)")
+            try checkSetting(value >= 0 && value.isFinite, name, "must not be negative, not \(value)")
         }
         func checkPositive(_ value: Double?, _ name: String) throws {
-            try check((value ?? 1) > 0, name, "must be positive, not \(value ?? 0)")
+            try checkSetting((value ?? 1) > 0, name, "must be positive, not \(value ?? 0)")
         }
-        try check(rate > 0 && rate.isFinite, "--lr", "must be positive, not \(rate)")
-        try check((0..<1).contains(momentum), "--momentum", "must lie in [0, 1), not \(momentum)")
-        try check(
-            momentum == 0 || optimizer == .sgd || optimizer == .rmsprop, "--momentum", "is for sgd and rmsprop")
-        try check(!isNesterov || (momentum > 0 && optimizer == .sgd), "--nesterov", "needs --momentum, and sgd")
-        for (beta, name) in [(beta1, "--beta1"), (beta2, "--beta2")] {
+        try checkSetting(rate > 0 && rate.isFinite, "learningRate", "must be positive, not \(rate)")
+        try checkSetting((0..<1).contains(momentum), "momentum", "must lie in [0, 1), not \(momentum)")
+        try checkSetting(
+            momentum == 0 || optimizer == .sgd || optimizer == .rmsprop, "momentum", "is for sgd and rmsprop")
+        try checkSetting(!isNesterov || (momentum > 0 && optimizer == .sgd), "isNesterov", "needs `momentum`, and sgd")
+        for (beta, name) in [(beta1, "beta1"), (beta2, "beta2")] {
             guard let beta else { continue }
-            try check((0..<1).contains(beta), name, "must lie in [0, 1), not \(beta)")
-            try check(
+            try checkSetting((0..<1).contains(beta), name, "must lie in [0, 1), not \(beta)")
+            try checkSetting(
                 ![.sgd, .adagrad, .adadelta, .rmsprop].contains(optimizer), name, "is for adam and its kin")
         }
-        try check((0..<1).contains(labelSmoothing), "--label-smoothing", "must lie in [0, 1), not \(labelSmoothing)")
-        try checkNotNegative(weightDecay, "--weight-decay")
-        try checkNotNegative(mixup, "--mixup")
-        try check(
-            layerwiseDecay > 0 && layerwiseDecay <= 1, "--layerwise-decay", "must lie in (0, 1], not \(layerwiseDecay)")
-        try check(
-            layerwiseDecay == 1 || !decaysWeightsOnly, "--layerwise-decay",
-            "cannot be combined with --decay-weights-only")
-        try checkNotNegative(l1, "--l1")
-        try checkNotNegative(gradientNoise, "--gradient-noise")
-        try checkPositive(maxWeightNorm, "--max-norm")
-        if let lookahead { try checkCount(lookahead, "--lookahead") }
-        try check((0..<1).contains(averageDecay ?? 0), "--ema", "must lie in [0, 1), not \(averageDecay ?? 0)")
-        try checkCount(batchSize, "--batch-size")
-        try checkCount(accumulation, "--accumulate")
-        try checkCount(epochs, "--epochs", least: 0)
-        try checkCount(warmup, "--warmup", least: 0)
-        try checkCount(stepEpochs, "--step-epochs")
-        for milestone in milestones { try checkCount(milestone, "--milestones") }
-        try check(
-            zip(milestones, milestones.dropFirst()).allSatisfy(<), "--milestones", "must rise, not \(milestones)")
-        try check(
-            schedule != .multiStep || !milestones.isEmpty, "--milestones", "must be given with --schedule multi-step")
-        try check(schedule != .noam || warmup > 0, "--warmup", "must be given with --schedule noam")
-        try checkNotNegative(stepFactor, "--step-factor")
-        try check(
-            schedule != .plateau || stepFactor < 1, "--step-factor", "must be below 1 for plateau, not \(stepFactor)")
-        try checkNotNegative(power, "--power")
-        try checkCount(plateauPatience, "--plateau-patience", least: 0)
-        if let patience { try checkCount(patience, "--early-stopping") }
-        try checkPositive(clipNorm, "--clip-norm")
-        try checkPositive(clipValue, "--clip-value")
-        try checkPositive(clipLayer, "--clip-layer")
-        try checkPositive(clipAdaptive, "--clip-adaptive")
-        try check(
-            (0...100).contains(clipPercentile ?? 50), "--clip-percentile",
+        try checkSetting(
+            (0..<1).contains(labelSmoothing), "labelSmoothing", "must lie in [0, 1), not \(labelSmoothing)")
+        try checkNotNegative(weightDecay, "weightDecay")
+        try checkNotNegative(mixup, "mixup")
+        try checkSetting(
+            layerwiseDecay > 0 && layerwiseDecay <= 1, "layerwiseDecay", "must lie in (0, 1], not \(layerwiseDecay)")
+        try checkSetting(
+            layerwiseDecay == 1 || !decaysWeightsOnly, "layerwiseDecay",
+            "cannot be combined with `decaysWeightsOnly`")
+        try checkNotNegative(l1, "l1")
+        try checkNotNegative(gradientNoise, "gradientNoise")
+        try checkPositive(maxWeightNorm, "maxWeightNorm")
+        if let lookahead { try checkCount(lookahead, "lookahead") }
+        try checkCount(batchSize, "batchSize")
+        try checkCount(warmup, "warmup", least: 0)
+        try checkCount(stepEpochs, "stepEpochs")
+        for milestone in milestones { try checkCount(milestone, "milestones") }
+        try checkSetting(
+            zip(milestones, milestones.dropFirst()).allSatisfy(<), "milestones", "must rise, not \(milestones)")
+        try checkSetting(
+            schedule != .multiStep || !milestones.isEmpty, "milestones", "must be given with `schedule` multi-step")
+        try checkSetting(schedule != .noam || warmup > 0, "warmup", "must be given with `schedule` noam")
+        try checkNotNegative(stepFactor, "stepFactor")
+        try checkSetting(
+            schedule != .plateau || stepFactor < 1, "stepFactor", "must be below 1 for plateau, not \(stepFactor)")
+        try checkNotNegative(power, "power")
+        try checkCount(plateauPatience, "plateauPatience", least: 0)
+        try checkPositive(clipNorm, "clipNorm")
+        try checkPositive(clipValue, "clipValue")
+        try checkPositive(clipLayer, "clipLayer")
+        try checkPositive(clipAdaptive, "clipAdaptive")
+        try checkSetting(
+            (0...100).contains(clipPercentile ?? 50), "clipPercentile",
             "must lie in [0, 100], not \(clipPercentile ?? 0)")
-        try check(clipOrder > 0, "--clip-order", "must be positive, not \(clipOrder)")
+        try checkSetting(clipOrder > 0, "clipOrder", "must be positive, not \(clipOrder)")
+        // A factor of the plateau that it would not take is refused above.
+        try course.validate()
     }
-
-    /// What keeps gradients within the range of float16.
-    func makeLossScaler(_ device: Device) -> LossScaler? {
-        precision == .float16 ? LossScaler(device: device) : nil
-    }
-
-    /// Follows the test loss of `plateau`.
-    func makePlateau() -> ReduceOnPlateau { ReduceOnPlateau(factor: stepFactor, patience: plateauPatience) }
-
-    /// Whether a step whose gradients are not finite does no harm, so that training goes on after it.
-    var outlivesNonFinite: Bool { nonFinite == .skip || nonFinite == .zero }
 
     /// - Throws: `GimbalError.invalidSetting` for what does not fit the data or the task.
     func validate(for model: ModelSettings) throws {
         let task = model.task
-        guard augmentation.isEmpty || model.inputShape.count > 1 else {
-            throw GimbalError.invalidSetting(name: "--augment", reason: "is for images, not for rows of features")
-        }
-        guard mixup == 0 || task == .classification else {
-            throw GimbalError.invalidSetting(name: "--mixup", reason: "is for classification")
-        }
-        let fits = loss == .standard || (loss == .crossEntropy) == (task == .classification)
-        guard fits else {
-            throw GimbalError.invalidSetting(name: "--loss", reason: "\(loss.rawValue) is not for \(task.rawValue)")
-        }
-        guard labelSmoothing == 0 || task == .classification else {
-            throw GimbalError.invalidSetting(name: "--label-smoothing", reason: "is for classification")
-        }
-    }
-}
-
-extension KeyedDecodingContainer {
-    /// Runs that were saved before there was a choice were in float32.
-    func decode(_ type: Precision.Type, forKey key: Key) throws -> Precision {
-        try decodeIfPresent(type, forKey: key) ?? .float32
+        try checkSetting(
+            augmentation.isEmpty || model.inputShape.count > 1, "augmentation",
+            "is for images, not for rows of features")
+        try checkSetting(mixup == 0 || task == .classification, "mixup", "is for classification")
+        try checkSetting(
+            loss == .standard || (loss == .crossEntropy) == (task == .classification), "loss",
+            "\(loss.rawValue) is not for \(task.rawValue)")
+        try checkSetting(labelSmoothing == 0 || task == .classification, "labelSmoothing", "is for classification")
     }
 }

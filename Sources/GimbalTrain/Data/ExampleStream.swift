@@ -1,0 +1,152 @@
+import Gimbal
+
+/// Examples that come one after another, such as the lines of a file larger than memory, in batches.
+///
+/// A shuffle buffer holds some of them, and each one that is wanted is drawn from it at random: the larger the buffer, the
+/// better mixed. The order follows from the seed and the epoch alone. To resume, the examples before the batch are read
+/// again and passed over, without being put together.
+///
+/// ```swift
+/// let numbers = ExampleStream(batchSize: 32, shuffleBuffer: 1000) { epoch in
+///     var number: Float = 0
+///     return {
+///         number += 1
+///         return number <= 5000 ? number : nil
+///     }
+/// } collate: { numbers in
+///     numbers
+/// } upload: { numbers, device in
+///     Tensor(numbers, [numbers.count, 1], device: device)
+/// }
+/// ```
+public struct ExampleStream<Batch>: TrainingData {
+    public let batchesPerEpoch: Int?
+    private let open: @Sendable (_ epoch: Int, _ first: Int) -> any Batches<Batch>
+
+    /// - Parameters:
+    ///   - batchSize: examples in a batch, at least 1; the last one of an epoch may have fewer.
+    ///   - shuffleBuffer: examples that are held to draw from, with their order as it comes where 0 or 1.
+    ///   - seed: of the order.
+    ///   - batchesPerEpoch: where it is known: an epoch ends after as many, and a stream that has fewer is an error.
+    ///     Schedules that are told how long a run is need it, unless the run has a number of steps.
+    ///   - prefetchCount: batches prepared ahead of the one in use, on a thread of their own; 0 for none.
+    ///   - examples: begins an epoch's examples from the first, and gives what gives one after another, nil at the end.
+    ///     Both are called on one thread at a time.
+    ///   - collate: puts the examples of a batch together.
+    ///   - upload: copies a batch to a device.
+    public init<Example: Sendable, HostBatch: Sendable>(
+        batchSize: Int, shuffleBuffer: Int = 0, seed: UInt64 = 0, batchesPerEpoch: Int? = nil, prefetchCount: Int = 2,
+        examples: @escaping @Sendable (_ epoch: Int) throws -> () throws -> Example?,
+        collate: @escaping @Sendable (_ examples: [Example]) throws -> HostBatch,
+        upload: @escaping @Sendable (_ batch: HostBatch, _ device: Device) -> Batch
+    ) {
+        require(batchSize > 0, "ExampleStream", "a batch size of \(batchSize)")
+        require(
+            shuffleBuffer >= 0 && prefetchCount >= 0, "ExampleStream",
+            "a shuffle buffer of \(shuffleBuffer), a prefetch count of \(prefetchCount)")
+        require((batchesPerEpoch ?? 1) > 0, "ExampleStream", "an epoch of \(batchesPerEpoch ?? 0) batches")
+        self.batchesPerEpoch = batchesPerEpoch
+        open = { epoch, first in
+            CollatedBatches(
+                ShuffledExamples(
+                    capacity: max(shuffleBuffer, 1),
+                    random: Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
+                ) { try examples(epoch) },
+                batchSize: batchSize, first: first, last: batchesPerEpoch, prefetchCount: prefetchCount,
+                collate: collate, upload: upload)
+        }
+    }
+
+    public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Batch> {
+        let batches = open(epoch, first)
+        return BatchIterator { try batches.next(on: device) }
+    }
+}
+
+/// The batches of one epoch, whatever they are on the host.
+private protocol Batches<Batch> {
+    associatedtype Batch
+    func next(on device: Device) throws -> SizedBatch<Batch>?
+}
+
+private final class CollatedBatches<Example: Sendable, HostBatch: Sendable, Batch>: Batches {
+    private typealias Collated = (batch: HostBatch, samples: Int)
+
+    private let make: @Sendable (Int) throws -> Collated?
+    private let upload: @Sendable (HostBatch, Device) -> Batch
+    private let prefetcher: Prefetcher<Collated, any Error>?
+    private var number = 0
+
+    init(
+        _ examples: ShuffledExamples<Example>, batchSize: Int, first: Int, last: Int?, prefetchCount: Int,
+        collate: @escaping @Sendable ([Example]) throws -> HostBatch,
+        upload: @escaping @Sendable (HostBatch, Device) -> Batch
+    ) {
+        self.upload = upload
+        let make: @Sendable (Int) throws -> Collated? = { number in
+            if let last, first + number >= last { return nil }
+            if number == 0 { try examples.pass(first * batchSize) }
+            let batch = try examples.next(batchSize)
+            guard let last else { return batch.isEmpty ? nil : (try collate(batch), batch.count) }
+            guard !batch.isEmpty else {
+                throw GimbalError.invalidSetting(
+                    name: "batchesPerEpoch",
+                    reason: "the stream ended after \(first + number) batches, where \(last) were expected")
+            }
+            return (try collate(batch), batch.count)
+        }
+        self.make = make
+        prefetcher = prefetchCount > 0 ? Prefetcher(capacity: prefetchCount) { try make($0) } : nil
+    }
+
+    func next(on device: Device) throws -> SizedBatch<Batch>? {
+        defer { number += 1 }
+        let found = if let prefetcher { try prefetcher.next() } else { try make(number) }
+        return found.map { SizedBatch(upload($0.batch, device), samples: $0.samples) }
+    }
+}
+
+/// Examples in the order in which a buffer that they pass through gives them out.
+///
+/// Unchecked: it is used by one thread at a time, the one that makes batches.
+private final class ShuffledExamples<Example>: @unchecked Sendable {
+    private let capacity: Int
+    private var random: Philox
+    private let begin: () throws -> () throws -> Example?
+    private var source: (() throws -> Example?)?
+    private var buffer: [Example] = []
+    private var isAtEnd = false
+
+    init(capacity: Int, random: Philox, _ begin: @escaping () throws -> () throws -> Example?) {
+        self.capacity = capacity
+        self.random = random
+        self.begin = begin
+    }
+
+    /// Up to `count` examples; fewer at the end.
+    func next(_ count: Int) throws -> [Example] {
+        var result: [Example] = []
+        while result.count < count, let example = try next() { result.append(example) }
+        return result
+    }
+
+    func pass(_ count: Int) throws {
+        for _ in 0..<count { if try next() == nil { return } }
+    }
+
+    private func next() throws -> Example? {
+        while buffer.count < capacity, let example = try read() { buffer.append(example) }
+        guard !buffer.isEmpty else { return nil }
+        buffer.swapAt(capacity == 1 ? 0 : random.next(below: buffer.count), buffer.count - 1)
+        return buffer.removeLast()
+    }
+
+    private func read() throws -> Example? {
+        if isAtEnd { return nil }
+        let source = try self.source ?? begin()
+        self.source = source
+        let example = try source()
+        isAtEnd = example == nil
+        return example
+    }
+}

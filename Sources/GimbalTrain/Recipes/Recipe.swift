@@ -1,0 +1,169 @@
+import Foundation
+
+/// What the flags of `gimbal train` spell: a model of a known kind, and how it is trained. It makes a `Trainer`.
+///
+/// ```swift
+/// let digits = Dataset.digits().split(trainFraction: 0.8)
+/// let recipe = Recipe(model: ModelSettings(kind: .lstm, for: digits.train), training: TrainingSettings())
+/// let run = try recipe.makeRun(train: digits.train, validation: digits.test)
+/// try run.trainer.run()
+/// print(try run.evaluate(on: digits.test))
+/// ```
+/// A run with a folder saves its recipe in every checkpoint.
+public struct Recipe: Codable, Sendable, Equatable {
+    /// What the model is built from.
+    public var model: ModelSettings
+    /// How it is trained.
+    public var training: TrainingSettings
+    /// The name of the data the model is trained on; set by `makeRun`.
+    public var data = ""
+    /// Names of the classes, where the data has them; set by `makeRun`.
+    public var classNames: [String] = []
+    /// What was done to the data before training; nil for data that was taken as it is.
+    public var standardization: Standardization?
+    /// The share of the training data that is held back for validation; nil for none, or where it came by itself.
+    public var validationFraction: Double?
+
+    /// A recipe for data that is taken as it is.
+    public init(model: ModelSettings, training: TrainingSettings) {
+        self.model = model
+        self.training = training
+    }
+
+    /// The recipe that the run of a checkpoint was made by.
+    /// - Throws: `GimbalError.invalidFile` where it was made by none, or the file is damaged.
+    public init(of checkpoint: Checkpoint) throws {
+        guard let path = checkpoint.attachment(Self.fileName), let data = FileManager.default.contents(atPath: path)
+        else {
+            throw GimbalError.invalidFile(
+                path: checkpoint.path, reason: "has no readable \(Self.fileName): it was not saved by a recipe's run")
+        }
+        self = try decoding(path) {
+            let recipe = try CheckpointManifest.decoder.decode(Recipe.self, from: data)
+            try recipe.model.validate()
+            try recipe.training.validate()
+            return recipe
+        }
+    }
+
+    private static let fileName = "recipe.json"
+
+    /// Builds the model with its first weights, and its trainer.
+    /// - Parameters:
+    ///   - train: what the model is trained on.
+    ///   - validation: what is measured after each epoch; nil, or an empty data set, measures nothing.
+    ///   - device: where the model is to be.
+    ///   - folder: where checkpoints and `metrics.csv` are written.
+    /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
+    ///   `GimbalError.outOfMemory` for a model larger than the device.
+    public func makeRun(
+        train: Dataset, validation: Dataset? = nil, device: Device = .current, folder: RunFolder? = nil
+    ) throws -> RecipeRun {
+        var recipe = self
+        (recipe.data, recipe.classNames) = (train.name, train.classNames)
+        return try RecipeRun(
+            recipe, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
+            folder: folder)
+    }
+
+    /// Loss and scores of a model of this recipe on data, as a run measures them: `loss` is what is trained with.
+    /// - Parameters:
+    ///   - layer: a model that this recipe makes, with weights.
+    ///   - dataset: standardised as the training data was.
+    ///   - batchSize: samples that are tested at once; nil for as many as in training.
+    ///   - precision: what products are computed in; nil for what training uses.
+    /// - Throws: what the device reports.
+    public func evaluate(
+        _ layer: any TensorLayer, on dataset: Dataset, batchSize: Int? = nil, precision: Precision? = nil
+    ) throws -> Evaluation {
+        try withPrecision(precision ?? training.precision) {
+            try Evaluation(
+                of: layer, on: dataset.reshaped(model.sampleShape), batchSize: batchSize ?? model.evaluationBatchSize,
+                device: layer.parameters.first?.device ?? .current, standardization: standardization
+            ) { training.loss(of: $0, $1, task: model.task) }
+        }
+    }
+
+    /// Makes sure that the recipe can be used on this data.
+    fileprivate func requireFit(_ train: Dataset, _ device: Device) throws {
+        try training.validate()
+        try model.validate()
+        try training.validate(for: model)
+        try checkSetting(train.count > 0, "data", "\(train.name) has no samples to train on")
+        try model.requireFit(train, "the model", name: "data")
+        try checkSetting(
+            !model.needsSeveralSamples || (train.count > 1 && training.batchSize > 1),
+            model.normalization == .batch ? "normalization" : "kind",
+            "\(model.normalization == .batch ? "batch" : model.kind.rawValue) needs batches of at least two samples"
+                + (train.count > 1 ? "" : "; \(train.name) has one to train on"))
+        // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
+        let leastBytes = 8 * model.approximateWeightCount
+        guard leastBytes <= Double(device.description.memoryBytes) else {
+            throw GimbalError.outOfMemory(
+                device: device.id, requestedBytes: Int(exactly: leastBytes.rounded()) ?? .max, usedBytes: 0)
+        }
+    }
+
+    fileprivate func attachments() throws -> [String: String] {
+        [Self.fileName: String(decoding: try CheckpointManifest.encoder.encode(self), as: UTF8.self) + "\n"]
+    }
+}
+
+/// A run of a recipe: the model and its trainer.
+public struct RecipeRun {
+    /// The recipe, with what the data added to it.
+    public let recipe: Recipe
+    /// The model that is trained.
+    public let model: any TensorLayer
+    /// What trains it.
+    public let trainer: Trainer<Batch>
+    private let sample: Dataset
+
+    fileprivate init(
+        _ recipe: Recipe, train: Dataset, validation: Dataset?, device: Device, folder: RunFolder?
+    ) throws {
+        try recipe.requireFit(train, device)
+        let (settings, training) = (recipe.model, recipe.training)
+        self.recipe = recipe
+        sample = train.prefix(1)
+        let generator = RandomGenerator(seed: training.seed)
+        let model = withGenerator(generator) { settings.makeModel(device: device) }
+        self.model = model
+        if settings.initialization == .lsuv {
+            let first = train.batch([Int](0..<min(train.count, 256))).to(device)
+            try withGenerator(generator) { _ = try model.initializeLSUV(settings.shaped(first.inputs)) }
+        }
+        // Batch statistics need two samples: a last batch of one is left out.
+        let leavesOne = train.count > 1 && train.count % training.batchSize == 1
+        let loader = DataLoader(
+            train, batchSize: training.batchSize, dropsLast: leavesOne && settings.needsSeveralSamples,
+            seed: training.seed, augmentation: training.makeAugmentation(for: train))
+        let phase = Phase<Batch>(
+            "model", training.makeOptimizer(model.parameters), schedule: training.makeSchedule,
+            clipping: training.clipping, nonFinite: training.nonFinite,
+            penalty: training.l1 > 0 ? WeightPenalty(l1: training.l1) : nil,
+            noise: training.gradientNoise > 0 ? GradientNoise(eta: training.gradientNoise) : nil,
+            constraint: training.maxWeightNorm.map { .maxNorm($0) }
+        ) { batch in
+            training.loss(of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task)
+        }
+        trainer = Trainer(
+            model, phases: [phase], data: loader, settings: training.course, generator: generator, folder: folder)
+        trainer.dataDescription = "\(train.name) with \(train.count) samples"
+        trainer.attachments = try recipe.attachments()
+        if let validation {
+            trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
+        }
+    }
+
+    /// Loss and scores on data with the weights that the model holds now: after a run, the chosen ones.
+    /// - Parameter dataset: standardised as the training data was.
+    /// - Throws: what the device reports.
+    public func evaluate(on dataset: Dataset) throws -> Evaluation { try recipe.evaluate(model, on: dataset) }
+
+    /// The model's tree with the shapes that it gives out for one sample of the training data.
+    public var summary: String {
+        let sample = sample.batch([0]).to(model.parameters.first?.device ?? .current)
+        return withPrecision(recipe.training.precision) { model.summary(of: recipe.model.shaped(sample.inputs)) }
+    }
+}
