@@ -5,7 +5,10 @@ import GimbalTrain
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Tests a trained model.",
-        discussion: "Data that training split in two is split the same way again; only the test part is used.")
+        discussion: """
+            Of the data that was trained on, only the rows that were held back are tested; of another table, all rows. \
+            Columns are found by name.
+            """)
 
     @Option(help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"))
     var checkpoint: String
@@ -30,7 +33,8 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
         let manifest = checkpoint.manifest
-        let (_, whole, standardization) = try data.load(seed: manifest.training.seed, as: manifest)
+        let (whole, standardization, notes) = try data.loadTest(as: manifest)
+        for note in notes { printNotice("note: \(note)") }
         try manifest.model.requireFit(whole, "the model of \(checkpoint.path)", name: "--data")
         let test = whole.reshaped(manifest.model.sampleShape)
         let device = try device.chosen()

@@ -35,7 +35,8 @@ struct TrainCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try checkpointToResume()
         let trainingSettings = try training.settings(resuming: checkpoint?.manifest.training)
-        let (train, test, standardization) = try data.load(seed: trainingSettings.seed, as: checkpoint?.manifest)
+        let parts = try data.load(seed: trainingSettings.seed, as: checkpoint?.manifest)
+        let (train, test) = (parts.train, parts.test)
         if let checkpoint, checkpoint.manifest.data != train.name {
             throw GimbalError.invalidSetting(
                 name: "--data", reason: "the run was trained on \(checkpoint.manifest.data), not on \(train.name)")
@@ -48,7 +49,8 @@ struct TrainCommand: ParsableCommand {
             model: modelSettings, training: trainingSettings, train: train, test: test, device: device)
         trainer.checkpointInterval = checkpointEvery
         trainer.maxSteps = maxSteps
-        trainer.standardization = standardization
+        trainer.standardization = parts.standardization
+        trainer.table = parts.table
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
         let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
@@ -57,6 +59,7 @@ struct TrainCommand: ParsableCommand {
             isJSON: json,
             log: try MetricsLog(path: folder.metricsPath, resumingAt: checkpoint?.manifest.progress.step))
         trainer.observer = display
+        try introduce(parts)
         if !json { try introduce(trainer, train: train, test: test, device: device, folder: folder) }
 
         let interruption = Interruption()
@@ -126,6 +129,16 @@ struct TrainCommand: ParsableCommand {
     private func quoted(_ word: String) -> String {
         let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,+".contains($0) }
         return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+
+    /// What was read, and what of it is doubtful.
+    private func introduce(_ parts: DataOptions.Parts) throws {
+        if json {
+            for warning in parts.profile?.warnings ?? [] { printNotice("warning: \(warning)") }
+        } else if let profile = parts.profile {
+            try printLine("\(profile)\n")
+        }
+        for note in parts.notes { printNotice("note: \(note)") }
     }
 
     private func introduce(

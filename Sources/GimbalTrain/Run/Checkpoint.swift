@@ -14,6 +14,8 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public var classNames: [String]
     /// What was done to the data before training; nil for data that was taken as it is.
     public var standardization: Standardization?
+    /// How the rows of a table become numbers, and which are held back; nil for other data.
+    public var table: TableRecord?
     /// How far the run has come.
     public var progress: TrainingProgress
     /// Where the run's stream of random numbers stands.
@@ -24,13 +26,15 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     /// A manifest of this version, to be given to `Checkpoint.save`.
     public init(
         model: ModelSettings, training: TrainingSettings, data: String, classNames: [String],
-        standardization: Standardization? = nil, progress: TrainingProgress, random: RandomState
+        standardization: Standardization? = nil, table: TableRecord? = nil, progress: TrainingProgress,
+        random: RandomState
     ) {
         self.model = model
         self.training = training
         self.data = data
         self.classNames = classNames
         self.standardization = standardization
+        self.table = table
         self.progress = progress
         self.random = random
     }
@@ -135,6 +139,7 @@ public struct Checkpoint {
             manifest = try CheckpointManifest.decoder.decode(CheckpointManifest.self, from: data)
             try manifest.model.validate()
             try manifest.training.validate()
+            try manifest.table?.validate()
         } catch {
             throw GimbalError.invalidFile(
                 path: file, reason: "is not a manifest of a checkpoint: \(summary(of: error))")

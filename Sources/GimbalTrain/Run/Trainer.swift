@@ -95,6 +95,8 @@ public final class Trainer {
     public var folder: RunFolder?
     /// What was done to the data before it came here, for checkpoints to keep.
     public var standardization: Standardization?
+    /// How the rows of a table became numbers, and which are held back, for checkpoints to keep.
+    public var table: TableRecord?
 
     /// Builds the model with its first weights, and its optimizer, as the settings have it; `run(isInterrupted:)`
     /// trains it.
@@ -319,7 +321,7 @@ public final class Trainer {
         let path = folder.checkpointPath(step: progress.step)
         let manifest = CheckpointManifest(
             model: modelSettings, training: settings, data: train.name, classNames: train.classNames,
-            standardization: standardization, progress: progress, random: generator.state)
+            standardization: standardization, table: table, progress: progress, random: generator.state)
         let extras = update.tensors + (stopping?.bestWeights.map { ("best." + $0.name, $0.value) } ?? [])
         try Checkpoint.save(manifest, model: model, optimizer: optimizer, extras: extras, to: path)
         folder.removeOldCheckpoints()

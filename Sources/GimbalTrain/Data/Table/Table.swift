@@ -69,7 +69,8 @@ public struct Table: Sendable {
             let isAsExpected = zip(decided.columns, expected).allSatisfy { found, expected in
                 (found.role == .input) == (expected.role == .input)
                     && (plain == nil
-                        || (found.dateForm == expected.dateForm && found.hasMissingFeature == expected.hasMissingFeature))
+                        || (found.dateForm == expected.dateForm
+                            && found.hasMissingFeature == expected.hasMissingFeature))
             }
             if isAsExpected || !decided.problems.isEmpty { break }
         }
@@ -87,7 +88,7 @@ public struct Table: Sendable {
             missing: options.missing, refusesMissingTargets: options.refusesMissingTargets)
         var warnings = decided.warnings
         var counts: [Int] = []
-        let targetName = "column \(columns.target + 1) (\(shown(names[columns.target])))"
+        let targetName = TableNames.place(columns.target, names[columns.target])
         let target = facts.columns[columns.target]
         if case .classification(let given) = options.task {
             let labels = try TableLabels(target, given: given, column: targetName, path: path)
@@ -101,7 +102,8 @@ public struct Table: Sendable {
                 throw GimbalError.invalidFile(
                     path: path,
                     reason: "line \(isText ? target.firstTextLine : target.firstInfiniteLine), \(targetName): "
-                        + "'\(shown(isText ? target.firstText : target.firstInfinite))' is \(isText ? "not a number" : "infinite")")
+                        + "'\(shown(isText ? target.firstText : target.firstInfinite))' is \(isText ? "not a number" : "infinite")"
+                )
             }
             classes = []
         }
@@ -111,7 +113,8 @@ public struct Table: Sendable {
         self.schema = schema
         self.facts = facts
         profile = TableProfile(
-            path: path, byteCount: source.byteCount, schema: schema, facts: facts, classCounts: counts, warnings: warnings)
+            path: path, byteCount: source.byteCount, schema: schema, facts: facts, classCounts: counts,
+            warnings: warnings)
     }
 
     /// The names of the columns, by the header and the first row behind it.
@@ -121,7 +124,9 @@ public struct Table: Sendable {
             throw GimbalError.invalidFile(path: path, reason: "empty")
         }
         // As R writes its row names: a field that the header has no name for.
-        let isNamed = header.map { $0.count + 1 == first.count && !records.dropFirst().contains { $0.count != first.count } }
+        let isNamed = header.map {
+            $0.count + 1 == first.count && !records.dropFirst().contains { $0.count != first.count }
+        }
         let width = isNamed == true ? first.count : header?.count ?? first.count
         guard width > 1 else {
             let mark = dialect.delimiter == "\t" ? "tabs" : "'\(dialect.delimiter)'"
@@ -192,7 +197,9 @@ public struct Table: Sendable {
         var schema = self.schema
         if schema.columns.contains(where: { $0.hasMissingFeature }) {
             schema = try fitted { _ in true }
-            for index in schema.columns.indices { (schema.columns[index].mean, schema.columns[index].deviation) = (0, 1) }
+            for index in schema.columns.indices {
+                (schema.columns[index].mean, schema.columns[index].deviation) = (0, 1)
+            }
         }
         return try schema.dataset(
             TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true), name: name)
@@ -328,7 +335,8 @@ private struct ColumnChoice {
             let numbers = Int(written) == nil ? "" : ", counted from 1 to \(width)"
             throw GimbalError.invalidSetting(
                 name: setting,
-                reason: "no column '\(shown(written))' in \(path); its columns are \(listed(names, limit: 20))\(numbers)")
+                reason:
+                    "no column '\(shown(written))' in \(path); its columns are \(listed(names, limit: 20))\(numbers)")
         }
         switch options.target {
         case .last: target = width - 1
@@ -350,7 +358,8 @@ private struct ColumnChoice {
         }
         if names.contains("\(names[target]) (2)"), case .named = options.target {
             throw GimbalError.invalidSetting(
-                name: "target column", reason: "\(path) has two columns '\(shown(names[target]))'; name it by its number")
+                name: "target column",
+                reason: "\(path) has two columns '\(shown(names[target]))'; name it by its number")
         }
         roles = [TableSchema.Column.Role](repeating: options.columns == nil ? .input : .ignored, count: width)
         for name in options.columns ?? [] {
@@ -376,7 +385,8 @@ extension Dataset {
     ///   - options: what is known of it; constant columns and such that repeat another stay in.
     ///   - name: what messages call the data; the file's name unless given.
     /// - Throws: as `Table`.
-    public static func csv(path: String, options: TableOptions = TableOptions(), name: String? = nil) throws -> Dataset {
+    public static func csv(path: String, options: TableOptions = TableOptions(), name: String? = nil) throws -> Dataset
+    {
         var options = options
         options.keepsRedundantColumns = true
         let table = try Table(path: path, options: options)

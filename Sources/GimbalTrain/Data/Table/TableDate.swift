@@ -77,7 +77,9 @@ func readDate(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ form: DateForm) -> 
     guard isDate(year: year, month: month, day: day) else { return nil }
     var secondOfDay = 0.0
     if !cursor.isAtEnd {
-        guard cursor.mark(of: [UInt8(ascii: "T"), UInt8(ascii: " ")]) != nil, let time = cursor.time() else { return nil }
+        guard cursor.mark(of: [UInt8(ascii: "T"), UInt8(ascii: " ")]) != nil, let time = cursor.time() else {
+            return nil
+        }
         secondOfDay = time
         cursor.skipZone()
         guard cursor.isAtEnd else { return nil }

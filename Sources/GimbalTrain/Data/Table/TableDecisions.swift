@@ -50,7 +50,7 @@ struct TableDecisions {
 
     private var isRegression: Bool { options.task == .regression }
 
-    private func place(_ column: Int) -> String { "column \(column + 1) (\(shown(names[column])))" }
+    private func place(_ column: Int) -> String { TableNames.place(column, names[column]) }
 
     private func problem(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
 
@@ -67,7 +67,9 @@ struct TableDecisions {
         case .number:
             if told == .number, facts.texts > 0 {
                 problems.append(
-                    problem("line \(facts.firstTextLine), \(place(column.place)): '\(shown(facts.firstText))' is no number"))
+                    problem(
+                        "line \(facts.firstTextLine), \(place(column.place)): '\(shown(facts.firstText))' is no number")
+                )
             }
             if facts.infinite > 0 {
                 problems.append(
@@ -82,11 +84,14 @@ struct TableDecisions {
             column.hasMissingFeature = facts.empty + facts.marks > 0
             if Truth.pair(facts.values.texts) == nil {
                 problems.append(
-                    problem("\(place(column.place)) is no column of truth values: it holds \(listed(facts.values.texts))"))
+                    problem(
+                        "\(place(column.place)) is no column of truth values: it holds \(listed(facts.values.texts))"))
             }
         case .category:
             guard facts.hasAllValues || told != nil else {
-                (column.role, column.type, column.reason) = (.ignored, .text, Self.textReason(facts, rows: self.facts.rows))
+                (column.role, column.type, column.reason) = (
+                    .ignored, .text, Self.textReason(facts, rows: self.facts.rows)
+                )
                 return
             }
             chooseCategories(&column, facts)
@@ -118,7 +123,7 @@ struct TableDecisions {
             problems.append(
                 problem(
                     "line \(facts.firstTextLine), \(place(column.place)): '\(shown(facts.firstText))' is not a number, "
-                        + "but \(facts.numbers + facts.infinite) of \(filled) others are; say that it is missing "
+                        + "but \(facts.numbers + facts.infinite) of its \(filled) fields are; say that it is missing "
                         + "(missingMarks, --missing), that the column holds categories (types, --types "
                         + "\(shown(column.name))=category) or leave it out (excluded, --exclude)"))
             return .number
@@ -185,7 +190,9 @@ struct TableDecisions {
         let texts = values.texts
         func precedes(_ a: Int, _ b: Int) -> Bool { texts[a].utf8.lexicographicallyPrecedes(texts[b].utf8) }
         if values.count > limit {
-            chosen.sort { values.counts[$0] != values.counts[$1] ? values.counts[$0] > values.counts[$1] : precedes($0, $1) }
+            chosen.sort {
+                values.counts[$0] != values.counts[$1] ? values.counts[$0] > values.counts[$1] : precedes($0, $1)
+            }
             chosen = Array(chosen.prefix(limit))
             column.sharedFeatures = 8
         }
@@ -202,7 +209,8 @@ struct TableDecisions {
             let isMissingSometimes = found.empty + found.marks > 0
             let isConstant =
                 !isMissingSometimes && facts.rows > 1
-                && (found.numbers == facts.rows ? found.minimum == found.maximum : found.hasAllValues && found.values.count == 1)
+                && (found.numbers == facts.rows
+                    ? found.minimum == found.maximum : found.hasAllValues && found.values.count == 1)
             if isConstant {
                 let value = found.values.count > 0 ? found.values.text(0) : ""
                 (columns[index].role, columns[index].reason) = (.ignored, "never changes: always '\(shown(value))'")
@@ -233,7 +241,8 @@ struct TableDecisions {
         for column in columns where column.role == .input {
             let found = facts.columns[column.place]
             if found.fingerprint == answers.fingerprint, facts.rows > 1 {
-                warnings.append("\(shown(column.name)) gives the answer away: it is the same as \(shown(names[target]))")
+                warnings.append(
+                    "\(shown(column.name)) gives the answer away: it is the same as \(shown(names[target]))")
                 continue
             }
             guard !isRegression, found.hasAllValues, facts.rows >= 20, found.values.count >= 2,

@@ -114,6 +114,8 @@ extension TableDialect {
         var second = 0.0
         var failure: (any Error)?
         for candidate in candidates {
+            // Spaces may be tabs.
+            if candidate == UInt8(ascii: " "), best?.delimiter == UInt8(ascii: "\t") { continue }
             let records: [[String]]
             do {
                 records = try sample.records(candidate, limit: 300)
@@ -205,7 +207,8 @@ extension TableDialect {
         func conflict(_ words: String) -> GimbalError {
             GimbalError.invalidFile(
                 path: path,
-                reason: "\(words); say what stands before a fraction (decimalMark, --decimal) and what between groups of "
+                reason:
+                    "\(words); say what stands before a fraction (decimalMark, --decimal) and what between groups of "
                     + "digits (thousandsMark, --thousands)")
         }
         if let told = options.decimalMark {
@@ -279,7 +282,9 @@ extension TableDialect {
         if odds > log(15) { return true }
         if odds < -log(15), !mayBeEither { return false }
         // Where no field of the body is a text, texts are names.
-        if isText.allSatisfy({ $0 }), body.allSatisfy({ !$0.contains { FieldKind($0, reader) == .text } }) { return true }
+        if isText.allSatisfy({ $0 }), body.allSatisfy({ !$0.contains { FieldKind($0, reader) == .text } }) {
+            return true
+        }
         throw GimbalError.invalidFile(
             path: path,
             reason: "line 1: '\(listed(first, limit: 5, length: 20))' may be a header or data; say which (hasHeader, "
@@ -384,7 +389,8 @@ private struct MarkEvidence {
                 self = .plain
                 return
             }
-            let isGrouped = { (runs: ArraySlice<Int>) in 1...3 ~= runs.first! && runs.dropFirst().allSatisfy { $0 == 3 } }
+            let isGrouped = { (runs: ArraySlice<Int>) in 1...3 ~= runs.first! && runs.dropFirst().allSatisfy { $0 == 3 }
+            }
             let before = marks.dropLast()
             let isDecimalMark = last == "," || last == "."
             if before.isEmpty {

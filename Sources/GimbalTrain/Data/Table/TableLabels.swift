@@ -22,10 +22,12 @@ struct TableLabels {
             return text.withUTF8 { bytes in bytes.baseAddress.flatMap { NumberReader()($0, bytes.count) } }
         }
         let areNumbers = numbers.allSatisfy { $0 != nil }
-        if areNumbers, given == nil, let fraction = numbers.firstIndex(where: { $0!.isFinite && $0! != $0!.rounded() }) {
+        if areNumbers, given == nil, let fraction = numbers.firstIndex(where: { $0!.isFinite && $0! != $0!.rounded() })
+        {
             throw GimbalError.invalidFile(
                 path: path,
-                reason: "\(column): '\(shown(labels[fraction]))' is not a class, which is a whole number or a text; numbers "
+                reason:
+                    "\(column): '\(shown(labels[fraction]))' is not a class, which is a whole number or a text; numbers "
                     + "are predicted by regression (--task regression)")
         }
         // The labels of each class, by what is the same in them.

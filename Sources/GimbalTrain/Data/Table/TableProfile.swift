@@ -97,7 +97,8 @@ public struct TableProfile: Sendable {
         let name = shown(target.name)
         if classNames.isEmpty {
             guard let range = target.range, range.lowerBound < range.upperBound else {
-                throw fail("\(name) is the same number in every row: there is nothing to learn; --target names another column")
+                throw fail(
+                    "\(name) is the same number in every row: there is nothing to learn; --target names another column")
             }
         } else {
             let present = classCounts.filter { $0 > 0 }
@@ -119,7 +120,9 @@ public struct TableProfile: Sendable {
 extension TableProfile: CustomStringConvertible {
     /// The table of columns, the classes, what was left out and why, and what gives cause for doubt.
     public var description: String {
-        var lines = ["\(shown(path, limit: 200)): \(counted(rows, "row")), \(counted(columns.count, "column")); \(form)"]
+        var lines = [
+            "\(shown(path, limit: 200)): \(counted(rows, "row")), \(counted(columns.count, "column")); \(form)"
+        ]
         let used = columns.filter { $0.role == .input || $0.role == .target }
         let shownColumns = used.prefix(40)
         var table = [["column", "type", "missing", "values"]]
@@ -139,7 +142,9 @@ extension TableProfile: CustomStringConvertible {
             lines.append("\(counted(classNames.count, "class", "classes")): \(listed(classes, limit: 20))")
         }
         let omitted = columns.filter { $0.role == .ignored || $0.role == .id }
-        for column in omitted.prefix(20) { lines.append("left out: \(shown(column.name, limit: 40)), \(column.reason)") }
+        for column in omitted.prefix(20) {
+            lines.append("left out: \(shown(column.name, limit: 40)), \(column.reason)")
+        }
         if omitted.count > 20 { lines.append("left out: \(omitted.count - 20) more") }
         if rowsWithoutTarget > 0 { lines.append("left out: \(counted(rowsWithoutTarget, "row")) without a target") }
         if blankRows > 0 { lines.append("left out: \(counted(blankRows, "row")) of empty fields") }
@@ -164,7 +169,8 @@ extension TableProfile: CustomStringConvertible {
         guard column.type != .date, !column.frequent.isEmpty else {
             return column.distinct.map { "\($0) different" } ?? "many"
         }
-        let frequent = column.frequent.prefix(4).map { "\(shown($0.value, limit: 24)) \($0.count)" }.joined(separator: ", ")
+        let frequent = column.frequent.prefix(4).map { "\(shown($0.value, limit: 24)) \($0.count)" }.joined(
+            separator: ", ")
         let more = (column.distinct ?? 0) - min(column.frequent.count, 4)
         return more > 0 ? "\(frequent) and \(more) more" : frequent
     }

@@ -71,20 +71,22 @@ struct TableProfiler {
             if isMissingTarget(field.start, field.count) {
                 facts.rowsWithoutTarget += 1
                 guard !refusesMissingTargets else {
-                    throw reader.invalid("column \(target + 1) (\(shown(names[target]))): no target")
+                    throw reader.invalid("\(TableNames.place(target, names[target])): no target")
                 }
                 continue
             }
             let (hash, value) = columns[target].add(
-                field.start, field.count, line: reader.line, label: -1, reader: number, isId: false, isTarget: !isRegression)
+                field.start, field.count, line: reader.line, label: -1, reader: number, isId: false,
+                isTarget: !isRegression)
             scratch[target] = value
             sum = RowHash.part(hash, seeds[target])
             if !isRegression {
                 label = Int32(columns[target].values.lastInserted)
                 guard columns[target].values.count <= TableNames.largestClassCount else {
                     throw reader.invalid(
-                        "more than \(TableNames.largestClassCount) different classes in column \(target + 1) "
-                            + "(\(shown(names[target]))); numbers are predicted by regression (--task regression)")
+                        "more than \(TableNames.largestClassCount) different classes in "
+                            + "\(TableNames.place(target, names[target])); numbers are predicted by regression (--task regression)"
+                    )
                 }
             }
             for column in 0..<width where column != target {
@@ -188,16 +190,24 @@ enum TableNames {
         }
     }
 
+    /// What messages call a column: by its number from 1, and its name where the file gives one.
+    static func place(_ column: Int, _ name: String) -> String {
+        name == "column \(column + 1)" ? name : "column \(column + 1) (\(shown(name)))"
+    }
+
     /// Whether a column is called as those are that number rows.
     static func isId(_ name: String) -> Bool {
         let lower = name.lowercased()
         let words: Set = [
-            "id", "ids", "index", "idx", "uuid", "guid", "row", "rowid", "rownames", "row.names", "rownum", "no.", "nr.",
+            "id", "ids", "index", "idx", "uuid", "guid", "row", "rowid", "rownames", "row.names", "rownum", "no.",
+            "nr.",
             "s.no", "s.no.", "sno", "serial", "order", "obs", "observation", "instance", "record", "#", "unnamed: 0",
             "column 1",
         ]
         if words.contains(lower) { return true }
-        if ["_id", "-id", " id", ".id", "_key", "number", "_no", " no", "_nr"].contains(where: lower.hasSuffix) { return true }
+        if ["_id", "-id", " id", ".id", "_key", "number", "_no", " no", "_nr"].contains(where: lower.hasSuffix) {
+            return true
+        }
         return name.hasSuffix("ID") || name.hasSuffix("Id")
     }
 }

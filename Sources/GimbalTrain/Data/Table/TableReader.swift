@@ -273,7 +273,9 @@ final class TableReader {
         }
     }
 
+    /// An error at a line; a reason that begins with a column goes on from it.
     func invalid(_ reason: String, line: Int? = nil) -> GimbalError {
-        .invalidFile(path: path, reason: "line \(line ?? self.line): \(reason)")
+        let mark = reason.hasPrefix("column ") ? "," : ":"
+        return .invalidFile(path: path, reason: "line \(line ?? self.line)\(mark) \(reason)")
     }
 }

@@ -87,7 +87,8 @@ public final class TableRows {
         self.reader = reader
         let width = isAhead ? reader.count : header?.count ?? 0
         self.width = width
-        let places = try Self.places(of: schema, header: header, width: width, needsTarget: needsTarget, path: source.path)
+        let places = try Self.places(
+            of: schema, header: header, width: width, needsTarget: needsTarget, path: source.path)
         target = places.target
         unknownColumns = places.unknown
         var offset = 0
@@ -153,7 +154,8 @@ public final class TableRows {
         guard missing.isEmpty else {
             throw GimbalError.invalidFile(
                 path: path,
-                reason: "has no column \(missing.count == 1 ? "" : "s: ")'\(listed(missing))', which the model was trained "
+                reason:
+                    "has no column \(missing.count == 1 ? "" : "s: ")'\(listed(missing))', which the model was trained "
                     + "with; its columns are \(listed(names))")
         }
         let known = Set(schema.columns.map { Array($0.name.utf8) })
@@ -212,8 +214,8 @@ public final class TableRows {
     }
 
     private func place(_ column: Int) -> String {
-        let name = schema.columns.first { $0.role == .target && column == target }?.name ?? ""
-        return "column \(column + 1)\(name.isEmpty ? "" : " (\(shown(name)))")"
+        let name = schema.target?.name ?? ""
+        return TableNames.place(column, name)
     }
 
     /// The row's 64-bit hash, by which a split tells its part: of what is in its inputs and its target, and the seed.
@@ -295,7 +297,8 @@ public final class TableRows {
         for feature in 0..<width { features[feature] = 0 }
         let isEmpty = field.count == 0 || marks?.contains(field.start, field.count) == true
         let isMissing =
-            isEmpty || (column.type != .category && marks == nil && MissingMarks.usual.contains(field.start, field.count))
+            isEmpty
+            || (column.type != .category && marks == nil && MissingMarks.usual.contains(field.start, field.count))
         if isMissing {
             switch schema.missing {
             case .refuse: throw reader.invalid("\(place(plan)): missing value '\(shown(reader.text(plan.place)))'")
@@ -333,7 +336,8 @@ public final class TableRows {
         case .date, .dateDayFirst, .dateMonthFirst:
             guard let date = plan.form.flatMap({ readDate(field.start, field.count, $0) }) else {
                 throw reader.invalid(
-                    "\(place(plan)): '\(shown(reader.text(plan.place)))' is no date or time as those that were trained with")
+                    "\(place(plan)): '\(shown(reader.text(plan.place)))' is no date or time as those that were trained with"
+                )
             }
             write(date, column, features)
         case .text: break
@@ -356,7 +360,7 @@ public final class TableRows {
         }
     }
 
-    private func place(_ plan: Plan) -> String { "column \(plan.place + 1) (\(shown(plan.column.name)))" }
+    private func place(_ plan: Plan) -> String { TableNames.place(plan.place, plan.column.name) }
 
     // MARK: For the schema's statistics
 
@@ -395,7 +399,9 @@ public final class TableRows {
                 add(filled[index], "without a value of \(name), where training had one in each\(stand)")
             }
         }
-        if !unknownColumns.isEmpty { notes.append("columns that training did not have, passed over: \(listed(unknownColumns))") }
+        if !unknownColumns.isEmpty {
+            notes.append("columns that training did not have, passed over: \(listed(unknownColumns))")
+        }
         return notes
     }
 }

@@ -143,7 +143,8 @@ struct MissingMarks: Sendable {
 
     /// What people and programs write for a number that is not there.
     static let usual = MissingMarks([
-        "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "-nan", "+nan", "null", "(null)", "nil", "none", "?", "-", "--", ".", "\\n",
+        "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "-nan", "+nan", "null", "(null)", "nil", "none", "?", "-", "--",
+        ".", "\\n",
         "nat",
     ])
 

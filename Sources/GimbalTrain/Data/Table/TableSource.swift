@@ -12,7 +12,11 @@ struct TableSource: Sendable {
     /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile` for compressed data that is damaged.
     init(path: String) throws {
         self.path = path
-        if let size = try FileReader(path: path).size() {
+        var status = stat()
+        // Only looked at: a pipe that is opened and closed again has lost its writer.
+        let isSpecial =
+            stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG && status.st_mode & S_IFMT != S_IFDIR
+        if !isSpecial, let size = try FileReader(path: path).size() {
             contents = nil
             byteCount = size
         } else {
@@ -57,7 +61,7 @@ final class TextStream {
     private var pending = 0..<0
     private var line = 1
     /// What the bytes turned out to mean.
-    private let encoding: String
+    private var encoding = TableDialect.utf8
     var encodingName: String { TableDialect.isUTF8(encoding) ? TableDialect.utf8 : encoding }
 
     /// - Throws: `GimbalError.invalidSetting` for an encoding that the system does not know.
@@ -97,7 +101,8 @@ final class TextStream {
         case .stream(let stream): return try stream.read(into: bytes)
         case .range(let file, let range):
             let count = min(bytes.count, range.count - position)
-            try file.read(at: range.lowerBound + position, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+            try file.read(
+                at: range.lowerBound + position, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
             position += count
             return count
         case .memory(let contents):
@@ -172,7 +177,8 @@ private struct ByteOrderMark {
 
     init?(_ bytes: ArraySlice<UInt8>) {
         let marks: [(bytes: [UInt8], encoding: String)] = [
-            ([0xEF, 0xBB, 0xBF], TableDialect.utf8), ([0xFF, 0xFE, 0, 0], "UTF-32LE"), ([0, 0, 0xFE, 0xFF], "UTF-32BE"),
+            ([0xEF, 0xBB, 0xBF], TableDialect.utf8), ([0xFF, 0xFE, 0, 0], "UTF-32LE"),
+            ([0, 0, 0xFE, 0xFF], "UTF-32BE"),
             ([0xFF, 0xFE], "UTF-16LE"), ([0xFE, 0xFF], "UTF-16BE"),
         ]
         guard let mark = marks.first(where: { bytes.starts(with: $0.bytes) }) else { return nil }

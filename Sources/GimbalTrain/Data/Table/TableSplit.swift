@@ -109,7 +109,9 @@ public struct TableSplit: Codable, Sendable, Equatable {
         let wanted = min(max(Int((Double(all) * fraction).rounded()), 1), all - 1)
         let exact = counts.map { Double($0) * fraction }
         var shares = zip(exact, counts).map { min(Int($0), max($1 - 1, 0)) }
-        let order = counts.indices.sorted { (exact[$0] - exact[$0].rounded(.down), $1) > (exact[$1] - exact[$1].rounded(.down), $0) }
+        let order = counts.indices.sorted {
+            (exact[$0] - exact[$0].rounded(.down), $1) > (exact[$1] - exact[$1].rounded(.down), $0)
+        }
         var left = wanted - shares.reduce(0, +)
         for index in order where left > 0 && shares[index] < counts[index] - 1 {
             shares[index] += 1

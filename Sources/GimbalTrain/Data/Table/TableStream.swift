@@ -131,7 +131,9 @@ public struct TableStream: Sendable {
             var row = [Float](repeating: 0, count: width)
             var count = 0
             while count < stream.windowSize, let reader = try nextRow() {
-                guard try row.withUnsafeMutableBufferPointer({ try reader.write(to: $0.baseAddress!) }) else { continue }
+                guard try row.withUnsafeMutableBufferPointer({ try reader.write(to: $0.baseAddress!) }) else {
+                    continue
+                }
                 features += row
                 if stream.schema.isRegression {
                     values.append(reader.standardizedValue)

@@ -13,8 +13,10 @@ package func shown(_ text: String, limit: Int = 60) -> String {
         default: result.unicodeScalars.append(scalar)
         }
     }
-    let isWhole = text.unicodeScalars.index(
-        text.unicodeScalars.startIndex, offsetBy: 4 * limit + 4, limitedBy: text.unicodeScalars.endIndex)
+    let isWhole =
+        text.unicodeScalars.index(
+            text.unicodeScalars.startIndex, offsetBy: 4 * limit + 4, limitedBy: text.unicodeScalars.endIndex
+        )
         .map { $0 == text.unicodeScalars.endIndex } ?? true
     guard result.count > limit || !isWhole else { return result }
     let head = result.prefix(max(limit - 13, 1))
