@@ -300,7 +300,7 @@ extension TableDialect {
         guard numbers.count > 1, let first = numbers[0], let second = numbers[1], second > first else { return nil }
         let step = second &- first
         for (index, number) in numbers.enumerated() where number != first &+ index &* step { return nil }
-        return (step, (first == 0 || first == 1) && step == 1 || 1500...2200 ~= first && numbers.count > 2)
+        return (step, numbers.count > 2 && (step == 1 && 0...1 ~= first || 1500...2200 ~= first))
     }
 
     private enum FieldKind {
