@@ -166,6 +166,10 @@ struct TableSplitTests {
 
     @Test("Messy tables are read without preparing them", arguments: MessyTable.all)
     func messy(table: MessyTable) throws {
+        // For Benchmarks/tables.py.
+        if let folder = ProcessInfo.processInfo.environment["GIMBAL_WRITE_TABLES"] {
+            try Data(table.text.utf8).write(to: URL(filePath: "\(folder)/\(table.name).csv"))
+        }
         try withTable(Array(table.text.utf8)) { path in
             let options = options {
                 $0.target = .written(table.target)
