@@ -42,7 +42,7 @@ struct TableTests {
             try write(Self.houses(300, from: 0), to: file)
             let fixed = ["--data", file, "--run-dir", run]
             let first = try result(
-                fixed + ["--target", "price", "--task", "regression", "--epochs", "20", "--lr", "0.05", "--seed", "3"])
+                fixed + ["--target", "price", "--task", "regression", "--epochs", "60", "--lr", "0.05", "--seed", "3"])
             #expect(try #require(first.testR2) > 0.9)
             // The same rows, whatever is said or left out.
             let same = try scores(run, file)
@@ -51,12 +51,12 @@ struct TableTests {
             #expect(
                 try scores(run, file, ["--target", "price", "--task", "regression"]).determination
                     == same.determination)
-            let more = try result(fixed + ["--resume", "--epochs", "30"])
+            let more = try result(fixed + ["--resume", "--epochs", "80"])
             #expect(try #require(more.testR2) > 0.9)
-            try Gimbal.run(["train", "--device", "cpu", "--resume", "--epochs", "40", "--target", "garden"] + fixed)
+            try Gimbal.run(["train", "--device", "cpu", "--resume", "--epochs", "90", "--target", "garden"] + fixed)
                 .refused("--target: the run began with price")
             try Gimbal.run(
-                ["train", "--device", "cpu", "--resume", "--epochs", "40", "--task", "classification"] + fixed
+                ["train", "--device", "cpu", "--resume", "--epochs", "90", "--task", "classification"] + fixed
             )
             .refused("--task: the run began with regression")
 
