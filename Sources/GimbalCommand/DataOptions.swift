@@ -30,6 +30,12 @@ struct DataOptions: ParsableArguments {
 
     @OptionGroup(title: "Tables") var table: TableFlags
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the part of each row of a table, in the order of the file, one a line.", valueName: "file",
+            visibility: .hidden))
+    var writeSplit: String?
+
     /// The parts of the data, and what is known of them.
     struct Parts {
         var train: Dataset
@@ -115,10 +121,20 @@ struct DataOptions: ParsableArguments {
             profile = found.profile
             parts = try found.parts()
         }
+        let record = TableRecord(schema: parts.schema, split: parts.split)
+        if let writeSplit { try write(record, to: writeSplit) }
         return Parts(
             train: parts.training, validation: validationFraction == nil ? nil : parts.validation, test: parts.test,
             standardization: parts.schema.targetStandardization,
-            table: TableRecord(schema: parts.schema, split: parts.split), profile: profile, notes: notes)
+            table: record, profile: profile, notes: notes)
+    }
+
+    /// For comparisons with other programs on the same rows.
+    private func write(_ record: TableRecord, to path: String) throws {
+        let rows = try record.schema.rows(path: data, options: try table.options())
+        var lines = ""
+        while try rows.next() { lines += rows.part(of: record.split).rawValue + "\n" }
+        try Data(lines.utf8).write(to: URL(fileURLWithPath: path))
     }
 
     /// What is to be predicted belongs to the run.

@@ -60,7 +60,11 @@ struct EvaluateCommand: ParsableCommand {
         output.classNames = test.classNames
         output.device = device.id
         if let report { try output.page(title: "\(test.name), \(checkpoint.path)").write(to: report) }
-        try json ? printJSON(output) : printLine(output.text)
+        // Names of classes come from a file: what would steer a terminal is shown as what it is.
+        let text = output.text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            shown(String($0), limit: 100_000)
+        }
+        try json ? printJSON(output) : printLine(text.joined(separator: "\n"))
     }
 }
 
