@@ -6,7 +6,7 @@ import GimbalTrain
 struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a CSV file, plain or gzipped.",
+            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a table in a text file, plain or gzipped.",
             valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"))
     var data: String
 
@@ -18,13 +18,13 @@ struct DataOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What the target column of a CSV file holds: classes, or numbers to be predicted. (default: classification)"
+            "What the target column of a table holds: classes, or numbers to be predicted. (default: classification)"
         ))
     var task: ModelSettings.Task?
 
     @Option(
         help: ArgumentHelp(
-            "The column of a CSV file that is to be predicted: its name, or its number from 0; the last unless given.",
+            "The column of a table that is to be predicted: its name, or its number from 1; the last unless given.",
             valueName: "column"))
     var target: String?
 
@@ -34,53 +34,45 @@ struct DataOptions: ParsableArguments {
             valueName: "fraction|none"))
     var validation: String?
 
-    /// The parts of the data; validation is nil where nothing is held back.
+    @OptionGroup(title: "Tables") var table: TableFlags
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the part of each row of a table, in the order of the file, one a line.", valueName: "file",
+            visibility: .hidden))
+    var writeSplit: String?
+
+    /// The parts of the data, and what is known of them.
     struct Parts {
         var train: Dataset
+        /// Nil where nothing is held back for it.
         var validation: Dataset?
         var test: Dataset
-        /// What was done to all of them; nil for data that is taken as it is.
+        /// What was done to the numbers to be predicted; nil for data that is taken as it is.
         var standardization: Standardization?
+        /// Of a table: how its rows become numbers, and which are held back.
+        var table: TableRecord?
+        /// Of a table that is trained on for the first time.
+        var profile: TableProfile?
+        var notes: [String] = []
     }
 
-    /// Training, validation and test data. CSV files and the digits are split 80 to 20 by `seed`, and of the 80 the
-    /// validation part is held back; CSV files are standardised, by what the training part asks for or as `recipe` has it.
+    /// The parts of the data. Tables and the digits are split 80 to 20 by `seed`, tables by what is in their rows; a table
+    /// is read as in training where `recipe` says how that was.
+    /// - Parameter validationFraction: the share of what is trained on that choices are made on; nil for none.
     func load(seed: UInt64, validationFraction: Double?, as recipe: Recipe? = nil) throws -> Parts {
-        func split(_ whole: (train: Dataset, test: Dataset)) -> Parts {
+        func split(_ whole: (train: Dataset, test: Dataset)) throws -> Parts {
+            try refuseColumnOptions()
             guard let validationFraction else { return Parts(train: whole.train, test: whole.test) }
             let (train, validation) = whole.train.split(trainFraction: 1 - validationFraction, seed: seed)
             return Parts(train: train, validation: validation, test: whole.test)
         }
         switch data {
-        case "digits":
-            try refuseColumnOptions()
-            return split(Dataset.digits().split(trainFraction: 0.8, seed: seed))
-        case "mnist":
-            try refuseColumnOptions()
-            return split(try Dataset.mnist(folder: dataDir ?? "data/mnist"))
-        case "fashion-mnist":
-            try refuseColumnOptions()
-            return split(try Dataset.fashionMNIST(folder: dataDir ?? "data/fashion-mnist"))
-        default:
-            var isFolder: ObjCBool = false
-            if FileManager.default.fileExists(atPath: data, isDirectory: &isFolder), isFolder.boolValue {
-                try refuseColumnOptions()
-                let (train, test) = try Dataset.idx(folder: data)
-                return (train, test, nil)
-            }
-            guard data.contains(".") || data.contains("/") else {
-                throw GimbalError.invalidSetting(
-                    name: "--data", reason: "'\(data)' is neither digits, mnist, fashion-mnist nor a CSV file")
-            }
-            var parts = split(
-                try Dataset.csv(path: data, options: columns(as: recipe)).split(trainFraction: 0.8, seed: seed))
-            let standardize =
-                try fitting(recipe?.standardization, to: parts.train) ?? Standardization(fittedTo: parts.train)
-            parts.train = standardize(parts.train)
-            parts.validation = parts.validation.map { standardize($0) }
-            parts.test = standardize(parts.test)
-            parts.standardization = standardize
-            return parts
+        case "digits": return try split(Dataset.digits().split(trainFraction: 0.8, seed: seed))
+        case "mnist": return try split(Dataset.mnist(folder: dataDir ?? "data/mnist"))
+        case "fashion-mnist": return try split(Dataset.fashionMNIST(folder: dataDir ?? "data/fashion-mnist"))
+        case _ where isFolder: return try split(Dataset.idx(folder: data))
+        default: return try loadTable(seed: seed, validationFraction: validationFraction, as: recipe?.table)
         }
     }
 
@@ -100,29 +92,88 @@ struct DataOptions: ParsableArguments {
         return fraction
     }
 
-    private func columns(as recipe: Recipe?) -> CSVOptions {
-        var options = CSVOptions()
-        if let target { options.target = Int(target).map { .column($0) } ?? .named(target) }
-        let names = recipe.flatMap { $0.classNames.isEmpty ? nil : $0.classNames }
-        switch task ?? recipe?.model.task ?? .classification {
-        case .classification: options.task = .classification(names: names)
-        case .regression: options.task = .regression
+    /// What a model is judged by: the test part of the data it was trained on, or all rows of another table.
+    func loadTest(
+        as recipe: Recipe
+    ) throws -> (test: Dataset, standardization: Standardization?, notes: [String]) {
+        guard isTable else {
+            let parts = try load(
+                seed: recipe.training.seed, validationFraction: recipe.validationFraction, as: recipe)
+            return (parts.test, parts.standardization, [])
         }
-        return options
+        try requireTable()
+        guard let record = recipe.table else {
+            // A model of images, which the number of features tells.
+            let names = recipe.classNames.isEmpty ? nil : recipe.classNames
+            let options = try table.options(target: target, task: task ?? recipe.model.task, names: names)
+            return (try Dataset.csv(path: data, options: options), recipe.standardization, [])
+        }
+        try requireSame(record.schema)
+        let (rows, notes) = try record.evaluationRows(path: data, options: try table.options())
+        guard rows.count > 0 else {
+            throw GimbalError.invalidFile(
+                path: data, reason: "no row of it was held back from training, so none is tested")
+        }
+        return (rows, record.schema.targetStandardization, notes)
     }
 
-    /// The saved standardisation, which must be of as many columns as the data has.
-    private func fitting(_ saved: Standardization?, to dataset: Dataset) throws -> Standardization? {
-        guard let saved else { return nil }
-        let targets = dataset.classCount == nil ? dataset.outputCount : 0
-        guard saved.means.count == dataset.featureCount, saved.targetMeans.count == targets else {
+    private var isTable: Bool { !["digits", "mnist", "fashion-mnist"].contains(data) && !isFolder }
+
+    private var isFolder: Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: data, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    private func requireTable() throws {
+        guard data.contains(".") || data.contains("/") else {
             throw GimbalError.invalidSetting(
-                name: "--data",
-                reason: "the model was trained on \(saved.means.count) features, \(dataset.name) has "
-                    + "\(dataset.featureCount)\(saved.targetMeans.count == targets ? "" : " and another kind of target")"
-            )
+                name: "--data", reason: "'\(data)' is neither digits, mnist, fashion-mnist nor a CSV file")
         }
-        return saved
+    }
+
+    private func loadTable(seed: UInt64, validationFraction: Double?, as record: TableRecord?) throws -> Parts {
+        try requireTable()
+        let parts: TableParts
+        var profile: TableProfile?
+        var notes: [String] = []
+        if let record {
+            try requireSame(record.schema)
+            parts = try record.parts(path: data, options: try table.options())
+            notes = parts.notes
+        } else {
+            let options = try table.options(target: target, task: task)
+            let request = TableSplit.Request(test: 0.2, validation: validationFraction ?? 0, seed: seed)
+            let found = try Table(path: data, options: options, split: request)
+            try found.profile.requireLearnable()
+            profile = found.profile
+            parts = try found.parts()
+        }
+        let record = TableRecord(schema: parts.schema, split: parts.split)
+        if let writeSplit { try write(record, to: writeSplit) }
+        return Parts(
+            train: parts.training, validation: validationFraction == nil ? nil : parts.validation, test: parts.test,
+            standardization: parts.schema.targetStandardization,
+            table: record, profile: profile, notes: notes)
+    }
+
+    /// For comparisons with other programs on the same rows.
+    private func write(_ record: TableRecord, to path: String) throws {
+        let rows = try record.schema.rows(path: data, options: try table.options())
+        var lines = ""
+        while try rows.next() { lines += rows.part(of: record.split).rawValue + "\n" }
+        try Data(lines.utf8).write(to: URL(fileURLWithPath: path))
+    }
+
+    /// What is to be predicted belongs to the run.
+    private func requireSame(_ schema: TableSchema) throws {
+        let saved: ModelSettings.Task = schema.isRegression ? .regression : .classification
+        if let task, task != saved {
+            throw GimbalError.invalidSetting(name: "--task", reason: "the run began with \(saved.rawValue)")
+        }
+        guard let target, let column = schema.target else { return }
+        guard target == column.name || Int(target) == column.place + 1 else {
+            throw GimbalError.invalidSetting(name: "--target", reason: "the run began with \(column.name)")
+        }
     }
 
     private func refuseColumnOptions() throws {
@@ -134,4 +185,100 @@ struct DataOptions: ParsableArguments {
     }
 }
 
+/// How a table is to be read, where the file does not prove it or something else is wanted.
+struct TableFlags: ParsableArguments {
+    @Flag(inversion: .prefixedNo, help: "Whether the first line holds names. (default: proven from the file)")
+    var header: Bool?
+    @Option(
+        help: ArgumentHelp(
+            "What separates fields. (default: proven from the file)",
+            valueName: "comma|semicolon|tab|bar|space|character"))
+    var delimiter: String?
+    @Option(
+        help: ArgumentHelp("What stands before a fraction. (default: proven from the file)", valueName: "comma|point"))
+    var decimal: String?
+    @Option(
+        help: ArgumentHelp(
+            "What stands between groups of three digits. (default: proven from the file)",
+            valueName: "comma|point|space|character"))
+    var thousands: String?
+    @Option(
+        help: ArgumentHelp(
+            "What the bytes mean, such as windows-1252. (default: UTF-8, or what a byte order mark says)",
+            valueName: "name"))
+    var encoding: String?
+    @Option(
+        help: ArgumentHelp(
+            "What stands for a missing value, beside an empty field, separated by commas. (default: NA, NaN, null, ? and others)",
+            valueName: "marks"))
+    var missing: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of rows with missing values: fill takes the median and says so by a feature. (default: fill)")
+    )
+    var missingRows: TableOptions.Missing?
+    @Option(help: ArgumentHelp("The only inputs, by name or number from 1, separated by commas.", valueName: "columns"))
+    var columns: [String] = []
+    @Option(help: ArgumentHelp("Columns to leave out, separated by commas.", valueName: "columns"))
+    var exclude: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Columns that only tell rows apart: no inputs, but kept with predictions.", valueName: "columns"))
+    var id: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "What columns hold, where the file does not prove it: number, boolean, category, date, date-dmy, date-mdy, text.",
+            valueName: "name=type,…"))
+    var types: [String] = []
+
+    func options(
+        target: String? = nil, task: ModelSettings.Task? = nil, names: [String]? = nil
+    ) throws -> TableOptions {
+        var options = TableOptions(
+            target: target.map { .written($0) } ?? .last,
+            task: task == .regression ? .regression : .classification(names: names), hasHeader: header)
+        options.delimiter = try character(delimiter, "--delimiter")
+        options.decimalMark = try character(decimal, "--decimal")
+        options.thousandsMark = try character(thousands, "--thousands")
+        options.encoding = encoding
+        options.missingMarks = missing.isEmpty ? nil : words(missing)
+        options.missing = missingRows ?? .fill
+        options.columns = columns.isEmpty ? nil : words(columns)
+        options.excluded = words(exclude)
+        options.ids = words(id)
+        for word in words(types) {
+            guard let place = word.lastIndex(of: "="),
+                let type = ColumnType(rawValue: String(word[word.index(after: place)...]))
+            else {
+                throw GimbalError.invalidSetting(
+                    name: "--types",
+                    reason:
+                        "takes name=type with a type of \(ColumnType.allCases.map(\.rawValue).joined(separator: ", ")), "
+                        + "not '\(word)'")
+            }
+            options.types[String(word[..<place])] = type
+        }
+        return options
+    }
+
+    private func words(_ lists: [String]) -> [String] {
+        lists.flatMap { $0.split(separator: ",", omittingEmptySubsequences: true).map(String.init) }
+    }
+
+    private func character(_ word: String?, _ name: String) throws -> Character? {
+        guard let word else { return nil }
+        let named: [String: Character] = [
+            "comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|", "space": " ",
+            "spaces": " ",
+            "point": ".", "dot": ".", "apostrophe": "'",
+        ]
+        if let character = named[word.lowercased()] { return character }
+        guard word.count == 1 else {
+            throw GimbalError.invalidSetting(name: name, reason: "takes one character or its name, not '\(word)'")
+        }
+        return word.first
+    }
+}
+
 extension ModelSettings.Task: ExpressibleByArgument {}
+extension TableOptions.Missing: ExpressibleByArgument {}

@@ -5,7 +5,10 @@ import GimbalTrain
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Tests a trained model.",
-        discussion: "Data that training split in two is split the same way again; only the test part is used.")
+        discussion: """
+            Of the data that was trained on, only the rows that were held back are tested; of another table, all rows. \
+            Columns are found by name.
+            """)
 
     @Option(help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"))
     var checkpoint: String
@@ -37,10 +40,10 @@ struct EvaluateCommand: ParsableCommand {
     private func evaluate() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
         let recipe = try Recipe(of: checkpoint)
-        let parts = try data.load(
-            seed: recipe.training.seed, validationFraction: recipe.validationFraction, as: recipe)
-        try recipe.model.requireFit(parts.test, "the model of \(checkpoint.path)", name: "data")
-        let test = parts.test.reshaped(recipe.model.sampleShape)
+        let (whole, standardization, notes) = try data.loadTest(as: recipe)
+        for note in notes { printNotice("note: \(note)") }
+        try recipe.model.requireFit(whole, "the model of \(checkpoint.path)", name: "data")
+        let test = whole.reshaped(recipe.model.sampleShape)
         let device = try device.chosen()
         let model = recipe.model.makeModel(device: device)
         try checkpoint.restore(model: model, weights: weights)
@@ -60,7 +63,7 @@ struct EvaluateCommand: ParsableCommand {
         case .regression:
             let found = try withPrecision(precision) {
                 try RegressionReport(
-                    of: model, on: test, batchSize: batchSize, device: device, standardization: parts.standardization)
+                    of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
             }
             let head = "r2 \(decimal(found.determination))  loss \(decimal(trained.loss))  samples \(found.samples)"
             output = EvaluationOutput(found, loss: trained.loss, text: head + "\n\n" + found.description, plots: [])
@@ -68,7 +71,11 @@ struct EvaluateCommand: ParsableCommand {
         output.classNames = test.classNames
         output.device = device.id
         if let report { try output.page(title: "\(test.name), \(checkpoint.path)").write(to: report) }
-        try json ? printJSON(output) : printLine(output.text)
+        // Names of classes come from a file: what would steer a terminal is shown as what it is.
+        let text = output.text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            shown(String($0), limit: 100_000)
+        }
+        try json ? printJSON(output) : printLine(text.joined(separator: "\n"))
     }
 }
 

@@ -49,6 +49,7 @@ struct TrainCommand: ParsableCommand {
         var recipe = Recipe(
             model: try model.settings(for: parts.train, resuming: saved?.model), training: trainingSettings)
         recipe.standardization = parts.standardization
+        recipe.table = parts.table
         recipe.validationFraction = fraction
         let device = try device.chosen()
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
@@ -62,6 +63,7 @@ struct TrainCommand: ParsableCommand {
         trainer.folder = folder
         let display = TrainingDisplay(isJSON: json)
         trainer.callbacks = [display]
+        try introduce(parts)
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if checkpoint != nil { sayWhatIsLeft(of: trainer) }
 
@@ -146,6 +148,16 @@ struct TrainCommand: ParsableCommand {
     private func quoted(_ word: String) -> String {
         let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,+".contains($0) }
         return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+
+    /// What was read, and what of it is doubtful.
+    private func introduce(_ parts: DataOptions.Parts) throws {
+        if json {
+            for warning in parts.profile?.warnings ?? [] { printNotice("warning: \(warning)") }
+        } else if let profile = parts.profile {
+            try printLine("\(profile)\n")
+        }
+        for note in parts.notes { printNotice("note: \(note)") }
     }
 
     private func introduce(

@@ -84,10 +84,11 @@ struct BadInputTests {
             ("1,2,0\n3,4,1\n5,1\n", "line 3: 2 fields, where the first line has 3"),
             ("1,2,0\n3,4,1,7\n", "line 2: 4 fields, where the first line has 3"),
             ("1,2,0\n3,four,1\n", "'four' is not a number"),
-            ("1,2,0\n3,,1\n", "missing value ''"),
-            ("1,2,0\n3,nan,1\n", "missing value 'nan'"),
             ("1,2,0\n3,1e999,1\n", "is infinite, or too large for a float"),
-            ("1,2,0\n3,4,\n", "missing label"),
+            ("1,2,0\n3,4,\n", "has one row of data"),
+            ("a,b,c\n1,2,red\n", "has one row of data"),
+            ("1,2,0\n3,4,0\n5,6,0\n", "every row has the class '0'"),
+            ("x,y\n0.5,a\n0.7,b\n0.9,c\n1,d\n2,e\n3,f\n4,g\n5,h\n6,i\n7,j\n8,k\n", "every one of the 11 labels"),
             ("1\n2\n", "only one column"),
             ("1,2,0\n\u{0}\u{1}\u{2}", "this is no text file"),
             ("1,\"2,0\n3,4,1\n", "never closed"),
@@ -105,7 +106,7 @@ struct BadInputTests {
             try FileManager.default.createDirectory(atPath: folder + "/folder.csv", withIntermediateDirectories: false)
         }
         try expectRefusal("'digit' is neither digits, mnist,", ["--data", "digit", "--device", "cpu"])
-        try expectRefusal("needs batches of at least two samples", ["--data", "FOLDER/one.csv", "--device", "cpu"]) {
+        try expectRefusal("has one row of data", ["--data", "FOLDER/one.csv", "--device", "cpu"]) {
             try "1,2,0\n".write(toFile: $0 + "/one.csv", atomically: true, encoding: .utf8)
         }
     }

@@ -11,13 +11,13 @@ import Gimbal
 /// ```
 public struct Standardization: Sendable, Equatable, Codable {
     /// The mean of each feature.
-    public let means: [Float]
+    public let means: [Double]
     /// The standard deviation of each feature (of the population, as scikit-learn's); 1 for one that never changes.
-    public let deviations: [Float]
+    public let deviations: [Double]
     /// The mean of each number to be predicted; empty where classes are.
-    public let targetMeans: [Float]
+    public let targetMeans: [Double]
     /// The standard deviation of each number to be predicted, as for features; empty where classes are.
-    public let targetDeviations: [Float]
+    public let targetDeviations: [Double]
 
     /// - Parameters:
     ///   - means: one for each feature.
@@ -25,7 +25,7 @@ public struct Standardization: Sendable, Equatable, Codable {
     ///   - targetMeans: one for each number to be predicted; empty where classes are.
     ///   - targetDeviations: likewise, none of them 0.
     public init(
-        means: [Float], deviations: [Float], targetMeans: [Float] = [], targetDeviations: [Float] = []
+        means: [Double], deviations: [Double], targetMeans: [Double] = [], targetDeviations: [Double] = []
     ) {
         require(
             means.count == deviations.count && !deviations.contains(0), "Standardization",
@@ -67,7 +67,7 @@ public struct Standardization: Sendable, Equatable, Codable {
                 deviations.withUnsafeBufferPointer { deviations in
                     dataset.forEachRow { row in
                         for column in 0..<width {
-                            result[count + column] = (row[column] - means[column]) / deviations[column]
+                            result[count + column] = Float((Double(row[column]) - means[column]) / deviations[column])
                         }
                         count += width
                     }
@@ -85,7 +85,7 @@ public struct Standardization: Sendable, Equatable, Codable {
         guard !targetMeans.isEmpty else { return values }
         return values.enumerated().map { index, value in
             let column = index % targetMeans.count
-            return value * Double(targetDeviations[column]) + Double(targetMeans[column])
+            return value * targetDeviations[column] + targetMeans[column]
         }
     }
 
@@ -93,7 +93,7 @@ public struct Standardization: Sendable, Equatable, Codable {
         guard case .values(let values, let width) = targets, !targetMeans.isEmpty else { return targets }
         require(width == targetMeans.count, "Standardization", "fitted to \(targetMeans.count) targets, not \(width)")
         let scaled = values.enumerated().map { index, value in
-            (value - targetMeans[index % width]) / targetDeviations[index % width]
+            Float((Double(value) - targetMeans[index % width]) / targetDeviations[index % width])
         }
         return .values(scaled, width: width)
     }
@@ -102,7 +102,7 @@ public struct Standardization: Sendable, Equatable, Codable {
 /// Of each column of the rows that `forEachRow` goes through; a deviation of 0 is given as 1.
 private func meansAndDeviations(
     width: Int, count: Int, _ forEachRow: ((UnsafeBufferPointer<Float>) -> Void) -> Void
-) -> ([Float], [Float]) {
+) -> ([Double], [Double]) {
     let count = Double(max(count, 1))
     var sums = [Double](repeating: 0, count: width)
     forEachRow { row in
@@ -119,10 +119,10 @@ private func meansAndDeviations(
     // The sum of equal floats is exact in Double (24 bits and those of the count), so a constant feature's deviation is
     // exactly 0.
     let deviations = squares.map { square in
-        let deviation = Float((square / count).squareRoot())
+        let deviation = (square / count).squareRoot()
         return deviation == 0 ? 1 : deviation
     }
-    return (means.map { Float($0) }, deviations)
+    return (means, deviations)
 }
 
 extension Dataset {

@@ -21,6 +21,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var classNames: [String] = []
     /// What was done to the data before training; nil for data that was taken as it is.
     public var standardization: Standardization?
+    /// How the rows of a table become numbers, and which are held back; nil for other data.
+    public var table: TableRecord?
     /// The share of the training data that is held back for validation; nil for none, or where it came by itself.
     public var validationFraction: Double?
 
@@ -42,6 +44,7 @@ public struct Recipe: Codable, Sendable, Equatable {
             let recipe = try CheckpointManifest.decoder.decode(Recipe.self, from: data)
             try recipe.model.validate()
             try recipe.training.validate()
+            try recipe.table?.validate()
             return recipe
         }
     }

@@ -6,21 +6,21 @@ import Testing
 
 @Suite("CSV files")
 struct CSVTests {
-    private func read(_ bytes: [UInt8], _ options: CSVOptions = CSVOptions()) throws -> Dataset {
+    private func read(_ bytes: [UInt8], _ options: TableOptions = TableOptions()) throws -> Dataset {
         try withTemporaryFolder { folder in
             try Data(bytes).write(to: URL(filePath: folder + "/table.csv"))
             return try Dataset.csv(path: folder + "/table.csv", options: options)
         }
     }
 
-    private func read(_ text: String, _ options: CSVOptions = CSVOptions()) throws -> Dataset {
+    private func read(_ text: String, _ options: TableOptions = TableOptions()) throws -> Dataset {
         try read(Array(text.utf8), options)
     }
 
     /// All of a data set in one batch.
     private func all(_ data: Dataset) -> HostBatch { data.batch(Array(0..<data.count)) }
 
-    private func refusal(_ text: String, _ options: CSVOptions = CSVOptions()) throws -> String {
+    private func refusal(_ text: String, _ options: TableOptions = TableOptions()) throws -> String {
         let error = #expect(throws: GimbalError.self, "\(text)") { try read(text, options) }
         return switch error {
         case .invalidFile(_, let reason), .invalidSetting(_, let reason): reason
@@ -70,17 +70,21 @@ struct CSVTests {
     @Test("A header is told from data, or announced")
     func header() throws {
         #expect(try read("1,2,setosa\n3,4,virginica\n").count == 2)
-        #expect(try read("1,2,0\n3,4,1\n", CSVOptions(hasHeader: true)).count == 1)
-        #expect(try refusal("a,2,0\n3,4,1\n").contains("line 1: 'a' is not a number, but other fields are"))
+        #expect(try read("1,2,0\n3,4,1\n", TableOptions(hasHeader: true)).count == 1)
+        #expect(try refusal("a,2,0\n3,4,1\n").contains("line 1, column 1: 'a' is not a number, but 1 of"))
         #expect(
-            try refusal("a,b,y\n1,2,0\n", CSVOptions(hasHeader: false)).contains(
+            try refusal("a,b,y\n1,2,0\n", TableOptions(hasHeader: false)).contains(
                 "line 1, column 1: 'a' is not a number"))
-        // As scikit-learn keeps its data: counts and class names in the first line.
-        #expect(
-            try refusal("150,4,setosa,versicolor,virginica\n5.1,3.5,1.4,0.2,0\n").contains("neither a header nor data"))
-        #expect(
-            try refusal("569,30,malignant,benign\n17.99,10.38,122.8,1001,0.1,0\n").contains("neither a header nor data")
-        )
+        // One row proves too little.
+        let refused = try refusal("150,4,setosa,versicolor,virginica\n5.1,3.5,1.4,0.2,0\n")
+        #expect(refused.contains("may be a header or data") && refused.contains("--no-header"))
+    }
+
+    @Test("scikit-learn's line of counts and class names is told from a header")
+    func counts() throws {
+        let text = "4,2,no,yes\n1.5,2,0\n3,4.5,1\n5,6.5,0\n7.5,8,1\n"
+        let data = try read(text)
+        #expect(data.count == 4 && all(data).inputs.prefix(3) == [1.5, 2, 3])
     }
 
     // MARK: Target
@@ -89,12 +93,12 @@ struct CSVTests {
     func target() throws {
         let text = "y,a,b\n1,2,3\n0,4,5\n"
         #expect(try all(read(text)).inputs == [1, 2, 0, 4])
-        #expect(try all(read(text, CSVOptions(target: .column(0)))).inputs == [2, 3, 4, 5])
-        #expect(try all(read(text, CSVOptions(target: .named("a")))).inputs == [1, 3, 0, 5])
-        #expect(try all(read("2019,2020,2021\n1,2,0\n", CSVOptions(target: .named("2020")))).inputs == [1, 0])
-        #expect(try refusal(text, CSVOptions(target: .named("c"))).contains("its first line is y, a, b"))
-        #expect(try refusal("a,a\n1,2\n", CSVOptions(target: .named("a"))).contains("two columns 'a'"))
-        #expect(try refusal(text, CSVOptions(target: .column(3))).contains("columns 0 to 2"))
+        #expect(try all(read(text, TableOptions(target: .column(1)))).inputs == [2, 3, 4, 5])
+        #expect(try all(read(text, TableOptions(target: .named("a")))).inputs == [1, 3, 0, 5])
+        #expect(try all(read("2019,2020,2021\n1,2,0\n", TableOptions(target: .named("2020")))).inputs == [1, 0])
+        #expect(try refusal(text, TableOptions(target: .named("c"))).contains("its columns are y, a, b"))
+        #expect(try refusal("a,a\n1,2\n", TableOptions(target: .named("a"))).contains("two columns 'a'"))
+        #expect(try refusal(text, TableOptions(target: .column(4))).contains("columns 1 to 3"))
     }
 
     @Test("Text labels are numbered in sorted order, whole numbers by value")
@@ -109,20 +113,20 @@ struct CSVTests {
 
     @Test("Given class names fix the order, and refuse other labels")
     func classNames() throws {
-        let options = CSVOptions(task: .classification(names: ["no", "yes", "never met"]))
+        let options = TableOptions(task: .classification(names: ["no", "yes", "never met"]))
         let data = try read("1,yes\n2,no\n", options)
         #expect(all(data).targets == .classes([1, 0]) && data.classCount == 3)
         #expect(
             try refusal("1,yes\n2,maybe\n", options)
-                == "line 2, column 2: 'maybe' is none of the classes no, yes, never met")
+                == "column 2: 'maybe' is none of the classes no, yes, never met")
     }
 
     @Test("Numbers are predicted when asked for, and are no classes")
     func regression() throws {
-        let data = try read("a,y\n1,0.5\n2,-7\n", CSVOptions(task: .regression))
+        let data = try read("a,y\n1,0.5\n2,-7\n", TableOptions(task: .regression))
         #expect(all(data).targets == .values([0.5, -7], shape: [2, 1]))
         #expect(data.classCount == nil && data.outputCount == 1)
-        #expect(try refusal("a,y\n1,2\n2,0.5\n").contains("line 3, column 2 (y): '0.5' is not a class"))
+        #expect(try refusal("a,y\n1,2\n2,0.5\n").contains("column 2 (y): '0.5' is not a class"))
     }
 
     // MARK: Mistakes
@@ -133,16 +137,11 @@ struct CSVTests {
             ("a,b,y\n1,2,0\n1,x,0\n", "line 3, column 2 (b): 'x' is not a number"),
             ("1,2,0\n1,2\n", "line 2: 2 fields, where the first line has 3"),
             ("1,2,0\n1,2,0,\n", "line 2: 4 fields, where the first line has 3"),
-            ("1,2,0\n1,,0\n", "line 2, column 2: missing value ''"),
-            ("1,?,0\n", "line 1, column 2: missing value '?'"),
-            ("1,2,0\nnan,2,0\n", "line 2, column 1: missing value 'nan'"),
-            ("1,2,0\nNA,2,0\n", "line 2, column 1: missing value 'NA'"),
-            ("1,2,0\n-inf,2,0\n", "line 2, column 1: '-inf' is infinite, or too large for a float"),
-            ("1,2,0\n1e39,2,0\n", "line 2, column 1: '1e39' is infinite, or too large for a float"),
+            ("1,2,0\n-inf,2,0\n", "line 2, column 1: '-inf' is infinite, or too large for a float64"),
+            ("1,2,0\n1e39,2,0\n", "line 2, column 1: '1e39' is too large for a float32"),
+            ("1,2,0\n1e999,2,0\n", "line 2, column 1: '1e999' is infinite, or too large for a float64"),
             ("1,2,0\n0x10,2,0\n", "line 2, column 1: '0x10' is not a number"),
             ("1,2,0\n1 2,2,0\n", "line 2, column 1: '1 2' is not a number"),
-            ("1;2;0\n1;2,5;0\n", "line 2, column 2: '2,5' is not a number"),
-            ("1,2,0\n1,2,\n", "line 2, column 3: missing label"),
             ("1,2,0\n\n\n1,x,0\n", "line 4, column 2: 'x' is not a number"),
             ("1,2,0\r\n1,x,0\r\n", "line 2, column 2: 'x' is not a number"),
             ("1,2,\"two\nlines\"\n1,x,0\n", "line 3, column 2: 'x' is not a number"),
@@ -150,24 +149,18 @@ struct CSVTests {
             ("1,2,0\n1,\"2\"3,0\n", "line 2: text follows a closing quote"),
             ("1,2,0\n1,\u{0},0\n", "line 2: a byte of 0; this is no text file"),
             ("", "empty"), ("\n\r\n", "empty"), ("a,b,y\n", "a header and no data"),
-            ("1\n2\n", "line 1: only one column, where inputs and a target are expected; fields are separated by ','"),
+            ("1\n2\n", "only one column, where inputs and a target are expected; fields are separated by ','"),
         ])
     func mistakes(text: String, expected: String) throws {
-        #expect(try refusal(text) == expected)
+        #expect(try refusal(text).contains(expected))
     }
 
     @Test("A delimiter that cannot be one is refused")
     func delimiter() throws {
         for character: Character in ["\"", "\n", "é"] {
-            #expect(try refusal("1,2\n", CSVOptions(delimiter: character)).contains("cannot separate fields"))
+            #expect(try refusal("1,2\n", TableOptions(delimiter: character)).contains("cannot separate fields"))
         }
-        #expect(try all(read("1|2|0\n", CSVOptions(delimiter: "|"))).inputs == [1, 2])
-    }
-
-    @Test("UTF-16 is told so")
-    func utf16() throws {
-        let error = #expect(throws: GimbalError.self) { try read([0xFF, 0xFE, 0x31, 0, 0x2C, 0]) }
-        #expect(error?.description.contains("UTF-16") == true)
+        #expect(try all(read("1|2|0\n", TableOptions(delimiter: "|"))).inputs == [1, 2])
     }
 
     @Test("A compressed file that is cut is refused")

@@ -91,9 +91,9 @@ struct DatasetTests {
             targets: .values([0, 0, 0, 0], width: 1))
         let standardization = Standardization(fittedTo: data)
         #expect(standardization.means == [4, 250])
-        #expect(standardization.deviations == [Float(5).squareRoot(), Float(12_500).squareRoot()])
+        #expect(standardization.deviations == [Double(5).squareRoot(), Double(12_500).squareRoot()])
         let inputs = standardization(data).batch([0]).inputs
-        #expect(inputs == [-3 / Float(5).squareRoot(), -150 / Float(12_500).squareRoot()])
+        #expect(inputs == [Float(-3 / 5.0.squareRoot()), Float(-150 / 12_500.0.squareRoot())])
     }
 
     @Test("A constant feature becomes 0, and no other is blown up by it")

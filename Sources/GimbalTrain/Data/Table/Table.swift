@@ -1,0 +1,395 @@
+import Gimbal
+
+/// A table in a file, and what is known of it: how it is written, what its columns hold, what is to be predicted.
+///
+/// ```swift
+/// let table = try Table(path: "houses.csv", options: TableOptions(target: .named("price"), task: .regression))
+/// print(table.profile)
+/// let parts = try table.parts()
+/// // parts.training, parts.validation, parts.test: Dataset; parts.schema reads other files in the same way.
+/// ```
+///
+/// The file is gone through several times, and never held as a whole.
+public struct Table: Sendable {
+    /// Names the file.
+    public let path: String
+    /// What was told of the file.
+    public let options: TableOptions
+    /// What the file is made of, for people to read.
+    public let profile: TableProfile
+    /// The columns and classes; means and deviations are set by `parts()`, which knows what is trained on.
+    public let schema: TableSchema
+    /// Which rows are trained on.
+    public let split: TableSplit
+
+    let source: TableSource
+    let facts: TableFacts
+    /// The class of each row, by the place of its label.
+    let classes: [Int32]
+
+    /// Bytes of a file from which on a split goes by its shares alone, and one pass finds out everything.
+    static let largeByteCount = 1 << 26
+    /// Rows that a first look at the columns goes through.
+    private static let firstLook = 20_000
+
+    /// Goes through a table and finds out what it holds.
+    /// - Parameters:
+    ///   - path: a text file, plain or gzip; a pipe is read into memory.
+    ///   - options: what is known beforehand, and what is wanted.
+    ///   - request: the parts that rows are put into.
+    /// - Throws: `GimbalError.invalidFile` with the line of what cannot be read, or with the option that decides what the
+    ///   file does not prove; `GimbalError.invalidSetting` for options that do not fit the file; `GimbalError.fileSystem`.
+    public init(
+        path: String, options: TableOptions = TableOptions(), split request: TableSplit.Request = TableSplit.Request()
+    ) throws {
+        try request.validate()
+        self.path = path
+        self.options = options
+        source = try TableSource(path: path)
+        let (dialect, records) = try TableDialect.found(in: source, options: options)
+        let names = try Self.names(records, dialect, path: path)
+        let columns = try ColumnChoice(options, names: names, path: path)
+        let isRegression = options.task == .regression
+        let profiler = TableProfiler(
+            source: source, dialect: dialect, names: names, target: columns.target, isRegression: isRegression,
+            marks: options.missingMarks.map { MissingMarks($0) }, refusesMissingTargets: options.refusesMissingTargets)
+        func decisions(_ facts: TableFacts) -> TableDecisions {
+            TableDecisions(
+                facts, names: names, target: columns.target, roles: columns.roles, types: columns.types,
+                askedFor: columns.askedFor, options: options, hasHeader: dialect.hasHeader, path: path)
+        }
+        let plain = source.byteCount > Self.largeByteCount ? TableSplit(plain: request) : nil
+        // A first look tells which columns are inputs; what the whole file tells otherwise is gone through again.
+        var facts = try profiler.facts(expected: nil, limit: Self.firstLook, plain: nil, seed: request.seed)
+        var decided = decisions(facts)
+        while true {
+            let expected = decided.columns
+            facts = try profiler.facts(expected: expected, limit: nil, plain: plain, seed: request.seed)
+            decided = decisions(facts)
+            let isAsExpected = zip(decided.columns, expected).allSatisfy { found, expected in
+                (found.role == .input) == (expected.role == .input)
+                    && (plain == nil
+                        || (found.dateForm == expected.dateForm
+                            && found.hasMissingFeature == expected.hasMissingFeature))
+            }
+            if isAsExpected || !decided.problems.isEmpty { break }
+        }
+        guard facts.rows > 0 else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: facts.rowsWithoutTarget > 0
+                    ? "none of its \(facts.rowsWithoutTarget) rows has a value of \(shown(names[columns.target]))"
+                    : "a header and no data")
+        }
+        if let problem = decided.problems.first { throw problem }
+
+        var schema = TableSchema(
+            columns: decided.columns, classNames: [], dialect: dialect, missingMarks: options.missingMarks,
+            missing: options.missing, refusesMissingTargets: options.refusesMissingTargets)
+        var warnings = decided.warnings
+        var counts: [Int] = []
+        let targetName = TableNames.place(columns.target, names[columns.target])
+        let target = facts.columns[columns.target]
+        if case .classification(let given) = options.task {
+            let labels = try TableLabels(target, given: given, column: targetName, path: path)
+            schema.classNames = labels.names
+            counts = labels.counts
+            warnings += labels.warnings(column: targetName, rows: facts.rows)
+            classes = facts.labels.map { labels.classes[Int($0)] }
+        } else {
+            if target.texts > 0 || target.infinite > 0 {
+                let isText = target.texts > 0
+                throw GimbalError.invalidFile(
+                    path: path,
+                    reason: "line \(isText ? target.firstTextLine : target.firstInfiniteLine), \(targetName): "
+                        + "'\(shown(isText ? target.firstText : target.firstInfinite))' is \(isText ? "not a number" : "infinite")"
+                )
+            }
+            classes = []
+        }
+        split =
+            plain.map { _ in TableSplit(plain: request, sketch: facts.smallest.sorted) }
+            ?? TableSplit(request, hashes: facts.hashes, labels: classes, classCount: schema.classNames.count)
+        self.schema = schema
+        self.facts = facts
+        profile = TableProfile(
+            path: path, byteCount: source.byteCount, schema: schema, facts: facts, classCounts: counts,
+            warnings: warnings)
+    }
+
+    /// The names of the columns, by the header and the first row behind it.
+    private static func names(_ records: [[String]], _ dialect: TableDialect, path: String) throws -> [String] {
+        let header = dialect.hasHeader ? records.first : nil
+        guard let first = dialect.hasHeader ? records.dropFirst().first ?? records.first : records.first else {
+            throw GimbalError.invalidFile(path: path, reason: "empty")
+        }
+        // As R writes its row names: a field that the header has no name for.
+        let isNamed = header.map {
+            $0.count + 1 == first.count && !records.dropFirst().contains { $0.count != first.count }
+        }
+        let width = isNamed == true ? first.count : header?.count ?? first.count
+        guard width > 1 else {
+            let mark = dialect.delimiter == "\t" ? "tabs" : "'\(dialect.delimiter)'"
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "only one column, where inputs and a target are expected; fields are separated by \(mark) "
+                    + "(delimiter, --delimiter)")
+        }
+        return TableNames.names(header: header, width: width)
+    }
+
+    // MARK: Parts
+
+    /// The rows in their parts, as float32 after standardisation by what is trained on.
+    /// - Throws: as the initializer, and where the file has changed since.
+    public func parts() throws -> TableParts {
+        let schema = try fitted { $0 == .training }
+        var parts: [TableSplit.Part: DatasetRows] = [:]
+        for part in TableSplit.Part.allCases { parts[part] = DatasetRows(schema, expecting: expectedRows(part)) }
+        let rows = try TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true)
+        while try rows.next() { try parts[rows.part(of: split)]!.add(rows) }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        func dataset(_ part: TableSplit.Part) -> Dataset { parts.removeValue(forKey: part)!.dataset(name: name) }
+        return TableParts(
+            training: dataset(.training), validation: dataset(.validation), test: dataset(.test), schema: schema,
+            split: split, notes: rows.notes)
+    }
+
+    private func expectedRows(_ part: TableSplit.Part) -> Int {
+        let request = split.request
+        let share =
+            switch part {
+            case .test: request.test
+            case .validation: (1 - request.test) * request.validation
+            case .training: (1 - request.test) * (1 - request.validation)
+            }
+        return Int(Double(facts.rows) * share * 1.01) + 64
+    }
+
+    /// The schema with means, deviations and medians over the rows of some parts.
+    func fitted(to isIncluded: (TableSplit.Part) -> Bool) throws -> TableSchema {
+        var statistics: [Int: ColumnStatistics] = [:]
+        if facts.hashes.isEmpty {
+            for (place, column) in facts.columns.enumerated() { statistics[place] = column.statistics }
+        } else {
+            let rows = try TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true)
+            while try rows.next() {
+                let hash = rows.hash(seed: split.request.seed)
+                guard isIncluded(split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label))) else { continue }
+                rows.add(to: &statistics, hash: hash)
+            }
+        }
+        var schema = self.schema
+        for index in schema.columns.indices {
+            let column = schema.columns[index]
+            guard column.role == .input || column.role == .target, column.type == .number || column.type.isDate,
+                let found = statistics[column.place]
+            else { continue }
+            schema.columns[index].mean = found.mean
+            schema.columns[index].deviation = found.deviation
+            schema.columns[index].substitute = found.median
+        }
+        return schema
+    }
+
+    /// All rows in the units of the file, in its order.
+    func plainDataset(name: String) throws -> Dataset {
+        var schema = self.schema
+        if schema.columns.contains(where: { $0.hasMissingFeature }) {
+            schema = try fitted { _ in true }
+            for index in schema.columns.indices {
+                (schema.columns[index].mean, schema.columns[index].deviation) = (0, 1)
+            }
+        }
+        return try schema.dataset(
+            TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true), name: name)
+    }
+
+    /// The fold of each row, in the order of the file, for a cross-validation; nil for a table that is too large for it.
+    /// - Parameter count: folds, at least 2.
+    public func folds(_ count: Int) -> [Int]? {
+        facts.hashes.isEmpty ? nil : TableSplit.folds(count, hashes: facts.hashes, labels: classes)
+    }
+}
+
+/// A table's rows in three parts, and what they were made by.
+public struct TableParts: Sendable {
+    /// The rows that weights are fitted to.
+    public let training: Dataset
+    /// The rows that choices are made on; may be empty.
+    public let validation: Dataset
+    /// The rows that are looked at once; may be empty.
+    public let test: Dataset
+    /// What reads other files in the same way.
+    public let schema: TableSchema
+    /// What tells which rows are in which part.
+    public let split: TableSplit
+    /// What happened to rows and values that were not as in training, in sentences.
+    public var notes: [String] = []
+}
+
+/// Rows on their way to becoming a data set.
+struct DatasetRows {
+    private let schema: TableSchema
+    private let width: Int
+    private var features: [Float] = []
+    private var labels: [Int32] = []
+    private var values: [Float] = []
+    private var row: [Float]
+
+    init(_ schema: TableSchema, expecting count: Int = 0) {
+        self.schema = schema
+        width = schema.featureCount
+        row = [Float](repeating: 0, count: width)
+        features.reserveCapacity(count * width)
+        if schema.isRegression { values.reserveCapacity(count) } else { labels.reserveCapacity(count) }
+    }
+
+    var count: Int { schema.isRegression ? values.count : labels.count }
+
+    mutating func add(_ rows: TableRows) throws {
+        guard try row.withUnsafeMutableBufferPointer({ try rows.write(to: $0.baseAddress!) }) else { return }
+        features.append(contentsOf: row)
+        if schema.isRegression { values.append(rows.standardizedValue) } else { labels.append(rows.label) }
+    }
+
+    func dataset(name: String) -> Dataset {
+        Dataset(
+            name: name, inputShape: [width], inputs: .floats(features),
+            targets: schema.isRegression ? .values(values, width: 1) : .classes(labels, names: schema.classNames))
+    }
+}
+
+extension TableSchema {
+    /// Opens a file whose rows are to be read as this schema has them.
+    /// - Parameters:
+    ///   - path: a text file, plain or gzip.
+    ///   - options: what is told of how the file is written; what it leaves out is as in training where the file bears
+    ///     that out, else proven from the file.
+    ///   - needsTarget: whether every row must have what is to be predicted; false for prediction.
+    /// - Throws: `GimbalError.invalidFile` for a file that lacks a column, with its name; as `Table`.
+    public func rows(
+        path: String, options: TableOptions = TableOptions(), needsTarget: Bool = true
+    ) throws -> TableRows {
+        let source = try TableSource(path: path)
+        return try TableRows(
+            self, source: source, dialect: try dialect(of: source, options), needsTarget: needsTarget)
+    }
+
+    /// All rows of an opened file. In a regression the targets are standardised, as `targetStandardization` says.
+    func dataset(_ rows: TableRows, name: String) throws -> Dataset {
+        var result = DatasetRows(self)
+        while try rows.next() { try result.add(rows) }
+        return result.dataset(name: name)
+    }
+
+    private func dialect(of source: TableSource, _ options: TableOptions) throws -> TableDialect {
+        let inputs = columns.filter { $0.role == .input }.map(\.name)
+        var told = options
+        if told.delimiter == nil, told.encoding == nil, told.decimalMark == nil, told.thousandsMark == nil,
+            told.hasHeader == nil
+        {
+            // As in training, where that gives the columns that are looked for.
+            told.delimiter = dialect.delimiter.first
+            told.encoding = TableDialect.isUTF8(dialect.encoding) ? nil : dialect.encoding
+            told.decimalMark = dialect.decimalMark.first
+            told.thousandsMark = dialect.thousandsMark?.first
+            if !dialect.hasHeader { told.hasHeader = false }
+            if let found = try? TableDialect.found(in: source, options: told, expecting: inputs), fits(found) {
+                return found.dialect
+            }
+            told = options
+        }
+        let found = try TableDialect.found(in: source, options: told, expecting: inputs)
+        if dialect.hasHeader, !found.dialect.hasHeader, options.hasHeader != false {
+            throw GimbalError.invalidFile(
+                path: source.path,
+                reason: "has no header, and the model knows its columns by name (\(listed(inputs))); hasHeader false "
+                    + "(--no-header) takes them in the order of the file that was trained on")
+        }
+        return found.dialect
+    }
+
+    private func fits(_ found: (dialect: TableDialect, records: [[String]])) -> Bool {
+        guard dialect.hasHeader else { return true }
+        let names = Set(found.records[0].map { Array($0.utf8) })
+        let isNumbered = { (column: Column) in column.name.hasPrefix("column ") }
+        return found.dialect.hasHeader
+            && columns.allSatisfy { $0.role != .input || isNumbered($0) || names.contains(Array($0.name.utf8)) }
+    }
+}
+
+/// Which columns are inputs, which is the target, as options say.
+private struct ColumnChoice {
+    var target: Int
+    var roles: [TableSchema.Column.Role]
+    var types: [Int: ColumnType] = [:]
+    /// Inputs that are asked for by name: they stay, whatever they look like.
+    var askedFor: Set<Int> = []
+
+    init(_ options: TableOptions, names: [String], path: String) throws {
+        let width = names.count
+        func place(_ written: String, _ setting: String) throws -> Int {
+            if let place = names.firstIndex(where: { $0.utf8.elementsEqual(written.utf8) }) { return place }
+            if let number = Int(written), 1...width ~= number { return number - 1 }
+            let numbers = Int(written) == nil ? "" : ", counted from 1 to \(width)"
+            throw GimbalError.invalidSetting(
+                name: setting,
+                reason:
+                    "no column '\(shown(written))' in \(path); its columns are \(listed(names, limit: 20))\(numbers)")
+        }
+        switch options.target {
+        case .last: target = width - 1
+        case .column(let number):
+            guard 1...width ~= number else {
+                throw GimbalError.invalidSetting(
+                    name: "target column",
+                    reason: "\(number), where \(path) has columns 1 to \(width): \(listed(names, limit: 20))")
+            }
+            target = number - 1
+        case .written(let name): target = try place(name, "target column")
+        case .named(let name):
+            guard let place = names.firstIndex(where: { $0.utf8.elementsEqual(name.utf8) }) else {
+                throw GimbalError.invalidSetting(
+                    name: "target column",
+                    reason: "no column '\(shown(name))' in \(path); its columns are \(listed(names, limit: 20))")
+            }
+            target = place
+        }
+        if names.contains("\(names[target]) (2)"), case .named = options.target {
+            throw GimbalError.invalidSetting(
+                name: "target column",
+                reason: "\(path) has two columns '\(shown(names[target]))'; name it by its number")
+        }
+        roles = [TableSchema.Column.Role](repeating: options.columns == nil ? .input : .ignored, count: width)
+        for name in options.columns ?? [] {
+            let index = try place(name, "columns")
+            roles[index] = .input
+            askedFor.insert(index)
+        }
+        for name in options.excluded { roles[try place(name, "excluded")] = .ignored }
+        for name in options.ids { roles[try place(name, "ids")] = .id }
+        for (name, type) in options.types { types[try place(name, "types")] = type }
+        roles[target] = .target
+    }
+}
+
+extension Dataset {
+    /// A table from a text file, plain or gzip, in the units of the file: one example in each row, one column of it the
+    /// target, numbers as they are and every category a feature.
+    ///
+    /// This is the short way for data that fits float32. `Table` splits a file by content, standardises in float64 by what
+    /// is trained on, and keeps the schema that reads other files.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - options: what is known of it; constant columns and such that repeat another stay in.
+    ///   - name: what messages call the data; the file's name unless given.
+    /// - Throws: as `Table`.
+    public static func csv(path: String, options: TableOptions = TableOptions(), name: String? = nil) throws -> Dataset
+    {
+        var options = options
+        options.keepsRedundantColumns = true
+        let table = try Table(path: path, options: options)
+        return try table.plainDataset(name: name ?? path.split(separator: "/").last.map(String.init) ?? path)
+    }
+}

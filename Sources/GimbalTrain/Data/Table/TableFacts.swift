@@ -1,0 +1,193 @@
+import Gimbal
+
+/// What one pass over a column finds out.
+struct ColumnFacts {
+    /// Fields with nothing in them, or with a mark that the user named.
+    var empty = 0
+    /// Fields with one of the usual marks for a missing value.
+    var marks = 0
+    /// Fields that are finite numbers, and those of them that are whole.
+    var numbers = 0
+    var whole = 0
+    /// Fields that are none of these, and the first of them.
+    var texts = 0
+    var firstText = ""
+    var firstTextLine = 0
+    /// Fields that are infinite or too large for a float64, and the first of them.
+    var infinite = 0
+    var firstInfinite = ""
+    var firstInfiniteLine = 0
+    var minimum = Double.infinity
+    var maximum = -Double.infinity
+    /// The forms of date that all texts have, or all numbers for `compact`.
+    var dateForms: UInt8 = 0xFF
+    var earliest = Double.infinity
+    var latest = -Double.infinity
+    var hasTimeOfDay = false
+    /// The distinct fields; fewer than there are where they became too many.
+    var values = ValueTable()
+    var hasAllValues = true
+    /// Whether the numbers rise by one from row to row.
+    var isRising = true
+    var lastNumber = 0.0
+    var firstNumber = 0.0
+    /// The smallest hashes of distinct numbers, for an estimate of how many there are.
+    var smallest = SmallestHashes()
+    var fingerprint: UInt64 = 0
+    /// Over the rows to train on, where it is known during the pass which these are.
+    var statistics = ColumnStatistics()
+
+    static let largestValueCount = 10_000
+    static let largestNumberCount = 1_000
+    private static let largestByteCount = 1 << 20
+
+    /// Takes in a field of a row.
+    /// - Returns: the hash of what it means, and its number if it is one.
+    @inline(__always)
+    mutating func add(
+        _ bytes: UnsafePointer<UInt8>, _ count: Int, line: Int, label: Int32, reader: NumberReader, isId: Bool,
+        isTarget: Bool
+    ) -> (hash: UInt64, number: Double) {
+        let textHash = contentHash(bytes, count)
+        var result = (hash: textHash, number: Double.nan)
+        if let number = reader(bytes, count) {
+            if number.isFinite {
+                addNumber(number, bytes, count, isId: isId)
+                result = (contentHash(number), number)
+            } else {
+                addInfinite(bytes, count, line)
+            }
+        } else {
+            addText(bytes, count, line)
+        }
+        fingerprint = fingerprint &* 0x2545_F491_4F6C_DD1D &+ result.hash
+        if hasAllValues || isTarget { addValue(bytes, count, hash: textHash, label: label, isTarget: isTarget) }
+        return result
+    }
+
+    mutating func addEmpty() -> UInt64 {
+        empty += 1
+        isRising = false
+        fingerprint = fingerprint &* 0x2545_F491_4F6C_DD1D &+ 1
+        return RowHash.empty
+    }
+
+    @inline(__always)
+    private mutating func addNumber(_ number: Double, _ bytes: UnsafePointer<UInt8>, _ count: Int, isId: Bool) {
+        if numbers == 0 {
+            firstNumber = number
+        } else if isRising, number != lastNumber + 1 {
+            isRising = false
+        }
+        numbers += 1
+        lastNumber = number
+        if number < minimum { minimum = number }
+        if number > maximum { maximum = number }
+        if number == number.rounded(.towardZero) {
+            whole += 1
+            if isId { smallest.add(contentHash(number)) }
+        }
+        if dateForms & DateForm.compact.bit != 0, readDate(bytes, count, .compact) == nil {
+            dateForms &= ~DateForm.compact.bit
+        }
+    }
+
+    private mutating func addInfinite(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int) {
+        if infinite == 0 {
+            firstInfinite = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+            firstInfiniteLine = line
+        }
+        infinite += 1
+        isRising = false
+    }
+
+    private mutating func addText(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int) {
+        isRising = false
+        if MissingMarks.usual.contains(bytes, count) {
+            marks += 1
+            return
+        }
+        if count <= 9, MissingMarks.infinities.contains(bytes, count) { return addInfinite(bytes, count, line) }
+        if texts == 0 {
+            firstText = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+            firstTextLine = line
+        }
+        texts += 1
+        let texts = dateForms & ~DateForm.compact.bit
+        guard texts != 0 else { return }
+        var alive: UInt8 = dateForms & DateForm.compact.bit
+        for form in DateForm.allCases where texts & form.bit != 0 {
+            guard let date = readDate(bytes, count, form) else { continue }
+            alive |= form.bit
+            earliest = min(earliest, date.seconds)
+            latest = max(latest, date.seconds)
+            if date.secondOfDay != 0 { hasTimeOfDay = true }
+        }
+        dateForms = alive
+    }
+
+    private mutating func addValue(
+        _ bytes: UnsafePointer<UInt8>, _ count: Int, hash: UInt64, label: Int32, isTarget: Bool
+    ) {
+        let index = values.insert(bytes, count, hash: hash)
+        if label >= 0 {
+            let known = values.classes[index]
+            values.classes[index] = known == -1 ? label : known == label ? label : -2
+        }
+        guard !isTarget else { return }
+        let limit = texts > 0 ? Self.largestValueCount : Self.largestNumberCount
+        if values.count > limit || values.byteCount > Self.largestByteCount { hasAllValues = false }
+    }
+
+    /// About how many distinct whole numbers there are.
+    var distinctEstimate: Double {
+        let sorted = smallest.sorted
+        guard sorted.count == TableSplit.sketchSize else { return Double(sorted.count) }
+        return Double(sorted.count - 1) / (Double(sorted.last!) / 0x1p64)
+    }
+}
+
+extension MissingMarks {
+    static let infinities = MissingMarks(["inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"])
+}
+
+/// Mean, deviation and median of what a column holds in the rows that are trained on.
+struct ColumnStatistics {
+    private(set) var count = 0
+    private(set) var mean = 0.0
+    private var squares = 0.0
+    /// Numbers for the median, with the hashes of their rows; of many rows, those whose hashes end in zeros.
+    private var sample: [(hash: UInt64, value: Double)] = []
+    private var mask: UInt64 = 0
+
+    private static let sampleSize = 1 << 16
+
+    @inline(__always)
+    mutating func add(_ value: Double, hash: UInt64, isSampled: Bool) {
+        count += 1
+        let distance = value - mean
+        mean += distance / Double(count)
+        squares += distance * (value - mean)
+        if isSampled, hash & mask == 0 { addSample(value, hash) }
+    }
+
+    private mutating func addSample(_ value: Double, _ hash: UInt64) {
+        sample.append((hash, value))
+        guard sample.count > Self.sampleSize else { return }
+        // Rows alike in content have one hash: where no hash ends in zeros the half of the numbers goes.
+        mask = mask << 1 | 1
+        sample.removeAll { $0.hash & mask != 0 }
+    }
+
+    var deviation: Double {
+        let deviation = count > 0 ? (squares / Double(count)).squareRoot() : 0
+        return deviation > 0 && deviation.isFinite ? deviation : 1
+    }
+
+    var median: Double {
+        guard !sample.isEmpty else { return mean }
+        let sorted = sample.map(\.value).sorted()
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
+    }
+}

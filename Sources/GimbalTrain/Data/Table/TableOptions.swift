@@ -1,0 +1,128 @@
+/// How a table is written: what separates its fields, how its numbers and its bytes are to be read.
+public struct TableDialect: Codable, Sendable, Equatable {
+    /// What separates fields: a comma, a semicolon, a tab, a bar, any other ASCII character, or a space, which stands
+    /// for any number of spaces and tabs.
+    public var delimiter = ","
+    /// Whether the first line holds names.
+    public var hasHeader = true
+    /// Lines before the table that belong to nothing, such as scikit-learn's line of counts and class names.
+    public var preambleLines = 0
+    /// What the bytes of the file mean, as iconv calls it.
+    public var encoding = TableDialect.utf8
+    /// What stands before the fraction of a number: "." or ",".
+    public var decimalMark = "."
+    /// What may stand between groups of three digits; nil for nothing.
+    public var thousandsMark: String?
+
+    /// Commas, a header, UTF-8, decimal points.
+    public init() {}
+
+    static let utf8 = "UTF-8"
+
+    static func isUTF8(_ encoding: String) -> Bool { ["utf-8", "utf8"].contains(encoding.lowercased()) }
+
+    var delimiterByte: UInt8 { delimiter.utf8.first ?? UInt8(ascii: ",") }
+
+    var numberReader: NumberReader {
+        NumberReader(
+            decimalMark: decimalMark.utf8.first ?? UInt8(ascii: "."), thousandsMark: Array((thousandsMark ?? "").utf8))
+    }
+}
+
+/// How to read a table. What is not said is found out from the file; where the file does not prove it, reading stops and
+/// says which option decides.
+public struct TableOptions: Sendable {
+    /// The column to be predicted.
+    public enum Target: Sendable, Equatable {
+        /// The last column.
+        case last
+        /// The column of this number, counted from 1 as in messages.
+        case column(Int)
+        /// The column of this name.
+        case named(String)
+        /// As a user writes it: a name, or a number counted from 1 where no column has that name.
+        case written(String)
+    }
+
+    /// What the target column holds.
+    public enum Task: Sendable, Equatable {
+        /// Whole numbers or texts, each standing for a class. Classes are numbered in the order of the numbers or, for
+        /// texts, of their bytes; `names` fixes another order and refuses any other label.
+        case classification(names: [String]? = nil)
+        /// Numbers to be predicted.
+        case regression
+    }
+
+    /// What becomes of a row in which an input is missing.
+    public enum Missing: String, Codable, Sendable, CaseIterable {
+        /// The median stands in for a number, and a feature of its own says that it was missing; a missing category is a
+        /// category.
+        case fill
+        /// The row is left out, and counted.
+        case drop
+        /// Reading stops with the line.
+        case refuse
+    }
+
+    /// The column to be predicted; unless said otherwise, the last.
+    public var target: Target
+    /// What the target column holds.
+    public var task: Task
+    /// What separates fields, one ASCII character; nil: proven from the file.
+    public var delimiter: Character?
+    /// Whether the first line holds names; nil: proven from the file.
+    public var hasHeader: Bool?
+    /// What the bytes mean, as iconv calls it, such as "windows-1252"; nil: UTF-8, or what a byte order mark says.
+    public var encoding: String?
+    /// "." or ","; nil: proven from the file.
+    public var decimalMark: Character?
+    /// What stands between groups of three digits; nil: proven from the file.
+    public var thousandsMark: Character?
+    /// The only inputs, by name or number from 1; nil for all that can be used.
+    public var columns: [String]?
+    /// Columns that are left out, by name or number from 1.
+    public var excluded: [String] = []
+    /// Columns that only tell rows apart: left out of the inputs, and kept for what is predicted of a row.
+    public var ids: [String] = []
+    /// What columns hold, by name or number from 1, where the file does not prove it or proves the wrong thing.
+    public var types: [String: ColumnType] = [:]
+    /// What stands for a missing value, in every column and beside an empty field; nil: the usual marks, NA, NaN, null,
+    /// ? and others, in columns of numbers, dates and truth values.
+    public var missingMarks: [String]?
+    /// What becomes of rows in which an input is missing.
+    public var missing = Missing.fill
+    /// Whether a row without a target stops the reading; it is left out, and counted, otherwise.
+    public var refusesMissingTargets = false
+    /// The most values of a category that have a feature each; the rarer ones share eight.
+    public var oneHotLimit = 32
+    /// Whether columns that never change, or that repeat another, stay inputs.
+    public var keepsRedundantColumns = false
+
+    /// Options for a file whose last column is a class, unless said otherwise.
+    public init(
+        target: Target = .last, task: Task = .classification(), delimiter: Character? = nil, hasHeader: Bool? = nil
+    ) {
+        self.target = target
+        self.task = task
+        self.delimiter = delimiter
+        self.hasHeader = hasHeader
+    }
+}
+
+/// What a column holds.
+public enum ColumnType: String, Codable, Sendable, CaseIterable {
+    /// Numbers.
+    case number
+    /// One of two truth values: true and false, yes and no, t and f, y and n.
+    case boolean
+    /// One of several texts or numbers, each standing for itself.
+    case category
+    /// Dates, times of day, or both, year first or in the order that the values prove.
+    case date
+    /// Dates whose day comes before the month.
+    case dateDayFirst = "date-dmy"
+    /// Dates whose month comes before the day.
+    case dateMonthFirst = "date-mdy"
+    /// Free text, which is no input.
+    case text
+}

@@ -1,0 +1,216 @@
+import Gimbal
+import Glibc
+
+/// Where a table's bytes come from, to be gone through several times: a file, or what was read from a pipe.
+struct TableSource: Sendable {
+    let path: String
+    /// What came out of something that can be read only once; nil for a file.
+    private let contents: [UInt8]?
+    /// Bytes of the file as it lies there; of a pipe, of what came out of it.
+    let byteCount: Int
+
+    /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile` for compressed data that is damaged.
+    init(path: String) throws {
+        self.path = path
+        var status = stat()
+        // Only looked at: a pipe that is opened and closed again has lost its writer.
+        let isSpecial =
+            stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG && status.st_mode & S_IFMT != S_IFDIR
+        if !isSpecial, let size = try FileReader(path: path).size() {
+            contents = nil
+            byteCount = size
+        } else {
+            let bytes = try ByteStream(path: path).read(count: .max)
+            contents = bytes
+            byteCount = bytes.count
+        }
+    }
+
+    /// Whether a reader may begin anywhere in the file: its bytes are the text itself.
+    func canSeek(encoding: String) throws -> Bool {
+        guard contents == nil, TableDialect.isUTF8(encoding) else { return false }
+        return try !ByteStream(path: path).isCompressed
+    }
+
+    /// A part of a file that `canSeek`.
+    func open(bytes: Range<Int>) throws -> TextStream {
+        try TextStream(path: path, input: .range(try FileReader(path: path), bytes), encoding: nil)
+    }
+
+    /// - Parameter encoding: as iconv knows it; nil for UTF-8.
+    func open(encoding: String?) throws -> TextStream {
+        let input: TextStream.Input =
+            if let contents { .memory(contents) } else { .stream(try ByteStream(path: path)) }
+        return try TextStream(path: path, input: input, encoding: encoding)
+    }
+}
+
+/// A text from beginning to end as UTF-8, without its byte order mark, whatever encoding it is in.
+final class TextStream {
+    enum Input {
+        case stream(ByteStream)
+        case memory([UInt8])
+        case range(FileReader, Range<Int>)
+    }
+
+    let path: String
+    private var input: Input
+    private var position = 0
+    private var converter: iconv_t?
+    private var raw = [UInt8](repeating: 0, count: 1 << 16)
+    private var pending = 0..<0
+    private var line = 1
+    /// What the bytes turned out to mean.
+    private var encoding = TableDialect.utf8
+    var encodingName: String { TableDialect.isUTF8(encoding) ? TableDialect.utf8 : encoding }
+
+    /// - Throws: `GimbalError.invalidSetting` for an encoding that the system does not know.
+    init(path: String, input: Input, encoding: String?) throws {
+        self.path = path
+        self.input = input
+        try refill()
+        let mark = ByteOrderMark(raw[pending])
+        pending = pending.dropFirst(mark?.length ?? 0)
+        // A mark says what the bytes are; of a text called UTF-16 it tells the order.
+        self.encoding = mark?.encoding ?? encoding ?? TableDialect.utf8
+        if TableDialect.isUTF8(self.encoding) { return }
+        let made = iconv_open("UTF-8", self.encoding)
+        guard made != iconv_t(bitPattern: -1) else {
+            throw GimbalError.invalidSetting(
+                name: "encoding",
+                reason: "the system knows no '\(shown(self.encoding))'; windows-1252, iso-8859-1, utf-16 are some "
+                    + "that it does (iconv --list has all)")
+        }
+        converter = made
+    }
+
+    deinit {
+        if let converter { iconv_close(converter) }
+    }
+
+    /// Whether what is read is known to be UTF-8, as it was converted to it.
+    var isConverted: Bool { converter != nil }
+
+    private func refill() throws {
+        let count = try raw.withUnsafeMutableBytes { try readRaw(into: $0) }
+        pending = 0..<count
+    }
+
+    private func readRaw(into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
+        switch input {
+        case .stream(let stream): return try stream.read(into: bytes)
+        case .range(let file, let range):
+            let count = min(bytes.count, range.count - position)
+            try file.read(
+                at: range.lowerBound + position, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+            position += count
+            return count
+        case .memory(let contents):
+            let count = min(bytes.count, contents.count - position)
+            contents.withUnsafeBytes { bytes.copyMemory(from: .init(rebasing: $0[position..<position + count])) }
+            position += count
+            return count
+        }
+    }
+
+    /// Reads on.
+    /// - Returns: the number of bytes read; 0 at the end of the text.
+    /// - Throws: `GimbalError.invalidFile` where bytes stand for nothing in the encoding.
+    func read(into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
+        if let converter { return try convert(converter, into: bytes) }
+        guard !pending.isEmpty else { return try readRaw(into: bytes) }
+        let count = min(pending.count, bytes.count)
+        raw.withUnsafeBytes { bytes.copyMemory(from: .init(rebasing: $0[pending.prefix(count)])) }
+        pending = pending.dropFirst(count)
+        return count
+    }
+
+    private func convert(_ converter: iconv_t, into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
+        var filled = 0
+        while filled == 0 {
+            if pending.isEmpty { try refill() }
+            guard !pending.isEmpty else { return 0 }
+            var failure: Int32 = 0
+            raw.withUnsafeMutableBytes { raw in
+                var source: UnsafeMutablePointer<CChar>? =
+                    raw.baseAddress!.assumingMemoryBound(to: CChar.self) + pending.lowerBound
+                var left = pending.count
+                var target: UnsafeMutablePointer<CChar>? = bytes.baseAddress!.assumingMemoryBound(to: CChar.self)
+                var room = bytes.count
+                if iconv(converter, &source, &left, &target, &room) == Int(bitPattern: UInt.max) { failure = errno }
+                filled = bytes.count - room
+                pending = pending.upperBound - left..<pending.upperBound
+            }
+            line += UnsafeMutableRawBufferPointer(rebasing: bytes[..<filled]).count { $0 == UInt8(ascii: "\n") }
+            switch failure {
+            case EILSEQ where filled == 0: throw invalid()
+            case EINVAL where filled == 0:
+                // A character that goes on in the next piece.
+                let rest = Array(raw[pending])
+                let count = try raw.withUnsafeMutableBytes { try readRaw(into: .init(rebasing: $0[rest.count...])) }
+                guard count > 0 else { throw invalid() }
+                raw.replaceSubrange(0..<rest.count, with: rest)
+                pending = 0..<rest.count + count
+            default: break
+            }
+        }
+        return filled
+    }
+
+    private func invalid() -> GimbalError {
+        .invalidFile(
+            path: path,
+            reason: "line \(line): the byte 0x\(hexadecimal(raw[pending.lowerBound])) stands for nothing in "
+                + "\(shown(encoding)); encoding (--encoding) names another")
+    }
+}
+
+func hexadecimal(_ byte: UInt8) -> String {
+    let digits = String(byte, radix: 16, uppercase: true)
+    return digits.count < 2 ? "0" + digits : digits
+}
+
+/// The mark that some texts begin with, which tells their encoding.
+private struct ByteOrderMark {
+    let encoding: String
+    let length: Int
+
+    init?(_ bytes: ArraySlice<UInt8>) {
+        let marks: [(bytes: [UInt8], encoding: String)] = [
+            ([0xEF, 0xBB, 0xBF], TableDialect.utf8), ([0xFF, 0xFE, 0, 0], "UTF-32LE"),
+            ([0, 0, 0xFE, 0xFF], "UTF-32BE"),
+            ([0xFF, 0xFE], "UTF-16LE"), ([0xFE, 0xFF], "UTF-16BE"),
+        ]
+        guard let mark = marks.first(where: { bytes.starts(with: $0.bytes) }) else { return nil }
+        encoding = mark.encoding
+        length = mark.bytes.count
+    }
+}
+
+/// The place of the first byte that UTF-8 does not allow (RFC 3629: nothing overlong, no surrogates); nil for none.
+func firstInvalidUTF8(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int? {
+    var position = 0
+    while position < count {
+        let first = bytes[position]
+        if first < 0x80 {
+            position += 1
+            continue
+        }
+        let length: Int
+        var allowed: ClosedRange<UInt8> = 0x80...0xBF
+        switch first {
+        case 0xC2...0xDF: length = 2
+        case 0xE0: (length, allowed) = (3, 0xA0...0xBF)
+        case 0xED: (length, allowed) = (3, 0x80...0x9F)
+        case 0xE1...0xEF: length = 3
+        case 0xF0: (length, allowed) = (4, 0x90...0xBF)
+        case 0xF4: (length, allowed) = (4, 0x80...0x8F)
+        case 0xF1...0xF3: length = 4
+        default: return position
+        }
+        guard position + length <= count, allowed.contains(bytes[position + 1]) else { return position }
+        for offset in 2..<max(length, 2) where bytes[position + offset] & 0xC0 != 0x80 { return position }
+        position += length
+    }
+    return nil
+}

@@ -1,0 +1,208 @@
+import Gimbal
+
+/// Which rows of a table are trained on, which choices are made on, and which are held back, told by what is in a row.
+///
+/// Every row has a 64-bit hash of its content and the seed, and each class a range of hashes for each part. So the same
+/// rows stay held back when the file is put into another order, shortened or appended to, and equal rows never lie in two
+/// parts.
+public struct TableSplit: Codable, Sendable, Equatable {
+    /// A part of a table.
+    public enum Part: String, Codable, Sendable, CaseIterable {
+        /// The rows that weights are fitted to.
+        case training
+        /// The rows that choices are made on: the best weights, when to stop, when to lower the rate.
+        case validation
+        /// The rows that are looked at once, at the end.
+        case test
+    }
+
+    /// What is asked of a split.
+    public struct Request: Codable, Sendable, Equatable {
+        /// The share of all rows that is held back for the test, from 0 to below 1.
+        public var test: Double
+        /// The share of the rest that choices are made on, from 0 to below 1.
+        public var validation: Double
+        /// What the hashes of rows follow from, beside their content.
+        public var seed: UInt64
+
+        /// A fifth for the test and a tenth of the rest for validation, unless said otherwise.
+        public init(test: Double = 0.2, validation: Double = 0.1, seed: UInt64 = 0) {
+            self.test = test
+            self.validation = validation
+            self.seed = seed
+        }
+    }
+
+    /// The hashes below which rows of a class belong to a part.
+    public struct Limits: Codable, Sendable, Equatable {
+        /// Rows with a smaller hash are of the test part.
+        public var test: UInt64
+        /// Other rows with a smaller hash are of the validation part.
+        public var validation: UInt64
+    }
+
+    /// What was asked for.
+    public var request: Request
+    /// The limits of each class, or one for all.
+    public var limits: [Limits]
+    /// The smallest row hashes in hexadecimal, which tell whether another file shares rows with this one.
+    private var sketch: String
+
+    static let sketchSize = 1024
+
+    /// The part that a row belongs to.
+    /// - Parameters:
+    ///   - hash: of the row's content and the seed.
+    ///   - label: the row's class; nil where a number is predicted.
+    public func part(of hash: UInt64, label: Int? = nil) -> Part {
+        let limit = limits.count > 1 ? limits[min(max(label ?? 0, 0), limits.count - 1)] : limits[0]
+        return hash < limit.test ? .test : hash < limit.validation ? .validation : .training
+    }
+
+    /// A split whose parts have the wanted sizes in each class, as closely as equal rows allow. Of each class at least one
+    /// row is left to train on.
+    /// - Parameters:
+    ///   - request: the shares.
+    ///   - hashes: of all rows.
+    ///   - labels: the class of each row; empty where numbers are predicted.
+    ///   - classCount: how many classes there are; 1 where numbers are predicted.
+    init(_ request: Request, hashes: [UInt64], labels: [Int32], classCount: Int) {
+        self.request = request
+        var strata = [[UInt64]](repeating: [], count: max(classCount, 1))
+        for (row, hash) in hashes.enumerated() { strata[labels.isEmpty ? 0 : Int(labels[row])].append(hash) }
+        for index in strata.indices { strata[index].sort() }
+        let counts = strata.map(\.count)
+        let tests = Self.shares(of: counts, fraction: request.test)
+        let validations = Self.shares(of: zip(counts, tests).map { $0 - $1 }, fraction: request.validation)
+        limits = strata.indices.map { index in
+            let hashes = strata[index]
+            let test = Self.limit(hashes, tests[index], from: 0)
+            let start = hashes.firstIndex { $0 >= test } ?? hashes.count
+            return Limits(
+                test: test, validation: max(Self.limit(hashes, validations[index], from: start), test))
+        }
+        sketch = Self.text(Self.smallest(hashes))
+    }
+
+    /// A split by the shares alone, for tables so large that chance gives every class its share.
+    init(plain request: Request, sketch: [UInt64] = []) {
+        self.request = request
+        func limit(_ share: Double) -> UInt64 {
+            let scaled = share * 0x1p64
+            return scaled >= 0x1p64 ? .max : UInt64(scaled)
+        }
+        let validation = request.test + (1 - request.test) * request.validation
+        limits = [Limits(test: limit(request.test), validation: limit(validation))]
+        self.sketch = Self.text(sketch)
+    }
+
+    private static func limit(_ sorted: [UInt64], _ count: Int, from start: Int) -> UInt64 {
+        guard count > 0, start < sorted.count else { return 0 }
+        let last = sorted[min(start + count, sorted.count) - 1]
+        return last == .max ? .max : last + 1
+    }
+
+    /// `fraction` of all, shared out by size, the largest remainders first; everyone keeps one.
+    private static func shares(of counts: [Int], fraction: Double) -> [Int] {
+        let all = counts.reduce(0, +)
+        guard fraction > 0, all > 1 else { return counts.map { _ in 0 } }
+        let wanted = min(max(Int((Double(all) * fraction).rounded()), 1), all - 1)
+        let exact = counts.map { Double($0) * fraction }
+        var shares = zip(exact, counts).map { min(Int($0), max($1 - 1, 0)) }
+        let order = counts.indices.sorted {
+            (exact[$0] - exact[$0].rounded(.down), $1) > (exact[$1] - exact[$1].rounded(.down), $0)
+        }
+        var left = wanted - shares.reduce(0, +)
+        for index in order where left > 0 && shares[index] < counts[index] - 1 {
+            shares[index] += 1
+            left -= 1
+        }
+        return shares
+    }
+
+    // MARK: Folds
+
+    /// The fold of each row for a cross-validation of `count` folds: every class is shared out evenly, and equal rows lie in
+    /// one fold.
+    public static func folds(_ count: Int, hashes: [UInt64], labels: [Int32] = []) -> [Int] {
+        require(count > 1, "TableSplit", "\(count) folds")
+        let order = hashes.indices.sorted { hashes[$0] < hashes[$1] }
+        var folds = [Int](repeating: 0, count: hashes.count)
+        // Classes begin at different folds, so that small ones do not all lie in the first.
+        var last: [Int32: (hash: UInt64, fold: Int)] = [:]
+        for row in order {
+            let label = labels.isEmpty ? 0 : labels[row]
+            let hash = hashes[row]
+            let fold: Int
+            if let before = last[label] {
+                fold = before.hash == hash ? before.fold : (before.fold + 1) % count
+            } else {
+                fold = Int(label) % count
+            }
+            last[label] = (hash, fold)
+            folds[row] = fold
+        }
+        return folds
+    }
+
+    // MARK: Other files
+
+    private static func smallest(_ hashes: [UInt64]) -> [UInt64] {
+        var smallest = SmallestHashes()
+        for hash in hashes { smallest.add(hash) }
+        return smallest.sorted
+    }
+
+    private static func text(_ hashes: [UInt64]) -> String {
+        hashes.map { hash in
+            let digits = String(hash, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+
+    /// The smallest row hashes of the table.
+    var smallestHashes: [UInt64] {
+        let digits = Array(sketch.utf8)
+        return stride(from: 0, to: digits.count - digits.count % 16, by: 16).compactMap {
+            UInt64(String(decoding: digits[$0..<$0 + 16], as: UTF8.self), radix: 16)
+        }
+    }
+
+    /// Checks what may have come from a file.
+    /// - Throws: `GimbalError.invalidSetting`.
+    public func validate() throws {
+        let isGood =
+            !limits.isEmpty && (0..<1).contains(request.test) && (0..<1).contains(request.validation)
+            && limits.allSatisfy { $0.test <= $0.validation } && sketch.utf8.count <= 16 * Self.sketchSize
+        guard isGood else { throw GimbalError.invalidSetting(name: "split", reason: "is none that a table can have") }
+    }
+}
+
+extension TableSplit.Request {
+    /// - Throws: `GimbalError.invalidSetting` for a share outside of 0..<1.
+    func validate() throws {
+        for (name, share) in [("test", test), ("validation", validation)] {
+            guard (0..<1).contains(share) else {
+                throw GimbalError.invalidSetting(name: name, reason: "must be a share from 0 to below 1, not \(share)")
+            }
+        }
+    }
+}
+
+/// The smallest of many hashes, each once.
+struct SmallestHashes {
+    private var kept: Set<UInt64> = []
+    private var bound = UInt64.max
+
+    mutating func add(_ hash: UInt64) {
+        guard hash < bound || kept.count < TableSplit.sketchSize else { return }
+        kept.insert(hash)
+        // Thinned out now and then, not at each hash.
+        if kept.count >= 4 * TableSplit.sketchSize {
+            kept = Set(kept.sorted().prefix(TableSplit.sketchSize))
+            bound = kept.max()!
+        }
+    }
+
+    var sorted: [UInt64] { Array(kept.sorted().prefix(TableSplit.sketchSize)) }
+}
