@@ -127,11 +127,15 @@ extension SafeTensors.Item {
         switch part {
         case .parameter(_, let parameter): self.init(name: path, parameter.value)
         case .buffer(_, let buffer): self.init(name: path, buffer.value)
-        case .counter(_, let counter):
-            self.init(name: path, type: .int64, shape: []) {
-                withUnsafeBytes(of: Int64(counter.value).littleEndian) { [UInt8]($0) }
-            }
+        case .counter(_, let counter): self.init(name: path, counter: counter.value)
         case .module: stop("save", "\(path) is a module, not a tensor")
+        }
+    }
+
+    /// An item that holds a whole number.
+    package init(name: String, counter: Int) {
+        self.init(name: name, type: .int64, shape: []) {
+            withUnsafeBytes(of: Int64(counter).littleEndian) { [UInt8]($0) }
         }
     }
 

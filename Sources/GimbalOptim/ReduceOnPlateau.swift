@@ -79,15 +79,14 @@ public struct ReduceOnPlateau: Codable, Sendable, Equatable {
     }
 
     private func isBetter(_ metric: Double) -> Bool {
-        guard let best else { return !metric.isNaN }
-        switch (mode, threshold) {
-        case (.minimum, .relative(let share)) where best < 0: return metric < best * (1 + share)
-        case (.maximum, .relative(let share)) where best < 0: return metric > best * (1 - share)
-        case (.minimum, .relative(let share)): return metric < best * (1 - share)
-        case (.minimum, .absolute(let distance)): return metric < best - distance
-        case (.maximum, .relative(let share)): return metric > best * (1 + share)
-        case (.maximum, .absolute(let distance)): return metric > best + distance
+        let bound = best.map { best in
+            switch threshold {
+            // Beyond the best, whatever its sign.
+            case .relative(let share): best * ((mode == .minimum) == (best < 0) ? 1 + share : 1 - share)
+            case .absolute(let distance): mode == .minimum ? best - distance : best + distance
+            }
         }
+        return mode.isBetter(metric, than: bound)
     }
 }
 
@@ -97,4 +96,10 @@ public enum MetricMode: String, Codable, Sendable, CaseIterable {
     case minimum
     /// Large values are good, as of an accuracy.
     case maximum
+
+    /// Whether `value` lies beyond `bound`; without one, whether it is a number. NaN is not better than anything.
+    package func isBetter(_ value: Double, than bound: Double?) -> Bool {
+        guard let bound else { return !value.isNaN }
+        return self == .minimum ? value < bound : value > bound
+    }
 }

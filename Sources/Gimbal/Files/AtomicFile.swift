@@ -88,9 +88,9 @@ public enum AtomicFile {
     public static func removePartials(in folder: String, of isTarget: (_ name: String) -> Bool) {
         for name in (try? names(in: folder)) ?? [] {
             guard let (target, isOld) = parsePartial(name), isTarget(target) else { continue }
-            var (status, targetStatus) = (stat(), stat())
-            guard lstat(folder + "/" + name, &status) == 0 else { continue }
             let path = folder + "/" + name
+            var (status, targetStatus) = (stat(), stat())
+            guard lstat(path, &status) == 0 else { continue }
             switch status.st_mode & S_IFMT {
             // An old folder that was moved aside and has no successor yet is the only one there is.
             case S_IFDIR where isOld && lstat(folder + "/" + target, &targetStatus) != 0:

@@ -73,7 +73,7 @@ public struct EarlyStopping: Codable, Sendable, Equatable {
     }
 
     private func isBetter(_ value: Double) -> Bool {
-        guard let best = state.best else { return !value.isNaN }
-        return mode == .minimum ? value < best - minimumChange : value > best + minimumChange
+        mode.isBetter(
+            value, than: state.best.map { mode == .minimum ? $0 - minimumChange : $0 + minimumChange })
     }
 }

@@ -71,8 +71,7 @@ public final class ModelWeights {
     /// - Returns: whether it was.
     @discardableResult
     public func keepIfBest(_ value: Double?, epoch: Int, step: Int = 0) -> Bool {
-        guard let value, !value.isNaN else { return false }
-        if let best, mode == .minimum ? value >= best.value : value <= best.value { return false }
+        guard let value, mode.isBetter(value, than: best?.value) else { return false }
         best = Best(epoch: epoch, step: step, value: value)
         bestState = model.stateDictionary()
         return true
@@ -198,10 +197,7 @@ extension StateDictionary {
         try SafeTensors.write(
             names.map { name in
                 if let tensor = self[name] { return SafeTensors.Item(name: name, tensor) }
-                let value = self[counter: name] ?? 0
-                return SafeTensors.Item(name: name, type: .int64, shape: []) {
-                    withUnsafeBytes(of: Int64(value).littleEndian) { [UInt8]($0) }
-                }
+                return SafeTensors.Item(name: name, counter: self[counter: name] ?? 0)
             }, to: path)
     }
 }

@@ -144,15 +144,9 @@ public struct Table: Sendable {
     /// - Throws: as the initializer, and where the file has changed since.
     public func parts() throws -> TableParts {
         let schema = try fitted { $0 == .training }
-        var parts: [TableSplit.Part: DatasetRows] = [:]
-        for part in TableSplit.Part.allCases { parts[part] = DatasetRows(schema, expecting: expectedRows(part)) }
-        let rows = try TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true)
-        while try rows.next() { try parts[rows.part(of: split)]!.add(rows) }
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        func dataset(_ part: TableSplit.Part) -> Dataset { parts.removeValue(forKey: part)!.dataset(name: name) }
-        return TableParts(
-            training: dataset(.training), validation: dataset(.validation), test: dataset(.test), schema: schema,
-            split: split, notes: rows.notes)
+        return try TableParts(
+            TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true), split: split,
+            expecting: expectedRows)
     }
 
     private func expectedRows(_ part: TableSplit.Part) -> Int {
@@ -226,6 +220,23 @@ public struct TableParts: Sendable {
     public let split: TableSplit
     /// What happened to rows and values that were not as in training, in sentences.
     public var notes: [String] = []
+
+    /// Puts all rows of an opened file into their parts.
+    /// - Parameter expected: how many rows memory is set aside for.
+    init(
+        _ rows: TableRows, split: TableSplit, expecting expected: (TableSplit.Part) -> Int = { _ in 0 }
+    ) throws {
+        var parts: [TableSplit.Part: DatasetRows] = [:]
+        for part in TableSplit.Part.allCases { parts[part] = DatasetRows(rows.schema, expecting: expected(part)) }
+        while try rows.next() { try parts[rows.part(of: split)]!.add(rows) }
+        func dataset(_ part: TableSplit.Part) -> Dataset {
+            parts.removeValue(forKey: part)!.dataset(name: rows.fileName)
+        }
+        training = dataset(.training)
+        validation = dataset(.validation)
+        test = dataset(.test)
+        (schema, self.split, notes) = (rows.schema, split, rows.notes)
+    }
 }
 
 /// Rows on their way to becoming a data set.
@@ -247,10 +258,13 @@ struct DatasetRows {
 
     var count: Int { schema.isRegression ? values.count : labels.count }
 
-    mutating func add(_ rows: TableRows) throws {
-        guard try row.withUnsafeMutableBufferPointer({ try rows.write(to: $0.baseAddress!) }) else { return }
+    /// - Returns: false for a row that is left out, as an input is missing and the schema has it so.
+    @discardableResult
+    mutating func add(_ rows: TableRows) throws -> Bool {
+        guard try row.withUnsafeMutableBufferPointer({ try rows.write(to: $0.baseAddress!) }) else { return false }
         features.append(contentsOf: row)
         if schema.isRegression { values.append(rows.standardizedValue) } else { labels.append(rows.label) }
+        return true
     }
 
     func dataset(name: String) -> Dataset {
@@ -390,6 +404,6 @@ extension Dataset {
         var options = options
         options.keepsRedundantColumns = true
         let table = try Table(path: path, options: options)
-        return try table.plainDataset(name: name ?? path.split(separator: "/").last.map(String.init) ?? path)
+        return try table.plainDataset(name: name ?? table.source.fileName)
     }
 }

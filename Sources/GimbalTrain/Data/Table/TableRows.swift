@@ -26,6 +26,9 @@ public final class TableRows {
     /// Rows that were left out as an input is missing.
     public private(set) var rowsWithMissing = 0
 
+    /// What data sets of the file are called.
+    let fileName: String
+
     private let reader: TableReader
     private let number: NumberReader
     private let marks: MissingMarks?
@@ -73,6 +76,7 @@ public final class TableRows {
         self.schema = schema
         self.dialect = dialect
         self.needsTarget = needsTarget
+        fileName = source.fileName
         number = dialect.numberReader
         marks = schema.missingMarks.map { MissingMarks($0) }
         var reader = TableReader(try source.open(encoding: dialect.encoding), delimiter: dialect.delimiterByte)

@@ -4,6 +4,8 @@ import Glibc
 /// Where a table's bytes come from, to be gone through several times: a file, or what was read from a pipe.
 struct TableSource: Sendable {
     let path: String
+    /// What data sets of the file are called: the last part of its path.
+    var fileName: String { path.split(separator: "/").last.map(String.init) ?? path }
     /// What came out of something that can be read only once; nil for a file.
     private let contents: [UInt8]?
     /// Bytes of the file as it lies there; of a pipe, of what came out of it.

@@ -83,9 +83,8 @@ public struct TableStream: Sendable {
         private var turn = 0
         private var window: Int
         private var number: Int
-        private var features: [Float] = []
-        private var labels: [Int32] = []
-        private var values: [Float] = []
+        /// The rows of the window, in the order of the file.
+        private var rows: Dataset
         private var order: [Int] = []
         private var used = 0
 
@@ -93,6 +92,7 @@ public struct TableStream: Sendable {
             self.stream = stream
             self.epoch = epoch
             number = first
+            rows = DatasetRows(stream.schema).dataset(name: stream.path)
             let (schema, source) = (stream.schema, stream.source)
             readers =
                 try stream.ranges.isEmpty
@@ -124,31 +124,18 @@ public struct TableStream: Sendable {
         }
 
         private func fill() throws {
-            let width = stream.schema.featureCount
-            features.removeAll(keepingCapacity: true)
-            labels.removeAll(keepingCapacity: true)
-            values.removeAll(keepingCapacity: true)
-            var row = [Float](repeating: 0, count: width)
-            var count = 0
-            while count < stream.windowSize, let reader = try nextRow() {
-                guard try row.withUnsafeMutableBufferPointer({ try reader.write(to: $0.baseAddress!) }) else {
-                    continue
-                }
-                features += row
-                if stream.schema.isRegression {
-                    values.append(reader.standardizedValue)
-                } else {
-                    labels.append(reader.label)
-                }
-                count += 1
-            }
+            // Let go of before the next is read: there is memory for one window.
+            rows = DatasetRows(stream.schema).dataset(name: stream.path)
+            var read = DatasetRows(stream.schema, expecting: min(stream.windowSize, stream.count))
+            while read.count < stream.windowSize, let reader = try nextRow() { try read.add(reader) }
+            rows = read.dataset(name: stream.path)
             if stream.shuffles {
                 // Each window of each epoch draws from a sequence of its own.
                 let seed = folded(stream.seed ^ 0x9E37_79B9_7F4A_7C15, UInt64(window) &+ 0xD6E8_FEB8_6659_FD93)
                 var random = Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
-                order = random.permutation(of: count)
+                order = random.permutation(of: rows.count)
             } else {
-                order = Array(0..<count)
+                order = Array(0..<rows.count)
             }
             used = 0
         }
@@ -162,19 +149,14 @@ public struct TableStream: Sendable {
                 try fill()
                 guard !order.isEmpty else { return nil }
             }
-            let rows = order[used..<min(used + stream.batchSize, order.count)]
-            used += rows.count
-            let width = stream.schema.featureCount
-            var inputs: [Float] = []
-            inputs.reserveCapacity(rows.count * width)
-            for row in rows { inputs += features[row * width..<(row + 1) * width] }
+            let chosen = [Int](order[used..<min(used + stream.batchSize, order.count)])
+            used += chosen.count
             defer { number += 1 }
-            let targets: HostBatch.Targets =
-                stream.schema.isRegression
-                ? .values(rows.map { values[$0] }, shape: [rows.count, 1]) : .classes(rows.map { labels[$0] })
+            let batch = rows.batch(chosen, number: number)
+            // Counted over the whole epoch.
             return HostBatch(
-                number: number, indices: rows.map { window * stream.windowSize + $0 }, inputs: inputs,
-                inputShape: [rows.count, width], targets: targets)
+                number: number, indices: chosen.map { window * stream.windowSize + $0 }, inputs: batch.inputs,
+                inputShape: batch.inputShape, targets: batch.targets)
         }
     }
 }
@@ -224,15 +206,7 @@ public struct TableRecord: Codable, Sendable, Equatable {
     ///   - options: what is told of how the file is written.
     /// - Throws: as `TableSchema.rows(path:options:needsTarget:)`.
     public func parts(path: String, options: TableOptions = TableOptions()) throws -> TableParts {
-        let rows = try schema.rows(path: path, options: options)
-        var parts: [TableSplit.Part: DatasetRows] = [:]
-        for part in TableSplit.Part.allCases { parts[part] = DatasetRows(schema) }
-        while try rows.next() { try parts[rows.part(of: split)]!.add(rows) }
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        func dataset(_ part: TableSplit.Part) -> Dataset { parts.removeValue(forKey: part)!.dataset(name: name) }
-        return TableParts(
-            training: dataset(.training), validation: dataset(.validation), test: dataset(.test), schema: schema,
-            split: split, notes: rows.notes)
+        try TableParts(schema.rows(path: path, options: options), split: split)
     }
 
     /// The rows of a file that a model may be judged by: all of them where it shares none with the file that was trained
@@ -249,26 +223,26 @@ public struct TableRecord: Codable, Sendable, Equatable {
         let largest = known.max() ?? 0
         let rows = try schema.rows(path: path, options: options)
         var isShared = false
-        var held = DatasetRows(schema)
-        var all = DatasetRows(schema)
+        // All rows until one is met that the file shares, from then on those that were held back.
+        var kept = DatasetRows(schema)
+        var heldBack: [Int] = []
         while try rows.next() {
             let hash = rows.hash(seed: split.request.seed)
             if hash <= largest, known.contains(hash) { isShared = true }
-            if split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label)) == .test { try held.add(rows) }
-            if !isShared { try all.add(rows) }
+            let isHeldBack = split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label)) == .test
+            if try (isHeldBack || !isShared) && kept.add(rows) && isHeldBack { heldBack.append(kept.count - 1) }
         }
-        let name = path.split(separator: "/").last.map(String.init) ?? path
+        let dataset = kept.dataset(name: rows.fileName)
         guard isShared else {
             return (
-                all.dataset(name: name),
-                rows.notes + ["all \(all.count) rows are tested: none is of the file that was trained on"]
+                dataset, rows.notes + ["all \(dataset.count) rows are tested: none is of the file that was trained on"]
             )
         }
         return (
-            held.dataset(name: name),
+            dataset.subset(heldBack),
             rows.notes + [
-                "\(held.count) of \(rows.count) rows are tested: the file shares rows with the one that was trained on, and "
-                    + "these were held back"
+                "\(heldBack.count) of \(rows.count) rows are tested: the file shares rows with the one that was trained on, "
+                    + "and these were held back"
             ]
         )
     }
