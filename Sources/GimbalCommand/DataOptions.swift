@@ -6,9 +6,9 @@ import GimbalTrain
 struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a table in a text file, plain or gzipped.",
+            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a table in a text file, plain or gzipped; that of the run unless given.",
             valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"))
-    var data: String
+    var data: String?
 
     @Option(
         help: ArgumentHelp(
@@ -42,43 +42,39 @@ struct DataOptions: ParsableArguments {
             visibility: .hidden))
     var writeSplit: String?
 
-    /// The parts of the data, and what is known of them.
-    struct Parts {
-        var train: Dataset
-        /// Nil where nothing is held back for it.
-        var validation: Dataset?
-        var test: Dataset
-        /// What was done to the numbers to be predicted; nil for data that is taken as it is.
-        var standardization: Standardization?
-        /// Of a table: how its rows become numbers, and which are held back.
-        var table: TableRecord?
-        /// Of a table that is trained on for the first time.
-        var profile: TableProfile?
-        var notes: [String] = []
-    }
-
-    /// The parts of the data. Tables and the digits are split 80 to 20 by `seed`, tables by what is in their rows; a table
-    /// is read as in training where `recipe` says how that was.
-    /// - Parameter validationFraction: the share of what is trained on that choices are made on; nil for none.
-    func load(seed: UInt64, validationFraction: Double?, as recipe: Recipe? = nil) throws -> Parts {
-        func split(_ whole: (train: Dataset, test: Dataset)) throws -> Parts {
-            try refuseColumnOptions()
-            guard let validationFraction else { return Parts(train: whole.train, test: whole.test) }
-            let (train, validation) = whole.train.split(trainFraction: 1 - validationFraction, seed: seed)
-            return Parts(train: train, validation: validation, test: whole.test)
+    /// Where the data is: what --data names, or what the run was trained on.
+    /// - Parameter record: of the run that is gone on with or judged; nil for a new one.
+    func source(of record: DataRecord? = nil) throws -> DataSource {
+        guard let data else {
+            guard let record else { throw GimbalError.invalidSetting(name: "--data", reason: "is needed") }
+            guard let source = DataSource(record, options: try tableOptions(record)) else {
+                throw GimbalError.invalidSetting(
+                    name: "--data", reason: "is needed: \(record.name) was given to the run by a program")
+            }
+            return try checked(source, record)
         }
-        switch data {
-        case "digits": return try split(Dataset.digits().split(trainFraction: 0.8, seed: seed))
-        case "mnist": return try split(Dataset.mnist(folder: dataDir ?? "data/mnist"))
-        case "fashion-mnist": return try split(Dataset.fashionMNIST(folder: dataDir ?? "data/fashion-mnist"))
-        case _ where isFolder: return try split(Dataset.idx(folder: data))
-        default: return try loadTable(seed: seed, validationFraction: validationFraction, as: recipe?.table)
+        if data == "digits" { return try checked(.digits, record) }
+        if let set = DataSource.ImageSet(rawValue: data), set != .other {
+            return try checked(.images(folder: dataDir ?? "data/\(data)", set: set), record)
         }
+        if Self.isFolder(data) || DataSource.isImageFile(data) { return try checked(.images(folder: data), record) }
+        // A word alone may also name a folder beside mnist.
+        if !data.contains("."), !data.contains("/"), Self.isFolder("data/\(data)") {
+            return try checked(.images(folder: "data/\(data)"), record)
+        }
+        guard data.contains(".") || data.contains("/") || FileManager.default.fileExists(atPath: data) else {
+            throw GimbalError.invalidSetting(
+                name: "--data",
+                reason:
+                    "'\(data)' is neither digits, mnist, fashion-mnist, a folder of images nor a table; there is no "
+                    + "file or folder of this name, nor data/\(data)")
+        }
+        return try checked(.table(path: data, options: try tableOptions(record)), record)
     }
 
     /// What --validation says, or the run to be resumed; nil for none.
-    func validationFraction(resuming recipe: Recipe?) throws -> Double? {
-        var fraction = recipe.map(\.validationFraction) ?? Defaults.validationFraction
+    func validationFraction(resuming record: DataRecord?) throws -> Double? {
+        var fraction = record.map(\.validationFraction) ?? Defaults.validationFraction
         // Nil where the option is not given, or none.
         var given: Double??
         if let validation {
@@ -88,100 +84,40 @@ struct DataOptions: ParsableArguments {
                     name: "validationFraction", reason: "must lie between 0 and 1, or be none, not '\(validation)'")
             }
         }
-        try take(given, "validationFraction", into: &fraction, recipe == nil)
+        try take(given, "validationFraction", into: &fraction, record == nil)
         return fraction
     }
 
-    /// What a model is judged by: the test part of the data it was trained on, or all rows of another table.
-    func loadTest(
-        as recipe: Recipe
-    ) throws -> (test: Dataset, standardization: Standardization?, notes: [String]) {
-        guard isTable else {
-            let parts = try load(
-                seed: recipe.training.seed, validationFraction: recipe.validationFraction, as: recipe)
-            return (parts.test, parts.standardization, [])
-        }
-        try requireTable()
-        guard let record = recipe.table else {
-            // A model of images, which the number of features tells.
-            let names = recipe.classNames.isEmpty ? nil : recipe.classNames
-            let options = try table.options(target: target, task: task ?? recipe.model.task, names: names)
-            return (try Dataset.csv(path: data, options: options), recipe.standardization, [])
-        }
-        try requireSame(record.schema)
-        let (rows, notes) = try record.evaluationRows(path: data, options: try table.options())
-        guard rows.count > 0 else {
-            throw GimbalError.invalidFile(
-                path: data, reason: "no row of it was held back from training, so none is tested")
-        }
-        return (rows, record.schema.targetStandardization, notes)
-    }
-
-    private var isTable: Bool { !["digits", "mnist", "fashion-mnist"].contains(data) && !isFolder }
-
-    private var isFolder: Bool {
+    private static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: data, isDirectory: &isFolder) && isFolder.boolValue
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
 
-    private func requireTable() throws {
-        guard data.contains(".") || data.contains("/") else {
-            throw GimbalError.invalidSetting(
-                name: "--data", reason: "'\(data)' is neither digits, mnist, fashion-mnist nor a CSV file")
+    /// The target of a run that knows none; else it is the run's.
+    private func tableOptions(_ record: DataRecord?) throws -> TableOptions {
+        record?.table == nil ? try table.options(target: target, task: task) : try table.options()
+    }
+
+    /// What is to be predicted belongs to the run, and to tables.
+    private func checked(_ source: DataSource, _ record: DataRecord?) throws -> DataSource {
+        guard source.kind == .table else {
+            guard target == nil, task != .regression else {
+                throw GimbalError.invalidSetting(
+                    name: target == nil ? "--task" : "--target",
+                    reason: "is for tables; \(source.path) holds images of classes")
+            }
+            return source
         }
-    }
-
-    private func loadTable(seed: UInt64, validationFraction: Double?, as record: TableRecord?) throws -> Parts {
-        try requireTable()
-        let parts: TableParts
-        var profile: TableProfile?
-        var notes: [String] = []
-        if let record {
-            try requireSame(record.schema)
-            parts = try record.parts(path: data, options: try table.options())
-            notes = parts.notes
-        } else {
-            let options = try table.options(target: target, task: task)
-            let request = TableSplit.Request(test: 0.2, validation: validationFraction ?? 0, seed: seed)
-            let found = try Table(path: data, options: options, split: request)
-            try found.profile.requireLearnable()
-            profile = found.profile
-            parts = try found.parts()
-        }
-        let record = TableRecord(schema: parts.schema, split: parts.split)
-        if let writeSplit { try write(record, to: writeSplit) }
-        return Parts(
-            train: parts.training, validation: validationFraction == nil ? nil : parts.validation, test: parts.test,
-            standardization: parts.schema.targetStandardization,
-            table: record, profile: profile, notes: notes)
-    }
-
-    /// For comparisons with other programs on the same rows.
-    private func write(_ record: TableRecord, to path: String) throws {
-        let rows = try record.schema.rows(path: data, options: try table.options())
-        var lines = ""
-        while try rows.next() { lines += rows.part(of: record.split).rawValue + "\n" }
-        try Data(lines.utf8).write(to: URL(fileURLWithPath: path))
-    }
-
-    /// What is to be predicted belongs to the run.
-    private func requireSame(_ schema: TableSchema) throws {
+        guard let schema = record?.table?.schema else { return source }
         let saved: ModelSettings.Task = schema.isRegression ? .regression : .classification
         if let task, task != saved {
             throw GimbalError.invalidSetting(name: "--task", reason: "the run began with \(saved.rawValue)")
         }
-        guard let target, let column = schema.target else { return }
-        guard target == column.name || Int(target) == column.place + 1 else {
+        guard let target, let column = schema.target else { return source }
+        guard target.utf8.elementsEqual(column.name.utf8) || Int(target) == column.place + 1 else {
             throw GimbalError.invalidSetting(name: "--target", reason: "the run began with \(column.name)")
         }
-    }
-
-    private func refuseColumnOptions() throws {
-        guard target == nil, task != .regression else {
-            throw GimbalError.invalidSetting(
-                name: target == nil ? "--task" : "--target", reason: "is for CSV files; \(data) holds images of classes"
-            )
-        }
+        return source
     }
 }
 
@@ -232,11 +168,11 @@ struct TableFlags: ParsableArguments {
     var types: [String] = []
 
     func options(
-        target: String? = nil, task: ModelSettings.Task? = nil, names: [String]? = nil
+        target: String? = nil, task: ModelSettings.Task? = nil
     ) throws -> TableOptions {
         var options = TableOptions(
             target: target.map { .written($0) } ?? .last,
-            task: task == .regression ? .regression : .classification(names: names), hasHeader: header)
+            task: task == .regression ? .regression : .classification(), hasHeader: header)
         options.delimiter = try character(delimiter, "--delimiter")
         options.decimalMark = try character(decimal, "--decimal")
         options.thousandsMark = try character(thousands, "--thousands")

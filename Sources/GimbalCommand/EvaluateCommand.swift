@@ -16,6 +16,10 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var device: DeviceOptions
     @Option(
         help:
+            "The part of the run's data to test on; all is for tables. Of other data than the run's, all is tested.")
+    var part = EvaluatedPart.test
+    @Option(
+        help:
             "Which of the run's weights to test: the best by validation loss, the moving average, or the last. (default: as in training)"
     )
     var weights: WeightChoice?
@@ -39,8 +43,8 @@ struct EvaluateCommand: ParsableCommand {
 
     private func evaluate() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
-        let recipe = try Recipe(of: checkpoint)
-        let (whole, standardization, notes) = try data.loadTest(as: recipe)
+        let recipe = try RunRecord(of: checkpoint).recipe
+        let (whole, notes) = try data.source(of: recipe.data).evaluationData(of: recipe.data, part: part.part)
         for note in notes { printNotice("note: \(note)") }
         try recipe.model.requireFit(whole, "the model of \(checkpoint.path)", name: "data")
         let test = whole.reshaped(recipe.model.sampleShape)
@@ -63,13 +67,15 @@ struct EvaluateCommand: ParsableCommand {
         case .regression:
             let found = try withPrecision(precision) {
                 try RegressionReport(
-                    of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
+                    of: model, on: test, batchSize: batchSize, device: device,
+                    standardization: recipe.data.targetStandardization)
             }
             let head = "r2 \(decimal(found.determination))  loss \(decimal(trained.loss))  samples \(found.samples)"
             output = EvaluationOutput(found, loss: trained.loss, text: head + "\n\n" + found.description, plots: [])
         }
         output.classNames = test.classNames
         output.device = device.id
+        output.part = part
         if let report { try output.page(title: "\(test.name), \(checkpoint.path)").write(to: report) }
         // Names of classes come from a file: what would steer a terminal is shown as what it is.
         let text = output.text.split(separator: "\n", omittingEmptySubsequences: false).map {
@@ -77,6 +83,14 @@ struct EvaluateCommand: ParsableCommand {
         }
         try json ? printJSON(output) : printLine(text.joined(separator: "\n"))
     }
+}
+
+/// What is evaluated.
+enum EvaluatedPart: String, ExpressibleByArgument, CaseIterable {
+    case test, validation, training, all
+
+    /// Nil for all of them.
+    var part: TableSplit.Part? { TableSplit.Part(rawValue: rawValue) }
 }
 
 /// What an evaluation found: as one flat JSON object, as text, and as a page.
@@ -88,6 +102,7 @@ private struct EvaluationOutput: Encodable {
     private let plots: [(title: String, svg: String)]
     var classNames: [String] = []
     var device = ""
+    var part = EvaluatedPart.test
 
     init(_ found: any Encodable, loss: Double?, text: String, plots: [(title: String, svg: String)]) {
         self.found = found
@@ -108,7 +123,7 @@ private struct EvaluationOutput: Encodable {
         try found.encode(to: encoder)
         var container = encoder.container(keyedBy: Key.self)
         try container.encode("evaluation", forKey: .event)
-        try container.encode("test", forKey: .part)
+        try container.encode(part.rawValue, forKey: .part)
         try container.encodeIfPresent(loss?.ifFinite, forKey: .loss)
         if !classNames.isEmpty { try container.encode(classNames, forKey: .classNames) }
         try container.encode(device, forKey: .device)

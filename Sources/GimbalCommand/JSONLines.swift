@@ -2,13 +2,16 @@ import Foundation
 import GimbalTrain
 
 /// Writes `value` as one line of JSON to standard output.
-func printJSON(_ value: some Encodable) throws {
+func printJSON(_ value: some Encodable) throws { try printLine(try jsonText(value)) }
+
+/// `value` as one line of JSON.
+func jsonText(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // JSON has no infinities; a run may.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
         positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    try printLine(String(decoding: try encoder.encode(value), as: UTF8.self))
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
 /// Writes a line to standard output at once, also where that is a pipe.

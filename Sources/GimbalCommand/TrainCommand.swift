@@ -37,29 +37,28 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func train() throws {
-        let checkpoint = try checkpointToResume()
-        let saved = try checkpoint.map { try Recipe(of: $0) }
-        let trainingSettings = try training.settings(resuming: saved?.training)
-        let fraction = try data.validationFraction(resuming: saved)
-        let parts = try data.load(seed: trainingSettings.seed, validationFraction: fraction, as: saved)
-        if let saved, saved.data != parts.train.name {
-            throw GimbalError.invalidSetting(
-                name: "data", reason: "the run was trained on \(saved.data), not on \(parts.train.name)")
-        }
-        var recipe = Recipe(
-            model: try model.settings(for: parts.train, resuming: saved?.model), training: trainingSettings)
-        recipe.standardization = parts.standardization
-        recipe.table = parts.table
-        recipe.validationFraction = fraction
+        let (saved, checkpoint) = try runToResume()
+        let trainingSettings = try training.settings(resuming: saved?.recipe.training)
+        let fraction = try data.validationFraction(resuming: saved?.recipe.data)
+        let source = try data.source(of: saved?.recipe.data)
+        let parts =
+            if let saved { try source.parts(continuing: saved.recipe.data) } else {
+                try source.parts(validationFraction: fraction, seed: trainingSettings.seed)
+            }
+        if let writeSplit = data.writeSplit { try write(parts.record, to: writeSplit) }
+        let recipe = Recipe(
+            model: try model.settings(for: parts.train, resuming: saved?.recipe.model), training: trainingSettings,
+            data: parts.record)
         let device = try device.chosen()
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
-        let run = try recipe.makeRun(train: parts.train, validation: parts.validation, device: device)
+        let run = try recipe.makeRun(
+            train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [])
         let trainer = run.trainer
         try refuseBlindChoices(trainer, trainingSettings)
         trainer.checkpointInterval = checkpointEvery
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
-        let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
+        let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: source.path))
         trainer.folder = folder
         let display = TrainingDisplay(isJSON: json)
         trainer.callbacks = [display]
@@ -86,7 +85,7 @@ struct TrainCommand: ParsableCommand {
         let evaluation = try run.evaluate(on: parts.test)
         try Report(
             model: recipe.model, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
-            classNames: parts.train.classNames, data: parts.train.name, device: device.description,
+            classNames: parts.record.classNames, data: parts.record.name, device: device.description,
             summary: run.summary, metricsPath: folder.metricsPath
         ).write(to: folder.reportPath)
         let result = try TrainingResult(run, test: evaluation, folder: folder, device: device)
@@ -119,39 +118,48 @@ struct TrainCommand: ParsableCommand {
         }
     }
 
-    /// The checkpoint to go on from. Nil for a new run, or where none was saved before the last one ended.
-    private func checkpointToResume() throws -> Checkpoint? {
-        guard let runDir else { return nil }
+    /// The run to go on with and its newest checkpoint. Of a run that ended before it saved one there is the record alone;
+    /// of a new run, neither.
+    private func runToResume() throws -> (record: RunRecord?, checkpoint: Checkpoint?) {
+        guard let runDir else { return (nil, nil) }
         let newest = RunFolder.newestCheckpoint(at: runDir)
         guard newest != runDir else {
-            if resume { printNotice("no checkpoint in \(runDir): starting from the beginning") }
-            return nil
+            guard resume else { return (nil, nil) }
+            printNotice("no checkpoint in \(runDir): starting from the beginning")
+            return (RunRecord.exists(in: runDir) ? try RunRecord(path: runDir) : nil, nil)
         }
         guard resume else {
             throw GimbalError.invalidSetting(
                 name: "--run-dir",
                 reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
         }
-        return try Checkpoint(path: newest)
+        let checkpoint = try Checkpoint(path: newest)
+        return (try RunRecord(of: checkpoint), checkpoint)
+    }
+
+    /// The part of each row of a table, for comparisons with other programs on the same rows.
+    private func write(_ data: DataRecord, to path: String) throws {
+        guard let table = data.table, let file = data.path else {
+            throw GimbalError.invalidSetting(name: "--write-split", reason: "is for tables")
+        }
+        let rows = try table.schema.rows(path: file)
+        try AtomicFile.write(to: path) { writer in
+            while try rows.next() { try writer.write(rows.part(of: table.split).rawValue + "\n") }
+        }
     }
 
     /// The command that goes on with this run, with the same bits if the device is the same.
     private func wayOn(folder: RunFolder, device: Device) -> String {
-        var words = ["gimbal", "train", "--resume", "--run-dir", folder.path, "--data", data.data]
-        if let folder = data.dataDir { words += ["--data-dir", folder] }
-        words += ["--device", device.id]
+        var words = ["gimbal", "train", "--resume", "--run-dir", folder.path, "--device", device.id]
+        // The run knows its data, but for where it lies now.
+        if let given = data.data, resume { words += ["--data", given] }
+        if let folder = data.dataDir, resume { words += ["--data-dir", folder] }
         if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
-        return words.map(quoted).joined(separator: " ")
-    }
-
-    /// `word` as a shell takes it.
-    private func quoted(_ word: String) -> String {
-        let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,+".contains($0) }
-        return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+        return words.map(shellWord).joined(separator: " ")
     }
 
     /// What was read, and what of it is doubtful.
-    private func introduce(_ parts: DataOptions.Parts) throws {
+    private func introduce(_ parts: DataParts) throws {
         if json {
             for warning in parts.profile?.warnings ?? [] { printNotice("warning: \(warning)") }
         } else if let profile = parts.profile {
@@ -161,7 +169,7 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func introduce(
-        _ run: RecipeRun, parts: DataOptions.Parts, device: Device, folder: RunFolder
+        _ run: RecipeRun, parts: DataParts, device: Device, folder: RunFolder
     ) throws {
         try printLine(run.summary)
         let validation = parts.validation.map { ", \($0.count) to validate on" } ?? ""

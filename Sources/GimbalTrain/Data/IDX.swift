@@ -76,6 +76,12 @@ struct IDX {
         }
     }
 
+    /// Whether there is a file of this name that begins as files of this format do.
+    static func isFile(_ path: String) -> Bool {
+        guard let start = try? ByteStream(path: path).read(count: 4), start.count == 4 else { return false }
+        return start[0] == 0 && start[1] == 0 && ElementType(rawValue: start[2]) != nil && 1...8 ~= start[3]
+    }
+
     /// The elements as whole numbers.
     /// - Throws: `GimbalError.invalidFile` where they are fractions.
     func integers() throws -> [Int] {
@@ -98,6 +104,13 @@ struct IDX {
         case .int32: .floats(elements(UInt32.self).map { Float(Int32(bitPattern: $0)) })
         case .float32: .floats(elements(UInt32.self).map { Float(bitPattern: $0) })
         case .float64: .floats(elements(UInt64.self).map { Float(Double(bitPattern: $0)) })
+        }
+    }
+
+    /// - Throws: `GimbalError.invalidFile` where images have no pixels.
+    fileprivate func requireImages() throws {
+        guard sizes[1] > 0, sizes[2] > 0 else {
+            throw GimbalError.invalidFile(path: path, reason: "images of \(sizes[1]) × \(sizes[2]) pixels")
         }
     }
 
@@ -129,10 +142,7 @@ extension Dataset {
     private init(
         images: IDX, labels: IDX, name: String, classNames: [String], classOfLabel: (Int) -> Int?
     ) throws {
-        guard images.sizes[1] > 0, images.sizes[2] > 0 else {
-            throw GimbalError.invalidFile(
-                path: images.path, reason: "images of \(images.sizes[1]) × \(images.sizes[2]) pixels")
-        }
+        try images.requireImages()
         guard images.sizes[0] == labels.sizes[0] else {
             throw GimbalError.invalidFile(
                 path: labels.path,
@@ -167,37 +177,64 @@ extension Dataset {
     public static func idx(
         folder: String, name: String? = nil, classNames: [String]? = nil
     ) throws -> (train: Dataset, test: Dataset) {
-        let files = try IDXFolder(folder)
-        let trainLabels = try IDX(path: files.trainLabels, rank: 1)
-        let labels = try classNames.map { Array($0.indices) } ?? Set(trainLabels.integers()).sorted()
-        let classNames = classNames ?? labels.map(String.init)
-        let classOfLabel = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
-        let name = name ?? URL(filePath: folder).lastPathComponent
+        let files = IDXFolder(folder)
+        // All four are looked for before the first is read: a missing one is not found out late.
+        let (trainFiles, testFiles) = (try files.training(), try files.test())
+        let labels = try IDX(path: trainFiles.labels, rank: 1)
+        let known = try classNames.map { Array($0.indices) } ?? Set(labels.integers()).sorted()
+        let names = classNames ?? known.map(String.init)
+        let name = name ?? files.name
         return (
-            try Dataset(
-                images: IDX(path: files.trainImages, rank: 3), labels: trainLabels, name: name, classNames: classNames,
-                classOfLabel: { classOfLabel[$0] }),
-            try Dataset(
-                images: IDX(path: files.testImages, rank: 3), labels: IDX(path: files.testLabels, rank: 1), name: name,
-                classNames: classNames, classOfLabel: { classOfLabel[$0] })
+            try Dataset(trainFiles, labels: labels, name: name, classNames: names, known: known),
+            try Dataset(testFiles, name: name, classNames: names, known: known)
         )
+    }
+
+    /// The test part alone of a folder of IDX files, whose training part need not be there.
+    /// - Parameter classNames: all classes; where each is a number it is the label, else their order is that of the labels.
+    static func idxTest(folder: String, name: String?, classNames: [String]) throws -> Dataset {
+        let files = IDXFolder(folder)
+        let numbers = classNames.compactMap { Int($0) }
+        let known = numbers.count == classNames.count ? numbers : Array(classNames.indices)
+        return try Dataset(files.test(), name: name ?? files.name, classNames: classNames, known: known)
+    }
+
+    /// Images that no classes are known of, from an IDX file: all are of one class, which has no name.
+    /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    package init(idxImages path: String) throws {
+        let images = try IDX(path: path, rank: 3)
+        try images.requireImages()
+        self.init(
+            name: path.split(separator: "/").last.map(String.init) ?? path,
+            inputShape: [1, images.sizes[1], images.sizes[2]], inputs: images.inputs(),
+            targets: .classes([Int32](repeating: 0, count: images.sizes[0]), names: [""]))
+    }
+
+    private init(
+        _ files: IDXFolder.Part, labels: IDX? = nil, name: String, classNames: [String], known: [Int]
+    ) throws {
+        let classOfLabel = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, $0) })
+        try self.init(
+            images: IDX(path: files.images, rank: 3), labels: labels ?? IDX(path: files.labels, rank: 1), name: name,
+            classNames: classNames, classOfLabel: { classOfLabel[$0] })
     }
 
     /// MNIST (LeCun, Cortes and Burges 1998): 60,000 and 10,000 images of handwritten digits, [1, 28, 28].
     /// - Parameter folder: where the files lie; see `idx(folder:name:classNames:)` for their names.
     /// - Throws: as `idx(folder:name:classNames:)`.
     public static func mnist(folder: String) throws -> (train: Dataset, test: Dataset) {
-        try idx(folder: folder, name: "MNIST", classNames: (0...9).map(String.init))
+        try idx(folder: folder, set: .mnist)
     }
 
     /// Fashion-MNIST (Xiao, Rasul and Vollgraf 2017), in the files and shapes of MNIST.
     /// - Throws: as `mnist(folder:)`.
     public static func fashionMNIST(folder: String) throws -> (train: Dataset, test: Dataset) {
-        try idx(
-            folder: folder, name: "Fashion-MNIST",
-            classNames: [
-                "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-                "Ankle boot",
-            ])
+        try idx(folder: folder, set: .fashionMNIST)
+    }
+
+    private static func idx(
+        folder: String, set: DataSource.ImageSet
+    ) throws -> (train: Dataset, test: Dataset) {
+        try idx(folder: folder, name: set.title, classNames: set.classNames)
     }
 }

@@ -3,11 +3,33 @@ import Gimbal
 
 /// The four files of a folder of images in the IDX format, told by their names.
 struct IDXFolder {
-    let trainImages, trainLabels, testImages, testLabels: String
+    /// The two files of a part.
+    struct Part {
+        let images, labels: String
+    }
 
-    /// All four are looked for before the first is read: a missing one is not found out late.
-    /// - Throws: `GimbalError.fileSystem` where one is missing, or where there are several of a kind.
-    init(_ folder: String) throws {
+    private let folder: String
+
+    init(_ folder: String) { self.folder = folder }
+
+    /// What the data is called unless it has a name.
+    var name: String { URL(filePath: folder).standardizedFileURL.lastPathComponent }
+
+    /// - Throws: `GimbalError.fileSystem` where a file is missing, or where there are several of a kind.
+    func training() throws -> Part { try part(["train"]) }
+
+    /// - Throws: as `training()`.
+    func test() throws -> Part { try part(["t10k", "test"]) }
+
+    /// The file of the images to test on; their classes need not be known.
+    /// - Throws: as `training()`.
+    func testImages() throws -> String { try file(["t10k", "test"], "images", rank: 3) }
+
+    private func part(_ parts: [String]) throws -> Part {
+        Part(images: try file(parts, "images", rank: 3), labels: try file(parts, "labels", rank: 1))
+    }
+
+    private func file(_ parts: [String], _ kind: String, rank: Int) throws -> String {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
             throw GimbalError.fileSystem(operation: "find images in", path: folder, reason: "there is no such folder")
@@ -17,32 +39,26 @@ struct IDXFolder {
                 operation: "find images in", path: folder, reason: "it is a file, not a folder")
         }
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
-        func find(_ parts: [String], _ kind: String, rank: Int) throws -> String {
-            let stems = parts.map { "\($0)-\(kind)" }
-            let endings = ["-idx\(rank)-ubyte", ".idx\(rank)-ubyte", "-idx\(rank)-ubyte.gz", ".idx\(rank)-ubyte.gz"]
-            // The plain names first; then whatever ends like one of them.
-            let plain = stems.flatMap { stem in endings.map { stem + $0 } }
-            if let found = plain.lazy.compactMap({ Self.file($0, in: folder) }).first { return found }
-            let others = names.filter { name in plain.contains { name.lowercased().hasSuffix("-" + $0) } }
-                .compactMap { Self.file($0, in: folder) }
-            // A file and its compressed twin are one.
-            let distinct = Set(others.map { $0.hasSuffix(".gz") ? String($0.dropLast(3)) : $0 })
-            guard let found = others.first else {
-                throw GimbalError.fileSystem(
-                    operation: "find \(stems[0]) in", path: folder,
-                    reason: "none of these is there: \(plain.joined(separator: ", ")), with any beginning")
-            }
-            guard distinct.count == 1 else {
-                throw GimbalError.fileSystem(
-                    operation: "find \(stems[0]) in", path: folder,
-                    reason: "there are \(others.count): \(others.joined(separator: ", ")); leave one of them there")
-            }
-            return found
+        let stems = parts.map { "\($0)-\(kind)" }
+        let endings = ["-idx\(rank)-ubyte", ".idx\(rank)-ubyte", "-idx\(rank)-ubyte.gz", ".idx\(rank)-ubyte.gz"]
+        // The plain names first; then whatever ends like one of them.
+        let plain = stems.flatMap { stem in endings.map { stem + $0 } }
+        if let found = plain.lazy.compactMap({ Self.file($0, in: folder) }).first { return found }
+        let others = names.filter { name in plain.contains { name.lowercased().hasSuffix("-" + $0) } }
+            .compactMap { Self.file($0, in: folder) }
+        // A file and its compressed twin are one.
+        let distinct = Set(others.map { $0.hasSuffix(".gz") ? String($0.dropLast(3)) : $0 })
+        guard let found = others.first else {
+            throw GimbalError.fileSystem(
+                operation: "find \(stems[0]) in", path: folder,
+                reason: "none of these is there: \(plain.joined(separator: ", ")), with any beginning")
         }
-        trainImages = try find(["train"], "images", rank: 3)
-        trainLabels = try find(["train"], "labels", rank: 1)
-        testImages = try find(["t10k", "test"], "images", rank: 3)
-        testLabels = try find(["t10k", "test"], "labels", rank: 1)
+        guard distinct.count == 1 else {
+            throw GimbalError.fileSystem(
+                operation: "find \(stems[0]) in", path: folder,
+                reason: "there are \(others.count): \(others.joined(separator: ", ")); leave one of them there")
+        }
+        return found
     }
 
     /// The path of a file of this name, or of one in a folder of this name; nil for anything else, which must not hide

@@ -9,47 +9,32 @@ import Foundation
 /// try run.trainer.run()
 /// print(try run.evaluate(on: digits.test))
 /// ```
-/// A run with a folder saves its recipe in every checkpoint.
+/// A run with a folder keeps its recipe in its `RunRecord`.
 public struct Recipe: Codable, Sendable, Equatable {
     /// What the model is built from.
     public var model: ModelSettings
     /// How it is trained.
     public var training: TrainingSettings
-    /// The name of the data the model is trained on; set by `makeRun`.
-    public var data = ""
-    /// Names of the classes, where the data has them; set by `makeRun`.
-    public var classNames: [String] = []
-    /// What was done to the data before training; nil for data that was taken as it is.
-    public var standardization: Standardization?
-    /// How the rows of a table become numbers, and which are held back; nil for other data.
-    public var table: TableRecord?
-    /// The share of the training data that is held back for validation; nil for none, or where it came by itself.
-    public var validationFraction: Double?
+    /// What it is trained on. A recipe without one takes it from the data that a run is made with.
+    public var data: DataRecord
 
-    /// A recipe for data that is taken as it is.
-    public init(model: ModelSettings, training: TrainingSettings) {
+    /// - Parameters:
+    ///   - model: what the model is built from.
+    ///   - training: how it is trained.
+    ///   - data: what is known of the data, such as `DataParts.record`; unless given, it is taken as it is.
+    public init(model: ModelSettings, training: TrainingSettings, data: DataRecord = DataRecord()) {
         self.model = model
         self.training = training
+        self.data = data
     }
 
-    /// The recipe that the run of a checkpoint was made by.
-    /// - Throws: `GimbalError.invalidFile` where it was made by none, or the file is damaged.
-    public init(of checkpoint: Checkpoint) throws {
-        guard let path = checkpoint.attachment(Self.fileName), let data = FileManager.default.contents(atPath: path)
-        else {
-            throw GimbalError.invalidFile(
-                path: checkpoint.path, reason: "has no readable \(Self.fileName): it was not saved by a recipe's run")
-        }
-        self = try decoding(path) {
-            let recipe = try CheckpointManifest.decoder.decode(Recipe.self, from: data)
-            try recipe.model.validate()
-            try recipe.training.validate()
-            try recipe.table?.validate()
-            return recipe
-        }
+    /// Checks what may have come from a file.
+    /// - Throws: `GimbalError.invalidSetting`.
+    public func validate() throws {
+        try model.validate()
+        try training.validate()
+        try data.validate()
     }
-
-    private static let fileName = "recipe.json"
 
     /// Builds the model with its first weights, and its trainer.
     /// - Parameters:
@@ -57,15 +42,18 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - validation: what is measured after each epoch; nil, or an empty data set, measures nothing.
     ///   - device: where the model is to be.
     ///   - folder: where checkpoints and `metrics.csv` are written.
+    ///   - earlier: when the run began and was gone on with before, where it is gone on with.
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
     ///   `GimbalError.outOfMemory` for a model larger than the device.
     public func makeRun(
-        train: Dataset, validation: Dataset? = nil, device: Device = .current, folder: RunFolder? = nil
+        train: Dataset, validation: Dataset? = nil, device: Device = .current, folder: RunFolder? = nil,
+        continuing earlier: [RunRecord.Start] = []
     ) throws -> RecipeRun {
         var recipe = self
-        (recipe.data, recipe.classNames) = (train.name, train.classNames)
+        if data.name.isEmpty { recipe.data = DataRecord(train, validation: validation) }
+        let record = RunRecord(recipe, starts: earlier + [RunRecord.Start(on: device)])
         return try RecipeRun(
-            recipe, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
+            record, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
             folder: folder)
     }
 
@@ -82,7 +70,7 @@ public struct Recipe: Codable, Sendable, Equatable {
         try withPrecision(precision ?? training.precision) {
             try Evaluation(
                 of: layer, on: dataset.reshaped(model.sampleShape), batchSize: batchSize ?? model.evaluationBatchSize,
-                device: layer.parameters.first?.device ?? .current, standardization: standardization
+                device: layer.parameters.first?.device ?? .current, standardization: data.targetStandardization
             ) { training.loss(of: $0, $1, task: model.task) }
         }
     }
@@ -106,28 +94,28 @@ public struct Recipe: Codable, Sendable, Equatable {
                 device: device.id, requestedBytes: Int(exactly: leastBytes.rounded()) ?? .max, usedBytes: 0)
         }
     }
-
-    fileprivate func attachments() throws -> [String: String] {
-        [Self.fileName: String(decoding: try CheckpointManifest.encoder.encode(self), as: UTF8.self) + "\n"]
-    }
 }
 
 /// A run of a recipe: the model and its trainer.
 public struct RecipeRun {
-    /// The recipe, with what the data added to it.
-    public let recipe: Recipe
+    /// What the run keeps of itself.
+    public let record: RunRecord
     /// The model that is trained.
     public let model: any TensorLayer
     /// What trains it.
     public let trainer: Trainer<Batch>
     private let sample: Dataset
 
+    /// The recipe, with what the data added to it.
+    public var recipe: Recipe { record.recipe }
+
     fileprivate init(
-        _ recipe: Recipe, train: Dataset, validation: Dataset?, device: Device, folder: RunFolder?
+        _ record: RunRecord, train: Dataset, validation: Dataset?, device: Device, folder: RunFolder?
     ) throws {
+        let recipe = record.recipe
         try recipe.requireFit(train, device)
         let (settings, training) = (recipe.model, recipe.training)
-        self.recipe = recipe
+        self.record = record
         sample = train.prefix(1)
         let generator = RandomGenerator(seed: training.seed)
         let model = withGenerator(generator) { settings.makeModel(device: device) }
@@ -153,7 +141,7 @@ public struct RecipeRun {
         trainer = Trainer(
             model, phases: [phase], data: loader, settings: training.course, generator: generator, folder: folder)
         trainer.dataDescription = "\(train.name) with \(train.count) samples"
-        trainer.attachments = try recipe.attachments()
+        trainer.attachments = [RunRecord.fileName: try record.json()]
         if let validation {
             trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
         }

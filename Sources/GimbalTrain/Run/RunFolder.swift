@@ -1,6 +1,6 @@
 import Foundation
 
-/// The folder of a run: `metrics.csv`, `report.html` and `checkpoints/`, of which the newest two are kept.
+/// The folder of a run: `run.json`, `metrics.csv`, `report.html` and `checkpoints/`, of which the newest two are kept.
 ///
 /// One run at a time may hold a folder: `run.lock` is locked for as long as this value or a copy of it lives, by a lock
 /// that the system releases when the process dies. Nothing that a run did not make is removed or replaced.
@@ -11,6 +11,8 @@ public struct RunFolder: Sendable {
 
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
     private static let keptCheckpoints = 2
+    /// What a run writes beside checkpoints.
+    private static let files = ["metrics.csv", "report.html", RunRecord.fileName]
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
     /// writing.
@@ -24,7 +26,7 @@ public struct RunFolder: Sendable {
         }
         if !FileManager.default.fileExists(atPath: path + "/" + RunLock.name), Self.checkpoints(in: path).isEmpty {
             let names = Self.names(in: path)
-            if let taken = ["metrics.csv", "report.html", "checkpoints"].first(where: names.contains) {
+            if let taken = (Self.files + ["checkpoints"]).first(where: names.contains) {
                 throw GimbalError.fileSystem(
                     operation: "use", path: path,
                     reason: "it holds \(taken), but is no run's folder; name a folder that is new or empty")
@@ -37,7 +39,7 @@ public struct RunFolder: Sendable {
             throw GimbalError.fileSystem(operation: "create", path: path, reason: (error as NSError).reason)
         }
         lock = try RunLock(folder: path)
-        AtomicFile.removePartials(in: path) { ["metrics.csv", "report.html"].contains($0) }
+        AtomicFile.removePartials(in: path, of: Self.files.contains)
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
 

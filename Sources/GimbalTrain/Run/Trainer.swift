@@ -45,7 +45,7 @@ public final class Trainer<Batch> {
     public var maxSteps: Int?
     /// Where checkpoints and `metrics.csv` are written; nil keeps none.
     public var folder: RunFolder?
-    /// Texts to be saved in every checkpoint beside its own files, by the name of the file.
+    /// Texts to be written to the folder when the run begins, and saved in every checkpoint, by the name of the file.
     public var attachments: [String: String] = [:]
     /// What a message calls the data, and how much of it there is.
     var dataDescription = "the data"
@@ -182,6 +182,7 @@ public final class Trainer<Batch> {
                 let length = RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch)
                 schedules = phases.map { $0.schedule(length) }
                 if let folder, log == nil {
+                    for (name, text) in attachments { try AtomicFile.write(text, to: "\(folder.path)/\(name)") }
                     log = try MetricsLog(
                         path: folder.metricsPath, resumingAt: progress.step > 0 ? progress.step : nil)
                 }

@@ -1,3 +1,4 @@
+import Foundation
 import Gimbal
 
 /// A table in a file, and what is known of it: how it is written, what its columns hold, what is to be predicted.
@@ -285,9 +286,45 @@ extension TableSchema {
     public func rows(
         path: String, options: TableOptions = TableOptions(), needsTarget: Bool = true
     ) throws -> TableRows {
-        let source = try TableSource(path: path)
+        try rows(source: TableSource(path: path), options: options, needsTarget: needsTarget)
+    }
+
+    /// As `rows(path:options:needsTarget:)`, of a file that is open.
+    func rows(source: TableSource, options: TableOptions, needsTarget: Bool) throws -> TableRows {
+        try TableRows(self, source: source, dialect: try dialect(of: source, options), needsTarget: needsTarget)
+    }
+
+    /// Rows that a program holds, without a target.
+    /// - Parameter rows: of each, texts by the names of columns.
+    /// - Throws: `GimbalError.invalidSetting` for a name that is none of the schema's, or an input that has no text.
+    func rows(_ rows: [[String: String]]) throws -> TableRows {
+        let used = columns.filter { $0.role == .input || $0.role == .id }
+        let known = Set(columns.map { Array($0.name.utf8) })
+        for (place, row) in rows.enumerated() {
+            let given = Set(row.keys.map { Array($0.utf8) })
+            let unknown = row.keys.filter { !known.contains(Array($0.utf8)) }.sorted()
+            let missing = used.filter { $0.role == .input && !given.contains(Array($0.name.utf8)) }.map(\.name)
+            guard unknown.isEmpty, missing.isEmpty else {
+                let reason =
+                    unknown.isEmpty
+                    ? "has no value of \(listed(missing)), which the model was trained with"
+                    : "has a value of \(listed(unknown)), which the model does not know; its inputs are "
+                        + listed(used.map(\.name), limit: 20)
+                throw GimbalError.invalidSetting(name: "rows", reason: "row \(place) \(reason)")
+            }
+        }
+        func line(_ fields: [String]) -> String {
+            fields.map { "\"" + $0.replacingOccurrences(of: "\"", with: "\"\"") + "\"" }.joined(separator: ",") + "\n"
+        }
+        var schema = self
+        var dialect = dialect
+        (dialect.delimiter, dialect.hasHeader, dialect.preambleLines) = (",", true, 0)
+        dialect.encoding = TableDialect.utf8
+        schema.dialect = dialect
+        let text = line(used.map(\.name)) + rows.map { row in line(used.map { row[$0.name] ?? "" }) }.joined()
         return try TableRows(
-            self, source: source, dialect: try dialect(of: source, options), needsTarget: needsTarget)
+            schema, source: TableSource(name: "the given rows", contents: Array(text.utf8)), dialect: dialect,
+            needsTarget: false)
     }
 
     /// All rows of an opened file. In a regression the targets are standardised, as `targetStandardization` says.

@@ -248,6 +248,9 @@ public final class TableRows {
     /// What the columns hold that only tell rows apart, by name.
     public var idTexts: [(name: String, text: String)] { ids.map { ($0.name, reader.text($0.place)) } }
 
+    /// The names of the columns that only tell rows apart, of those that the file has.
+    public var idNames: [String] { ids.map(\.name) }
+
     /// The line of the file on which the row begins, from 1.
     public var line: Int { reader.line }
 
@@ -286,6 +289,14 @@ public final class TableRows {
             }
         }
         return true
+    }
+
+    /// The row's features; nil where an input is missing and the schema leaves such rows out.
+    /// - Throws: as `write(to:)`.
+    func features() throws -> [Float]? {
+        var features = [Float](repeating: 0, count: max(schema.featureCount, 1))
+        guard try features.withUnsafeMutableBufferPointer({ try write(to: $0.baseAddress!) }) else { return nil }
+        return features
     }
 
     private func tooLarge(_ column: Int) -> GimbalError {

@@ -28,6 +28,14 @@ struct TableSource: Sendable {
         }
     }
 
+    /// A table that a program holds.
+    /// - Parameter name: what messages call it.
+    init(name: String, contents: [UInt8]) {
+        path = name
+        self.contents = contents
+        byteCount = contents.count
+    }
+
     /// Whether a reader may begin anywhere in the file: its bytes are the text itself.
     func canSeek(encoding: String) throws -> Bool {
         guard contents == nil, TableDialect.isUTF8(encoding) else { return false }

@@ -210,27 +210,28 @@ public struct TableRecord: Codable, Sendable, Equatable {
     }
 
     /// The rows of a file that a model may be judged by: all of them where it shares none with the file that was trained
-    /// on, else those that were held back.
+    /// on, else those of a part, as a rule those that were held back.
     /// - Parameters:
     ///   - path: a text file, plain or gzip.
     ///   - options: what is told of how the file is written.
+    ///   - part: the part that is asked for; nil for all rows, whatever they were used for.
     /// - Returns: the rows, and in words which they are.
     /// - Throws: as `TableSchema.rows(path:options:needsTarget:)`.
     public func evaluationRows(
-        path: String, options: TableOptions = TableOptions()
+        path: String, options: TableOptions = TableOptions(), part: TableSplit.Part? = .test
     ) throws -> (dataset: Dataset, notes: [String]) {
         let known = Set(split.smallestHashes)
         let largest = known.max() ?? 0
         let rows = try schema.rows(path: path, options: options)
         var isShared = false
-        // All rows until one is met that the file shares, from then on those that were held back.
+        // All rows until one is met that the file shares, from then on those of the part.
         var kept = DatasetRows(schema)
-        var heldBack: [Int] = []
+        var chosen: [Int] = []
         while try rows.next() {
             let hash = rows.hash(seed: split.request.seed)
             if hash <= largest, known.contains(hash) { isShared = true }
-            let isHeldBack = split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label)) == .test
-            if try (isHeldBack || !isShared) && kept.add(rows) && isHeldBack { heldBack.append(kept.count - 1) }
+            let isOfPart = part == nil || split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label)) == part
+            if try (isOfPart || !isShared) && kept.add(rows) && isOfPart { chosen.append(kept.count - 1) }
         }
         let dataset = kept.dataset(name: rows.fileName)
         guard isShared else {
@@ -239,10 +240,12 @@ public struct TableRecord: Codable, Sendable, Equatable {
             )
         }
         return (
-            dataset.subset(heldBack),
+            dataset.subset(chosen),
             rows.notes + [
-                "\(heldBack.count) of \(rows.count) rows are tested: the file shares rows with the one that was trained on, "
-                    + "and these were held back"
+                "\(chosen.count) of \(rows.count) rows are tested: the file shares rows with the one that was trained on, "
+                    + (part == .test
+                        ? "and these were held back"
+                        : "and these are \(part.map { "its \($0.rawValue) part" } ?? "all of them")")
             ]
         )
     }

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import GimbalTrain
+
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Tells what is in a table, a folder of images, a weight file or a run.",
+        discussion: """
+            EXAMPLES:
+              gimbal inspect customers.csv                  columns, types, what is missing, classes
+              gimbal inspect customers.csv --target churned
+              gimbal inspect runs/churn                     a run: its model, its data, how far it has come
+              gimbal inspect model.safetensors --values     tensors, and how their values are spread
+            """)
+
+    @Argument(
+        help: "A table, a file or folder of IDX images, weights (.safetensors, .npz), a checkpoint or a run's folder.",
+        completion: .file())
+    var path: String
+    @Option(
+        help: ArgumentHelp(
+            "The column of a table that is to be predicted: its name, or its number from 1.", valueName: "column"))
+    var target: String?
+    @Option(help: "What the target column of a table holds.")
+    var task: ModelSettings.Task?
+    @Flag(help: "Of weights, read the values: their range, mean and deviation, and how many are not finite.")
+    var values = false
+    @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+    var json = false
+    @OptionGroup(title: "Tables") var table: TableFlags
+
+    func run() throws { try SettingFlags.translating(inspect) }
+
+    private func inspect() throws {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw GimbalError.fileSystem(operation: "inspect", path: path, reason: "there is no such file or folder")
+        }
+        let found: any Inspection
+        if isFolder.boolValue {
+            let isRun =
+                RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
+                || FileManager.default.fileExists(atPath: path + "/manifest.json")
+            found = isRun ? try RunInspection(path: path) : try ImageInspection(folder: path)
+        } else if path.hasSuffix(".safetensors") {
+            found = try WeightInspection(SafeTensors(path: path), readsValues: values)
+        } else if path.hasSuffix(".npz") {
+            found = try WeightInspection(NumPyArchive(path: path), readsValues: values)
+        } else if DataSource.isImageFile(path) {
+            found = try ImageInspection(file: path)
+        } else {
+            found = try TableInspection(path: path, flags: table, target: target, task: task)
+        }
+        try json ? printJSON(found) : printLine(found.text)
+    }
+}
+
+/// What is told of a file or a folder.
+protocol Inspection: Encodable {
+    var text: String { get }
+}

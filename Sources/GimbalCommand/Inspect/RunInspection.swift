@@ -1,0 +1,86 @@
+import Foundation
+import GimbalTrain
+
+/// A run: what it is, and how far it has come.
+struct RunInspection: Inspection {
+    var path: String
+    /// Absent of a run of a program's own.
+    var record: RunRecord?
+    /// Absent before the first is saved.
+    var checkpoint: String?
+    var manifest: CheckpointManifest?
+
+    init(path: String) throws {
+        self.path = path
+        let newest = RunFolder.newestCheckpoint(at: path)
+        if newest != path || !RunRecord.exists(in: path) || Self.isCheckpoint(path) {
+            let checkpoint = try Checkpoint(path: newest)
+            self.checkpoint = checkpoint.path
+            manifest = checkpoint.manifest
+            record = RunRecord.exists(in: checkpoint.path) ? try RunRecord(of: checkpoint) : nil
+        } else {
+            record = try RunRecord(path: path)
+        }
+    }
+
+    static func isCheckpoint(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path + "/manifest.json") }
+
+    var text: String {
+        var rows: [[String]] = []
+        if let record {
+            let recipe = record.recipe
+            let data = recipe.data
+            let counts = TableSplit.Part.allCases.compactMap { part in
+                data.counts[part].map { "\($0) \(part.rawValue)" }
+            }
+            rows.append(["data", "\(shown(data.name)): \(counts.joined(separator: ", "))"])
+            if let path = data.path { rows.append(["", shown(path, limit: 200)]) }
+            if let schema = data.table?.schema {
+                let inputs = schema.columns.filter { $0.role == .input }
+                rows.append(
+                    ["inputs", "\(listed(inputs.map(\.name), limit: 20)); \(schema.featureCount) features"])
+                if let target = schema.target { rows.append(["predicts", shown(target.name)]) }
+            }
+            if !data.classNames.isEmpty {
+                rows.append(["classes", "\(data.classNames.count): \(listed(data.classNames, limit: 20))"])
+            }
+            rows.append(
+                [
+                    "model",
+                    "\(recipe.model.kind.rawValue) for \(recipe.model.task.rawValue), samples of "
+                        + "\(Shape(recipe.model.inputShape)), \(recipe.model.outputs) outputs",
+                ])
+            for (index, start) in record.starts.enumerated() {
+                rows.append(
+                    [
+                        index == 0 ? "started" : "went on",
+                        "\(start.date.formatted(.iso8601)) on \(start.device) (\(start.deviceName)), gimbal \(start.version)",
+                    ])
+                rows.append(["", start.command.map(shellWord).joined(separator: " ")])
+            }
+        }
+        if let manifest, let checkpoint {
+            let progress = manifest.progress
+            rows.append(["checkpoint", shown(checkpoint, limit: 200)])
+            rows.append(
+                [
+                    "progress",
+                    "epoch \(progress.epoch) of \(manifest.settings.epochs), step \(progress.step)"
+                        + (progress.hasStopped ? ", stopped early" : ""),
+                ])
+            if let best = progress.best {
+                rows.append(
+                    ["best", "epoch \(best.epoch), validation \(manifest.settings.monitor) \(decimal(best.value))"])
+            }
+            if let last = progress.history.last {
+                let figures = last.validation.sorted { $0.key < $1.key }.map { "\($0.key) \(decimal($0.value))" }
+                rows.append(
+                    ["last epoch", (["training loss \(decimal(last.trainLoss))"] + figures).joined(separator: ", ")])
+            }
+            rows.append(["weights", manifest.weightFiles.keys.sorted().joined(separator: ", ")])
+        } else {
+            rows.append(["progress", "nothing is saved yet"])
+        }
+        return (["\(shown(path, limit: 200)): a run"] + aligned(rows).map { "  " + $0 }).joined(separator: "\n")
+    }
+}

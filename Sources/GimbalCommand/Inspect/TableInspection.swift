@@ -1,0 +1,73 @@
+import GimbalTrain
+
+/// A table as training would see it.
+struct TableInspection: Inspection {
+    struct Column: Encodable {
+        var name: String
+        var role: String
+        var type: String
+        var missing: Int
+        var minimum: Double?
+        var maximum: Double?
+        var distinct: Int?
+        var features: Int
+        var reason: String?
+    }
+
+    struct Class: Encodable {
+        var name: String
+        var count: Int
+    }
+
+    var path: String
+    var rows: Int
+    var rowsWithoutTarget: Int
+    var target: String?
+    var task: String
+    var dialect: TableDialect
+    var columns: [Column]
+    var classes: [Class]?
+    var warnings: [String]
+    private let description: String
+
+    private enum CodingKeys: String, CodingKey {
+        case path, rows, rowsWithoutTarget, target, task, dialect, columns, classes, warnings
+    }
+
+    /// What a table holds, with the target that is named or, unless one is, the last column: as classes or, where that is
+    /// not said and they are none, as numbers.
+    init(path: String, flags: TableFlags, target: String?, task: ModelSettings.Task?) throws {
+        func profile(as task: ModelSettings.Task) throws -> TableProfile {
+            try Table(path: path, options: try flags.options(target: target, task: task)).profile
+        }
+        let profile: TableProfile
+        do {
+            profile = try profile(as: task ?? .classification)
+        } catch let reason where task == nil {
+            // Where it is neither, the first reason is the one to give.
+            do { profile = try profile(as: .regression) } catch { throw reason }
+        }
+        self.path = path
+        rows = profile.rows
+        rowsWithoutTarget = profile.rowsWithoutTarget
+        self.target = profile.columns.first { $0.role == .target }?.name
+        self.task = (profile.classNames.isEmpty ? ModelSettings.Task.regression : .classification).rawValue
+        dialect = profile.dialect
+        columns = profile.columns.map { column in
+            Column(
+                name: column.name, role: column.role.rawValue, type: column.type.rawValue, missing: column.missing,
+                minimum: column.range?.lowerBound, maximum: column.range?.upperBound, distinct: column.distinct,
+                features: column.features, reason: column.reason.isEmpty ? nil : column.reason)
+        }
+        classes =
+            profile.classNames.isEmpty
+            ? nil : zip(profile.classNames, profile.classCounts).map { Class(name: $0, count: $1) }
+        warnings = profile.warnings
+        description = profile.description
+    }
+
+    var text: String {
+        guard let target else { return description }
+        return description + "\nto be predicted: \(shown(target)), by \(task); --target and --task change that"
+    }
+}

@@ -1,0 +1,93 @@
+import Gimbal
+
+/// What a run keeps of the data it was trained on: where it lies, what tells it from other data, which of it was held
+/// back, and what reads other data in the same way.
+public struct DataRecord: Codable, Sendable, Equatable {
+    /// Where data comes from.
+    public enum Kind: String, Codable, Sendable {
+        /// A program gave it: it has to give it again.
+        case samples
+        /// The digits that are part of Gimbal.
+        case digits
+        /// A folder of IDX files.
+        case images
+        /// A table in a text file.
+        case table
+    }
+
+    /// Where the data comes from.
+    public var kind = Kind.samples
+    /// What messages and reports call the data.
+    public var name = ""
+    /// The absolute path of the file or folder; nil for data that lies in none.
+    public var path: String?
+    /// The shape of one sample, such as [1, 28, 28].
+    public var inputShape: [Int] = []
+    /// The names of the classes in the order of their numbers; empty where numbers are predicted.
+    public var classNames: [String] = []
+    /// Samples of each part.
+    public var counts: [TableSplit.Part: Int] = [:]
+    /// Of images: a hash of what is in each part, training with validation, by which the data is known again.
+    public var fingerprints: [TableSplit.Part: String] = [:]
+    /// Of a table: how its rows become numbers, and which are held back.
+    public var table: TableRecord?
+    /// What was done to numbers before training, where it is not in `table`; nil for data that is taken as it is.
+    public var standardization: Standardization?
+    /// The share of the training data that choices are made on; nil where nothing is held back for them.
+    public var validationFraction: Double?
+    /// What the split into parts follows from.
+    public var seed: UInt64 = 0
+
+    /// A record of data that a program holds.
+    public init(_ training: Dataset, validation: Dataset? = nil, test: Dataset? = nil) {
+        name = training.name
+        inputShape = training.inputShape.sizes
+        classNames = training.classNames
+        counts[.training] = training.count
+        if let validation { counts[.validation] = validation.count }
+        if let test { counts[.test] = test.count }
+    }
+
+    /// A record of nothing yet: a run that is made fills it.
+    public init() {}
+
+    /// What was done to the numbers to be predicted; nil for classes, and for numbers that are taken as they are.
+    public var targetStandardization: Standardization? { table?.schema.targetStandardization ?? standardization }
+
+    /// Checks what may have come from a file.
+    /// - Throws: `GimbalError.invalidSetting`.
+    public func validate() throws {
+        try checkSetting(inputShape.allSatisfy { $0 > 0 }, "inputShape", "has the sizes \(inputShape)")
+        try checkSetting(
+            Set(classNames.map { Array($0.utf8) }).count == classNames.count, "classNames", "two classes of one name")
+        try checkSetting(
+            validationFraction.map { $0 > 0 && $0 < 1 } ?? true, "validationFraction", "must lie between 0 and 1")
+        try table?.validate()
+    }
+}
+
+extension TableSplit.Part: CodingKeyRepresentable {}
+
+extension Dataset {
+    /// A hash of all inputs and targets, in hexadecimal: alike for the same data however its file is compressed.
+    var fingerprint: String {
+        func hash<Element: BitwiseCopyable>(_ elements: [Element]) -> UInt64 {
+            elements.withUnsafeBytes { bytes in
+                guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return 0 }
+                return contentHash(start, bytes.count)
+            }
+        }
+        let inputs: UInt64
+        switch self.inputs {
+        case .bytes(let bytes, _): inputs = hash(bytes)
+        case .floats(let floats): inputs = hash(floats)
+        }
+        let targets: UInt64
+        switch self.targets {
+        case .classes(let classes, _): targets = hash(classes)
+        case .values(let values, _): targets = hash(values)
+        }
+        let digits = String(folded(inputs, targets ^ 0xE703_7ED1_A0B4_28DB), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

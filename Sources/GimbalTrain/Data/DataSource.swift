@@ -1,0 +1,89 @@
+import Foundation
+import Gimbal
+
+/// Where data is, and how it is to be read.
+///
+/// ```swift
+/// let parts = try DataSource.table(path: "houses.csv", options: options).parts()
+/// let recipe = Recipe(model: ModelSettings(for: parts.train), training: TrainingSettings(), data: parts.record)
+/// ```
+public enum DataSource: Sendable {
+    /// The digits that are part of Gimbal: `Dataset.digits()`.
+    case digits
+    /// A folder of IDX files: `Dataset.idx(folder:name:classNames:)`. To predict, also a single file of images.
+    case images(folder: String, set: ImageSet = .other)
+    /// A table in a text file.
+    case table(path: String, options: TableOptions = TableOptions())
+
+    /// Sets of images whose files do not say what their classes are called.
+    public enum ImageSet: String, Sendable, CaseIterable {
+        /// LeCun, Cortes and Burges 1998.
+        case mnist
+        /// Xiao, Rasul and Vollgraf 2017.
+        case fashionMNIST = "fashion-mnist"
+        /// Any other: it is called by its folder, and its classes by their numbers.
+        case other
+
+        /// What reports call it; nil for its folder's name.
+        var title: String? {
+            switch self {
+            case .mnist: "MNIST"
+            case .fashionMNIST: "Fashion-MNIST"
+            case .other: nil
+            }
+        }
+
+        /// What its classes are called; nil for their numbers.
+        var classNames: [String]? {
+            switch self {
+            case .mnist: (0...9).map(String.init)
+            case .fashionMNIST:
+                [
+                    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+                    "Ankle boot",
+                ]
+            case .other: nil
+            }
+        }
+    }
+
+    /// Where a run's data lies; nil for data that a program gave it.
+    /// - Parameters:
+    ///   - record: what the run keeps of its data.
+    ///   - options: how a table is written, where it is not as in training.
+    public init?(_ record: DataRecord, options: TableOptions = TableOptions()) {
+        switch (record.kind, record.path) {
+        case (.digits, _): self = .digits
+        case (.images, let path?):
+            self = .images(folder: path, set: ImageSet.allCases.first { $0.title == record.name } ?? .other)
+        case (.table, let path?): self = .table(path: path, options: options)
+        default: return nil
+        }
+    }
+
+    /// Whether this is a file of images, not a table.
+    public static func isImageFile(_ path: String) -> Bool { IDX.isFile(path) }
+
+    /// What messages call it.
+    public var path: String {
+        switch self {
+        case .digits: "digits"
+        case .images(let folder, _): folder
+        case .table(let path, _): path
+        }
+    }
+
+    /// What it is.
+    public var kind: DataRecord.Kind {
+        switch self {
+        case .digits: .digits
+        case .images: .images
+        case .table: .table
+        }
+    }
+
+    /// A path that means the same wherever a command is given.
+    var absolutePath: String? {
+        kind == .digits ? nil : URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+}

@@ -1,0 +1,294 @@
+import Gimbal
+import GimbalNN
+
+/// Predicts with the model of a run, or with those of several, whose answers are averaged.
+///
+/// ```swift
+/// let predictor = try Predictor("runs/churn")
+/// let predictions = try predictor.predictions(of: .table(path: "customers.csv"))
+/// while let batch = try predictions.next() {
+///     for row in batch { print(row.ids, row.best?.name ?? "unknown", row.best?.probability ?? 0) }
+/// }
+/// ```
+/// Everything that was done to the data of a run before it was trained on is done here too, by the run's own record. Runs
+/// of an ensemble may have been trained on different columns, and have different models; they must tell the same classes.
+public final class Predictor {
+    /// One run of the ensemble.
+    fileprivate struct Member {
+        let path: String
+        let recipe: Recipe
+        let model: any TensorLayer
+        /// The place of each of its classes among those of the first run.
+        let places: [Int]
+    }
+
+    /// What is predicted: classes or numbers.
+    public let task: ModelSettings.Task
+    /// The names of the classes, in the order of the first run; empty where numbers are predicted.
+    public let classNames: [String]
+    /// Number of classes, or of numbers that are predicted.
+    public var outputCount: Int { members[0].recipe.model.outputs }
+    /// What the first run keeps of its data.
+    public var data: DataRecord { members[0].recipe.data }
+    private let members: [Member]
+    private let device: Device
+    private let precision: Precision?
+
+    /// A predictor of one run.
+    /// - Parameters:
+    ///   - run: the folder of a run, whose newest checkpoint is taken, or a checkpoint.
+    ///   - weights: which of the run's weights are used; nil for those that the run chose.
+    ///   - device: where to compute.
+    ///   - precision: what products are computed in; nil for what the run was trained in.
+    /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile`, also for a run that no recipe has made;
+    ///   `GimbalError.invalidSetting` for weights that the run has not kept.
+    public convenience init(
+        _ run: String, weights: WeightChoice? = nil, device: Device = .current, precision: Precision? = nil
+    ) throws {
+        try self.init(ensemble: [run], weights: weights, device: device, precision: precision)
+    }
+
+    /// A predictor of several runs, whose probabilities, or predicted numbers, are averaged.
+    /// - Parameter runs: at least one; as `init(_:weights:device:precision:)`.
+    /// - Throws: as there, and `GimbalError.invalidSetting` for runs that predict different things.
+    public init(
+        ensemble runs: [String], weights: WeightChoice? = nil, device: Device = .current, precision: Precision? = nil
+    ) throws {
+        require(!runs.isEmpty, "Predictor", "there is no run to predict with")
+        self.device = device
+        self.precision = precision
+        var members: [Member] = []
+        for path in runs {
+            let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: path))
+            let recipe = try RunRecord(of: checkpoint).recipe
+            let model = recipe.model.makeModel(device: device)
+            try checkpoint.restore(model: model, weights: weights)
+            let first = members.first?.recipe ?? recipe
+            let places = recipe.outputNames.map { name in
+                first.outputNames.firstIndex { $0.utf8.elementsEqual(name.utf8) } ?? -1
+            }
+            guard recipe.model.task == first.model.task, places.sorted() == Array(first.outputNames.indices) else {
+                throw GimbalError.invalidSetting(
+                    name: "runs",
+                    reason: "\(path) predicts \(recipe.predicted), where \(runs[0]) predicts \(first.predicted)")
+            }
+            members.append(Member(path: path, recipe: recipe, model: model, places: places))
+        }
+        self.members = members
+        task = members[0].recipe.model.task
+        classNames = task == .classification ? members[0].recipe.outputNames : []
+    }
+
+    // MARK: Predicting
+
+    /// Predicts all samples of `source`, a batch at a time: data of any size is gone through in bounded memory.
+    /// - Parameters:
+    ///   - source: a table, with or without the column to be predicted; the test images of a folder, or a single file of
+    ///     images; the digits.
+    ///   - batchSize: samples that are predicted at once; nil for as many as in evaluations.
+    /// - Throws: `GimbalError.invalidFile` for data that a run cannot read, such as a table without a column that it was
+    ///   trained with; `GimbalError.fileSystem`.
+    public func predictions(of source: DataSource, batchSize: Int? = nil) throws -> Predictions {
+        let size = batchSize ?? members.map(\.recipe.model.evaluationBatchSize).min()!
+        require(size > 0, "Predictor", "a batch size of \(size)")
+        guard case .table(let path, let options) = source else {
+            let samples = try samples(of: source)
+            try requireFit(samples, source.path)
+            return Predictions(self, .samples(samples), batchSize: size)
+        }
+        let table = try TableSource(path: path)
+        let rows = try members.map { member in
+            guard let schema = member.recipe.data.table?.schema else {
+                throw GimbalError.invalidSetting(
+                    name: "data",
+                    reason:
+                        "\(path) is a table, and \(member.path) was trained on \(member.recipe.data.name), which is none"
+                )
+            }
+            return try schema.rows(source: table, options: options, needsTarget: false)
+        }
+        return Predictions(self, .rows(rows), batchSize: size)
+    }
+
+    /// Predicts rows of a table that are given one value for each column, as text.
+    /// - Parameter rows: of each, the values by the names of their columns, those of ids and of the target included or not.
+    ///   An empty text is a missing value.
+    /// - Throws: `GimbalError.invalidSetting` for a row without a column that the model was trained with, or with one that it
+    ///   does not know; `GimbalError.invalidFile` for a value that cannot be read.
+    public func predict(rows: [[String: String]]) throws -> [Prediction] {
+        let found = try members.map { member in
+            guard let schema = member.recipe.data.table?.schema else {
+                throw GimbalError.invalidSetting(
+                    name: "rows", reason: "\(member.path) was trained on \(member.recipe.data.name), which is no table")
+            }
+            return try schema.rows(rows)
+        }
+        return try all(Predictions(self, .rows(found), batchSize: 1000))
+    }
+
+    /// Predicts samples as they are: of the same shape, and in the same units, as those that the run was trained on.
+    /// - Parameter dataset: its targets are not looked at.
+    /// - Throws: `GimbalError.invalidSetting` for samples of another size.
+    public func predict(_ dataset: Dataset) throws -> [Prediction] {
+        try requireFit(dataset, dataset.name)
+        return try all(
+            Predictions(
+                self, .samples(dataset), batchSize: members.map(\.recipe.model.evaluationBatchSize).min()!))
+    }
+
+    private func all(_ predictions: Predictions) throws -> [Prediction] {
+        var result: [Prediction] = []
+        while let batch = try predictions.next() { result += batch }
+        return result
+    }
+
+    private func samples(of source: DataSource) throws -> Dataset {
+        guard case .images(let path, _) = source else { return Dataset.digits() }
+        return try Dataset(idxImages: IDX.isFile(path) ? path : IDXFolder(path).testImages())
+    }
+
+    private func requireFit(_ dataset: Dataset, _ name: String) throws {
+        for member in members where member.recipe.model.inputs != dataset.featureCount {
+            throw GimbalError.invalidSetting(
+                name: "data",
+                reason:
+                    "\(name) has \(dataset.featureCount) numbers in a sample, \(dataset.inputShape), and the model of "
+                    + "\(member.path) takes \(member.recipe.model.inputs), \(Shape(member.recipe.model.inputShape))")
+        }
+    }
+
+    /// The mean over the runs of what each predicts: of a class its probability, of a number its value.
+    /// - Parameter features: of each run, its own, row-major, or one for all.
+    fileprivate func outputs(_ features: [[Float]], count: Int) throws -> [Double] {
+        let width = members[0].recipe.model.outputs
+        var sums = [Double](repeating: 0, count: count * width)
+        for (index, member) in members.enumerated() {
+            let outputs = try member.outputs(features[min(index, features.count - 1)], count: count, precision, device)
+            for row in 0..<count {
+                for (column, place) in member.places.enumerated() {
+                    sums[row * width + place] += outputs[row * width + column]
+                }
+            }
+        }
+        return members.count == 1 ? sums : sums.map { $0 / Double(members.count) }
+    }
+}
+
+extension Predictor.Member {
+    /// Probabilities of classes, or numbers in the data's units, row-major.
+    fileprivate func outputs(
+        _ features: [Float], count: Int, _ precision: Precision?, _ device: Device
+    ) throws -> [Double] {
+        let settings = recipe.model
+        var outputs = try withPrecision(precision ?? recipe.training.precision) {
+            try model.evaluating {
+                try withoutGradients {
+                    let inputs = Tensor(features, Shape([count, settings.inputs]), device: device)
+                    let outputs = model(settings.shaped(inputs))
+                    return try (settings.task == .classification ? outputs.softmax() : outputs).doubles()
+                }
+            }
+        }
+        if settings.task == .regression, let standardization = recipe.data.targetStandardization {
+            outputs = standardization.restoringTargets(outputs)
+        }
+        return outputs
+    }
+}
+
+extension Recipe {
+    /// The names of the classes, or the numbers of what has no names.
+    fileprivate var outputNames: [String] {
+        data.classNames.isEmpty ? (0..<model.outputs).map(String.init) : data.classNames
+    }
+
+    /// What a model of the recipe predicts, in words.
+    fileprivate var predicted: String {
+        guard model.task == .classification else { return model.outputs == 1 ? "a number" : "\(model.outputs) numbers" }
+        return "the classes \(listed(outputNames))"
+    }
+}
+
+/// The predictions of all samples of some data, a batch at a time.
+public final class Predictions {
+    fileprivate enum Input {
+        case samples(Dataset)
+        /// The rows of one table as each run reads them, side by side.
+        case rows([TableRows])
+    }
+
+    /// What was found on the way that is not as in training, in sentences; complete when the last batch was given.
+    public var notes: [String] {
+        guard case .rows(let rows) = input else { return [] }
+        return rows[0].notes
+    }
+
+    private let predictor: Predictor
+    private let input: Input
+    private let batchSize: Int
+    private var place = 0
+
+    fileprivate init(_ predictor: Predictor, _ input: Input, batchSize: Int) {
+        self.predictor = predictor
+        self.input = input
+        self.batchSize = batchSize
+    }
+
+    /// The names of the columns of a table that only tell rows apart.
+    public var idNames: [String] {
+        guard case .rows(let rows) = input else { return [] }
+        return rows[0].idNames
+    }
+
+    /// The next predictions; nil after the last.
+    /// - Throws: `GimbalError.invalidFile` with the line of a row that cannot be read; what the device reports.
+    public func next() throws -> [Prediction]? {
+        var ids: [[(name: String, text: String)]] = []
+        var features: [[Float]]
+        /// Whether each sample has all that the runs need.
+        var isComplete: [Bool]
+        switch input {
+        case .samples(let dataset):
+            let end = min(place + batchSize, dataset.count)
+            guard place < end else { return nil }
+            features = [dataset.batch(Array(place..<end)).inputs]
+            isComplete = [Bool](repeating: true, count: end - place)
+        case .rows(let rows):
+            features = rows.map { _ in [] }
+            isComplete = []
+            while isComplete.count < batchSize, try Self.step(rows) {
+                ids.append(rows[0].idTexts)
+                // A row that one run leaves out, all leave out.
+                let made = try rows.map { try $0.features() }
+                isComplete.append(!made.contains(nil))
+                if isComplete.last == true {
+                    for (index, row) in made.enumerated() { features[index] += row! }
+                }
+            }
+            guard !isComplete.isEmpty else { return nil }
+        }
+        let count = isComplete.count { $0 }
+        let outputs = count > 0 ? try predictor.outputs(features, count: count) : []
+        let width = count > 0 ? outputs.count / count : 0
+        var row = 0
+        return isComplete.enumerated().map { index, isComplete in
+            defer { place += 1 }
+            var numbers: [Double] = []
+            if isComplete {
+                numbers = Array(outputs[row * width..<(row + 1) * width])
+                row += 1
+            }
+            let isClassifier = predictor.task == .classification
+            return Prediction(
+                place: place, ids: ids.isEmpty ? [] : ids[index], classNames: predictor.classNames,
+                probabilities: isClassifier ? numbers : [], values: isClassifier ? [] : numbers)
+        }
+    }
+
+    /// Whether there is another row. All runs read the same file, and leave out no row of it.
+    private static func step(_ rows: [TableRows]) throws -> Bool {
+        var isThere = false
+        for row in rows { isThere = try row.next() }
+        return isThere
+    }
+}
