@@ -45,17 +45,20 @@ struct EvaluateCommand: ParsableCommand {
             let found = try withPrecision(precision) {
                 try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
             }
-            output = EvaluationOutput(found, loss: found.logLoss ?? .nan, text: found.text, plots: found.plots)
+            output = EvaluationOutput(
+                found, loss: found.logLoss ?? .nan, text: found.text, sections: found.sections(part: "test"))
         case .regression:
             let found = try withPrecision(precision) {
                 try RegressionReport(
                     of: model, on: test, batchSize: batchSize, device: device, standardization: standardization)
             }
-            output = EvaluationOutput(found, loss: found.meanSquaredError ?? .nan, text: found.description, plots: [])
+            output = EvaluationOutput(
+                found, loss: found.meanSquaredError ?? .nan, text: found.description,
+                sections: found.sections(part: "test"))
         }
         output.classNames = test.classNames
         output.device = device.id
-        if let report { try output.page(title: "\(test.name), \(checkpoint.path)").write(to: report) }
+        if let report { try output.page(data: test.name, checkpoint: checkpoint.path).write(to: report) }
         try json ? printJSON(output) : printLine(output.text)
     }
 }
@@ -65,21 +68,26 @@ private struct EvaluationOutput: Encodable {
     private let found: any Encodable
     private let loss: Double
     let text: String
-    private let plots: [(title: String, svg: String)]
+    private let sections: [(title: String, body: String)]
     var classNames: [String] = []
     var device = ""
 
-    init(_ found: any Encodable, loss: Double, text: String, plots: [(title: String, svg: String)]) {
+    init(_ found: any Encodable, loss: Double, text: String, sections: [(title: String, body: String)]) {
         self.found = found
         self.loss = loss
         self.text = text
-        self.plots = plots
+        self.sections = sections
     }
 
-    func page(title: String) -> Page {
+    /// The page of an evaluation of `checkpoint` on the data called `data`.
+    func page(data: String, checkpoint: String) -> Page {
         Page(
-            title: title,
-            sections: plots.map { ($0.title, $0.svg) } + [("Scores", "<pre>\(escaped(text))</pre>")])
+            title: "Evaluation of \(printable(checkpoint))",
+            facts: [
+                ("data", printable(data)), ("date", RunSummary.text(Date())),
+                ("command", printable(shellCommand(["gimbal"] + CommandLine.arguments.dropFirst()), limit: 2000)),
+                ("device", device), ("version", "Gimbal \(gimbalVersion)"),
+            ], sections: sections)
     }
 
     private enum Key: String, CodingKey { case event, loss, classNames, device }
@@ -89,7 +97,9 @@ private struct EvaluationOutput: Encodable {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode("evaluation", forKey: .event)
         if loss.isFinite { try container.encode(loss, forKey: .loss) }
-        if !classNames.isEmpty { try container.encode(classNames, forKey: .classNames) }
+        if !classNames.isEmpty, classNames.count <= ClassificationReport.classLimit {
+            try container.encode(classNames, forKey: .classNames)
+        }
         try container.encode(device, forKey: .device)
     }
 }
@@ -97,9 +107,9 @@ private struct EvaluationOutput: Encodable {
 extension ClassificationReport {
     /// The numbers, and the confusion matrix where it fits a screen.
     fileprivate var text: String {
-        let names = classes.map(\.name)
-        let head = String(format: "accuracy %.4f  loss %.4f  samples %d", accuracy, logLoss ?? .nan, samples)
-        guard names.count <= 20 else { return head + "\n\n" + description }
+        let names = classes.map { printable($0.name, limit: 40) }
+        let head = String(format: "accuracy %@  loss %@  samples %d", decimal(accuracy), decimal(logLoss), samples)
+        guard names.count <= 20, let confusion else { return head + "\n\n" + description }
         let width = max(9, names.map(\.count).max() ?? 0) + 1
         func cell(_ text: String) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
         var lines = [head, "", "confusion: a row for each true class, a column for each predicted one"]
@@ -108,3 +118,6 @@ extension ClassificationReport {
         return (lines + ["", description]).joined(separator: "\n")
     }
 }
+
+/// A number with four decimals; a dash for one that is not known.
+private func decimal(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "-" }

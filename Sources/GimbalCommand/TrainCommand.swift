@@ -77,11 +77,7 @@ struct TrainCommand: ParsableCommand {
         }
         let evaluation = try trainer.evaluate()
         let checkpointPath = RunFolder.newestCheckpoint(at: folder.path)
-        try Report(
-            model: modelSettings, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
-            classNames: train.classNames, data: train.name, device: device.description, summary: trainer.summary,
-            metricsPath: folder.metricsPath
-        ).write(to: folder.reportPath)
+        try report(of: trainer, evaluation, train: train, device: device, folder: folder).write(to: folder.reportPath)
         let scaling = try trainer.lossScaling()
         let result = TrainingResult(
             testAccuracy: evaluation.regression == nil ? evaluation.accuracy : nil,
@@ -120,13 +116,32 @@ struct TrainCommand: ParsableCommand {
         words += ["--device", device.id]
         if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
         if let maxSteps { words += ["--max-steps", "\(maxSteps)"] }
-        return words.map(quoted).joined(separator: " ")
+        return shellCommand(words)
     }
 
-    /// `word` as a shell takes it.
-    private func quoted(_ word: String) -> String {
-        let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,+".contains($0) }
-        return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    /// The page of a run that has ended, with what its folder does not tell.
+    private func report(
+        of trainer: Trainer, _ evaluation: Evaluation, train: Dataset, device: Device, folder: RunFolder
+    ) throws -> Report {
+        var run = try RunSummary(folder: folder.path)
+        run.date = RunSummary.text(Date())
+        run.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
+        run.seconds = trainer.trainingSeconds
+        run.version = gimbalVersion
+        run.device = "\(device.id): \(device.description.name)"
+        run.model = trainer.summary
+        var test = run.part("test") ?? RunSummary.Part(name: "test", figures: [:])
+        test.figures["loss"] = evaluation.loss
+        switch evaluation.scores {
+        case .classes(let confusion):
+            test.figures["accuracy"] = confusion.accuracy
+            test.classes = ClassificationReport(confusion, classNames: train.classNames)
+        case .values(let scores):
+            test.figures["r2"] = scores.determination
+            test.numbers = RegressionReport(scores)
+        }
+        run.parts = run.parts.filter { $0.name != "test" } + [test]
+        return Report(run)
     }
 
     private func introduce(

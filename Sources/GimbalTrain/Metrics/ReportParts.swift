@@ -22,7 +22,11 @@ extension Double {
     var ifFinite: Double? { isFinite ? self : nil }
 }
 
-func number(_ value: Double?) -> String { value.map { String(format: "%.4f", $0) } ?? "-" }
+/// With four decimals, a dash for what is not known.
+func number(_ value: Double?) -> String {
+    guard let value, !value.isNaN else { return "-" }
+    return String(format: "%.4f", value)
+}
 
 /// Rows of text, the first column flush left, the others flush right.
 struct TextTable: CustomStringConvertible {
