@@ -134,5 +134,3 @@ extension ClassificationReport {
         return (lines + ["", description]).joined(separator: "\n")
     }
 }
-
-/// A number with four decimals; a dash for one that is not known.
