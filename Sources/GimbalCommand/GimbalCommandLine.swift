@@ -24,5 +24,8 @@ struct GimbalCommandLine: ParsableCommand {
         commandName: "gimbal",
         abstract: "Trains neural networks that keep their gradients in balance, on OpenCL GPUs and on any CPU.",
         version: gimbalVersion,
-        subcommands: [DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, BenchCommand.self])
+        subcommands: [
+            DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, ReportCommand.self, CompareCommand.self,
+            BenchCommand.self,
+        ])
 }

@@ -84,11 +84,7 @@ struct TrainCommand: ParsableCommand {
             throw ExitCode(130)
         }
         let evaluation = try run.evaluate(on: parts.test)
-        try Report(
-            model: recipe.model, training: trainingSettings, progress: trainer.progress, evaluation: evaluation,
-            classNames: parts.train.classNames, data: parts.train.name, device: device.description,
-            summary: run.summary, metricsPath: folder.metricsPath
-        ).write(to: folder.reportPath)
+        try report(of: run, evaluation, device: device, folder: folder).write(to: folder.reportPath)
         let result = try TrainingResult(run, test: evaluation, folder: folder, device: device)
         try json ? printJSON(result) : printLine(result.line)
     }
@@ -141,13 +137,27 @@ struct TrainCommand: ParsableCommand {
         if let folder = data.dataDir { words += ["--data-dir", folder] }
         words += ["--device", device.id]
         if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
-        return words.map(quoted).joined(separator: " ")
+        return shellCommand(words)
     }
 
-    /// `word` as a shell takes it.
-    private func quoted(_ word: String) -> String {
-        let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:=,+".contains($0) }
-        return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    /// The page of a run that has ended, with what its folder does not tell.
+    private func report(of run: RecipeRun, _ evaluation: Evaluation, device: Device, folder: RunFolder) throws -> Report {
+        var summary = try RunSummary(folder: folder.path)
+        summary.date = RunSummary.text(Date())
+        summary.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
+        summary.seconds = run.trainer.trainingSeconds
+        summary.version = gimbalVersion
+        summary.device = "\(device.id): \(device.description.name)"
+        summary.model = run.summary
+        var test = summary.part("test") ?? RunSummary.Part(name: "test", figures: [:])
+        test.figures.merge(evaluation.figures) { $1 }
+        switch evaluation.scores {
+        case .classes(let confusion):
+            test.classes = ClassificationReport(confusion, classNames: run.recipe.classNames)
+        case .values(let scores): test.numbers = RegressionReport(scores)
+        }
+        summary.parts = summary.parts.filter { $0.name != "test" } + [test]
+        return Report(summary)
     }
 
     /// What was read, and what of it is doubtful.

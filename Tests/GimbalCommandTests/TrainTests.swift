@@ -133,7 +133,8 @@ struct TrainTests {
             ).succeeded()
             let html = try String(contentsOfFile: folder + "/run/report.html", encoding: .utf8)
             #expect(html.hasPrefix("<!DOCTYPE html>") && html.hasSuffix("</html>\n"))
-            #expect(html.components(separatedBy: "<svg").count == 4)
+            // Loss, accuracy, gradient norm and learning rate.
+            #expect(html.components(separatedBy: "<svg").count == 5)
             #expect(html.components(separatedBy: "<polyline").count + html.components(separatedBy: "<path").count > 4)
             // The name of the SVG language is an address that nobody fetches.
             let fetched = html.replacingOccurrences(of: "http://www.w3.org/2000/svg", with: "")
