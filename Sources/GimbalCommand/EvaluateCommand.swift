@@ -96,13 +96,10 @@ private struct EvaluationOutput: Encodable {
 
     /// The page of an evaluation of `checkpoint` on the data called `data`.
     func page(data: String, checkpoint: String) -> Page {
-        Page(
-            title: "Evaluation of \(printable(checkpoint))",
-            facts: [
-                ("data", printable(data)), ("date", RunSummary.text(Date())),
-                ("command", printable(shellCommand(["gimbal"] + CommandLine.arguments.dropFirst()), limit: 2000)),
-                ("device", device), ("version", "Gimbal \(gimbalVersion)"),
-            ], sections: sections)
+        var facts = RunFacts(name: checkpoint)
+        (facts.data, facts.date, facts.device, facts.version) = (data, Date(), device, gimbalVersion)
+        facts.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
+        return Page(title: "Evaluation of \(shown(checkpoint, limit: 200))", facts: facts.rows, sections: sections)
     }
 
     private enum Key: String, CodingKey { case event, part, loss, classNames, device }
@@ -123,7 +120,7 @@ private struct EvaluationOutput: Encodable {
 extension ClassificationReport {
     /// The numbers, and the confusion matrix where it fits a screen.
     fileprivate func text(loss: Double?) -> String {
-        let names = classes.map { printable($0.name, limit: 40) }
+        let names = classes.map { shown($0.name, limit: 40) }
         let head = "accuracy \(decimal(accuracy))  loss \(decimal(loss))  samples \(samples)"
         guard names.count <= 20, let confusion else { return head + "\n\n" + description }
         let width = max(9, names.map(\.count).max() ?? 0) + 1

@@ -141,14 +141,14 @@ struct TrainCommand: ParsableCommand {
     }
 
     /// The page of a run that has ended, with what its folder does not tell.
-    private func report(of run: RecipeRun, _ evaluation: Evaluation, device: Device, folder: RunFolder) throws -> Report {
+    private func report(of run: RecipeRun, _ evaluation: Evaluation, device: Device, folder: RunFolder) throws -> Report
+    {
         var summary = try RunSummary(folder: folder.path)
-        summary.date = RunSummary.text(Date())
-        summary.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
-        summary.seconds = run.trainer.trainingSeconds
-        summary.version = gimbalVersion
-        summary.device = "\(device.id): \(device.description.name)"
-        summary.model = run.summary
+        summary.facts.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
+        summary.facts.seconds = run.trainer.trainingSeconds
+        summary.facts.version = gimbalVersion
+        summary.facts.device = "\(device.id): \(device.description.name)"
+        summary.facts.model = run.summary
         var test = summary.part("test") ?? RunSummary.Part(name: "test", figures: [:])
         test.figures.merge(evaluation.figures) { $1 }
         switch evaluation.scores {

@@ -193,21 +193,21 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
         weighted = matrix.weighted
 
         let (scores, specificities) = (matrix.classes, matrix.specificities)
-        var shown = Array(classNames.indices)
-        if shown.count > Self.classLimit {
+        var reported = Array(classNames.indices)
+        if reported.count > Self.classLimit {
             // Classes that do not occur have no score, and come last.
-            shown = Array(
-                shown.sorted {
+            reported = Array(
+                reported.sorted {
                     (scores[$0].f1 ?? 2, -scores[$0].support, $0) < (scores[$1].f1 ?? 2, -scores[$1].support, $1)
                 }.prefix(Self.classLimit))
         }
-        classes = shown.map { index in
+        classes = reported.map { index in
             ClassRow(
                 name: classNames[index], precision: scores[index].precision, recall: scores[index].recall,
                 specificity: specificities[index], f1: scores[index].f1, support: scores[index].support,
                 areaUnderROC: areas.roc[index], averagePrecision: areas.averagePrecision[index])
         }
-        classesLeftOut = classNames.count - shown.count
+        classesLeftOut = classNames.count - reported.count
         confusion =
             classCount > Self.classLimit
             ? nil : (0..<matrix.classCount).map { truth in (0..<matrix.classCount).map { matrix[truth, $0] } }
@@ -223,7 +223,8 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
         precisionRecallCurves = areas.precisionRecallCurves
         notes = areas.notes
         if classesLeftOut > 0 {
-            notes.append("the \(shown.count) classes with the lowest F1 are listed, and \(classesLeftOut) more are not")
+            notes.append(
+                "the \(reported.count) classes with the lowest F1 are listed, and \(classesLeftOut) more are not")
         }
     }
 }
@@ -235,7 +236,7 @@ extension ClassificationReport: CustomStringConvertible {
         table.add(["class", "precision", "recall", "specificity", "f1", "AUC", "support"])
         for row in classes {
             table.add([
-                printable(row.name, limit: 40), number(row.precision), number(row.recall), number(row.specificity),
+                shown(row.name, limit: 40), number(row.precision), number(row.recall), number(row.specificity),
                 number(row.f1), number(row.areaUnderROC), "\(row.support)",
             ])
         }
@@ -257,7 +258,7 @@ extension ClassificationReport: CustomStringConvertible {
             var pairs = TextTable(columns: 3)
             pairs.add(["most confused", "predicted as", "samples"])
             for pair in mostConfused {
-                pairs.add([printable(pair.truth, limit: 40), printable(pair.prediction, limit: 40), "\(pair.count)"])
+                pairs.add([shown(pair.truth, limit: 40), shown(pair.prediction, limit: 40), "\(pair.count)"])
             }
             if confusionsLeftOut > 0 { pairs.add(["and \(confusionsLeftOut) more pairs", "", ""]) }
             parts.append("\(pairs)")
@@ -273,7 +274,7 @@ extension ClassificationReport: CustomStringConvertible {
     var numbers: [(name: String, value: Double?)] {
         [
             ("accuracy", accuracy),
-            ("accuracy of always saying \(majorityClass.map { printable($0, limit: 40) } ?? "-")", majorityAccuracy),
+            ("accuracy of always saying \(majorityClass.map { shown($0, limit: 40) } ?? "-")", majorityAccuracy),
             ("top-5 accuracy", top5Accuracy), ("balanced accuracy", balancedAccuracy),
             ("Matthews correlation", matthewsCorrelation), ("Cohen's kappa", cohensKappa), ("log loss", logLoss),
             ("Brier score", brierScore), ("area under ROC", areaUnderROC), ("average precision", averagePrecision),

@@ -109,7 +109,7 @@ extension ClassificationReport {
             + "samples.</p>"
     }
 
-    private static func label(_ name: String) -> String { escaped(printable(name, limit: 60)) }
+    private static func label(_ name: String) -> String { escaped(shown(name, limit: 60)) }
 
     // MARK: Curves
 
@@ -123,8 +123,9 @@ extension ClassificationReport {
     private static func lines(_ curves: [Curve]) -> [Plot.Series] {
         curves.map { curve in
             .init(
-                name: "\(printable(curve.name, limit: 40)), area \(number(curve.area.ifFinite))",
-                points: zip(curve.x, curve.y).map { (x: $0, y: $1) }.filter { $0.x.isFinite && $0.y.isFinite })
+                name: "\(shown(curve.name, limit: 40)), area \(number(curve.area.ifFinite))",
+                points: zip(curve.x, curve.y).map { (x: $0, y: $1) }.filter { $0.x.isFinite && $0.y.isFinite },
+                isDotted: false)
         }
     }
 
@@ -182,31 +183,31 @@ extension RegressionReport {
         let table = Page.table(
             [["samples", "\(samples)"]]
                 + numbers.map { [escaped($0.name), $0.value.map { String(format: "%.6g", $0) } ?? "undefined"] })
-        let shown = points.filter { $0.target.isFinite && $0.prediction.isFinite }
+        let drawn = points.filter { $0.target.isFinite && $0.prediction.isFinite }
         var sections: [(title: String, body: String)] = [("Scores on \(part) data", table)]
-        guard let least = shown.map(\.target).min(), let most = shown.map(\.target).max() else { return sections }
+        guard let least = drawn.map(\.target).min(), let most = drawn.map(\.target).max() else { return sections }
         var notes: [String] = []
         if points.count >= RegressionScores.sampleLimit {
             notes.append("A sample of \(points.count) in even steps is drawn.")
         }
-        if shown.count < points.count {
-            notes.append("\(points.count - shown.count) that are not finite are left out.")
+        if drawn.count < points.count {
+            notes.append("\(points.count - drawn.count) that are not finite are left out.")
         }
         let predicted = Plot(
             title: "Predicted against true", horizontal: PlotAxis(title: "true value (units of the data)"),
             vertical: PlotAxis(title: "predicted value"),
             series: [
                 .init(
-                    name: "samples", points: shown.map { ($0.target, $0.prediction) }, isScattered: true),
+                    name: "samples", points: drawn.map { ($0.target, $0.prediction) }, isScattered: true),
                 .init(name: "exact", points: [(least, least), (most, most)], isReference: true),
             ], notes: notes)
-        let guesses = shown.map(\.prediction)
+        let guesses = drawn.map(\.prediction)
         let residuals = Plot(
             title: "Residuals", horizontal: PlotAxis(title: "predicted value (units of the data)"),
             vertical: PlotAxis(title: "true minus predicted"),
             series: [
                 .init(
-                    name: "samples", points: shown.map { ($0.prediction, $0.target - $0.prediction) },
+                    name: "samples", points: drawn.map { ($0.prediction, $0.target - $0.prediction) },
                     isScattered: true),
                 .init(
                     name: "exact", points: [(guesses.min() ?? 0, 0), (guesses.max() ?? 0, 0)], isReference: true),

@@ -7,6 +7,8 @@ struct Plot {
         var points: [(x: Double, y: Double)]
         /// Dots that are not joined.
         var isScattered = false
+        /// Whether the points of a line of few points are dotted.
+        var isDotted = true
         /// Drawn thin, grey and dashed, for what others are compared with.
         var isReference = false
         /// What is written beside each point; empty for nothing.
@@ -110,7 +112,7 @@ struct Plot {
                     "<polyline class=line style=\"stroke:\(color)\"\(dashes) points=\"\(path(line.points, across, up))\"/>"
                 )
             }
-            guard line.isScattered || line.points.count <= 50 else { continue }
+            guard line.isScattered || (line.isDotted && line.points.count <= 50) else { continue }
             let radius = line.points.count > 200 ? 2 : 3
             for (place, point) in line.points.enumerated() {
                 parts.append(
@@ -135,7 +137,7 @@ struct Plot {
         let keys = drawn.enumerated().map { index, line in
             let dashes = line.isScattered ? "solid" : PlotColors.dashes(of: index).css
             return "<span class=key><i style=\"border-top:3px \(dashes) var(--s\(index))\"></i>"
-                + "\(escaped(printable(line.name, limit: 60)))</span>"
+                + "\(escaped(shown(line.name, limit: 60)))</span>"
         }
         let grey = references.map {
             "<span class=key><i style=\"border-top:2px dashed var(--muted)\"></i>\(escaped($0.name))</span>"

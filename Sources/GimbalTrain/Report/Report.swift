@@ -10,27 +10,15 @@ public struct Report {
 
     /// A page of a run; what the summary does not have is left out.
     public init(_ run: RunSummary) {
-        var facts: [(String, String)] = []
-        func add(_ name: String, _ value: String?) {
-            if let value { facts.append((name, printable(value, limit: 2000))) }
-        }
-        add("data", run.data)
-        add("date", run.date)
-        add("command", run.command)
-        add("training took", run.seconds.map(Self.duration))
-        add("device", run.device)
-        add("version", run.version.map { "Gimbal \($0)" })
-        add("folder", run.path.isEmpty ? nil : run.path)
-
         var sections: [(title: String, body: String)] = [("Result", Self.results(run))]
         sections += Self.curves(run.metrics).map { (title: $0.heading, body: $0.plot.html) }
         for part in run.parts {
             if let classes = part.classes { sections += classes.sections(part: part.name) }
             if let numbers = part.numbers { sections += numbers.sections(part: part.name) }
         }
-        if let model = run.model { sections.append(("Model", "<pre>\(escaped(model, keepsLines: true))</pre>")) }
-        if !run.settings.isEmpty { sections.append(("Settings", Self.settings(run.settings))) }
-        page = Page(title: "Run \(printable(run.name))", facts: facts, sections: sections)
+        if let model = run.facts.model { sections.append(("Model", "<pre>\(escaped(model, keepsLines: true))</pre>")) }
+        if !run.facts.settings.isEmpty { sections.append(("Settings", Self.settings(run.facts.settings))) }
+        page = Page(title: "Run \(shown(run.facts.name, limit: 200))", facts: run.facts.rows, sections: sections)
     }
 
     /// Writes the page, whole or not at all.
@@ -117,13 +105,13 @@ public struct Report {
         }
     }
 
-    private static func settings(_ settings: [RunSummary.Setting]) -> String {
-        func table(_ shown: [RunSummary.Setting], _ head: [String]) -> String {
+    private static func settings(_ settings: [RunFacts.Setting]) -> String {
+        func table(_ settings: [RunFacts.Setting], _ head: [String]) -> String {
             Page.table(
                 head: head,
-                shown.map { setting in
+                settings.map { setting in
                     let cells = [setting.name, setting.value ?? "not set", setting.defaultValue ?? "not set"]
-                    return cells.prefix(head.count).map { escaped(printable($0, limit: 200)) }
+                    return cells.prefix(head.count).map { escaped(shown($0, limit: 200)) }
                 })
         }
         let (given, following) = (settings.filter(\.isGiven), settings.filter { !$0.hasDefault })
@@ -141,14 +129,5 @@ public struct Report {
                     + "</details>")
         }
         return parts.joined(separator: "\n")
-    }
-
-    /// Seconds as they are read.
-    static func duration(_ seconds: Double) -> String {
-        guard seconds >= 60, seconds < 1e9 else { return String(format: "%.3g s", seconds) }
-        let whole = Int(seconds.rounded())
-        let (hours, minutes) = (whole / 3600, whole / 60 % 60)
-        return hours > 0
-            ? "\(hours) h \(minutes) min" : "\(minutes) min \(whole % 60) s"
     }
 }

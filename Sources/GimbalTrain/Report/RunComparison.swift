@@ -24,11 +24,12 @@ public struct RunComparison: Sendable {
     /// A comparison of `runs`, of which there may be any number.
     public init(_ runs: [RunSummary]) {
         self.runs = runs
-        let counts = Dictionary(runs.map { ($0.name, 1) }, uniquingKeysWith: +)
-        names = runs.enumerated().map { index, run in
+        let facts = runs.map(\.facts)
+        let counts = Dictionary(facts.map { ($0.name, 1) }, uniquingKeysWith: +)
+        names = facts.enumerated().map { index, run in
             if counts[run.name] == 1 { return run.name }
-            let isAlone = !run.path.isEmpty && runs.count { $0.path == run.path } == 1
-            return isAlone ? run.path : "\(run.name) (\(index + 1))"
+            if let path = run.path, facts.count(where: { $0.path == path }) == 1 { return path }
+            return "\(run.name) (\(index + 1))"
         }
     }
 
@@ -36,8 +37,9 @@ public struct RunComparison: Sendable {
     public var differences: [Difference] {
         var order: [String] = []
         var known: Set<String> = []
-        for name in runs.flatMap(\.settings).map(\.name) where known.insert(name).inserted { order.append(name) }
-        let values = runs.map { run in Dictionary(run.settings.map { ($0.name, $0.value) }) { first, _ in first } }
+        for name in runs.flatMap(\.facts.settings).map(\.name) where known.insert(name).inserted { order.append(name) }
+        let values = runs.map { run in Dictionary(run.facts.settings.map { ($0.name, $0.value) }) { first, _ in first }
+        }
         return order.compactMap { name in
             let row = values.map { $0[name] ?? nil }
             return Set(row).count > 1 ? Difference(name: name, values: row) : nil
@@ -45,7 +47,7 @@ public struct RunComparison: Sendable {
     }
 
     /// The names of the data that the runs were trained on, where they are known.
-    private var data: Set<String> { Set(runs.compactMap(\.data)) }
+    private var data: Set<String> { Set(runs.compactMap(\.facts.data)) }
 
     /// The parts of the data that any run has results of, and the figures of each.
     private var columns: [(part: String, figure: String)] {
@@ -66,7 +68,7 @@ public struct RunComparison: Sendable {
         let head = ["run", "epochs", "steps"] + columns.map { "\($0.part) \(MetricsTable.title(of: $0.figure))" }
         return [head]
             + zip(names, runs).map { name, run in
-                [printable(name, limit: 60)]
+                [shown(name, limit: 60)]
                     + ["epoch", "step"].map { run.metrics.largest($0).map { "\($0)" } ?? "-" }
                     + columns.map { number(value(run, $0)) }
             }
@@ -76,7 +78,7 @@ public struct RunComparison: Sendable {
 
     private var dataNote: String? {
         data.count > 1
-            ? "The runs were trained on different data (\(data.sorted().map { printable($0) }.joined(separator: ", "))): "
+            ? "The runs were trained on different data (\(data.sorted().map { shown($0) }.joined(separator: ", "))): "
                 + "their figures do not compare." : nil
     }
 
@@ -101,8 +103,9 @@ public struct RunComparison: Sendable {
                 differences.isEmpty
                     ? "<p>Nothing that is known.</p>"
                     : Page.table(
-                        head: ["setting"] + names.map { escaped(printable($0, limit: 60)) },
-                        differences.map { [escaped($0.name)] + $0.values.map { escaped(printable($0 ?? "-")) } })
+                        head: ["setting"] + names.map { escaped(shown($0, limit: 60)) },
+                        differences.map { [escaped($0.name)] + $0.values.map { escaped(shown($0 ?? "-", limit: 200)) } }
+                    )
             ))
         sections += plots.map { (title: $0.title, body: $0.html) }
         let facts = [("runs", "\(runs.count)"), ("data", data.sorted().joined(separator: ", "))]
@@ -151,8 +154,8 @@ extension RunComparison: CustomStringConvertible {
             return (parts + ["Nothing that is known differs in their settings."]).joined(separator: "\n\n")
         }
         var settings = TextTable(columns: 1 + runs.count)
-        settings.add(["setting"] + names.map { printable($0, limit: 60) })
-        for row in differences { settings.add([row.name] + row.values.map { printable($0 ?? "-", limit: 60) }) }
+        settings.add(["setting"] + names.map { shown($0, limit: 60) })
+        for row in differences { settings.add([row.name] + row.values.map { shown($0 ?? "-", limit: 60) }) }
         return (parts + ["\(settings)"]).joined(separator: "\n\n")
     }
 }
@@ -161,8 +164,8 @@ extension RunComparison: Encodable {
     private enum CodingKeys: String, CodingKey { case runs, differences }
 
     private struct Run: Encodable {
-        var name, path: String
-        var data: String?
+        var name: String
+        var path, data: String?
         var epochs, steps: Int?
         var results: [String: [String: Double]]
     }
@@ -172,7 +175,7 @@ extension RunComparison: Encodable {
         var container = encoder.container(keyedBy: CodingKeys.self)
         let runs = zip(names, runs).map { name, run in
             Run(
-                name: name, path: run.path, data: run.data, epochs: run.metrics.largest("epoch"),
+                name: name, path: run.facts.path, data: run.facts.data, epochs: run.metrics.largest("epoch"),
                 steps: run.metrics.largest("step"),
                 results: Dictionary(
                     run.parts.map { ($0.name, $0.figures.filter { $0.value.isFinite }) }, uniquingKeysWith: { $1 }))

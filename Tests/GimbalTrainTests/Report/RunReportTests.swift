@@ -15,10 +15,10 @@ import Testing
         2,5,0.1,0.0
         """
 
-    private func summary(_ name: String, settings: [RunSummary.Setting] = []) -> RunSummary {
-        var run = RunSummary(name: name, metrics: MetricsTable(csv: Self.metrics))
-        run.settings = settings
-        return run
+    private func summary(_ name: String, settings: [RunFacts.Setting] = []) -> RunSummary {
+        var facts = RunFacts(name: name)
+        facts.settings = settings
+        return RunSummary(facts, metrics: MetricsTable(csv: Self.metrics))
     }
 
     @Test func aRunIsToldFromItsRows() {
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test func metricsThatAreNotThereAreEmpty() {
-        let run = RunSummary(name: "new", metrics: MetricsTable(csv: ""))
+        let run = RunSummary(RunFacts(name: "new"), metrics: MetricsTable(csv: ""))
         #expect(Report(run).html.contains("Nothing was measured yet."))
     }
 }
