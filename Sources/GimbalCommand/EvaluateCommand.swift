@@ -63,7 +63,8 @@ struct EvaluateCommand: ParsableCommand {
                 try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
             }
             output = EvaluationOutput(
-                found, loss: trained.loss, text: found.text(loss: trained.loss), plots: found.plots)
+                found, loss: trained.loss, text: found.text(loss: trained.loss),
+                sections: found.sections(part: part.rawValue))
         case .regression:
             let found = try withPrecision(precision) {
                 try RegressionReport(
@@ -71,17 +72,15 @@ struct EvaluateCommand: ParsableCommand {
                     standardization: recipe.data.targetStandardization)
             }
             let head = "r2 \(decimal(found.determination))  loss \(decimal(trained.loss))  samples \(found.samples)"
-            output = EvaluationOutput(found, loss: trained.loss, text: head + "\n\n" + found.description, plots: [])
+            output = EvaluationOutput(
+                found, loss: trained.loss, text: head + "\n\n" + found.description,
+                sections: found.sections(part: part.rawValue))
         }
         output.classNames = test.classNames
         output.device = device.id
         output.part = part
-        if let report { try output.page(title: "\(test.name), \(checkpoint.path)").write(to: report) }
-        // Names of classes come from a file: what would steer a terminal is shown as what it is.
-        let text = output.text.split(separator: "\n", omittingEmptySubsequences: false).map {
-            shown(String($0), limit: 100_000)
-        }
-        try json ? printJSON(output) : printLine(text.joined(separator: "\n"))
+        if let report { try output.page(data: test.name, checkpoint: checkpoint.path).write(to: report) }
+        try json ? printJSON(output) : printLine(output.text)
     }
 }
 
@@ -99,22 +98,24 @@ private struct EvaluationOutput: Encodable {
     /// What is trained with: with label smoothing, and of a regression over standardised targets.
     private let loss: Double?
     let text: String
-    private let plots: [(title: String, svg: String)]
+    private let sections: [(title: String, body: String)]
     var classNames: [String] = []
     var device = ""
     var part = EvaluatedPart.test
 
-    init(_ found: any Encodable, loss: Double?, text: String, plots: [(title: String, svg: String)]) {
+    init(_ found: any Encodable, loss: Double?, text: String, sections: [(title: String, body: String)]) {
         self.found = found
         self.loss = loss
         self.text = text
-        self.plots = plots
+        self.sections = sections
     }
 
-    func page(title: String) -> Page {
-        Page(
-            title: title,
-            sections: plots.map { ($0.title, $0.svg) } + [("Scores", "<pre>\(escaped(text))</pre>")])
+    /// The page of an evaluation of `checkpoint` on the data called `data`.
+    func page(data: String, checkpoint: String) -> Page {
+        var facts = RunFacts(name: checkpoint)
+        (facts.data, facts.date, facts.device, facts.version) = (data, Date(), device, gimbalVersion)
+        facts.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
+        return Page(title: "Evaluation of \(shown(checkpoint, limit: 200))", facts: facts.rows, sections: sections)
     }
 
     private enum Key: String, CodingKey { case event, part, loss, classNames, device }
@@ -125,7 +126,9 @@ private struct EvaluationOutput: Encodable {
         try container.encode("evaluation", forKey: .event)
         try container.encode(part.rawValue, forKey: .part)
         try container.encodeIfPresent(loss?.ifFinite, forKey: .loss)
-        if !classNames.isEmpty { try container.encode(classNames, forKey: .classNames) }
+        if !classNames.isEmpty, classNames.count <= ClassificationReport.classLimit {
+            try container.encode(classNames, forKey: .classNames)
+        }
         try container.encode(device, forKey: .device)
     }
 }
@@ -133,10 +136,9 @@ private struct EvaluationOutput: Encodable {
 extension ClassificationReport {
     /// The numbers, and the confusion matrix where it fits a screen.
     fileprivate func text(loss: Double?) -> String {
-        let names = classes.map(\.name)
-        let accuracy = samples > 0 ? accuracy : nil
+        let names = classes.map { shown($0.name, limit: 40) }
         let head = "accuracy \(decimal(accuracy))  loss \(decimal(loss))  samples \(samples)"
-        guard names.count <= 20 else { return head + "\n\n" + description }
+        guard names.count <= 20, let confusion else { return head + "\n\n" + description }
         let width = max(9, names.map(\.count).max() ?? 0) + 1
         func cell(_ text: String) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
         var lines = [head, "", "confusion: a row for each true class, a column for each predicted one"]

@@ -26,6 +26,7 @@ struct GimbalCommandLine: ParsableCommand {
         version: gimbalVersion,
         subcommands: [
             DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self,
+            ReportCommand.self, CompareCommand.self,
             BenchCommand.self,
         ])
 }

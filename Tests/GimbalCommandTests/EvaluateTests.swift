@@ -188,7 +188,7 @@ struct EvaluateTests {
             try Gimbal.run(evaluate + [folder]).refused("is not a checkpoint: it has no readable manifest.json")
 
             let checkpoint = try train(folder + "/run").checkpoint
-            let (manifest, recipe) = (checkpoint + "/manifest.json", checkpoint + "/recipe.json")
+            let (manifest, recipe) = (checkpoint + "/manifest.json", checkpoint + "/run.json")
             let weights = checkpoint + "/model.safetensors"
             let text = try String(contentsOfFile: manifest, encoding: .utf8)
             let settings = try String(contentsOfFile: recipe, encoding: .utf8)
@@ -210,7 +210,7 @@ struct EvaluateTests {
                 try write(String(text.prefix(text.count / 2)), to: path)
                 try refused(path)
                 try FileManager.default.removeItem(atPath: path)
-                try refused("has no readable")
+                try refused(path == manifest ? "has no readable" : "has no run.json")
                 try write(text, to: path)
             }
             try write(

@@ -98,9 +98,9 @@ struct TrainTests {
                 "--json"
             ).succeeded()
             // The last epoch is the best of them, so that there is one file of weights.
-            let files = ["manifest.json", "model.safetensors", "optimizer.safetensors", "recipe.json"]
+            let files = ["manifest.json", "model.safetensors", "optimizer.safetensors", "run.json"]
             let saved = ["step-000000042", "step-000000063"]
-            #expect(try names(in: run) == ["checkpoints", "metrics.csv", "report.html", "run.lock"])
+            #expect(try names(in: run) == ["checkpoints", "metrics.csv", "report.html", "run.json", "run.lock"])
             #expect(checkpoints(of: run) == saved)
             for name in saved { #expect(try names(in: "\(run)/checkpoints/\(name)") == files) }
             let result = try decoded(outcome.lines.last ?? "")
@@ -133,7 +133,8 @@ struct TrainTests {
             ).succeeded()
             let html = try String(contentsOfFile: folder + "/run/report.html", encoding: .utf8)
             #expect(html.hasPrefix("<!DOCTYPE html>") && html.hasSuffix("</html>\n"))
-            #expect(html.components(separatedBy: "<svg").count == 4)
+            // Loss, accuracy, gradient norm and learning rate.
+            #expect(html.components(separatedBy: "<svg").count == 5)
             #expect(html.components(separatedBy: "<polyline").count + html.components(separatedBy: "<path").count > 4)
             // The name of the SVG language is an address that nobody fetches.
             let fetched = html.replacingOccurrences(of: "http://www.w3.org/2000/svg", with: "")

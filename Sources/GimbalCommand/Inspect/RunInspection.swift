@@ -56,7 +56,7 @@ struct RunInspection: Inspection {
                         index == 0 ? "started" : "went on",
                         "\(start.date.formatted(.iso8601)) on \(start.device) (\(start.deviceName)), gimbal \(start.version)",
                     ])
-                rows.append(["", start.command.map(shellWord).joined(separator: " ")])
+                rows.append(["", shellCommand(start.command)])
             }
         }
         if let manifest, let checkpoint {
@@ -73,7 +73,7 @@ struct RunInspection: Inspection {
                     ["best", "epoch \(best.epoch), validation \(manifest.settings.monitor) \(decimal(best.value))"])
             }
             if let last = progress.history.last {
-                let figures = last.validation.sorted { $0.key < $1.key }.map { "\($0.key) \(decimal($0.value))" }
+                let figures = last.validation.sorted { $0.key < $1.key }.map { "validation \($0.key) \(decimal($0.value))" }
                 rows.append(
                     ["last epoch", (["training loss \(decimal(last.trainLoss))"] + figures).joined(separator: ", ")])
             }

@@ -37,15 +37,15 @@ struct TableInspection: Inspection {
     /// What a table holds, with the target that is named or, unless one is, the last column: as classes or, where that is
     /// not said and they are none, as numbers.
     init(path: String, flags: TableFlags, target: String?, task: ModelSettings.Task?) throws {
-        func profile(as task: ModelSettings.Task) throws -> TableProfile {
+        func found(as task: ModelSettings.Task) throws -> TableProfile {
             try Table(path: path, options: try flags.options(target: target, task: task)).profile
         }
         let profile: TableProfile
         do {
-            profile = try profile(as: task ?? .classification)
+            profile = try found(as: task ?? .classification)
         } catch let reason where task == nil {
             // Where it is neither, the first reason is the one to give.
-            do { profile = try profile(as: .regression) } catch { throw reason }
+            do { profile = try found(as: .regression) } catch { throw reason }
         }
         self.path = path
         rows = profile.rows

@@ -1,14 +1,37 @@
 /// Counts of true against predicted classes, and what is computed from them, as scikit-learn defines it.
+///
+/// Only pairs that occur are kept: memory and time grow with samples and classes, not with classes squared.
 public struct ConfusionMatrix: Sendable, Equatable {
+    /// How often one class was predicted as one class.
+    public struct Pair: Sendable, Equatable {
+        /// The true class.
+        public var truth: Int
+        /// The predicted class.
+        public var prediction: Int
+        /// Number of samples, > 0.
+        public var count: Int
+    }
+
     /// Number of classes, and of rows and columns.
     public let classCount: Int
-    /// How often each true class was predicted as each, row-major: `counts[truth * classCount + prediction]`.
-    public private(set) var counts: [Int]
+    /// Samples of each class.
+    public private(set) var supports: [Int]
+    /// Times each class was predicted.
+    public private(set) var predicted: [Int]
+    /// Samples of each class that are predicted as it.
+    public private(set) var hits: [Int]
+    /// Number of samples counted.
+    public private(set) var total = 0
+    /// Counts of pairs that occur, by `truth * classCount + prediction`.
+    private var cells: [Int: Int] = [:]
 
     /// A matrix of zeros, which `add(truths:predictions:)` counts into.
     public init(classCount: Int) {
+        require(classCount >= 0, "ConfusionMatrix", "\(classCount) classes")
         self.classCount = classCount
-        counts = [Int](repeating: 0, count: classCount * classCount)
+        supports = [Int](repeating: 0, count: classCount)
+        predicted = supports
+        hits = supports
     }
 
     /// A matrix of `counts` taken elsewhere, [classCount, classCount] row-major, a row for each true class.
@@ -16,51 +39,76 @@ public struct ConfusionMatrix: Sendable, Equatable {
         require(
             counts.count == classCount * classCount, "ConfusionMatrix",
             "\(counts.count) counts of \(classCount) classes")
-        self.classCount = classCount
-        self.counts = counts
+        self.init(classCount: classCount)
+        for (cell, count) in counts.enumerated() where count != 0 {
+            add(truth: cell / classCount, prediction: cell % classCount, count: count)
+        }
     }
 
     /// Counts one pair for each index of the two equally long lists, whose values lie in 0..<classCount.
     public mutating func add(truths: [Int32], predictions: [Int32]) {
-        precondition(truths.count == predictions.count, "as many truths as predictions")
+        require(
+            truths.count == predictions.count, "ConfusionMatrix.add",
+            "\(truths.count) truths, \(predictions.count) predictions")
         for (truth, prediction) in zip(truths, predictions) {
-            counts[Int(truth) * classCount + Int(prediction)] += 1
+            require(
+                truth >= 0 && truth < classCount && prediction >= 0 && prediction < classCount, "ConfusionMatrix.add",
+                "class \(truth) predicted as \(prediction), of \(classCount) classes")
+            add(truth: Int(truth), prediction: Int(prediction), count: 1)
         }
     }
 
-    /// How many samples of class `truth` were predicted as class `prediction`.
-    public subscript(truth: Int, prediction: Int) -> Int { counts[truth * classCount + prediction] }
-
-    /// Number of samples counted.
-    public var total: Int { counts.reduce(0, +) }
-
-    /// Share of samples that were predicted rightly, those on the diagonal; 0 over none.
-    public var accuracy: Double {
-        let right = (0..<classCount).reduce(0) { $0 + self[$1, $1] }
-        return ratio(right, total)
+    private mutating func add(truth: Int, prediction: Int, count: Int) {
+        cells[truth * classCount + prediction, default: 0] += count
+        supports[truth] += count
+        predicted[prediction] += count
+        if truth == prediction { hits[truth] += count }
+        total += count
     }
 
-    /// Scores of each class taken as the positive one. A ratio without cases is 0, as with `zero_division=0`.
+    /// How many samples of class `truth` were predicted as class `prediction`.
+    public subscript(truth: Int, prediction: Int) -> Int { cells[truth * classCount + prediction] ?? 0 }
+
+    /// The pairs that occur, by true class and then by predicted one.
+    public var pairs: [Pair] {
+        cells.sorted { $0.key < $1.key }.map {
+            Pair(truth: $0.key / classCount, prediction: $0.key % classCount, count: $0.value)
+        }
+    }
+
+    /// The pairs of two different classes that occur, the most frequent first; of equals, in the order of the classes.
+    public var confusions: [Pair] {
+        pairs.filter { $0.truth != $0.prediction }.enumerated().sorted {
+            ($1.element.count, $0.offset) < ($0.element.count, $1.offset)
+        }.map(\.element)
+    }
+
+    /// Share of samples that were predicted rightly, those on the diagonal; nil over none.
+    public var accuracy: Double? { share(hits.reduce(0, +), total) }
+
+    /// The class that occurs most often as truth, the first of equals; nil over no samples.
+    public var majorityClass: Int? {
+        total == 0 ? nil : supports.indices.max { (supports[$0], $1) < (supports[$1], $0) }
+    }
+
+    /// The accuracy of always predicting `majorityClass`, which a model must exceed to have learned anything; nil over
+    /// no samples.
+    public var majorityAccuracy: Double? { majorityClass.flatMap { share(supports[$0], total) } }
+
+    /// Number of classes that occur as truth or prediction: those that the averages are taken over.
+    public var occurringClassCount: Int { zip(supports, predicted).count { $0 + $1 > 0 } }
+
+    /// Scores of each class taken as the positive one.
     public var classes: [ClassScores] {
-        (0..<classCount).map { index in
-            let truth = (0..<classCount).reduce(0) { $0 + self[index, $1] }
-            let predicted = (0..<classCount).reduce(0) { $0 + self[$1, index] }
-            return ClassScores(
-                precision: ratio(self[index, index], predicted), recall: ratio(self[index, index], truth),
-                f1: ratio(2 * self[index, index], truth + predicted), support: truth)
+        let f1s = fBetas(1)
+        return zip(zip(precisions, recalls), zip(f1s, supports)).map {
+            ClassScores(precision: $0.0, recall: $0.1, f1: $1.0, support: $1.1)
         }
     }
 
     /// The plain mean over the classes that occur as truth or prediction, as scikit-learn lists them.
     public var macro: ClassScores {
-        let present = zip(classes.indices, classes).filter { index, scores in
-            scores.support > 0 || (0..<classCount).contains { self[$0, index] > 0 }
-        }.map(\.1)
-        let count = Double(max(present.count, 1))
-        return ClassScores(
-            precision: present.reduce(0) { $0 + $1.precision } / count,
-            recall: present.reduce(0) { $0 + $1.recall } / count,
-            f1: present.reduce(0) { $0 + $1.f1 } / count, support: total)
+        ClassScores(precision: precision(), recall: recall(), f1: f1(), support: total)
     }
 
     /// The scores of all decisions counted together. With one label per sample, all three equal the accuracy.
@@ -69,14 +117,17 @@ public struct ConfusionMatrix: Sendable, Equatable {
     }
 }
 
-/// How well one class is told from the others, each in 0...1.
+/// How well one class is told from the others, each in 0...1. What is undefined is nil.
 public struct ClassScores: Sendable, Equatable, Codable {
-    /// Share of the samples predicted as the class that belong to it.
-    public var precision: Double
-    /// Share of the class's samples that are predicted as it.
-    public var recall: Double
-    /// Harmonic mean of precision and recall.
-    public var f1: Double
+    /// Share of the samples predicted as the class that belong to it; nil where none is predicted as it.
+    public var precision: Double?
+    /// Share of the class's samples that are predicted as it; nil without samples.
+    public var recall: Double?
+    /// Harmonic mean of precision and recall, 2 hits / (samples + predictions); nil where both are undefined.
+    public var f1: Double?
     /// Samples that belong to the class.
     public var support: Int
 }
+
+/// `part` / `whole`; nil over nothing.
+func share(_ part: Int, _ whole: Int) -> Double? { whole == 0 ? nil : Double(part) / Double(whole) }

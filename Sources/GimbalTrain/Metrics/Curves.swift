@@ -15,7 +15,10 @@ public struct ROCCurve: Sendable, Equatable {
     ///     would define is NaN.
     ///   - dropsIntermediate: leaves out points on a straight line between others; the area stays the same.
     public init(scores: [Double], truths: [Bool], dropsIntermediate: Bool = true) {
-        let counts = ThresholdCounts(scores: scores, truths: truths)
+        self.init(ThresholdCounts(scores: scores, truths: truths), dropsIntermediate: dropsIntermediate)
+    }
+
+    init(_ counts: ThresholdCounts, dropsIntermediate: Bool = true) {
         let (hits, alarms, places) = (counts.truePositives, counts.falsePositives, counts.thresholds.indices)
         let kept = places.filter { place in
             guard dropsIntermediate, place > 0, place < places.count - 1 else { return true }
@@ -85,14 +88,17 @@ public struct PrecisionRecallCurve: Sendable, Equatable {
     ///   - truths: whether each sample is positive.
     ///   - dropsIntermediate: leaves out points at which no positive sample is gained on either side.
     public init(scores: [Double], truths: [Bool], dropsIntermediate: Bool = false) {
-        let counts = ThresholdCounts(scores: scores, truths: truths)
+        self.init(ThresholdCounts(scores: scores, truths: truths), dropsIntermediate: dropsIntermediate)
+    }
+
+    init(_ counts: ThresholdCounts, dropsIntermediate: Bool = false) {
         let (hits, places) = (counts.truePositives, counts.thresholds.indices)
         let kept = places.filter { place in
             guard dropsIntermediate, place > 0, place < places.count - 1 else { return true }
             return hits[place] != hits[place - 1] || hits[place + 1] != hits[place]
         }.reversed()
         let positives = hits.last ?? 0
-        precisions = kept.map { ratio(hits[$0], hits[$0] + counts.falsePositives[$0]) } + [1]
+        precisions = kept.map { Double(hits[$0]) / Double(hits[$0] + counts.falsePositives[$0]) } + [1]
         recalls = kept.map { positives == 0 ? 1 : Double(hits[$0]) / Double(positives) } + [0]
         thresholds = kept.map { counts.thresholds[$0] }
     }
@@ -129,7 +135,7 @@ public struct PrecisionRecallCurve: Sendable, Equatable {
 }
 
 /// How many positive and negative samples reach each distinct score, from the highest score down.
-private struct ThresholdCounts {
+struct ThresholdCounts {
     private(set) var thresholds: [Double] = []
     private(set) var truePositives: [Int] = []
     private(set) var falsePositives: [Int] = []

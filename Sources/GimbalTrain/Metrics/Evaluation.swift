@@ -18,7 +18,7 @@ public struct Evaluation: Sendable {
         if case .classes(let confusion) = scores { confusion } else { ConfusionMatrix(classCount: 0) }
     }
     /// Share of examples whose class was told rightly; nil over none, and for a regression.
-    public var accuracy: Double? { confusion.total == 0 ? nil : confusion.accuracy }
+    public var accuracy: Double? { confusion.accuracy }
     /// The errors of predicted numbers; nil for a classifier.
     public var regression: RegressionScores? {
         if case .values(let scores) = scores { scores } else { nil }

@@ -46,18 +46,18 @@ public struct ReliabilityDiagram: Sendable, Equatable, Codable {
         public var upper: Double
         /// Number of samples.
         public var count: Int
-        /// The mean confidence of the samples, 0 in an empty bin.
-        public var meanConfidence: Double
-        /// Share of samples that were right, 0 in an empty bin.
-        public var accuracy: Double
+        /// The mean confidence of the samples; nil in an empty bin.
+        public var meanConfidence: Double?
+        /// Share of samples that were right; nil in an empty bin.
+        public var accuracy: Double?
     }
 
     /// The bins, which are equally wide, from confidence 0 up.
     public let bins: [Bin]
-    /// Σ share of samples in the bin · |accuracy - mean confidence|, 0 over none: the expected calibration error (ECE;
+    /// Σ share of samples in the bin · |accuracy - mean confidence|, NaN over none: the expected calibration error (ECE;
     /// Guo et al. 2017, equation 3).
     public let expectedCalibrationError: Double
-    /// The largest |accuracy - mean confidence| of a bin, 0 over none: the maximum calibration error (MCE; Guo et al.
+    /// The largest |accuracy - mean confidence| of a bin, NaN over none: the maximum calibration error (MCE; Guo et al.
     /// 2017, equation 5).
     public let maximumCalibrationError: Double
 
@@ -82,14 +82,18 @@ public struct ReliabilityDiagram: Sendable, Equatable, Codable {
         bins = sums.enumerated().map { index, sum in
             Bin(
                 lower: edges[index], upper: edges[index + 1], count: sum.count,
-                meanConfidence: sum.count == 0 ? 0 : sum.confidence / Double(sum.count),
-                accuracy: ratio(sum.hits, sum.count))
+                meanConfidence: sum.count == 0 ? nil : sum.confidence / Double(sum.count),
+                accuracy: share(sum.hits, sum.count))
         }
-        let gaps = bins.map { abs($0.accuracy - $0.meanConfidence) }
-        expectedCalibrationError = zip(gaps, bins).reduce(0) {
-            $0 + $1.0 * Double($1.1.count) / Double(max(confidences.count, 1))
+        let gaps = bins.compactMap { bin -> (size: Double, count: Int)? in
+            guard let accuracy = bin.accuracy, let confidence = bin.meanConfidence else { return nil }
+            return (abs(accuracy - confidence), bin.count)
         }
-        maximumCalibrationError = gaps.reduce(0) { $1.isNaN || $1 > $0 ? $1 : $0 }
+        let start = confidences.isEmpty ? Double.nan : 0
+        expectedCalibrationError = gaps.reduce(start) {
+            $0 + $1.size * Double($1.count) / Double(confidences.count)
+        }
+        maximumCalibrationError = gaps.reduce(start) { $1.size.isNaN || $1.size > $0 ? $1.size : $0 }
     }
 
     /// The confidence of a sample is the largest of its probabilities, its prediction the first class that has it.

@@ -12,14 +12,21 @@ public struct RegressionReport: Sendable, Codable, Equatable {
     public var rootMeanSquaredError: Double?
     /// Median of |error|, in the targets' units.
     public var medianAbsoluteError: Double?
-    /// Mean of |error| / |target|: a share, not in percent.
-    public var meanAbsolutePercentageError: Double?
+    /// Mean of |error| / |target|, a fraction: 0.1 is 10 %. Nil where a target is 0.
+    public var meanAbsolutePercentageErrorFraction: Double?
     /// R², the share of the targets' variance that is explained: see `RegressionScores.determination`.
     public var determination: Double?
     /// R² of predictions freed of their mean error: see `RegressionScores.explainedVariance`.
     public var explainedVariance: Double?
     /// The largest |error|, in the targets' units.
     public var maximumError: Double?
+    /// Targets with their predictions, for plots: all, or 1,000 of them in even steps. Left out of JSON.
+    public var points: [RegressionPoint] = []
+
+    private enum CodingKeys: String, CodingKey {
+        case samples, meanAbsoluteError, meanSquaredError, rootMeanSquaredError, medianAbsoluteError
+        case meanAbsolutePercentageErrorFraction, determination, explainedVariance, maximumError
+    }
 
     /// The scores with nil in place of NaN and infinity, which JSON has no numbers for.
     public init(_ scores: RegressionScores) {
@@ -28,10 +35,12 @@ public struct RegressionReport: Sendable, Codable, Equatable {
         meanSquaredError = scores.meanSquaredError.ifFinite
         rootMeanSquaredError = scores.rootMeanSquaredError.ifFinite
         medianAbsoluteError = scores.medianAbsoluteError.ifFinite
-        meanAbsolutePercentageError = scores.meanAbsolutePercentageError.ifFinite
+        meanAbsolutePercentageErrorFraction =
+            scores.hasZeroTarget ? nil : scores.meanAbsolutePercentageError.ifFinite
         determination = scores.determination.ifFinite
         explainedVariance = scores.explainedVariance.ifFinite
         maximumError = scores.maximumError.ifFinite
+        points = scores.sample
     }
 
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode.
@@ -61,13 +70,18 @@ public struct RegressionReport: Sendable, Codable, Equatable {
 extension RegressionReport: CustomStringConvertible {
     public var description: String {
         var table = TextTable(columns: 2)
-        let numbers: [(String, Double?)] = [
-            ("mean absolute error", meanAbsoluteError), ("mean squared error", meanSquaredError),
-            ("root mean squared error", rootMeanSquaredError), ("median absolute error", medianAbsoluteError),
-            ("mean absolute percentage error", meanAbsolutePercentageError), ("R²", determination),
-            ("explained variance", explainedVariance), ("maximum error", maximumError),
-        ]
         for (name, value) in numbers { table.add([name, value.map { String(format: "%.6g", $0) } ?? "undefined"]) }
         return "\(samples) samples\n\n\(table)"
+    }
+
+    /// The scores by name.
+    var numbers: [(name: String, value: Double?)] {
+        [
+            ("mean absolute error", meanAbsoluteError), ("mean squared error", meanSquaredError),
+            ("root mean squared error", rootMeanSquaredError), ("median absolute error", medianAbsoluteError),
+            ("mean absolute percentage error, in percent", meanAbsolutePercentageErrorFraction.map { 100 * $0 }),
+            ("R² (0 is what always predicting the mean gives)", determination),
+            ("explained variance", explainedVariance), ("maximum error", maximumError),
+        ]
     }
 }

@@ -1,3 +1,11 @@
+/// A number to be predicted and what was predicted for it.
+public struct RegressionPoint: Sendable, Equatable, Codable {
+    /// The true number.
+    public var target: Double
+    /// The number predicted.
+    public var prediction: Double
+}
+
 /// How well numbers are predicted, as scikit-learn defines it; over several outputs, the plain mean of the scores of
 /// each.
 ///
@@ -13,7 +21,7 @@ public struct RegressionScores: Sendable, Equatable {
     public let rootMeanSquaredError: Double
     /// Median of |error|, the mean of the two in the middle where the samples are even in number.
     public let medianAbsoluteError: Double
-    /// Mean of |error| / max(|target|, 2⁻⁵²): a share, not in percent.
+    /// Mean of |error| / max(|target|, 2⁻⁵²): a fraction, where 0.1 is 10 %.
     public let meanAbsolutePercentageError: Double
     /// R² = 1 - Σ error² / Σ (target - mean)². For a constant target 1 where every prediction is right, else 0; NaN for
     /// fewer than two samples.
@@ -22,6 +30,12 @@ public struct RegressionScores: Sendable, Equatable {
     public let explainedVariance: Double
     /// The largest |error|; over several outputs, the mean of each one's.
     public let maximumError: Double
+    /// Whether a target is 0, so that an error is no share of it.
+    let hasZeroTarget: Bool
+    /// Targets with their predictions, for a plot: all, or `sampleLimit` of them in even steps.
+    let sample: [RegressionPoint]
+    /// The most points that are kept for a plot.
+    static let sampleLimit = 1000
 
     /// - Parameters:
     ///   - predictions: row-major [samples, width].
@@ -38,6 +52,12 @@ public struct RegressionScores: Sendable, Equatable {
         }
         func mean(_ score: (Column) -> Double) -> Double { columns.reduce(0) { $0 + score($1) } / Double(width) }
         self.count = count
+        hasZeroTarget = targets.contains(0)
+        let step = max(1, Double(targets.count) / Double(Self.sampleLimit))
+        sample = (0..<min(targets.count, Self.sampleLimit)).map { index in
+            let place = Int(Double(index) * step)
+            return RegressionPoint(target: targets[place], prediction: predictions[place])
+        }
         meanAbsoluteError = mean { average($0.absolute) }
         meanSquaredError = mean(\.meanSquare)
         rootMeanSquaredError = mean { $0.meanSquare.squareRoot() }

@@ -18,7 +18,7 @@ public protocol StreamingMetric {
     mutating func reset()
 }
 
-/// Share of rows whose largest output, the first of equals, is that of the right class; 0 over none.
+/// Share of rows whose largest output, the first of equals, is that of the right class; NaN over none.
 ///
 /// Takes outputs of [batch, classes] and int32 targets of [batch]. Counts on the device.
 public struct Accuracy: StreamingMetric {
@@ -35,14 +35,14 @@ public struct Accuracy: StreamingMetric {
     public var value: Double {
         get throws {
             let counts = try counts.values
-            return ratio(counts[1], counts[0] + counts[1])
+            return share(counts[1], counts[0] + counts[1]) ?? .nan
         }
     }
 
     public mutating func reset() { counts.reset() }
 }
 
-/// Share of rows in which the right class is among the k with the largest outputs; 0 over none.
+/// Share of rows in which the right class is among the k with the largest outputs; NaN over none.
 ///
 /// Of equal outputs, that of the later class counts as larger, as in scikit-learn's `top_k_accuracy_score`. A NaN
 /// counts as larger than any number; a right class whose output is NaN is a miss. Takes outputs of [batch, classes] and
@@ -79,27 +79,29 @@ public struct TopKAccuracy: StreamingMetric {
     public var value: Double {
         get throws {
             let counts = try counts.values
-            return ratio(counts[1], counts[0] + counts[1])
+            return share(counts[1], counts[0] + counts[1]) ?? .nan
         }
     }
 
     public mutating func reset() { counts.reset() }
 }
 
-/// A confusion matrix that is counted on the device.
+/// A confusion matrix that is counted on the device; of more than 1,000 classes, of which a table would be large, the
+/// classes of each sample are kept there until the value is asked for.
 ///
 /// Takes outputs of [batch, classes], whose largest is the prediction, or int32 predictions of [batch]; and int32
 /// targets of [batch], where one out of range, such as -1 for padding, is passed over.
 public struct ConfusionCounts: StreamingMetric {
     /// Number of classes, and of the matrix's rows and columns.
     public let classCount: Int
-    private var counts: DeviceCounts
+    private var counts: DeviceCounts?
+    private var samples: [(truths: Tensor, predictions: Tensor)] = []
 
     /// A matrix of zeros for targets and predictions in 0..<classCount.
     public init(classCount: Int) {
         require(classCount > 0, "ConfusionCounts", "\(classCount) classes")
         self.classCount = classCount
-        counts = DeviceCounts(binCount: classCount * classCount)
+        counts = classCount > 1000 ? nil : DeviceCounts(binCount: classCount * classCount)
     }
 
     public mutating func update(_ outputs: Tensor, _ targets: Tensor) {
@@ -108,6 +110,10 @@ public struct ConfusionCounts: StreamingMetric {
             predictions.dtype == .int32 && targets.dtype == .int32 && predictions.shape == targets.shape
                 && predictions.rank == 1, "ConfusionCounts",
             "outputs of \(outputs.shape) do not go with \(targets.dtype) targets of \(targets.shape)")
+        guard counts != nil else {
+            samples.append((targets.detached(), predictions))
+            return
+        }
         let width = Tensor([Int32(classCount)], [1], device: targets.device)
         let cell = targets.detached() * width + predictions
         // A negative truth times the width stays negative, and one too large lies beyond the table; but a prediction
@@ -115,14 +121,28 @@ public struct ConfusionCounts: StreamingMetric {
         let limit = Tensor([Int32(classCount)], [1], device: targets.device)
         let nothing = Tensor([-1] as [Int32], [1], device: targets.device)
         let isClass = Tensor.select(predictions.isLess(than: limit), cell, nothing)
-        counts.add(Tensor.select(predictions.isGreater(than: nothing), isClass, nothing))
+        counts?.add(Tensor.select(predictions.isGreater(than: nothing), isClass, nothing))
     }
 
     public var value: ConfusionMatrix {
-        get throws { ConfusionMatrix(classCount: classCount, counts: try counts.values) }
+        get throws {
+            if let counts { return ConfusionMatrix(classCount: classCount, counts: try counts.values) }
+            let classes = 0..<Int32(classCount)
+            var matrix = ConfusionMatrix(classCount: classCount)
+            for (truths, predictions) in samples {
+                let pairs = zip(try truths.integers(), try predictions.integers()).filter {
+                    classes.contains($0) && classes.contains($1)
+                }
+                matrix.add(truths: pairs.map(\.0), predictions: pairs.map(\.1))
+            }
+            return matrix
+        }
     }
 
-    public mutating func reset() { counts.reset() }
+    public mutating func reset() {
+        counts?.reset()
+        samples = []
+    }
 }
 
 /// A metric over everything at once, for what needs all rows together: outputs and targets stay on the device until the
@@ -209,6 +229,3 @@ func requireClasses(_ name: StaticString, _ outputs: Tensor, _ targets: Tensor) 
         "outputs of \(outputs.shape) need int32 targets of [\(outputs.shape.first ?? 0)], not \(targets.dtype) "
             + "\(targets.shape)")
 }
-
-/// 0 over nothing, as with scikit-learn's `zero_division=0`.
-func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }

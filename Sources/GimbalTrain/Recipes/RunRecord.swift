@@ -64,20 +64,16 @@ public struct RunRecord: Codable, Sendable, Equatable {
     ///   of a recipe has made.
     public init(path: String) throws {
         let newest = RunFolder.newestCheckpoint(at: path)
-        if newest == path, let file = Self.file(in: path) {
-            try self.init(file: file)
+        if newest == path, Self.exists(in: path) {
+            try self.init(file: "\(path)/\(Self.fileName)")
         } else {
             try self.init(of: Checkpoint(path: newest))
         }
     }
 
     /// Whether a run has written its record to this folder.
-    public static func exists(in folder: String) -> Bool { file(in: folder) != nil }
-
-    /// The record that a run has written to its folder; nil where there is none.
-    static func file(in folder: String) -> String? {
-        let path = "\(folder)/\(fileName)"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
+    public static func exists(in folder: String) -> Bool {
+        FileManager.default.fileExists(atPath: "\(folder)/\(fileName)")
     }
 
     private init(file path: String) throws {

@@ -1,54 +1,24 @@
 import Foundation
 
 /// `report.html`: what a run was, how it went and what it came to, in one file without scripts or outside references.
+///
+/// ```swift
+/// try Report(RunSummary(folder: "runs/first")).write(to: "first.html")
+/// ```
 public struct Report {
-    private let sections: [(title: String, body: String)]
+    private let page: Page
 
-    /// A page of result, curves, confusion matrix, model and settings. `data` and `summary` are shown as they are: the
-    /// name of the data set and the printed model. The curves are read from the `MetricsLog` at `metricsPath`; without
-    /// it they are empty.
-    public init(
-        model: ModelSettings, training: TrainingSettings, progress: TrainingProgress, evaluation: Evaluation,
-        classNames: [String], data: String, device: DeviceDescription, summary: String, metricsPath: String
-    ) {
-        let steps = MetricsTable(path: metricsPath)
-        var sections: [(String, String)] = []
-        sections.append(("Result", Self.result(evaluation, progress, data: data, device: device)))
-        sections.append(
-            (
-                "Loss",
-                LinePlot(
-                    title: "loss by optimizer step",
-                    lines: [
-                        .init(name: "training, each reported step", points: steps.points("loss")),
-                        .init(name: "validation, each epoch", points: steps.points("validation_loss")),
-                    ]
-                ).svg
-            ))
-        sections.append(
-            (
-                "Gradient norm",
-                LinePlot(
-                    title: "global gradient norm before clipping", isLogarithmic: true,
-                    lines: [.init(name: "norm", points: steps.points("gradient_norm"))]
-                ).svg
-            ))
-        let (score, column) =
-            evaluation.regression == nil ? ("accuracy", "validation_accuracy") : ("R²", "validation_r2")
-        sections.append(
-            (
-                score == "accuracy" ? "Accuracy" : "R²",
-                LinePlot(
-                    title: "\(score) on the validation data",
-                    lines: [.init(name: score, points: steps.points(Substring(column)))]
-                ).svg
-            ))
-        if evaluation.regression == nil {
-            sections.append(("Confusion", Self.confusion(evaluation.confusion, names: classNames)))
+    /// A page of a run; what the summary does not have is left out.
+    public init(_ run: RunSummary) {
+        var sections: [(title: String, body: String)] = [("Result", Self.results(run))]
+        sections += Self.curves(run.metrics).map { (title: $0.heading, body: $0.plot.html) }
+        for part in run.parts {
+            if let classes = part.classes { sections += classes.sections(part: part.name) }
+            if let numbers = part.numbers { sections += numbers.sections(part: part.name) }
         }
-        sections.append(("Model", "<pre>\(escaped(summary))</pre>"))
-        sections.append(("Settings", Self.settings(model) + Self.settings(training)))
-        self.sections = sections
+        if let model = run.facts.model { sections.append(("Model", "<pre>\(escaped(model, keepsLines: true))</pre>")) }
+        if !run.facts.settings.isEmpty { sections.append(("Settings", Self.settings(run.facts.settings))) }
+        page = Page(title: "Run \(shown(run.facts.name, limit: 200))", facts: run.facts.rows, sections: sections)
     }
 
     /// Writes the page, whole or not at all.
@@ -58,76 +28,106 @@ public struct Report {
     /// The page as HTML.
     public var html: String { page.html }
 
-    private var page: Page { Page(title: "Gimbal run", sections: sections) }
+    // MARK: Sections
 
-    private static func result(
-        _ evaluation: Evaluation, _ progress: TrainingProgress, data: String, device: DeviceDescription
-    ) -> String {
-        let scores: [(String, Double?)] =
-            switch evaluation.scores {
-            case .classes(let confusion):
-                [("test accuracy", evaluation.accuracy), ("macro F1", confusion.macro.f1)]
-            case .values(let scores):
-                [
-                    ("test R²", scores.determination), ("root mean squared error", scores.rootMeanSquaredError),
-                    ("mean absolute error", scores.meanAbsoluteError),
-                ]
-            }
-        let numbers = (scores + [("test loss", evaluation.loss)]).map { ($0, decimal($1)) }
-        return table(
-            numbers + [
-                ("epochs, steps", "\(progress.epoch), \(progress.step)"),
-                ("data", data), ("device", "\(device.id): \(device.name)"),
-            ])
-    }
-
-    private static func settings(_ settings: some Encodable) -> String {
-        let text = (try? CheckpointManifest.encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return "<pre>\(escaped(text))</pre>"
-    }
-
-    private static func table(_ rows: [(String, String)]) -> String {
-        let cells = rows.map { "<tr><td class=name>\(escaped($0.0))</td><td>\(escaped($0.1))</td></tr>" }
-        return "<table>\(cells.joined())</table>"
-    }
-
-    /// Rows are true classes, columns predicted ones; the darker a cell, the larger its share of the row.
-    private static func confusion(_ matrix: ConfusionMatrix, names: [String]) -> String {
-        let head = names.map { "<th>\(escaped($0))</th>" }.joined()
-        let rows = names.indices.map { truth in
-            let support = max(1, names.indices.reduce(0) { $0 + matrix[truth, $1] })
-            let cells = names.indices.map { prediction in
-                let count = matrix[truth, prediction]
-                let share = Double(count) / Double(support)
-                let hue = truth == prediction ? "46,125,50" : "198,40,40"
-                return String(format: "<td style=\"background:rgba(%@,%.2f)\">%d</td>", hue, share * 0.7, count)
-            }
-            return "<tr><th class=name>\(escaped(names[truth]))</th>\(cells.joined())</tr>"
+    private static func results(_ run: RunSummary) -> String {
+        var rows: [[String]] = []
+        for figure in figureNames(of: run.parts) {
+            rows.append(
+                [escaped(MetricsTable.title(of: figure))] + run.parts.map { number($0.figures[figure]) })
         }
-        return "<table><tr><th class=name>true \\ predicted</th>\(head)</tr>\(rows.joined())</table>"
-    }
-}
-
-/// The columns of a `metrics.csv`.
-private struct MetricsTable {
-    private let rows: [[Substring]]
-    private let columns: [Substring]
-
-    init(path: String) {
-        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-        let lines = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
-        columns = lines.first ?? []
-        rows = [[Substring]](lines.dropFirst())
-    }
-
-    /// The finite values of a column by step.
-    func points(_ name: Substring) -> [(x: Double, y: Double)] {
-        guard let step = columns.firstIndex(of: "step"), let column = columns.firstIndex(of: name) else { return [] }
-        return rows.compactMap { row in
-            guard row.count == columns.count, let x = Double(row[step]), let y = Double(row[column]), y.isFinite else {
-                return nil
-            }
-            return (x, y)
+        if run.parts.contains(where: { $0.classes != nil }) {
+            rows.append(["macro F1"] + run.parts.map { number($0.classes?.macro.f1) })
+            rows.append(
+                ["accuracy of always saying the most frequent class"]
+                    + run.parts.map { number($0.classes?.majorityAccuracy) })
         }
+        let table =
+            rows.isEmpty
+            ? "<p>Nothing was measured yet.</p>"
+            : Page.table(head: ["figure"] + run.parts.map { "\(escaped($0.name)) data" }, rows)
+        let progress = [
+            run.metrics.largest("epoch").map { "\($0) epochs" }, run.metrics.largest("step").map { "\($0) steps" },
+        ]
+        .compactMap { $0 }.joined(separator: ", ")
+        return table + (progress.isEmpty ? "" : "<p class=note>After \(progress).</p>")
+    }
+
+    /// The figures that any part has, the loss first.
+    static func figureNames(of parts: [RunSummary.Part]) -> [String] {
+        Set(parts.flatMap(\.figures.keys)).sorted { ($0 != "loss" ? 1 : 0, $0) < ($1 != "loss" ? 1 : 0, $1) }
+    }
+
+    /// The curves that the metrics have, with the headings that they stand under.
+    private static func curves(_ metrics: MetricsTable) -> [(heading: String, plot: Plot)] {
+        var curves: [(heading: String, plot: Plot)] = []
+        let step = PlotAxis(title: "optimizer steps", isWhole: true)
+        func add(_ heading: String, _ title: String, _ axis: PlotAxis, _ series: [Plot.Series]) {
+            guard series.contains(where: { !$0.points.isEmpty }) else { return }
+            curves.append((heading, Plot(title: title, horizontal: step, vertical: axis, series: series)))
+        }
+        for figure in metrics.figures {
+            var series = figure.parts.map { part in
+                Plot.Series(
+                    name: "\(MetricsTable.title(ofPart: part)) data, each epoch",
+                    points: metrics.points("\(part)_\(figure.name)"))
+            }
+            if figure.name == "loss" {
+                series.insert(.init(name: "training data, each step", points: metrics.points("loss")), at: 0)
+            }
+            let name = MetricsTable.title(of: figure.name)
+            let parts = figure.parts.map(MetricsTable.title(ofPart:)).joined(separator: " and ")
+            add(
+                name.prefix(1).uppercased() + name.dropFirst(), "\(name) on the \(parts) data", axis(of: figure.name),
+                series)
+        }
+        if !metrics.figures.contains(where: { $0.name == "loss" }) {
+            add(
+                "Loss", "loss on the training data", axis(of: "loss"),
+                [.init(name: "training data, each step", points: metrics.points("loss"))])
+        }
+        add(
+            "Gradient norm", "norm of all gradients together, before clipping",
+            PlotAxis(title: "gradient norm", scale: .logarithmicWhereWide),
+            [.init(name: "norm", points: metrics.points("gradient_norm"))])
+        add(
+            "Learning rate", "learning rate", PlotAxis(title: "learning rate"),
+            [.init(name: "rate", points: metrics.points("learning_rate"))])
+        return curves
+    }
+
+    /// The vertical axis of a figure.
+    static func axis(of figure: String) -> PlotAxis {
+        switch figure {
+        case "loss": PlotAxis(title: "mean loss of a sample", scale: .logarithmicWhereWide)
+        case "accuracy": PlotAxis(title: "accuracy (fraction)")
+        default: PlotAxis(title: MetricsTable.title(of: figure))
+        }
+    }
+
+    private static func settings(_ settings: [RunFacts.Setting]) -> String {
+        func table(_ settings: [RunFacts.Setting], _ head: [String]) -> String {
+            Page.table(
+                head: head,
+                settings.map { setting in
+                    let cells = [setting.name, setting.value ?? "not set", setting.defaultValue ?? "not set"]
+                    return cells.prefix(head.count).map { escaped(shown($0, limit: 200)) }
+                })
+        }
+        let (given, following) = (settings.filter(\.isGiven), settings.filter { !$0.hasDefault })
+        let rest = settings.filter { $0.hasDefault && !$0.isGiven }
+        var parts: [String] = []
+        if !given.isEmpty {
+            parts.append("<h3>Other than by default</h3>" + table(given, ["setting", "value", "by default"]))
+        }
+        if !following.isEmpty {
+            parts.append("<h3>From the data, or without a default</h3>" + table(following, ["setting", "value"]))
+        }
+        if !rest.isEmpty {
+            parts.append(
+                "<details><summary>\(rest.count) settings as by default</summary>" + table(rest, ["setting", "value"])
+                    + "</details>")
+        }
+        return parts.joined(separator: "\n")
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import GimbalTestSupport
 import GimbalTrain
 import Testing
@@ -9,18 +10,19 @@ import Testing
         // Class 3 never occurs as truth and is predicted once; class 2 is never predicted.
         matrix.add(truths: [0, 0, 0, 1, 1, 2, 2, 1], predictions: [0, 0, 1, 1, 1, 0, 1, 3])
         #expect(matrix.accuracy == 0.5)
-        let precision = [2.0 / 3, 0.5, 0, 0]
-        let recall = [2.0 / 3, 2.0 / 3, 0, 0]
-        let f1 = [2.0 / 3, 4.0 / 7, 0, 0]
-        for (index, scores) in matrix.classes.enumerated() {
-            #expect(abs(scores.precision - precision[index]) < 1e-15)
-            #expect(abs(scores.recall - recall[index]) < 1e-15)
-            #expect(abs(scores.f1 - f1[index]) < 1e-15)
+        // What has no cases is undefined, where scikit-learn has its `zero_division`.
+        let expected: [(precision: Double?, recall: Double?, f1: Double?)] = [
+            (2.0 / 3, 2.0 / 3, 2.0 / 3), (0.5, 2.0 / 3, 4.0 / 7), (nil, 0, 0), (0, nil, 0),
+        ]
+        for (scores, expected) in zip(matrix.classes, expected) {
+            #expect(scores.precision == expected.precision)
+            #expect(scores.recall == expected.recall)
+            #expect(scores.f1 == expected.f1)
         }
         #expect(matrix.classes.map(\.support) == [3, 3, 2, 0])
-        #expect(abs(matrix.macro.precision - 7.0 / 24) < 1e-15)
-        #expect(abs(matrix.macro.recall - 1.0 / 3) < 1e-15)
-        #expect(abs(matrix.macro.f1 - 0.30952380952380953) < 1e-15)
+        #expect(abs((matrix.macro.precision ?? .nan) - 7.0 / 24) < 1e-15)
+        #expect(abs((matrix.macro.recall ?? .nan) - 1.0 / 3) < 1e-15)
+        #expect(abs((matrix.macro.f1 ?? .nan) - 0.30952380952380953) < 1e-15)
         #expect(matrix.micro.f1 == 0.5)
         #expect(matrix[2, 1] == 1 && matrix[1, 2] == 0)
     }
@@ -32,9 +34,45 @@ import Testing
         #expect(matrix.macro.f1 == 1)
     }
 
-    @Test func nothingScoresZero() {
+    @Test func overNothingAllIsUndefined() {
         let matrix = ConfusionMatrix(classCount: 2)
-        #expect(matrix.accuracy == 0 && matrix.macro.f1 == 0 && matrix.total == 0)
+        #expect(matrix.accuracy == nil && matrix.majorityAccuracy == nil && matrix.total == 0)
+        let macro = matrix.macro
+        #expect(macro.precision == nil && macro.recall == nil && macro.f1 == nil && macro.support == 0)
+        #expect(matrix.balancedAccuracy() == nil && matrix.cohensKappa() == nil && matrix.matthewsCorrelation == nil)
+    }
+
+    @Test func theAccuracyOfAlwaysSayingOneClassIsKnown() {
+        var matrix = ConfusionMatrix(classCount: 3)
+        matrix.add(truths: [1, 1, 1, 2], predictions: [1, 1, 1, 1])
+        #expect(matrix.accuracy == 0.75 && matrix.majorityAccuracy == 0.75 && matrix.majorityClass == 1)
+    }
+
+    /// A table of all pairs would have 9·10¹⁰ cells.
+    @Test func manyClassesCostNoMoreThanTheirSamples() throws {
+        let count = 300_000
+        var matrix = ConfusionMatrix(classCount: count)
+        let truths = (0..<Int32(count)).map { $0 }
+        matrix.add(truths: truths, predictions: truths.map { $0 % 3 == 0 ? ($0 + 1) % Int32(count) : $0 })
+        #expect(matrix.total == count && matrix.accuracy == 2.0 / 3)
+        for weighting in ConfusionMatrix.KappaWeighting.allCases { #expect(matrix.cohensKappa(weighting) != nil) }
+        let report = ClassificationReport(matrix, classNames: truths.map { "class \($0)" })
+        #expect(report.classes.count == 100 && report.classesLeftOut == count - 100)
+        #expect(report.mostConfused.count == 20 && report.confusionsLeftOut == count / 3 - 20)
+        #expect(report.confusion == nil)
+        #expect(report.description.contains("and 299900 more") && report.description.utf8.count < 20_000)
+        #expect(try JSONEncoder().encode(report).count < 60_000)
+        #expect(report.sections(part: "test").reduce(0) { $0 + $1.body.utf8.count } < 100_000)
+    }
+
+    @Test(arguments: [3, 1001]) func classesAreCountedOnTheDeviceHoweverMany(_ classCount: Int) throws {
+        var counts = ConfusionCounts(classCount: classCount)
+        let truths = [0, 2, -1, 1, Int32(classCount)]
+        counts.update(Tensor([0, 1, 0, 1, 0] as [Int32], device: .cpu), Tensor(truths, device: .cpu))
+        let matrix = try counts.value
+        #expect(matrix.total == 3 && matrix[2, 1] == 1 && matrix.classCount == classCount)
+        counts.reset()
+        #expect(try counts.value.total == 0)
     }
 
     @Test func evaluationCountsEverySampleOnceAndLeavesTheModelInTraining() throws {

@@ -16,7 +16,7 @@ import Testing
         let json = try JSONEncoder().encode(report)
         let decoded = try JSONDecoder().decode(ClassificationReport.self, from: json)
         #expect(decoded == report)
-        #expect(report.plots.map(\.title).count == 3)
+        #expect(report.sections(part: "test").count == 6 && report.majorityAccuracy != nil)
         let norm = try #require((model as? Sequential)?.layers[1] as? BatchNorm1d)
         #expect(norm.isTraining)
         // A module that was set to evaluation by itself stays there.
@@ -43,6 +43,31 @@ import Testing
         #expect(none.meanSquaredError == nil && none.maximumError == nil)
         _ = try JSONEncoder().encode(none)
         #expect(none.description.contains("undefined"))
+        let nothing = ClassificationReport(probabilities: [], truths: [], classNames: ["no", "yes"])
+        #expect(nothing.accuracy == nil && nothing.macro.f1 == nil && nothing.expectedCalibrationError == nil)
+        #expect(!nothing.description.contains("nan") && !nothing.description.contains("0.0000"))
+    }
+
+    /// An error of a tenth is 10 percent, and said to be; of a target of 0 it is none.
+    @Test func percentIsSaidToBePercent() {
+        let tenth = RegressionReport(RegressionScores(predictions: [1.1, 2.2], targets: [1, 2]))
+        #expect(abs((tenth.meanAbsolutePercentageErrorFraction ?? 0) - 0.1) < 1e-12)
+        #expect(tenth.description.contains(/percentage error, in percent +10\n/))
+        let zero = RegressionReport(RegressionScores(predictions: [1, 2], targets: [0, 2]))
+        #expect(zero.meanAbsolutePercentageErrorFraction == nil)
+    }
+
+    @Test func namesFromFilesAreShownAsTheyAre() {
+        let name = "<b>\u{1B}[31m\n\u{202E}\"&"
+        let report = ClassificationReport(
+            probabilities: [0.2, 0.8, 0.7, 0.3], truths: [1, 1], classNames: [name, "plain"])
+        let html = report.sections(part: "test").map(\.body).joined()
+        for text in [html, report.description] {
+            #expect(!text.unicodeScalars.contains { $0.value == 0x1B || $0.value == 0x202E })
+            #expect(text.contains("\\u{1B}[31m\\n\\u{202E}"))
+        }
+        #expect(!html.contains("<b>\\") && html.contains("&lt;b&gt;"))
+        #expect(shown(String(repeating: "x", count: 1000), limit: 30).count <= 30)
     }
 
     @Test func aRegressionIsReported() throws {

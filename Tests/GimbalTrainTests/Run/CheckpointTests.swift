@@ -26,7 +26,7 @@ import Testing
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
             try FileManager.default.removeItem(atPath: path)
             #expect(try save(in: folder) == path)
-            #expect(try Recipe(of: Checkpoint(path: path)).data == "digits")
+            #expect(try RunRecord(of: Checkpoint(path: path)).recipe.data.name == "digits")
             #expect(try names(in: folder + "/checkpoints") == ["step-000000001"])
         }
     }

@@ -233,7 +233,7 @@ import Testing
             }
 
             let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: path))
-            let recipe = try Recipe(of: checkpoint)
+            let recipe = try RunRecord(of: checkpoint).recipe
             #expect(recipe == run.recipe)
             let other = recipe.model.makeModel(device: .cpu)
             try checkpoint.restore(model: other)

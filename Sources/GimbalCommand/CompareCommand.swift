@@ -1,0 +1,39 @@
+import ArgumentParser
+import GimbalTrain
+
+struct CompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare", abstract: "Puts several runs side by side: results, and what differs in their settings."
+    )
+
+    @Argument(help: ArgumentHelp("The folders of two or more runs.", valueName: "run"))
+    var runs: [String]
+    @Option(help: ArgumentHelp("Write a page with the curves of all runs over each other.", valueName: "FILE.html"))
+    var report: String?
+    @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+    var json = false
+
+    func validate() throws {
+        if runs.count < 2 {
+            throw ValidationError("Name the folders of two or more runs; for one there is `gimbal report`.")
+        }
+    }
+
+    func run() throws {
+        let comparison = RunComparison(try runs.map { try RunSummary(folder: $0) })
+        if let report { try comparison.write(to: report) }
+        try json ? printJSON(Line(comparison: comparison)) : printLine(comparison.description)
+    }
+
+    private struct Line: Encodable {
+        var comparison: RunComparison
+
+        private enum Key: String, CodingKey { case event }
+
+        func encode(to encoder: any Encoder) throws {
+            try comparison.encode(to: encoder)
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode("comparison", forKey: .event)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import Foundation
+
+/// What is told about one run, by value: what it was, how it went and what it came to. `Report` makes a page of one,
+/// `RunComparison` of several.
+public struct RunSummary: Sendable {
+    /// What a run came to on one part of the data.
+    public struct Part: Sendable {
+        /// What the part is called: training, validation or test.
+        public var name: String
+        /// Figures, by the names that `metrics.csv` has them under: `loss`, `accuracy`, `r2`.
+        public var figures: [String: Double]
+        /// The scores of a classifier, where the part was evaluated.
+        public var classes: ClassificationReport?
+        /// The scores of a regression, where the part was evaluated.
+        public var numbers: RegressionReport?
+
+        /// The results on the part called `name`: all that is known, the rest is left out.
+        public init(
+            name: String, figures: [String: Double], classes: ClassificationReport? = nil,
+            numbers: RegressionReport? = nil
+        ) {
+            self.name = name
+            self.figures = figures
+            self.classes = classes
+            self.numbers = numbers
+        }
+    }
+
+    /// What it was: its name, settings and all that stands at the head of its page.
+    public var facts: RunFacts
+    /// What was measured on the way.
+    public var metrics: MetricsTable
+    /// What it came to on each part of the data.
+    public var parts: [Part]
+
+    /// A run by what it was and what it measured; the results are those of the last epoch until `parts` is set to others.
+    public init(_ facts: RunFacts, metrics: MetricsTable) {
+        self.facts = facts
+        self.metrics = metrics
+        let names = ["train", "validation", "test"].filter { part in
+            metrics.figures.contains { $0.parts.contains(part) }
+        }
+        parts = names.map { part in
+            let figures = metrics.figures.filter { $0.parts.contains(part) }
+            let values = figures.compactMap { figure in
+                metrics.last("\(part)_\(figure.name)").map { (figure.name, $0) }
+            }
+            return Part(name: MetricsTable.title(ofPart: part), figures: Dictionary(values) { $1 })
+        }
+    }
+
+    /// Reads a run's folder: its `run.json`, its `metrics.csv` and its newest checkpoint. The run may be over,
+    /// interrupted or still going on.
+    /// - Throws: `GimbalError.fileSystem` for a folder that is not there or is no run's, `GimbalError.invalidFile` for a
+    ///   manifest that cannot be read.
+    public init(folder: String) throws {
+        let metricsPath = folder + "/metrics.csv"
+        let checkpoint = RunFolder.newestCheckpoint(at: folder)
+        let manifestPath = checkpoint + "/manifest.json"
+        let files = FileManager.default
+        guard [metricsPath, manifestPath, "\(folder)/\(RunRecord.fileName)"].contains(where: files.fileExists) else {
+            throw GimbalError.fileSystem(
+                operation: "read", path: folder,
+                reason: files.fileExists(atPath: folder)
+                    ? "it holds neither metrics.csv nor a checkpoint; name the folder of a run"
+                    : "there is no such folder; name the folder of a run")
+        }
+        let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
+        self.init(RunFacts(name: name), metrics: MetricsTable(path: metricsPath))
+        facts.path = folder
+        facts.lastWritten = (try? files.attributesOfItem(atPath: metricsPath))?[.modificationDate] as? Date
+        // A run of the command's has a record; one of a program's own, the trainer's settings alone.
+        if RunRecord.exists(in: folder) || RunRecord.exists(in: checkpoint) {
+            facts.add(try RunRecord(path: folder))
+            return
+        }
+        guard files.fileExists(atPath: manifestPath) else { return }
+        facts.settings = RunSettings.list(of: try Checkpoint(path: checkpoint).manifest.settings)
+    }
+
+    /// The part called `name`; nil for one that there are no results of.
+    public func part(_ name: String) -> Part? { parts.first { $0.name == name } }
+}

@@ -1,0 +1,59 @@
+// Text that comes from a file, a folder's name or a command line, made safe to show.
+
+/// `text` as a message, a table or a terminal may show it: control characters, line ends and what turns the direction of
+/// writing escaped, and cut in the middle beyond `limit` characters.
+package func shown(_ text: String, limit: Int = 60) -> String {
+    // A field may be as large as its file: no more of it is looked at than can be shown.
+    let (scalars, most) = (text.unicodeScalars, 4 * limit + 4)
+    let head = scalars.prefix(most)
+    let isWhole = head.endIndex == scalars.endIndex
+    let result = visible(head)
+    guard result.count > limit || !isWhole else { return result }
+    let tail = isWhole ? result : visible(scalars.suffix(10))
+    return "\(result.prefix(max(limit - 13, 1)))…\(tail.suffix(10))"
+}
+
+/// Names from a file one after another, each as `shown` gives it, at most `limit` of them and then "and N more".
+package func listed(_ names: some Collection<String>, limit: Int = 8, length: Int = 40) -> String {
+    let head = names.prefix(limit).map { shown($0, limit: length) }.joined(separator: ", ")
+    return names.count > limit ? "\(head) and \(names.count - limit) more" : head
+}
+
+/// `text` in full as HTML shows it: with the characters that HTML gives a meaning replaced, and the others as `shown` has
+/// them.
+/// - Parameter keepsLines: leaves line ends, for text in several lines.
+package func escaped(_ text: String, keepsLines: Bool = false) -> String {
+    // By scalars: a mark that combines with a quote must not hide it.
+    visible(text.unicodeScalars) { scalar in
+        switch scalar {
+        case "&": "&amp;"
+        case "<": "&lt;"
+        case ">": "&gt;"
+        case "\"": "&quot;"
+        case "\n" where keepsLines: "\n"
+        default: nil
+        }
+    }
+}
+
+/// `scalars` with an escape for each that does not show as itself, or what `replacement` gives for it.
+private func visible(
+    _ scalars: some Sequence<Unicode.Scalar>, replacement: (Unicode.Scalar) -> String? = { _ in nil }
+) -> String {
+    var result = ""
+    for scalar in scalars {
+        if let replacement = replacement(scalar) {
+            result += replacement
+            continue
+        }
+        switch scalar.value {
+        case 0x09: result += "\\t"
+        case 0x0A: result += "\\n"
+        case 0x0D: result += "\\r"
+        case 0x00...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF:
+            result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result
+}

@@ -1,0 +1,163 @@
+import Foundation
+import GimbalTestSupport
+import Testing
+
+@Suite("A run's folder is all that a command needs")
+struct RunRecordTests {
+    private let table = (0..<120).map { row -> String in
+        let (a, b) = (row * 37 % 101, row * 53 % 97 % 2)
+        let isHigh = a + 40 * b > 70
+        return "\(row),\(a),\(b == 0 ? "low" : "high"),\(isHigh ? "yes" : "no")\n"
+    }.joined()
+
+    private func write(_ text: String, to path: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
+
+    private func record(_ folder: String) throws -> [String: Any] {
+        let data = try Data(contentsOf: URL(filePath: folder + "/run.json"))
+        return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    }
+
+    @Test(
+        "resume and evaluate without --data go on with the data of the run, of any kind",
+        arguments: ["table", "digits"])
+    func withoutData(kind: String) throws {
+        try withTemporaryFolder { folder in
+            let (file, run) = (folder + "/t.csv", folder + "/r")
+            try write("index,a,b,answer\n" + table, to: file)
+            let data = kind == "digits" ? "digits" : file
+            let whole = try Gimbal.run(
+                "train", "--data", data, "--epochs", "4", "--device", "cpu", "--json", "--run-dir", folder + "/whole",
+                "--seed", "7", "--validation", "0.25"
+            ).succeeded().objects().last
+            try Gimbal.run(
+                "train", "--data", data, "--epochs", "2", "--device", "cpu", "--run-dir", run, "--seed", "7",
+                "--validation", "0.25"
+            ).succeeded()
+            let resumed = try Gimbal.run(
+                "train", "--resume", "--epochs", "4", "--device", "cpu", "--json", "--run-dir", run
+            ).succeeded().objects().last
+            #expect(resumed?["testLoss"] as? Double == whole?["testLoss"] as? Double)
+            let found = try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu", "--json").succeeded()
+                .objects()
+            #expect(found.first?["loss"] as? Double == whole?["testLoss"] as? Double)
+            let validation = try Gimbal.run(
+                "evaluate", "--checkpoint", run, "--device", "cpu", "--json", "--part", "validation"
+            ).succeeded().objects()
+            #expect(validation.first?["loss"] as? Double == whole?["validationLoss"] as? Double)
+
+            // Each start is kept.
+            let starts = try #require(try record(run)["starts"] as? [[String: Any]])
+            #expect(starts.count == 2)
+            #expect((starts[0]["command"] as? [String])?.contains("--validation") == true)
+            #expect(starts.allSatisfy { $0["device"] as? String == "cpu" && $0["version"] != nil && $0["date"] != nil })
+        }
+    }
+
+    @Test("A run that was killed before its first checkpoint begins anew with all that it was told")
+    func beforeTheFirstCheckpoint() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/r"
+            let settings = ["--data", "digits", "--epochs", "1", "--hidden", "24", "--seed", "9", "--device", "cpu"]
+            let first = try Gimbal.run(["train", "--run-dir", run, "--json"] + settings).succeeded().objects().last
+            try FileManager.default.removeItem(atPath: run + "/checkpoints")
+            let again = try Gimbal.run("train", "--resume", "--run-dir", run, "--json", "--device", "cpu").succeeded()
+            #expect(again.errors.contains("no checkpoint in \(run): starting from the beginning"))
+            #expect(try again.objects().last?["testLoss"] as? Double == first?["testLoss"] as? Double)
+        }
+    }
+
+    @Test("The command that Ctrl-C prints goes on with the run as it stands")
+    func printedCommand() throws {
+        try withTemporaryFolder { folder in
+            let (file, run) = (folder + "/a table.csv", folder + "/a run")
+            try write("index,a,b,answer\n" + table, to: file)
+            let arguments = [
+                "train", "--data", file, "--target", "b", "--epochs", "100000", "--device", "cpu", "--run-dir", run,
+                "--checkpoint-every", "50",
+            ]
+            let child = try ChildProcess(Gimbal.path, arguments)
+            #expect(child.wait { FileManager.default.fileExists(atPath: run + "/metrics.csv") })
+            child.send(SIGINT)
+            let outcome = try child.outcome()
+            #expect(outcome.status == 130)
+            let marker = "go on with: "
+            let line = try #require(outcome.errors.split(separator: "\n").first { $0.contains(marker) })
+            let command = line[try #require(line.range(of: marker)).upperBound...]
+            // By a shell, from another folder.
+            let resumed = try ChildProcess(
+                "/bin/sh",
+                [
+                    "-c",
+                    "cd / && " + command.replacingOccurrences(of: "gimbal ", with: "'\(Gimbal.path)' ")
+                        + " --max-steps 1",
+                ]
+            ).outcome()
+            #expect(resumed.status == 0, "\(resumed)")
+            #expect(resumed.errors.contains("larger --max-steps"))
+            let found = try Gimbal.run("inspect", run, "--json").succeeded().objects().first
+            let starts = ((found?["record"] as? [String: Any])?["starts"] as? [[String: Any]]) ?? []
+            #expect(starts.count >= 1)
+        }
+    }
+
+    @Test("Data that moved is named, and found where it is now")
+    func movedData() throws {
+        try withTemporaryFolder { folder in
+            let (file, run) = (folder + "/t.csv", folder + "/r")
+            try write("index,a,b,answer\n" + table, to: file)
+            try Gimbal.run("train", "--data", file, "--epochs", "1", "--device", "cpu", "--run-dir", run).succeeded()
+            let before = try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").succeeded().output
+            try FileManager.default.moveItem(atPath: file, toPath: folder + "/moved.csv")
+            try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").refused(file)
+            let after = try Gimbal.run(
+                "evaluate", "--checkpoint", run, "--device", "cpu", "--data", folder + "/moved.csv"
+            ).succeeded().output
+            #expect(after == before)
+        }
+    }
+
+    @Test("Other data than the run's is refused to be trained on, and said when it is tested on")
+    func otherImages() throws {
+        try withTemporaryFolder { folder in
+            for (name, shift) in [("first", 0), ("second", 3)] {
+                let path = folder + "/" + name
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                for part in ["train", "t10k"] {
+                    let count = 40
+                    let pixels = (0..<count * 16).map { (place: Int) -> UInt8 in
+                        let stripe = place / 16 % 2 * 90
+                        return UInt8((place * (37 + shift) + stripe) % 251)
+                    }
+                    let labels = (0..<count).map { UInt8($0 % 2) }
+                    let imageHead: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 40, 0, 0, 0, 4, 0, 0, 0, 4]
+                    let labelHead: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 40]
+                    let images = URL(filePath: "\(path)/\(part)-images-idx3-ubyte")
+                    try Data(imageHead + pixels).write(to: images)
+                    try Data(labelHead + labels).write(to: URL(filePath: "\(path)/\(part)-labels-idx1-ubyte"))
+                }
+            }
+            let run = folder + "/r"
+            try Gimbal.run(
+                "train", "--data", folder + "/first", "--epochs", "1", "--device", "cpu", "--run-dir", run
+            ).succeeded()
+            let own = try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").succeeded()
+            #expect(!own.errors.contains("is not the data"))
+            let other = try Gimbal.run(
+                "evaluate", "--checkpoint", run, "--device", "cpu", "--data", folder + "/second"
+            ).succeeded()
+            #expect(other.errors.contains("is not the data that the model was trained on, which is first"))
+            try Gimbal.run(
+                "train", "--resume", "--run-dir", run, "--epochs", "2", "--device", "cpu", "--data", folder + "/second"
+            ).refused("the run was trained on first, and \(folder)/second is other data")
+            try Gimbal.run(
+                "evaluate", "--checkpoint", run, "--device", "cpu", "--data", "digits"
+            ).refused("the run was trained on first, and digits is other data")
+            // To be tested needs no images to train on.
+            for name in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
+                try FileManager.default.removeItem(atPath: folder + "/first/" + name)
+            }
+            let test = try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").succeeded()
+            #expect(test.output == own.output)
+        }
+    }
+}
