@@ -2,23 +2,24 @@ import ArgumentParser
 import Foundation
 import GimbalTrain
 
-/// Which data to work on.
-struct DataOptions: ParsableArguments {
+/// Which data to work on, and which of it.
+struct DataFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a table in a text file, plain or gzipped.",
-            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"))
+            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"),
+        completion: .data)
     var data: String
 
     @Option(
         help: ArgumentHelp(
             "The folder of the IDX files of mnist or fashion-mnist, plain or gzipped; data/<name> unless given.",
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     var dataDir: String?
 
     @Option(
         help: ArgumentHelp(
-            "What the target column of a table holds: classes, or numbers to be predicted. (default: classification)"
+            "What the target column of a table holds: classes, or numbers to be predicted. (default: \(Defaults.model().task.rawValue))"
         ))
     var task: ModelSettings.Task?
 
@@ -31,16 +32,27 @@ struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The share of the training data that is held back, for the choice of the best weights, early stopping and plateau. (default: \(Defaults.validationFraction.text))",
-            valueName: "fraction|none"))
+            valueName: "fraction|none"), completion: .list(["\(Defaults.validationFraction.text)", "none"]))
     var validation: String?
-
-    @OptionGroup(title: "Tables") var table: TableFlags
 
     @Option(
         help: ArgumentHelp(
             "Write the part of each row of a table, in the order of the file, one a line.", valueName: "file",
             visibility: .hidden))
     var writeSplit: String?
+}
+
+/// Which data to work on, and how a table is to be read; `DataFlags` can be named as if they were its own.
+@dynamicMemberLookup
+struct DataOptions: ParsableArguments {
+    @OptionGroup(title: "Data") var flags: DataFlags
+    @OptionGroup(title: "Tables") var table: TableFlags
+
+    subscript<Value>(dynamicMember flag: KeyPath<DataFlags, Value>) -> Value { flags[keyPath: flag] }
+
+    private var data: String { flags.data }
+    private var task: ModelSettings.Task? { flags.task }
+    private var target: String? { flags.target }
 
     /// The parts of the data, and what is known of them.
     struct Parts {
@@ -69,8 +81,8 @@ struct DataOptions: ParsableArguments {
         }
         switch data {
         case "digits": return try split(Dataset.digits().split(trainFraction: 0.8, seed: seed))
-        case "mnist": return try split(Dataset.mnist(folder: dataDir ?? "data/mnist"))
-        case "fashion-mnist": return try split(Dataset.fashionMNIST(folder: dataDir ?? "data/fashion-mnist"))
+        case "mnist": return try split(Dataset.mnist(folder: flags.dataDir ?? "data/mnist"))
+        case "fashion-mnist": return try split(Dataset.fashionMNIST(folder: flags.dataDir ?? "data/fashion-mnist"))
         case _ where isFolder: return try split(Dataset.idx(folder: data))
         default: return try loadTable(seed: seed, validationFraction: validationFraction, as: recipe?.table)
         }
@@ -81,7 +93,7 @@ struct DataOptions: ParsableArguments {
         var fraction = recipe.map(\.validationFraction) ?? Defaults.validationFraction
         // Nil where the option is not given, or none.
         var given: Double??
-        if let validation {
+        if let validation = flags.validation {
             given = .some(Double(validation))
             guard validation == "none" || Double(validation).map({ $0 > 0 && $0 < 1 }) ?? false else {
                 throw GimbalError.invalidSetting(
@@ -117,7 +129,7 @@ struct DataOptions: ParsableArguments {
         return (rows, record.schema.targetStandardization, notes)
     }
 
-    private var isTable: Bool { !["digits", "mnist", "fashion-mnist"].contains(data) && !isFolder }
+    var isTable: Bool { !["digits", "mnist", "fashion-mnist"].contains(data) && !isFolder }
 
     private var isFolder: Bool {
         var isFolder: ObjCBool = false
@@ -149,7 +161,7 @@ struct DataOptions: ParsableArguments {
             parts = try found.parts()
         }
         let record = TableRecord(schema: parts.schema, split: parts.split)
-        if let writeSplit { try write(record, to: writeSplit) }
+        if let writeSplit = flags.writeSplit { try write(record, to: writeSplit) }
         return Parts(
             train: parts.training, validation: validationFraction == nil ? nil : parts.validation, test: parts.test,
             standardization: parts.schema.targetStandardization,
@@ -192,15 +204,18 @@ struct TableFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What separates fields. (default: proven from the file)",
-            valueName: "comma|semicolon|tab|bar|space|character"))
+            valueName: "comma|semicolon|tab|bar|space|character"),
+        completion: .list(["comma", "semicolon", "tab", "bar", "space"]))
     var delimiter: String?
     @Option(
-        help: ArgumentHelp("What stands before a fraction. (default: proven from the file)", valueName: "comma|point"))
+        help: ArgumentHelp("What stands before a fraction. (default: proven from the file)", valueName: "comma|point"),
+        completion: .list(["comma", "point"]))
     var decimal: String?
     @Option(
         help: ArgumentHelp(
             "What stands between groups of three digits. (default: proven from the file)",
-            valueName: "comma|point|space|character"))
+            valueName: "comma|point|space|character"),
+        completion: .list(["comma", "point", "space", "apostrophe"]))
     var thousands: String?
     @Option(
         help: ArgumentHelp(
@@ -214,7 +229,8 @@ struct TableFlags: ParsableArguments {
     var missing: [String] = []
     @Option(
         help: ArgumentHelp(
-            "What becomes of rows with missing values: fill takes the median and says so by a feature. (default: fill)")
+            "What becomes of rows with missing values: fill takes the median and says so by a feature. (default: \(TableOptions().missing.rawValue))"
+        )
     )
     var missingRows: TableOptions.Missing?
     @Option(help: ArgumentHelp("The only inputs, by name or number from 1, separated by commas.", valueName: "columns"))
@@ -242,7 +258,7 @@ struct TableFlags: ParsableArguments {
         options.thousandsMark = try character(thousands, "--thousands")
         options.encoding = encoding
         options.missingMarks = missing.isEmpty ? nil : words(missing)
-        options.missing = missingRows ?? .fill
+        options.missing = missingRows ?? options.missing
         options.columns = columns.isEmpty ? nil : words(columns)
         options.excluded = words(exclude)
         options.ids = words(id)

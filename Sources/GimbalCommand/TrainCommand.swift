@@ -5,17 +5,16 @@ import GimbalTrain
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Trains a model to tell classes apart or to predict numbers.",
-        discussion: """
-            Writes metrics.csv, checkpoints and report.html to the run folder. Ctrl-C saves and leaves; --resume goes on \
-            from the last checkpoint with the same bits as if the run had never stopped, and takes every setting from it.
-            """)
+        discussion: HelpTexts.train)
 
     @OptionGroup var data: DataOptions
-    @OptionGroup var model: ModelOptions
+    @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup var training: TrainingOptions
 
     @OptionGroup var device: DeviceOptions
-    @Option(help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"),
+        completion: .directory)
     var runDir: String?
     @Flag(help: "Go on from the last checkpoint of --run-dir.")
     var resume = false
@@ -39,7 +38,8 @@ struct TrainCommand: ParsableCommand {
     private func train() throws {
         let checkpoint = try checkpointToResume()
         let saved = try checkpoint.map { try Recipe(of: $0) }
-        let trainingSettings = try training.settings(resuming: saved?.training)
+        let trainingSettings = try training.settings(
+            resuming: saved?.training, for: model.kind, isTable: data.isTable, validates: data.validation != "none")
         let fraction = try data.validationFraction(resuming: saved)
         let parts = try data.load(seed: trainingSettings.seed, validationFraction: fraction, as: saved)
         if let saved, saved.data != parts.train.name {
@@ -48,6 +48,9 @@ struct TrainCommand: ParsableCommand {
         }
         var recipe = Recipe(
             model: try model.settings(for: parts.train, resuming: saved?.model), training: trainingSettings)
+        for note in training.unused(in: recipe.training) + model.unused(in: recipe.model) {
+            printNotice("note: \(note)")
+        }
         recipe.standardization = parts.standardization
         recipe.table = parts.table
         recipe.validationFraction = fraction
@@ -61,7 +64,8 @@ struct TrainCommand: ParsableCommand {
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
         let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: data.data))
         trainer.folder = folder
-        let display = TrainingDisplay(isJSON: json)
+        let display = TrainingDisplay(
+            isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
         trainer.callbacks = [display]
         try introduce(parts)
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
