@@ -43,7 +43,7 @@ def train(a, data, rate, epochs, device, seed):
     """The last line of a training run."""
     with tempfile.TemporaryDirectory() as folder:
         # On all training data, as PyTorch: nothing is held back.
-        command = [a.gimbal, "train", "--data", data, "--validation", "none", "--lr", str(rate),
+        command = [a.gimbal, "train", "--data", data, "--validation", "none", "--lr", str(rate), "--momentum", "0",
                    "--epochs", str(epochs), "--device", device,
                    "--seed", seed, "--json", "--run-dir", folder + "/run"]
         if data != "digits":

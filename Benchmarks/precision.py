@@ -20,10 +20,10 @@ PRECISIONS = ["float32", "bfloat16", "float16"]
 
 # name, data, options; the first seeds only where a run takes long
 NETS = {
-    "seed net": ("mnist", "--epochs 2 --lr 0.1"),
-    "ResNet-20": ("digits", "--model resnet20 --hidden 8 --epochs 6 --lr 0.05 --momentum 0.9"),
-    "LSTM": ("digits", "--model lstm --hidden 64 --epochs 20 --optimizer adam --lr 0.005"),
-    "Transformer": ("digits", "--model transformer --hidden 32 --epochs 20 --optimizer adamw --lr 0.003"),
+    "seed net": ("mnist", "--epochs 2 --lr 0.1 --momentum 0"),
+    "ResNet-20": ("digits", "--model resnet20 --hidden 8 --epochs 6 --lr 0.05 --momentum 0.9 --weight-decay 0 --schedule constant --augment none"),
+    "LSTM": ("digits", "--model lstm --hidden 64 --epochs 20 --optimizer adam --lr 0.005 --schedule constant"),
+    "Transformer": ("digits", "--model transformer --hidden 32 --epochs 20 --optimizer adamw --lr 0.003 --weight-decay 0 --schedule constant"),
 }
 
 

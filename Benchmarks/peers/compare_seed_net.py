@@ -121,7 +121,7 @@ def measure_gimbal(gimbal, folder, steps):
     for batch in BATCHES:
         def train(count):
             with tempfile.TemporaryDirectory() as run_folder:
-                command = [gimbal, "train", "--data", "mnist", "--data-dir", folder, "--hidden", "512", "--lr", "0.01",
+                command = [gimbal, "train", "--data", "mnist", "--data-dir", folder, "--hidden", "512", "--lr", "0.01", "--momentum", "0",
                            "--validation", "none", "--clip-norm", "1.0",
                            "--batch-size", str(batch), "--epochs", "1", "--max-steps", str(count),
                            "--device", "cpu", "--run-dir", run_folder + "/run"]

@@ -88,7 +88,8 @@ public struct Device: Sendable {
         let fitting = lowercased == "gpu" ? devices.filter { $0.kind == .gpu }.prefix(1) : devices[...]
         guard fitting.count == 1 else {
             throw GimbalError.noDevice(
-                requested: name, available: ["cpu"] + devices.map(\.id),
+                requested: name,
+                available: ["cpu"] + registered.withLock { $0.keys.sorted() } + devices.map(\.id),
                 reason: fitting.isEmpty ? reason ?? "there is no GPU" : "it stands for several")
         }
         return fitting[0].id

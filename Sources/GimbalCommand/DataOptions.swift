@@ -2,23 +2,24 @@ import ArgumentParser
 import Foundation
 import GimbalTrain
 
-/// Which data to work on.
-struct DataOptions: ParsableArguments {
+/// Which data to work on, and which of it.
+struct DataFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a table in a text file, plain or gzipped; that of the run unless given.",
-            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"))
+            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"),
+        completion: .data)
     var data: String?
 
     @Option(
         help: ArgumentHelp(
             "The folder of the IDX files of mnist or fashion-mnist, plain or gzipped; data/<name> unless given.",
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     var dataDir: String?
 
     @Option(
         help: ArgumentHelp(
-            "What the target column of a table holds: classes, or numbers to be predicted. (default: classification)"
+            "What the target column of a table holds: classes, or numbers to be predicted. (default: \(Defaults.model().task.rawValue))"
         ))
     var task: ModelSettings.Task?
 
@@ -31,16 +32,27 @@ struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The share of the training data that is held back, for the choice of the best weights, early stopping and plateau. (default: \(Defaults.validationFraction.text))",
-            valueName: "fraction|none"))
+            valueName: "fraction|none"), completion: .list(["\(Defaults.validationFraction.text)", "none"]))
     var validation: String?
-
-    @OptionGroup(title: "Tables") var table: TableFlags
 
     @Option(
         help: ArgumentHelp(
             "Write the part of each row of a table, in the order of the file, one a line.", valueName: "file",
             visibility: .hidden))
     var writeSplit: String?
+}
+
+/// Which data to work on, and how a table is to be read; `DataFlags` can be named as if they were its own.
+@dynamicMemberLookup
+struct DataOptions: ParsableArguments {
+    @OptionGroup(title: "Data") var flags: DataFlags
+    @OptionGroup(title: "Tables") var table: TableFlags
+
+    subscript<Value>(dynamicMember flag: KeyPath<DataFlags, Value>) -> Value { flags[keyPath: flag] }
+
+    private var data: String? { flags.data }
+    private var task: ModelSettings.Task? { flags.task }
+    private var target: String? { flags.target }
 
     /// Where the data is: what --data names, or what the run was trained on.
     /// - Parameter record: of the run that is gone on with or judged; nil for a new one.
@@ -55,7 +67,7 @@ struct DataOptions: ParsableArguments {
         }
         if data == "digits" { return try checked(.digits, record) }
         if let set = DataSource.ImageSet(rawValue: data), set != .other {
-            return try checked(.images(folder: dataDir ?? "data/\(data)", set: set), record)
+            return try checked(.images(folder: flags.dataDir ?? "data/\(data)", set: set), record)
         }
         if Self.isFolder(data) || DataSource.isImageFile(data) { return try checked(.images(folder: data), record) }
         // A word alone may also name a folder beside mnist.
@@ -77,7 +89,7 @@ struct DataOptions: ParsableArguments {
         var fraction = record.map(\.validationFraction) ?? Defaults.validationFraction
         // Nil where the option is not given, or none.
         var given: Double??
-        if let validation {
+        if let validation = flags.validation {
             given = .some(Double(validation))
             guard validation == "none" || Double(validation).map({ $0 > 0 && $0 < 1 }) ?? false else {
                 throw GimbalError.invalidSetting(
@@ -128,15 +140,18 @@ struct TableFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What separates fields. (default: proven from the file)",
-            valueName: "comma|semicolon|tab|bar|space|character"))
+            valueName: "comma|semicolon|tab|bar|space|character"),
+        completion: .list(["comma", "semicolon", "tab", "bar", "space"]))
     var delimiter: String?
     @Option(
-        help: ArgumentHelp("What stands before a fraction. (default: proven from the file)", valueName: "comma|point"))
+        help: ArgumentHelp("What stands before a fraction. (default: proven from the file)", valueName: "comma|point"),
+        completion: .list(["comma", "point"]))
     var decimal: String?
     @Option(
         help: ArgumentHelp(
             "What stands between groups of three digits. (default: proven from the file)",
-            valueName: "comma|point|space|character"))
+            valueName: "comma|point|space|character"),
+        completion: .list(["comma", "point", "space", "apostrophe"]))
     var thousands: String?
     @Option(
         help: ArgumentHelp(
@@ -150,7 +165,8 @@ struct TableFlags: ParsableArguments {
     var missing: [String] = []
     @Option(
         help: ArgumentHelp(
-            "What becomes of rows with missing values: fill takes the median and says so by a feature. (default: fill)")
+            "What becomes of rows with missing values: fill takes the median and says so by a feature. (default: \(TableOptions().missing.rawValue))"
+        )
     )
     var missingRows: TableOptions.Missing?
     @Option(help: ArgumentHelp("The only inputs, by name or number from 1, separated by commas.", valueName: "columns"))
@@ -178,7 +194,7 @@ struct TableFlags: ParsableArguments {
         options.thousandsMark = try character(thousands, "--thousands")
         options.encoding = encoding
         options.missingMarks = missing.isEmpty ? nil : words(missing)
-        options.missing = missingRows ?? .fill
+        options.missing = missingRows ?? options.missing
         options.columns = columns.isEmpty ? nil : words(columns)
         options.excluded = words(exclude)
         options.ids = words(id)

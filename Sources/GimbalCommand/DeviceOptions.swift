@@ -5,7 +5,8 @@ import GimbalTrain
 /// Which device to compute on.
 struct DeviceOptions: ParsableArguments {
     @Option(
-        help: "cpu, gpu, or an OpenCL device such as opencl:0. (default: $GIMBAL_DEVICE, else the first GPU, else cpu)")
+        help: "cpu, gpu, or an OpenCL device such as opencl:0. (default: $GIMBAL_DEVICE, else the first GPU, else cpu)",
+        completion: .devices)
     var device: String?
 
     /// - Throws: `GimbalError.noDevice`, also for a name from the environment; `GimbalError.deviceFailed`.

@@ -10,7 +10,9 @@ struct EvaluateCommand: ParsableCommand {
             Columns are found by name.
             """)
 
-    @Option(help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"),
+        completion: .directory)
     var checkpoint: String
     @OptionGroup var data: DataOptions
     @OptionGroup var device: DeviceOptions
@@ -30,7 +32,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Write a page with the numbers and, for a classifier, its ROC, precision-recall and reliability curves.",
-            valueName: "FILE.html"))
+            valueName: "FILE.html"),
+        completion: .file())
     var report: String?
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
     var json = false

@@ -6,7 +6,22 @@ import GimbalTrain
 enum Program {
     static func main() {
         openStandardDescriptors()
-        GimbalCommandLine.main()
+        GimbalCommandLine.main(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
+    }
+
+    /// `--lr -1` as `--lr=-1`: the parser takes what begins with a dash for an option, and there is none that is a number.
+    private static func joiningNegativeNumbers(_ arguments: some Sequence<String>) -> [String] {
+        var result: [String] = []
+        for argument in arguments {
+            if argument.hasPrefix("-"), Double(argument) != nil, let last = result.last, last.hasPrefix("--"),
+                last.count > 2, !last.hasPrefix("---"), !last.contains("=")
+            {
+                result[result.count - 1] = last + "=" + argument
+            } else {
+                result.append(argument)
+            }
+        }
+        return result
     }
 
     /// Opens standard input, output and error on `/dev/null` where the program was started with them closed, as some
@@ -23,10 +38,10 @@ struct GimbalCommandLine: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gimbal",
         abstract: "Trains neural networks that keep their gradients in balance, on OpenCL GPUs and on any CPU.",
+        discussion: HelpTexts.gimbal,
         version: gimbalVersion,
         subcommands: [
-            DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self,
-            ReportCommand.self, CompareCommand.self,
-            BenchCommand.self,
+            TrainCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self, ReportCommand.self,
+            CompareCommand.self, RecipesCommand.self, DevicesCommand.self, BenchCommand.self, NewCommand.self,
         ])
 }

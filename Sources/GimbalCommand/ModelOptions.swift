@@ -41,11 +41,19 @@ struct ModelOptions: ParsableArguments {
     var norm: ModelSettings.Normalization?
     @Flag(
         inversion: .prefixedNo,
-        help: "Add the input of each hidden layer after the first to its output; a ResNet without is the plain net.")
+        help:
+            "Add the input of each hidden layer after the first to its output; a ResNet without is the plain net. (default: \(Defaults.byKind(except: { $0 != .mlp && !$0.isResNet }) { $0.isResidual.text }))"
+    )
     var residual: Bool?
-    @Flag(inversion: .prefixedNo, help: "Let every block of a ResNet begin as the identity.")
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Let every block of a ResNet begin as the identity. (default: \(Defaults.model(.resnet20).startsAsIdentity.text))"
+    )
     var zeroInitResidual: Bool?
-    @Flag(inversion: .prefixedNo, help: "Read sequences in both directions.")
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Read sequences in both directions. (default: \(Defaults.model(.lstm).isBidirectional.text))")
     var bidirectional: Bool?
     @Option(help: "What the bias of an LSTM's forget gate begins with. (default: as all biases)")
     var forgetBias: Double?
@@ -54,9 +62,19 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Probability of dropping a hidden unit. (default: \(Defaults.model().dropout.text))")
     var dropout: Double?
 
+    /// The kind of a new model.
+    var kind: ModelSettings.Kind { model ?? Defaults.kind }
+
+    /// What was given and has no effect, in words.
+    func unused(in settings: ModelSettings) -> [String] {
+        let scaled: [ModelSettings.Initialization] = [.normal, .truncatedNormal, .uniform]
+        guard initScale != nil, !scaled.contains(settings.initialization) else { return [] }
+        return ["--init-scale has no effect with --init \(settings.initialization.rawValue)"]
+    }
+
     /// The settings for data of these sizes, or those of the run to be resumed.
     func settings(for dataset: Dataset, resuming saved: ModelSettings?) throws -> ModelSettings {
-        var result = saved ?? ModelSettings(kind: model ?? Defaults.kind, for: dataset)
+        var result = saved ?? ModelSettings(kind: kind, for: dataset)
         let isNew = saved == nil
         try refuseForeignOptions(result.kind)
         try take(model, "kind", into: &result.kind, isNew)

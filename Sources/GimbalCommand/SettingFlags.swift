@@ -98,17 +98,41 @@ enum Defaults {
             ModelSettings.Kind.allCases.filter { !isLeftOut($0) }.map { ($0.rawValue, setting(model($0)).description) })
     }
 
-    /// The learning rate of each optimizer.
+    /// A training setting in the recipe of each kind of model, and of tables where that differs.
+    static func byRecipe(_ setting: (TrainingSettings) -> String) -> String {
+        let kinds = ModelSettings.Kind.allCases
+        let entries = kinds.map { ($0.rawValue, setting(TrainingSettings(for: $0))) }
+        let tables = kinds.map { ("\($0.rawValue) of a table", setting(TrainingSettings(for: $0, isTable: true))) }
+        if Set((entries + tables).map(\.1)).count <= 2, Set(tables.map(\.1)).count == 1,
+            Set(entries.map(\.1)).count == 1
+        {
+            return listed([entries[0], ("tables", tables[0].1)])
+                .replacingOccurrences(of: " for \(kinds[0].rawValue)", with: "")
+        }
+        let different = zip(entries, tables).filter { $0.1 != $1.1 }.map(\.1)
+        return listed(entries + different)
+    }
+
+    /// The learning rate of each recipe, and of each optimizer in place of the recipe's own.
     static var rates: String {
+        byRecipe { $0.rate.text } + "; with another optimizer "
+            + byOptimizer { $0.rate }
+    }
+
+    /// A setting that follows from the optimizer; those without it are left out.
+    static func byOptimizer(_ setting: (TrainingSettings) -> Double?) -> String {
         listed(
-            TrainingSettings.OptimizerKind.allCases.map { kind in
+            TrainingSettings.OptimizerKind.allCases.compactMap { kind in
                 var settings = TrainingSettings()
                 settings.optimizer = kind
-                return (kind.rawValue, settings.rate.text)
+                return setting(settings).map { (kind.rawValue, $0.text) }
             })
     }
 
-    /// `VALUE for a, b; VALUE for c`, in the order in which values first come.
+    /// What `--augment` takes.
+    static let imageChanges = TrainingSettings.ImageChange.allCases.map(\.rawValue)
+
+    /// `VALUE for a, b; VALUE for c`, in the order in which values first come; one value that all have stands alone.
     private static func listed(_ entries: [(name: String, value: String)]) -> String {
         var groups: [(value: String, names: [String])] = []
         for (name, value) in entries {
@@ -118,6 +142,7 @@ enum Defaults {
                 groups.append((value, [name]))
             }
         }
+        if groups.count == 1 { return groups[0].value }
         return groups.map { "\($0.value) for \($0.names.joined(separator: ", "))" }.joined(separator: "; ")
     }
 }
@@ -135,4 +160,14 @@ extension Double? {
 extension Int? {
     /// 0 stands for none.
     var text: String { map { "\($0)" } ?? "0" }
+}
+
+extension Bool {
+    /// Whether a flag is in force.
+    var text: String { self ? "yes" : "no" }
+}
+
+extension [TrainingSettings.ImageChange] {
+    /// As `--augment` takes them.
+    var text: String { isEmpty ? "none" : map(\.rawValue).joined(separator: ",") }
 }

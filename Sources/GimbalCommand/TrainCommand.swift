@@ -5,17 +5,16 @@ import GimbalTrain
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Trains a model to tell classes apart or to predict numbers.",
-        discussion: """
-            Writes metrics.csv, checkpoints and report.html to the run folder. Ctrl-C saves and leaves; --resume goes on \
-            from the last checkpoint with the same bits as if the run had never stopped, and takes every setting from it.
-            """)
+        discussion: HelpTexts.train)
 
     @OptionGroup var data: DataOptions
-    @OptionGroup var model: ModelOptions
+    @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup var training: TrainingOptions
 
     @OptionGroup var device: DeviceOptions
-    @Option(help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"),
+        completion: .directory)
     var runDir: String?
     @Flag(help: "Go on from the last checkpoint of --run-dir.")
     var resume = false
@@ -38,9 +37,11 @@ struct TrainCommand: ParsableCommand {
 
     private func train() throws {
         let (saved, checkpoint) = try runToResume()
-        let trainingSettings = try training.settings(resuming: saved?.recipe.training)
         let fraction = try data.validationFraction(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
+        let trainingSettings = try training.settings(
+            resuming: saved?.recipe.training, for: model.kind, isTable: source.kind == .table,
+            validates: fraction != nil)
         let parts =
             if let saved { try source.parts(continuing: saved.recipe.data) } else {
                 try source.parts(validationFraction: fraction, seed: trainingSettings.seed)
@@ -49,6 +50,9 @@ struct TrainCommand: ParsableCommand {
         let recipe = Recipe(
             model: try model.settings(for: parts.train, resuming: saved?.recipe.model), training: trainingSettings,
             data: parts.record)
+        for note in training.unused(in: recipe.training) + model.unused(in: recipe.model) {
+            printNotice("note: \(note)")
+        }
         let device = try device.chosen()
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let run = try recipe.makeRun(
@@ -60,7 +64,8 @@ struct TrainCommand: ParsableCommand {
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
         let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: source.path))
         trainer.folder = folder
-        let display = TrainingDisplay(isJSON: json)
+        let display = TrainingDisplay(
+            isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
         trainer.callbacks = [display]
         try introduce(parts)
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }

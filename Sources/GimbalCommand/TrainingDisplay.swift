@@ -10,8 +10,12 @@ final class TrainingDisplay: TrainingCallback {
     private let clock = ContinuousClock()
     private var lastShown: ContinuousClock.Instant
     private var lineIsOpen = false
+    private var estimate = RunLengthEstimate()
+    /// Optimizer steps in an epoch, where that is known.
+    private let stepsInEpoch: Int?
 
-    init(isJSON: Bool) {
+    init(isJSON: Bool, stepsInEpoch: Int?) {
+        self.stepsInEpoch = stepsInEpoch
         self.isJSON = isJSON
         let output = isJSON ? FileHandle.standardError : FileHandle.standardOutput
         terminal = isatty(output.fileDescriptor) == 1 ? output : nil
@@ -19,6 +23,10 @@ final class TrainingDisplay: TrainingCallback {
     }
 
     func didReport(_ report: StepReport) throws {
+        if let line = estimate.line(report, now: clock.now, stepsInEpoch: stepsInEpoch) {
+            endLine()
+            if isJSON { printNotice(line) } else { try printLine(line) }
+        }
         let interval: Duration = terminal == nil ? .seconds(10) : .milliseconds(100)
         guard clock.now - lastShown >= interval || report.step == report.steps else { return }
         lastShown = clock.now
@@ -73,10 +81,7 @@ extension StepReport {
     /// Epoch, step, loss, gradient norm, throughput and time left.
     fileprivate var line: String {
         let norm = gradientNorm.map { String(format: "  gradient norm %.3g", $0) } ?? ""
-        let left = secondsLeft.map { seconds in
-            let left = Int(seconds.rounded(.up))
-            return String(format: "  %d:%02d left", left / 60, left % 60)
-        }
+        let left = secondsLeft.map { "  \(clockText($0)) left" }
         return "epoch \(epoch)/\(epochs)  step \(step)\(steps.map { "/\($0)" } ?? "")  loss \(decimal(loss))\(norm)"
             + String(format: "  %.0f samples/s", samplesPerSecond) + (left ?? "")
     }

@@ -1,17 +1,70 @@
 import ArgumentParser
 import GimbalTrain
 
-/// How to train it.
+/// How to train it. Every option may be left out: a new run then takes what the model's recipe says, a resumed one what it
+/// began with.
 struct TrainingOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "Random changes to training images, separated by commas: flip, shift, crop, rotate, cutout.",
-            valueName: "changes"))
-    var augment: String?
-    @Option(
-        help:
-            "Mixes pairs of examples and their classes: the alpha of mixup. (default: \(Defaults.training.mixup.text))")
-    var mixup: Double?
+    @OptionGroup(title: "Loss and changes to the data") var data: ExampleFlags
+    @OptionGroup(title: "Optimizer") var descent: OptimizerFlags
+    @OptionGroup(title: "Regularisation") var regularization: RegularizationFlags
+    @OptionGroup(title: "Schedule of the learning rate") var rates: ScheduleFlags
+    @OptionGroup(title: "Gradient clipping") var clipping: ClippingFlags
+    @OptionGroup(title: "Course of training") var course: CourseFlags
+
+    /// The settings of a new run, or those of the run to be resumed.
+    /// - Parameters:
+    ///   - saved: nil for a new run.
+    ///   - kind: of the model, whose recipe is taken where nothing is said.
+    ///   - isTable: whether the data is a table.
+    ///   - validates: whether data is held back, without which the recipe's early stopping is left out.
+    func settings(
+        resuming saved: TrainingSettings?, for kind: ModelSettings.Kind, isTable: Bool, validates: Bool
+    ) throws -> TrainingSettings {
+        var result =
+            saved
+            ?? TrainingSettings(
+                for: kind, isTable: isTable, optimizer: descent.optimizer, schedule: rates.schedule)
+        let isNew = saved == nil
+        // How long a recipe trains, it says by both: who gives the number of epochs means that number.
+        if isNew && (!validates || course.epochs != nil) { result.patience = nil }
+        try data.apply(to: &result, isNew)
+        try descent.apply(to: &result, isNew)
+        try regularization.apply(to: &result, isNew)
+        try rates.apply(to: &result, isNew)
+        try clipping.apply(to: &result, isNew)
+        try course.apply(to: &result, isNew)
+        // The rate is kept as a number, whatever an optimizer's own may come to be.
+        if isNew { result.learningRate = result.rate }
+        try result.validate()
+        return result
+    }
+}
+
+extension TrainingOptions {
+    /// What was given and has no effect, in words.
+    func unused(in settings: TrainingSettings) -> [String] {
+        let schedules: [(isGiven: Bool, flag: String, kinds: [TrainingSettings.ScheduleKind])] = [
+            (rates.power != nil, "--power", [.polynomial]),
+            (rates.milestones != nil, "--milestones", [.multiStep]),
+            (rates.stepEpochs != nil, "--step-epochs", [.step, .cosineWithRestarts, .cyclic]),
+            (rates.stepFactor != nil, "--step-factor", [.step, .multiStep, .plateau, .exponential]),
+            (rates.plateauPatience != nil, "--plateau-patience", [.plateau]),
+        ]
+        var notes = schedules.filter { $0.isGiven && !$0.kinds.contains(settings.schedule) }.map {
+            "\($0.flag) has no effect with --schedule \(settings.schedule.rawValue)"
+        }
+        if rates.warmupKind != nil && settings.warmup == 0 {
+            notes.append("--warmup-kind has no effect without --warmup")
+        }
+        if clipping.clipOrder != nil && settings.clipNorm == nil && settings.clipLayer == nil {
+            notes.append("--clip-order has no effect without --clip-norm or --clip-layer")
+        }
+        return notes
+    }
+}
+
+/// The loss, and what is done to samples of the training data.
+struct ExampleFlags: ParsableArguments {
     @Option(help: "The loss. (default: cross-entropy for classes, mse for numbers)")
     var loss: TrainingSettings.LossKind?
     @Option(
@@ -19,38 +72,69 @@ struct TrainingOptions: ParsableArguments {
             "Share of the probability that is spread over all classes. (default: \(Defaults.training.labelSmoothing.text))"
     )
     var labelSmoothing: Double?
+    @Option(
+        help: ArgumentHelp(
+            "Random changes to training images, separated by commas, or none: \(Defaults.imageChanges.joined(separator: ", ")). (default: \(Defaults.byRecipe { $0.augmentation.text }))",
+            valueName: "changes"), completion: .commaList { Defaults.imageChanges })
+    var augment: String?
+    @Option(
+        help:
+            "Mixes pairs of examples and their classes: the alpha of mixup. (default: \(Defaults.training.mixup.text))")
+    var mixup: Double?
 
-    @Option(help: "The optimizer. (default: \(Defaults.training.optimizer.rawValue))")
+    /// Sets what was given.
+    func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        try take(loss, "loss", into: &result.loss, isNew)
+        try take(labelSmoothing, "labelSmoothing", into: &result.labelSmoothing, isNew)
+        try take(try augment.map(changes), "augmentation", into: &result.augmentation, isNew)
+        try take(mixup, "mixup", into: &result.mixup, isNew)
+    }
+
+    private func changes(_ text: String) throws -> [TrainingSettings.ImageChange] {
+        if text == "none" { return [] }
+        return try text.split(separator: ",").map { name in
+            guard let change = TrainingSettings.ImageChange(rawValue: String(name)) else {
+                throw GimbalError.invalidSetting(
+                    name: "augmentation",
+                    reason: "no change '\(name)'; there are \(Defaults.imageChanges.joined(separator: ", "))")
+            }
+            return change
+        }
+    }
+}
+
+/// The optimizer and its own settings.
+struct OptimizerFlags: ParsableArguments {
+    @Option(help: "The optimizer. (default: \(Defaults.byRecipe { $0.optimizer.rawValue }))")
     var optimizer: TrainingSettings.OptimizerKind?
     @Option(
         name: .customLong("lr"), help: "Learning rate. (default: \(Defaults.rates))")
     var learningRate: Double?
-    @Option(help: "Momentum of sgd and rmsprop. (default: \(Defaults.training.momentum.text))")
+    @Option(help: "Momentum of sgd and rmsprop. (default: \(Defaults.byRecipe { $0.momentum.text }))")
     var momentum: Double?
-    @Flag(inversion: .prefixedNo, help: "Nesterov's variant of momentum.")
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Nesterov's variant of momentum. (default: \(Defaults.byRecipe { $0.isNesterov.text }))")
     var nesterov: Bool?
-    @Option(help: "Decay of the first moment of adam and its kin. (default: 0.9)")
+    @Option(
+        help: "Decay of the first moment of adam and its kin. (default: \(Defaults.byOptimizer { $0.betas?.first }))")
     var beta1: Double?
-    @Option(help: "Decay of the second moment of adam and its kin. (default: 0.999; lion 0.99)")
+    @Option(
+        help: "Decay of the second moment of adam and its kin. (default: \(Defaults.byOptimizer { $0.betas?.second }))")
     var beta2: Double?
-    @Option(help: "L2 penalty; decoupled with adamw and lion. (default: \(Defaults.training.weightDecay.text))")
+    @Option(help: "L2 penalty; decoupled with adamw and lion. (default: \(Defaults.byRecipe { $0.weightDecay.text }))")
     var weightDecay: Double?
-    @Flag(inversion: .prefixedNo, help: "Leave biases and the scales of norms without decay.")
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Leave biases and the scales of norms without decay. (default: \(Defaults.byRecipe { $0.decaysWeightsOnly.text }))"
+    )
     var decayWeightsOnly: Bool?
     @Option(
         help:
             "What the rate of a layer is multiplied by to give that of the one before. (default: \(Defaults.training.layerwiseDecay.text))"
     )
     var layerwiseDecay: Double?
-    @Option(help: "L1 penalty. (default: \(Defaults.training.l1.text))")
-    var l1: Double?
-    @Option(
-        help:
-            "Largest norm of the weights into a unit; 0 for no limit. (default: \(Defaults.training.maxWeightNorm.text))"
-    )
-    var maxNorm: Double?
-    @Option(help: "Gradient noise: its variance at the first step. (default: \(Defaults.training.gradientNoise.text))")
-    var gradientNoise: Double?
     @Option(
         help:
             "Lookahead: steps between two moves of the slow weights; 0 for none. (default: \(Defaults.training.lookahead.text))"
@@ -62,7 +146,45 @@ struct TrainingOptions: ParsableArguments {
     )
     var ema: Double?
 
-    @Option(help: "How the learning rate changes. (default: \(Defaults.training.schedule.rawValue))")
+    /// Sets what was given.
+    func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        try take(optimizer, "optimizer", into: &result.optimizer, isNew)
+        try take(optional(learningRate), "learningRate", into: &result.learningRate, isNew)
+        try take(momentum, "momentum", into: &result.momentum, isNew)
+        try take(nesterov, "isNesterov", into: &result.isNesterov, isNew)
+        try take(optional(beta1), "beta1", into: &result.beta1, isNew)
+        try take(optional(beta2), "beta2", into: &result.beta2, isNew)
+        try take(weightDecay, "weightDecay", into: &result.weightDecay, isNew)
+        try take(decayWeightsOnly, "decaysWeightsOnly", into: &result.decaysWeightsOnly, isNew)
+        try take(layerwiseDecay, "layerwiseDecay", into: &result.layerwiseDecay, isNew)
+        try take(orNone(lookahead), "lookahead", into: &result.lookahead, isNew)
+        try take(orNone(ema), "averageDecay", into: &result.averageDecay, isNew)
+    }
+}
+
+/// What is done to weights and gradients besides.
+struct RegularizationFlags: ParsableArguments {
+    @Option(help: "L1 penalty. (default: \(Defaults.training.l1.text))")
+    var l1: Double?
+    @Option(
+        help:
+            "Largest norm of the weights into a unit; 0 for no limit. (default: \(Defaults.training.maxWeightNorm.text))"
+    )
+    var maxNorm: Double?
+    @Option(help: "Gradient noise: its variance at the first step. (default: \(Defaults.training.gradientNoise.text))")
+    var gradientNoise: Double?
+
+    /// Sets what was given.
+    func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        try take(l1, "l1", into: &result.l1, isNew)
+        try take(orNone(maxNorm), "maxWeightNorm", into: &result.maxWeightNorm, isNew)
+        try take(gradientNoise, "gradientNoise", into: &result.gradientNoise, isNew)
+    }
+}
+
+/// How the learning rate changes.
+struct ScheduleFlags: ParsableArguments {
+    @Option(help: "How the learning rate changes. (default: \(Defaults.byRecipe { $0.schedule.rawValue }))")
     var schedule: TrainingSettings.ScheduleKind?
     @Option(help: "Optimizer steps of warmup before the schedule. (default: \(Defaults.training.warmup))")
     var warmup: Int?
@@ -89,6 +211,30 @@ struct TrainingOptions: ParsableArguments {
     )
     var plateauPatience: Int?
 
+    /// Sets what was given.
+    func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        try take(schedule, "schedule", into: &result.schedule, isNew)
+        try take(warmup, "warmup", into: &result.warmup, isNew)
+        try take(warmupKind, "warmupKind", into: &result.warmupKind, isNew)
+        try take(stepEpochs, "stepEpochs", into: &result.stepEpochs, isNew)
+        try take(try milestones.map(numbers), "milestones", into: &result.milestones, isNew)
+        try take(stepFactor, "stepFactor", into: &result.stepFactor, isNew)
+        try take(power, "power", into: &result.power, isNew)
+        try take(plateauPatience, "plateauPatience", into: &result.plateauPatience, isNew)
+    }
+
+    private func numbers(_ text: String) throws -> [Int] {
+        try text.split(separator: ",").map { part in
+            guard let number = Int(part) else {
+                throw GimbalError.invalidSetting(name: "milestones", reason: "'\(part)' is no whole number")
+            }
+            return number
+        }
+    }
+}
+
+/// What limits the gradients.
+struct ClippingFlags: ParsableArguments {
     @Option(
         help:
             "Global norm that gradients are clipped to; 0 does not clip. (default: \(Defaults.training.clipNorm.text))")
@@ -111,29 +257,44 @@ struct TrainingOptions: ParsableArguments {
             "Adaptive clipping: each unit's gradient to this share of its weights' norm; 0 does not clip. (default: \(Defaults.training.clipAdaptive.text))"
     )
     var clipAdaptive: Double?
-    @Option(help: "AutoClip: clip to this percentile of the gradient norms so far. (default: none)")
+    @Option(
+        help:
+            "AutoClip: clip to this percentile of the gradient norms so far. (default: \(Defaults.training.clipPercentile?.text ?? "none"))"
+    )
     var clipPercentile: Double?
     @Option(
         help: "What to do with gradients that are NaN or infinite. (default: \(Defaults.training.nonFinite.rawValue))")
     var nonFinite: NonFiniteGradients?
 
+    /// Sets what was given.
+    func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        try take(orNone(clipNorm), "clipNorm", into: &result.clipNorm, isNew)
+        try take(clipOrder, "clipOrder", into: &result.clipOrder, isNew)
+        try take(orNone(clipValue), "clipValue", into: &result.clipValue, isNew)
+        try take(orNone(clipLayer), "clipLayer", into: &result.clipLayer, isNew)
+        try take(orNone(clipAdaptive), "clipAdaptive", into: &result.clipAdaptive, isNew)
+        try take(optional(clipPercentile), "clipPercentile", into: &result.clipPercentile, isNew)
+        try take(nonFinite, "nonFinite", into: &result.nonFinite, isNew)
+    }
+}
+
+/// How long and in what steps training goes.
+struct CourseFlags: ParsableArguments {
     @Option(
         help:
-            "What products are computed in; weights and sums are float32 in any case. (default: \(Defaults.training.precision.rawValue))"
+            "Times to go through the data; may be raised when resuming. (default: \(Defaults.byRecipe { "\($0.epochs)" }))"
     )
-    var precision: Precision?
-    @Option(help: "Samples in a batch. (default: \(Defaults.training.batchSize))")
+    var epochs: Int?
+    @Option(help: "Samples in a batch. (default: \(Defaults.byRecipe { "\($0.batchSize)" }))")
     var batchSize: Int?
     @Option(
         help:
             "Batches whose gradients are added up for one step, each weighted by its samples. (default: \(Defaults.training.accumulation))"
     )
     var accumulate: Int?
-    @Option(help: "Times to go through the data; may be raised when resuming. (default: \(Defaults.training.epochs))")
-    var epochs: Int?
     @Option(
         help:
-            "Epochs without a better validation loss after which to stop; 0 goes on; may be changed when resuming. (default: \(Defaults.training.patience.text))"
+            "Epochs without a better validation loss after which to stop; 0 goes on; may be changed when resuming. (default: \(Defaults.byRecipe { $0.patience.text }))"
     )
     var earlyStopping: Int?
     @Option(
@@ -148,78 +309,24 @@ struct TrainingOptions: ParsableArguments {
     var weights: WeightChoice?
     @Option(
         help:
+            "What products are computed in; weights and sums are float32 in any case. (default: \(Defaults.training.precision.rawValue))"
+    )
+    var precision: Precision?
+    @Option(
+        help:
             "Of the weights, the split and the order of the samples, and dropout. (default: \(Defaults.training.seed))")
     var seed: UInt64?
 
-    /// The settings of a new run, or those of the run to be resumed.
-    func settings(resuming saved: TrainingSettings?) throws -> TrainingSettings {
-        var result = saved ?? TrainingSettings()
-        let isNew = saved == nil
-        try take(try augment.map(changes), "augmentation", into: &result.augmentation, isNew)
-        try take(mixup, "mixup", into: &result.mixup, isNew)
-        try take(loss, "loss", into: &result.loss, isNew)
-        try take(labelSmoothing, "labelSmoothing", into: &result.labelSmoothing, isNew)
-        try take(optimizer, "optimizer", into: &result.optimizer, isNew)
-        try take(optional(learningRate), "learningRate", into: &result.learningRate, isNew)
-        try take(momentum, "momentum", into: &result.momentum, isNew)
-        try take(nesterov, "isNesterov", into: &result.isNesterov, isNew)
-        try take(optional(beta1), "beta1", into: &result.beta1, isNew)
-        try take(optional(beta2), "beta2", into: &result.beta2, isNew)
-        try take(weightDecay, "weightDecay", into: &result.weightDecay, isNew)
-        try take(decayWeightsOnly, "decaysWeightsOnly", into: &result.decaysWeightsOnly, isNew)
-        try take(layerwiseDecay, "layerwiseDecay", into: &result.layerwiseDecay, isNew)
-        try take(l1, "l1", into: &result.l1, isNew)
-        try take(orNone(maxNorm), "maxWeightNorm", into: &result.maxWeightNorm, isNew)
-        try take(gradientNoise, "gradientNoise", into: &result.gradientNoise, isNew)
-        try take(orNone(lookahead), "lookahead", into: &result.lookahead, isNew)
-        try take(orNone(ema), "averageDecay", into: &result.averageDecay, isNew)
-        try take(schedule, "schedule", into: &result.schedule, isNew)
-        try take(warmup, "warmup", into: &result.warmup, isNew)
-        try take(warmupKind, "warmupKind", into: &result.warmupKind, isNew)
-        try take(stepEpochs, "stepEpochs", into: &result.stepEpochs, isNew)
-        try take(try milestones.map(numbers), "milestones", into: &result.milestones, isNew)
-        try take(stepFactor, "stepFactor", into: &result.stepFactor, isNew)
-        try take(power, "power", into: &result.power, isNew)
-        try take(plateauPatience, "plateauPatience", into: &result.plateauPatience, isNew)
-        try take(orNone(clipNorm), "clipNorm", into: &result.clipNorm, isNew)
-        try take(clipOrder, "clipOrder", into: &result.clipOrder, isNew)
-        try take(orNone(clipValue), "clipValue", into: &result.clipValue, isNew)
-        try take(orNone(clipLayer), "clipLayer", into: &result.clipLayer, isNew)
-        try take(orNone(clipAdaptive), "clipAdaptive", into: &result.clipAdaptive, isNew)
-        try take(optional(clipPercentile), "clipPercentile", into: &result.clipPercentile, isNew)
-        try take(nonFinite, "nonFinite", into: &result.nonFinite, isNew)
-        try take(precision, "precision", into: &result.precision, isNew)
+    /// Sets what was given.
+    func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        try take(epochs, "epochs", into: &result.epochs, true)
         try take(batchSize, "batchSize", into: &result.batchSize, isNew)
         try take(accumulate, "accumulation", into: &result.accumulation, isNew)
-        try take(epochs, "epochs", into: &result.epochs, true)
         try take(orNone(earlyStopping), "patience", into: &result.patience, true)
         try take(orNone(maxSteps), "maxSteps", into: &result.maxSteps, true)
         try take(weights, "weights", into: &result.weights, isNew)
+        try take(precision, "precision", into: &result.precision, isNew)
         try take(seed, "seed", into: &result.seed, isNew)
-        // The rate is kept as a number, whatever an optimizer's own may come to be.
-        if isNew { result.learningRate = result.rate }
-        try result.validate()
-        return result
-    }
-
-    private func changes(_ text: String) throws -> [TrainingSettings.ImageChange] {
-        try text.split(separator: ",").map { name in
-            guard let change = TrainingSettings.ImageChange(rawValue: String(name)) else {
-                let known = TrainingSettings.ImageChange.allCases.map(\.rawValue).joined(separator: ", ")
-                throw GimbalError.invalidSetting(
-                    name: "augmentation", reason: "no change '\(name)'; there are \(known)")
-            }
-            return change
-        }
-    }
-
-    private func numbers(_ text: String) throws -> [Int] {
-        try text.split(separator: ",").map { part in
-            guard let number = Int(part) else {
-                throw GimbalError.invalidSetting(name: "milestones", reason: "'\(part)' is no whole number")
-            }
-            return number
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 import Foundation
+import GimbalBackend
 
 /// Files that make the next start faster and that may be lost at any time: built programs and tuned plans.
 ///
 /// Every entry is stored with its full key and a checksum. What is missing, damaged or cannot be written is as if it had never
-/// been there.
+/// been there; that a folder cannot be written is said once.
 struct CacheFolder: Sendable {
     let path: String
 
@@ -45,11 +46,26 @@ struct CacheFolder: Sendable {
         let entry =
             Self.magic + number(UInt64(keyBytes.count)) + keyBytes + number(UInt64(bytes.count))
             + number(fingerprint(bytes)) + bytes
-        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            return warn(errno)
+        }
         let target = file(key, kind: kind)
         let aside = "\(target).\(ProcessInfo.processInfo.processIdentifier).\(UInt32.random(in: 0 ... .max))"
-        guard FileManager.default.createFile(atPath: aside, contents: Data(entry)) else { return }
+        guard FileManager.default.createFile(atPath: aside, contents: Data(entry)) else { return warn(errno) }
         if rename(aside, target) != 0 { unlink(aside) }
+    }
+
+    private static let unwritable = Lock<Set<String>>([])
+
+    /// Without the cache every start builds its kernels anew, which takes seconds and would be a riddle.
+    private func warn(_ code: Int32) {
+        guard Self.unwritable.withLock({ $0.insert(path).inserted }) else { return }
+        let reason = code == 0 ? "" : " (\(String(cString: strerror(code))))"
+        Warnings.say(
+            "built kernels cannot be kept in \(path)\(reason), so that each start builds them again; set GIMBAL_CACHE_DIR "
+                + "to a folder that can be written")
     }
 
     func remove(_ key: String, kind: String) {

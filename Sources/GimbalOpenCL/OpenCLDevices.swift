@@ -54,12 +54,16 @@ public enum OpenCLDevices {
         return (devices, reason)
     }
 
-    package static func reasonForNone(code: Int32, platformCount: Int) -> String {
+    package static func reasonForNone(
+        code: Int32, platformCount: Int, brokenDrivers: [String] = VendorFiles.standard.brokenDrivers()
+    ) -> String {
         if platformCount > 0 {
             return "OpenCL has \(platformCount) platform\(platformCount == 1 ? "" : "s") but no device with a compiler"
         }
         let cause = code == CL_SUCCESS || code == -1001 ? "" : " (\(nameOfOpenCLError(code)))"
-        return "the OpenCL loader found no driver\(cause); NVIDIA's comes with its display driver (libnvidia-opencl "
+        let broken = brokenDrivers.isEmpty ? "" : ", as " + brokenDrivers.joined(separator: ", and ")
+        return
+            "the OpenCL loader found no driver\(cause)\(broken); NVIDIA's comes with its display driver (libnvidia-opencl "
             + "and an entry in /etc/OpenCL/vendors), one for CPUs with the package pocl-opencl-icd"
     }
 }

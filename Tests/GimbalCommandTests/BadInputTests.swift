@@ -146,11 +146,15 @@ struct BadInputTests {
         ])
     func setting(name: String, value: String) throws {
         try expectRefusal("\(name): must", ["--data", "digits", "--device", "cpu", "\(name)=\(value)"])
+        // Also where a negative value stands by itself.
+        try expectRefusal("\(name): must", ["--data", "digits", "--device", "cpu", name, value])
     }
 
     @Test("Settings that do not go together")
     func contradictions() throws {
-        try expectRefusal("--nesterov: needs --momentum", ["--data", "digits", "--device", "cpu", "--nesterov"])
+        try expectRefusal(
+            "--nesterov: needs --momentum",
+            ["--data", "digits", "--device", "cpu", "--nesterov", "--momentum", "0"])
         try expectRefusal(
             "--norm: batch needs batches of", ["--data", "digits", "--device", "cpu", "--batch-size", "1"])
     }

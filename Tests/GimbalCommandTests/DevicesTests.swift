@@ -1,3 +1,4 @@
+import Foundation
 import GimbalTestSupport
 import Testing
 
@@ -41,6 +42,10 @@ struct DevicesTests {
             #expect(try outcome.decoded(Line.self).map(\.id) == ["cpu"])
             #expect(outcome.errors.hasPrefix("no OpenCL device: "))
             #expect(outcome.errors.count { $0 == "\n" } == 1)
+
+            try Data("libgone.so".utf8).write(to: URL(fileURLWithPath: folder + "/gone.icd"))
+            let broken = try Gimbal.run(["devices", "--json"], environment: ["OCL_ICD_VENDORS": folder]).succeeded()
+            #expect(broken.errors.contains(folder + "/gone.icd"))
         }
     }
 }

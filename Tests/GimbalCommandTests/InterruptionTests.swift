@@ -195,11 +195,12 @@ struct InterruptionTests {
                 try Gimbal.run(fixed + arguments).refused(words, sourceLocation: location)
             }
             try refused(["--data", file, "--resume", "--hidden", "9"], "--hidden: the run began with 8")
-            try refused(["--data", file, "--resume", "--lr", "0.5"], "--lr: the run began with 0.01")
-            try refused(["--data", file, "--resume", "--optimizer", "adam"], "--optimizer: the run began with sgd")
+            try refused(["--data", file, "--resume", "--lr", "0.5"], "--lr: the run began with 0.001")
+            try refused(["--data", file, "--resume", "--optimizer", "sgd"], "--optimizer: the run began with adam")
             try refused(["--data", file, "--resume", "--seed", "1"], "--seed: the run began with 0")
             try refused(["--data", file, "--resume", "--clip-norm", "0"], "--clip-norm: the run began with")
-            try refused(["--data", "digits", "--resume"], "--data: the run was trained on a.csv, and digits is other data")
+            try refused(
+                ["--data", "digits", "--resume"], "--data: the run was trained on a.csv, and digits is other data")
             try refused(["--data", file], "holds a run; add --resume to go on with it, or name another folder")
             // Files of the same name in which no step 20 follows batch 4 of the second epoch, or that have no such batch.
             for rows in [230, 50] {

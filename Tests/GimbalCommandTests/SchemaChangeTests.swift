@@ -69,7 +69,8 @@ struct SchemaChangeTests {
             evaluate: .refused("has no column 'gone'")
         ) { Array($0.dropLast()) },
         change(
-            "the target is empty", resume: .refused("no samples"), evaluate: .refused("no row of it is of the test part")
+            "the target is empty", resume: .refused("no samples"),
+            evaluate: .refused("no row of it is of the test part")
         ) { [$0[0], $0[1], $0[2], ""] },
         change(
             "another class", resume: .refused("'maybe' is none of the classes no, yes"),

@@ -291,7 +291,7 @@ struct TrainTests {
         let help = try Gimbal.run("train", "--help").succeeded().output
         for flag in table.values { #expect(help.contains(flag), "\(flag)") }
         // Defaults come from where they are.
-        for words in ["(default: 0.01 for sgd", "for adam", "(default: \(TrainingSettings().batchSize))"] {
+        for words in ["0.001 for adam, adamw,", "(default: \(TrainingSettings().batchSize); "] {
             #expect(help.contains(words), "\(words)")
         }
     }

@@ -1,5 +1,7 @@
+import Foundation
 import GimbalBackend
 import GimbalOpenCL
+import GimbalTestSupport
 import Testing
 
 @Suite struct Devices {
@@ -20,6 +22,25 @@ import Testing
         let reason = OpenCLDevices.reasonForNone(code: 0, platformCount: 2)
         #expect(reason.contains("2 platforms"))
         #expect(!reason.contains("found no driver"))
+    }
+
+    /// The loader passes over such files without a word.
+    @Test func aDriverThatCannotBeLoadedIsNamedWithItsFile() throws {
+        try withTemporaryFolder { folder in
+            #expect(VendorFiles(place: folder).brokenDrivers() == [])
+            for (name, text) in [("good", "libm.so.6"), ("gone", "libgone.so\n"), ("empty", ""), ("none", "x")] {
+                let path = name == "none" ? "\(folder)/readme" : "\(folder)/\(name).icd"
+                try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            }
+            let broken = VendorFiles(place: folder).brokenDrivers()
+            #expect(broken.count == 2)
+            #expect(broken.first == "\(folder)/empty.icd names no driver")
+            #expect(
+                broken.last?.contains("the driver libgone.so that \(folder)/gone.icd names cannot be loaded") == true)
+            #expect(VendorFiles(place: folder + "/gone.icd").brokenDrivers() == Array(broken.suffix(1)))
+            let reason = OpenCLDevices.reasonForNone(code: 0, platformCount: 0, brokenDrivers: broken)
+            #expect(reason.contains("found no driver, as \(folder)/empty.icd"))
+        }
     }
 
     @Test func devicesExistOrAReasonIsGiven() {

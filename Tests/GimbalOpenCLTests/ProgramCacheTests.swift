@@ -61,8 +61,18 @@ import Testing
         try withTemporaryFolder { folder in
             let file = "\(folder)/file"
             try Data().write(to: URL(fileURLWithPath: file))
-            let backend = try OpenCLBackend(id: firstDevice, cachePath: "\(file)/cache")
-            #expect(try doubled(on: backend) == [2, 4, 6])
+            let messages = Lock<[String]>([])
+            try Warnings.received(by: { message in messages.withLock { $0.append(message) } }) {
+                for _ in 0..<2 {
+                    let backend = try OpenCLBackend(id: firstDevice, cachePath: "\(file)/cache")
+                    #expect(try doubled(on: backend) == [2, 4, 6])
+                }
+            }
+            // Said once.
+            let said = messages.withLock { $0 }
+            #expect(said.count == 1)
+            #expect(said.first?.contains("\(file)/cache (Not a directory)") == true, "\(said)")
+            #expect(said.first?.contains("GIMBAL_CACHE_DIR") == true)
         }
     }
 

@@ -18,6 +18,7 @@ struct SafeTensorsHeader {
         }
         var claimed: UInt64 = 0
         try withUnsafeMutableBytes(of: &claimed) { try file.read(at: 0, into: $0) }
+        try refuseForeign(claimed.littleEndian, invalid)
         guard claimed.littleEndian <= UInt64(min(Self.lengthLimit, fileSize - 8)) else {
             throw invalid(
                 "not a safetensors file, or truncated: it claims a header of \(claimed.littleEndian) bytes "
@@ -34,6 +35,23 @@ struct SafeTensorsHeader {
             throw invalid(error.reason)
         }
         try checkCoverage(dataStart: 8 + length, fileSize: fileSize, invalid)
+    }
+
+    /// What is mostly met in place of safetensors: files of other programs, which their first bytes tell.
+    private func refuseForeign(_ start: UInt64, _ invalid: (String) -> GimbalError) throws {
+        let cure = """
+            in Python, `safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors")` converts a \
+            state dictionary
+            """
+        if start & 0xFFFF_FFFF == 0x0403_4B50 {
+            throw invalid(
+                "a zip archive and not safetensors, as what torch.save writes (.pt, .pth) is; \(cure). Arrays of NumPy "
+                    + "(.npz) are read by NumPyArchive")
+        }
+        // A pickle of protocol 2 to 5.
+        if start & 0xFF == 0x80, (2...5).contains(start >> 8 & 0xFF) {
+            throw invalid("a pickle and not safetensors, as what old versions of torch.save wrote is; \(cure)")
+        }
     }
 
     private struct Malformed: Error { let reason: String }

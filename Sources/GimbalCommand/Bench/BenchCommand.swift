@@ -10,10 +10,13 @@ struct BenchCommand: ParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("Devices, separated by commas; all of this machine unless given.", valueName: "cpu,opencl:0")
-    )
+        help: ArgumentHelp(
+            "Devices, separated by commas; all of this machine unless given.", valueName: "cpu,opencl:0"),
+        completion: .commaList { Device.available().devices.map(\.id) })
     var devices: String?
-    @Option(help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"))
+    @Option(
+        help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"),
+        completion: .commaList { Set(Benchmark.all(.float32).map(\.name)).sorted() })
     var only: String?
     @Option(help: "What the products of training steps are computed in.")
     var precision = Precision.float32
@@ -30,7 +33,8 @@ struct BenchCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "With --launches: fail where a step has more launches than this file of JSON allows its benchmark.",
-            valueName: "file"))
+            valueName: "file"),
+        completion: .file())
     var most: String?
     @Flag(help: "List the benchmarks and leave.")
     var list = false

@@ -73,7 +73,9 @@ struct RunInspection: Inspection {
                     ["best", "epoch \(best.epoch), validation \(manifest.settings.monitor) \(decimal(best.value))"])
             }
             if let last = progress.history.last {
-                let figures = last.validation.sorted { $0.key < $1.key }.map { "validation \($0.key) \(decimal($0.value))" }
+                let figures = last.validation.sorted { $0.key < $1.key }.map {
+                    "validation \($0.key) \(decimal($0.value))"
+                }
                 rows.append(
                     ["last epoch", (["training loss \(decimal(last.trainLoss))"] + figures).joined(separator: ", ")])
             }

@@ -24,13 +24,14 @@ public final class TransformerClassifier: Module, Layer {
     ///   - layers: how many blocks there are.
     ///   - feedforwardSize: hidden units of a block's feedforward network; nil for four times `size`.
     ///   - dropout: the probability of dropping in the blocks, in training.
+    ///   - activation: what stands between the two products of a block's feedforward network, made for each block.
     ///   - maximumLength: the most positions of a sequence.
     ///   - generator: draws the weights.
     ///   - device: where the parameters lie.
     public init(
         inputs: Int, classes: Int, size: Int = 64, heads: Int = 4, layers: Int = 2, feedforwardSize: Int? = nil,
-        dropout: Double = 0.1, maximumLength: Int = 5000, generator: RandomGenerator = .current,
-        device: Device = .current
+        dropout: Double = 0.1, activation: @autoclosure () -> any TensorLayer = GELU(), maximumLength: Int = 5000,
+        generator: RandomGenerator = .current, device: Device = .current
     ) {
         projection = Linear(inputs, size, generator: generator, device: device)
         positions = SinusoidalPositions(size, maximumLength: maximumLength, device: device)
@@ -38,7 +39,7 @@ public final class TransformerClassifier: Module, Layer {
             (0..<layers).map { _ in
                 TransformerEncoderLayer(
                     size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
-                    activation: GELU(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
+                    activation: activation(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
             }, norm: LayerNorm(size, device: device))
         head = Linear(size, classes, generator: generator, device: device)
     }

@@ -104,7 +104,7 @@ extension ModelSettings {
     private var transformer: TransformerClassifier {
         TransformerClassifier(
             inputs: sampleShape[1], classes: outputs, size: hidden, heads: heads, layers: layers, dropout: dropout,
-            maximumLength: sampleShape[0])
+            activation: activationLayer, maximumLength: sampleShape[0])
     }
 
     // MARK: First weights

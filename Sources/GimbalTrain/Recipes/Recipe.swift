@@ -4,7 +4,7 @@ import Foundation
 ///
 /// ```swift
 /// let digits = Dataset.digits().split(trainFraction: 0.8)
-/// let recipe = Recipe(model: ModelSettings(kind: .lstm, for: digits.train), training: TrainingSettings())
+/// let recipe = Recipe(model: ModelSettings(kind: .lstm, for: digits.train), training: TrainingSettings(for: .lstm))
 /// let run = try recipe.makeRun(train: digits.train, validation: digits.test)
 /// try run.trainer.run()
 /// print(try run.evaluate(on: digits.test))

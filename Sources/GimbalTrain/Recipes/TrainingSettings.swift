@@ -193,7 +193,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     /// What first weights, the order of the data and all other random numbers follow from.
     public var seed = TrainerSettings().seed
 
-    /// Five epochs of sgd at a rate of 0.01 in batches of 64, in float32, with gradients clipped to a norm of 1.
+    /// Five epochs of sgd at a rate of 0.01 in batches of 64, in float32, with gradients clipped to a norm of 1;
+    /// `init(for:isTable:optimizer:schedule:)` gives the recipe of a kind of model.
     public init() {}
 
     /// The learning rate that training begins with: PyTorch's default of the optimizer unless set, and 0.01 for sgd.
@@ -205,6 +206,16 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         case .adam, .adamw, .amsgrad, .radam, .lamb: 1e-3
         case .nadam, .adamax: 2e-3
         case .lion: 1e-4
+        }
+    }
+
+    /// Decays of the first and second moment that are in force: PyTorch's defaults of the optimizer unless set; nil for
+    /// optimizers without.
+    public var betas: (first: Double, second: Double)? {
+        switch optimizer {
+        case .sgd, .adagrad, .adadelta, .rmsprop: nil
+        case .adam, .adamw, .amsgrad, .nadam, .radam, .adamax, .lamb: (beta1 ?? 0.9, beta2 ?? 0.999)
+        case .lion: (beta1 ?? 0.9, beta2 ?? 0.99)
         }
     }
 
@@ -236,7 +247,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     }
 
     private func makeOptimizer(_ groups: [ParameterGroup]) -> any Optimizer {
-        let (beta1, beta2) = (beta1 ?? 0.9, beta2 ?? (optimizer == .lion ? 0.99 : 0.999))
+        let (beta1, beta2) = betas ?? (0, 0)
         return switch optimizer {
         case .sgd:
             SGD(
@@ -343,8 +354,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         for (beta, name) in [(beta1, "beta1"), (beta2, "beta2")] {
             guard let beta else { continue }
             try checkSetting((0..<1).contains(beta), name, "must lie in [0, 1), not \(beta)")
-            try checkSetting(
-                ![.sgd, .adagrad, .adadelta, .rmsprop].contains(optimizer), name, "is for adam and its kin")
+            try checkSetting(betas != nil, name, "is for adam and its kin")
         }
         try checkSetting(
             (0..<1).contains(labelSmoothing), "labelSmoothing", "must lie in [0, 1), not \(labelSmoothing)")

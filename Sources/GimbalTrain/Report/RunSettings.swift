@@ -8,7 +8,9 @@ enum RunSettings {
             kind: model.kind, inputShape: model.inputShape, outputs: model.outputs, task: model.task)
         // The sizes of a model follow from the data.
         return list(model, byDefault: usual, following: ["inputShape", "outputs", "task"])
-            + list(recipe.training, byDefault: TrainingSettings())
+            + list(
+                recipe.training,
+                byDefault: TrainingSettings(for: model.kind, isTable: recipe.data.kind == .table))
     }
 
     static func list(of settings: TrainerSettings) -> [RunFacts.Setting] {

@@ -32,6 +32,22 @@ struct SafeTensorsTests {
         #expect(file["absent"] == nil)
     }
 
+    @Test("What torch.save writes is told by its first bytes, with the way to convert it")
+    func foreignFiles() throws {
+        try withTemporaryFolder { folder in
+            for (start, words) in [
+                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0] as [UInt8], "a zip archive and not safetensors"),
+                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not safetensors"),
+            ] {
+                let path = folder + "/net.pt"
+                try Data(start + [UInt8](repeating: 7, count: 100)).write(to: URL(fileURLWithPath: path))
+                let error = #expect(throws: GimbalError.self) { try SafeTensors(path: path) }
+                #expect("\(String(describing: error))".contains(words))
+                #expect("\(String(describing: error))".contains("safetensors.torch.save_file"))
+            }
+        }
+    }
+
     @Test("What is written again is the reference implementation's file, byte for byte in the tensors")
     func writesReference() throws {
         let source = try SafeTensors(path: packagePath("Tests/GimbalTests/Files/Fixtures/every-type.safetensors"))
