@@ -45,6 +45,7 @@ struct PredictCommand: ParsableCommand {
 
     func validate() throws {
         if checkpoint.isEmpty { throw ValidationError("--checkpoint is needed") }
+        if data.data == nil { throw ValidationError("--data is needed: what is to be predicted") }
         if top < 1 { throw ValidationError("--top must be positive") }
         if (batchSize ?? 1) < 1 { throw ValidationError("--batch-size must be positive") }
     }
@@ -54,9 +55,6 @@ struct PredictCommand: ParsableCommand {
     private func predict() throws {
         let device = try device.chosen()
         let predictor = try Predictor(ensemble: checkpoint, weights: weights, device: device, precision: precision)
-        guard data.data != nil else {
-            throw GimbalError.invalidSetting(name: "--data", reason: "is needed: what is to be predicted")
-        }
         let source = try data.source(of: predictor.data)
         if let output, Self.isSameFile(output, source.path) {
             throw GimbalError.invalidSetting(

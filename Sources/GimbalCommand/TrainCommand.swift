@@ -26,6 +26,7 @@ struct TrainCommand: ParsableCommand {
     var listSettings = false
 
     func validate() throws {
+        if !resume && data.data == nil && !listSettings { throw ValidationError("--data is needed: what to train on") }
         if resume && runDir == nil { throw ValidationError("--resume needs --run-dir") }
         if (checkpointEvery ?? 1) < 1 { throw ValidationError("--checkpoint-every must be positive") }
     }

@@ -7,7 +7,8 @@ import Testing
 struct FullDiskTests {
     /// Checkpoints of 170 KB, saved every five steps.
     private static let settings = [
-        "train", "--data", "digits", "--hidden", "512", "--epochs", "1", "--checkpoint-every", "5", "--device", "cpu",
+        "train", "--data", "digits", "--hidden", "512", "--epochs", "1", "--checkpoint-every", "5", "--momentum",
+        "0", "--device", "cpu",
     ]
 
     @Test(
@@ -16,7 +17,7 @@ struct FullDiskTests {
     func fullDisk() throws {
         try withTemporaryFolder { folder in
             // Room for two checkpoints, not for a third, which is needed before the first is removed.
-            let disk = try SmallDisk(at: folder + "/disk", kibibytes: 440)
+            let disk = try SmallDisk(at: folder + "/disk", kibibytes: 470)
             defer { disk.unmount() }
             let run = folder + "/disk/run"
             try Gimbal.run(Self.settings + ["--run-dir", run, "--json"])
@@ -46,7 +47,7 @@ struct FullDiskTests {
             let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""
             try ChildProcess("/bin/sh", ["-c", limited, Gimbal.path] + Self.settings + ["--run-dir", run, "--json"])
                 .outcome().refused("cannot write \(run)/checkpoints/step-000000005", "File too large")
-            #expect(tree(run) == ["checkpoints", "metrics.csv", "run.lock"])
+            #expect(tree(run) == ["checkpoints", "metrics.csv", "run.json", "run.lock"])
             #expect(metrics(of: run).count == 5)
             try Gimbal.run(Self.settings + ["--run-dir", run, "--resume"]).succeeded()
             #expect(checkpoints(of: run).last == "step-000000021")

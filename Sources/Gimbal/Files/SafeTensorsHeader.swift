@@ -18,8 +18,8 @@ struct SafeTensorsHeader {
         }
         var claimed: UInt64 = 0
         try withUnsafeMutableBytes(of: &claimed) { try file.read(at: 0, into: $0) }
-        try refuseForeign(claimed.littleEndian, invalid)
         guard claimed.littleEndian <= UInt64(min(Self.lengthLimit, fileSize - 8)) else {
+            try refuseForeign(claimed.littleEndian, invalid)
             throw invalid(
                 "not a safetensors file, or truncated: it claims a header of \(claimed.littleEndian) bytes "
                     + "and is \(fileSize) bytes long")

@@ -48,6 +48,21 @@ struct SafeTensorsTests {
         }
     }
 
+    @Test("A header of any length is read, also of one whose bytes are how a pickle begins")
+    func headerThatLooksLikeAPickle() throws {
+        try withTemporaryFolder { folder in
+            for length in [0x280, 0x380, 0x480, 0x580] {
+                let path = folder + "/net.safetensors"
+                let header = #"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
+                let text = header + String(repeating: " ", count: length - header.utf8.count)
+                let start = withUnsafeBytes(of: UInt64(length).littleEndian) { [UInt8]($0) }
+                try Data(start + Array(text.utf8) + [0, 0, 128, 63]).write(to: URL(fileURLWithPath: path))
+                let file = try SafeTensors(path: path)
+                #expect(try file.floats(of: #require(file["w"])) == [1])
+            }
+        }
+    }
+
     @Test("What is written again is the reference implementation's file, byte for byte in the tensors")
     func writesReference() throws {
         let source = try SafeTensors(path: packagePath("Tests/GimbalTests/Files/Fixtures/every-type.safetensors"))
