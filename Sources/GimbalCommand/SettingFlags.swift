@@ -10,6 +10,7 @@ enum SettingFlags {
         "mixup": "--mixup",
         "loss": "--loss",
         "labelSmoothing": "--label-smoothing",
+        "classWeights": "--class-weights",
         "optimizer": "--optimizer",
         "learningRate": "--lr",
         "momentum": "--momentum",
