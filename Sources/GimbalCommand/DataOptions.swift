@@ -31,9 +31,17 @@ struct DataFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The share of the training data that is held back, for the choice of the best weights, early stopping and plateau. (default: \(Defaults.validationFraction.text))",
-            valueName: "fraction|none"), completion: .list(["\(Defaults.validationFraction.text)", "none"]))
+            "What the best weights, early stopping and plateau are chosen by: a share of the training data, or a table of its own. (default: \(Defaults.plan.validationFraction.text))",
+            valueName: "fraction|FILE|none"),
+        completion: .file())
     var validation: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What is looked at once, at the end: a share of a table or of the digits, or a table of its own. (default: \(Defaults.plan.testFraction.text); images have their own)",
+            valueName: "fraction|FILE"),
+        completion: .file())
+    var test: String?
 
     @Option(
         help: ArgumentHelp(
@@ -84,20 +92,47 @@ struct DataOptions: ParsableArguments {
         return try checked(.table(path: data, options: try tableOptions(record)), record)
     }
 
-    /// What --validation says, or the run to be resumed; nil for none.
-    func validationFraction(resuming record: DataRecord?) throws -> Double? {
-        var fraction = record.map(\.validationFraction) ?? Defaults.validationFraction
-        // Nil where the option is not given, or none.
-        var given: Double??
+    /// How the data is divided: what --validation and --test say, or the run to be resumed.
+    func plan(resuming record: DataRecord?) throws -> SplitPlan {
+        var plan = record?.plan ?? Defaults.plan
+        let isNew = record == nil
         if let validation = flags.validation {
-            given = .some(Double(validation))
-            guard validation == "none" || Double(validation).map({ $0 > 0 && $0 < 1 }) ?? false else {
-                throw GimbalError.invalidSetting(
-                    name: "validationFraction", reason: "must lie between 0 and 1, or be none, not '\(validation)'")
-            }
+            let part = try HeldBack(validation, "validationFraction", "--validation", allowsNone: true)
+            try take(.some(part.fraction), "validationFraction", into: &plan.validationFraction, isNew)
+            try take(.some(part.path), "validationPath", into: &plan.validationPath, isNew)
         }
-        try take(given, "validationFraction", into: &fraction, record == nil)
-        return fraction
+        if let test = flags.test {
+            let part = try HeldBack(test, "testFraction", "--test", allowsNone: false)
+            try take(part.fraction, "testFraction", into: &plan.testFraction, isNew)
+            try take(.some(part.path), "testPath", into: &plan.testPath, isNew)
+        }
+        return plan
+    }
+
+    /// A part of the data, as an option says it: a share, a file of its own, or none.
+    private struct HeldBack {
+        var fraction: Double?
+        var path: String?
+
+        init(_ text: String, _ property: String, _ flag: String, allowsNone: Bool) throws {
+            if text == "none", allowsNone { return }
+            if let share = Double(text) {
+                guard share > 0, share < 1 else {
+                    throw GimbalError.invalidSetting(
+                        name: property,
+                        reason: "must be a share between 0 and 1, a file\(allowsNone ? " or none" : ""), not '\(text)'")
+                }
+                fraction = share
+                return
+            }
+            guard FileManager.default.fileExists(atPath: text) else {
+                throw GimbalError.invalidSetting(
+                    name: flag,
+                    reason: "'\(text)' is no share between 0 and 1, and there is no file of this name"
+                        + (allowsNone ? "; none holds nothing back" : ""))
+            }
+            path = URL(fileURLWithPath: text).standardizedFileURL.path
+        }
     }
 
     private static func isFolder(_ path: String) -> Bool {

@@ -47,10 +47,9 @@ struct EvaluateCommand: ParsableCommand {
     private func evaluate() throws {
         let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
         let recipe = try RunRecord(of: checkpoint).recipe
-        let (whole, notes) = try data.source(of: recipe.data).evaluationData(of: recipe.data, part: part.part)
+        let (test, notes) = try data.source(of: recipe.data).evaluationData(of: recipe.data, part: part.part)
         for note in notes { printNotice("note: \(note)") }
-        try recipe.model.requireFit(whole, "the model of \(checkpoint.path)", name: "data")
-        let test = whole.reshaped(recipe.model.sampleShape)
+        try recipe.model.requireFit(test, "the model of \(checkpoint.path)", name: "data")
         let device = try device.chosen()
         let model = recipe.model.makeModel(device: device)
         try checkpoint.restore(model: model, weights: weights)
@@ -63,17 +62,15 @@ struct EvaluateCommand: ParsableCommand {
         switch recipe.model.task {
         case .classification:
             let found = try withPrecision(precision) {
-                try ClassificationReport(of: model, on: test, batchSize: batchSize, device: device)
+                try ClassificationReport(
+                    of: model, on: test, sampleShape: recipe.model.sampleShape, batchSize: batchSize, device: device)
             }
             output = EvaluationOutput(
                 found, loss: trained.loss, text: found.text(loss: trained.loss),
                 sections: found.sections(part: part.rawValue))
         case .regression:
-            let found = try withPrecision(precision) {
-                try RegressionReport(
-                    of: model, on: test, batchSize: batchSize, device: device,
-                    standardization: recipe.data.targetStandardization)
-            }
+            guard let scores = trained.regression else { preconditionFailure("numbers have scores") }
+            let found = RegressionReport(scores)
             let head = "r2 \(decimal(found.determination))  loss \(decimal(trained.loss))  samples \(found.samples)"
             output = EvaluationOutput(
                 found, loss: trained.loss, text: head + "\n\n" + found.description,

@@ -73,7 +73,7 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// The settings for data of these sizes, or those of the run to be resumed.
-    func settings(for dataset: Dataset, resuming saved: ModelSettings?) throws -> ModelSettings {
+    func settings(for dataset: any SupervisedData, resuming saved: ModelSettings?) throws -> ModelSettings {
         var result = saved ?? ModelSettings(kind: kind, for: dataset)
         let isNew = saved == nil
         try refuseForeignOptions(result.kind)

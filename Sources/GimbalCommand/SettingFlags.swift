@@ -10,6 +10,7 @@ enum SettingFlags {
         "mixup": "--mixup",
         "loss": "--loss",
         "labelSmoothing": "--label-smoothing",
+        "classWeights": "--class-weights",
         "optimizer": "--optimizer",
         "learningRate": "--lr",
         "momentum": "--momentum",
@@ -58,7 +59,9 @@ enum SettingFlags {
         "forgetGateBias": "--forget-bias",
         "heads": "--heads",
         "dropout": "--dropout",
-        "maxSteps": "--max-steps", "weights": "--weights", "validationFraction": "--validation", "inputShape": "--data",
+        "maxSteps": "--max-steps", "weights": "--weights", "validationFraction": "--validation",
+        "validationPath": "--validation",
+        "testFraction": "--test", "testPath": "--test", "folds": "--folds", "part": "--part", "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task",
     ]
 
@@ -82,8 +85,7 @@ enum SettingFlags {
 enum Defaults {
     static let training = TrainingSettings()
     static let kind = ModelSettings.Kind.mlp
-    /// The share of the training data that is held back for validation.
-    static let validationFraction = 0.1
+    static let plan = SplitPlan()
 
     static func model(_ kind: ModelSettings.Kind = kind) -> ModelSettings {
         ModelSettings(kind: kind, inputShape: [1], outputs: 1)

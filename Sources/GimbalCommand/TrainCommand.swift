@@ -16,6 +16,11 @@ struct TrainCommand: ParsableCommand {
         help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"),
         completion: .directory)
     var runDir: String?
+    @Option(
+        help: ArgumentHelp(
+            "Train a run for each of so many folds of a table, and tell how the test figures spread.",
+            valueName: "count"))
+    var folds: Int?
     @Flag(help: "Go on from the last checkpoint of --run-dir.")
     var resume = false
     @Option(help: "Save a checkpoint every so many steps, beside those at the end of each epoch.")
@@ -28,25 +33,41 @@ struct TrainCommand: ParsableCommand {
     func validate() throws {
         if !resume && data.data == nil && !listSettings { throw ValidationError("--data is needed: what to train on") }
         if resume && runDir == nil { throw ValidationError("--resume needs --run-dir") }
+        if (folds ?? 2) < 2 { throw ValidationError("--folds must be at least 2") }
         if (checkpointEvery ?? 1) < 1 { throw ValidationError("--checkpoint-every must be positive") }
     }
 
     func run() throws {
         if listSettings { return try printJSON(SettingFlags.byProperty) }
-        try SettingFlags.translating(train)
+        try SettingFlags.translating { try folds.map { try crossValidate($0) } ?? { _ = try train(in: runDir) }() }
     }
 
-    private func train() throws {
-        let (saved, checkpoint) = try runToResume()
-        let fraction = try data.validationFraction(resuming: saved?.recipe.data)
+    /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
+    private func crossValidate(_ count: Int) throws {
+        let parent = try runDir ?? Self.newRunPath(data: data.source().path)
+        var results: [TrainingResult] = []
+        for number in 0..<count {
+            let path = "\(parent)/fold-\(number + 1)"
+            if !json { try printLine("fold \(number + 1) of \(count)") }
+            results.append(try train(in: path, fold: SplitPlan.Fold(number, of: count)))
+        }
+        let summary = CrossValidation(results, runDirectory: parent)
+        try json ? printJSON(summary) : printLine(summary.line)
+    }
+
+    /// - Parameters:
+    ///   - runDir: the folder of the run; nil for one of the time's name.
+    ///   - fold: of a cross-validation; nil for no such.
+    @discardableResult
+    private func train(in runDir: String?, fold: SplitPlan.Fold? = nil) throws -> TrainingResult {
+        let (saved, checkpoint) = try runToResume(in: runDir)
+        var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
         let trainingSettings = try training.settings(
             resuming: saved?.recipe.training, for: model.kind, isTable: source.kind == .table,
-            validates: fraction != nil)
-        let parts =
-            if let saved { try source.parts(continuing: saved.recipe.data) } else {
-                try source.parts(validationFraction: fraction, seed: trainingSettings.seed)
-            }
+            validates: plan.validationFraction != nil || plan.validationPath != nil)
+        (plan.seed, plan.fold) = (trainingSettings.seed, fold)
+        let parts = try saved.map { try source.parts(continuing: $0.recipe.data) } ?? source.parts(plan)
         if let writeSplit = data.writeSplit { try write(parts.record, to: writeSplit) }
         let recipe = Recipe(
             model: try model.settings(for: parts.train, resuming: saved?.recipe.model), training: trainingSettings,
@@ -92,6 +113,7 @@ struct TrainCommand: ParsableCommand {
         try report(of: run, evaluation, folder: folder).write(to: folder.reportPath)
         let result = try TrainingResult(run, test: evaluation, folder: folder, device: device)
         try json ? printJSON(result) : printLine(result.line)
+        return result
     }
 
     /// A choice that looks at validation data needs some.
@@ -122,7 +144,7 @@ struct TrainCommand: ParsableCommand {
 
     /// The run to go on with and its newest checkpoint. Of a run that ended before it saved one there is the record alone;
     /// of a new run, neither.
-    private func runToResume() throws -> (record: RunRecord?, checkpoint: Checkpoint?) {
+    private func runToResume(in runDir: String?) throws -> (record: RunRecord?, checkpoint: Checkpoint?) {
         guard let runDir else { return (nil, nil) }
         let newest = RunFolder.newestCheckpoint(at: runDir)
         guard newest != runDir else {
@@ -144,7 +166,7 @@ struct TrainCommand: ParsableCommand {
         guard let table = data.table, let file = data.path else {
             throw GimbalError.invalidSetting(name: "--write-split", reason: "is for tables")
         }
-        let rows = try table.schema.rows(path: file)
+        let rows = try table.schema.rows(path: file, options: self.data.table.options())
         try AtomicFile.write(to: path) { writer in
             while try rows.next() { try writer.write(rows.part(of: table.split).rawValue + "\n") }
         }
@@ -152,6 +174,14 @@ struct TrainCommand: ParsableCommand {
 
     /// The command that goes on with this run, with the same bits if the device is the same.
     private func wayOn(folder: RunFolder, device: Device) -> String {
+        // The folds that have not begun are in no folder yet.
+        guard folds == nil else {
+            let given = CommandLine.arguments.dropFirst()
+            let isNamed = runDir != nil
+            let parent = URL(fileURLWithPath: folder.path).deletingLastPathComponent().relativePath
+            return shellCommand(
+                ["gimbal"] + given + (isNamed ? [] : ["--run-dir", parent]) + (resume ? [] : ["--resume"]))
+        }
         var words = ["gimbal", "train", "--resume", "--run-dir", folder.path, "--device", device.id]
         // The run knows its data, but for where it lies now.
         if let given = data.data, resume { words += ["--data", given] }
@@ -192,7 +222,7 @@ struct TrainCommand: ParsableCommand {
         try printLine(run.summary)
         let validation = parts.validation.map { ", \($0.count) to validate on" } ?? ""
         try printLine(
-            "\(parts.train.count) samples to train on\(validation), \(parts.test.count) to test on; device \(device.id): "
+            "\(parts.train.isCountExact ? "" : "about ")\(parts.train.count) samples to train on\(validation), \(parts.test.count) to test on; device \(device.id): "
                 + "\(device.description.name); run \(folder.path)")
         for note in device.description.notes { printNotice("note: \(note)") }
         let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
@@ -208,6 +238,51 @@ struct TrainCommand: ParsableCommand {
         // Two runs may start in one second.
         let taken = (2...).lazy.map { "\(path)-\($0)" }.first { !FileManager.default.fileExists(atPath: $0) }
         return FileManager.default.fileExists(atPath: path) ? taken ?? path : path
+    }
+}
+
+/// What the runs of a cross-validation came to on their test parts: mean and standard deviation (of the sample) of each figure.
+struct CrossValidation: Encodable {
+    struct Spread: Encodable {
+        var mean: Double
+        var deviation: Double
+    }
+
+    var event = "crossValidation"
+    var folds: Int
+    /// Of classifiers.
+    var testAccuracy: Spread?
+    /// Of regressions.
+    var testR2: Spread?
+    var testRMSE: Spread?
+    var testLoss: Spread?
+    var runDirectory: String
+
+    init(_ results: [TrainingResult], runDirectory: String) {
+        folds = results.count
+        self.runDirectory = runDirectory
+        func spread(_ figure: (TrainingResult) -> Double?) -> Spread? {
+            // Unless each run has it, there is no figure of all.
+            let values = results.compactMap(figure)
+            guard values.count == results.count, values.count > 1 else { return nil }
+            let mean = values.reduce(0, +) / Double(values.count)
+            let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            return Spread(mean: mean, deviation: (squares / Double(values.count - 1)).squareRoot())
+        }
+        testAccuracy = spread(\.testAccuracy)
+        testR2 = spread(\.testR2)
+        testRMSE = spread(\.testRMSE)
+        testLoss = spread(\.testLoss)
+    }
+
+    var line: String {
+        let figures = [
+            ("testAccuracy", testAccuracy), ("testR2", testR2), ("testRMSE", testRMSE), ("testLoss", testLoss),
+        ]
+        let texts = figures.compactMap { name, spread in
+            spread.map { "\(name) \(decimal($0.mean)) ± \(decimal($0.deviation))" }
+        }
+        return "\(folds) folds: " + texts.joined(separator: "  ")
     }
 }
 

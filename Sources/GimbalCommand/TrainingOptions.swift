@@ -74,6 +74,11 @@ struct ExampleFlags: ParsableArguments {
     var labelSmoothing: Double?
     @Option(
         help: ArgumentHelp(
+            "What the examples of each class count for in the loss: as much in all as those of any other, or by name, others 1. (default: 1 each)",
+            valueName: "balanced|name=weight,…"))
+    var classWeights: ClassWeights?
+    @Option(
+        help: ArgumentHelp(
             "Random changes to training images, separated by commas, or none: \(Defaults.imageChanges.joined(separator: ", ")). (default: \(Defaults.byRecipe { $0.augmentation.text }))",
             valueName: "changes"), completion: .commaList { Defaults.imageChanges })
     var augment: String?
@@ -85,6 +90,10 @@ struct ExampleFlags: ParsableArguments {
     /// Sets what was given.
     func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
         try take(loss, "loss", into: &result.loss, isNew)
+        // The numbers of balanced ones are filled in when the run begins.
+        if let classWeights, isNew || !classWeights.isBalanced || result.classWeights?.isBalanced != true {
+            try take(.some(classWeights), "classWeights", into: &result.classWeights, isNew)
+        }
         try take(labelSmoothing, "labelSmoothing", into: &result.labelSmoothing, isNew)
         try take(try augment.map(changes), "augmentation", into: &result.augmentation, isNew)
         try take(mixup, "mixup", into: &result.mixup, isNew)
@@ -356,6 +365,23 @@ func take<Value: Equatable>(
     setting = given
 }
 
+extension ClassWeights: ExpressibleByArgument {
+    public init?(argument: String) {
+        if argument == "balanced" {
+            self = .balanced
+            return
+        }
+        var weights: [(name: String, weight: Double)] = []
+        for word in argument.split(separator: ",") {
+            // A name may hold the mark itself.
+            guard let place = word.lastIndex(of: "="), let weight = Double(word[word.index(after: place)...]) else {
+                return nil
+            }
+            weights.append((String(word[..<place]), weight))
+        }
+        self.init(weights)
+    }
+}
 extension TrainingSettings.LossKind: ExpressibleByArgument {}
 extension TrainingSettings.OptimizerKind: ExpressibleByArgument {}
 extension TrainingSettings.ScheduleKind: ExpressibleByArgument {}

@@ -3,11 +3,11 @@ import Gimbal
 /// Data in the parts that a run looks at for different ends, and what is known of it.
 public struct DataParts: Sendable {
     /// What weights are fitted to.
-    public var train: Dataset
+    public var train: any SupervisedData
     /// What choices are made on; nil where nothing is held back for them.
-    public var validation: Dataset?
+    public var validation: (any SupervisedData)?
     /// What is looked at once, at the end.
-    public var test: Dataset
+    public var test: any SupervisedData
     /// What a run keeps of the data.
     public var record: DataRecord
     /// What was found in a table that is trained on for the first time.
@@ -15,67 +15,68 @@ public struct DataParts: Sendable {
     /// What is not as in training, in sentences.
     public var notes: [String] = []
 
-    fileprivate init(
-        _ parts: TableParts, of source: DataSource, validationFraction: Double?, profile: TableProfile? = nil
-    ) {
-        train = parts.training
-        validation = validationFraction == nil ? nil : parts.validation
-        test = parts.test
-        notes = parts.notes
+    fileprivate init(_ data: TableData, of source: DataSource, plan: SplitPlan, profile: TableProfile? = nil) {
+        train = data.training
+        validation = plan.hasValidation ? data.validation : nil
+        test = data.test
+        notes = data.notes
         self.profile = profile
         record = DataRecord(train, validation: validation, test: test)
         (record.kind, record.path) = (.table, source.absolutePath)
-        record.validationFraction = validationFraction
-        record.seed = parts.split.request.seed
-        record.table = TableRecord(schema: parts.schema, split: parts.split)
+        record.plan = plan
+        record.table = data.record
+        if data.isStreamed {
+            notes.insert("the table is larger than memory is used for: it is read as it is trained on", at: 0)
+        }
     }
 
     fileprivate init(
-        images: (train: Dataset, test: Dataset), of source: DataSource, validationFraction: Double?, seed: UInt64
+        images: (train: Dataset, test: Dataset), of source: DataSource, plan: SplitPlan
     ) {
         test = images.test
-        if let validationFraction {
-            let parts = images.train.split(trainFraction: 1 - validationFraction, seed: seed)
+        if let fraction = plan.validationFraction {
+            let parts = images.train.split(trainFraction: 1 - fraction, seed: plan.seed)
             (train, validation) = (parts.train, parts.test)
         } else {
             train = images.train
         }
         record = DataRecord(train, validation: validation, test: test)
         (record.kind, record.path) = (source.kind, source.absolutePath)
-        record.validationFraction = validationFraction
-        record.seed = seed
+        record.plan = plan
         record.fingerprints = [.training: images.train.fingerprint, .test: images.test.fingerprint]
     }
 }
 
 extension DataSource {
-    /// The parts of the data for a new run. Of tables and the digits a fifth is held back for the test.
-    /// - Parameters:
-    ///   - validationFraction: the share of what is left that choices are made on, between 0 and 1; nil for none.
-    ///   - seed: what the split follows from.
+    /// The parts of the data for a new run.
+    /// - Parameter plan: how they are divided; images have a test part of their own.
     /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile` with what is wrong and where,
     ///   `GimbalError.invalidSetting` for options that do not fit the data.
-    public func parts(validationFraction: Double? = 0.1, seed: UInt64 = 0) throws -> DataParts {
+    public func parts(_ plan: SplitPlan = SplitPlan()) throws -> DataParts {
+        try plan.validate()
         guard case .table(let path, let options) = self else {
-            return DataParts(
-                images: try images(seed: seed), of: self, validationFraction: validationFraction, seed: seed)
+            try requireShares(plan)
+            return DataParts(images: try images(plan), of: self, plan: plan)
         }
-        let request = TableSplit.Request(test: 0.2, validation: validationFraction ?? 0, seed: seed)
-        let table = try Table(path: path, options: options, split: request)
+        let request = TableSplit.Request(
+            test: plan.testPath == nil ? plan.testFraction : 0,
+            validation: plan.validationPath == nil ? plan.validationFraction ?? 0 : 0, seed: plan.seed)
+        var table = try Table(path: path, options: options, split: request)
         try table.profile.requireLearnable()
+        if let fold = plan.fold { table = try table.fold(fold.number, of: fold.count) }
         return DataParts(
-            try table.parts(), of: self, validationFraction: validationFraction, profile: table.profile)
+            try table.data(validation: plan.validationPath, test: plan.testPath), of: self, plan: plan,
+            profile: table.profile)
     }
 
     /// The parts of the data for a run that goes on: split, and turned into numbers, as when the run began.
     /// - Parameter record: what the run keeps of its data.
-    /// - Throws: as `parts(validationFraction:seed:)`, and where this is other data than the run began with.
+    /// - Throws: as `parts(_:)`, and where this is other data than the run began with.
     public func parts(continuing record: DataRecord) throws -> DataParts {
         try requireKind(of: record)
+        let plan = record.plan
         guard case .table(let path, let options) = self else {
-            let parts = DataParts(
-                images: try images(seed: record.seed), of: self,
-                validationFraction: record.validationFraction, seed: record.seed)
+            let parts = DataParts(images: try images(plan), of: self, plan: plan)
             guard parts.record.fingerprints == record.fingerprints else {
                 throw GimbalError.invalidSetting(
                     name: "data", reason: "the run was trained on \(record.name), and \(self.path) is other data")
@@ -83,13 +84,21 @@ extension DataSource {
             return parts
         }
         var parts = DataParts(
-            try record.requiredTable().parts(path: path, options: options), of: self,
-            validationFraction: record.validationFraction)
+            try record.requiredTable().data(
+                path: path, validation: plan.validationPath, test: plan.testPath, options: options), of: self,
+            plan: plan)
         let (now, before) = (parts.record.sampleCount, record.sampleCount)
-        if now != before {
+        if now != before, parts.train.isCountExact {
             parts.notes.append("\(path) has \(now) rows, where there were \(before) when the run began")
         }
         return parts
+    }
+
+    /// Images and digits are divided by shares alone.
+    private func requireShares(_ plan: SplitPlan) throws {
+        let files = [("validationPath", plan.validationPath), ("testPath", plan.testPath)].first { $0.1 != nil }
+        guard let name = files?.0 ?? (plan.fold == nil ? nil : "folds") else { return }
+        throw GimbalError.invalidSetting(name: name, reason: "is for tables; \(path) holds images")
     }
 
     /// What a model may be judged by: a part of the data of its run, or all of other data.
@@ -101,7 +110,7 @@ extension DataSource {
     ///   with, or of other classes.
     public func evaluationData(
         of record: DataRecord, part: TableSplit.Part? = .test
-    ) throws -> (samples: Dataset, notes: [String]) {
+    ) throws -> (samples: any SupervisedData, notes: [String]) {
         switch self {
         case .table(let path, var options):
             guard record.table != nil else {
@@ -109,12 +118,18 @@ extension DataSource {
                 options.task = record.classNames.isEmpty ? .regression : .classification(names: record.classNames)
                 return (try Dataset.csv(path: path, options: options), [])
             }
-            let found = try record.requiredTable().evaluationRows(path: path, options: options, part: part)
-            guard found.dataset.count > 0 else {
+            // A part that had a file of its own is that file, where no other is named.
+            let own = part == .test ? record.plan.testPath : part == .validation ? record.plan.validationPath : nil
+            if let own, absolutePath == record.path {
+                let found = try record.requiredTable().allRows(path: own, options: options)
+                return (found.data, found.notes)
+            }
+            let found = try record.requiredTable().evaluationData(path: path, options: options, part: part)
+            guard found.data.count > 0 else {
                 throw GimbalError.invalidFile(
                     path: path, reason: "no row of it is of the \(part?.rawValue ?? "whole") part, so none is tested")
             }
-            return (found.dataset, found.notes)
+            return (found.data, found.notes)
         case .digits where record.kind == .samples: return (Dataset.digits(), [])
         case .images(let folder, let set) where part == .test:
             if record.kind != .samples { try requireKind(of: record) }
@@ -135,7 +150,11 @@ extension DataSource {
             let parts = try parts(continuing: record)
             switch part {
             case .training: return (parts.train, [])
-            case .validation: return (parts.validation ?? parts.train.prefix(0), [])
+            case .validation:
+                guard let validation = parts.validation else {
+                    throw GimbalError.invalidSetting(name: "part", reason: "the run held nothing back for validation")
+                }
+                return (validation, [])
             case .test: return (parts.test, [])
             case nil:
                 throw GimbalError.invalidSetting(
@@ -145,9 +164,9 @@ extension DataSource {
     }
 
     /// Both parts of images, before anything is held back from the first.
-    private func images(seed: UInt64) throws -> (train: Dataset, test: Dataset) {
+    private func images(_ plan: SplitPlan) throws -> (train: Dataset, test: Dataset) {
         guard case .images(let folder, let set) = self else {
-            return Dataset.digits().split(trainFraction: 0.8, seed: seed)
+            return Dataset.digits().split(trainFraction: 1 - plan.testFraction, seed: plan.seed)
         }
         return try Dataset.idx(folder: folder, name: set.title, classNames: set.classNames)
     }

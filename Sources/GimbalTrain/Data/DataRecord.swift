@@ -25,7 +25,7 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var inputShape: [Int] = []
     /// The names of the classes in the order of their numbers; empty where numbers are predicted.
     public var classNames: [String] = []
-    /// Samples of each part.
+    /// Samples of each part; of a table larger than memory, about as many.
     public var counts: [TableSplit.Part: Int] = [:]
     /// Of images: a hash of what is in each part, training with validation, by which the data is known again.
     public var fingerprints: [TableSplit.Part: String] = [:]
@@ -33,13 +33,13 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var table: TableRecord?
     /// What was done to numbers before training, where it is not in `table`; nil for data that is taken as it is.
     public var standardization: Standardization?
-    /// The share of the training data that choices are made on; nil where nothing is held back for them.
-    public var validationFraction: Double?
-    /// What the split into parts follows from.
-    public var seed: UInt64 = 0
+    /// How the data was divided into parts.
+    public var plan = SplitPlan(validationFraction: nil)
 
     /// A record of data that a program holds.
-    public init(_ training: Dataset, validation: Dataset? = nil, test: Dataset? = nil) {
+    public init(
+        _ training: any SupervisedData, validation: (any SupervisedData)? = nil, test: (any SupervisedData)? = nil
+    ) {
         name = training.name
         inputShape = training.inputShape.sizes
         classNames = training.classNames
@@ -60,8 +60,7 @@ public struct DataRecord: Codable, Sendable, Equatable {
         try checkSetting(inputShape.allSatisfy { $0 > 0 }, "inputShape", "has the sizes \(inputShape)")
         try checkSetting(
             Set(classNames.map { Array($0.utf8) }).count == classNames.count, "classNames", "two classes of one name")
-        try checkSetting(
-            validationFraction.map { $0 > 0 && $0 < 1 } ?? true, "validationFraction", "must lie between 0 and 1")
+        try plan.validate()
         try table?.validate()
     }
 }

@@ -23,6 +23,7 @@ public struct ExampleStream<Batch>: TrainingData {
     public let batchesPerEpoch: Int?
     private let open: @Sendable (_ epoch: Int, _ first: Int) -> any Batches<Batch>
 
+    /// A stream of examples that are shuffled and put together into batches.
     /// - Parameters:
     ///   - batchSize: examples in a batch, at least 1; the last one of an epoch may have fewer.
     ///   - shuffleBuffer: examples that are held to draw from, with their order as it comes where 0 or 1.
@@ -41,19 +42,43 @@ public struct ExampleStream<Batch>: TrainingData {
         upload: @escaping @Sendable (_ batch: HostBatch, _ device: Device) -> Batch
     ) {
         require(batchSize > 0, "ExampleStream", "a batch size of \(batchSize)")
-        require(
-            shuffleBuffer >= 0 && prefetchCount >= 0, "ExampleStream",
-            "a shuffle buffer of \(shuffleBuffer), a prefetch count of \(prefetchCount)")
+        require(shuffleBuffer >= 0, "ExampleStream", "a shuffle buffer of \(shuffleBuffer)")
+        self.init(batchesPerEpoch: batchesPerEpoch, prefetchCount: prefetchCount) { epoch, first in
+            let shuffled = ShuffledExamples(
+                capacity: max(shuffleBuffer, 1),
+                random: Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
+            ) { try examples(epoch) }
+            var isPassed = false
+            return {
+                if !isPassed { try shuffled.pass(first * batchSize) }
+                isPassed = true
+                let batch = try shuffled.next(batchSize)
+                return batch.isEmpty ? nil : (try collate(batch), batch.count)
+            }
+        } upload: {
+            upload($0, $1)
+        }
+    }
+
+    /// A stream of batches that come ready-made.
+    /// - Parameters:
+    ///   - batchesPerEpoch: where it is known: an epoch ends after as many, and a stream that has fewer is an error.
+    ///   - prefetchCount: batches prepared ahead of the one in use, on a thread of their own; 0 for none.
+    ///   - batches: begins an epoch at one of its batches, and gives what gives one after another with the number of its
+    ///     samples, nil at the end. That is called on one thread at a time.
+    ///   - upload: copies a batch to a device.
+    public init<HostBatch: Sendable>(
+        batchesPerEpoch: Int? = nil, prefetchCount: Int = 2,
+        batches: @escaping @Sendable (_ epoch: Int, _ first: Int) -> () throws -> (HostBatch, samples: Int)?,
+        upload: @escaping @Sendable (_ batch: HostBatch, _ device: Device) -> Batch
+    ) {
+        require(prefetchCount >= 0, "ExampleStream", "a prefetch count of \(prefetchCount)")
         require((batchesPerEpoch ?? 1) > 0, "ExampleStream", "an epoch of \(batchesPerEpoch ?? 0) batches")
         self.batchesPerEpoch = batchesPerEpoch
         open = { epoch, first in
-            CollatedBatches(
-                ShuffledExamples(
-                    capacity: max(shuffleBuffer, 1),
-                    random: Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
-                ) { try examples(epoch) },
-                batchSize: batchSize, first: first, last: batchesPerEpoch, prefetchCount: prefetchCount,
-                collate: collate, upload: upload)
+            PrefetchedBatches(
+                batches(epoch, first), first: first, last: batchesPerEpoch, prefetchCount: prefetchCount,
+                upload: upload)
         }
     }
 
@@ -69,31 +94,27 @@ private protocol Batches<Batch> {
     func next(on device: Device) throws -> SizedBatch<Batch>?
 }
 
-private final class CollatedBatches<Example: Sendable, HostBatch: Sendable, Batch>: Batches {
-    private typealias Collated = (batch: HostBatch, samples: Int)
+private final class PrefetchedBatches<HostBatch: Sendable, Batch>: Batches {
+    private typealias Made = (batch: HostBatch, samples: Int)
 
-    private let make: @Sendable (Int) throws -> Collated?
+    private let make: @Sendable (Int) throws -> Made?
     private let upload: @Sendable (HostBatch, Device) -> Batch
-    private let prefetcher: Prefetcher<Collated, any Error>?
+    private let prefetcher: Prefetcher<Made, any Error>?
     private var number = 0
 
     init(
-        _ examples: ShuffledExamples<Example>, batchSize: Int, first: Int, last: Int?, prefetchCount: Int,
-        collate: @escaping @Sendable ([Example]) throws -> HostBatch,
+        _ next: @escaping () throws -> (HostBatch, samples: Int)?, first: Int, last: Int?, prefetchCount: Int,
         upload: @escaping @Sendable (HostBatch, Device) -> Batch
     ) {
         self.upload = upload
-        let make: @Sendable (Int) throws -> Collated? = { number in
+        let source = OneAtATime(next: next)
+        let make: @Sendable (Int) throws -> Made? = { number in
             if let last, first + number >= last { return nil }
-            if number == 0 { try examples.pass(first * batchSize) }
-            let batch = try examples.next(batchSize)
-            guard let last else { return batch.isEmpty ? nil : (try collate(batch), batch.count) }
-            guard !batch.isEmpty else {
-                throw GimbalError.invalidSetting(
-                    name: "batchesPerEpoch",
-                    reason: "the stream ended after \(first + number) batches, where \(last) were expected")
-            }
-            return (try collate(batch), batch.count)
+            if let made = try source.next() { return (made.0, made.samples) }
+            guard let last else { return nil }
+            throw GimbalError.invalidSetting(
+                name: "batchesPerEpoch",
+                reason: "the stream ended after \(first + number) batches, where \(last) were expected")
         }
         self.make = make
         prefetcher = prefetchCount > 0 ? Prefetcher(capacity: prefetchCount) { try make($0) } : nil
@@ -104,6 +125,11 @@ private final class CollatedBatches<Example: Sendable, HostBatch: Sendable, Batc
         let found = if let prefetcher { try prefetcher.next() } else { try make(number) }
         return found.map { SizedBatch(upload($0.batch, device), samples: $0.samples) }
     }
+}
+
+/// Unchecked: used by one thread at a time, the one that makes batches.
+private struct OneAtATime<Value>: @unchecked Sendable {
+    let next: () throws -> Value?
 }
 
 /// Examples in the order in which a buffer that they pass through gives them out.

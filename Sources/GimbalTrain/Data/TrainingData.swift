@@ -8,6 +8,9 @@ public protocol TrainingData<Batch> {
 
     /// Batches in each epoch; nil where that shows only as they come. `iterator` must give as many.
     var batchesPerEpoch: Int? { get }
+    /// About how many batches an epoch has, for schedules and for what is said of the time left; the same each time it is
+    /// asked for. Unless given, `batchesPerEpoch`.
+    var estimatedBatchesPerEpoch: Int? { get }
     /// The batches of an epoch, from one of them on.
     /// - Parameters:
     ///   - epoch: counted from 0.
@@ -15,6 +18,11 @@ public protocol TrainingData<Batch> {
     ///   - device: where the batches are to be.
     /// - Throws: what reading the data throws.
     func iterator(epoch: Int, from first: Int, on device: Device) throws -> BatchIterator<Batch>
+}
+
+extension TrainingData {
+    /// The exact number, where it is known.
+    public var estimatedBatchesPerEpoch: Int? { batchesPerEpoch }
 }
 
 /// A batch, and how many samples it counts for in means.

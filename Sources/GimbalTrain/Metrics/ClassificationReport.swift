@@ -141,17 +141,22 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
     /// Runs `model` over all of `dataset` in evaluation mode, and puts it back into training mode. Its outputs are
     /// logits. Of many classes fewer samples than `batchSize` are run at once, so that their probabilities fit.
     /// - Throws: `GimbalError.invalidSetting` for a data set without classes, and what the device reports.
-    public init(of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current) throws
-    {
+    public init(
+        of model: any TensorLayer, on dataset: any SupervisedData, sampleShape: Shape? = nil, batchSize: Int = 1000,
+        device: Device = .current
+    ) throws {
         guard dataset.classCount != nil else {
             throw GimbalError.invalidSetting(name: "data", reason: "\(dataset.name) has no classes to tell apart")
         }
         var tally = ClassificationTally(classCount: dataset.classNames.count)
+        let shape = (sampleShape ?? dataset.inputShape).sizes
         let batchSize = min(batchSize, max(1, ClassificationTally.keptLimit / max(1, dataset.classNames.count)))
         try model.evaluating {
-            for batch in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0, on: device) {
-                let probabilities = withoutGradients { model(batch.inputs).softmax() }
-                tally.add(probabilities: try probabilities.doubles(), truths: try batch.targets.integers())
+            try dataset.forEachBatch(of: batchSize) { host in
+                guard case .classes(let truths) = host.targets else { return }
+                let inputs = host.to(device).inputs.reshaped(Shape([host.count] + shape))
+                let probabilities = withoutGradients { model(inputs).softmax() }
+                tally.add(probabilities: try probabilities.doubles(), truths: truths)
             }
         }
         self.init(tally, classNames: dataset.classNames, binCount: 15)

@@ -28,48 +28,53 @@ public struct Evaluation: Sendable {
     ///
     /// - Parameters:
     ///   - model: gives logits for classes, or the numbers to be predicted.
-    ///   - dataset: may be empty.
+    ///   - dataset: in memory, or a part of a table that is read as it is measured; may be empty.
+    ///   - sampleShape: the shape that the model takes an input in; nil for that of the data.
     ///   - batchSize: examples run at once; the results do not depend on it but for rounding.
     ///   - device: that of the model.
     ///   - standardization: what was done to the targets of a regression, so that its scores come in their own units.
+    ///   - classWeights: what the examples of each class count for in `loss`, whose mean over all examples is weighted by
+    ///     them; nil for 1 each.
     ///   - loss: of a batch, the mean over its examples. Unless given, a classifier's is cross-entropy, a regression's
     ///     the mean squared error.
-    /// - Throws: what the device reports, such as `GimbalError.outOfMemory`.
+    /// - Throws: what reading the data throws, and what the device reports, such as `GimbalError.outOfMemory`.
     public init(
-        of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
-        standardization: Standardization? = nil, loss: ((_ outputs: Tensor, _ targets: Tensor) -> Tensor)? = nil
+        of model: any TensorLayer, on dataset: any SupervisedData, sampleShape: Shape? = nil, batchSize: Int = 1000,
+        device: Device = .current, standardization: Standardization? = nil, classWeights: [Double]? = nil,
+        loss: ((_ outputs: Tensor, _ targets: Tensor) -> Tensor)? = nil
     ) throws {
         let isClassifier = dataset.classCount != nil
         let meanLoss = loss ?? { isClassifier ? crossEntropy($0, $1) : meanSquaredError($0, $1) }
-        var total = 0.0
+        let shape = (sampleShape ?? dataset.inputShape).sizes
+        var (total, weight) = (0.0, 0.0)
         var confusion = ConfusionMatrix(classCount: dataset.classCount ?? 0)
-        var numbers: (predictions: [Double], truths: [Double]) = ([], [])
+        var numbers = RegressionTally(width: isClassifier ? 1 : dataset.outputCount)
+        let restored = { (values: [Double]) in standardization?.restoringTargets(values) ?? values }
         try model.evaluating {
-            for host in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0) {
+            try dataset.forEachBatch(of: batchSize) { host in
                 let batch = host.to(device)
                 let (loss, outputs) = withoutGradients {
-                    let outputs = model(batch.inputs)
+                    let outputs = model(batch.inputs.reshaped(Shape([host.count] + shape)))
                     return (meanLoss(outputs, batch.targets), outputs)
                 }
-                total += Double(try loss.item()) * Double(host.count)
+                var hostWeight = Double(host.count)
+                if let classWeights, case .classes(let truths) = host.targets {
+                    hostWeight = truths.reduce(0) { $0 + classWeights[Int($1)] }
+                }
+                // Where nothing counts, the mean is over nothing.
+                if hostWeight > 0 { total += Double(try loss.item()) * hostWeight }
+                weight += hostWeight
                 switch host.targets {
                 case .classes(let truths):
                     confusion.add(truths: truths, predictions: try withoutGradients { try outputs.argMax().integers() })
                 case .values(let truths, _):
-                    numbers.predictions += try outputs.doubles()
-                    numbers.truths += truths.map(Double.init)
+                    numbers.add(
+                        predictions: restored(try outputs.doubles()), targets: restored(truths.map(Double.init)))
                 }
             }
         }
-        self.loss = dataset.count == 0 ? nil : total / Double(dataset.count)
-        let restored = { (values: [Double]) in standardization?.restoringTargets(values) ?? values }
-        scores =
-            isClassifier
-            ? .classes(confusion)
-            : .values(
-                RegressionScores(
-                    predictions: restored(numbers.predictions), targets: restored(numbers.truths),
-                    width: dataset.outputCount))
+        self.loss = weight == 0 ? nil : total / weight
+        scores = isClassifier ? .classes(confusion) : .values(numbers.scores)
     }
 }
 

@@ -52,18 +52,18 @@ public struct RegressionReport: Sendable, Codable, Equatable {
     ///   - standardization: what was done to the targets, so that the scores come in their own units.
     /// - Throws: `GimbalError.invalidSetting` for a data set of classes, and what the device reports.
     public init(
-        of model: any TensorLayer, on dataset: Dataset, batchSize: Int = 1000, device: Device = .current,
-        standardization: Standardization? = nil
+        of model: any TensorLayer, on dataset: any SupervisedData, sampleShape: Shape? = nil, batchSize: Int = 1000,
+        device: Device = .current, standardization: Standardization? = nil
     ) throws {
         guard dataset.classCount == nil else {
             throw GimbalError.invalidSetting(
                 name: "data", reason: "\(dataset.name) has classes, not numbers to predict")
         }
-        let all = try Collected.rows(of: model, on: dataset, batchSize: batchSize, device: device) { $0 }
-        let restored = { (values: [Double]) in standardization?.restoringTargets(values) ?? values }
-        self.init(
-            RegressionScores(
-                predictions: restored(all.outputs), targets: restored(all.targets), width: dataset.outputCount))
+        let evaluation = try Evaluation(
+            of: model, on: dataset, sampleShape: sampleShape, batchSize: batchSize, device: device,
+            standardization: standardization)
+        guard let scores = evaluation.regression else { preconditionFailure("data without classes has numbers") }
+        self.init(scores)
     }
 }
 

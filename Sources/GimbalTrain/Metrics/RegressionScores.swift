@@ -70,6 +70,24 @@ public struct RegressionScores: Sendable, Equatable {
         maximumError = mean { $0.absolute.reduce(count == 0 ? .nan : 0) { $1.isNaN || $1 > $0 ? $1 : $0 } }
     }
 
+    init(
+        count: Int, meanAbsoluteError: Double, meanSquaredError: Double, rootMeanSquaredError: Double,
+        medianAbsoluteError: Double, meanAbsolutePercentageError: Double, determination: Double,
+        explainedVariance: Double, maximumError: Double, hasZeroTarget: Bool, sample: [RegressionPoint]
+    ) {
+        self.count = count
+        self.meanAbsoluteError = meanAbsoluteError
+        self.meanSquaredError = meanSquaredError
+        self.rootMeanSquaredError = rootMeanSquaredError
+        self.medianAbsoluteError = medianAbsoluteError
+        self.meanAbsolutePercentageError = meanAbsolutePercentageError
+        self.determination = determination
+        self.explainedVariance = explainedVariance
+        self.maximumError = maximumError
+        self.hasZeroTarget = hasZeroTarget
+        self.sample = sample
+    }
+
     private struct Column {
         let targets: [Double]
         let errors: [Double]
@@ -102,7 +120,7 @@ private func explained(_ residuals: [Double], _ targets: [Double]) -> Double {
 }
 
 /// The mean of the two in the middle where their number is even.
-private func median(_ values: [Double]) -> Double {
+func median(_ values: [Double]) -> Double {
     if values.isEmpty || values.contains(where: \.isNaN) { return .nan }
     let sorted = values.sorted()
     let middle = sorted.count / 2

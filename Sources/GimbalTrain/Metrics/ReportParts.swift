@@ -2,21 +2,6 @@ import Foundation
 
 // What the reports share.
 
-extension Collected where Value == CollectedOutputs {
-    /// The outputs of `model`, in evaluation mode, for all of `dataset`.
-    static func rows(
-        of model: any TensorLayer, on dataset: Dataset, batchSize: Int, device: Device, _ transform: (Tensor) -> Tensor
-    ) throws -> CollectedOutputs {
-        var collected = Collected { $0 }
-        model.evaluating {
-            for batch in DataLoader(dataset, batchSize: batchSize, shuffles: false).batches(epoch: 0, on: device) {
-                collected.update(withoutGradients { transform(model(batch.inputs)) }, batch.targets)
-            }
-        }
-        return try collected.value
-    }
-}
-
 extension Double {
     /// Nil for NaN and infinity, which JSON has no number for.
     package var ifFinite: Double? { isFinite ? self : nil }

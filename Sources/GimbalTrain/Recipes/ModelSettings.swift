@@ -182,7 +182,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     }
 
     /// The usual model of its kind for what `dataset` holds: its shape, and its classes or numbers.
-    public init(kind: Kind = .mlp, for dataset: Dataset) {
+    public init(kind: Kind = .mlp, for dataset: any SupervisedData) {
         self.init(
             kind: kind, inputShape: dataset.inputShape.sizes, outputs: dataset.outputCount,
             task: dataset.classCount == nil ? .regression : .classification)
@@ -255,7 +255,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     ///   - subject: what the message calls the model.
     ///   - name: of the setting that is to blame.
     /// - Throws: `GimbalError.invalidSetting`.
-    public func requireFit(_ dataset: Dataset, _ subject: String, name: String) throws {
+    public func requireFit(_ dataset: any SupervisedData, _ subject: String, name: String) throws {
         let other = ModelSettings(for: dataset)
         guard inputs != other.inputs || outputs != other.outputs || task != other.task else { return }
         let noun = { (task: Task) in task == .classification ? "classes" : "numbers" }

@@ -46,11 +46,14 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
     ///   `GimbalError.outOfMemory` for a model larger than the device.
     public func makeRun(
-        train: Dataset, validation: Dataset? = nil, device: Device = .current, folder: RunFolder? = nil,
-        continuing earlier: [RunRecord.Start] = []
+        train: any SupervisedData, validation: (any SupervisedData)? = nil, device: Device = .current,
+        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = []
     ) throws -> RecipeRun {
         var recipe = self
         if data.name.isEmpty { recipe.data = DataRecord(train, validation: validation) }
+        if let weights = training.classWeights, weights.isBalanced, weights.weights.isEmpty {
+            recipe.training.classWeights = weights.filled(counts: try train.classCounts(), names: train.classNames)
+        }
         let record = RunRecord(recipe, starts: earlier + [RunRecord.Start(on: device)])
         return try RecipeRun(
             record, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
@@ -65,18 +68,22 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - precision: what products are computed in; nil for what training uses.
     /// - Throws: what the device reports.
     public func evaluate(
-        _ layer: any TensorLayer, on dataset: Dataset, batchSize: Int? = nil, precision: Precision? = nil
+        _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil
     ) throws -> Evaluation {
-        try withPrecision(precision ?? training.precision) {
+        let device = layer.parameters.first?.device ?? .current
+        let weights = try training.classWeights?.values(for: dataset.classNames)
+        let weight = weights.map { Tensor($0.map(Float.init), device: device) }
+        return try withPrecision(precision ?? training.precision) {
             try Evaluation(
-                of: layer, on: dataset.reshaped(model.sampleShape), batchSize: batchSize ?? model.evaluationBatchSize,
-                device: layer.parameters.first?.device ?? .current, standardization: data.targetStandardization
-            ) { training.loss(of: $0, $1, task: model.task) }
+                of: layer, on: dataset, sampleShape: model.sampleShape,
+                batchSize: batchSize ?? model.evaluationBatchSize,
+                device: device, standardization: data.targetStandardization, classWeights: weights
+            ) { training.loss(of: $0, $1, task: model.task, weight: weight) }
         }
     }
 
     /// Makes sure that the recipe can be used on this data.
-    fileprivate func requireFit(_ train: Dataset, _ device: Device) throws {
+    fileprivate func requireFit(_ train: any SupervisedData, _ device: Device) throws {
         try training.validate()
         try model.validate()
         try training.validate(for: model)
@@ -110,25 +117,28 @@ public struct RecipeRun {
     public var recipe: Recipe { record.recipe }
 
     fileprivate init(
-        _ record: RunRecord, train: Dataset, validation: Dataset?, device: Device, folder: RunFolder?
+        _ record: RunRecord, train: any SupervisedData, validation: (any SupervisedData)?, device: Device,
+        folder: RunFolder?
     ) throws {
         let recipe = record.recipe
         try recipe.requireFit(train, device)
         let (settings, training) = (recipe.model, recipe.training)
         self.record = record
-        sample = train.prefix(1)
+        let first = try train.examples(limit: settings.initialization == .lsuv ? 256 : 1)
+        sample = first.prefix(1)
         let generator = RandomGenerator(seed: training.seed)
         let model = withGenerator(generator) { settings.makeModel(device: device) }
         self.model = model
         if settings.initialization == .lsuv {
-            let first = train.batch([Int](0..<min(train.count, 256))).to(device)
-            try withGenerator(generator) { _ = try model.initializeLSUV(settings.shaped(first.inputs)) }
+            let batch = first.batch(on: device)
+            try withGenerator(generator) { _ = try model.initializeLSUV(settings.shaped(batch.inputs)) }
         }
         // Batch statistics need two samples: a last batch of one is left out.
-        let leavesOne = train.count > 1 && train.count % training.batchSize == 1
-        let loader = DataLoader(
-            train, batchSize: training.batchSize, dropsLast: leavesOne && settings.needsSeveralSamples,
-            seed: training.seed, augmentation: training.makeAugmentation(for: train))
+        let batches = try train.trainingBatches(
+            of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 : 1, seed: training.seed,
+            augmentation: training.makeAugmentation(for: train))
+        let weights = try training.classWeights?.values(for: train.classNames)
+        let weight = weights.map { Tensor($0.map(Float.init), device: device) }
         let phase = Phase<Batch>(
             "model", training.makeOptimizer(model.parameters), schedule: training.makeSchedule,
             clipping: training.clipping, nonFinite: training.nonFinite,
@@ -136,11 +146,12 @@ public struct RecipeRun {
             noise: training.gradientNoise > 0 ? GradientNoise(eta: training.gradientNoise) : nil,
             constraint: training.maxWeightNorm.map { .maxNorm($0) }
         ) { batch in
-            training.loss(of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task)
+            training.loss(
+                of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task, weight: weight)
         }
         trainer = Trainer(
-            model, phases: [phase], data: loader, settings: training.course, generator: generator, folder: folder)
-        trainer.dataDescription = "\(train.name) with \(train.count) samples"
+            model, phases: [phase], data: batches, settings: training.course, generator: generator, folder: folder)
+        trainer.dataDescription = "\(train.name) with \(train.isCountExact ? "" : "about ")\(train.count) samples"
         trainer.attachments = [RunRecord.fileName: try record.json()]
         if let validation {
             trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
@@ -150,7 +161,9 @@ public struct RecipeRun {
     /// Loss and scores on data with the weights that the model holds now: after a run, the chosen ones.
     /// - Parameter dataset: standardised as the training data was.
     /// - Throws: what the device reports.
-    public func evaluate(on dataset: Dataset) throws -> Evaluation { try recipe.evaluate(model, on: dataset) }
+    public func evaluate(on dataset: any SupervisedData) throws -> Evaluation {
+        try recipe.evaluate(model, on: dataset)
+    }
 
     /// The model's tree with the shapes that it gives out for one sample of the training data.
     public var summary: String {

@@ -106,6 +106,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     public var loss = LossKind.standard
     /// Share of the probability that is spread over all classes (Szegedy et al. 2016), in [0, 1).
     public var labelSmoothing = 0.0
+    /// What the examples of each class count for; nil for 1 each. For classes.
+    public var classWeights: ClassWeights?
 
     // MARK: Optimizer
 
@@ -220,7 +222,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     }
 
     /// The mean loss of a batch.
-    func loss(of outputs: Tensor, _ targets: Tensor, task: ModelSettings.Task) -> Tensor {
+    /// - Parameter weight: what the examples of each class count for, [classes]; nil for 1 each.
+    func loss(of outputs: Tensor, _ targets: Tensor, task: ModelSettings.Task, weight: Tensor? = nil) -> Tensor {
         switch (loss, task) {
         case (.meanAbsoluteError, _): meanAbsoluteError(outputs, targets)
         case (.huber, _): huber(outputs, targets)
@@ -228,8 +231,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         case (.meanSquaredError, _), (.standard, .regression): meanSquaredError(outputs, targets)
         case (.crossEntropy, _), (.standard, .classification):
             labelSmoothing > 0
-                ? crossEntropy(outputs, targets, labelSmoothing: labelSmoothing, ignoredIndex: nil)
-                : crossEntropy(outputs, targets, ignoredIndex: nil)
+                ? crossEntropy(outputs, targets, weight: weight, labelSmoothing: labelSmoothing, ignoredIndex: nil)
+                : crossEntropy(outputs, targets, weight: weight, ignoredIndex: nil)
         }
     }
 
@@ -268,7 +271,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     }
 
     /// What changes the batches of `dataset`; nil for nothing.
-    func makeAugmentation(for dataset: Dataset) -> Augmentation? {
+    func makeAugmentation(for dataset: any SupervisedData) -> Augmentation? {
         guard !augmentation.isEmpty || mixup > 0 else { return nil }
         let height = dataset.inputShape.sizes.dropLast().last ?? 1
         return Augmentation(seed: seed) {
@@ -358,6 +361,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         }
         try checkSetting(
             (0..<1).contains(labelSmoothing), "labelSmoothing", "must lie in [0, 1), not \(labelSmoothing)")
+        try classWeights?.validate()
         try checkNotNegative(weightDecay, "weightDecay")
         try checkNotNegative(mixup, "mixup")
         try checkSetting(
@@ -406,5 +410,6 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
             loss == .standard || (loss == .crossEntropy) == (task == .classification), "loss",
             "\(loss.rawValue) is not for \(task.rawValue)")
         try checkSetting(labelSmoothing == 0 || task == .classification, "labelSmoothing", "is for classification")
+        try checkSetting(classWeights == nil || task == .classification, "classWeights", "is for classification")
     }
 }

@@ -133,12 +133,12 @@ public final class Trainer<Batch> {
             validation: validation, metrics: metrics, settings: settings, folder: folder)
     }
 
-    /// Optimizer steps in an epoch; nil where the data does not tell.
+    /// Optimizer steps in an epoch, about as many where the data only estimates it; nil where it does not tell.
     public var stepsPerEpoch: Int? {
-        data.batchesPerEpoch.map { ($0 + settings.accumulation - 1) / settings.accumulation }
+        data.estimatedBatchesPerEpoch.map { ($0 + settings.accumulation - 1) / settings.accumulation }
     }
 
-    /// Optimizer steps of the whole run; nil where neither data nor `maxSteps` tell.
+    /// Optimizer steps of the whole run, as exact as `stepsPerEpoch`; nil where neither data nor `maxSteps` tell.
     public var totalSteps: Int? {
         guard let stepsPerEpoch else { return maxSteps }
         return min(maxSteps ?? .max, settings.epochs * stepsPerEpoch)
@@ -371,7 +371,7 @@ public final class Trainer<Batch> {
             learningRate: phases[0].optimizer.learningRate, loss: losses[phases[0].name] ?? .nan, losses: losses,
             gradientNorm: gradientNorm, samplesPerSecond: rate,
             secondsLeft: stepsTrained > 0
-                ? totalSteps.map { Double($0 - progress.step) * trainingSeconds / stepsTrained } : nil)
+                ? totalSteps.map { Double(max($0 - progress.step, 0)) * trainingSeconds / stepsTrained } : nil)
         try log?.add(report)
         for callback in callbacks { try callback.didReport(report) }
     }

@@ -147,7 +147,7 @@ struct CSVTests {
             ("1,2,\"two\nlines\"\n1,x,0\n", "line 3, column 2: 'x' is not a number"),
             ("1,2,0\n1,\"2,0\n1,2,0\n", "line 2: the quote that opens there is never closed"),
             ("1,2,0\n1,\"2\"3,0\n", "line 2: text follows a closing quote"),
-            ("1,2,0\n1,\u{0},0\n", "line 2: a byte of 0; this is no text file"),
+            ("1,2,0\n1,\u{0},0\n", "line 2: a byte of 0, which no text has"),
             ("", "empty"), ("\n\r\n", "empty"), ("a,b,y\n", "a header and no data"),
             ("1\n2\n", "only one column, where inputs and a target are expected; fields are separated by ','"),
         ])

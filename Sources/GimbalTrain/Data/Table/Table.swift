@@ -10,7 +10,8 @@ import Gimbal
 /// // parts.training, parts.validation, parts.test: Dataset; parts.schema reads other files in the same way.
 /// ```
 ///
-/// The file is gone through several times, and never held as a whole.
+/// The file is gone through several times, and never held as a whole. Of a large one, samples are looked at: see
+/// `TableOptions.sampledAbove`.
 public struct Table: Sendable {
     /// Names the file.
     public let path: String
@@ -21,10 +22,14 @@ public struct Table: Sendable {
     /// The columns and classes; means and deviations are set by `parts()`, which knows what is trained on.
     public let schema: TableSchema
     /// Which rows are trained on.
-    public let split: TableSplit
+    public private(set) var split: TableSplit
 
     let source: TableSource
     let facts: TableFacts
+    /// Of a file of which samples were looked at.
+    private let layout: TableLayout?
+    /// Whether the facts have statistics over what is trained on.
+    private var hasOwnStatistics: Bool
     /// The class of each row, by the place of its label.
     let classes: [Int32]
 
@@ -49,7 +54,8 @@ public struct Table: Sendable {
         source = try TableSource(path: path)
         let (dialect, records) = try TableDialect.found(in: source, options: options)
         let names = try Self.names(records, dialect, path: path)
-        let columns = try ColumnChoice(options, names: names, path: path)
+        let columns = try ColumnChoice(
+            options, names: names, last: Self.lastColumn(records, width: names.count), path: path)
         let isRegression = options.task == .regression
         let profiler = TableProfiler(
             source: source, dialect: dialect, names: names, target: columns.target, isRegression: isRegression,
@@ -59,13 +65,21 @@ public struct Table: Sendable {
                 facts, names: names, target: columns.target, roles: columns.roles, types: columns.types,
                 askedFor: columns.askedFor, options: options, hasHeader: dialect.hasHeader, path: path)
         }
-        let plain = source.byteCount > Self.largeByteCount ? TableSplit(plain: request) : nil
+        let isLarge = source.byteCount > min(Self.largeByteCount, options.sampledAbove)
+        let canSeek = try source.canSeek(encoding: dialect.encoding)
+        let layout = isLarge && canSeek ? try TableLayout(source, dialect) : nil
+        let sample =
+            source.byteCount > options.sampledAbove ? layout?.sample(of: max(options.sampleBytes, 1)) : nil
+        self.layout = sample == nil ? nil : layout
+        hasOwnStatistics = isLarge
+        let plain = isLarge ? TableSplit(plain: request, rows: layout?.recordCount) : nil
         // A first look tells which columns are inputs; what the whole file tells otherwise is gone through again.
         var facts = try profiler.facts(expected: nil, limit: Self.firstLook, plain: nil, seed: request.seed)
         var decided = decisions(facts)
         while true {
             let expected = decided.columns
-            facts = try profiler.facts(expected: expected, limit: nil, plain: plain, seed: request.seed)
+            facts = try profiler.facts(
+                expected: expected, limit: nil, sample: sample, plain: plain, seed: request.seed)
             decided = decisions(facts)
             let isAsExpected = zip(decided.columns, expected).allSatisfy { found, expected in
                 (found.role == .input) == (expected.role == .input)
@@ -109,13 +123,13 @@ public struct Table: Sendable {
             classes = []
         }
         split =
-            plain.map { _ in TableSplit(plain: request, sketch: facts.smallest.sorted) }
+            plain.map { $0.with(sketch: facts.smallest.sorted) }
             ?? TableSplit(request, hashes: facts.hashes, labels: classes, classCount: schema.classNames.count)
         self.schema = schema
         self.facts = facts
         profile = TableProfile(
             path: path, byteCount: source.byteCount, schema: schema, facts: facts, classCounts: counts,
-            warnings: warnings)
+            warnings: warnings, rowEstimate: sample == nil ? nil : layout?.recordCount)
     }
 
     /// The names of the columns, by the header and the first row behind it.
@@ -136,7 +150,13 @@ public struct Table: Sendable {
                 reason: "only one column, where inputs and a target are expected; fields are separated by \(mark) "
                     + "(delimiter, --delimiter)")
         }
-        return TableNames.names(header: header, width: width)
+        return TableNames.names(header: header, width: width, dialect)
+    }
+
+    /// The last column that holds anything: rows may end with a delimiter.
+    private static func lastColumn(_ records: [[String]], width: Int) -> Int {
+        let rows = records.dropFirst().filter { $0.count == width }
+        return (0..<width).last { column in rows.contains { !$0[column].isEmpty } } ?? width - 1
     }
 
     // MARK: Parts
@@ -144,11 +164,43 @@ public struct Table: Sendable {
     /// The rows in their parts, as float32 after standardisation by what is trained on.
     /// - Throws: as the initializer, and where the file has changed since.
     public func parts() throws -> TableParts {
-        let schema = try fitted { $0 == .training }
+        let schema = try fittedSchema()
         return try TableParts(
             TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true), split: split,
             expecting: expectedRows)
     }
+
+    /// The rows in their parts: in memory, or to be read from the file whenever they are needed where they are too large
+    /// for that.
+    ///
+    /// A part that has a file of its own is all of its rows; the table itself should then have been split without that part,
+    /// by a share of 0. What the file shares with this table is noted.
+    /// - Parameters:
+    ///   - validation: the file of the validation part; nil for rows of this table.
+    ///   - test: the file of the test part; nil for rows of this table.
+    ///   - memoryLimit: bytes that the features of all rows of a file may take; of more, none are kept.
+    /// - Throws: as the initializer, and where the file has changed since.
+    public func data(
+        validation: String? = nil, test: String? = nil, memoryLimit: Int = TableRecord.usualMemoryLimit
+    ) throws -> TableData {
+        let record = TableRecord(schema: try fittedSchema(), split: split, memoryLimit: memoryLimit)
+        var data = try record.data(
+            source, record.schema.dialect, layout: layout, knownRecordCount: facts.rows + facts.rowsWithoutTarget,
+            expecting: expectedRows)
+        try data.replaceParts(validation: validation, test: test, options: options.writing)
+        for path in [validation, test].compactMap({ $0 }) {
+            let shared = try sharedRows(with: path)
+            guard shared.count > 0 else { continue }
+            data.notes.append(
+                "\(facts.hashes.isEmpty ? "about " : "")\(shared.count) of \(shared.of) rows of \(shown(path, limit: 200)) are in "
+                    + "\(shown(self.path, limit: 200)) as well: figures on them tell little of new data")
+        }
+        return data
+    }
+
+    /// The schema with the means, deviations and medians of the rows that are trained on.
+    /// - Throws: as the initializer.
+    public func fittedSchema() throws -> TableSchema { try fitted { $0 == .training } }
 
     private func expectedRows(_ part: TableSplit.Part) -> Int {
         let request = split.request
@@ -164,7 +216,7 @@ public struct Table: Sendable {
     /// The schema with means, deviations and medians over the rows of some parts.
     func fitted(to isIncluded: (TableSplit.Part) -> Bool) throws -> TableSchema {
         var statistics: [Int: ColumnStatistics] = [:]
-        if facts.hashes.isEmpty {
+        if hasOwnStatistics {
             for (place, column) in facts.columns.enumerated() { statistics[place] = column.statistics }
         } else {
             let rows = try TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true)
@@ -200,10 +252,51 @@ public struct Table: Sendable {
             TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true), name: name)
     }
 
-    /// The fold of each row, in the order of the file, for a cross-validation; nil for a table that is too large for it.
-    /// - Parameter count: folds, at least 2.
-    public func folds(_ count: Int) -> [Int]? {
-        facts.hashes.isEmpty ? nil : TableSplit.folds(count, hashes: facts.hashes, labels: classes)
+    // MARK: Folds and other files
+
+    /// The same table split for one fold of a cross-validation: the fold is its test part, and its schema is fitted to its own
+    /// training part. The folds of a table share no row and leave none out; every class is shared out evenly.
+    ///
+    /// ```swift
+    /// for number in 0..<5 {
+    ///     let data = try table.fold(number, of: 5).data()
+    ///     // train on data.training, choose by data.validation, measure data.test
+    /// }
+    /// ```
+    /// - Parameters:
+    ///   - number: of the fold, from 0.
+    ///   - count: how many folds there are, from 2 to the number of rows.
+    /// - Throws: `GimbalError.invalidSetting` for another number of folds.
+    public func fold(_ number: Int, of count: Int) throws -> Table {
+        guard 2...max(profile.rows, 2) ~= count else {
+            throw GimbalError.invalidSetting(
+                name: "folds", reason: "must lie between 2 and the number of rows, \(profile.rows), not \(count)")
+        }
+        require((0..<count).contains(number), "Table.fold", "fold \(number) of \(count)")
+        var fold = self
+        fold.split = TableSplit(
+            fold: number, of: count, split.request, hashes: facts.hashes, labels: classes,
+            classCount: schema.classNames.count)
+        if facts.hashes.isEmpty { fold.split = fold.split.with(sketch: facts.smallest.sorted) }
+        fold.hasOwnStatistics = false
+        return fold
+    }
+
+    /// Rows of another file that this one has as well.
+    /// - Parameter path: a text file, plain or gzip, with the columns of this one by name.
+    /// - Returns: how many, exactly, or about as many where this table is too large to keep track of its rows; and of how
+    ///   many rows of the other file.
+    /// - Throws: as `TableSchema.rows(path:options:needsTarget:)`.
+    public func sharedRows(with path: String) throws -> (count: Int, of: Int) {
+        let sketch = facts.smallest.sorted
+        let known = Set(facts.hashes.isEmpty ? sketch : facts.hashes)
+        let rows = try schema.rows(path: path, options: options.writing)
+        var found = 0
+        while try rows.next() { if known.contains(rows.hash(seed: split.request.seed)) { found += 1 } }
+        if facts.hashes.isEmpty, facts.rows > sketch.count {
+            found = Int((Double(found) * Double(profile.rows) / Double(sketch.count)).rounded())
+        }
+        return (min(found, rows.count), rows.count)
     }
 }
 
@@ -237,41 +330,6 @@ public struct TableParts: Sendable {
         validation = dataset(.validation)
         test = dataset(.test)
         (schema, self.split, notes) = (rows.schema, split, rows.notes)
-    }
-}
-
-/// Rows on their way to becoming a data set.
-struct DatasetRows {
-    private let schema: TableSchema
-    private let width: Int
-    private var features: [Float] = []
-    private var labels: [Int32] = []
-    private var values: [Float] = []
-    private var row: [Float]
-
-    init(_ schema: TableSchema, expecting count: Int = 0) {
-        self.schema = schema
-        width = schema.featureCount
-        row = [Float](repeating: 0, count: width)
-        features.reserveCapacity(count * width)
-        if schema.isRegression { values.reserveCapacity(count) } else { labels.reserveCapacity(count) }
-    }
-
-    var count: Int { schema.isRegression ? values.count : labels.count }
-
-    /// - Returns: false for a row that is left out, as an input is missing and the schema has it so.
-    @discardableResult
-    mutating func add(_ rows: TableRows) throws -> Bool {
-        guard try row.withUnsafeMutableBufferPointer({ try rows.write(to: $0.baseAddress!) }) else { return false }
-        features.append(contentsOf: row)
-        if schema.isRegression { values.append(rows.standardizedValue) } else { labels.append(rows.label) }
-        return true
-    }
-
-    func dataset(name: String) -> Dataset {
-        Dataset(
-            name: name, inputShape: [width], inputs: .floats(features),
-            targets: schema.isRegression ? .values(values, width: 1) : .classes(labels, names: schema.classNames))
     }
 }
 
@@ -334,7 +392,7 @@ extension TableSchema {
         return result.dataset(name: name)
     }
 
-    private func dialect(of source: TableSource, _ options: TableOptions) throws -> TableDialect {
+    func dialect(of source: TableSource, _ options: TableOptions) throws -> TableDialect {
         let inputs = columns.filter { $0.role == .input }.map(\.name)
         var told = options
         if told.delimiter == nil, told.encoding == nil, told.decimalMark == nil, told.thousandsMark == nil,
@@ -378,7 +436,8 @@ private struct ColumnChoice {
     /// Inputs that are asked for by name: they stay, whatever they look like.
     var askedFor: Set<Int> = []
 
-    init(_ options: TableOptions, names: [String], path: String) throws {
+    /// - Parameter last: the column that is the target unless said otherwise.
+    init(_ options: TableOptions, names: [String], last: Int, path: String) throws {
         let width = names.count
         func place(_ written: String, _ setting: String) throws -> Int {
             if let place = names.firstIndex(where: { $0.utf8.elementsEqual(written.utf8) }) { return place }
@@ -390,7 +449,7 @@ private struct ColumnChoice {
                     "no column '\(shown(written))' in \(path); its columns are \(listed(names, limit: 20))\(numbers)")
         }
         switch options.target {
-        case .last: target = width - 1
+        case .last: target = last
         case .column(let number):
             guard 1...width ~= number else {
                 throw GimbalError.invalidSetting(

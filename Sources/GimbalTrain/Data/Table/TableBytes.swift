@@ -137,8 +137,11 @@ struct NumberReader: Sendable {
     private let decimalMark: UInt8
     private let thousandsMark: [UInt8]
     private let powers: [Double]
+    /// Whether a number may stand among what `NumberDress` knows.
+    private let allowsDress: Bool
 
-    init(decimalMark: UInt8 = UInt8(ascii: "."), thousandsMark: [UInt8] = []) {
+    init(decimalMark: UInt8 = UInt8(ascii: "."), thousandsMark: [UInt8] = [], allowsDress: Bool = false) {
+        self.allowsDress = allowsDress
         self.decimalMark = decimalMark
         self.thousandsMark = thousandsMark
         var power = 1.0
@@ -151,9 +154,21 @@ struct NumberReader: Sendable {
     /// The number nearest to what is written; infinite where it is too large; nil for what is no decimal number.
     @inline(__always)
     func callAsFunction(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Double? {
+        guard count > 0 else { return nil }
         // What no number begins with ends here: most texts.
-        guard count > 0, bytes[0] < 0x3A else { return nil }
-        return thousandsMark.isEmpty ? plain(bytes, count, mark: decimalMark) : grouped(bytes, count)
+        if bytes[0] < 0x3A, let number = bare(bytes, count) { return number }
+        return allowsDress && NumberDress.isPossible(bytes, count) ? dressed(bytes, count) : nil
+    }
+
+    @inline(__always)
+    private func bare(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Double? {
+        thousandsMark.isEmpty ? plain(bytes, count, mark: decimalMark) : grouped(bytes, count)
+    }
+
+    private func dressed(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Double? {
+        guard let dress = NumberDress(bytes, count), let number = bare(bytes + dress.start, dress.end - dress.start)
+        else { return nil }
+        return dress.isNegative ? -number : number
     }
 
     private func plain(_ bytes: UnsafePointer<UInt8>, _ count: Int, mark: UInt8) -> Double? {

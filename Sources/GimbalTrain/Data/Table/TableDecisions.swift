@@ -115,7 +115,7 @@ struct TableDecisions {
             return isCompactDate ? .date : .number
         }
         if facts.numbers + facts.infinite == 0 {
-            if facts.dateForms & ~DateForm.compact.bit != 0 { return .date }
+            if facts.dateForms != 0 { return .date }
             if facts.hasAllValues, Truth.pair(facts.values.texts) != nil { return .boolean }
             return textOrCategory(facts, filled: filled)
         }
@@ -170,7 +170,8 @@ struct TableDecisions {
             }
             form =
                 facts.texts == 0
-                ? (has(.compact) ? .compact : nil) : [.yearFirst, .dayFirst, .monthFirst, .time].first(where: has)
+                ? (has(.compact) ? .compact : nil)
+                : [.yearFirst, .dayFirst, .monthFirst, .time, .monthName, .week, .compact].first(where: has)
         }
         guard let form else {
             problems.append(

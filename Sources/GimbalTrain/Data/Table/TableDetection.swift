@@ -26,6 +26,15 @@ private struct TableSample {
         }
     }
 
+    /// What the first line says separates fields, as Excel writes it: sep=; and nothing else.
+    var toldSeparator: UInt8? {
+        let line = bytes.prefix(8).prefix { $0 != 0x0A && $0 != 0x0D }
+        guard line.count == 5, String(decoding: line.prefix(4), as: UTF8.self).lowercased() == "sep=" else {
+            return nil
+        }
+        return line.last
+    }
+
     private static func read(_ stream: TextStream) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: size)
         var filled = 0
@@ -48,10 +57,34 @@ private struct TableSample {
         return nil
     }
 
+    /// The mark of a comment that the first line begins with, as long as others follow that do not.
+    var commentMark: UInt8? {
+        let mark = bytes.first { $0 != 0x0A && $0 != 0x0D }
+        guard let mark, mark == UInt8(ascii: "#") || mark == UInt8(ascii: "%") else { return nil }
+        return lines.contains { $0.first != mark } ? mark : nil
+    }
+
+    /// The lines before the first that does not begin with `mark`.
+    func leadingLines(_ mark: UInt8) -> [ArraySlice<UInt8>] { lines.prefix { $0.first == mark } }
+
+    /// The first lines that are not empty.
+    private var lines: [ArraySlice<UInt8>] {
+        bytes.split(maxSplits: 1000) { $0 == 0x0A || $0 == 0x0D }.prefix(1000).map { $0 }
+    }
+
     /// The first records that fields separated by `delimiter` make.
-    func records(_ delimiter: UInt8, limit: Int = 1000) throws -> [[String]] {
+    /// - Parameter skipsComments: whether lines are passed over that begin as the first does, where that is a comment's mark.
+    func records(_ delimiter: UInt8, limit: Int = 1000, skipsComments: Bool = true) throws -> [[String]] {
+        try Self.records(
+            in: bytes, path: path, delimiter, comment: skipsComments ? commentMark ?? 0 : 0, limit: limit,
+            isWhole: isWhole)
+    }
+
+    static func records(
+        in bytes: [UInt8], path: String, _ delimiter: UInt8, comment: UInt8, limit: Int, isWhole: Bool
+    ) throws -> [[String]] {
         let stream = try TextStream(path: path, input: .memory(bytes), encoding: nil)
-        let reader = TableReader(stream, delimiter: delimiter)
+        let reader = TableReader(stream, delimiter: delimiter, comment: comment)
         var records: [[String]] = []
         var fields = 0
         do {
@@ -79,20 +112,89 @@ extension TableDialect {
         let sample = try TableSample(source, encoding: options.encoding)
         var dialect = TableDialect()
         dialect.encoding = sample.encoding
-        let told = try told(options.delimiter)
+        let separator = sample.toldSeparator
+        let told = try told(options.delimiter) ?? separator
         let (delimiter, rows) = try told.map { ($0, try sample.records($0)) } ?? provenDelimiter(sample)
         guard !rows.isEmpty else { throw GimbalError.invalidFile(path: sample.path, reason: "empty") }
         dialect.delimiter = String(Character(Unicode.Scalar(delimiter)))
         var records = rows
+        try dialect.findTable(in: &records, sample, hasSeparatorLine: separator != nil)
         if options.hasHeader == nil, isCounts(records, isWhole: sample.isWhole) {
-            dialect.preambleLines = 1
+            dialect.preambleLines += 1
             records.removeFirst()
+        }
+        guard usualCount(records) ?? 1 > 1 else {
+            let mark = dialect.delimiter == "\t" ? "tabs" : "'\(dialect.delimiter)'"
+            throw GimbalError.invalidFile(
+                path: sample.path,
+                reason: "only one column, where inputs and a target are expected; fields are separated by \(mark) "
+                    + "(delimiter, --delimiter)")
         }
         try dialect.findMarks(records, options, path: sample.path)
         dialect.hasHeader =
             try options.hasHeader
             ?? dialect.provenHeader(records, expecting: names + options.namedColumns, path: sample.path)
+        if dialect.hasHeader, let header = records.first, records.count > 1 {
+            dialect.hasTrailingDelimiter = records.dropFirst().allSatisfy {
+                $0.count == header.count + 1 && $0[header.count].isEmpty
+            }
+        }
         return (dialect, records)
+    }
+
+    /// Passes over what stands before the table: titles, comments, Excel's line that names the delimiter.
+    private mutating func findTable(
+        in records: inout [[String]], _ sample: TableSample, hasSeparatorLine: Bool
+    ) throws {
+        if let mark = sample.commentMark { return try findComments(mark, in: &records, sample) }
+        func pass() {
+            preambleLines += 1
+            records.removeFirst()
+        }
+        if hasSeparatorLine, !records.isEmpty { pass() }
+        // A title has fewer fields than the lines of the table.
+        while records.count > 2, preambleLines < 20, let width = Self.usualCount(Array(records.dropFirst())), width > 1
+        {
+            let filled = records[0].count { !$0.isEmpty }
+            let isTitle = filled == 1 && width > 2 && FieldKind(records[0][0], numberReader) == .text
+            // One field fewer has the header of a table whose rows begin with their names.
+            guard records[0].count < width - 1 || (isTitle && !records[1].contains("")) else { break }
+            pass()
+        }
+    }
+
+    /// Lines before the table that begin with a mark are comments unless they have as many fields as those of the table.
+    /// Names may stand behind a mark, as NumPy writes them; a column may be called by the mark alone; colours begin with it.
+    private mutating func findComments(_ mark: UInt8, in records: inout [[String]], _ sample: TableSample) throws {
+        let lines = sample.leadingLines(mark)
+        guard let width = Self.usualCount(records), let line = lines.last else { return }
+        let last = try? TableSample.records(
+            in: Array(line), path: sample.path, delimiterByte, comment: 0, limit: 1, isWhole: true
+        ).first
+        let names = Self.uncommented(last ?? [])
+        let reader = numberReader
+        hasCommentedHeader =
+            names.count == width && names.allSatisfy { FieldKind($0, reader) == .text }
+            && records.first.map { $0.contains { FieldKind($0, reader) != .text } } ?? false
+        if hasCommentedHeader {
+            preambleLines += lines.count - 1
+            records.insert(names, at: 0)
+        } else if last?.count == width {
+            records = try sample.records(delimiterByte, skipsComments: false)
+            while records.first?.count != width, records.first?.first?.utf8.first == mark {
+                records.removeFirst()
+                preambleLines += 1
+            }
+        } else {
+            commentMark = String(Character(Unicode.Scalar(mark)))
+        }
+    }
+
+    /// The fields of a line without the mark of a comment before the first.
+    static func uncommented(_ fields: [String]) -> [String] {
+        guard let first = fields.first, first.first == "#" || first.first == "%" else { return fields }
+        let rest = first.drop { $0 == "#" || $0 == "%" || $0 == " " }
+        return rest.isEmpty && fields.count > 1 ? Array(fields.dropFirst()) : [String(rest)] + fields.dropFirst()
     }
 
     private static func told(_ delimiter: Character?) throws -> UInt8? {
@@ -106,7 +208,7 @@ extension TableDialect {
 
     // MARK: What separates fields
 
-    private static let candidates = ["\t", ";", "|", ",", " "].map { UInt8(ascii: $0 as Unicode.Scalar) }
+    private static let candidates = ["\t", ";", "|", ",", "^", "~", " "].map { UInt8(ascii: $0 as Unicode.Scalar) }
 
     /// The character that cuts the lines into the same number of fields, each of them one thing.
     private static func provenDelimiter(_ sample: TableSample) throws -> (UInt8, [[String]]) {
@@ -131,7 +233,9 @@ extension TableDialect {
                 second = max(second, score)
             }
         }
-        guard let best else {
+        // Quotes that are not as they should be are no reason to take spaces for what separates fields.
+        let isLastResort = best?.delimiter == UInt8(ascii: " ")
+        guard let best, failure == nil || !isLastResort else {
             let comma = UInt8(ascii: ",")
             if let failure { throw failure }
             return (comma, try sample.records(comma))
@@ -148,7 +252,9 @@ extension TableDialect {
     private static func score(_ records: [[String]], _ delimiter: UInt8) -> Double? {
         guard let width = usualCount(records), width > 1 else { return nil }
         let others = candidates.filter { $0 != delimiter && $0 != UInt8(ascii: " ") }
-        let readers = [NumberReader(), NumberReader(decimalMark: UInt8(ascii: ","))]
+        let readers = [
+            NumberReader(allowsDress: true), NumberReader(decimalMark: UInt8(ascii: ","), allowsDress: true),
+        ]
         var clean = 0
         var all = 0
         for record in records where record.count == width {
@@ -346,7 +452,7 @@ private struct MarkEvidence {
     /// Numbers of one mark and three digits behind it, by the mark.
     private(set) var ambiguous: [Character: String] = [:]
 
-    static let spacings: [Character] = ["'", "’", " ", "\u{A0}", "\u{202F}"]
+    static let spacings: [Character] = ["'", "’", " ", "\u{A0}", "\u{2009}", "\u{202F}"]
     private static let marks: Set<Character> = Set(spacings).union([",", "."])
 
     init(_ records: [[String]]) {
@@ -366,8 +472,17 @@ private struct MarkEvidence {
         case grouped(Character)
         case either(Character)
 
-        init?(_ text: String) {
-            guard text.utf8.count < 40, let first = text.first else { return nil }
+        init?(_ dressed: String) {
+            guard dressed.utf8.count < 40 else { return nil }
+            var dressed = dressed
+            let text = dressed.withUTF8 { bytes in
+                bytes.baseAddress.flatMap { base in
+                    NumberDress(base, bytes.count).map {
+                        String(decoding: UnsafeBufferPointer(rebasing: bytes[$0.start..<$0.end]), as: UTF8.self)
+                    }
+                }
+            }
+            guard let text = text ?? (dressed.isEmpty ? nil : dressed), let first = text.first else { return nil }
             var body = text[...]
             if first == "-" || first == "+" { body = body.dropFirst() }
             var runs = [0]

@@ -19,7 +19,7 @@ struct ColumnFacts {
     var firstInfiniteLine = 0
     var minimum = Double.infinity
     var maximum = -Double.infinity
-    /// The forms of date that all texts have, or all numbers for `compact`.
+    /// The forms of date that all texts have, and of numbers those that are written in digits alone.
     var dateForms: UInt8 = 0xFF
     var earliest = Double.infinity
     var latest = -Double.infinity
@@ -34,6 +34,8 @@ struct ColumnFacts {
     /// The smallest hashes of distinct numbers, for an estimate of how many there are.
     var smallest = SmallestHashes()
     var fingerprint: UInt64 = 0
+    /// Texts and infinite numbers before the stretch of the file that is looked at.
+    private var foundBefore = (texts: 0, infinite: 0)
     /// Over the rows to train on, where it is known during the pass which these are.
     var statistics = ColumnStatistics()
 
@@ -65,6 +67,19 @@ struct ColumnFacts {
         return result
     }
 
+    /// Goes on with another stretch of the file.
+    mutating func beginStretch() {
+        foundBefore = (texts, infinite)
+        isRising = false
+    }
+
+    /// Makes lines of the stretch lines of the file, where messages may name them: counting those before it takes a while.
+    mutating func endStretch(linesBefore: () -> Int) {
+        guard numbers > 0 else { return }
+        if foundBefore.texts == 0, texts > 0 { firstTextLine += linesBefore() }
+        if foundBefore.infinite == 0, infinite > 0 { firstInfiniteLine += linesBefore() }
+    }
+
     mutating func addEmpty() -> UInt64 {
         empty += 1
         isRising = false
@@ -87,7 +102,10 @@ struct ColumnFacts {
             whole += 1
             if isId { smallest.add(contentHash(number)) }
         }
-        if dateForms & DateForm.compact.bit != 0, readDate(bytes, count, .compact) == nil {
+        guard dateForms & DateForm.compact.bit != 0 else { return }
+        if let date = readDate(bytes, count, .compact) {
+            if date.secondOfDay != 0 { hasTimeOfDay = true }
+        } else {
             dateForms &= ~DateForm.compact.bit
         }
     }
@@ -113,10 +131,9 @@ struct ColumnFacts {
             firstTextLine = line
         }
         texts += 1
-        let texts = dateForms & ~DateForm.compact.bit
-        guard texts != 0 else { return }
-        var alive: UInt8 = dateForms & DateForm.compact.bit
-        for form in DateForm.allCases where texts & form.bit != 0 {
+        guard dateForms != 0 else { return }
+        var alive: UInt8 = 0
+        for form in DateForm.allCases where dateForms & form.bit != 0 {
             guard let date = readDate(bytes, count, form) else { continue }
             alive |= form.bit
             earliest = min(earliest, date.seconds)

@@ -92,6 +92,14 @@ struct TableLabels {
                 "\(single == rows ? "every row has a label of its own" : "\(single) of \(rows) rows have a label of their own")"
                     + " in \(column); numbers are predicted by regression (--task regression)")
         }
+        var folded: [[UInt8]: String] = [:]
+        for name in names {
+            guard let other = folded.updateValue(name, forKey: Array(name.lowercased().utf8)) else { continue }
+            warnings.append(
+                "'\(shown(other))' and '\(shown(name))' in \(column) are two classes, and differ only in upper and lower case"
+            )
+            break
+        }
         if let most = counts.firstIndex(of: counts.max() ?? 0), let fewest = present.min(),
             let rare = counts.firstIndex(of: fewest), rare != most, counts[most] >= 20 * fewest
         {

@@ -5,8 +5,15 @@ public struct TableDialect: Codable, Sendable, Equatable {
     public var delimiter = ","
     /// Whether the first line holds names.
     public var hasHeader = true
-    /// Lines before the table that belong to nothing, such as scikit-learn's line of counts and class names.
+    /// Lines before the table that belong to nothing: a title, "sep=;" as Excel writes it, scikit-learn's line of counts and
+    /// class names.
     public var preambleLines = 0
+    /// What lines begin with that hold no data: "#" or "%"; nil where no line is passed over.
+    public var commentMark: String?
+    /// Whether the header stands behind the mark of a comment.
+    public var hasCommentedHeader = false
+    /// Whether each row ends with a delimiter that the header does not have.
+    public var hasTrailingDelimiter = false
     /// What the bytes of the file mean, as iconv calls it.
     public var encoding = TableDialect.utf8
     /// What stands before the fraction of a number: "." or ",".
@@ -21,11 +28,15 @@ public struct TableDialect: Codable, Sendable, Equatable {
 
     static func isUTF8(_ encoding: String) -> Bool { ["utf-8", "utf8"].contains(encoding.lowercased()) }
 
+    /// 0 for none.
+    var commentByte: UInt8 { commentMark?.utf8.first ?? 0 }
+
     var delimiterByte: UInt8 { delimiter.utf8.first ?? UInt8(ascii: ",") }
 
     var numberReader: NumberReader {
         NumberReader(
-            decimalMark: decimalMark.utf8.first ?? UInt8(ascii: "."), thousandsMark: Array((thousandsMark ?? "").utf8))
+            decimalMark: decimalMark.utf8.first ?? UInt8(ascii: "."), thousandsMark: Array((thousandsMark ?? "").utf8),
+            allowsDress: true)
     }
 }
 
@@ -98,6 +109,12 @@ public struct TableOptions: Sendable {
     /// Whether columns that never change, or that repeat another, stay inputs.
     public var keepsRedundantColumns = false
 
+    /// Bytes of a plain file above which samples of it, spread evenly, are looked at before training in place of all rows.
+    /// A later row that contradicts them is refused by its line.
+    public var sampledAbove = 1 << 28
+    /// Bytes of these samples together.
+    public var sampleBytes = 1 << 26
+
     /// Options for a file whose last column is a class, unless said otherwise.
     public init(
         target: Target = .last, task: Task = .classification(), delimiter: Character? = nil, hasHeader: Bool? = nil
@@ -106,6 +123,15 @@ public struct TableOptions: Sendable {
         self.task = task
         self.delimiter = delimiter
         self.hasHeader = hasHeader
+    }
+}
+
+extension TableOptions {
+    /// What is told of how files are written alone, for further files of the same columns.
+    var writing: TableOptions {
+        var options = TableOptions(delimiter: delimiter, hasHeader: hasHeader)
+        (options.encoding, options.decimalMark, options.thousandsMark) = (encoding, decimalMark, thousandsMark)
+        return options
     }
 }
 

@@ -37,8 +37,10 @@ public struct TableProfile: Sendable {
     public let byteCount: Int
     /// How the file is written.
     public let dialect: TableDialect
-    /// Rows that have a target.
+    /// Rows that have a target; about as many where `sampledRows` is set.
     public let rows: Int
+    /// Rows that were looked at, of a file of which samples were: all other counts are of these. Nil for all rows.
+    public let sampledRows: Int?
     /// Rows that were left out as they have none.
     public let rowsWithoutTarget: Int
     /// Records of empty fields that were passed over.
@@ -53,12 +55,15 @@ public struct TableProfile: Sendable {
     public let warnings: [String]
 
     init(
-        path: String, byteCount: Int, schema: TableSchema, facts: TableFacts, classCounts: [Int], warnings: [String]
+        path: String, byteCount: Int, schema: TableSchema, facts: TableFacts, classCounts: [Int], warnings: [String],
+        rowEstimate: Int? = nil
     ) {
         self.path = path
         self.byteCount = byteCount
         dialect = schema.dialect
-        rows = facts.rows
+        let seen = max(facts.rows + facts.rowsWithoutTarget, 1)
+        rows = rowEstimate.map { Int((Double($0) * Double(facts.rows) / Double(seen)).rounded()) } ?? facts.rows
+        sampledRows = rowEstimate == nil ? nil : facts.rows
         rowsWithoutTarget = facts.rowsWithoutTarget
         blankRows = facts.blankRows
         classNames = schema.classNames
@@ -83,8 +88,8 @@ public struct TableProfile: Sendable {
     /// The weight of each class with which all classes count alike: the number of rows over that of classes and of the
     /// class's rows (scikit-learn's "balanced").
     public var balancedClassWeights: [Double] {
-        let present = classCounts.count { $0 > 0 }
-        return classCounts.map { $0 > 0 ? Double(rows) / Double(present * $0) : 0 }
+        let (all, present) = (classCounts.reduce(0, +), classCounts.count { $0 > 0 })
+        return classCounts.map { $0 > 0 ? Double(all) / Double(present * $0) : 0 }
     }
 
     /// Makes sure that there is something to learn.
@@ -110,7 +115,7 @@ public struct TableProfile: Sendable {
             }
             guard rows < 10 || present.contains(where: { $0 > 1 }) else {
                 throw fail(
-                    "every one of the \(rows) labels in \(name) is different: they are no classes; numbers are predicted by "
+                    "every one of the \(sampledRows ?? rows) labels in \(name) is different: they are no classes; numbers are predicted by "
                         + "regression (--task regression)")
             }
         }
@@ -120,9 +125,11 @@ public struct TableProfile: Sendable {
 extension TableProfile: CustomStringConvertible {
     /// The table of columns, the classes, what was left out and why, and what gives cause for doubt.
     public var description: String {
+        let about = sampledRows == nil ? "" : "about "
         var lines = [
-            "\(shown(path, limit: 200)): \(counted(rows, "row")), \(counted(columns.count, "column")); \(form)"
+            "\(shown(path, limit: 200)): \(about)\(counted(rows, "row")), \(counted(columns.count, "column")); \(form)"
         ]
+        if let sampledRows { lines.append("what follows is of a sample of \(counted(sampledRows, "row"))") }
         let used = columns.filter { $0.role == .input || $0.role == .target }
         let shownColumns = used.prefix(40)
         var table = [["column", "type", "missing", "values"]]
@@ -159,6 +166,10 @@ extension TableProfile: CustomStringConvertible {
         if dialect.decimalMark == "," { words.append("decimal commas") }
         if let mark = dialect.thousandsMark { words.append("'\(mark)' between thousands") }
         if !TableDialect.isUTF8(dialect.encoding) { words.append(shown(dialect.encoding)) }
+        if dialect.preambleLines > 0 {
+            words.append("\(counted(dialect.preambleLines, "line")) before them passed over")
+        }
+        if let mark = dialect.commentMark { words.append("lines that begin with \(mark) passed over") }
         return words.joined(separator: ", ")
     }
 

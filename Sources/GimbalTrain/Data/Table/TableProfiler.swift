@@ -12,12 +12,6 @@ struct TableFacts {
     var hashes: [UInt64] = []
     var labels: [Int32] = []
     var smallest = SmallestHashes()
-    /// Rows of each part, where it is known during the pass which these are.
-    var partRows: [TableSplit.Part: Int] = [:]
-    /// Where some records begin, evenly over the file: byte and line.
-    var places: [(byte: Int, line: Int)] = []
-    /// Whether the pass came to the end of the file.
-    var isWhole = true
 }
 
 /// Goes through a table once and collects facts of its columns.
@@ -33,11 +27,13 @@ struct TableProfiler {
     /// - Parameters:
     ///   - expected: what the columns are thought to hold: those that are no inputs do not belong to a row's hash.
     ///   - limit: rows to look at; nil for all.
+    ///   - sample: the stretches of the file to look at, each of which begins with a record; nil for the whole file.
     ///   - plain: a split known beforehand, by which statistics over the training part are made on the way; nil keeps the
     ///     hashes of all rows.
     ///   - seed: of the hashes.
-    func facts(expected: [TableSchema.Column]?, limit: Int?, plain: TableSplit?, seed: UInt64) throws -> TableFacts {
-        let reader = try open()
+    func facts(
+        expected: [TableSchema.Column]?, limit: Int?, sample: [Range<Int>?]? = nil, plain: TableSplit?, seed: UInt64
+    ) throws -> TableFacts {
         let width = names.count
         let number = dialect.numberReader
         let columns = UnsafeMutablePointer<ColumnFacts>.allocate(capacity: width)
@@ -55,86 +51,86 @@ struct TableProfiler {
         let seeds = RowHash.seeds(of: names)
         var scratch = [Double](repeating: .nan, count: width)
         var facts = TableFacts(columns: [])
-        // Labels are told by the hashes and places of the target's values.
-        facts.places = [reader.nextPlace]
-        while try reader.next() {
-            if let limit, facts.rows >= limit {
-                facts.isWhole = false
-                break
-            }
-            guard reader.count == width else {
-                throw reader.invalid("\(reader.count) fields, where the first line has \(width)")
-            }
-            var sum: UInt64 = 0
-            var label: Int32 = -1
-            let field = reader.field(target)
-            if isMissingTarget(field.start, field.count) {
-                facts.rowsWithoutTarget += 1
-                guard !refusesMissingTargets else {
-                    throw reader.invalid("\(TableNames.place(target, names[target])): no target")
+        for stretch in sample ?? [nil] {
+            let reader = try open(stretch)
+            if stretch != nil { for column in 0..<width { columns[column].beginStretch() } }
+            let end = stretch?.upperBound ?? .max
+            while reader.nextPlace < end, try reader.next() {
+                if let limit, facts.rows >= limit { break }
+                guard reader.count == width else {
+                    throw reader.invalid("\(reader.count) fields, where the first line has \(width)")
                 }
-                continue
-            }
-            let (hash, value) = columns[target].add(
-                field.start, field.count, line: reader.line, label: -1, reader: number, isId: false,
-                isTarget: !isRegression)
-            scratch[target] = value
-            sum = RowHash.part(hash, seeds[target])
-            if !isRegression {
-                label = Int32(columns[target].values.lastInserted)
-                guard columns[target].values.count <= TableNames.largestClassCount else {
-                    throw reader.invalid(
-                        "more than \(TableNames.largestClassCount) different classes in "
-                            + "\(TableNames.place(target, names[target])); numbers are predicted by regression (--task regression)"
-                    )
+                var sum: UInt64 = 0
+                var label: Int32 = -1
+                let field = reader.field(target)
+                if isMissingTarget(field.start, field.count) {
+                    facts.rowsWithoutTarget += 1
+                    guard !refusesMissingTargets else {
+                        throw reader.invalid("\(TableNames.place(target, names[target])): no target")
+                    }
+                    continue
                 }
-            }
-            for column in 0..<width where column != target {
-                let field = reader.field(column)
-                let hash: UInt64
-                if field.count == 0 || marks?.contains(field.start, field.count) == true {
-                    hash = columns[column].addEmpty()
-                    scratch[column] = .nan
-                } else {
-                    (hash, scratch[column]) = columns[column].add(
-                        field.start, field.count, line: reader.line, label: label, reader: number, isId: isId[column],
-                        isTarget: false)
-                    if plain != nil, let form = forms[column] {
-                        scratch[column] = readDate(field.start, field.count, form)?.seconds ?? .nan
+                let (hash, value) = columns[target].add(
+                    field.start, field.count, line: reader.line, label: -1, reader: number, isId: false,
+                    isTarget: !isRegression)
+                scratch[target] = value
+                sum = RowHash.part(hash, seeds[target])
+                if !isRegression {
+                    label = Int32(columns[target].values.lastInserted)
+                    guard columns[target].values.count <= TableNames.largestClassCount else {
+                        throw reader.invalid(
+                            "more than \(TableNames.largestClassCount) different classes in "
+                                + "\(TableNames.place(target, names[target])); numbers are predicted by regression (--task regression)"
+                        )
                     }
                 }
-                if isContent[column] { sum &+= RowHash.part(hash, seeds[column]) }
+                for column in 0..<width where column != target {
+                    let field = reader.field(column)
+                    let hash: UInt64
+                    if field.count == 0 || marks?.contains(field.start, field.count) == true {
+                        hash = columns[column].addEmpty()
+                        scratch[column] = .nan
+                    } else {
+                        (hash, scratch[column]) = columns[column].add(
+                            field.start, field.count, line: reader.line, label: label, reader: number,
+                            isId: isId[column],
+                            isTarget: false)
+                        if plain != nil, let form = forms[column] {
+                            scratch[column] = readDate(field.start, field.count, form)?.seconds ?? .nan
+                        }
+                    }
+                    if isContent[column] { sum &+= RowHash.part(hash, seeds[column]) }
+                }
+                facts.rows += 1
+                let rowHash = RowHash.whole(sum, seed: seed)
+                facts.smallest.add(rowHash)
+                if let plain {
+                    let part = plain.part(of: rowHash)
+                    guard part == .training else { continue }
+                    for column in 0..<width where !scratch[column].isNaN {
+                        columns[column].statistics.add(scratch[column], hash: rowHash, isSampled: needsMedian[column])
+                    }
+                } else {
+                    facts.hashes.append(rowHash)
+                    if !isRegression { facts.labels.append(label) }
+                }
             }
-            facts.rows += 1
-            let rowHash = RowHash.whole(sum, seed: seed)
-            facts.smallest.add(rowHash)
-            if let plain {
-                let part = plain.part(of: rowHash)
-                facts.partRows[part, default: 0] += 1
-                if facts.places.count < TableStream.rangeCount,
-                    reader.nextPlace.byte >= source.byteCount / TableStream.rangeCount * facts.places.count
-                {
-                    facts.places.append(reader.nextPlace)
-                }
-                guard part == .training else { continue }
-                for column in 0..<width where !scratch[column].isNaN {
-                    columns[column].statistics.add(scratch[column], hash: rowHash, isSampled: needsMedian[column])
-                }
-            } else {
-                facts.hashes.append(rowHash)
-                if !isRegression { facts.labels.append(label) }
+            facts.blankRows += reader.blankRecords
+            if stretch != nil {
+                lazy var linesBefore = reader.linesBefore
+                for column in 0..<width { columns[column].endStretch { linesBefore } }
             }
         }
-        facts.blankRows = reader.blankRecords
         facts.columns = (0..<width).map { columns[$0] }
         return facts
     }
 
-    /// A reader behind the header.
-    func open() throws -> TableReader {
-        let reader = TableReader(try source.open(encoding: dialect.encoding), delimiter: dialect.delimiterByte)
-        for _ in 0..<dialect.preambleLines + (dialect.hasHeader ? 1 : 0) { _ = try reader.next() }
-        return reader
+    /// A reader behind the header, or of a stretch of the file and what follows it.
+    private func open(_ stretch: Range<Int>?) throws -> TableReader {
+        if let stretch {
+            return TableReader(try source.open(bytes: stretch.lowerBound..<source.byteCount), dialect)
+        }
+        return try source.open(dialect)
     }
 
     private func isMissingTarget(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
@@ -173,12 +169,13 @@ enum TableNames {
     static let largestClassCount = 100_000
 
     /// A name for each column: the file's own, "column 3" where it gives none, "price (2)" where it gives one twice.
-    static func names(header: [String]?, width: Int) -> [String] {
+    static func names(header: [String]?, width: Int, _ dialect: TableDialect) -> [String] {
         var taken: Set<[UInt8]> = []
         return (0..<width).map { column in
             // Where rows have one field more than the header, they begin with their own names.
-            let shift = header.map { width - $0.count } ?? 0
-            let given = column >= shift ? header?[column - shift] ?? "" : ""
+            let shift = dialect.hasTrailingDelimiter ? 0 : header.map { width - $0.count } ?? 0
+            let place = column - shift
+            let given = header.map { $0.indices.contains(place) ? $0[place] : "" } ?? ""
             let base = given.isEmpty ? "column \(column + 1)" : given
             var name = base
             var number = 2

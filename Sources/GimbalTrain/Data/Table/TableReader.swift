@@ -10,7 +10,7 @@ final class TableReader {
     let path: String
     /// What separates fields.
     let delimiter: UInt8
-    /// The line on which the record begins, from 1.
+    /// The line of the text on which the record begins, from 1.
     private(set) var line = 0
     /// Fields of the record.
     private(set) var count = 0
@@ -24,11 +24,13 @@ final class TableReader {
     private var end = 0
     private var hasEnded = false
     private var nextLine: Int
-    /// Where the buffer begins in the text.
-    private var base = 0
+    /// Where the buffer begins in the file, where that holds the text as it is.
+    private var base: Int
     private var starts: UnsafeMutablePointer<Int>
     private var ends: UnsafeMutablePointer<Int>
     private var room = 64
+    /// What lines begin with that are passed over; 0 for none.
+    private let comment: UInt8
     /// What each byte is outside of quotes.
     private let kinds: UnsafeMutablePointer<Kind>
 
@@ -38,11 +40,18 @@ final class TableReader {
     static let largestRecord = 1 << 26
     private static let quote = UInt8(ascii: "\"")
 
+    /// A reader of a text that is written in a known way.
+    convenience init(_ stream: TextStream, _ dialect: TableDialect) {
+        self.init(stream, delimiter: dialect.delimiterByte, comment: dialect.commentByte)
+    }
+
     /// - Parameters:
-    ///   - line: the number of the first line.
+    ///   - comment: what lines begin with that are passed over; 0 for none.
     ///   - bufferSize: bytes read at once.
-    init(_ stream: TextStream, delimiter: UInt8, line: Int = 1, bufferSize: Int = 1 << 18) {
-        nextLine = line
+    init(_ stream: TextStream, delimiter: UInt8, comment: UInt8 = 0, bufferSize: Int = 1 << 18) {
+        nextLine = 1
+        self.comment = comment
+        base = stream.start
         self.stream = stream
         self.delimiter = delimiter
         path = stream.path
@@ -67,8 +76,8 @@ final class TableReader {
         kinds.deallocate()
     }
 
-    /// Where the next record begins: bytes of the text, and the line.
-    var nextPlace: (byte: Int, line: Int) { (base + position, nextLine) }
+    /// The byte of the file with which the next record begins, where the file holds the text as it is.
+    var nextPlace: Int { base + position }
 
     // MARK: The record
 
@@ -96,13 +105,17 @@ final class TableReader {
         while true {
             switch try scan() {
             case .record: return true
+            case .blank: continue
             case .end: return false
             case .needsMore: try refill()
             }
         }
     }
 
-    private enum Step { case record, end, needsMore }
+    private static let zeroWords =
+        "a byte of 0, which no text has; is the file cut, or in another encoding (--encoding UTF-16LE)?"
+
+    private enum Step { case record, blank, end, needsMore }
 
     /// Moves what is left of the buffer to its beginning and reads behind it.
     private func refill() throws {
@@ -159,6 +172,21 @@ final class TableReader {
         count = 0
         line = lineCount
 
+        while comment != 0, buffer[cursor] == comment {
+            while buffer[cursor] != UInt8(ascii: "\n"), buffer[cursor] != UInt8(ascii: "\r"), cursor < end {
+                cursor += 1
+            }
+            // The line end is looked at by what follows; the buffer may end before it.
+            if cursor + 1 >= end, !hasEnded { return .needsMore }
+            if cursor >= end { break }
+            if buffer[cursor] == UInt8(ascii: "\r"), buffer[cursor + 1] == UInt8(ascii: "\n") { cursor += 1 }
+            cursor += 1
+            lineCount += 1
+            position = cursor
+            nextLine = lineCount
+            line = lineCount
+        }
+
         while true {
             // A field begins.
             while buffer[cursor] == 0x20 || (buffer[cursor] == 0x09 && delimiter != 0x09) { cursor += 1 }
@@ -187,7 +215,7 @@ final class TableReader {
                             if !hasEnded { return .needsMore }
                             throw invalid("the quote that opens there is never closed", line: quoteLine)
                         }
-                        throw invalid("a byte of 0; this is no text file", line: lineCount)
+                        throw invalid(Self.zeroWords, line: lineCount)
                     }
                     if byte == UInt8(ascii: "\n") { lineCount += 1 }
                     highBits |= byte
@@ -200,7 +228,10 @@ final class TableReader {
                     cursor += 1
                 }
                 kind = kinds[Int(buffer[cursor])]
-                if kind == .plain { throw invalid("text follows a closing quote", line: lineCount) }
+                if kind == .plain {
+                    throw invalid(
+                        "text follows a closing quote; a quote within quotes is written twice", line: lineCount)
+                }
             } else {
                 while true {
                     kind = kinds[Int(buffer[cursor])]
@@ -212,7 +243,7 @@ final class TableReader {
                 while finish > start, buffer[finish - 1] == 0x20 || buffer[finish - 1] == 0x09 { finish -= 1 }
             }
             if kind == .zero {
-                if cursor < end { throw invalid("a byte of 0; this is no text file", line: lineCount) }
+                if cursor < end { throw invalid(Self.zeroWords, line: lineCount) }
                 if !hasEnded { return .needsMore }
             }
             if kind == .carriageReturn, cursor + 1 >= end, !hasEnded { return .needsMore }
@@ -238,9 +269,7 @@ final class TableReader {
             if length == 0, !hasQuotes {
                 if count > 1 { blankRecords += 1 }
                 if isEnd { return .end }
-                count = 0
-                line = lineCount
-                continue
+                return .blank
             }
             if highBits & 0x80 != 0, !stream.isConverted { try requireUTF8() }
             if hasDoubledQuotes { halveQuotes() }
@@ -273,9 +302,20 @@ final class TableReader {
         }
     }
 
+    /// Lines of the file before the text, of which a reader of a part sees nothing: for messages.
+    var linesBefore: Int { stream.linesBefore }
+
+    /// Whether a field that is not quoted has a quote in it.
+    var hasStrayQuote: Bool {
+        (0..<count).contains { column in
+            let isQuoted = starts[column] > 0 && buffer[starts[column] - 1] == Self.quote
+            return !isQuoted && (starts[column]..<ends[column]).contains { buffer[$0] == Self.quote }
+        }
+    }
+
     /// An error at a line; a reason that begins with a column goes on from it.
     func invalid(_ reason: String, line: Int? = nil) -> GimbalError {
         let mark = reason.hasPrefix("column ") ? "," : ":"
-        return .invalidFile(path: path, reason: "line \(line ?? self.line)\(mark) \(reason)")
+        return .invalidFile(path: path, reason: "line \(linesBefore + (line ?? self.line))\(mark) \(reason)")
     }
 }

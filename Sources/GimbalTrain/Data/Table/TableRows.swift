@@ -68,10 +68,10 @@ public final class TableRows {
 
     /// - Parameters:
     ///   - needsTarget: whether a file without the column to be predicted, or another label than the known, is an error.
-    ///   - range: the bytes to read, and the line they begin with; nil for the whole file.
+    ///   - range: the bytes to read, which begin and end with a record; nil for the whole file.
     init(
         _ schema: TableSchema, source: TableSource, dialect: TableDialect, needsTarget: Bool,
-        range: (bytes: Range<Int>, line: Int)? = nil
+        range: Range<Int>? = nil
     ) throws {
         self.schema = schema
         self.dialect = dialect
@@ -79,20 +79,21 @@ public final class TableRows {
         fileName = source.fileName
         number = dialect.numberReader
         marks = schema.missingMarks.map { MissingMarks($0) }
-        var reader = TableReader(try source.open(encoding: dialect.encoding), delimiter: dialect.delimiterByte)
+        var reader = TableReader(try source.open(encoding: dialect.encoding), dialect)
         for _ in 0..<dialect.preambleLines { _ = try reader.next() }
         var header: [String]?
-        if dialect.hasHeader, try reader.next() { header = reader.texts }
+        if dialect.hasHeader, try reader.next() {
+            header = dialect.hasCommentedHeader ? TableDialect.uncommented(reader.texts) : reader.texts
+        }
         if let range {
-            reader = TableReader(
-                try source.open(bytes: range.bytes), delimiter: dialect.delimiterByte, line: range.line)
+            reader = TableReader(try source.open(bytes: range), dialect)
         }
         isAhead = try reader.next()
         self.reader = reader
         let width = isAhead ? reader.count : header?.count ?? 0
         self.width = width
         let places = try Self.places(
-            of: schema, header: header, width: width, needsTarget: needsTarget, path: source.path)
+            of: schema, header: header, width: width, dialect, needsTarget: needsTarget, path: source.path)
         target = places.target
         unknownColumns = places.unknown
         var offset = 0
@@ -127,7 +128,8 @@ public final class TableRows {
 
     /// Where a file has the columns of a schema, by their places in the schema.
     private static func places(
-        of schema: TableSchema, header: [String]?, width: Int, needsTarget: Bool, path: String
+        of schema: TableSchema, header: [String]?, width: Int, _ dialect: TableDialect, needsTarget: Bool,
+        path: String
     ) throws -> (of: [Int: Int], target: Int?, unknown: [String]) {
         var places: [Int: Int] = [:]
         let target = schema.columns.firstIndex { $0.role == .target }
@@ -144,7 +146,7 @@ public final class TableRows {
             }
             return (places, isWithoutTarget ? nil : target, [])
         }
-        let names = TableNames.names(header: header, width: width)
+        let names = TableNames.names(header: header, width: width, dialect)
         var of: [[UInt8]: Int] = [:]
         for (place, name) in names.enumerated() { of[Array(name.utf8)] = place }
         var missing: [String] = []
@@ -252,7 +254,7 @@ public final class TableRows {
     public var idNames: [String] { ids.map(\.name) }
 
     /// The line of the file on which the row begins, from 1.
-    public var line: Int { reader.line }
+    public var line: Int { reader.linesBefore + reader.line }
 
     // MARK: Features
 

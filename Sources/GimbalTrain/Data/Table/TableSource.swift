@@ -19,10 +19,13 @@ struct TableSource: Sendable {
         let isSpecial =
             stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG && status.st_mode & S_IFMT != S_IFDIR
         if !isSpecial, let size = try FileReader(path: path).size() {
-            contents = nil
-            byteCount = size
+            let head = try ByteStream(path: path).read(count: 512)
+            contents = try TableFileKind.zipped(head, path: path)
+            byteCount = contents?.count ?? size
+            if contents == nil { try TableFileKind.requireText(head, path: path) }
         } else {
             let bytes = try ByteStream(path: path).read(count: .max)
+            try TableFileKind.requireText(Array(bytes.prefix(512)), path: path)
             contents = bytes
             byteCount = bytes.count
         }
@@ -45,6 +48,13 @@ struct TableSource: Sendable {
     /// A part of a file that `canSeek`.
     func open(bytes: Range<Int>) throws -> TextStream {
         try TextStream(path: path, input: .range(try FileReader(path: path), bytes), encoding: nil)
+    }
+
+    /// A reader behind the header.
+    func open(_ dialect: TableDialect) throws -> TableReader {
+        let reader = TableReader(try open(encoding: dialect.encoding), dialect)
+        for _ in 0..<dialect.preambleLines + (dialect.hasHeader ? 1 : 0) { _ = try reader.next() }
+        return reader
     }
 
     /// - Parameter encoding: as iconv knows it; nil for UTF-8.
@@ -70,6 +80,8 @@ final class TextStream {
     private var raw = [UInt8](repeating: 0, count: 1 << 16)
     private var pending = 0..<0
     private var line = 1
+    /// The byte of the file that the text begins with.
+    private(set) var start = 0
     /// What the bytes turned out to mean.
     private var encoding = TableDialect.utf8
     var encodingName: String { TableDialect.isUTF8(encoding) ? TableDialect.utf8 : encoding }
@@ -81,6 +93,8 @@ final class TextStream {
         try refill()
         let mark = ByteOrderMark(raw[pending])
         pending = pending.dropFirst(mark?.length ?? 0)
+        start = mark?.length ?? 0
+        if case .range(_, let range) = input { start += range.lowerBound }
         // A mark says what the bytes are; of a text called UTF-16 it tells the order.
         self.encoding = mark?.encoding ?? encoding ?? TableDialect.utf8
         if TableDialect.isUTF8(self.encoding) { return }
@@ -96,6 +110,25 @@ final class TextStream {
 
     deinit {
         if let converter { iconv_close(converter) }
+    }
+
+    /// Lines of the file before the text. Of a part of a file they are counted, which takes a while: for messages.
+    var linesBefore: Int {
+        guard case .range(let file, let range) = input else { return 0 }
+        var (lineFeeds, carriageReturns) = (0, 0)
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        for place in stride(from: 0, to: range.lowerBound, by: bytes.count) {
+            let count = min(bytes.count, range.lowerBound - place)
+            let isRead: Void? = try? bytes.withUnsafeMutableBytes {
+                try file.read(at: place, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]))
+            }
+            guard isRead != nil else { break }
+            for byte in bytes[..<count] {
+                if byte == UInt8(ascii: "\n") { lineFeeds += 1 }
+                if byte == UInt8(ascii: "\r") { carriageReturns += 1 }
+            }
+        }
+        return lineFeeds > 0 ? lineFeeds : carriageReturns
     }
 
     /// Whether what is read is known to be UTF-8, as it was converted to it.

@@ -20,7 +20,8 @@ public struct TableSplit: Codable, Sendable, Equatable {
     public struct Request: Codable, Sendable, Equatable {
         /// The share of all rows that is held back for the test, from 0 to below 1.
         public var test: Double
-        /// The share of the rest that choices are made on, from 0 to below 1.
+        /// The share of the rest that choices are made on, from 0 to below 1. Of a table so large that chance gives every
+        /// class its share, no more than about 131,072 rows: they are gone through after every epoch.
         public var validation: Double
         /// What the hashes of rows follow from, beside their content.
         public var seed: UInt64
@@ -39,6 +40,9 @@ public struct TableSplit: Codable, Sendable, Equatable {
         public var test: UInt64
         /// Other rows with a smaller hash are of the validation part.
         public var validation: UInt64
+        /// The hash from which on hashes are counted, beyond the largest from 0 again: where a fold of a cross-validation
+        /// begins.
+        public var start: UInt64 = 0
     }
 
     /// What was asked for.
@@ -56,7 +60,8 @@ public struct TableSplit: Codable, Sendable, Equatable {
     ///   - label: the row's class; nil where a number is predicted.
     public func part(of hash: UInt64, label: Int? = nil) -> Part {
         let limit = limits.count > 1 ? limits[min(max(label ?? 0, 0), limits.count - 1)] : limits[0]
-        return hash < limit.test ? .test : hash < limit.validation ? .validation : .training
+        let turned = hash &- limit.start
+        return turned < limit.test ? .test : turned < limit.validation ? .validation : .training
     }
 
     /// A split whose parts have the wanted sizes in each class, as closely as equal rows allow. Of each class at least one
@@ -68,9 +73,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
     ///   - classCount: how many classes there are; 1 where numbers are predicted.
     init(_ request: Request, hashes: [UInt64], labels: [Int32], classCount: Int) {
         self.request = request
-        var strata = [[UInt64]](repeating: [], count: max(classCount, 1))
-        for (row, hash) in hashes.enumerated() { strata[labels.isEmpty ? 0 : Int(labels[row])].append(hash) }
-        for index in strata.indices { strata[index].sort() }
+        let strata = Self.strata(hashes, labels, classCount)
         let counts = strata.map(\.count)
         let tests = Self.shares(of: counts, fraction: request.test)
         let validations = Self.shares(of: zip(counts, tests).map { $0 - $1 }, fraction: request.validation)
@@ -85,15 +88,34 @@ public struct TableSplit: Codable, Sendable, Equatable {
     }
 
     /// A split by the shares alone, for tables so large that chance gives every class its share.
-    init(plain request: Request, sketch: [UInt64] = []) {
+    /// - Parameter rows: about how many there are, where that is known.
+    init(plain request: Request, rows: Int? = nil) {
         self.request = request
         func limit(_ share: Double) -> UInt64 {
             let scaled = share * 0x1p64
             return scaled >= 0x1p64 ? .max : UInt64(scaled)
         }
-        let validation = request.test + (1 - request.test) * request.validation
+        let most = rows.map { Double(Self.largestValidationCount) / Double(max($0, 1)) } ?? 1
+        let validation = request.test + min((1 - request.test) * request.validation, most)
         limits = [Limits(test: limit(request.test), validation: limit(validation))]
-        self.sketch = Self.text(sketch)
+        sketch = ""
+    }
+
+    /// The same parts, with the smallest row hashes, in their order.
+    func with(sketch: [UInt64]) -> TableSplit {
+        var split = self
+        split.sketch = Self.text(sketch)
+        return split
+    }
+
+    private static let largestValidationCount = 1 << 17
+
+    /// The hashes of each class, sorted.
+    private static func strata(_ hashes: [UInt64], _ labels: [Int32], _ classCount: Int) -> [[UInt64]] {
+        var strata = [[UInt64]](repeating: [], count: max(classCount, 1))
+        for (row, hash) in hashes.enumerated() { strata[labels.isEmpty ? 0 : Int(labels[row])].append(hash) }
+        for index in strata.indices { strata[index].sort() }
+        return strata
     }
 
     private static func limit(_ sorted: [UInt64], _ count: Int, from start: Int) -> UInt64 {
@@ -122,27 +144,46 @@ public struct TableSplit: Codable, Sendable, Equatable {
 
     // MARK: Folds
 
-    /// The fold of each row for a cross-validation of `count` folds: every class is shared out evenly, and equal rows lie in
-    /// one fold.
-    public static func folds(_ count: Int, hashes: [UInt64], labels: [Int32] = []) -> [Int] {
-        require(count > 1, "TableSplit", "\(count) folds")
-        let order = hashes.indices.sorted { hashes[$0] < hashes[$1] }
-        var folds = [Int](repeating: 0, count: hashes.count)
-        // Classes begin at different folds, so that small ones do not all lie in the first.
-        var last: [Int32: (hash: UInt64, fold: Int)] = [:]
-        for row in order {
-            let label = labels.isEmpty ? 0 : labels[row]
-            let hash = hashes[row]
-            let fold: Int
-            if let before = last[label] {
-                fold = before.hash == hash ? before.fold : (before.fold + 1) % count
-            } else {
-                fold = Int(label) % count
-            }
-            last[label] = (hash, fold)
-            folds[row] = fold
+    /// The split of one fold of a cross-validation: its test part is the fold, and the folds of one table share no row and
+    /// leave none out. Every class is shared out evenly, and equal rows lie in one fold.
+    /// - Parameters:
+    ///   - fold: from 0.
+    ///   - count: how many folds there are.
+    ///   - request: the share of validation rows among those that are not of the fold.
+    ///   - hashes: of all rows; none for a table so large that chance gives every class its share.
+    ///   - labels: the class of each row; empty where numbers are predicted.
+    ///   - classCount: how many classes there are; 1 where numbers are predicted.
+    init(fold: Int, of count: Int, _ request: Request, hashes: [UInt64], labels: [Int32], classCount: Int) {
+        self.request = request
+        self.request.test = 1 / Double(count)
+        sketch = Self.text(Self.smallest(hashes))
+        guard !hashes.isEmpty else {
+            let plain = TableSplit(plain: self.request)
+            let start = fold == 0 ? 0 : UInt64(Double(fold) / Double(count) * 0x1p64)
+            let end = fold + 1 == count ? 0 : UInt64(Double(fold + 1) / Double(count) * 0x1p64)
+            let validation = plain.limits[0].validation - plain.limits[0].test
+            let test = end &- start
+            limits = [Limits(test: test, validation: test &+ min(validation, 0 &- test), start: start)]
+            return
         }
-        return folds
+        let strata = Self.strata(hashes, labels, classCount)
+        // Where each fold begins in a class. Classes begin at different folds, so that small ones do not all lie in one.
+        let bounds = strata.indices.map { index in
+            let (hashes, turned) = (strata[index], (fold + index) % count)
+            func start(_ fold: Int) -> UInt64 {
+                fold % count == 0 || hashes.isEmpty ? 0 : hashes[hashes.count * fold / count]
+            }
+            return (start: start(turned), test: start(turned + 1) &- start(turned))
+        }
+        let rest = zip(strata, bounds).map { hashes, bound in
+            hashes.map { $0 &- bound.start }.filter { $0 >= bound.test }.sorted()
+        }
+        let validations = Self.shares(of: rest.map(\.count), fraction: request.validation)
+        limits = strata.indices.map { index in
+            let (start, test) = bounds[index]
+            return Limits(
+                test: test, validation: max(Self.limit(rest[index], validations[index], from: 0), test), start: start)
+        }
     }
 
     // MARK: Other files

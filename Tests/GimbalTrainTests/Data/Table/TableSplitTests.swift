@@ -56,20 +56,12 @@ struct TableSplitTests {
         #expect(found?.count == held.count)
     }
 
-    @Test("Equal rows never lie in two parts, nor in two folds")
+    @Test("Equal rows never lie in two parts")
     func duplicates() throws {
         let lines = (0..<600).map { "\($0 % 150).5,\($0 % 150 * 3 % 31),\($0 % 2 == 0 ? "u" : "v")" }
         let of = try parts(lines).of
         let (training, test) = (of[.training]!, of[.test]!)
         #expect(training.isDisjoint(with: test) && of[.validation]!.isDisjoint(with: training.union(test)))
-        try withTable(Array(("a,b,y\n" + lines.joined(separator: "\n")).utf8)) { path in
-            let folds = try #require(try Table(path: path).folds(5))
-            var fold: [String: Int] = [:]
-            for (line, number) in zip(lines, folds) {
-                #expect(fold.updateValue(number, forKey: line) ?? number == number)
-            }
-            #expect((0..<5).allSatisfy { number in abs(folds.count { $0 == number } - 120) <= 8 })
-        }
     }
 
     @Test("Of every class a row is left to train on")
@@ -86,8 +78,8 @@ struct TableSplitTests {
         let (record, of) = try parts(Self.lines)
         func evaluated(_ lines: [String]) throws -> (Int, String) {
             try withTable(Array(("a,b,y\n" + lines.joined(separator: "\n")).utf8)) { path in
-                let found = try record.evaluationRows(path: path)
-                return (found.dataset.count, found.notes.joined())
+                let found = try record.evaluationData(path: path)
+                return (found.data.count, found.notes.joined())
             }
         }
         let same = try evaluated(Self.lines)
@@ -96,69 +88,76 @@ struct TableSplitTests {
         #expect(other.0 == 200 && other.1.contains("all 200 rows are tested"))
     }
 
-    // MARK: Streams
+    // MARK: Folds
 
-    @Test("A stream gives every row of a part once, in an order that follows from seed and epoch, from any batch on")
-    func stream() throws {
-        try withTable(Array(("a,b,y\n" + Self.lines.joined(separator: "\n")).utf8)) { path in
+    @Test(
+        "The folds of a table share no row and leave none out, in each class; equal rows lie in one", arguments: [2, 5])
+    func folds(count: Int) throws {
+        let lines =
+            (0..<600).map { "\($0 % 300).5,\($0 % 300 * 3 % 31),\($0 % 300 % 20 == 0 ? "rare" : "usual")" } + [
+                "9.9,1,one"
+            ]
+        try withTable(Array(("a,b,y\n" + lines.joined(separator: "\n")).utf8)) { path in
             let table = try Table(path: path)
-            let parts = try table.parts()
-            let schema = try table.fittedSchema()
-            #expect(schema == parts.schema)
-            // A buffer of three batches.
-            let stream = try TableStream(
-                table, schema: schema, part: .training, batchSize: 32, seed: 3, bufferBytes: 3 * 32 * 12)
-            func batches(_ epoch: Int, from first: Int = 0) throws -> [HostBatch] {
-                let iterator = try stream.batches(epoch: epoch, from: first)
-                var result: [HostBatch] = []
-                while let batch = try iterator.next() { result.append(batch) }
-                return result
+            var of: [String: Set<Int>] = [:]
+            for number in 0..<count {
+                let fold = try table.fold(number, of: count)
+                let rows = try fold.schema.rows(path: path)
+                var sizes: [TableSplit.Part: Int] = [:]
+                var line = 0
+                while try rows.next() {
+                    let part = rows.part(of: fold.split)
+                    sizes[part, default: 0] += 1
+                    if part == .test { of[lines[line], default: []].insert(number) }
+                    line += 1
+                }
+                #expect(abs(sizes[.test]! - 600 / count) <= 8, "\(sizes)")
+                #expect(abs(sizes[.validation]! - (601 - sizes[.test]!) / 10) <= 4, "\(sizes)")
+                let parts = try fold.parts()
+                #expect(parts.training.count == sizes[.training] && parts.test.count == sizes[.test])
+                // Each fold's schema is fitted to its own training part.
+                let inputs = parts.training.batch(Array(0..<parts.training.count)).inputs
+                let mean = stride(from: 0, to: inputs.count, by: 2).reduce(0.0) { $0 + Double(inputs[$1]) }
+                #expect(abs(mean / Double(parts.training.count)) < 1e-5)
+                let rare = lines.indices.count {
+                    lines[$0].hasSuffix("rare") && of[lines[$0]]?.contains(number) == true
+                }
+                #expect(abs(rare - 30 / count) <= 2)
+                _ = try CheckpointManifestCoding.roundTrip(TableRecord(schema: parts.schema, split: parts.split))
             }
-            let first = try batches(0)
-            #expect(stream.count == parts.training.count && first.count == stream.batchCount)
-            func rows(_ batches: [HostBatch]) -> [[Float]] {
-                batches.flatMap { batch in (0..<batch.count).map { Array(batch.inputs[$0 * 2..<$0 * 2 + 2]) } }
-            }
-            let all = parts.training.batch(Array(0..<parts.training.count))
-            let sorted = { (rows: [[Float]]) in rows.sorted { $0.lexicographicallyPrecedes($1) } }
-            #expect(sorted(rows(first)) == sorted(rows([all])))
-            #expect(rows(first) != rows([all]))
-            #expect(try batches(0) == first)
-            #expect(try rows(batches(1)) != rows(first))
-            for start in [1, 3, 4, stream.batchCount - 1] {
-                #expect(try batches(0, from: start) == Array(first[start...]), "\(start)")
-            }
+            #expect(lines.allSatisfy { of[$0]?.count == 1 })
+            let error = #expect(throws: GimbalError.self) { try table.fold(0, of: 602) }
+            #expect(error?.description.contains("between 2 and the number of rows, 601") == true)
         }
     }
 
-    @Test("A file that is too large for memory is read from several places at once, and loses no row")
-    func largeFile() throws {
+    // MARK: Other files
+
+    @Test("A test file and a validation file are taken whole, and what they share with training is said")
+    func files() throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/large.csv"
-            // Sorted by class, with line ends in quotes.
-            let block = (0..<10_000).map {
-                "\($0).5,\"a text that fills\nthe file, one of three: \($0 % 3)\",\($0 * 7 % 1000).25,0\n"
-            }.joined()
-            let other = block.replacingOccurrences(of: ",0\n", with: ",1\n")
-            try Data().write(to: URL(filePath: path))
-            let file = try #require(FileHandle(forWritingAtPath: path))
-            file.write(Data("a,t,b,y\n".utf8))
-            for part in [block, other] { for _ in 0..<60 { file.write(Data(part.utf8)) } }
-            try file.close()
-            let table = try Table(path: path)
-            #expect(table.profile.rows == 1_200_000 && table.schema.classNames == ["0", "1"])
-            let stream = try TableStream(table, schema: table.fittedSchema(), part: .training, batchSize: 256)
-            let iterator = try stream.batches(epoch: 0)
-            var count = 0
-            var batch = try iterator.next()
-            if case .classes(let labels) = try #require(batch).targets {
-                #expect(Set(labels).count == 2, "the first batch holds both classes")
+            func write(_ name: String, _ header: String, _ lines: [String]) throws -> String {
+                let path = folder + "/" + name
+                try Data((header + "\n" + lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: path))
+                return path
             }
-            while let found = batch {
-                count += found.count
-                batch = try iterator.next()
-            }
-            #expect(count == stream.count && abs(Double(count) / 1_200_000 - 0.72) < 0.05)
+            let train = try write("train.csv", "a,b,y", Self.lines)
+            let other = (0..<50).map { "usual;\($0 % 5);\($0),75" }
+            let test = try write("test.csv", "y;b;a", other)
+            let validation = try write("validation.csv", "a,b,y", Array(Self.lines.prefix(30)) + ["7.75,1,rare"])
+            let table = try Table(path: train, split: .init(test: 0, validation: 0))
+            let data = try table.data(validation: validation, test: test)
+            #expect(data.training.count == 400 && data.validation.count == 31 && data.test.count == 50)
+            #expect(
+                data.notes == [
+                    "30 of 31 rows of \(validation) are in \(train) as well: figures on them tell little of new data"
+                ])
+            let record = try CheckpointManifestCoding.roundTrip(data.record)
+            let again = try record.data(path: train, validation: validation, test: test)
+            #expect(try again.test.examples(limit: 9).batch([8]) == data.test.examples(limit: 9).batch([8]))
+            let stranger = try write("stranger.csv", "a,b,y", ["1,2,often"])
+            let error = #expect(throws: GimbalError.self) { try table.data(test: stranger) }
+            #expect(error?.description.contains("line 2, column 3 (y): 'often' is none of the classes") == true)
         }
     }
 
