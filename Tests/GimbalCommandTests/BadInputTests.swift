@@ -90,7 +90,7 @@ struct BadInputTests {
             ("1,2,0\n3,4,0\n5,6,0\n", "every row has the class '0'"),
             ("x,y\n0.5,a\n0.7,b\n0.9,c\n1,d\n2,e\n3,f\n4,g\n5,h\n6,i\n7,j\n8,k\n", "every one of the 11 labels"),
             ("1\n2\n", "only one column"),
-            ("1,2,0\n\u{0}\u{1}\u{2}", "this is no text file"),
+            ("1,2,0\n\u{0}\u{1}\u{2}", "a byte of 0, which no text has"),
             ("1,\"2,0\n3,4,1\n", "never closed"),
         ])
     func csv(text: String, words: String) throws {

@@ -55,7 +55,7 @@ public struct Table: Sendable {
         let (dialect, records) = try TableDialect.found(in: source, options: options)
         let names = try Self.names(records, dialect, path: path)
         let columns = try ColumnChoice(
-            options, names: names, last: Self.lastColumn(records, width: names.count), path: path)
+            options, names: names, last: Self.lastColumn(records, dialect, width: names.count), path: path)
         let isRegression = options.task == .regression
         let profiler = TableProfiler(
             source: source, dialect: dialect, names: names, target: columns.target, isRegression: isRegression,
@@ -153,10 +153,11 @@ public struct Table: Sendable {
         return TableNames.names(header: header, width: width, dialect)
     }
 
-    /// The last column that holds anything: rows may end with a delimiter.
-    private static func lastColumn(_ records: [[String]], width: Int) -> Int {
-        let rows = records.dropFirst().filter { $0.count == width }
-        return (0..<width).last { column in rows.contains { !$0[column].isEmpty } } ?? width - 1
+    /// The last column that has a name or holds anything: rows may end with a delimiter.
+    private static func lastColumn(_ records: [[String]], _ dialect: TableDialect, width: Int) -> Int {
+        let isNamed = dialect.hasHeader && !dialect.hasTrailingDelimiter && records[0].last?.isEmpty == false
+        let isFilled = records.contains { $0.count == width && $0[width - 1].isEmpty == false }
+        return isNamed || isFilled || width < 3 ? width - 1 : width - 2
     }
 
     // MARK: Parts
