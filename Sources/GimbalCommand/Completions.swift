@@ -5,8 +5,11 @@ import GimbalTrain
 /// What Tab offers where files, or names from a list, or both can stand.
 extension CompletionKind {
     /// The embedded data sets and files.
-    static let data = CompletionKind.custom { _, _, prefix in
-        ["digits", "mnist", "fashion-mnist"].filter { $0.hasPrefix(prefix) } + paths(prefix)
+    static let data = file(or: ["digits", "mnist", "fashion-mnist"])
+
+    /// Some words, and files.
+    static func file(or words: [String]) -> CompletionKind {
+        .custom { _, _, prefix in words.filter { $0.hasPrefix(prefix) } + paths(prefix) }
     }
 
     /// The devices of this machine.

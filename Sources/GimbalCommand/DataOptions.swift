@@ -33,14 +33,14 @@ struct DataFlags: ParsableArguments {
         help: ArgumentHelp(
             "What the best weights, early stopping and plateau are chosen by: a share of the training data, or a table of its own. (default: \(Defaults.plan.validationFraction.text))",
             valueName: "fraction|FILE|none"),
-        completion: .file())
+        completion: .file(or: ["\(Defaults.plan.validationFraction.text)", "none"]))
     var validation: String?
 
     @Option(
         help: ArgumentHelp(
             "What is looked at once, at the end: a share of a table or of the digits, or a table of its own. (default: \(Defaults.plan.testFraction.text); images have their own)",
             valueName: "fraction|FILE"),
-        completion: .file())
+        completion: .file(or: ["\(Defaults.plan.testFraction.text)"]))
     var test: String?
 
     @Option(
@@ -97,12 +97,12 @@ struct DataOptions: ParsableArguments {
         var plan = record?.plan ?? Defaults.plan
         let isNew = record == nil
         if let validation = flags.validation {
-            let part = try HeldBack(validation, "validationFraction", "--validation", allowsNone: true)
+            let part = try HeldBack(validation, "validationFraction", allowsNone: true)
             try take(.some(part.fraction), "validationFraction", into: &plan.validationFraction, isNew)
             try take(.some(part.path), "validationPath", into: &plan.validationPath, isNew)
         }
         if let test = flags.test {
-            let part = try HeldBack(test, "testFraction", "--test", allowsNone: false)
+            let part = try HeldBack(test, "testFraction", allowsNone: false)
             try take(part.fraction, "testFraction", into: &plan.testFraction, isNew)
             try take(.some(part.path), "testPath", into: &plan.testPath, isNew)
         }
@@ -114,22 +114,18 @@ struct DataOptions: ParsableArguments {
         var fraction: Double?
         var path: String?
 
-        init(_ text: String, _ property: String, _ flag: String, allowsNone: Bool) throws {
+        init(_ text: String, _ property: String, allowsNone: Bool) throws {
             if text == "none", allowsNone { return }
-            if let share = Double(text) {
-                guard share > 0, share < 1 else {
-                    throw GimbalError.invalidSetting(
-                        name: property,
-                        reason: "must be a share between 0 and 1, a file\(allowsNone ? " or none" : ""), not '\(text)'")
-                }
+            if let share = Double(text), share > 0, share < 1 {
                 fraction = share
                 return
             }
-            guard FileManager.default.fileExists(atPath: text) else {
+            guard Double(text) == nil, FileManager.default.fileExists(atPath: text) else {
                 throw GimbalError.invalidSetting(
-                    name: flag,
-                    reason: "'\(text)' is no share between 0 and 1, and there is no file of this name"
-                        + (allowsNone ? "; none holds nothing back" : ""))
+                    name: property,
+                    reason:
+                        "must lie between 0 and 1, \(allowsNone ? "or be none or" : "or be") a file that is there, not "
+                        + "'\(text)'")
             }
             path = URL(fileURLWithPath: text).standardizedFileURL.path
         }

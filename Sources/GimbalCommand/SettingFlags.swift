@@ -61,7 +61,7 @@ enum SettingFlags {
         "dropout": "--dropout",
         "maxSteps": "--max-steps", "weights": "--weights", "validationFraction": "--validation",
         "validationPath": "--validation",
-        "testFraction": "--test", "testPath": "--test", "folds": "--folds", "part": "--part", "inputShape": "--data",
+        "testFraction": "--test", "testPath": "--test", "folds": "--folds", "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task",
     ]
 

@@ -44,7 +44,11 @@ struct TrainCommand: ParsableCommand {
 
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
     private func crossValidate(_ count: Int) throws {
-        let parent = try runDir ?? Self.newRunPath(data: data.source().path)
+        let source = try data.source()
+        guard source.kind == .table else {
+            throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(source.path) holds images")
+        }
+        let parent = runDir ?? Self.newRunPath(data: source.path)
         var results: [TrainingResult] = []
         for number in 0..<count {
             let path = "\(parent)/fold-\(number + 1)"

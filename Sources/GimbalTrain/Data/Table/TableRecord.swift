@@ -120,12 +120,18 @@ public struct TableRecord: Codable, Sendable, Equatable {
         let isShared = try sharesRows(with: TableRows(schema, source: source, dialect: dialect, needsTarget: false))
         let rows = TablePart(
             schema, source: source, dialect: dialect, split: split, layout: layout, part: isShared ? part : nil)
-        return (rows, [Self.note(isShared, part, tested: "about \(rows.count)", of: "\(layout.recordCount)")])
+        return (rows, [Self.note(isShared, part, tested: rows.count, of: layout.recordCount, isExact: false)])
     }
 
     /// Which rows are tested, and why.
-    private static func note(_ isShared: Bool, _ part: TableSplit.Part?, tested: String, of count: String) -> String {
-        guard isShared else { return "all \(tested) rows are tested: none is of the file that was trained on" }
+    private static func note(
+        _ isShared: Bool, _ part: TableSplit.Part?, tested: Int, of count: Int, isExact: Bool = true
+    ) -> String {
+        let tested = isExact ? "\(tested)" : "about \(tested)"
+        guard isShared else {
+            let all = isExact ? "all \(tested) rows" : "all rows, \(tested),"
+            return "\(all) are tested: none is of the file that was trained on"
+        }
         let words =
             switch part {
             case .test: "and these were held back"
@@ -162,7 +168,7 @@ public struct TableRecord: Codable, Sendable, Equatable {
         }
         let all = kept.dataset(name: rows.fileName)
         let tested = isShared ? all.subset(chosen) : all
-        return (tested, rows.notes + [Self.note(isShared, part, tested: "\(tested.count)", of: "\(rows.count)")])
+        return (tested, rows.notes + [Self.note(isShared, part, tested: tested.count, of: rows.count)])
     }
 }
 
