@@ -14,6 +14,7 @@ extension SafeTensors {
 
         /// A tensor whose `contents` gives its bytes, little-endian, row-major, when they are to be written.
         public init(name: String, type: ElementType, shape: Shape, contents: @escaping () throws -> [UInt8]) {
+            require(type.isRead, "writing \(name)", "Gimbal does not write elements of type \(type.rawValue)")
             self.name = name
             self.type = type
             self.shape = shape

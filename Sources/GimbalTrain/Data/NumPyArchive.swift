@@ -3,7 +3,8 @@ import GimbalNN
 
 /// Named arrays in NumPy's `.npz` format: a ZIP archive of `.npy` files.
 ///
-/// Opening reads the archive's directory and each array's header; an array is read when it is asked for.
+/// Opening reads the archive's directory and each array's header; an array is read when it is asked for. One whose
+/// elements Gimbal does not read (texts, objects, records, complex numbers) is no hindrance to the others.
 ///
 /// ```swift
 /// let archive = try NumPyArchive(path: "weights.npz")
@@ -22,7 +23,8 @@ public final class NumPyArchive: StoredTensors, Sendable {
 
     /// The path that the archive was opened at.
     public let path: String
-    /// All arrays in the order of the archive's directory; members that are no `.npy` are passed over.
+    /// All arrays in the order of the archive's directory; members that are no `.npy`, or are packed or encrypted in ways
+    /// that Gimbal does not read, are passed over.
     public let entries: [Entry]
 
     private let archive: ZipArchive
@@ -37,6 +39,10 @@ public final class NumPyArchive: StoredTensors, Sendable {
         var members: [String: ZipArchive.Member] = [:]
         for member in archive.members where member.name.hasSuffix(".npy") {
             let name = String(member.name.dropLast(4))
+            guard member.obstacle == nil else {
+                members[name] = member
+                continue
+            }
             let start = try archive.read(member, limit: NumPyHeader.lengthLimit)
             let header = try NumPyHeader(start[...], path: "\(path), '\(name)'")
             guard members.updateValue(member, forKey: name) == nil else {
@@ -49,7 +55,8 @@ public final class NumPyArchive: StoredTensors, Sendable {
     }
 
     /// Reads an array.
-    /// - Throws: `GimbalError.invalidFile` where there is none of this name or it is damaged, `GimbalError.fileSystem`.
+    /// - Throws: `GimbalError.invalidFile` where there is none of this name, it is damaged or its elements are of a type
+    ///   that is not read, `GimbalError.fileSystem`.
     public func array(_ name: String) throws -> NumPyArray {
         guard let member = members[name] else {
             throw GimbalError.invalidFile(path: path, reason: "it has no array '\(name)'")
@@ -80,11 +87,17 @@ public final class NumPyArchive: StoredTensors, Sendable {
 
     public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
 
+    public var unreadable: [String: String] {
+        let foreign = entries.filter { !$0.type.isRead }
+        return Dictionary(
+            uniqueKeysWithValues: foreign.map { ($0.name, NumPyHeader.reasonAgainstReading($0.type)) })
+    }
+
     public func tensor(named name: String, like model: Tensor) throws -> Tensor {
         let array = try array(name)
-        // Through float for int64: a model has no place for numbers that no int32 holds.
+        // Numbers that no int32 holds have a place among floats.
         let tensor =
-            array.type == .int64
+            array.type.dtype == nil && model.dtype.isFloatingPoint
             ? Tensor(array.doubles, array.shape, device: model.device) : try array.tensor(on: model.device)
         return tensor.cast(to: model.dtype)
     }
