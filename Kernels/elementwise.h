@@ -100,4 +100,6 @@ BINARY(outsideGradient, return x >= a && x <= b ? 0.0f : y;)
 BINARY(prelu, return x > 0.0f ? x : y * x;)
 BINARY(preluSlope, return x > 0.0f ? 1.0f : y;)
 BINARY(preluWeightGradient, return x > 0.0f ? 0.0f : x * y;)
+BINARY(maskedProduct, return y == 0.0f ? y : x * y;)
+BINARY(maskedQuotient, return y == 0.0f ? y : y / x;)
 #endif

@@ -167,6 +167,10 @@ public struct BinaryOperation: Sendable, Hashable {
         case preluSlope
         /// The share of the slope in the gradient y that arrives at `prelu`: x > 0 ? 0 : x * y.
         case preluWeightGradient
+        /// x * y, and 0 where y is 0, whatever x is: the gradient y through a slope x that may be infinite.
+        case maskedProduct
+        /// y / x, and 0 where y is 0, whatever x is.
+        case maskedQuotient
 
         /// Whether it acts on whole numbers too: where `elementwise.h` has it as ARITHMETIC.
         public var takesWholeNumbers: Bool {

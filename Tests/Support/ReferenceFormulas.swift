@@ -98,6 +98,8 @@ extension BinaryOperation {
         case .prelu: x > 0 ? x : y * x
         case .preluSlope: x > 0 ? 1 : y
         case .preluWeightGradient: x > 0 ? 0 : x * y
+        case .maskedProduct: y == 0 ? y : x * y
+        case .maskedQuotient: y == 0 ? y : y / x
         }
     }
 

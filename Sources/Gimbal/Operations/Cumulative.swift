@@ -29,7 +29,7 @@ extension Tensor {
             "product", [self], shape.reducing(axes), dtype: dtype == .uint8 ? .int32 : fullType,
             forward: { backend, out in backend.reduce(.product, view, out: out, accumulates: false) },
             gradient: { [x = detached()] outputGradient, inputs in
-                inputs.add(0, outputGradient * inputs.input(0, x).productOfOthers(axes))
+                inputs.add(0, outputGradient.maskedProduct(inputs.input(0, x).productOfOthers(axes)))
             })
         return keepsAxes ? result : result.removing(axes)
     }

@@ -51,7 +51,7 @@ extension Tensor {
         }
         let result = extreme.recorded(name, [self]) { outputGradient, inputs in
             let isExtreme = Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(extreme))
-            inputs.add(0, outputGradient * isExtreme / isExtreme.sum(axes, keepsAxes: true))
+            inputs.add(0, isExtreme.maskedProduct(outputGradient) / isExtreme.sum(axes, keepsAxes: true))
         }
         return keepsAxes ? result : result.removing(axes)
     }

@@ -1,5 +1,15 @@
 // The derivative of every elementwise function, as an expression. A function that is added does not compile before it has
 // one here; with it, the second derivative and all others follow.
+//
+// A gradient of 0, as of a branch that was not selected, stays 0 where the slope is infinite or NaN.
+
+extension ElementExpression {
+    /// This gradient through `slope`: 0 where it is 0.
+    fileprivate func through(_ slope: Self) -> Self { slope.applying(.init(.maskedProduct), self) }
+
+    /// This gradient divided by `divisor`: 0 where it is 0.
+    fileprivate func over(_ divisor: Self) -> Self { divisor.applying(.init(.maskedQuotient), self) }
+}
 
 extension UnaryOperation {
     /// The gradient for x, where `gradient` arrives at y = f(x); nil where it is 0 everywhere.
@@ -10,17 +20,17 @@ extension UnaryOperation {
         let g = gradient
         switch kind {
         case .negate: return -g
-        case .absolute: return g * x.sign()
+        case .absolute: return x.sign().through(g)
         case .sign, .isFinite: return nil
-        case .exponential: return g * y
-        case .logarithm: return g / x
-        case .squareRoot: return g / (2 * y)
-        case .reciprocalSquareRoot: return -0.5 * g * (y * y * y)
-        case .reciprocal: return -(g * y * y)
-        case .square: return 2 * g * x
-        case .power: return a * g * x.power(a - 1)
-        case .sine: return g * x.cosine()
-        case .cosine: return -(g * x.sine())
+        case .exponential: return g.through(y)
+        case .logarithm: return g.over(x)
+        case .squareRoot: return 0.5 * g.over(y)
+        case .reciprocalSquareRoot: return -0.5 * g.through(y * y * y)
+        case .reciprocal: return -g.through(y).through(y)
+        case .square: return 2 * g.through(x)
+        case .power: return a == 0 ? nil : a * g.through(x.power(a - 1))
+        case .sine: return g.through(x.cosine())
+        case .cosine: return -g.through(x.sine())
         case .errorFunction: return 1.128_379_167_095_512_6 * g * (-x.square()).exp()
         case .affine: return a * g
         case .clamp: return .select(x .== y, g, 0)
@@ -68,9 +78,14 @@ extension BinaryOperation {
         switch kind {
         case .add: return (g, g)
         case .subtract: return (g, -g)
-        case .multiply: return (g * y, g * x)
-        case .divide: return (g / y, -(g * z / y))
-        case .power: return (g * y * x.power(y - 1), g * z * x.log())
+        case .multiply: return (g.through(y), g.through(x))
+        case .divide: return (g.over(y), -g.over(y).through(z))
+        case .power:
+            // A power of 0 is 1 for every x, and a positive power of 0 is 0 for every exponent.
+            return (
+                .select(y .== 0, 0, g.through(y * x.power(y - 1))),
+                .select((x .== 0) * (y .>= 0), 0, g.through(z * x.log()))
+            )
         // Where both are equal, each receives half.
         case .maximum:
             return (
@@ -85,6 +100,8 @@ extension BinaryOperation {
             return (.select(x .> 0, g, g * y), .select(x .> 0, 0, g * x))
         case .preluSlope: return (nil, .select(x .> 0, 0, g))
         case .preluWeightGradient: return (.select(x .> 0, 0, g * y), .select(x .> 0, 0, g * x))
+        case .maskedProduct: return (y.through(g), g.through(x))
+        case .maskedQuotient: return (-z.through(g.over(x)), g.over(x))
         case .sigmoidGradient, .tanhGradient, .reluGradient, .leakyReLUGradient, .eluGradient, .siluGradient,
             .geluGradient, .geluTanhGradient, .softplusGradient, .seluGradient, .celuGradient, .mishGradient,
             .logSigmoidGradient, .hardSigmoidGradient, .hardSwishGradient, .softsignGradient, .insideGradient,

@@ -59,9 +59,12 @@ public func focal(
 ) -> Tensor {
     requireSameShape("focal", logits, targets)
     let logits = logits.inFullPrecision
-    let p = logits.sigmoid()
-    let wrong = p + targets - p * targets * 2  // 1 - pₜ
-    var losses = binaryCrossEntropyWithLogits(logits, targets, reduction: .none) * wrong.power(gamma)
+    require(gamma >= 0, "focal", "gamma must not be negative, not \(gamma)")
+    var losses = binaryCrossEntropyWithLogits(logits, targets, reduction: .none)
+    if gamma > 0 {
+        // 1 - pₜ = σ((1 - 2t) x). The power of a logarithm has no infinite slope where pₜ is 1.
+        losses = losses * (logits * (1 - targets * 2)).logSigmoid().affine(scale: gamma).exp()
+    }
     if let alpha { losses = losses * targets.affine(scale: 2 * alpha - 1, shift: 1 - alpha) }
     return reduction.apply(losses)
 }
