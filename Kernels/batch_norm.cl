@@ -139,6 +139,32 @@ static inline Moments moments_of(const PACK *values, COUNT i, COUNT end, float o
     return all;
 }
 
+/// The mean of a channel and 1 / √(σ² + ε) where squares do not fit a float, or not a number: in numbers of another size,
+/// beside which ε is nothing.
+static __attribute__((noinline)) float2 extreme_statistics(
+    __global const float *x, COUNT channel, COUNT channels, COUNT positions, COUNT count) {
+    const float small = 0x1p-70f;
+    const COUNT row = positions * WIDTH, rows = count / positions;
+    float center = 0.0f, squares = 0.0f;
+    for (COUNT example = 0; example < rows && center == center; example++) {
+        __global const float *from = x + (example * channels + channel) * row;
+        float sum = 0.0f;
+        for (COUNT i = 0; i < row; i++) sum += from[i] * small;
+        center += sum;
+    }
+    center /= (float)(rows * row);
+    for (COUNT example = 0; example < rows && squares == squares; example++) {
+        __global const float *from = x + (example * channels + channel) * row;
+        float sum = 0.0f;
+        for (COUNT i = 0; i < row; i++) {
+            const float d = from[i] * small - center;
+            sum += d * d;
+        }
+        squares += sum;
+    }
+    return (float2)(center / small, small / sqrt(squares / (float)(rows * row)));
+}
+
 /// Writes what the moments of a channel make of the statistics. Returns the mean and 1 / √(σ² + ε).
 #define STATISTICS_PARAMETERS                                                                                  \
     __global float *mean, const ulong mean_offset, __global float *deviation, const ulong deviation_offset,    \
@@ -153,8 +179,15 @@ static inline Moments moments_of(const PACK *values, COUNT i, COUNT end, float o
 #define RUNNING_PARAMETERS
 #define RUNNING_ARGUMENTS
 #endif
-static inline float2 finished(Moments all, float origin, COUNT channel, int writes, STATISTICS_PARAMETERS) {
-    const float center = origin + all.mean, factor = 1.0f / sqrt(all.squares / all.count + epsilon);
+static inline float2 finished(
+    Moments all, float origin, __global const float *x, COUNT channel, COUNT channels, COUNT positions, COUNT count,
+    int writes, STATISTICS_PARAMETERS) {
+    float center = origin + all.mean, factor = 1.0f / sqrt(all.squares / all.count + epsilon);
+    if (!(all.squares < INFINITY)) {
+        const float2 statistics = extreme_statistics(x, channel, channels, positions, count);
+        center = statistics.x;
+        factor = statistics.y;
+    }
     if (writes) {
         mean[mean_offset + channel] = center;
         deviation[deviation_offset + channel] = factor;
@@ -232,7 +265,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void batch_norm
     FOLD_LANES(parts, joined)
     here = parts[SLOT * SLOT_STEP];
     if (channel >= channels) return;
-    const float2 statistics = finished(here, origin, channel, LANE == 0, STATISTICS_ARGUMENTS);
+    const float2 statistics =
+        finished(here, origin, x, channel, channels, positions, count, LANE == 0, STATISTICS_ARGUMENTS);
     const OF_CHANNEL scale_value = SCALE_OF(channel), shift_value = SHIFT_OF(channel);
 #pragma unroll
     for (int k = 0; k < VALUES; k++) {
@@ -291,7 +325,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void moments(
         here = parts[get_local_id(0)];
 #endif
     }
-    if (LANE == 0 && channel < channels) finished(here, origin, channel, 1, STATISTICS_ARGUMENTS);
+    if (LANE == 0 && channel < channels)
+        finished(here, origin, x, channel, channels, positions, count, 1, STATISTICS_ARGUMENTS);
 }
 
 __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void normalize_channels(

@@ -71,33 +71,39 @@ BINARY(divide, return x / y;)
 BINARY(power, return POW(x, y);)
 
 // Gradients: x is the value that BinaryOperation.Kind names, y the gradient that arrives.
-BINARY(sigmoidGradient, return y * x * (1.0f - x);)
-BINARY(tanhGradient, return y * (1.0f - x * x);)
+// A gradient of 0 stays 0, though the slope of what was masked out may be infinite or NaN.
+BINARY(sigmoidGradient, return y == 0.0f ? y : y * x * (1.0f - x);)
+BINARY(tanhGradient, return y == 0.0f ? y : y * (1.0f - x * x);)
 BINARY(reluGradient, return x <= 0.0f ? 0.0f : y;)
 BINARY(leakyReLUGradient, return x > 0.0f ? y : a * y;)
-BINARY(eluGradient, return x > 0.0f ? y : a * y * EXP(x);)
-BINARY(siluGradient, float s = 1.0f / (1.0f + EXP(-x)); return y * s * (1.0f + x * (1.0f - s));)
+BINARY(eluGradient, return x > 0.0f || y == 0.0f ? y : a * y * EXP(x);)
+BINARY(siluGradient, float s = 1.0f / (1.0f + EXP(-x)); return y == 0.0f ? y : y * s * (1.0f + x * (1.0f - s));)
 BINARY(geluGradient,
-       float cdf = 0.5f * (1.0f + ERF(0.70710678f * x)); return y * (cdf + x * 0.39894228f * EXP(-0.5f * x * x));)
+       float cdf = 0.5f * (1.0f + ERF(0.70710678f * x)); float slope = cdf + x * 0.39894228f * EXP(-0.5f * x * x);
+       return y == 0.0f ? y : y * slope;)
 // With ½ (1 + tanh u) = σ(2u). Beyond ±20 the derivative is 0 or 1, and its factors would overflow or cancel.
 BINARY(geluTanhGradient,
        float c = x < -20.0f ? -20.0f : (x > 20.0f ? 20.0f : x); float u = 1.59576912f * (c + 0.044715f * c * c * c);
        float e = EXP(-FABS(u)); float s = 1.0f / (1.0f + e);
-       return y * ((u < 0.0f ? e * s : s) + c * e * s * s * 1.59576912f * (1.0f + 0.134145f * c * c));)
-BINARY(softplusGradient, return y / (1.0f + EXP(-x));)
+       float slope = (u < 0.0f ? e * s : s) + c * e * s * s * 1.59576912f * (1.0f + 0.134145f * c * c);
+       return y == 0.0f ? y : y * slope;)
+BINARY(softplusGradient, return y == 0.0f ? y : y / (1.0f + EXP(-x));)
 BINARY(seluGradient, return x <= 0.0f ? y * 1.75809934f * EXP(x) : 1.05070099f * y;)
 BINARY(celuGradient, return x <= 0.0f ? y * EXP(x / a) : y;)
 // With t = n / (n + 2) as above, t + x σ(x) (1 - t²) where σ(x) (1 - t²) = 4 eˣ (1 + eˣ) / (n + 2)².
 BINARY(mishGradient, float e = EXP(-FABS(x)); float n = x < 0.0f ? e * (e + 2.0f) : 1.0f + 2.0f * e;
        float m = n + 2.0f * (x < 0.0f ? 1.0f : e * e); float s = 4.0f * e * (1.0f + e) * (x < 0.0f ? 1.0f : e);
-       return y * (n / m + x * (s / (m * m)));)
-BINARY(logSigmoidGradient, return y / (1.0f + EXP(x));)
+       return y == 0.0f ? y : y * (n / m + x * (s / (m * m)));)
+BINARY(logSigmoidGradient, return y == 0.0f ? y : y / (1.0f + EXP(x));)
 BINARY(hardSigmoidGradient, return x > -3.0f && x < 3.0f ? y / 6.0f : 0.0f;)
 BINARY(hardSwishGradient, return x <= -3.0f ? 0.0f : (x < 3.0f ? y * (x / 3.0f + 0.5f) : y);)
-BINARY(softsignGradient, float d = 1.0f / (1.0f + FABS(x)); return x - x == 0.0f ? y * d * d : x - x;)
+BINARY(softsignGradient, float d = 1.0f / (1.0f + FABS(x)); return y == 0.0f ? y : (x - x == 0.0f ? y * d * d : x - x);)
+BINARY(absoluteGradient, return x > 0.0f ? y : (x < 0.0f ? -y : (x == 0.0f || y == 0.0f ? 0.0f : x));)
 BINARY(insideGradient, return x <= a || x >= b ? 0.0f : y;)
 BINARY(outsideGradient, return x >= a && x <= b ? 0.0f : y;)
 BINARY(prelu, return x > 0.0f ? x : y * x;)
 BINARY(preluSlope, return x > 0.0f ? 1.0f : y;)
-BINARY(preluWeightGradient, return x > 0.0f ? 0.0f : x * y;)
+BINARY(preluWeightGradient, return x > 0.0f || y == 0.0f ? 0.0f : x * y;)
+BINARY(maskedProduct, return y == 0.0f ? y : x * y;)
+BINARY(maskedQuotient, return y == 0.0f ? y : y / x;)
 #endif

@@ -33,6 +33,28 @@
 #define SHIFT_GRADIENT 0
 #endif
 
+/// The mean of a row and 1 / √(σ² + ε) where squares do not fit a float, or not a number: each work-item for itself, in
+/// numbers of another size, beside which ε is nothing.
+static __attribute__((noinline)) float2 extreme_statistics(__global const float *x, COUNT columns) {
+    const float small = 0x1p-70f;
+    float center = 0.0f, squares = 0.0f;
+#if CENTERS
+    for (COUNT column = 0; column < columns && center == center; column++) center += x[column] * small;
+    center /= (float)columns;
+#endif
+    for (COUNT column = 0; column < columns && squares == squares; column++) {
+        const float d = x[column] * small - center;
+        squares += d * d;
+    }
+    return (float2)(center / small, small / sqrt(squares / (float)columns));
+}
+#define CORRECT_EXTREMES                                       \
+    if (!(squares < INFINITY) && end > 0) {                    \
+        const float2 statistics = extreme_statistics(x, end);  \
+        center = statistics.x;                                 \
+        factor = statistics.y;                                 \
+    }
+
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm(
     __global const float *x, const ulong x_offset,
 #if HAS_SCALE
@@ -81,10 +103,11 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     FOLD_FOR_ALL(rest, shares, ADD)
     rest /= (float)columns;
     if (fabs(rest) < INFINITY) center += rest;
-    const float factor = 1.0f / sqrt((squares / (float)columns - rest * rest) + epsilon);
+    float factor = 1.0f / sqrt((squares / (float)columns - rest * rest) + epsilon);
 #else
-    const float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
+    float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
 #endif
+    CORRECT_EXTREMES
 #pragma unroll
     FOR_PACKS(k, end) {
         PACK value = (values[k] - center) * factor;
@@ -123,7 +146,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         squares += d * d;
     }
     FOLD_FOR_ALL(squares, shares, ADD)
-    const float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
+    float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
+    CORRECT_EXTREMES
     for (COUNT column = LANE; column < end; column += LANES) {
         float value = (x[column] - center) * factor;
 #if HAS_SCALE

@@ -26,8 +26,9 @@
 #define ALIGNED 0
 #endif
 
-// A TERM is what a share is summed up in. Squares of gradients that have exploded do not fit float32, and those of
-// gradients that have vanished are 0: for p = 2, large and small values are summed apart, scaled (Blue 1978).
+// A TERM is what a share is summed up in. Powers of gradients that have exploded do not fit float32, and those of
+// gradients that have vanished are 0: for p = 2, large and small values are summed apart, scaled (Blue 1978); for other p,
+// a sum goes with the largest value that it is measured in (the LAPACK routine lassq).
 #if NORM_KIND == 2
 #define TERM float4
 #define POWER(value) scaled_squares(value)
@@ -56,12 +57,29 @@ static float root_of_squares(float4 sum) {
 #define POWER(value) fabs(value)
 #define ROOT(sum) (sum)
 #else
-#define TERM float
-#define POWER(value) pow(fabs(value), p)
-#define ROOT(sum) pow(sum, 1.0f / p)
+#define TERM float2
+#define POWER(value) (float2)(fabs(value), 1.0f)
+#define ROOT(sum) root_of_scaled(sum, p)
+
+/// The sum of two, each (scale, Σ (|x| / scale)ᵖ). Equal scales may be infinite or 0.
+static float2 sum_of_scaled(float2 a, float2 b, float p) {
+    if (a.x == b.x) return (float2)(a.x, a.y + b.y);
+    const int is_first = a.x > b.x;
+    const float2 large = is_first ? a : b, small = is_first ? b : a;
+    return (float2)(large.x, large.y + small.y * pow(small.x / large.x, p));
+}
+
+static float root_of_scaled(float2 sum, float p) {
+    if (sum.x == 0.0f && sum.y >= 0.0f) return 0.0f;
+    // In two halves: for a small p the root alone may not fit.
+    const float half_root = pow(sum.y, 0.5f / p);
+    return sum.x * half_root * half_root;
+}
 #endif
 #if NORM_KIND == 3
 #define COMBINE LARGER
+#elif NORM_KIND == 0
+#define COMBINE(a, b) sum_of_scaled(a, b, p)
 #else
 #define COMBINE ADD
 #endif
@@ -73,6 +91,12 @@ static float root_of_squares(float4 sum) {
     STORE_SHARE(term.z, (pointer) + 2);
 #define LOAD_TERM(pointer) (float4)(LOAD_SHARE(pointer), LOAD_SHARE((pointer) + 1), LOAD_SHARE((pointer) + 2), 0.0f)
 #define TERM_SIZE 3
+#elif NORM_KIND == 0
+#define STORE_TERM(term, pointer) \
+    STORE_SHARE(term.x, pointer); \
+    STORE_SHARE(term.y, (pointer) + 1);
+#define LOAD_TERM(pointer) (float2)(LOAD_SHARE(pointer), LOAD_SHARE((pointer) + 1))
+#define TERM_SIZE 2
 #else
 #define STORE_TERM(term, pointer) STORE_SHARE(term, pointer);
 #define LOAD_TERM(pointer) LOAD_SHARE(pointer)

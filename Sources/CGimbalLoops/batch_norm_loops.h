@@ -39,6 +39,23 @@ ALWAYS_INLINE double centred_product(const float *x, const float *y, size_t coun
     return total;
 }
 
+/// The mean of `rows` rows of contiguous values, or 0, and Σ (x - mean)², where squares do not fit a float.
+static double extreme_squares(const float *x, size_t rows, size_t stride, size_t columns, bool centers, float *mean) {
+    double centre = 0, total = 0;
+    if (centers) {
+        for (size_t r = 0; r < rows && centre == centre; r++)
+            for (size_t c = 0; c < columns; c++) centre += (double)x[r * stride + c];
+        centre /= (double)(rows * columns);
+    }
+    for (size_t r = 0; r < rows && total == total; r++)
+        for (size_t c = 0; c < columns; c++) {
+            double d = (double)x[r * stride + c] - centre;
+            total += d * d;
+        }
+    *mean = (float)centre;
+    return total;
+}
+
 /// out = (x - mean) · factor · scale + shift for channels first..<last; `factor` counts from `first`.
 ALWAYS_INLINE void normalize(const struct gimbal_batch_norm *b, const float *x, const float *factor, float *out,
                              size_t first, size_t last) {
@@ -101,6 +118,9 @@ static void batch_norm(const struct gimbal_batch_norm *b, const float *x, float 
         }
         for (size_t c = 0; c < width; c++) {
             size_t channel = start + c;
+            if (!(squares[c] < (double)INFINITY))
+                squares[c] = extreme_squares(
+                    x + channel * positions, b->batch, channels * positions, positions, true, &b->mean[channel]);
             b->inverse_deviation[channel] = (float)(1.0 / sqrt(squares[c] / count + (double)b->epsilon));
             if (b->running_mean) {
                 float m = b->momentum;

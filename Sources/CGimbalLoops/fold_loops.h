@@ -167,7 +167,7 @@ static void argmax(const float *x, size_t rows, ptrdiff_t row_stride, size_t col
 
 // MARK: Norms and statistics
 
-static double power_sum(const float *x, size_t count, double p) {
+static double power_sum(const float *x, size_t count, double p, double scale) {
     if (__builtin_isinf(p)) {
 #define ABSOLUTE(i) __builtin_fabsf(x[i])
         FOLD_CONTIGUOUS(gimbal_maximum, count, ABSOLUTE)
@@ -184,7 +184,7 @@ static double power_sum(const float *x, size_t count, double p) {
             for (int l = 0; l < 8; l++) total[l] += (double)__builtin_fabsf(x[i + l]);
         for (; i < count; i++) total[0] += (double)__builtin_fabsf(x[i]);
     } else {
-        for (; i < count; i++) total[0] += pow(__builtin_fabs((double)x[i]), p);
+        for (; i < count; i++) total[0] += pow(__builtin_fabs((double)x[i]) * scale, p);
     }
     return ((total[0] + total[4]) + (total[1] + total[5])) + ((total[2] + total[6]) + (total[3] + total[7]));
 }

@@ -17,7 +17,9 @@ static void layer_norm(const struct gimbal_layer_norm *n, const float *x, float 
         const float *row = x + r * width;
         float *to = out + r * width;
         float mean = n->centers ? (float)(sum_contiguous(row, width) / (double)width) : 0.0f;
-        double variance = centred_product(row, NULL, width, mean) / (double)width;
+        double squares = centred_product(row, NULL, width, mean);
+        if (!(squares < (double)INFINITY)) squares = extreme_squares(row, 1, width, width, n->centers, &mean);
+        double variance = squares / (double)width;
         float factor = (float)(1.0 / __builtin_sqrt(variance + (double)n->epsilon));
         n->mean[r] = mean;
         n->inverse_deviation[r] = factor;

@@ -1,5 +1,5 @@
-/// A pattern over dotted names, such as those of parameters: `*` stands for any run of characters, none and dots included,
-/// `?` for exactly one; every other character stands for itself. A pattern matches whole names only.
+/// A pattern over dotted names, such as those of parameters: `*` stands for any run of Unicode scalars, none and dots
+/// included, `?` for exactly one; every other scalar stands for itself. A pattern matches whole names only.
 ///
 /// ```swift
 /// NamePattern("encoder.*.weight").matches("encoder.layers.0.weight")  // true
@@ -7,12 +7,12 @@
 public struct NamePattern: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
     /// The pattern as it was written.
     public let text: String
-    private let characters: [Character]
+    private let characters: [Unicode.Scalar]
 
     /// Any text is a pattern; wildcards cannot be escaped.
     public init(_ text: String) {
         self.text = text
-        characters = [Character](text)
+        characters = [Unicode.Scalar](text.unicodeScalars)
     }
 
     public init(stringLiteral text: String) { self.init(text) }
@@ -28,7 +28,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible, Expressi
     /// What each wildcard stands for in `name`, from left to right; nil where the pattern does not match. A `*` takes as
     /// little as the rest allows.
     package func captures(in name: String) -> [String]? {
-        let name = [Character](name)
+        let name = [Unicode.Scalar](name.unicodeScalars)
         var position = 0
         var part = 0
         // Where each wildcard passed so far began and ended in the name, and the last star, which may still grow: giving
@@ -59,7 +59,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible, Expressi
             ranges[star.wildcard] = ranges[star.wildcard].lowerBound..<position
             part = star.part + 1
         }
-        return ranges.map { String(name[$0]) }
+        return ranges.map { String(String.UnicodeScalarView(name[$0])) }
     }
 }
 

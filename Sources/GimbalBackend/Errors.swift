@@ -78,12 +78,30 @@ public final class ErrorLatch: Sendable {
 
     // MARK: Checks
 
-    private let checks = Lock<[@Sendable () throws -> Void]>([])
+    /// What a check looks at: an operand, which the check holds, and what it is to be.
+    public struct CheckSubject: Hashable, Sendable {
+        private let storage: ObjectIdentifier
+        private let numbers: [Int]
+
+        /// - Parameters:
+        ///   - view: the operand.
+        ///   - range: what its elements are to lie in.
+        public init(_ view: TensorView, within range: ClosedRange<Int>) {
+            storage = ObjectIdentifier(view.storage)
+            numbers = [view.offset, range.lowerBound, range.upperBound] + view.shape.sizes + view.strides
+        }
+    }
+
+    private typealias Check = @Sendable () throws -> Void
+    private let checks = Lock<(due: [Check], subjects: Set<CheckSubject>)>(([], []))
 
     /// Has `check` called once, when the host has next waited for the device and reading costs nothing. What it throws
-    /// is thrown by the call that waited.
-    public func whenWaited(_ check: @escaping @Sendable () throws -> Void) {
-        checks.withLock { $0.append(check) }
+    /// is thrown by the call that waited. Of checks of one `subject` that are due together only the first is called.
+    public func whenWaited(subject: CheckSubject? = nil, _ check: @escaping @Sendable () throws -> Void) {
+        checks.withLock { checks in
+            if let subject, !checks.subjects.insert(subject).inserted { return }
+            checks.due.append(check)
+        }
     }
 
     /// Runs the checks that are due. Backends call this when they have waited, at the end of `download` and
@@ -91,8 +109,8 @@ public final class ErrorLatch: Sendable {
     public func runChecks() throws {
         // Taken out first: a check reads from the device, and so comes here again.
         let due = checks.withLock { checks in
-            defer { checks = [] }
-            return checks
+            defer { checks = ([], []) }
+            return checks.due
         }
         var first: (any Error)?
         for check in due {

@@ -12,11 +12,11 @@ package struct NameMatch {
     }
 
     package init(saved: [(name: String, shape: Shape)], wanted: [(name: String, shape: Shape)]) {
-        let shapes = Dictionary(saved.map { ($0.name, $0.shape) }) { first, _ in first }
-        let names = Set(wanted.map(\.name))
-        missing = wanted.map(\.name).filter { shapes[$0] == nil }
-        unexpected = shapes.keys.filter { !names.contains($0) }.sorted()
-        misshaped = wanted.filter { name, shape in shapes[name] != nil && shapes[name] != shape }.map(\.name)
+        let shapes = Dictionary(saved.map { (ExactText($0.name), $0.shape) }) { first, _ in first }
+        let names = Set(wanted.map { ExactText($0.name) })
+        missing = wanted.map(\.name).filter { shapes[ExactText($0)] == nil }
+        unexpected = shapes.keys.filter { !names.contains($0) }.sorted().map(\.text)
+        misshaped = wanted.filter { name, shape in shapes[ExactText(name)].map { $0 != shape } ?? false }.map(\.name)
     }
 
     /// - Parameter path: the file, or what else was saved.

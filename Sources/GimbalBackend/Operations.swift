@@ -157,6 +157,8 @@ public struct BinaryOperation: Sendable, Hashable {
         case hardSwishGradient
         /// Of `softsign`, from its input.
         case softsignGradient
+        /// Of `absolute`, from its input.
+        case absoluteGradient
         /// The gradient y where x lies strictly between a and b, else 0.
         case insideGradient
         /// The gradient y where x lies outside [a, b], else 0.
@@ -167,6 +169,10 @@ public struct BinaryOperation: Sendable, Hashable {
         case preluSlope
         /// The share of the slope in the gradient y that arrives at `prelu`: x > 0 ? 0 : x * y.
         case preluWeightGradient
+        /// x * y, and 0 where y is 0, whatever x is: the gradient y through a slope x that may be infinite.
+        case maskedProduct
+        /// y / x, and 0 where y is 0, whatever x is.
+        case maskedQuotient
 
         /// Whether it acts on whole numbers too: where `elementwise.h` has it as ARITHMETIC.
         public var takesWholeNumbers: Bool {

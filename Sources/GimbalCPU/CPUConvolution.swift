@@ -38,6 +38,12 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([outputGradient, weight], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
+            let areExact = areFinite(inputs[1])
+            if accumulates && !areExact {
+                let part = try allocate(out.shape, .float32)
+                convolutionInputGradient(inputs[0], weight: inputs[1], geometry, out: part, accumulates: false)
+                return binary(.init(.add), out, part, out: out)
+            }
             let grid = ConvolutionGrid(geometry, out, outputGradient)
             let outputs = outputGradient.shape[1] / geometry.groups
             let channels = out.shape[1] / geometry.groups
@@ -58,6 +64,24 @@ extension CPUBackend {
                     sourcePlanes: [grid.outputPlane], rows: channels, rowStride: kernel, targets: targets),
                 source: inputs[0].floats, weight: inputs[1].floats, bias: nil, out: out.floats,
                 accumulates: accumulates)
+            if !areExact {
+                let steps = ConvolutionSteps(geometry, out, outputGradient)
+                mendNaN(out.floats, out.elementCount) {
+                    steps.inputGradient(at: $0, inputs[0].floats, weight: inputs[1].floats)
+                }
+            }
+        }
+    }
+
+    /// Whether none of these contiguous numbers is infinite or NaN.
+    private func areFinite(_ view: TensorView) -> Bool {
+        loops.power_sum(view.floats, view.elementCount, .infinity, 1).isFinite
+    }
+
+    /// Puts `exact` in the place of each NaN.
+    private func mendNaN(_ values: UnsafeMutablePointer<Float>, _ count: Int, _ exact: (_ index: Int) -> Float) {
+        divide(count, grain: 64) { range in
+            for index in range where values[index].isNaN { values[index] = exact(index) }
         }
     }
 
@@ -240,12 +264,24 @@ extension CPUBackend {
                 }
             }
         }
-        divide(out.elementCount, grain: grain / 4, alignment: 16) { range in
-            let to = out.floats + range.lowerBound
-            if !accumulates { to.update(repeating: 0, count: range.count) }
-            for part in 0..<imageParts {
-                loops.add(to, partials.floats + part * out.elementCount + range.lowerBound, range.count)
+        func addParts(_ parts: Range<Int>, to target: UnsafeMutablePointer<Float>, accumulates: Bool) {
+            divide(out.elementCount, grain: grain / 4, alignment: 16) { range in
+                let to = target + range.lowerBound
+                if !accumulates { to.update(repeating: 0, count: range.count) }
+                for part in parts {
+                    loops.add(to, partials.floats + part * out.elementCount + range.lowerBound, range.count)
+                }
             }
+        }
+        if areFinite(partials) || areFinite(x) {
+            addParts(0..<imageParts, to: out.floats, accumulates: accumulates)
+        } else {
+            let steps = ConvolutionSteps(geometry, x, outputGradient)
+            addParts(1..<max(imageParts, 1), to: partials.floats, accumulates: true)
+            mendNaN(partials.floats, out.elementCount) {
+                steps.weightGradient(at: $0, x.floats, outputGradient: outputGradient.floats)
+            }
+            addParts(0..<1, to: out.floats, accumulates: accumulates)
         }
         withExtendedLifetime((scratch, partials)) {}
     }

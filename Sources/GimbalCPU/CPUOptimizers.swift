@@ -7,20 +7,30 @@ import GimbalBackend
 extension CPUBackend {
     public func norm(_ views: [TensorView], p: Double, out: TensorView) {
         reportingErrors {
-            var total = 0.0
-            for view in views where view.elementCount > 0 {
-                let view = try converted(view, to: .float32)
-                for part in chunks(of: view.elementCount, { loops.power_sum(view.floats + $0.lowerBound, $0.count, p) })
-                {
-                    total = p == .infinity ? Reduction.maximum.combine(part, total) : total + part
+            let views = try views.filter { $0.elementCount > 0 }.map { try converted($0, to: .float32) }
+            let norm = root(p) { p, scale in
+                var total = 0.0
+                for view in views {
+                    let parts = chunks(of: view.elementCount) {
+                        loops.power_sum(view.floats + $0.lowerBound, $0.count, p, scale)
+                    }
+                    for part in parts { total = p == .infinity ? Reduction.maximum.combine(part, total) : total + part }
                 }
+                return total
             }
-            switch p {
-            case 1, .infinity: break
-            case 2: total = total.squareRoot()
-            default: total = pow(total, 1 / p)
-            }
-            fill(out, with: total)
+            fill(out, with: norm)
+        }
+    }
+
+    /// The p-norm of what `sum` folds: Σ (|x| · scale)ᵖ, or max |x| where its p is infinite.
+    func root(_ p: Double, _ sum: (_ p: Double, _ scale: Double) -> Double) -> Double {
+        switch p {
+        case 1, .infinity: return sum(p, 1)
+        case 2: return sum(p, 1).squareRoot()
+        default:
+            // Other powers may not even fit a Double.
+            let largest = sum(.infinity, 1)
+            return largest.isFinite && largest > 0 ? largest * pow(sum(p, 1 / largest), 1 / p) : largest
         }
     }
 

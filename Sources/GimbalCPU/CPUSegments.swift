@@ -9,16 +9,9 @@ extension CPUBackend {
         computing([x], out: out, contiguous: true) { inputs, out in
             let x = inputs[0]
             divideSegments(segments, elementCount: x.elementCount) { index, start, length in
-                let sum = loops.power_sum(x.floats + start, length, p)
-                let norm =
-                    switch p {
-                    // An empty stretch has no largest element; its norm is 0.
-                    case .infinity: length == 0 ? 0 : sum
-                    case 1: sum
-                    case 2: sum.squareRoot()
-                    default: pow(sum, 1 / p)
-                    }
-                out.floats[index] = Float(norm)
+                // An empty stretch has no largest element; its norm is 0.
+                out.floats[index] =
+                    length == 0 ? 0 : Float(root(p) { loops.power_sum(x.floats + start, length, $0, $1) })
             }
         }
     }

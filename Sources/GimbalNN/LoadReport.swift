@@ -18,16 +18,20 @@ public struct LoadReport: Sendable, Equatable, Codable, CustomStringConvertible 
     public var unexpected: [String] = []
     /// Names that both have in different shapes, with the shapes; the model keeps its values.
     public var misshaped: [String] = []
+    /// Names that both have and whose numbers cannot be read, with the reasons; the model keeps its values.
+    public var unreadable: [String] = []
     /// Tensors that the map gave another name, whether or not they were loaded.
     public var renamed: [Renaming] = []
     /// Names in the file that the map leaves out.
     public var leftOut: [String] = []
 
     public var description: String {
-        var lines = ["\(path): \(loaded.count) of \(loaded.count + missing.count + misshaped.count) tensors loaded"]
+        let count = loaded.count + missing.count + misshaped.count + unreadable.count
+        var lines = ["\(path): \(loaded.count) of \(count) tensors loaded"]
         let lists: [(String, [String])] = [
             ("missing in the file", missing), ("unexpected in the file", unexpected),
-            ("of another shape", misshaped), ("renamed", renamed.map { "\($0.inFile) → \($0.inModel)" }),
+            ("of another shape", misshaped), ("not read", unreadable),
+            ("renamed", renamed.map { "\($0.inFile) → \($0.inModel)" }),
             ("left out", leftOut),
         ]
         for (title, names) in lists where !names.isEmpty {

@@ -45,11 +45,11 @@ public struct NameMap: Sendable, Equatable, ExpressibleByDictionaryLiteral {
             guard let found = rule.pattern.captures(in: name) else { continue }
             guard let replacement = rule.replacement else { return nil }
             var captures = found[...]
-            return replacement.reduce(into: "") { result, character in
+            return replacement.unicodeScalars.reduce(into: "") { result, character in
                 if character == "*" || character == "?" {
                     result += captures.removeFirst()
                 } else {
-                    result.append(character)
+                    result.unicodeScalars.append(character)
                 }
             }
         }

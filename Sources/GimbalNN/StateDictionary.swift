@@ -9,36 +9,37 @@
 public struct StateDictionary: StoredTensors {
     /// Every name in the order of the model.
     public private(set) var names: [String] = []
-    private var tensors: [String: Tensor] = [:]
-    private var counters: [String: Int] = [:]
+    private var tensors: [ExactText: Tensor] = [:]
+    private var counters: [ExactText: Int] = [:]
 
     /// An empty state, to be filled by subscript.
     public init() {}
 
     /// The tensor of this name; nil where there is none, or a counter.
     public subscript(name: String) -> Tensor? {
-        get { tensors[name] }
+        get { tensors[ExactText(name)] }
         set {
             note(name, isThere: newValue != nil)
-            tensors[name] = newValue
-            counters[name] = nil
+            tensors[ExactText(name)] = newValue
+            counters[ExactText(name)] = nil
         }
     }
 
     /// The whole number of this name, such as of batches seen; nil where there is none, or a tensor.
     public subscript(counter name: String) -> Int? {
-        get { counters[name] }
+        get { counters[ExactText(name)] }
         set {
             note(name, isThere: newValue != nil)
-            counters[name] = newValue
-            tensors[name] = nil
+            counters[ExactText(name)] = newValue
+            tensors[ExactText(name)] = nil
         }
     }
 
     private mutating func note(_ name: String, isThere: Bool) {
+        let name = ExactText(name)
         let isKnown = tensors[name] != nil || counters[name] != nil
-        if isThere && !isKnown { names.append(name) }
-        if !isThere { names.removeAll { $0 == name } }
+        if isThere && !isKnown { names.append(name.text) }
+        if !isThere { names.removeAll { ExactText($0) == name } }
     }
 
     // MARK: As a source of weights
@@ -46,18 +47,18 @@ public struct StateDictionary: StoredTensors {
     /// What messages call the source: "the state dictionary".
     public var path: String { "the state dictionary" }
 
-    public var contents: [(name: String, shape: Shape)] { names.map { ($0, tensors[$0]?.shape ?? []) } }
+    public var contents: [(name: String, shape: Shape)] { names.map { ($0, self[$0]?.shape ?? []) } }
 
     public func tensor(named name: String, like model: Tensor) throws -> Tensor {
-        guard let tensor = tensors[name] else {
+        guard let tensor = self[name] else {
             throw GimbalError.invalidFile(path: path, reason: "'\(name)' is a number, not a tensor")
         }
         return try tensor.to(model.device).cast(to: model.dtype)
     }
 
     public func integer(named name: String) throws -> Int {
-        if let counter = counters[name] { return counter }
-        guard let tensor = tensors[name], tensor.elementCount == 1 else {
+        if let counter = self[counter: name] { return counter }
+        guard let tensor = self[name], tensor.elementCount == 1 else {
             throw GimbalError.invalidFile(path: path, reason: "'\(name)' is no whole number")
         }
         return Int(try tensor.integers()[0])

@@ -13,9 +13,26 @@ extension Module {
 
     /// Writes the model's state to a safetensors file under PyTorch's names, wholly or not at all, with `metadata` as
     /// the file's own table of texts.
+    ///
+    /// What has several names in the model is written once, under the first of them in the alphabet; under each of the
+    /// others the metadata have that one, as `safetensors.torch.save_model` writes it and `load_model` reads it.
     /// - Throws: `GimbalError.fileSystem`; the old file is then untouched.
     public func save(to path: String, metadata: [String: String] = [:]) throws {
-        try SafeTensors.write(stateParts.map { SafeTensors.Item($0.path, $0.part) }, metadata: metadata, to: path)
+        let parts = stateParts
+        let names = Dictionary(grouping: parts) { $0.part.identity }.mapValues { parts in
+            parts.map(\.path).min { ExactText($0) < ExactText($1) }!
+        }
+        var metadata = metadata
+        var items: [SafeTensors.Item] = []
+        for (path, part) in parts {
+            let name = names[part.identity]!
+            if name == path {
+                items.append(SafeTensors.Item(path, part))
+            } else if metadata[path] == nil {
+                metadata[path] = name
+            }
+        }
+        try SafeTensors.write(items, metadata: metadata, to: path)
     }
 
     /// Takes up the state of a safetensors file, as PyTorch writes it too; see `load(from:mapping:isStrict:forgiving:)`
@@ -30,6 +47,9 @@ extension Module {
 
     /// Takes up the state of a file, wholly or in part.
     ///
+    /// What has several names in the model, such as an embedding that is the head too, needs to be there under one of
+    /// them. Where it is there under more, all must hold the same values.
+    ///
     /// To put a new head on a trained backbone, make the model with the new head and forgive what does not fit there:
     /// ```swift
     /// let report = try model.load(from: "resnet18.safetensors", forgiving: ["fc.*"])
@@ -38,13 +58,14 @@ extension Module {
     /// - Parameters:
     ///   - file: where the state comes from, such as `SafeTensors`.
     ///   - mapping: what the file's tensors are called in the model.
-    ///   - isStrict: whether file and model must have the same names. Where they need not, a tensor of another shape is
-    ///     still an error, as in PyTorch.
-    ///   - forgiving: names in the model that may be missing in the file, unexpected or of another shape in any case;
-    ///     the model then keeps its values.
+    ///   - isStrict: whether file and model must have the same names, all of kinds that can be read. Where they need
+    ///     not, a tensor of another shape is still an error, as in PyTorch.
+    ///   - forgiving: names in the model that may be missing in the file, unexpected, of another shape or of a kind that
+    ///     is not read in any case; the model then keeps its values.
     /// - Returns: an account of every name.
     /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape,
-    ///   and `GimbalError.invalidSetting` where the map gives two tensors one name; the model is then unchanged. Also
+    ///   `GimbalError.invalidSetting` where the map gives two tensors one name, and `GimbalError.invalidFile` where a
+    ///   tensor is of a kind that is not read, or two names of one parameter differ; the model is then unchanged. Also
     ///   what reading `file` throws.
     @discardableResult
     public func load(
@@ -52,45 +73,73 @@ extension Module {
         forgiving: [NamePattern] = []
     ) throws -> LoadReport {
         var report = LoadReport(path: file.path)
-        var stored: [String: (name: String, shape: Shape)] = [:]
+        var stored: [ExactText: (name: String, shape: Shape)] = [:]
         for (name, shape) in file.contents {
             guard let target = mapping.name(for: name) else {
                 report.leftOut.append(name)
                 continue
             }
             if target != name { report.renamed.append(.init(inFile: name, inModel: target)) }
-            if let other = stored.updateValue((name, shape), forKey: target) {
+            if let other = stored.updateValue((name, shape), forKey: ExactText(target)) {
                 throw GimbalError.invalidSetting(
                     name: "mapping", reason: "'\(other.name)' and '\(name)' of \(file.path) both become '\(target)'")
             }
         }
         let parts = stateParts
-        let expected = Set(parts.map(\.path))
+        let expected = Set(parts.map { ExactText($0.path) })
         report.unexpected = file.contents.map(\.name).filter { name in
-            mapping.name(for: name).map { !expected.contains($0) } ?? false
+            mapping.name(for: name).map { !expected.contains(ExactText($0)) } ?? false
+        }
+        let unreadable = Dictionary(uniqueKeysWithValues: file.unreadable.map { (ExactText($0.name), $0.reason) })
+        /// The entries that can fill each part of the model, with its names.
+        var sources: [ObjectIdentifier: [(path: String, name: String)]] = [:]
+        for (path, part) in parts {
+            guard let entry = stored[ExactText(path)], entry.shape == part.stateShape,
+                unreadable[ExactText(entry.name)] == nil
+            else { continue }
+            sources[part.identity, default: []].append((path, entry.name))
         }
         for (path, part) in parts {
-            if let entry = stored[path] {
-                if entry.shape == part.stateShape {
+            if let entry = stored[ExactText(path)] {
+                if let reason = unreadable[ExactText(entry.name)] {
+                    report.unreadable.append("\(path) (\(reason))")
+                } else if entry.shape == part.stateShape {
                     report.loaded.append(path)
                 } else {
                     report.misshaped.append("\(path) (\(entry.shape) in the file, \(part.stateShape) in the model)")
                 }
+            } else if sources[part.identity] != nil {
+                report.loaded.append(path)
             } else {
                 report.missing.append(path)
             }
         }
         try report.check(isStrict: isStrict, forgiving: forgiving, mapping: mapping)
+        // A name that is forgiven does not speak against one that is not.
+        for (identity, names) in sources where names.count > 1 {
+            let wanted = names.filter { each in !forgiving.contains { $0.matches(each.path) } }
+            if !wanted.isEmpty { sources[identity] = wanted }
+        }
+        for (_, part) in parts {
+            guard let names = sources[part.identity], names.count > 1 else { continue }
+            for other in names.dropFirst() where try !part.isSame(names[0].name, other.name, in: file) {
+                throw GimbalError.invalidFile(
+                    path: file.path,
+                    reason: "'\(names[0].name)' and '\(other.name)' differ, where the model has one "
+                        + "\(part.kindName) under the names \(names[0].path) and \(other.path); load into a model where "
+                        + "they are separate, or forgive one of the names")
+            }
+        }
 
         for (path, part) in parts {
-            guard let entry = stored[path], entry.shape == part.stateShape else { continue }
+            guard let source = sources[part.identity]?.first, source.path == path else { continue }
             switch part {
             case .parameter(_, let parameter):
-                parameter.assign(try file.tensor(named: entry.name, like: parameter.value))
+                parameter.assign(try file.tensor(named: source.name, like: parameter.value))
             case .buffer(_, let buffer):
-                let value = try file.tensor(named: entry.name, like: buffer.value)
+                let value = try file.tensor(named: source.name, like: buffer.value)
                 buffer.value.backend.copy(value.view, to: buffer.value.view)
-            case .counter(_, let counter): counter.value = try file.integer(named: entry.name)
+            case .counter(_, let counter): counter.value = try file.integer(named: source.name)
             case .module: break
             }
         }
@@ -106,13 +155,53 @@ extension LoadReport {
         }
         let missing = isStrict ? unforgiven(missing) { $0 } : []
         let unexpected = isStrict ? unforgiven(unexpected) { mapping.name(for: $0) ?? $0 } : []
-        // The name ends where the shapes begin.
-        let misshaped = unforgiven(misshaped) { String($0.prefix { $0 != " " }) }
-        try NameMatch(missing: missing, unexpected: unexpected, misshaped: misshaped).check(path)
+        // The name ends where the shapes or the reason begin.
+        func name(_ text: String) -> String { String(text.prefix { $0 != " " }) }
+        try NameMatch(missing: missing, unexpected: unexpected, misshaped: unforgiven(misshaped, name)).check(path)
+        let unreadable = isStrict ? unforgiven(unreadable, name) : []
+        guard unreadable.isEmpty else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "it has what the model needs in kinds that are not read: "
+                    + unreadable.joined(separator: ", "))
+        }
     }
 }
 
 extension ModulePart {
+    /// The same for all names of one part.
+    fileprivate var identity: ObjectIdentifier {
+        switch self {
+        case .parameter(_, let parameter): ObjectIdentifier(parameter)
+        case .buffer(_, let buffer): ObjectIdentifier(buffer)
+        case .counter(_, let counter): ObjectIdentifier(counter)
+        case .module(_, let module): ObjectIdentifier(module)
+        }
+    }
+
+    fileprivate var kindName: String {
+        switch self {
+        case .parameter: "parameter"
+        case .buffer: "buffer"
+        case .counter: "counter"
+        case .module: "module"
+        }
+    }
+
+    /// Whether two tensors of `file` would fill this part with the same values.
+    fileprivate func isSame(_ first: String, _ second: String, in file: some StoredTensors) throws -> Bool {
+        func bytes(_ name: String, _ value: Tensor) throws -> [UInt8] {
+            try file.tensor(named: name, like: value).bytes()
+        }
+        switch self {
+        case .parameter(_, let parameter):
+            return try bytes(first, parameter.value) == bytes(second, parameter.value)
+        case .buffer(_, let buffer): return try bytes(first, buffer.value) == bytes(second, buffer.value)
+        case .counter: return try file.integer(named: first) == file.integer(named: second)
+        case .module: return true
+        }
+    }
+
     fileprivate var stateShape: Shape {
         switch self {
         case .parameter(_, let parameter): parameter.shape

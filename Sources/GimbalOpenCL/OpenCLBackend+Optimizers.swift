@@ -22,8 +22,8 @@ extension OpenCLBackend {
             // Something must write the norm of nothing.
             if total == 0, !counts.isEmpty { counts[0] = 1 }
             guard let last = counts.lastIndex(where: { $0 > 0 }) else { return fill(out, with: 0) }
-            // A share is a float, or three of them for p = 2; see TERM in norm.cl.
-            let shares = try allocate([counts.reduce(0, +), kind == 2 ? 3 : 1], .float32)
+            // A share is a float, or several of them; see TERM_SIZE in norm.cl.
+            let shares = try allocate([counts.reduce(0, +), kind == 2 ? 3 : kind == 0 ? 2 : 1], .float32)
             var first = 0
             for (index, (view, count)) in zip(views, counts).enumerated() where count > 0 {
                 let isWide = needsWideIndex([view])

@@ -43,8 +43,8 @@ extension Conformance {
             }
         }
 
-        /// Squares that overflow float32 or vanish in it. The defaults over float32 primitives may lose them.
-        @Test(arguments: BackendUnderTest.all)
+        /// Squares that overflow float32 or vanish in it.
+        @Test(arguments: BackendUnderTest.fused)
         func euclideanNormOfExplodedAndVanishedValues(on subject: BackendUnderTest) throws {
             let scales = [1e-37, 1e-30, 1e-20, 1e-15, 1e-10, 1, 1e10, 1e15, 1e20, 1e30]
             try withEvery("scale", in: scales) { scale in
@@ -52,6 +52,27 @@ extension Conformance {
                     let values = samples(777).map { roundedToFloat($0 * scale) } + [roundedToFloat(other)]
                     try expectConformance(of: subject, within: Self.tolerance) { bench in
                         bench.backend.norm([try bench.input(values, [778])], p: 2, out: try bench.output([]))
+                    }
+                }
+            }
+        }
+
+        /// Powers that overflow float32, or vanish in it, of a norm that does not.
+        @Test(arguments: BackendUnderTest.fused)
+        func normsOfExplodedAndVanishedValues(on subject: BackendUnderTest) throws {
+            let scales = [1e-37, 1e-30, 1e-20, 1e-10, 1, 1e10, 1e20, 1e30, 1e34]
+            try withEvery("p", in: [1, 1.5, 3, 10, 0.5, .infinity]) { p in
+                try withEvery("scale", in: scales) { scale in
+                    let values = (0..<100).map { roundedToFloat($0 % 3 == 2 ? -scale : scale) }
+                    try expectConformance(of: subject, within: Self.tolerance) { bench in
+                        let views = [try bench.input(values, [100]), try bench.input([roundedToFloat(scale / 7)], [1])]
+                        bench.backend.norm(views, p: p, out: try bench.output([]))
+                    }
+                    try expectConformance(of: subject, within: Self.tolerance) { bench in
+                        bench.backend.segmentNorms(
+                            try bench.input(values, [100]),
+                            segments: try bench.indices([0, 70, 70, 1, 71, 29], [3, 2]),
+                            p: p, out: try bench.output([3]))
                     }
                 }
             }

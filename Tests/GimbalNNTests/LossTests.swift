@@ -171,4 +171,76 @@ import Testing
             #expect(still == [0, .infinity], "in no time nothing can be said")
         }
     }
+
+    /// (1 - pₜ)^gamma has an infinite slope, or none, where pₜ is 1.
+    @Test(arguments: BackendUnderTest.all) func focalOfCertainLogits(on subject: BackendUnderTest) throws {
+        try withDevice(Device(backend: subject.backend)) {
+            let logits: [Double] = [-200, -1, 0, 20, 200, -1e37, 1e37, 1e37, -1e4]
+            let targets: [Double] = [0, 1, 1, 1, 1, 0, 1, 0, 1]
+            func gradients(_ loss: (Tensor, Tensor) -> Tensor) throws -> [Float] {
+                let x = Tensor(logits).requiringGradient()
+                return try gradient(of: loss(x, Tensor(targets)), withRespectTo: x).floats()
+            }
+            let plain = try gradients { binaryCrossEntropyWithLogits($0, $1, reduction: .sum) }
+            let without = try gradients { focal($0, $1, alpha: nil, gamma: 0, reduction: .sum) }
+            #expect(plain == without && plain.allSatisfy { $0.isFinite }, "\(plain) \(without)")
+            for gamma in [0.25, 0.5, 1, 2, 5] {
+                let x = Tensor(logits)
+                let losses = try focal(x, Tensor(targets), gamma: gamma, reduction: .none).floats()
+                let found = try gradients { focal($0, $1, gamma: gamma, reduction: .sum) }
+                #expect(
+                    losses.allSatisfy { $0.isFinite } && found.allSatisfy { $0.isFinite },
+                    "\(gamma): \(losses) \(found)")
+                #expect(found[0] == 0 && found[4] == 0 && found[5] == 0 && found[6] == 0, "\(gamma): \(found)")
+                #expect(abs(found[7] - 0.75) < 1e-6 && abs(found[8] + 0.25) < 1e-6, "\(gamma): \(found)")
+            }
+        }
+    }
+
+    /// Predictions that are finite have gradients that are numbers, however large they are.
+    @Test(arguments: BackendUnderTest.all) func noLossOfFinitePredictionsHasNaNInItsGradient(
+        on subject: BackendUnderTest
+    ) throws {
+        let ends: [Double] = [0, 20, -20, 200, -200, 1e4, -1e4, 1e37, -1e37, 1e-38]
+        let losses: [(String, (Tensor, Tensor) -> Tensor)] = [
+            ("binaryCrossEntropyWithLogits", { binaryCrossEntropyWithLogits($0, $1, reduction: .sum) }),
+            (
+                "weighted",
+                { binaryCrossEntropyWithLogits($0, $1, weight: $1, positiveWeight: $1 * 3, reduction: .sum) }
+            ),
+            ("binaryCrossEntropy", { binaryCrossEntropy($0.sigmoid(), $1, reduction: .sum) }),
+            ("focal", { focal($0, $1, reduction: .sum) }),
+            ("focal", { focal($0, $1, gamma: 0.5, reduction: .sum) }),
+            ("meanAbsoluteError", { meanAbsoluteError($0, $1, reduction: .sum) }),
+            ("meanSquaredError", { meanSquaredError($0, $1, reduction: .sum) }),
+            ("huber", { huber($0, $1, reduction: .sum) }),
+            ("smoothL1", { smoothL1($0, $1, reduction: .sum) }),
+            ("poissonNLL", { poissonNLL($0, $1, isFull: true, reduction: .sum) }),
+            ("gaussianNLL", { gaussianNLL($0, $1, variance: $1, reduction: .sum) }),
+            ("klDivergence", { klDivergence($0.logSigmoid(), $1, reduction: .sum) }),
+            ("hinge", { hinge($0, $1 * 2 - 1, reduction: .sum) }),
+            ("hingeEmbedding", { hingeEmbedding($0, $1 * 2 - 1, reduction: .sum) }),
+            ("marginRanking", { marginRanking($0, $0 * 0.5, $1 * 2 - 1, reduction: .sum) }),
+            (
+                "multiMargin",
+                { x, _ in multiMargin(x.reshaped([2, 10]), Tensor([3, 4] as [Int32]), reduction: .sum) }
+            ),
+            ("crossEntropy", { x, _ in crossEntropy(x.reshaped([2, 10]), Tensor([3, 4] as [Int32])) }),
+            (
+                "smoothed",
+                { x, _ in crossEntropy(x.reshaped([2, 10]), Tensor([3, 4] as [Int32]), labelSmoothing: 0.1) }
+            ),
+            ("cosineSimilarity", { cosineSimilarity($0.reshaped([10, 2]), $1.reshaped([10, 2])).sum() }),
+            ("pairwiseDistance", { pairwiseDistance($0.reshaped([10, 2]), $1.reshaped([10, 2])).sum() }),
+            ("pairwiseDistance", { pairwiseDistance($0.reshaped([10, 2]), $1.reshaped([10, 2]), p: 3).sum() }),
+        ]
+        try withDevice(Device(backend: subject.backend)) {
+            for (name, loss) in losses {
+                let x = Tensor(ends + ends).requiringGradient()
+                let targets = Tensor(ends.map { _ in 0.0 } + ends.map { _ in 1.0 })
+                let values = try gradient(of: loss(x, targets), withRespectTo: x).floats()
+                #expect(!values.contains { $0.isNaN }, "\(name): \(values)")
+            }
+        }
+    }
 }

@@ -61,9 +61,19 @@ extension UnaryOperation {
 }
 
 extension BinaryOperation {
+    /// Those that take a gradient y through a slope: a gradient of 0 stays 0, whatever the slope.
+    private static let gradients: Set<BinaryOperation.Kind> = [
+        .sigmoidGradient, .tanhGradient, .reluGradient, .leakyReLUGradient, .eluGradient, .siluGradient, .geluGradient,
+        .geluTanhGradient, .softplusGradient, .seluGradient, .celuGradient, .mishGradient, .logSigmoidGradient,
+        .hardSigmoidGradient, .hardSwishGradient, .softsignGradient, .absoluteGradient, .insideGradient,
+        .outsideGradient,
+        .preluWeightGradient, .maskedProduct, .maskedQuotient,
+    ]
+
     /// The value of the operation at (`x`, `y`).
     public func reference(_ x: Double, _ y: Double) -> Double {
-        switch kind {
+        if y == 0 && Self.gradients.contains(kind) { return y }
+        return switch kind {
         case .add: x + y
         case .subtract: x - y
         case .multiply: x * y
@@ -93,11 +103,14 @@ extension BinaryOperation {
         case .hardSigmoidGradient: abs(x) < 3 ? y / 6 : 0
         case .hardSwishGradient: x <= -3 ? 0 : (x < 3 ? y * (2 * x + 3) / 6 : y)
         case .softsignGradient: x.isFinite ? y / ((1 + abs(x)) * (1 + abs(x))) : .nan
+        case .absoluteGradient: x == 0 ? 0 : (x > 0 ? y : (x < 0 ? -y : .nan))
         case .insideGradient: x <= a || x >= b ? 0 : y
         case .outsideGradient: x >= a && x <= b ? 0 : y
         case .prelu: x > 0 ? x : y * x
         case .preluSlope: x > 0 ? 1 : y
         case .preluWeightGradient: x > 0 ? 0 : x * y
+        case .maskedProduct: y == 0 ? y : x * y
+        case .maskedQuotient: y == 0 ? y : y / x
         }
     }
 

@@ -238,7 +238,7 @@ struct gimbal_loops {
 
     // Contiguous ranges.
     /// Σ x² for p = 2, Σ |x|ᵖ in general, max |x| for p = ∞, in double.
-    double (*power_sum)(const float *x, size_t count, double p);
+    double (*power_sum)(const float *x, size_t count, double p, double scale);
     void (*multiply)(float *x, size_t count, float factor);
     void (*add)(float *out, const float *x, size_t count);
     gimbal_step step[gimbal_optimizer_count];

@@ -2,7 +2,7 @@ import GimbalBackend
 
 /// An array in NumPy's `.npy` format (NumPy Enhancement Proposal 1, versions 1 to 3).
 ///
-/// Read are float16, float32, float64, int32, int64, uint8 and bool, of either byte order, in C and in Fortran order;
+/// Read are float16, float32, float64, bool and integers of every size, of either byte order, in C and in Fortran order;
 /// written is little-endian C order. Nothing in a file is trusted: its header must agree with its length.
 ///
 /// ```swift
@@ -23,6 +23,7 @@ public struct NumPyArray: Sendable, Equatable {
     ///   - bytes: little-endian, row-major.
     public init(shape: Shape, type: SafeTensors.ElementType, bytes: [UInt8]) {
         require(type != .bfloat16, "NumPyArray", "NumPy has no bfloat16; convert it to float32")
+        require(type.isRead, "NumPyArray", "Gimbal does not read elements of type \(type.rawValue)")
         require(
             bytes.count == shape.elementCount * type.byteCount, "NumPyArray",
             "\(bytes.count) bytes do not fill \(type) \(shape)")
@@ -56,43 +57,22 @@ public struct NumPyArray: Sendable, Equatable {
     // MARK: Values
 
     /// The elements in row-major order; integers beyond 2⁵³ are rounded to nearest.
-    public var doubles: [Double] {
-        bytes.withUnsafeBytes { bytes in
-            func convert<Stored: BitwiseCopyable>(_: Stored.Type, _ toDouble: (Stored) -> Double) -> [Double] {
-                stride(from: 0, to: bytes.count, by: MemoryLayout<Stored>.size).map {
-                    toDouble(bytes.loadUnaligned(fromByteOffset: $0, as: Stored.self))
-                }
-            }
-            return switch type {
-            case .float64: convert(Double.self) { $0 }
-            case .float32: convert(Float.self) { Double($0) }
-            case .float16: convert(Float16.self) { Double($0) }
-            case .int64: convert(Int64.self) { Double($0) }
-            case .int32: convert(Int32.self) { Double($0) }
-            case .uint8, .bool: convert(UInt8.self) { Double($0) }
-            case .bfloat16: stop("NumPyArray", "NumPy has no bfloat16")
-            }
-        }
-    }
+    public var doubles: [Double] { bytes.withUnsafeBytes { type.doubles($0) } }
 
-    /// A tensor of the elements: int64 as int32, float64 as float32 on devices that compute in it.
-    /// - Throws: `GimbalError.invalidSetting` for an int64 that no int32 holds.
+    /// A tensor of the elements: whole numbers that no backend computes in as int32, float64 as float32 on devices that
+    /// compute in it.
+    /// - Throws: `GimbalError.invalidSetting` for a number that no int32 holds.
     public func tensor(on device: Device = .current) throws -> Tensor {
-        switch type {
-        case .int64:
-            let values = try bytes.withUnsafeBytes { bytes in
-                try stride(from: 0, to: bytes.count, by: 8).map { offset in
-                    let value = bytes.loadUnaligned(fromByteOffset: offset, as: Int64.self)
-                    guard let small = Int32(exactly: value) else {
-                        throw GimbalError.invalidSetting(name: "array", reason: "\(value) is beyond any int32")
-                    }
-                    return small
-                }
-            }
-            return Tensor(values, shape, device: device)
-        case .float64: return Tensor(doubles, shape, device: device)
-        default: return bytes.withUnsafeBytes { Tensor(copying: $0, shape, type.dtype!, device) }
+        if type == .float64 { return Tensor(doubles, shape, device: device) }
+        if let dtype = type.dtype { return bytes.withUnsafeBytes { Tensor(copying: $0, shape, dtype, device) } }
+        func beyond(_ value: any CustomStringConvertible) -> GimbalError {
+            .invalidSetting(name: "array", reason: "\(value) is beyond any int32")
         }
+        let values = try bytes.withUnsafeBytes { try type.integers($0, beyond) }.map { value in
+            guard let small = Int32(exactly: value) else { throw beyond(value) }
+            return small
+        }
+        return Tensor(values, shape, device: device)
     }
 
     // MARK: Files
@@ -113,6 +93,9 @@ public struct NumPyArray: Sendable, Equatable {
     ///   - path: what errors name.
     package init(contents: [UInt8], path: String) throws {
         let header = try NumPyHeader(contents[...], path: path)
+        guard header.type.isRead else {
+            throw GimbalError.invalidFile(path: path, reason: NumPyHeader.reasonAgainstReading(header.type))
+        }
         guard contents.count - header.dataStart == header.byteCount else {
             throw GimbalError.invalidFile(
                 path: path,

@@ -53,7 +53,7 @@ package struct NumPyHeader {
             guard seen.insert(key).inserted else { throw scanner.failure("'\(key)' comes twice") }
             try scanner.expect(":")
             switch key {
-            case "descr": try take(description: scanner.string(), scanner)
+            case "descr": take(description: try scanner.accept("[") ? scanner.record() : scanner.string())
             case "fortran_order": isFortranOrder = try scanner.boolean()
             case "shape": shape = Shape(try scanner.tuple(limit: Self.rankLimit))
             default: throw scanner.failure("unknown field '\(key)'")
@@ -68,6 +68,7 @@ package struct NumPyHeader {
             throw scanner.failure("'\(key)' is missing")
         }
         // Sizes of zero are left out of the overflow check: such an array holds nothing.
+        guard type.isRead else { return }
         byteCount = type.byteCount
         for size in shape.sizes where size != 0 {
             let (product, overflows) = byteCount.multipliedReportingOverflow(by: size)
@@ -77,17 +78,25 @@ package struct NumPyHeader {
         if shape.sizes.contains(0) { byteCount = 0 }
     }
 
-    private mutating func take(description: String, _ scanner: PythonScanner) throws {
-        let types: [String: SafeTensors.ElementType] = [
-            "f2": .float16, "f4": .float32, "f8": .float64, "i4": .int32, "i8": .int64, "u1": .uint8, "b1": .bool,
-        ]
-        guard let order = description.first, "<>|=".contains(order), let type = types[String(description.dropFirst())]
+    private static let types: [String: SafeTensors.ElementType] = [
+        "f2": .float16, "f4": .float32, "f8": .float64, "i1": .int8, "i2": .int16, "i4": .int32, "i8": .int64,
+        "u1": .uint8, "u2": .uint16, "u4": .uint32, "u8": .uint64, "b1": .bool,
+    ]
+
+    private mutating func take(description: String) {
+        guard let order = description.first, "<>|=".contains(order),
+            let type = Self.types[String(description.dropFirst())]
         else {
-            let known = types.keys.sorted().joined(separator: ", ")
-            throw scanner.failure("elements of type '\(description)'; Gimbal reads \(known)")
+            type = .unread(description)
+            return
         }
         self.type = type
         isBigEndian = order == ">"
+    }
+
+    /// What is said where elements of an unread type are asked for.
+    package static func reasonAgainstReading(_ type: SafeTensors.ElementType) -> String {
+        "elements of type '\(type.rawValue)'; Gimbal reads \(types.keys.sorted().joined(separator: ", "))"
     }
 
     /// The header of an array, version 1.0, as NumPy writes it: ended by a newline at a multiple of 64 bytes.
@@ -98,10 +107,15 @@ package struct NumPyHeader {
             case .float32: "<f4"
             case .float16: "<f2"
             case .int64: "<i8"
+            case .uint64: "<u8"
             case .int32: "<i4"
+            case .uint32: "<u4"
+            case .int16: "<i2"
+            case .uint16: "<u2"
+            case .int8: "|i1"
             case .uint8: "|u1"
             case .bool: "|b1"
-            case .bfloat16: stop("NumPyArray", "NumPy has no bfloat16")
+            case .bfloat16, .unread: stop("NumPyArray", "Gimbal writes no \(type.rawValue) for NumPy")
             }
         let sizes = shape.sizes.map(String.init).joined(separator: ", ") + (shape.rank == 1 ? "," : "")
         var text = "{'descr': '\(description)', 'fortran_order': False, 'shape': (\(sizes)), }"
@@ -140,7 +154,7 @@ private struct PythonScanner {
     mutating func string() throws -> String {
         skipSpace()
         guard let quote = rest.first, quote == 0x27 || quote == 0x22 else {
-            throw failure("a text expected (arrays of records are not read)")
+            throw failure("a text expected")
         }
         let text = rest.dropFirst().prefix { $0 != quote && $0 != 0x5C }
         guard rest.endIndex > text.endIndex, rest[text.endIndex] == quote else {
@@ -148,6 +162,24 @@ private struct PythonScanner {
         }
         rest = rest[(text.endIndex + 1)...]
         return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The rest of a list that describes the fields of a record, whose opening bracket has been read, as it stands there.
+    mutating func record() throws -> String {
+        var text = "["
+        var depth = 1
+        while depth > 0 {
+            guard let next = rest.first else { throw failure("a list without an end") }
+            if next == 0x27 || next == 0x22 {
+                text += "'\(try string())'"
+                continue
+            }
+            if next == 0x5B { depth += 1 }
+            if next == 0x5D { depth -= 1 }
+            text.unicodeScalars.append(Unicode.Scalar(next))
+            rest = rest.dropFirst()
+        }
+        return text
     }
 
     mutating func boolean() throws -> Bool {

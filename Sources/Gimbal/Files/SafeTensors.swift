@@ -12,47 +12,64 @@ import GimbalBackend
 /// let weight = try file.floats(of: file["fc1.weight"]!)
 /// ```
 public final class SafeTensors: Sendable {
-    /// The element types of the format that Gimbal reads and writes, under the names they have in the file.
-    public enum ElementType: String, Sendable, CaseIterable {
+    /// The types of elements.
+    public enum ElementType: Sendable, Hashable {
         /// IEEE 754 double precision.
-        case float64 = "F64"
+        case float64
         /// IEEE 754 single precision.
-        case float32 = "F32"
+        case float32
         /// IEEE 754 half precision.
-        case float16 = "F16"
+        case float16
         /// The upper half of a float32: its range with 8 significant bits.
-        case bfloat16 = "BF16"
+        case bfloat16
         /// Signed integers of 64 bits, which no backend computes in.
-        case int64 = "I64"
+        case int64
+        /// Integers of 64 bits without a sign, which no backend computes in.
+        case uint64
         /// Signed integers of 32 bits.
-        case int32 = "I32"
+        case int32
+        /// Integers of 32 bits without a sign, which no backend computes in.
+        case uint32
+        /// Signed integers of 16 bits, which no backend computes in.
+        case int16
+        /// Integers of 16 bits without a sign, which no backend computes in.
+        case uint16
+        /// Signed integers of 8 bits, which no backend computes in.
+        case int8
         /// Bytes.
-        case uint8 = "U8"
+        case uint8
         /// Truth values, a byte each: 0 or 1.
-        case bool = "BOOL"
+        case bool
+        /// A type that Gimbal does not read, under the name it has in the file, such as `F8_E4M3`: such a tensor is no
+        /// hindrance to the others, and its bytes can be had, but not its numbers.
+        case unread(String)
 
-        /// Bytes one element occupies.
+        /// Bytes one element occupies; that of an `unread` type is not known, and asking for it stops the program.
         public var byteCount: Int {
             switch self {
-            case .float64, .int64: 8
-            case .float32, .int32: 4
-            case .float16, .bfloat16: 2
-            case .uint8, .bool: 1
+            case .float64, .int64, .uint64: 8
+            case .float32, .int32, .uint32: 4
+            case .float16, .bfloat16, .int16, .uint16: 2
+            case .int8, .uint8, .bool: 1
+            case .unread(let name): stop("SafeTensors", "Gimbal does not know the size of elements of type \(name)")
             }
         }
 
-        /// The type a tensor of such elements has; `nil` for `int64`, which no backend computes in.
+        /// The type a tensor of such elements has; `nil` for those that no backend computes in.
         public var dtype: DType? {
             switch self {
             case .float64: .float64
             case .float32: .float32
             case .float16: .float16
             case .bfloat16: .bfloat16
-            case .int64: nil
             case .int32: .int32
             case .uint8, .bool: .uint8
+            case .int64, .uint64, .uint32, .int16, .uint16, .int8, .unread: nil
             }
         }
+
+        /// Whether Gimbal reads and writes elements of the type.
+        public var isRead: Bool { if case .unread = self { false } else { true } }
 
         /// The type a tensor of `dtype` is stored as.
         public init(_ dtype: DType) {
@@ -90,7 +107,7 @@ public final class SafeTensors: Sendable {
     public let metadata: [String: String]
 
     private let reader: FileReader
-    private let positions: [String: Int]
+    private let positions: [ExactText: Int]
 
     /// Opens a file and reads its header.
     /// - Throws: `GimbalError.fileSystem` where it cannot be read, `GimbalError.invalidFile` where it is no valid file.
@@ -100,11 +117,11 @@ public final class SafeTensors: Sendable {
         let header = try SafeTensorsHeader(reading: reader)
         entries = header.entries
         metadata = header.metadata
-        positions = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
+        positions = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { (ExactText($1.name), $0) })
     }
 
     /// The tensor of this name, or `nil`.
-    public subscript(name: String) -> Entry? { positions[name].map { entries[$0] } }
+    public subscript(name: String) -> Entry? { positions[ExactText(name)].map { entries[$0] } }
 
     /// Reads as many bytes of a tensor as `bytes` has room for; the tensor must have that many from `offset` on.
     /// - Parameters:
@@ -126,25 +143,37 @@ public final class SafeTensors: Sendable {
     }
 
     /// A tensor's elements as `Float`, rounded to nearest from `float64` and integers.
-    /// - Throws: as `read(_:from:into:)`.
+    /// - Throws: as `read(_:from:into:)`, and `GimbalError.invalidFile` for elements of a type that is not read.
     public func floats(of entry: Entry) throws -> [Float] {
-        let count = entry.shape.elementCount
         if entry.type == .float32 {
-            return try [Float](count: count) { try read(entry, into: UnsafeMutableRawBufferPointer($0)) }
+            return try [Float](count: entry.shape.elementCount) {
+                try read(entry, into: UnsafeMutableRawBufferPointer($0))
+            }
         }
+        try requireRead(entry)
+        return try bytes(of: entry).withUnsafeBytes { entry.type.floats($0) }
+    }
+
+    /// A tensor's elements as `Double`, rounded to nearest from integers beyond 2⁵³.
+    /// - Throws: as `floats(of:)`.
+    public func doubles(of entry: Entry) throws -> [Double] {
+        try requireRead(entry)
+        return try bytes(of: entry).withUnsafeBytes { entry.type.doubles($0) }
+    }
+
+    /// The elements of a tensor of whole numbers.
+    /// - Throws: as `floats(of:)`, and `GimbalError.invalidFile` where one is no `Int`.
+    public func integers(of entry: Entry) throws -> [Int] {
+        try requireRead(entry)
         return try bytes(of: entry).withUnsafeBytes { bytes in
-            func convert<Stored: BitwiseCopyable>(_: Stored.Type, _ toFloat: (Stored) -> Float) -> [Float] {
-                bytes.bindMemory(to: Stored.self).map(toFloat)
-            }
-            return switch entry.type {
-            case .float64: convert(Double.self) { Float($0) }
-            case .float32: convert(Float.self) { $0 }
-            case .float16: convert(Float16.self) { Float($0) }
-            case .bfloat16: convert(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-            case .int64: convert(Int64.self) { Float($0) }
-            case .int32: convert(Int32.self) { Float($0) }
-            case .uint8, .bool: convert(UInt8.self) { Float($0) }
+            try entry.type.integers(bytes) { value in
+                .invalidFile(path: path, reason: "'\(entry.name)' holds \(value), which is no whole number of 64 bits")
             }
         }
+    }
+
+    private func requireRead(_ entry: Entry) throws {
+        if entry.type.isRead { return }
+        throw GimbalError.invalidFile(path: path, reason: "'\(entry.name)' is \(entry.type.reasonAgainstReading)")
     }
 }

@@ -58,15 +58,18 @@ struct SafeTensorsHeader {
 
     private mutating func parse(_ text: [UInt8], dataStart: Int) throws {
         var scanner = JSONScanner(text)
-        var seen: Set<String> = []
+        var (seen, seenTexts) = (Set<ExactText>(), Set<ExactText>())
         try scanner.object { scanner, name in
-            guard seen.insert(name).inserted else { throw Malformed(reason: "two tensors are called '\(name)'") }
+            guard seen.insert(ExactText(name)).inserted else {
+                throw Malformed(reason: "two tensors are called '\(name)'")
+            }
             if name == "__metadata__" {
                 try scanner.object { scanner, key in
                     let value = try scanner.string()
-                    guard metadata.updateValue(value, forKey: key) == nil else {
+                    guard seenTexts.insert(ExactText(key)).inserted else {
                         throw Malformed(reason: "two metadata texts are called '\(key)'")
                     }
+                    metadata[key] = value
                 }
             } else {
                 entries.append(try Self.entry(name, &scanner, dataStart: dataStart))
@@ -92,32 +95,35 @@ struct SafeTensorsHeader {
         guard let typeName, let sizes, let offsets else {
             throw Malformed(reason: "tensor '\(name)' lacks its dtype, shape or data_offsets")
         }
-        guard let type = SafeTensors.ElementType(rawValue: typeName) else {
-            let known = SafeTensors.ElementType.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Malformed(reason: "tensor '\(name)' is of type '\(typeName)'; Gimbal reads \(known)")
-        }
+        let type = SafeTensors.ElementType(rawValue: typeName)
         guard offsets.count == 2, offsets[0] <= offsets[1] else {
             throw Malformed(reason: "tensor '\(name)' has data_offsets \(offsets), which are not a begin and an end")
         }
+        guard offsets[1] <= Int.max - dataStart else {
+            throw Malformed(reason: "tensor '\(name)' ends at byte \(offsets[1]), beyond any file")
+        }
+        let entry = SafeTensors.Entry(
+            name: name, type: type, shape: Shape(sizes), range: dataStart + offsets[0]..<dataStart + offsets[1])
+        // Of a type from a later version of the format nothing is known.
+        let width = type.isRead ? type.byteCount : foreignByteCounts[typeName]
         // Sizes of zero are left out of the overflow check: [2^40, 2^40, 0] is absurd but holds nothing.
-        var byteCount = type.byteCount
+        var byteCount = width ?? 1
         for size in sizes where size != 0 {
             let (product, overflows) = byteCount.multipliedReportingOverflow(by: size)
             if overflows { throw Malformed(reason: "tensor '\(name)' of shape \(sizes) is larger than any memory") }
             byteCount = product
         }
         if sizes.contains(0) { byteCount = 0 }
-        guard byteCount == offsets[1] - offsets[0] else {
+        guard width == nil || byteCount == offsets[1] - offsets[0] else {
             throw Malformed(
                 reason: "tensor '\(name)', \(typeName) \(sizes), takes \(byteCount) bytes, "
                     + "but its data_offsets span \(offsets[1] - offsets[0])")
         }
-        guard offsets[1] <= Int.max - dataStart else {
-            throw Malformed(reason: "tensor '\(name)' ends at byte \(offsets[1]), beyond any file")
-        }
-        return SafeTensors.Entry(
-            name: name, type: type, shape: Shape(sizes), range: dataStart + offsets[0]..<dataStart + offsets[1])
+        return entry
     }
+
+    /// Bytes of one element of the types that the format has and Gimbal does not read.
+    private static let foreignByteCounts = ["F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8]
 
     /// Sorts the entries, and checks that they follow each other without gap or overlap up to the end of the file.
     private mutating func checkCoverage(

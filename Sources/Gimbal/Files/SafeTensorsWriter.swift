@@ -14,6 +14,7 @@ extension SafeTensors {
 
         /// A tensor whose `contents` gives its bytes, little-endian, row-major, when they are to be written.
         public init(name: String, type: ElementType, shape: Shape, contents: @escaping () throws -> [UInt8]) {
+            require(type.isRead, "writing \(name)", "Gimbal does not write elements of type \(type.rawValue)")
             self.name = name
             self.type = type
             self.shape = shape
@@ -38,7 +39,9 @@ extension SafeTensors {
     ///   - path: of the file to write or replace.
     /// - Throws: `GimbalError.fileSystem`, or what an item's `contents` throws; the old file is then untouched.
     public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
-        let items = items.sorted { ($1.type.byteCount, $0.name.utf8Order) < ($0.type.byteCount, $1.name.utf8Order) }
+        let items = items.sorted {
+            ($1.type.byteCount, ExactText($0.name)) < ($0.type.byteCount, ExactText($1.name))
+        }
         try AtomicFile.write(to: path) { writer in
             try writer.write(header(items, metadata))
             for item in items {
@@ -53,16 +56,18 @@ extension SafeTensors {
 
     /// The length of the header as 8 bytes, then the header as JSON, padded with spaces to a multiple of 8.
     private static func header(_ items: [Item], _ metadata: [String: String]) -> [UInt8] {
-        var seen: Set<String> = ["__metadata__"]
+        var seen: Set<ExactText> = [ExactText("__metadata__")]
         var fields: [String] = []
         if !metadata.isEmpty {
-            let texts = metadata.sorted { $0.key.utf8Order < $1.key.utf8Order }
+            let texts = metadata.sorted { ExactText($0.key) < ExactText($1.key) }
             fields.append(
                 "\"__metadata__\":{\(texts.map { "\(json($0.key)):\(json($0.value))" }.joined(separator: ","))}")
         }
         var offset = 0
         for item in items {
-            require(seen.insert(item.name).inserted, "writing safetensors", "two tensors are called '\(item.name)'")
+            require(
+                seen.insert(ExactText(item.name)).inserted, "writing safetensors",
+                "two tensors are called '\(item.name)'")
             let end = offset + item.byteCount
             let sizes = item.shape.map(String.init).joined(separator: ",")
             fields.append(
@@ -90,15 +95,4 @@ extension SafeTensors {
         }
         return result + "\""
     }
-}
-
-extension String {
-    /// Compares as the bytes of UTF-8, which no Unicode version changes.
-    fileprivate var utf8Order: UTF8Order { UTF8Order(text: self) }
-}
-
-private struct UTF8Order: Comparable {
-    let text: String
-    static func < (left: Self, right: Self) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
-    static func == (left: Self, right: Self) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
 }

@@ -64,11 +64,11 @@ extension Tensor {
             let (x, w) = (inputs.input(0, x), inputs.input(1, w))
             if inputs.createsGraph {
                 let isPositive = x.isGreater(than: x.scalar(0))
-                inputs.add(0, outputGradient * Tensor.select(isPositive, x.scalar(1), w))
-                inputs.add(1, outputGradient * Tensor.select(isPositive, x.scalar(0), x))
+                inputs.add(0, outputGradient.maskedProduct(.select(isPositive, x.scalar(1), w)))
+                inputs.add(1, outputGradient.maskedProduct(.select(isPositive, x.scalar(0), x)))
                 return
             }
-            inputs.add(0, outputGradient * Tensor.combine(.init(.preluSlope), x, w))
+            inputs.add(0, outputGradient.maskedProduct(.combine(.init(.preluSlope), x, w)))
             inputs.add(1, Tensor.combine(.init(.preluWeightGradient), x, outputGradient))
         }
     }
@@ -190,7 +190,8 @@ extension Tensor {
     public func tanhShrink() -> Tensor {
         let (x, y) = (detached(), detached().tanh())
         return (x - y).recorded("tanhShrink", [self]) { outputGradient, inputs in
-            inputs.add(0, outputGradient * (inputs.createsGraph ? inputs.input(0, x).tanh() : y).square())
+            let y = inputs.createsGraph ? inputs.input(0, x).tanh() : y
+            inputs.add(0, outputGradient.maskedProduct(y.square()))
         }
     }
     /// x outside [-limit, limit], else 0.
@@ -229,7 +230,7 @@ extension Tensor {
     fileprivate func slope(_ fused: BinaryOperation, _ derivative: @escaping (Tensor) -> Tensor) -> Tensor {
         let x = detached()
         return Tensor.combine(fused, x, scalar(1)).recorded("slope", [self]) { outputGradient, inputs in
-            inputs.add(0, outputGradient * derivative(inputs.input(0, x)))
+            inputs.add(0, outputGradient.maskedProduct(derivative(inputs.input(0, x))))
         }
     }
 }

@@ -13,7 +13,8 @@
 ///   - value: [..., keys, valueSize].
 ///   - mask: broadcasts to [..., queries, keys]. uint8: 1 where a key takes part, 0 where it does not. Real numbers are
 ///     added to the scores, and a gradient flows to them. A query that may see no key gives 0.
-///   - keyLengths: int32 [batch], the first of the leading axes: keys from there on do not take part, and cost no time.
+///   - keyLengths: int32 [batch], the first of the leading axes: keys from there on do not take part, and cost no time. A
+///     length out of 0...keys is an error that the next call throws that waits for the device.
 ///   - isCausal: a query sees only keys up to its own position; may be combined with a mask.
 ///   - queryOffset: the position of the first query among the keys, for `isCausal`: the number of keys that were kept from
 ///     earlier calls.
@@ -189,6 +190,7 @@ struct AttentionProblem {
             require(
                 keyLengths.dtype == .int32 && keyLengths.shape == [shape[0]], "attention",
                 "needs lengths of int32 [\(shape[0])], not \(keyLengths.dtype) \(keyLengths.shape)")
+            keyLengths.requireLengths(within: 0...shape[3], "attention")
         }
         self.mask = mask
         self.keyLengths = keyLengths?.contiguous()

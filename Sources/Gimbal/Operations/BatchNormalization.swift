@@ -1,7 +1,8 @@
 extension Tensor {
     /// Normalises each channel by the statistics of this batch (Ioffe and Szegedy 2015, algorithm 1).
     ///
-    /// This tensor is [batch, channels, ...] with more than one value per channel.
+    /// This tensor is [batch, channels, ...] with more than one value per channel. An empty one has no statistics: the
+    /// result is empty, `running` stays as it is, and gradients are 0, as in PyTorch.
     /// - Parameters:
     ///   - scale: [channels], or nil for 1.
     ///   - shift: [channels], or nil for 0.
@@ -20,6 +21,14 @@ extension Tensor {
             "a residual of \(residual?.shape ?? []) does not fit \(shape), or comes without a ReLU")
         let layout = channelLayout("batchNormalized")
         let channels: Shape = [layout[1]]
+        let parameters = [scale, shift].compactMap { $0 }
+        for parameter in parameters {
+            require(parameter.shape == channels, "batchNormalized", "\(parameter.shape) for \(layout[1]) channels")
+        }
+        if elementCount == 0 {
+            let result = reshaped(layout).scaled(scale, shift, [1, layout[1], 1]).reshaped(shape)
+            return isRectified ? (residual.map { result + $0 } ?? result).relu() : result
+        }
         require(
             layout[0] * layout[2] > 1, "batchNormalized",
             "\(shape) has one value per channel, so its variance is not defined; use a larger batch")
@@ -50,10 +59,6 @@ extension Tensor {
                     momentum: momentum, epsilon: epsilon, out: out.reshaped(layout), mean: mean,
                     inverseDeviation: inverseDeviation)
             }
-        }
-        let parameters = [scale, shift].compactMap { $0 }
-        for parameter in parameters {
-            require(parameter.shape == channels, "batchNormalized", "\(parameter.shape) for \(layout[1]) channels")
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
         let residualIndex = added == nil ? nil : parameters.count + 1
@@ -126,11 +131,12 @@ extension Tensor {
             )
             // The statistics are constants here: dx = dy · scale / σ, dscale = Σ dy x̂, dshift = Σ dy.
             let inverseDeviation = (spread + epsilon).reciprocalSquareRoot().reshaped(column)
-            inputs.add(
-                0, outputGradient * (factor.map { inverseDeviation * $0.reshaped(column) } ?? inverseDeviation))
+            let slope = factor.map { inverseDeviation * $0.reshaped(column) } ?? inverseDeviation
+            inputs.add(0, outputGradient.maskedProduct(slope))
             let axes = x.shape.indices.filter { $0 != 1 }
             if hasScale {
-                inputs.add(1, ((x - center.reshaped(column)) * inverseDeviation * outputGradient).sum(axes))
+                let normalized = (x - center.reshaped(column)) * inverseDeviation
+                inputs.add(1, outputGradient.maskedProduct(normalized).sum(axes))
             }
             if inputs.nodes.count > (hasScale ? 2 : 1) { inputs.add(hasScale ? 2 : 1, outputGradient.sum(axes)) }
         }

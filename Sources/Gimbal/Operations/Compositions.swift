@@ -34,7 +34,7 @@ extension Tensor {
         return (centered * inverseDeviation).scaled(scale, shift, [1, layout[1], 1]).reshaped(shape)
     }
 
-    private func scaled(_ scale: Tensor?, _ shift: Tensor?, _ shape: Shape) -> Tensor {
+    func scaled(_ scale: Tensor?, _ shift: Tensor?, _ shape: Shape) -> Tensor {
         var result = self
         if let scale { result = result * scale.reshaped(shape) }
         if let shift { result = result + shift.reshaped(shape) }

@@ -29,7 +29,7 @@ extension Tensor {
             "product", [self], shape.reducing(axes), dtype: dtype == .uint8 ? .int32 : fullType,
             forward: { backend, out in backend.reduce(.product, view, out: out, accumulates: false) },
             gradient: { [x = detached()] outputGradient, inputs in
-                inputs.add(0, outputGradient * inputs.input(0, x).productOfOthers(axes))
+                inputs.add(0, outputGradient.maskedProduct(inputs.input(0, x).productOfOthers(axes)))
             })
         return keepsAxes ? result : result.removing(axes)
     }
@@ -87,7 +87,7 @@ extension Tensor {
             if size == 0 { return inputs.add(1, arrived) }
             var widths = [(before: Int, after: Int)](repeating: (0, 0), count: y.rank - axis)
             widths[0].before = 1
-            inputs.add(1, arrived * y.sliced(0..<size - 1, axis: axis).padded(widths))
+            inputs.add(1, arrived.maskedProduct(y.sliced(0..<size - 1, axis: axis).padded(widths)))
         }
     }
 }

@@ -20,10 +20,11 @@ enum UnaryGradient {
         /// In operations of tensors, of what the fused operation takes.
         case formula((Tensor) -> Tensor)
 
-        func of(_ value: Tensor, _ fused: BinaryOperation) -> Tensor {
+        /// The gradient of the input, to be differentiated again.
+        func multiplied(by outputGradient: Tensor, _ value: Tensor, _ fused: BinaryOperation) -> Tensor {
             switch self {
-            case .constant: Tensor.combine(fused, value, value.scalar(1))
-            case .formula(let formula): formula(value)
+            case .constant: outputGradient.onPieces(of: fused, value.detached())
+            case .formula(let formula): outputGradient.maskedProduct(formula(value))
             }
         }
     }
@@ -60,7 +61,7 @@ extension Tensor {
                 inputs.add(
                     0,
                     inputs.createsGraph
-                        ? outputGradient * slope.of(x, fused) : Tensor.combine(fused, x, outputGradient))
+                        ? slope.multiplied(by: outputGradient, x, fused) : Tensor.combine(fused, x, outputGradient))
             }
         case .fusedFromOutput(let fused, let slope):
             return result.recorded(name, [self]) { outputGradient, inputs in
@@ -68,7 +69,7 @@ extension Tensor {
                 inputs.add(
                     0,
                     inputs.createsGraph
-                        ? outputGradient * slope.of(y, fused) : Tensor.combine(fused, y, outputGradient))
+                        ? slope.multiplied(by: outputGradient, y, fused) : Tensor.combine(fused, y, outputGradient))
             }
         }
     }
@@ -107,6 +108,39 @@ extension Tensor {
             }, gradient: gradient)
     }
 
+    // MARK: Gradients that are 0
+
+    /// This gradient times `slope`, and 0 where it is 0, whatever the slope: what was masked out sends nothing back,
+    /// though 0 times an infinite slope is NaN. Gradients are multiplied by this alone.
+    package func maskedProduct(_ slope: Tensor) -> Tensor {
+        let (slopes, gradients) = (slope.detached(), detached())
+        return Tensor.binary("maskedProduct", .maskedProduct, slope, self) { outputGradient, inputs in
+            inputs.add(0, inputs.input(1, gradients).maskedProduct(outputGradient))
+            inputs.add(1, outputGradient.maskedProduct(inputs.input(0, slopes)))
+        }
+    }
+
+    /// This gradient divided by `divisor`, and 0 where it is 0, whatever the divisor.
+    func maskedQuotient(_ divisor: Tensor) -> Tensor {
+        let (divisors, gradients) = (divisor.detached(), detached())
+        return Tensor.binary("maskedQuotient", .maskedQuotient, divisor, self) { outputGradient, inputs in
+            let divisor = inputs.input(0, divisors)
+            let share = outputGradient.maskedQuotient(divisor)
+            inputs.add(0, -inputs.input(1, gradients).maskedQuotient(divisor).maskedProduct(share))
+            inputs.add(1, share)
+        }
+    }
+
+    /// This gradient through `fused`, whose slope at `value` is one number on each piece of the function.
+    fileprivate func onPieces(of fused: BinaryOperation, _ value: Tensor) -> Tensor {
+        Tensor.combine(fused, value, detached()).recorded("slope", [self]) { outputGradient, inputs in
+            inputs.add(0, outputGradient.onPieces(of: fused, inputs.saved(value)))
+        }
+    }
+
+    /// 0, whatever this gradient is, and to be differentiated again as every gradient is.
+    private var timesZero: Tensor { scalar(0).maskedProduct(self) }
+
     // MARK: Arithmetic
 
     /// x + y, element by element. Shapes broadcast; of two real types, the result has the wider.
@@ -130,8 +164,8 @@ extension Tensor {
     public static func * (x: Tensor, y: Tensor) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("*", .multiply, x, y) { outputGradient, inputs in
-            inputs.add(0, outputGradient * inputs.input(1, b))
-            inputs.add(1, outputGradient * inputs.input(0, a))
+            inputs.add(0, outputGradient.maskedProduct(inputs.input(1, b)))
+            inputs.add(1, outputGradient.maskedProduct(inputs.input(0, a)))
         }
     }
 
@@ -140,8 +174,9 @@ extension Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary("/", .divide, x, y) { outputGradient, inputs in
             let b = inputs.input(1, b)
-            inputs.add(0, outputGradient / b)
-            inputs.add(1, -(outputGradient * inputs.input(0, a) / (b * b)))
+            let share = outputGradient.maskedQuotient(b)
+            inputs.add(0, share)
+            inputs.add(1, -share.maskedProduct(inputs.input(0, a) / b))
         }
     }
 
@@ -151,13 +186,13 @@ extension Tensor {
         return Tensor.binary("power", .power, self, exponent, dtype: .wider(fullType, exponent.fullType)) {
             outputGradient, inputs in
             let (x, e) = (inputs.input(0, x), inputs.input(1, e))
-            // x⁰ and 0ᵉ are constant, where the formulas would multiply 0 by infinity.
+            // x⁰ and positive powers of 0 are constant, where the formulas would multiply 0 by infinity.
             if inputs.isNeeded(0) {
-                inputs.add(0, outputGradient * (e * x.power(e - 1)).filled(where: e .== 0, with: 0))
+                inputs.add(0, outputGradient.maskedProduct(e * x.power(e - 1)).filled(where: e .== 0, with: 0))
             }
             if inputs.isNeeded(1) {
                 let isConstant = (x .== 0) .& (e .>= 0)
-                inputs.add(1, outputGradient * (x.power(e) * x.log()).filled(where: isConstant, with: 0))
+                inputs.add(1, outputGradient.maskedProduct(x.power(e) * x.log()).filled(where: isConstant, with: 0))
             }
         }
     }
@@ -179,8 +214,8 @@ extension Tensor {
         return binary(name, kind, x, y) { outputGradient, inputs in
             let (a, b) = (inputs.saved(a), inputs.saved(b))
             let half = combine(.init(.equal), a, b) * 0.5
-            inputs.add(0, outputGradient * (combine(.init(wins), a, b) + half))
-            inputs.add(1, outputGradient * (combine(.init(wins), b, a) + half))
+            inputs.add(0, (combine(.init(wins), a, b) + half).maskedProduct(outputGradient))
+            inputs.add(1, (combine(.init(wins), b, a) + half).maskedProduct(outputGradient))
         }
     }
 
@@ -196,53 +231,55 @@ extension Tensor {
 
     /// e to the power of x, element by element.
     public func exp() -> Tensor {
-        unary("exp", .init(.exponential), isFull: true, gradient: .fromOutput { y, arrived in arrived * y })
+        unary(
+            "exp", .init(.exponential), isFull: true, gradient: .fromOutput { y, arrived in arrived.maskedProduct(y) })
     }
     /// The natural logarithm: -infinity of 0, NaN below.
     public func log() -> Tensor {
-        unary("log", .init(.logarithm), isFull: true, gradient: .fromInput { x, arrived in arrived / x })
+        unary("log", .init(.logarithm), isFull: true, gradient: .fromInput { x, arrived in arrived.maskedQuotient(x) })
     }
-    /// √x, NaN below 0. Its gradient at 0 is infinite.
+    /// √x, NaN below 0. Its gradient at 0 is infinite, unless what arrives there is 0.
     public func squareRoot() -> Tensor {
-        unary("squareRoot", .init(.squareRoot), gradient: .fromOutput { y, arrived in arrived / (y * 2) })
+        unary("squareRoot", .init(.squareRoot), gradient: .fromOutput { y, arrived in arrived.maskedQuotient(y) * 0.5 })
     }
     /// 1 / √x: infinity at 0, NaN below.
     public func reciprocalSquareRoot() -> Tensor {
         unary(
             "reciprocalSquareRoot", .init(.reciprocalSquareRoot), isFull: true,
-            gradient: .fromOutput { y, arrived in arrived * (y * y * y) * -0.5 })
+            gradient: .fromOutput { y, arrived in arrived.maskedProduct(y * y * y) * -0.5 })
     }
     /// 1 / x: infinite at 0.
     public func reciprocal() -> Tensor {
         unary(
-            "reciprocal", .init(.reciprocal), isFull: true, gradient: .fromOutput { y, arrived in -(arrived * y * y) })
+            "reciprocal", .init(.reciprocal), isFull: true,
+            gradient: .fromOutput { y, arrived in -arrived.maskedProduct(y).maskedProduct(y) })
     }
     /// x · x.
     public func square() -> Tensor {
-        unary("square", .init(.square), gradient: .fromInput { x, arrived in arrived * x * 2 })
+        unary("square", .init(.square), gradient: .fromInput { x, arrived in arrived.maskedProduct(x) * 2 })
     }
     /// The sine of x in radians.
     public func sine() -> Tensor {
-        unary("sine", .init(.sine), gradient: .fromInput { x, arrived in arrived * x.cosine() })
+        unary("sine", .init(.sine), gradient: .fromInput { x, arrived in arrived.maskedProduct(x.cosine()) })
     }
     /// The cosine of x in radians.
     public func cosine() -> Tensor {
-        unary("cosine", .init(.cosine), gradient: .fromInput { x, arrived in -(arrived * x.sine()) })
+        unary("cosine", .init(.cosine), gradient: .fromInput { x, arrived in -arrived.maskedProduct(x.sine()) })
     }
     /// |x|; its gradient at 0 is 0.
     public func absolute() -> Tensor {
-        unary("absolute", .init(.absolute), gradient: .fromInput { x, arrived in arrived * x.sign() })
+        unary("absolute", .init(.absolute), gradient: .fusedFromInput(.init(.absoluteGradient), .constant))
     }
     /// -1, 0 or 1; its gradient is 0.
-    public func sign() -> Tensor { unary("sign", .init(.sign), gradient: .constant { $0 * 0 }) }
+    public func sign() -> Tensor { unary("sign", .init(.sign), gradient: .constant { $0.timesZero }) }
 
-    /// x to the power of `exponent`.
+    /// x to the power of `exponent`. A power of 0 is 1 for every x, so that its gradient is 0.
     public func power(_ exponent: Double) -> Tensor {
         unary(
             "power", .init(.power, a: exponent), isFull: true,
-            gradient: .fromInput { x, arrived in
-                exponent == 0 ? arrived * 0 : arrived * x.power(exponent - 1) * exponent
-            })
+            gradient: exponent == 0
+                ? .constant { $0.timesZero }
+                : .fromInput { x, arrived in arrived.maskedProduct(x.power(exponent - 1)) * exponent })
     }
 
     /// The nearest value in `range`. The gradient passes where x lies within it, borders included.
@@ -254,7 +291,7 @@ extension Tensor {
         }
         return result.recorded("clamped", [self]) { outputGradient, inputs in
             inputs.add(
-                0, outputGradient * Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(result)))
+                0, Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(result)).maskedProduct(outputGradient))
         }
     }
 

@@ -10,8 +10,11 @@ extension Tensor {
     public func standardDeviation(
         _ axes: [Int]? = nil, isUnbiased: Bool = false, keepsAxes: Bool = false
     ) -> Tensor {
-        inFloat32.variance(axes, isUnbiased: isUnbiased, keepsAxes: keepsAxes).rooted { $0.squareRoot() }.cast(
-            to: fullType)
+        let x = inFloat32
+        let count = resolve(axes, "standardDeviation").reduce(1) { $0 * shape[$1] }
+        // The norm has room for distances whose squares have none.
+        let distance = (x - x.mean(axes, keepsAxes: true)).norm(axes, keepsAxes: keepsAxes)
+        return (distance / Double(isUnbiased ? count - 1 : count).squareRoot()).cast(to: fullType)
     }
 
     /// log Σ exp(x) over `axes`, all of them unless given, without overflow.
@@ -37,9 +40,16 @@ extension Tensor {
         case 1: return absolute().sum(axes, keepsAxes: keepsAxes)
         default: break
         }
-        let x = inFloat32
-        let sum = (p == 2 ? x.square() : x.absolute().power(p)).sum(axes, keepsAxes: keepsAxes)
-        return sum.rooted { p == 2 ? $0.squareRoot() : $0.power(1 / p) }.cast(to: fullType)
+        // Measured in the element that counts most, since powers of large and of small numbers do not fit: a
+        // constant, on which a norm does not depend.
+        let magnitudes = inFloat32.absolute()
+        let measure = magnitudes.detached()
+        let largest = p > 0 ? measure.max(axes, keepsAxes: true) : measure.min(axes, keepsAxes: true)
+        let scale = largest.clamped(to: Double(Float.leastNormalMagnitude)...Double(Float.greatestFiniteMagnitude))
+        let ratios = magnitudes / scale
+        let sum = (p == 2 ? ratios.square() : ratios.power(p)).sum(axes, keepsAxes: true)
+        let result = (sum.rooted { p == 2 ? $0.squareRoot() : $0.power(1 / p) } * scale).cast(to: fullType)
+        return keepsAxes ? result : result.removing((axes ?? [Int](shape.indices)).map { resolve($0, "norm") })
     }
 
     /// A root of this sum. Its slope at 0 is infinite: a sum of 0 goes another way, on which its gradient is 0.

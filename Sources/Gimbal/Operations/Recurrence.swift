@@ -34,12 +34,32 @@ extension Tensor {
     ///   - hidden: [batch, hiddenSize], the state to begin with; nil for 0.
     ///   - cell: the same for the memory of an LSTM.
     ///   - lengths: int32 [batch], the number of valid steps of each sequence; nil where all are. Outputs beyond are 0, the
-    ///     final state is that of the last valid step, and a reversed layer begins there.
+    ///     final state is that of the last valid step, and a reversed layer begins there. What the input holds beyond has
+    ///     no influence, not even if it is NaN. A number out of 0...steps is reported as `requireLengths` does.
     ///   - hiddenMask: [batch, hiddenSize], multiplies the state that enters the gates in every step, for dropout with one
     ///     mask per sequence (Gal and Ghahramani 2016).
     ///   - isReversed: runs from the last step to the first.
     /// - Returns: the hidden states of all steps, [steps, batch, hiddenSize], and the final state.
     public func recurrent(
+        _ kind: RecurrentKind, _ weights: RecurrentWeights, hidden: Tensor? = nil, cell: Tensor? = nil,
+        lengths: Tensor? = nil, hiddenMask: Tensor? = nil, isReversed: Bool = false
+    ) -> (outputs: Tensor, hidden: Tensor, cell: Tensor?) {
+        (lengths.map(endingSequences) ?? self).recurrence(
+            kind, weights, hidden: hidden, cell: cell, lengths: lengths, hiddenMask: hiddenMask, isReversed: isReversed)
+    }
+
+    /// These sequences, [steps, batch, size], with 0 beyond the length of each: there a gradient of 0 would meet NaN in
+    /// the products that give the weights' gradients.
+    package func endingSequences(at lengths: Tensor) -> Tensor {
+        require(
+            rank == 3 && lengths.shape == [shape[1]] && lengths.dtype == .int32, "recurrent",
+            "\(shape) needs int32 lengths of its batch, not \(lengths.dtype) \(lengths.shape)")
+        lengths.requireLengths(within: 0...shape[0], "recurrent")
+        return .select(lengths.isLonger(thanStepsOf: shape[0]), self, scalar(0))
+    }
+
+    /// `recurrent` of sequences that are 0 beyond their lengths.
+    package func recurrence(
         _ kind: RecurrentKind, _ weights: RecurrentWeights, hidden: Tensor? = nil, cell: Tensor? = nil,
         lengths: Tensor? = nil, hiddenMask: Tensor? = nil, isReversed: Bool = false
     ) -> (outputs: Tensor, hidden: Tensor, cell: Tensor?) {

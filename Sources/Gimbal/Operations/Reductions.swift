@@ -56,7 +56,8 @@ extension Tensor {
         }
         let result = extreme.recorded(name, [self]) { outputGradient, inputs in
             let isExtreme = Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(extreme))
-            inputs.add(0, outputGradient * isExtreme / isExtreme.sum(axes, keepsAxes: true))
+            let share = isExtreme.maskedProduct(outputGradient)
+            inputs.add(0, share.maskedQuotient(isExtreme.sum(axes, keepsAxes: true)))
         }
         return keepsAxes ? result : result.removing(axes)
     }

@@ -203,23 +203,40 @@ extension Backend {
         reportingErrors {
             let total = out.reshaped([1])
             fill(total, with: 0)
-            for view in views where view.elementCount > 0 {
-                let powers = try allocate([view.elementCount])
-                unary(.init(.absolute), view.flattened, out: powers)
-                if p == .infinity {
-                    let largest = try allocate([1])
-                    reduce(.maximum, powers, out: largest, accumulates: false)
-                    binary(.init(.maximum), total, largest, out: total)
-                } else {
-                    if p != 1 { unary(p == 2 ? .init(.square) : .init(.power, a: p), powers, out: powers) }
-                    reduce(.sum, powers, out: total, accumulates: true)
-                }
+            let magnitudes = try views.filter { $0.elementCount > 0 }.map { view in
+                let magnitudes = try allocate([view.elementCount])
+                unary(.init(.absolute), view.flattened, out: magnitudes)
+                return magnitudes
             }
-            switch p {
-            case 1, .infinity: break
-            case 2: unary(.init(.squareRoot), total, out: total)
-            default: unary(.init(.power, a: 1 / p), total, out: total)
+            if p == 1 {
+                for view in magnitudes { reduce(.sum, view, out: total, accumulates: true) }
+                return
             }
+            let scale = try allocate([1])
+            fill(scale, with: 0)
+            for view in magnitudes {
+                let largest = try allocate([1])
+                reduce(.maximum, view, out: largest, accumulates: false)
+                binary(.init(.maximum), scale, largest, out: scale)
+            }
+            if p == .infinity { return copy(scale, to: total) }
+            // Measured in the largest element: powers of large and of small ones do not fit. A largest element of 0 or
+            // infinity is no measure.
+            let (least, greatest) = (Double(Float.leastNormalMagnitude), Double(Float.greatestFiniteMagnitude))
+            unary(.init(.clamp, a: least, b: greatest), scale, out: scale)
+            for view in magnitudes {
+                binary(.init(.divide), view, scale.broadcast(to: view.shape), out: view)
+                unary(p == 2 ? .init(.square) : .init(.power, a: p), view, out: view)
+                reduce(.sum, view, out: total, accumulates: true)
+            }
+            if p == 2 {
+                unary(.init(.squareRoot), total, out: total)
+                return binary(.init(.multiply), scale, total, out: total)
+            }
+            // The root in two halves: for a small p it may not fit by itself.
+            unary(.init(.power, a: 0.5 / p), total, out: total)
+            binary(.init(.multiply), scale, total, out: scale)
+            binary(.init(.multiply), scale, total, out: total)
         }
     }
 

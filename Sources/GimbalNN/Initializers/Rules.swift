@@ -42,7 +42,7 @@ extension Module {
         var used: Set<Int> = []
         let entries = parameters.map { parameter in
             let index = rules.lastIndex {
-                matches(parameter.name, $0.pattern) && $0.initializer.ranks.contains(parameter.shape.rank)
+                parameter.matches(NamePattern($0.pattern)) && $0.initializer.ranks.contains(parameter.shape.rank)
             }
             guard let index else {
                 return InitializationAccount.Entry(parameter: parameter.name, shape: parameter.shape, rule: nil)
@@ -56,26 +56,4 @@ extension Module {
         return InitializationAccount(
             entries: entries, unusedPatterns: rules.indices.filter { !used.contains($0) }.map { rules[$0].pattern })
     }
-}
-
-/// Whether `pattern` describes all of `name`.
-private func matches(_ name: String, _ pattern: String) -> Bool {
-    let (name, pattern) = ([Character](name), [Character](pattern))
-    var (i, j) = (0, 0)
-    // Where the last `*` was, and up to where it stands for what it has passed.
-    var star: (pattern: Int, name: Int)?
-    while i < name.count {
-        if j < pattern.count, pattern[j] == "*" {
-            star = (j, i)
-            j += 1
-        } else if j < pattern.count, pattern[j] == "?" || pattern[j] == name[i] {
-            (i, j) = (i + 1, j + 1)
-        } else if let last = star {
-            star = (last.pattern, last.name + 1)
-            (i, j) = (last.name + 1, last.pattern + 1)
-        } else {
-            return false
-        }
-    }
-    return pattern[j...].allSatisfy { $0 == "*" }
 }

@@ -19,9 +19,9 @@ public func binaryCrossEntropy(
     ) { outputGradient, inputs in
         let (p, t) = (inputs.input(0, p), inputs.input(1, t))
         // (p - t) / (p (1 - p)), finite where p is 0 or 1.
-        inputs.add(0, outputGradient * (p - t) / (p * (1 - p)).clamped(to: 1e-12 ... .infinity))
+        inputs.add(0, outputGradient.maskedProduct((p - t) / (p * (1 - p)).clamped(to: 1e-12 ... .infinity)))
         let (logarithm, opposite) = inputs.createsGraph ? logarithms(p) : (logarithm, opposite)
-        inputs.add(1, outputGradient * (opposite - logarithm))
+        inputs.add(1, outputGradient.maskedProduct(opposite - logarithm))
     }
     return reduction.apply(weight.map { losses * $0 } ?? losses)
 }
@@ -59,9 +59,13 @@ public func focal(
 ) -> Tensor {
     requireSameShape("focal", logits, targets)
     let logits = logits.inFullPrecision
-    let p = logits.sigmoid()
-    let wrong = p + targets - p * targets * 2  // 1 - pₜ
-    var losses = binaryCrossEntropyWithLogits(logits, targets, reduction: .none) * wrong.power(gamma)
+    require(gamma >= 0, "focal", "gamma must not be negative, not \(gamma)")
+    var losses = binaryCrossEntropyWithLogits(logits, targets, reduction: .none)
+    if gamma > 0 {
+        // 1 - pₜ = (1 - t) σ(x) + t σ(-x), kept from 0, where powers have infinite slopes.
+        let wrong = (1 - targets) * logits.sigmoid() + targets * (-logits).sigmoid()
+        losses = losses * wrong.clamped(to: 1e-37 ... .infinity).power(gamma)
+    }
     if let alpha { losses = losses * targets.affine(scale: 2 * alpha - 1, shift: 1 - alpha) }
     return reduction.apply(losses)
 }

@@ -94,8 +94,8 @@ extension Tensor {
         let x = detached()
         let slope = x.clamped(to: -limit...limit)
         return (slope * (x - slope * 0.5)).recorded("huber", [self]) { outputGradient, inputs in
-            inputs.add(
-                0, outputGradient * (inputs.createsGraph ? inputs.input(0, x).clamped(to: -limit...limit) : slope))
+            let slope = inputs.createsGraph ? inputs.input(0, x).clamped(to: -limit...limit) : slope
+            inputs.add(0, outputGradient.maskedProduct(slope))
         }
     }
 }

@@ -9,8 +9,7 @@
 public func cosineSimilarity(_ x: Tensor, _ y: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
     func unit(_ x: Tensor) -> Tensor {
         let x = x.inFullPrecision
-        // Held before the root is taken, whose slope at 0 is infinite.
-        return x / x.square().sum([axis], keepsAxes: true).clamped(to: epsilon * epsilon ... .infinity).squareRoot()
+        return x / x.norm([axis], keepsAxes: true).clamped(to: epsilon ... .infinity)
     }
     return (unit(x) * unit(y)).sum([axis])
 }

@@ -5,7 +5,8 @@
 /// let loss = temporalClassification(
 ///     logits.logSoftmax(), targets, inputLengths: inputLengths, targetLengths: targetLengths)
 /// ```
-/// All lengths stay on the device; the host waits for nothing. The gradient is that of the logarithms as they are, so that
+/// All lengths stay on the device; the host waits for nothing, and a length out of range is an error that the next call
+/// throws that waits for the device. The gradient is that of the logarithms as they are, so that
 /// through `logSoftmax` it is PyTorch's.
 /// - Parameters:
 ///   - logProbabilities: [time, batch, classes], as from `logSoftmax()`.
@@ -36,6 +37,9 @@ public func temporalClassification(
         "targets and lengths are int32")
     require((0..<classes).contains(blank), operation, "blank \(blank) is none of \(classes) classes")
     require(time * batch * classes <= Int(Int32.max), operation, "\(logProbabilities.shape) has too many elements")
+
+    inputLengths.requireLengths(within: 0...time, "\(operation), inputs")
+    targetLengths.requireLengths(within: 0...targets.shape[1], "\(operation), targets")
 
     let states = StateLabels(targets, targetLengths, blank: blank)
     let count = states.labels.shape[1]

@@ -99,7 +99,8 @@ public class RecurrentNet: Module, Layer {
     ///   - state: the state to begin with; 0 if nil.
     ///   - lengths: int32 [batch], how many steps of each sequence are valid, 0 to all; nil where all are. Outputs
     ///     beyond are 0, the final state is that of the last valid step, where the reverse direction begins. The result
-    ///     equals that of PyTorch's packed sequences.
+    ///     equals that of PyTorch's packed sequences: what the input holds beyond has no influence on anything. A length
+    ///     out of range is an error that the next call throws that waits for the device.
     public func callAsFunction(
         _ input: Tensor, state: RecurrentState?, lengths: Tensor? = nil
     ) -> (outputs: Tensor, state: RecurrentState) {
@@ -113,7 +114,7 @@ public class RecurrentNet: Module, Layer {
 
     /// The outputs of the last layer and the final states of all, beginning with a state of 0.
     ///
-    /// `lengths`, int32 [batch], tells how many steps of each sequence are valid; outputs beyond are 0.
+    /// `lengths`, int32 [batch], tells how many steps of each sequence are valid, 0 to all; outputs beyond are 0.
     public func callAsFunction(_ input: Tensor, lengths: Tensor) -> (outputs: Tensor, state: RecurrentState) {
         callAsFunction(input, state: nil, lengths: lengths)
     }
@@ -130,6 +131,8 @@ public class RecurrentNet: Module, Layer {
         require(
             state.map { $0.hidden.shape == stateShape && $0.cell?.shape ?? stateShape == stateShape } ?? true,
             "\(Self.self)", "the state is \(state?.hidden.shape ?? []) where \(stateShape) is needed")
+        // Once: what a layer gives is 0 there.
+        if let lengths { outputs = outputs.endingSequences(at: lengths) }
         var (hidden, cells): ([Tensor], [Tensor]) = ([], [])
         for layer in directions {
             if isTraining && !hidden.isEmpty && dropout > 0 {
@@ -140,7 +143,7 @@ public class RecurrentNet: Module, Layer {
             }
             let results = layer.enumerated().map { index, direction in
                 let place = hidden.count + index
-                return outputs.recurrent(
+                return outputs.recurrence(
                     kind, direction.parameters.weights, hidden: state?.hidden.selecting(place),
                     cell: state?.cell?.selecting(place), lengths: lengths,
                     hiddenMask: isTraining && variationalDropout.hidden > 0

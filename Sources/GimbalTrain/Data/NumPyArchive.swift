@@ -3,7 +3,8 @@ import GimbalNN
 
 /// Named arrays in NumPy's `.npz` format: a ZIP archive of `.npy` files.
 ///
-/// Opening reads the archive's directory and each array's header; an array is read when it is asked for.
+/// Opening reads the archive's directory and each array's header; an array is read when it is asked for. One whose
+/// elements Gimbal does not read (texts, objects, records, complex numbers) is no hindrance to the others.
 ///
 /// ```swift
 /// let archive = try NumPyArchive(path: "weights.npz")
@@ -22,11 +23,12 @@ public final class NumPyArchive: StoredTensors, Sendable {
 
     /// The path that the archive was opened at.
     public let path: String
-    /// All arrays in the order of the archive's directory; members that are no `.npy` are passed over.
+    /// All arrays in the order of the archive's directory; members that are no `.npy`, or are packed or encrypted in ways
+    /// that Gimbal does not read, are passed over.
     public let entries: [Entry]
 
     private let archive: ZipArchive
-    private let members: [String: ZipArchive.Member]
+    private let members: [ExactText: ZipArchive.Member]
 
     /// - Throws: `GimbalError.fileSystem` where the file cannot be read, `GimbalError.invalidFile` where it is no
     ///   archive of arrays that Gimbal reads.
@@ -34,12 +36,16 @@ public final class NumPyArchive: StoredTensors, Sendable {
         self.path = path
         archive = try ZipArchive(path: path)
         var entries: [Entry] = []
-        var members: [String: ZipArchive.Member] = [:]
+        var members: [ExactText: ZipArchive.Member] = [:]
         for member in archive.members where member.name.hasSuffix(".npy") {
             let name = String(member.name.dropLast(4))
+            guard member.obstacle == nil else {
+                members[ExactText(name)] = member
+                continue
+            }
             let start = try archive.read(member, limit: NumPyHeader.lengthLimit)
             let header = try NumPyHeader(start[...], path: "\(path), '\(name)'")
-            guard members.updateValue(member, forKey: name) == nil else {
+            guard members.updateValue(member, forKey: ExactText(name)) == nil else {
                 throw GimbalError.invalidFile(path: path, reason: "two arrays are called '\(name)'")
             }
             entries.append(Entry(name: name, type: header.type, shape: header.shape))
@@ -49,9 +55,10 @@ public final class NumPyArchive: StoredTensors, Sendable {
     }
 
     /// Reads an array.
-    /// - Throws: `GimbalError.invalidFile` where there is none of this name or it is damaged, `GimbalError.fileSystem`.
+    /// - Throws: `GimbalError.invalidFile` where there is none of this name, it is damaged or its elements are of a type
+    ///   that is not read, `GimbalError.fileSystem`.
     public func array(_ name: String) throws -> NumPyArray {
-        guard let member = members[name] else {
+        guard let member = members[ExactText(name)] else {
             throw GimbalError.invalidFile(path: path, reason: "it has no array '\(name)'")
         }
         return try NumPyArray(contents: try archive.read(member), path: "\(path), '\(name)'")
@@ -67,7 +74,7 @@ public final class NumPyArchive: StoredTensors, Sendable {
         _ arrays: [(name: String, array: NumPyArray)], compresses: Bool = false, to path: String
     ) throws {
         require(
-            Set(arrays.map(\.name)).count == arrays.count, "NumPyArchive",
+            Set(arrays.map { ExactText($0.name) }).count == arrays.count, "NumPyArchive",
             "two arrays of one name among \(arrays.map(\.name).joined(separator: ", "))")
         try AtomicFile.write(to: path) { file in
             var archive = ZipWriter(file)
@@ -80,11 +87,15 @@ public final class NumPyArchive: StoredTensors, Sendable {
 
     public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
 
+    public var unreadable: [(name: String, reason: String)] {
+        entries.filter { !$0.type.isRead }.map { ($0.name, NumPyHeader.reasonAgainstReading($0.type)) }
+    }
+
     public func tensor(named name: String, like model: Tensor) throws -> Tensor {
         let array = try array(name)
-        // Through float for int64: a model has no place for numbers that no int32 holds.
+        // Numbers that no int32 holds have a place among floats.
         let tensor =
-            array.type == .int64
+            array.type.dtype == nil && model.dtype.isFloatingPoint
             ? Tensor(array.doubles, array.shape, device: model.device) : try array.tensor(on: model.device)
         return tensor.cast(to: model.dtype)
     }

@@ -1,6 +1,7 @@
 import Gimbal
 
-/// Numbers for the characters of a text.
+/// Numbers for the characters of a text: its Unicode scalars, so that what is decoded has the bytes of what was encoded,
+/// and a vocabulary the size that other programs count.
 ///
 /// ```swift
 /// let text = try String(contentsOfFile: "shakespeare.txt", encoding: .utf8)
@@ -14,14 +15,14 @@ import Gimbal
 public struct CharacterVocabulary: Sendable, Equatable {
     /// The characters that have numbers, in the order of their Unicode where they were taken from a text. The number of
     /// each is its place here.
-    public let characters: [Character]
-    private let numbers: [Character: Int32]
+    public let characters: [Unicode.Scalar]
+    private let numbers: [Unicode.Scalar: Int32]
 
     /// Numbers every character that occurs in `text`, in the order of their Unicode.
-    public init(_ text: String) { self.init(characters: Set(text).sorted()) }
+    public init(_ text: String) { self.init(characters: Set(text.unicodeScalars).sorted()) }
 
     /// Numbers distinct characters in the order in which they are given.
-    public init(characters: [Character]) {
+    public init(characters: [Unicode.Scalar]) {
         self.characters = characters
         numbers = Dictionary(uniqueKeysWithValues: zip(characters, 0...))
     }
@@ -33,7 +34,7 @@ public struct CharacterVocabulary: Sendable, Equatable {
     public func encode(_ text: String) -> [Int32]? {
         var result: [Int32] = []
         result.reserveCapacity(text.utf8.count)
-        for character in text {
+        for character in text.unicodeScalars {
             guard let number = numbers[character] else { return nil }
             result.append(number)
         }
@@ -41,7 +42,11 @@ public struct CharacterVocabulary: Sendable, Equatable {
     }
 
     /// The text of these numbers, each in 0..<count.
-    public func decode(_ numbers: some Sequence<Int32>) -> String { String(numbers.map { characters[Int($0)] }) }
+    public func decode(_ numbers: some Sequence<Int32>) -> String {
+        var scalars = String.UnicodeScalarView()
+        scalars.append(contentsOf: numbers.lazy.map { characters[Int($0)] })
+        return String(scalars)
+    }
 }
 
 /// A long text of numbered tokens in windows, for a model that predicts each token from those before it.

@@ -8,6 +8,8 @@ import Gimbal
 final class ZipArchive: Sendable {
     struct Member: Sendable {
         let name: String
+        /// Why it cannot be read, where it cannot.
+        let obstacle: String?
         let isDeflated: Bool
         let checksum: UInt32
         let storedCount: Int
@@ -34,6 +36,7 @@ final class ZipArchive: Sendable {
 
     /// The first `limit` bytes of a member, or all; of all of them the checksum is compared.
     func read(_ member: Member, limit: Int = .max) throws -> [UInt8] {
+        if let obstacle = member.obstacle { throw file.invalid("'\(member.name)' is \(obstacle)") }
         let local = try file.bytes(member.headerStart..<member.headerStart + Self.localSize, of: size, member.name)
         guard local.number(at: 0, as: UInt32.self) == 0x0403_4B50 else {
             throw file.invalid("the header of '\(member.name)' at byte \(member.headerStart) is none")
@@ -152,12 +155,9 @@ private struct Directory {
     private func member(at place: Int, nameEnd: Int, extraEnd: Int) throws -> ZipArchive.Member {
         let name = String(decoding: bytes[place + 46..<nameEnd], as: UTF8.self)
         let method = bytes.number(at: place + 10, as: UInt16.self)
-        guard bytes.number(at: place + 8, as: UInt16.self) & 1 == 0 else {
-            throw file.invalid("'\(name)' is encrypted")
-        }
-        guard method == 0 || method == 8 else {
-            throw file.invalid("'\(name)' is packed by method \(method); stored and deflated are read")
-        }
+        var obstacle: String?
+        if method != 0 && method != 8 { obstacle = "packed by method \(method); stored and deflated are read" }
+        if bytes.number(at: place + 8, as: UInt16.self) & 1 != 0 { obstacle = "encrypted" }
         // In this order the extra field of ZIP64 holds those that are all ones here.
         var numbers = [place + 24, place + 20, place + 42].map { UInt64(bytes.number(at: $0, as: UInt32.self)) }
         var wide = wideNumbers(nameEnd..<extraEnd)
@@ -168,12 +168,13 @@ private struct Directory {
             throw file.invalid("'\(name)' does not lie within the file")
         }
         // Deflate shrinks data 1032 times at best.
-        guard numbers[0] <= (method == 0 ? numbers[1] : numbers[1] * 1032) else {
+        guard obstacle != nil || numbers[0] <= (method == 0 ? numbers[1] : numbers[1] * 1032) else {
             throw file.invalid("'\(name)' cannot unpack \(numbers[1]) bytes to \(numbers[0])")
         }
         return ZipArchive.Member(
-            name: name, isDeflated: method == 8, checksum: bytes.number(at: place + 16, as: UInt32.self),
-            storedCount: Int(numbers[1]), byteCount: Int(numbers[0]), headerStart: Int(numbers[2]))
+            name: name, obstacle: obstacle, isDeflated: method == 8,
+            checksum: bytes.number(at: place + 16, as: UInt32.self),
+            storedCount: Int(numbers[1]), byteCount: Int(clamping: numbers[0]), headerStart: Int(numbers[2]))
     }
 
     private func wideNumbers(_ extra: Range<Int>) -> [UInt64] {

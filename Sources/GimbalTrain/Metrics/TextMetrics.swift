@@ -60,7 +60,7 @@ struct BatchSums {
 /// that a reference has too, times a penalty for brevity. In 0...1; it is often printed times 100.
 ///
 /// Takes sentences as lists of tokens, words or numbers alike, and adds up a corpus; the results are those of sacreBLEU
-/// over the same tokens.
+/// over the same tokens. Words are the same where their bytes are, as in other programs.
 ///
 /// ```swift
 /// var bleu = BLEU<Substring>()
@@ -106,8 +106,19 @@ public struct BLEU<Token: Hashable & Sendable>: Sendable {
         referenceLength += references.map(\.count).min {
             (abs($0 - hypothesis.count), $0) < (abs($1 - hypothesis.count), $1)
         }!
+        var numbers: [AnyHashable: Int] = [:]
+        func numbered(_ tokens: [Token]) -> [Int] {
+            tokens.map { token -> Int in
+                let text = token as? any StringProtocol
+                let key = text.map { AnyHashable(ExactText($0)) } ?? AnyHashable(token)
+                if let number = numbers[key] { return number }
+                numbers[key] = numbers.count
+                return numbers.count - 1
+            }
+        }
+        let (hypothesis, references) = (numbered(hypothesis), references.map(numbered))
         for order in 1...maximumOrder where order <= hypothesis.count {
-            var allowed: [ArraySlice<Token>: Int] = [:]
+            var allowed: [ArraySlice<Int>: Int] = [:]
             for reference in references {
                 allowed.merge(counts(reference, order), uniquingKeysWith: max)
             }
@@ -168,7 +179,7 @@ public struct BLEU<Token: Hashable & Sendable>: Sendable {
         return bleu.value
     }
 
-    private func counts(_ tokens: [Token], _ order: Int) -> [ArraySlice<Token>: Int] {
+    private func counts(_ tokens: [Int], _ order: Int) -> [ArraySlice<Int>: Int] {
         guard tokens.count >= order else { return [:] }
         return (0...tokens.count - order).reduce(into: [:]) { $0[tokens[$1..<$1 + order], default: 0] += 1 }
     }

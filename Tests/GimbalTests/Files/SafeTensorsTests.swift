@@ -87,6 +87,66 @@ struct SafeTensorsTests {
         }
     }
 
+    // MARK: Types
+
+    @Test("What Gimbal does not read is no hindrance to the rest", arguments: ["F8_E4M3", "F8_E5M2", "C64", "F3_NEW"])
+    func foreignTypes(name: String) throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/a"
+            let header =
+                #"{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"#
+                + #""scale":{"dtype":"\#(name)","shape":[1],"data_offsets":[4,\#(name == "C64" ? 12 : 5)]}}"#
+            let data = [0, 0, 128, 63] + [UInt8](repeating: 7, count: name == "C64" ? 8 : 1)
+            try write(header, data: data, to: path)
+            let file = try SafeTensors(path: path)
+            #expect(file.entries.map(\.name) == ["weight", "scale"])
+            #expect(try file.floats(of: #require(file["weight"])) == [1])
+            let scale = try #require(file["scale"])
+            #expect(scale.type == .unread(name) && scale.type.rawValue == name && scale.shape == [1])
+            #expect(try file.bytes(of: scale) == Array(data.dropFirst(4)))
+            do {
+                _ = try file.floats(of: scale)
+                Issue.record("\(name) was read")
+            } catch GimbalError.invalidFile(path, let reason) {
+                #expect(reason.hasPrefix("'scale' is of type \(name), which Gimbal does not read"), "\(reason)")
+            }
+        }
+    }
+
+    @Test("Whole numbers of every size are read")
+    func wholeNumbers() throws {
+        func bytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
+            values.flatMap { value in withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+        }
+        let columns: [(SafeTensors.ElementType, [UInt8], [Int])] = [
+            (.int8, bytes([-128, 127] as [Int8]), [-128, 127]),
+            (.int16, bytes([-32768, 32767] as [Int16]), [-32768, 32767]),
+            (.uint16, bytes([0, 65535] as [UInt16]), [0, 65535]),
+            (.uint32, bytes([0, .max] as [UInt32]), [0, 4_294_967_295]),
+            (.uint64, bytes([0, 1 << 62 + 1] as [UInt64]), [0, 1 << 62 + 1]),
+            (.int64, bytes([.min, .max] as [Int64]), [.min, .max]),
+            (.uint8, [0, 255], [0, 255]),
+        ]
+        try withTemporaryFolder { folder in
+            let items = columns.map { type, bytes, _ in
+                SafeTensors.Item(name: type.rawValue, type: type, shape: [2]) { bytes }
+            }
+            try SafeTensors.write(items, to: folder + "/a")
+            let file = try SafeTensors(path: folder + "/a")
+            for (type, _, values) in columns {
+                let entry = try #require(file[type.rawValue])
+                #expect(entry.type == type)
+                #expect(try file.integers(of: entry) == values, "\(type)")
+                #expect(try file.floats(of: entry) == values.map { Float($0) }, "\(type)")
+                #expect(try file.doubles(of: entry) == values.map { Double($0) }, "\(type)")
+            }
+            try SafeTensors.write(
+                [SafeTensors.Item(name: "x", type: .uint64, shape: [1]) { bytes([UInt64.max]) }], to: folder + "/b")
+            let large = try SafeTensors(path: folder + "/b")
+            #expect(throws: GimbalError.self) { try large.integers(of: large.entries[0]) }
+        }
+    }
+
     // MARK: Writing
 
     @Test("Data begins at a multiple of 8, and every tensor is aligned to its elements")
@@ -228,7 +288,9 @@ struct SafeTensorsTests {
         arguments: [
             ("{}", "8 bytes follow the last tensor"),
             ("{\(good),\(good)}", "two tensors are called 'x'"),
-            (#"{"x":{"dtype":"F8","shape":[8],"data_offsets":[0,8]}}"#, "is of type 'F8'"),
+            (#"{"x":{"dtype":"F8_E4M3","shape":[9],"data_offsets":[0,8]}}"#, "takes 9 bytes"),
+            (#"{"x":{"dtype":"F4","shape":[16],"data_offsets":[0,9]}}"#, "truncated"),
+            (#"{"x":{"dtype":"F4","shape":[16],"data_offsets":[0,7]}}"#, "1 bytes follow the last tensor"),
             (#"{"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "takes 12 bytes, but its data_offsets span 8"),
             (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "not a begin and an end"),
             (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8]}}"#, "not a begin and an end"),

@@ -34,6 +34,122 @@ import Testing
         }
     }
 
+    /// A ZIP archive of stored members, packed by `method` as its directory says.
+    private func zip(_ members: [(name: String, bytes: [UInt8])], method: UInt16 = 0) -> [UInt8] {
+        func little(_ value: some FixedWidthInteger) -> [UInt8] {
+            withUnsafeBytes(of: value.littleEndian) { Array($0) }
+        }
+        func checksum(_ bytes: [UInt8]) -> UInt32 {
+            var sum: UInt32 = 0xFFFF_FFFF
+            for byte in bytes {
+                sum ^= UInt32(byte)
+                for _ in 0..<8 { sum = sum & 1 == 1 ? (sum >> 1) ^ 0xEDB8_8320 : sum >> 1 }
+            }
+            return ~sum
+        }
+        var (file, directory): ([UInt8], [UInt8]) = ([], [])
+        for (name, bytes) in members {
+            let size = little(UInt32(bytes.count))
+            var header: [UInt8] = little(UInt16(20))
+            header += little(UInt16(0))
+            header += little(method)
+            header += little(UInt32(0))
+            header += little(checksum(bytes))
+            header += size
+            header += size
+            header += little(UInt16(name.utf8.count))
+            header += little(UInt16(0))
+            directory += [0x50, 0x4B, 1, 2, 20, 0]
+            directory += header
+            directory += [UInt8](repeating: 0, count: 10)
+            directory += little(UInt32(file.count))
+            directory += Array(name.utf8)
+            file += [0x50, 0x4B, 3, 4]
+            file += header
+            file += Array(name.utf8)
+            file += bytes
+        }
+        var end: [UInt8] = [0x50, 0x4B, 5, 6, 0, 0, 0, 0]
+        end += little(UInt16(members.count))
+        end += little(UInt16(members.count))
+        end += little(UInt32(directory.count))
+        end += little(UInt32(file.count))
+        end += [0, 0]
+        return file + directory + end
+    }
+
+    /// A member that cannot be unpacked is no hindrance either, until it is asked for.
+    @Test func membersPackedInOtherWaysArePassedOver() throws {
+        try withTemporaryFolder { folder in
+            try Data(zip([("a.npy", [1, 2, 3]), ("note.txt", [4])], method: 12))
+                .write(to: URL(filePath: folder + "/a.npz"))
+            let archive = try NumPyArchive(path: folder + "/a.npz")
+            #expect(archive.entries.isEmpty)
+            do {
+                _ = try archive.array("a")
+                Issue.record("it was unpacked")
+            } catch GimbalError.invalidFile(_, let reason) {
+                #expect(reason.contains("packed by method 12"), "\(reason)")
+            }
+        }
+    }
+
+    /// Texts, objects, records and complex numbers beside what is asked for.
+    @Test(arguments: [
+        ("'<U5'", "<U5"), ("'|O'", "|O"), ("'<c8'", "<c8"), ("'<M8[ns]'", "<M8[ns]"),
+        ("[('a', '<f4'), ('b', [('c', '|S]2')])]", "[('a', '<f4'), ('b', [('c', '|S]2')])]"),
+    ])
+    func whatIsNotReadIsNoHindrance(descr: String, name: String) throws {
+        try withTemporaryFolder { folder in
+            let dictionary = "{'descr': \(descr), 'fortran_order': False, 'shape': (2,), }\n"
+            var foreign: [UInt8] = [0x93]
+            foreign += Array("NUMPY".utf8)
+            foreign += [1, 0, UInt8(dictionary.utf8.count), 0]
+            foreign += Array(dictionary.utf8)
+            foreign += [UInt8](repeating: 1, count: 40)
+            let weight = NumPyArray([1.5, 2] as [Float])
+            try weight.write(to: folder + "/weight.npy")
+            let members = [
+                ("foreign.npy", foreign),
+                ("weight.npy", [UInt8](try Data(contentsOf: URL(filePath: folder + "/weight.npy")))),
+            ]
+            try Data(zip(members)).write(to: URL(filePath: folder + "/a.npz"))
+            let archive = try NumPyArchive(path: folder + "/a.npz")
+            #expect(archive.entries.map(\.name) == ["foreign", "weight"])
+            #expect(archive.entries[0].type == .unread(name) && archive.entries[0].shape == [2])
+            let read = try archive.array("weight")
+            #expect(read == weight)
+            do {
+                _ = try archive.array("foreign")
+                Issue.record("\(name) was read")
+            } catch GimbalError.invalidFile(_, let reason) {
+                #expect(reason.hasPrefix("elements of type '\(name)'"), "\(reason)")
+            }
+            #expect(archive.unreadable.map(\.name) == ["foreign"])
+        }
+    }
+
+    @Test func wholeNumbersOfEverySizeAreRead() throws {
+        let arrays: [(SafeTensors.ElementType, [UInt8], [Double])] = [
+            (.int8, [0x80, 0x7F], [-128, 127]), (.int16, [0, 0x80, 0xFF, 0x7F], [-32768, 32767]),
+            (.uint16, [0, 0, 0xFF, 0xFF], [0, 65535]),
+            (.uint32, [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x7F], [0, 2_147_483_647]),
+            (.uint64, [UInt8](repeating: 0, count: 8) + [1, 0, 0, 0, 0, 0, 0, 0], [0, 1]),
+        ]
+        try withTemporaryFolder { folder in
+            for (type, bytes, values) in arrays {
+                try NumPyArray(shape: [2], type: type, bytes: bytes).write(to: folder + "/a.npy")
+                let read = try NumPyArray(path: folder + "/a.npy")
+                let tensor = try read.tensor(on: .cpu)
+                let integers = try tensor.integers()
+                #expect(read.type == type && read.doubles == values, "\(type)")
+                #expect(tensor.dtype == .int32 && integers == values.map { Int32($0) }, "\(type)")
+            }
+            let large = NumPyArray(shape: [1], type: .uint32, bytes: [0xFF, 0xFF, 0xFF, 0xFF])
+            #expect(throws: GimbalError.self) { try large.tensor(on: .cpu) }
+        }
+    }
+
     @Test func whatIsWrittenIsNumPysFileByteForByte() throws {
         try withTemporaryFolder { folder in
             let array = NumPyArray((0..<24).map(Float.init), [2, 3, 4])
@@ -87,7 +203,7 @@ import Testing
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", "a size of at most"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "a size of at most"),
         ("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "elements of type '<c8'"),
-        ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "records are not read"),
+        ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "elements of type '[('a', '<f4')]'"),
         ("{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }", "True or False expected"),
         ("{'descr': '<f4', 'shape': (2,), }", "'fortran_order' is missing"),
         ("{'descr': '<f4', 'descr': '<f4', 'shape': (2,), }", "'descr' comes twice"),

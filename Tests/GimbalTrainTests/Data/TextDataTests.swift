@@ -15,6 +15,19 @@ import Testing
         #expect(vocabulary.encode("") == [])
     }
 
+    /// Characters that Swift takes for equal, and those that it takes for one, are numbered by their Unicode scalars.
+    @Test func decodedTextHasTheBytesOfTheText() throws {
+        let text = "caf\u{E9} cafe\u{301} a\r\nb\n🏳️‍🌈 \u{1F1E9}\u{1F1EA} \u{212B}\u{C5} 각\u{1100}\u{1161}\u{11A8}\u{FEFF}"
+        let vocabulary = CharacterVocabulary(text)
+        let numbers = try #require(vocabulary.encode(text))
+        #expect(Array(vocabulary.decode(numbers).utf8) == Array(text.utf8))
+        #expect(numbers.count == text.unicodeScalars.count)
+        #expect(vocabulary.count == Set(text.unicodeScalars).count)
+        #expect(vocabulary.characters == vocabulary.characters.sorted())
+        // Each half of CR LF is a symbol of its own.
+        #expect(vocabulary.encode("a\nb") != nil && vocabulary.encode("\r") != nil)
+    }
+
     @Test func targetsAreTheNextTokens() throws {
         let text = TextWindows((0..<23).map { Int32($0) }, length: 5)
         #expect(text.count == 4)
