@@ -47,7 +47,7 @@ struct WeightInspection: Inspection {
         metadata = file.metadata
         items = try file.entries.map { entry in
             Item(
-                name: entry.name, type: "\(entry.type)", shape: entry.shape.sizes, bytes: entry.byteCount,
+                name: entry.name, type: typeName(entry.type), shape: entry.shape.sizes, bytes: entry.byteCount,
                 // What Gimbal does not read has no values to show.
                 values: readsValues && entry.type.dtype != nil ? Spread(try file.floats(of: entry)) : nil)
         }
@@ -58,7 +58,7 @@ struct WeightInspection: Inspection {
         let cpu = try Device.named("cpu")
         items = try file.entries.map { entry in
             Item(
-                name: entry.name, type: "\(entry.type)", shape: entry.shape.sizes,
+                name: entry.name, type: typeName(entry.type), shape: entry.shape.sizes,
                 values: readsValues && entry.type.dtype != nil
                     ? Spread(try file.array(entry.name).tensor(on: cpu).floats()) : nil)
         }
@@ -94,6 +94,11 @@ struct WeightInspection: Inspection {
         }
         return lines.joined(separator: "\n")
     }
+}
+
+/// What an element type is called: of one that Gimbal does not read, its name in the file.
+private func typeName(_ type: SafeTensors.ElementType) -> String {
+    if case .unread(let name) = type { name } else { "\(type)" }
 }
 
 /// The rows of a table with columns of even width; the last is not padded.
