@@ -3,7 +3,7 @@ import GimbalTrain
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compare", abstract: "Puts several runs side by side: results, and what differs in their settings."
+        commandName: "compare", abstract: "Puts several runs side by side: results, and what differs."
     )
 
     @Argument(help: ArgumentHelp("The folders of two or more runs.", valueName: "run"))

@@ -79,6 +79,7 @@ struct EvaluateCommand: ParsableCommand {
         output.classNames = test.classNames
         output.device = device.id
         output.part = part
+        output.weights = checkpoint.manifest.chosenWeights(weights)
         if let report { try output.page(data: test.name, checkpoint: checkpoint.path).write(to: report) }
         try json ? printJSON(output) : printLine(output.text)
     }
@@ -102,6 +103,7 @@ private struct EvaluationOutput: Encodable {
     var classNames: [String] = []
     var device = ""
     var part = EvaluatedPart.test
+    var weights: ChosenWeights?
 
     init(_ found: any Encodable, loss: Double?, text: String, sections: [(title: String, body: String)]) {
         self.found = found
@@ -115,10 +117,11 @@ private struct EvaluationOutput: Encodable {
         var facts = RunFacts(name: checkpoint)
         (facts.data, facts.date, facts.device, facts.version) = (data, Date(), device, gimbalVersion)
         facts.command = shellCommand(["gimbal"] + CommandLine.arguments.dropFirst())
-        return Page(title: "Evaluation of \(shown(checkpoint, limit: 200))", facts: facts.rows, sections: sections)
+        let rows = facts.rows + (weights.map { [("weights", $0.description)] } ?? [])
+        return Page(title: "Evaluation of \(shown(checkpoint, limit: 200))", facts: rows, sections: sections)
     }
 
-    private enum Key: String, CodingKey { case event, part, loss, classNames, device }
+    private enum Key: String, CodingKey { case event, part, loss, classNames, device, weights }
 
     func encode(to encoder: any Encoder) throws {
         try found.encode(to: encoder)
@@ -130,6 +133,7 @@ private struct EvaluationOutput: Encodable {
             try container.encode(classNames, forKey: .classNames)
         }
         try container.encode(device, forKey: .device)
+        try container.encodeIfPresent(weights, forKey: .weights)
     }
 }
 

@@ -6,8 +6,9 @@ struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Writes the page of a run from what lies in its folder.",
         discussion: """
-            For a run that was interrupted, is still going on, or is old. Needs metrics.csv or a checkpoint. What only an \
-            evaluation knows, such as the confusion matrix, is written by `gimbal evaluate --report`.
+            For a run that was interrupted, is still going on, or has ended, whose test figures are in its folder. Needs \
+            metrics.csv or a checkpoint. ROC, precision-recall and reliability curves are in the page of \
+            `gimbal evaluate --report`.
             """)
 
     @Argument(help: ArgumentHelp("The folder of a run.", valueName: "run"))
@@ -18,11 +19,12 @@ struct ReportCommand: ParsableCommand {
     func run() throws {
         let report = Report(try RunSummary(folder: folder))
         let path = output ?? folder + (folder.hasSuffix("/") ? "" : "/") + "report.html"
-        // The page of a run that has ended holds its evaluation, which is not in the folder.
-        guard output != nil || !FileManager.default.fileExists(atPath: path) else {
+        guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
                 name: "--output",
-                reason: "\(path) is there already; name another file, or the same to replace it")
+                reason:
+                    "\(path) is there already and is no page of Gimbal's; name another file, or the same to replace it"
+            )
         }
         try report.write(to: path)
         try printLine("report \(path)")

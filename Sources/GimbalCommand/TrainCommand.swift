@@ -114,7 +114,8 @@ struct TrainCommand: ParsableCommand {
             throw ExitCode(130)
         }
         let evaluation = try run.evaluate(on: parts.test)
-        try report(of: run, evaluation, folder: folder).write(to: folder.reportPath)
+        try RunResult(run, test: evaluation).write(to: folder)
+        try Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
         let result = try TrainingResult(run, test: evaluation, folder: folder, device: device)
         try json ? printJSON(result) : printLine(result.line)
         return result
@@ -192,22 +193,6 @@ struct TrainCommand: ParsableCommand {
         if let folder = data.dataDir, resume { words += ["--data-dir", folder] }
         if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
         return shellCommand(words)
-    }
-
-    /// The page of a run that has ended, with what its folder does not tell.
-    private func report(of run: RecipeRun, _ evaluation: Evaluation, folder: RunFolder) throws -> Report {
-        var summary = try RunSummary(folder: folder.path)
-        summary.facts.seconds = run.trainer.trainingSeconds
-        summary.facts.model = run.summary
-        var test = summary.part("test") ?? RunSummary.Part(name: "test", figures: [:])
-        test.figures.merge(evaluation.figures) { $1 }
-        switch evaluation.scores {
-        case .classes(let confusion):
-            test.classes = ClassificationReport(confusion, classNames: run.recipe.data.classNames)
-        case .values(let scores): test.numbers = RegressionReport(scores)
-        }
-        summary.parts = summary.parts.filter { $0.name != "test" } + [test]
-        return Report(summary)
     }
 
     /// What was read, and what of it is doubtful.

@@ -100,7 +100,9 @@ struct TrainTests {
             // The last epoch is the best of them, so that there is one file of weights.
             let files = ["manifest.json", "model.safetensors", "optimizer.safetensors", "run.json"]
             let saved = ["step-000000042", "step-000000063"]
-            #expect(try names(in: run) == ["checkpoints", "metrics.csv", "report.html", "run.json", "run.lock"])
+            #expect(
+                try names(in: run)
+                    == ["checkpoints", "metrics.csv", "report.html", "result.json", "run.json", "run.lock"])
             #expect(checkpoints(of: run) == saved)
             for name in saved { #expect(try names(in: "\(run)/checkpoints/\(name)") == files) }
             let result = try decoded(outcome.lines.last ?? "")

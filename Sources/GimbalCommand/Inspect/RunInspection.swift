@@ -9,10 +9,21 @@ struct RunInspection: Inspection {
     /// Absent before the first is saved.
     var checkpoint: String?
     var manifest: CheckpointManifest?
+    /// What the chosen weights came to on the test data; absent before the run has ended.
+    var test: Test?
+
+    struct Test: Encodable {
+        var weights: ChosenWeights?
+        var figures: Figures
+    }
 
     init(path: String) throws {
+        self = try RunFolder.withNewestCheckpoint(at: path) { try RunInspection(path: path, newest: $0) }
+    }
+
+    /// - Parameter newest: the newest checkpoint; `path` itself where that is one, or there is none.
+    private init(path: String, newest: String) throws {
         self.path = path
-        let newest = RunFolder.newestCheckpoint(at: path)
         if newest != path || !RunRecord.exists(in: path) || Self.isCheckpoint(path) {
             let checkpoint = try Checkpoint(path: newest)
             self.checkpoint = checkpoint.path
@@ -21,6 +32,9 @@ struct RunInspection: Inspection {
         } else {
             record = try RunRecord(path: path)
         }
+        guard !Self.isCheckpoint(path) else { return }
+        let summary = try RunSummary(folder: path)
+        test = summary.part("test").map { Test(weights: summary.weights, figures: $0.figures.filter(\.value.isFinite)) }
     }
 
     static func isCheckpoint(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path + "/manifest.json") }
@@ -78,6 +92,14 @@ struct RunInspection: Inspection {
                 }
                 rows.append(
                     ["last epoch", (["training loss \(decimal(last.trainLoss))"] + figures).joined(separator: ", ")])
+            }
+            if let test {
+                let figures = test.figures.inOrder.map { "\($0.name) \(decimal($0.value))" }
+                rows.append(
+                    [
+                        "test",
+                        figures.joined(separator: ", ") + (test.weights.map { ", of the weights: \($0)" } ?? ""),
+                    ])
             }
             rows.append(["weights", manifest.weightFiles.keys.sorted().joined(separator: ", ")])
         } else {

@@ -63,11 +63,9 @@ public struct RunRecord: Codable, Sendable, Equatable {
     /// - Throws: `GimbalError.fileSystem` for a folder that is not there, `GimbalError.invalidFile` for one that no run
     ///   of a recipe has made.
     public init(path: String) throws {
-        let newest = RunFolder.newestCheckpoint(at: path)
-        if newest == path, Self.exists(in: path) {
-            try self.init(file: "\(path)/\(Self.fileName)")
-        } else {
-            try self.init(of: Checkpoint(path: newest))
+        self = try RunFolder.withNewestCheckpoint(at: path) { newest in
+            newest == path && Self.exists(in: path)
+                ? try RunRecord(file: "\(path)/\(Self.fileName)") : try RunRecord(of: Checkpoint(path: newest))
         }
     }
 

@@ -86,23 +86,21 @@ extension ClassificationReport {
     }
 
     private var classTable: String {
-        let rows = classes.map { row in
-            [Self.label(row.name)]
-                + [row.precision, row.recall, row.f1, row.specificity, row.areaUnderROC, row.averagePrecision].map {
-                    number($0)
-                } + ["\(row.support)"]
+        // Without probabilities there are no areas.
+        let hasAreas = classes.contains { $0.areaUnderROC != nil || $0.averagePrecision != nil }
+        let rows = classes.map { row -> [String] in
+            let areas = hasAreas ? [row.areaUnderROC, row.averagePrecision] : []
+            let scores = [row.precision, row.recall, row.f1, row.specificity] + areas
+            return [Self.label(row.name)] + scores.map { number($0) } + ["\(row.support)"]
         }
-        let averages = [("macro", macro), ("weighted", weighted)].map { name, scores in
-            [
-                "<b>\(name)</b>", number(scores.precision), number(scores.recall), number(scores.f1), "", "", "",
-                "\(samples)",
-            ]
+        let averages = [("macro", macro), ("weighted", weighted)].map { name, scores -> [String] in
+            let means = [scores.precision, scores.recall, scores.f1].map { number($0) }
+            return ["<b>\(name)</b>"] + means + (hasAreas ? ["", "", ""] : [""]) + ["\(samples)"]
         }
         let cut = classesLeftOut > 0 ? "The \(classes.count) classes with the lowest F1; \(classesLeftOut) more. " : ""
         return Page.table(
-            head: [
-                "class", "precision", "recall", "F1", "specificity", "area under ROC", "average precision", "samples",
-            ],
+            head: ["class", "precision", "recall", "F1", "specificity"]
+                + (hasAreas ? ["area under ROC", "average precision"] : []) + ["samples"],
             rows + averages)
             + "<p class=note>\(cut)“-” is undefined, such as the precision of a class that is never predicted. Macro is the "
             + "mean over the \(occurringClassCount) classes that occur, where undefined counts as 0; weighted is by "

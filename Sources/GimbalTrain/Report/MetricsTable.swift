@@ -34,6 +34,12 @@ public struct MetricsTable: Sendable {
     /// The last finite value of a column; nil where there is none.
     public func last(_ name: String) -> Double? { points(name).last?.y }
 
+    /// The finite value of a column in the row of what epoch `epoch` came to; nil where there is none.
+    func value(_ name: String, epoch: Int) -> Double? {
+        guard let place = columns.firstIndex(of: "epoch"), let column = columns.firstIndex(of: name) else { return nil }
+        return rows.last { $0[place] == Double(epoch) && $0[column] != nil }.flatMap { $0[column]?.ifFinite }
+    }
+
     /// The largest value of a column of whole numbers, such as `step`; nil where there is none.
     public func largest(_ name: String) -> Int? {
         guard let column = columns.firstIndex(of: name) else { return nil }

@@ -19,12 +19,23 @@ package struct Page {
     /// - Throws: `GimbalError.fileSystem`; an older page is then untouched.
     package func write(to path: String) throws { try AtomicFile.write(html, to: path) }
 
+    /// What a page is known by, before the version that wrote it.
+    private static let mark = "<meta name=\"generator\" content=\"Gimbal "
+
+    /// Whether the file at `path` is a page that Gimbal wrote.
+    package static func isOwn(_ path: String) -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        return (try? file.read(upToCount: 1000)).map { String(decoding: $0, as: UTF8.self).contains(mark) } ?? false
+    }
+
     package var html: String {
         let head = facts.map { "<dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd>" }.joined()
         return """
             <!DOCTYPE html>
             <html lang="en"><head><meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
+            \(Self.mark)\(gimbalVersion)">
             <meta name="color-scheme" content="light dark"><title>\(escaped(title))</title><style>
             \(Self.style)
             </style></head><body><h1>\(escaped(title))</h1>
@@ -63,7 +74,7 @@ package struct Page {
         pre { background: var(--soft); padding: .8rem; overflow-x: auto; overflow-wrap: normal }
         figure { margin: 1rem 0; max-width: 46rem } figcaption { font-weight: 600 } summary { cursor: pointer }
         svg { display: block; width: 100%; height: auto } svg text { font-size: 14px; fill: var(--muted) }
-        svg .axis { fill: var(--text) } svg .grid { stroke: var(--rule); stroke-width: 1 }
+        svg .axis { fill: var(--text) } .vertical { font-size: .9rem; margin: .3rem 0 0 } svg .grid { stroke: var(--rule); stroke-width: 1 }
         svg .line { fill: none; stroke-width: 2; stroke-linejoin: round }
         svg .reference { fill: none; stroke: var(--muted); stroke-width: 1.2; stroke-dasharray: 5 4 }
         .legend { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .9rem }

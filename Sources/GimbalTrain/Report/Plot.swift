@@ -28,7 +28,7 @@ struct Plot {
     /// not be read otherwise.
     private static let head = (share: 0.1, ratio: 5.0)
     private static let size = (width: 640.0, height: 320.0)
-    private static let margin = (left: 96.0, right: 18.0, top: 12.0, bottom: 62.0)
+    private static let margin = (left: 84.0, right: 18.0, top: 12.0, bottom: 62.0)
 
     /// The plot as an HTML figure.
     var html: String {
@@ -64,6 +64,7 @@ struct Plot {
         }
         return """
             <figure><figcaption>\(escaped(title))</figcaption>
+            <div class=vertical>↑ \(escaped(vertical.title))\(y.isLogarithmic ? " (logarithmic)" : "")</div>
             \(svg(drawn, references, x, y))
             \(legend(drawn, references))
             \(notes.isEmpty ? "" : "<p class=note>\(notes.map { escaped($0) }.joined(separator: " "))</p>")
@@ -97,10 +98,7 @@ struct Plot {
                     + text(place, bottom + 20, tick.label, "text-anchor=\"middle\""))
         }
         parts.append(
-            text((left + right) / 2, size.height - 9, horizontal.title, "class=axis text-anchor=\"middle\"")
-                + text(
-                    -(top + bottom) / 2, 20, vertical.title + (y.isLogarithmic ? " (logarithmic)" : ""),
-                    "class=axis text-anchor=\"middle\" transform=\"rotate(-90)\""))
+            text((left + right) / 2, size.height - 9, horizontal.title, "class=axis text-anchor=\"middle\""))
         for line in references {
             parts.append("<polyline class=reference points=\"\(path(line.points, across, up))\"/>")
         }

@@ -11,7 +11,9 @@ public struct Report {
     /// A page of a run; what the summary does not have is left out.
     public init(_ run: RunSummary) {
         var sections: [(title: String, body: String)] = [("Result", Self.results(run))]
-        sections += Self.curves(run.metrics).map { (title: $0.heading, body: $0.plot.html) }
+        sections += Self.curves(run.metrics, isTargetStandardized: run.facts.isTargetStandardized).map {
+            (title: $0.heading, body: $0.plot.html)
+        }
         for part in run.parts {
             if let classes = part.classes { sections += classes.sections(part: part.name) }
             if let numbers = part.numbers { sections += numbers.sections(part: part.name) }
@@ -50,7 +52,32 @@ public struct Report {
             run.metrics.largest("epoch").map { "\($0) epochs" }, run.metrics.largest("step").map { "\($0) steps" },
         ]
         .compactMap { $0 }.joined(separator: ", ")
-        return table + (progress.isEmpty ? "" : "<p class=note>After \(progress).</p>")
+        var notes: [String] = []
+        if !rows.isEmpty, let weights = run.weights { notes.append(note(of: weights)) }
+        if !progress.isEmpty { notes.append("The run has come to \(progress).") }
+        if run.facts.command != nil, run.facts.ended == nil {
+            notes.append("It is tested when it ends, which it has not, or not since it was gone on with.")
+        }
+        if run.facts.isTargetStandardized { notes.append(standardizedNote) }
+        return table + (notes.isEmpty ? "" : "<p class=note>\(notes.joined(separator: " "))</p>")
+    }
+
+    private static let standardizedNote =
+        "The loss is over standardised targets (mean 0 and deviation 1 in the training data), not in units of the data."
+
+    /// Which weights results are of.
+    private static func note(of weights: ChosenWeights) -> String {
+        let training = "Those on training data are means over the epoch, while its weights changed."
+        let name =
+            weights.kind == .averaged ? "the moving average of the weights" : "the \(weights.kind.rawValue) weights"
+        guard let epoch = weights.epoch else {
+            return
+                "Test figures are of \(name), after step \(weights.step); others of the last epoch that was finished. "
+                + training
+        }
+        let choice = weights.kind == .best ? ", the best on the validation data" : ""
+        let average = weights.isValidatedByAverage ? "Those on validation data are of their moving average. " : ""
+        return "Figures are of \(name), those of epoch \(epoch)\(choice). \(average)\(training)"
     }
 
     /// The figures that any part has, the loss first.
@@ -59,12 +86,16 @@ public struct Report {
     }
 
     /// The curves that the metrics have, with the headings that they stand under.
-    private static func curves(_ metrics: MetricsTable) -> [(heading: String, plot: Plot)] {
+    private static func curves(
+        _ metrics: MetricsTable, isTargetStandardized: Bool
+    ) -> [(heading: String, plot: Plot)] {
         var curves: [(heading: String, plot: Plot)] = []
         let step = PlotAxis(title: "optimizer steps", isWhole: true)
         func add(_ heading: String, _ title: String, _ axis: PlotAxis, _ series: [Plot.Series]) {
             guard series.contains(where: { !$0.points.isEmpty }) else { return }
-            curves.append((heading, Plot(title: title, horizontal: step, vertical: axis, series: series)))
+            let notes = isTargetStandardized && heading == "Loss" ? [standardizedNote] : []
+            curves.append(
+                (heading, Plot(title: title, horizontal: step, vertical: axis, series: series, notes: notes)))
         }
         for figure in metrics.figures {
             var series = figure.parts.map { part in

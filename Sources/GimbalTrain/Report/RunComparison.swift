@@ -1,6 +1,6 @@
 import Foundation
 
-/// Several runs side by side: what they came to, what differs in their settings, and their curves over each other.
+/// Several runs side by side: what they came to, what differs between them, and their curves over each other.
 ///
 /// ```swift
 /// let comparison = RunComparison([try RunSummary(folder: "runs/sgd"), try RunSummary(folder: "runs/adam")])
@@ -8,7 +8,7 @@ import Foundation
 /// try comparison.write(to: "comparison.html")
 /// ```
 public struct RunComparison: Sendable {
-    /// A setting that is not the same in all runs.
+    /// A setting, or another thing that runs were trained with, that is not the same in all of them.
     public struct Difference: Sendable, Equatable, Codable {
         /// What is set, in words.
         public var name: String
@@ -33,13 +33,14 @@ public struct RunComparison: Sendable {
         }
     }
 
-    /// The settings that are not the same in all runs, in the order of the first run that has them.
+    /// The settings, and what else runs were trained with (data, device, version), that are not the same in all runs, in
+    /// the order of the first run that has them.
     public var differences: [Difference] {
         var order: [String] = []
         var known: Set<String> = []
-        for name in runs.flatMap(\.facts.settings).map(\.name) where known.insert(name).inserted { order.append(name) }
-        let values = runs.map { run in Dictionary(run.facts.settings.map { ($0.name, $0.value) }) { first, _ in first }
-        }
+        let settings = runs.map(\.facts.compared)
+        for name in settings.joined().map(\.name) where known.insert(name).inserted { order.append(name) }
+        let values = settings.map { settings in Dictionary(settings.map { ($0.name, $0.value) }) { first, _ in first } }
         return order.compactMap { name in
             let row = values.map { $0[name] ?? nil }
             return Set(row).count > 1 ? Difference(name: name, values: row) : nil
@@ -65,16 +66,19 @@ public struct RunComparison: Sendable {
     /// The rows of the table of results, the first of which is the head.
     private var resultRows: [[String]] {
         let columns = columns
-        let head = ["run", "epochs", "steps"] + columns.map { "\($0.part) \(MetricsTable.title(of: $0.figure))" }
+        let head =
+            ["run", "epochs", "steps", "weights"] + columns.map { "\($0.part) \(MetricsTable.title(of: $0.figure))" }
         return [head]
             + zip(names, runs).map { name, run in
                 [shown(name, limit: 60)]
                     + ["epoch", "step"].map { run.metrics.largest($0).map { "\($0)" } ?? "-" }
-                    + columns.map { number(value(run, $0)) }
+                    + [run.weights?.description ?? "-"] + columns.map { number(value(run, $0)) }
             }
     }
 
-    private static let resultsNote = "Figures are those after the last epoch of each run; “-” was not measured."
+    private static let resultsNote =
+        "Figures are of the weights that are named, or of the last epoch where none are; “-” was not measured. "
+        + "Those on training data are means over that epoch, while its weights changed."
 
     private var dataNote: String? {
         data.count > 1
@@ -99,7 +103,7 @@ public struct RunComparison: Sendable {
         let differences = differences
         sections.append(
             (
-                "What differs in the settings",
+                "What differs",
                 differences.isEmpty
                     ? "<p>Nothing that is known.</p>"
                     : Page.table(
@@ -151,7 +155,8 @@ extension RunComparison: CustomStringConvertible {
         if let dataNote { parts.append(dataNote) }
         let differences = differences
         guard !differences.isEmpty else {
-            return (parts + ["Nothing that is known differs in their settings."]).joined(separator: "\n\n")
+            return (parts + ["Nothing that is known differs in settings, data, device and version."]).joined(
+                separator: "\n\n")
         }
         var settings = TextTable(columns: 1 + runs.count)
         settings.add(["setting"] + names.map { shown($0, limit: 60) })
@@ -167,6 +172,7 @@ extension RunComparison: Encodable {
         var name: String
         var path, data: String?
         var epochs, steps: Int?
+        var weights: ChosenWeights?
         var results: [String: [String: Double]]
     }
 
@@ -176,7 +182,7 @@ extension RunComparison: Encodable {
         let runs = zip(names, runs).map { name, run in
             Run(
                 name: name, path: run.facts.path, data: run.facts.data, epochs: run.metrics.largest("epoch"),
-                steps: run.metrics.largest("step"),
+                steps: run.metrics.largest("step"), weights: run.weights,
                 results: Dictionary(
                     run.parts.map { ($0.name, $0.figures.filter { $0.value.isFinite }) }, uniquingKeysWith: { $1 }))
         }

@@ -33,11 +33,21 @@ public struct RunFacts: Sendable {
     public var data: String?
     /// When it began.
     public var date: Date?
+    /// How many samples it was trained, validated and tested on.
+    public var samples: String?
+    /// What it learnt to predict.
+    public var target: String?
+    /// Whether numbers to be predicted were standardised, so that the loss is not in their own units.
+    public var isTargetStandardized = false
+    /// When it ended.
+    public var ended: Date?
+    /// Whether it was gone on with after it began.
+    public var isResumed = false
     /// When it last wrote to its folder.
     public var lastWritten: Date?
     /// The command line that started it.
     public var command: String?
-    /// How long it trained, in seconds.
+    /// How long it trained, in seconds, since it began or was last gone on with.
     public var seconds: Double?
     /// The version of Gimbal that trained it.
     public var version: String?
@@ -53,7 +63,19 @@ public struct RunFacts: Sendable {
 
     /// Adds what a run keeps of itself.
     mutating func add(_ record: RunRecord) {
-        data = record.recipe.data.name
+        let data = record.recipe.data
+        self.data = data.name
+        let counts = [TableSplit.Part.training: "train", .validation: "validate", .test: "test"]
+        let parts = TableSplit.Part.allCases.compactMap { part in
+            counts[part].flatMap { word in data.counts[part].map { "\($0) to \(word) on" } }
+        }
+        samples = parts.isEmpty ? nil : parts.joined(separator: ", ")
+        target =
+            data.table?.schema.target?.name
+            ?? (data.classNames.isEmpty
+                ? nil : "\(data.classNames.count) classes: \(listed(data.classNames, limit: 10))")
+        isTargetStandardized = data.targetStandardization != nil
+        isResumed = record.starts.count > 1
         settings = RunSettings.list(of: record.recipe)
         guard let first = record.starts.first, let last = record.starts.last else { return }
         date = first.date
@@ -65,11 +87,20 @@ public struct RunFacts: Sendable {
     /// What is known, by name, for the head of a page.
     package var rows: [(name: String, value: String)] {
         let all = [
-            ("data", data), ("date", date.map(Self.text)), ("last written", lastWritten.map(Self.text)),
-            ("command", command), ("training took", seconds.map(Self.duration)), ("device", device),
+            ("data", data), ("samples", samples), ("predicts", target), ("date", date.map(Self.text)),
+            ended.map { ("ended", Self.text($0)) } ?? ("last written", lastWritten.map(Self.text)),
+            ("command", command),
+            ("training took", seconds.map { Self.duration($0) + (isResumed ? " since it was gone on with" : "") }),
+            ("device", device),
             ("version", version.map { "Gimbal \($0)" }), ("folder", path),
         ]
         return all.compactMap { name, value in value.map { (name, shown($0, limit: 2000)) } }
+    }
+
+    /// What runs are told apart by: their settings, and what they were trained with.
+    var compared: [Setting] {
+        let others = [("device", device), ("version", version)]
+        return settings + others.map { Setting(name: $0, value: $1, hasDefault: false) }
     }
 
     private static func text(_ date: Date) -> String {

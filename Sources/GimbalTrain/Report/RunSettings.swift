@@ -7,14 +7,52 @@ enum RunSettings {
         let usual = ModelSettings(
             kind: model.kind, inputShape: model.inputShape, outputs: model.outputs, task: model.task)
         // The sizes of a model follow from the data.
-        return list(model, byDefault: usual, following: ["inputShape", "outputs", "task"])
-            + list(
-                recipe.training,
-                byDefault: TrainingSettings(for: model.kind, isTable: recipe.data.kind == .table))
+        var training = list(
+            recipe.training, byDefault: TrainingSettings(for: model.kind, isTable: recipe.data.kind == .table))
+        for index in training.indices where training[index].name == title("classWeights") {
+            training[index].value = recipe.training.classWeights.map(classWeightsText)
+        }
+        return list(of: recipe.data)
+            + list(model, byDefault: usual, following: ["inputShape", "outputs", "task"]) + training
     }
 
     static func list(of settings: TrainerSettings) -> [RunFacts.Setting] {
         list(settings, byDefault: TrainerSettings())
+    }
+
+    /// What tells the data and its parts from others.
+    private static func list(of data: DataRecord) -> [RunFacts.Setting] {
+        let (plan, usual) = (data.plan, SplitPlan())
+        let known: [(name: String, value: String?)] = [
+            ("data", data.name.isEmpty ? nil : data.name), ("data path", data.path),
+            ("predicted column", data.table?.schema.target?.name),
+            ("samples to train on", data.counts[.training].map(String.init)),
+            ("samples to validate on", data.counts[.validation].map(String.init)),
+            ("samples to test on", data.counts[.test].map(String.init)),
+            ("validation file", plan.validationPath), ("test file", plan.testPath),
+            ("fold", plan.fold.map { "\($0.number + 1) of \($0.count)" }),
+            ("fingerprint of the training data", data.fingerprints[.training]),
+            ("fingerprint of the test data", data.fingerprints[.test]),
+            ("fingerprint of the rows and their parts", data.table?.split.fingerprint),
+        ]
+        var settings = known.compactMap { name, value in
+            value.map { RunFacts.Setting(name: name, value: $0, hasDefault: false) }
+        }
+        guard data.kind != .samples else { return settings }
+        if plan.validationPath == nil {
+            settings.append(
+                .init(
+                    name: "validation fraction", value: plan.validationFraction.map(numberText),
+                    defaultValue: usual.validationFraction.map(numberText)))
+        }
+        // Images have test files of their own.
+        if data.kind != .images, plan.testPath == nil, plan.fold == nil {
+            settings.append(
+                .init(
+                    name: "test fraction", value: numberText(plan.testFraction),
+                    defaultValue: numberText(usual.testFraction)))
+        }
+        return settings
     }
 
     /// - Parameter following: the names of those that have no default.
@@ -46,15 +84,26 @@ enum RunSettings {
         case let number as NSNumber:
             // JSON's true and false are numbers too.
             isBoolean(number) ? (number.boolValue ? "yes" : "no") : numberText(number)
+        case let fields as [String: Any]:
+            fields.sorted { $0.key < $1.key }.map { "\(title($0.key)) \(text($0.value) ?? "-")" }
+                .joined(separator: ", ")
         default: "\(value)"
         }
     }
 
+    /// Each class with its weight.
+    private static func classWeightsText(_ weights: ClassWeights) -> String {
+        let list = weights.weights.map { "\(shown($0.name, limit: 40)) \(String(format: "%.6g", $0.weight))" }
+            .joined(separator: ", ")
+        return weights.isBalanced ? "balanced" + (list.isEmpty ? "" : " (\(list))") : list
+    }
+
     private static func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
 
-    private static func numberText(_ number: NSNumber) -> String {
-        let value = number.doubleValue
-        return value == value.rounded() && abs(value) < 1e15 ? String(number.int64Value) : "\(value)"
+    private static func numberText(_ number: NSNumber) -> String { numberText(number.doubleValue) }
+
+    private static func numberText(_ value: Double) -> String {
+        value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)"
     }
 
     /// `learningRate` as "learning rate".

@@ -32,30 +32,43 @@ public struct RunSummary: Sendable {
     public var metrics: MetricsTable
     /// What it came to on each part of the data.
     public var parts: [Part]
+    /// The weights that `parts` are of; nil where that is not known, and the results are those of the last epoch.
+    public let weights: ChosenWeights?
 
-    /// A run by what it was and what it measured; the results are those of the last epoch until `parts` is set to others.
-    public init(_ facts: RunFacts, metrics: MetricsTable) {
+    /// A run by what it was and what it measured, with the results of an epoch.
+    /// - Parameters:
+    ///   - facts: what it was.
+    ///   - metrics: what was measured on the way.
+    ///   - weights: those whose epoch is told; that of the last epoch unless given.
+    public init(_ facts: RunFacts, metrics: MetricsTable, weights: ChosenWeights? = nil) {
         self.facts = facts
         self.metrics = metrics
+        self.weights = weights
         let names = ["train", "validation", "test"].filter { part in
             metrics.figures.contains { $0.parts.contains(part) }
         }
         parts = names.map { part in
             let figures = metrics.figures.filter { $0.parts.contains(part) }
-            let values = figures.compactMap { figure in
-                metrics.last("\(part)_\(figure.name)").map { (figure.name, $0) }
+            let values = figures.compactMap { figure -> (String, Double)? in
+                let column = "\(part)_\(figure.name)"
+                let value = weights?.epoch.map { metrics.value(column, epoch: $0) } ?? metrics.last(column)
+                return value.map { (figure.name, $0) }
             }
             return Part(name: MetricsTable.title(ofPart: part), figures: Dictionary(values) { $1 })
         }
     }
 
-    /// Reads a run's folder: its `run.json`, its `metrics.csv` and its newest checkpoint. The run may be over,
-    /// interrupted or still going on.
+    /// Reads a run's folder: its `run.json`, its `metrics.csv`, its newest checkpoint and, where it has ended, its
+    /// `result.json`. The run may be over, interrupted or still going on.
     /// - Throws: `GimbalError.fileSystem` for a folder that is not there or is no run's, `GimbalError.invalidFile` for a
     ///   manifest that cannot be read.
     public init(folder: String) throws {
+        self = try RunFolder.withNewestCheckpoint(at: folder) { try RunSummary(folder: folder, checkpoint: $0) }
+    }
+
+    /// - Parameter checkpoint: the newest of the folder; the folder itself where there is none.
+    private init(folder: String, checkpoint: String) throws {
         let metricsPath = folder + "/metrics.csv"
-        let checkpoint = RunFolder.newestCheckpoint(at: folder)
         let manifestPath = checkpoint + "/manifest.json"
         let files = FileManager.default
         guard [metricsPath, manifestPath, "\(folder)/\(RunRecord.fileName)"].contains(where: files.fileExists) else {
@@ -66,16 +79,32 @@ public struct RunSummary: Sendable {
                     : "there is no such folder; name the folder of a run")
         }
         let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
-        self.init(RunFacts(name: name), metrics: MetricsTable(path: metricsPath))
+        let isCheckpoint = checkpoint != folder || files.fileExists(atPath: manifestPath)
+        let manifest = isCheckpoint ? try Checkpoint(path: checkpoint).manifest : nil
+        // After the manifest: what is in a checkpoint was written to the table before.
+        let metrics = MetricsTable(path: metricsPath)
+        // A run that has been gone on with has another end.
+        let steps = [metrics.largest("step"), manifest?.progress.step].compactMap { $0 }.max()
+        let result = try RunResult(folder: folder).flatMap { steps == nil || $0.steps == steps ? $0 : nil }
+        self.init(RunFacts(name: name), metrics: metrics, weights: result?.weights ?? manifest?.chosenWeights())
         facts.path = folder
         facts.lastWritten = (try? files.attributesOfItem(atPath: metricsPath))?[.modificationDate] as? Date
         // A run of the command's has a record; one of a program's own, the trainer's settings alone.
         if RunRecord.exists(in: folder) || RunRecord.exists(in: checkpoint) {
             facts.add(try RunRecord(path: folder))
-            return
+        } else if let manifest {
+            facts.settings = RunSettings.list(of: manifest.settings)
         }
-        guard files.fileExists(atPath: manifestPath) else { return }
-        facts.settings = RunSettings.list(of: try Checkpoint(path: checkpoint).manifest.settings)
+        if let result { add(result) }
+    }
+
+    private mutating func add(_ result: RunResult) {
+        (facts.seconds, facts.model) = (result.seconds, result.model)
+        facts.ended = result.date
+        guard (result.classes?.samples ?? result.numbers?.samples ?? 0) > 0 else { return }
+        parts.removeAll { $0.name == "test" }
+        parts.append(
+            Part(name: "test", figures: result.figures, classes: result.classes, numbers: result.numbers))
     }
 
     /// The part called `name`; nil for one that there are no results of.

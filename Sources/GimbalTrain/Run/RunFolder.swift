@@ -1,6 +1,7 @@
 import Foundation
 
-/// The folder of a run: `run.json`, `metrics.csv`, `report.html` and `checkpoints/`, of which the newest two are kept.
+/// The folder of a run: `run.json`, `metrics.csv`, `result.json`, `report.html` and `checkpoints/`, of which the newest two
+/// are kept.
 ///
 /// One run at a time may hold a folder: `run.lock` is locked for as long as this value or a copy of it lives, by a lock
 /// that the system releases when the process dies. Nothing that a run did not make is removed or replaced.
@@ -12,7 +13,7 @@ public struct RunFolder: Sendable {
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
     private static let keptCheckpoints = 2
     /// What a run writes beside checkpoints.
-    private static let files = ["metrics.csv", "report.html", RunRecord.fileName]
+    private static let files = ["metrics.csv", "report.html", RunRecord.fileName, RunResult.fileName]
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
     /// writing.
@@ -47,6 +48,8 @@ public struct RunFolder: Sendable {
     public var metricsPath: String { path + "/metrics.csv" }
     /// Where the run's `Report` is to be written.
     public var reportPath: String { path + "/report.html" }
+    /// Where the run's `RunResult` is written.
+    public var resultPath: String { "\(path)/\(RunResult.fileName)" }
 
     /// The paths of the run's checkpoints, oldest first.
     public var checkpoints: [String] { Self.checkpoints(in: path) }
@@ -81,6 +84,23 @@ public struct RunFolder: Sendable {
 
     /// The checkpoint that `path` stands for: itself, or the newest of a run folder.
     public static func newestCheckpoint(at path: String) -> String { checkpoints(in: path).last ?? path }
+
+    /// Reads the newest checkpoint of a run folder, or `path` itself where that is none. A run that is going on may remove
+    /// the checkpoint meanwhile: then there is a newer one, which is read instead.
+    package static func withNewestCheckpoint<Result>(
+        at path: String, _ read: (_ checkpoint: String) throws -> Result
+    ) throws -> Result {
+        var checkpoint = newestCheckpoint(at: path)
+        while true {
+            do {
+                return try read(checkpoint)
+            } catch {
+                let newest = newestCheckpoint(at: path)
+                guard newest != checkpoint else { throw error }
+                checkpoint = newest
+            }
+        }
+    }
 
     private static func checkpoints(in path: String) -> [String] {
         let folder = path + "/checkpoints"

@@ -18,6 +18,7 @@ import Testing
     private func summary(_ name: String, settings: [RunFacts.Setting] = []) -> RunSummary {
         var facts = RunFacts(name: name)
         facts.settings = settings
+        facts.device = name == "b" ? "opencl:0" : "cpu"
         return RunSummary(facts, metrics: MetricsTable(csv: Self.metrics))
     }
 
@@ -37,6 +38,24 @@ import Testing
         for word in ["http", "<script", "src=", "url(", "@import"] { #expect(!html.contains(word), "\(word)") }
     }
 
+    @Test func theFiguresAreThoseOfTheChosenWeights() throws {
+        var progress = TrainingProgress()
+        progress.best = try JSONDecoder().decode(
+            ModelWeights.Best.self, from: Data(#"{"epoch": 1, "step": 2, "value": 1.2}"#.utf8))
+        let weights = ChosenWeights(.best, progress)
+        let run = RunSummary(RunFacts(name: "a"), metrics: MetricsTable(csv: Self.metrics), weights: weights)
+        #expect(run.part("validation")?.figures == ["loss": 1.2, "accuracy": 0.5])
+        #expect(run.part("training")?.figures == ["loss": 1.9])
+        #expect(Report(run).html.contains("the best weights, those of epoch 1, the best on the validation data"))
+        #expect(RunComparison([run, run]).description.contains("best, epoch 1"))
+        // Within an epoch there are no figures of these very weights.
+        progress.step = 3
+        let last = RunSummary(
+            RunFacts(name: "a"), metrics: MetricsTable(csv: Self.metrics), weights: ChosenWeights(.last, progress))
+        #expect(last.part("validation")?.figures["loss"] == 0.3)
+        #expect(Report(last).html.contains("the last weights, after step 3; others of the last epoch"))
+    }
+
     @Test func whatDiffersIsTold() throws {
         let first = summary(
             "a", settings: [.init(name: "optimizer", value: "sgd"), .init(name: "epochs", value: "2")])
@@ -45,8 +64,8 @@ import Testing
         let comparison = RunComparison([first, second, second])
         #expect(comparison.names == ["a", "b (2)", "b (3)"])
         let optimizers: [String?] = ["sgd", "adam", "adam"]
-        #expect(comparison.differences.map(\.name) == ["optimizer"])
-        #expect(comparison.differences.map(\.values) == [optimizers])
+        #expect(comparison.differences.map(\.name) == ["optimizer", "device"])
+        #expect(comparison.differences.map(\.values) == [optimizers, ["cpu", "opencl:0", "opencl:0"]])
         let text = comparison.description
         #expect(text.contains("validation accuracy") && text.contains("0.9000") && text.contains("adam"))
         #expect(!text.contains("setting  epochs"))

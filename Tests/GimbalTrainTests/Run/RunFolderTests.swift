@@ -80,7 +80,7 @@ struct RunFolderTests {
     @Test(
         "A folder that holds files under a run's names, but is none, is refused",
         arguments: [
-            "metrics.csv", "report.html", "checkpoints",
+            "metrics.csv", "report.html", "result.json", "checkpoints",
         ])
     func foreignFolder(name: String) throws {
         try withTemporaryFolder { path in
@@ -88,6 +88,64 @@ struct RunFolderTests {
             #expect(reason { _ = try RunFolder(path: path) }.contains("it holds \(name), but is no run's folder"))
             #expect(files.contents(atPath: path + "/" + name) == Data("mine".utf8))
             #expect(try files.contentsOfDirectory(atPath: path) == [name])
+        }
+    }
+
+    @Test("Where the checkpoint that is read is being removed, the newer one is read")
+    func removedWhileRead() throws {
+        try withTemporaryFolder { path in
+            let first = path + "/checkpoints/step-000000001"
+            try files.createDirectory(atPath: first, withIntermediateDirectories: true)
+            var read: [String] = []
+            let found = try RunFolder.withNewestCheckpoint(at: path) { checkpoint in
+                read.append(checkpoint)
+                if read.count == 1 {
+                    try files.moveItem(atPath: first, toPath: path + "/checkpoints/step-000000002")
+                }
+                guard files.fileExists(atPath: checkpoint) else {
+                    throw GimbalError.fileSystem(operation: "read", path: checkpoint, reason: "removed")
+                }
+                return checkpoint
+            }
+            #expect(read == [first, path + "/checkpoints/step-000000002"] && found == read.last)
+            // What cannot be read and is not replaced is not tried again.
+            var tries = 0
+            #expect(throws: GimbalError.self) {
+                try RunFolder.withNewestCheckpoint(at: path) { checkpoint in
+                    tries += 1
+                    throw GimbalError.fileSystem(operation: "read", path: checkpoint, reason: "damaged")
+                }
+            }
+            #expect(tries == 1)
+        }
+    }
+
+    @Test("A run that is going on can be told of at any time")
+    func summaryOfARunGoingOn() throws {
+        try withTemporaryFolder { path in
+            let saved = try CheckpointTests().save(in: path)
+            try files.moveItem(atPath: saved, toPath: path + "/kept")
+            let folder = path + "/checkpoints/"
+            @Sendable func save(_ step: Int) throws {
+                try FileManager.default.copyItem(atPath: path + "/kept", toPath: path + "/next")
+                try FileManager.default.moveItem(atPath: path + "/next", toPath: folder + "step-00000\(1000 + step)")
+            }
+            try save(0)
+            let end = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                for step in 1...300 {
+                    do { try save(step) } catch { Issue.record("\(error)") }
+                    try? FileManager.default.removeItem(atPath: folder + "step-00000\(999 + step)")
+                }
+                end.signal()
+            }
+            var count = 0
+            while end.wait(timeout: .now()) == .timedOut {
+                let run = try RunSummary(folder: path)
+                #expect(run.facts.data == "digits" && run.weights?.step == 1)
+                count += 1
+            }
+            #expect(count > 0)
         }
     }
 

@@ -54,6 +54,16 @@ public struct TableSplit: Codable, Sendable, Equatable {
 
     static let sketchSize = 1024
 
+    /// What tells these rows in these parts from others.
+    var fingerprint: String {
+        let text = limits.map { "\($0.test) \($0.validation) \($0.start) " }.joined() + sketch
+        let bytes = Array(text.utf8)
+        let hash = bytes.withUnsafeBufferPointer { bytes in bytes.baseAddress.map { contentHash($0, bytes.count) } ?? 0
+        }
+        let digits = String(hash, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     /// The part that a row belongs to.
     /// - Parameters:
     ///   - hash: of the row's content and the seed.
