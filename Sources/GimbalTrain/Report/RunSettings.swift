@@ -4,13 +4,12 @@ import Foundation
 enum RunSettings {
     static func list(of recipe: Recipe) -> [RunFacts.Setting] {
         let model = recipe.model
+        let isTable = recipe.data.kind == .table
         let usual = ModelSettings(
-            kind: model.kind, inputShape: model.inputShape, outputs: model.outputs, task: model.task)
+            kind: model.kind, inputShape: model.inputShape, outputs: model.outputs, task: model.task, isTable: isTable)
         // The sizes of a model follow from the data.
         return list(model, byDefault: usual, following: ["inputShape", "outputs", "task"])
-            + list(
-                recipe.training,
-                byDefault: TrainingSettings(for: model.kind, isTable: recipe.data.kind == .table))
+            + list(recipe.training, byDefault: TrainingSettings(for: model.kind, isTable: isTable))
     }
 
     static func list(of settings: TrainerSettings) -> [RunFacts.Setting] {
