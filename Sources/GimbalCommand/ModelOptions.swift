@@ -36,7 +36,7 @@ struct ModelOptions: ParsableArguments {
     var initScale: Double?
     @Option(
         help:
-            "Normalisation between a hidden layer of a mlp and its activation. (default: \(Defaults.model().normalization.rawValue))"
+            "Normalisation between a hidden layer of a mlp and its activation. (default: \(Defaults.model().normalization.rawValue); \(Defaults.model(isTable: true).normalization.rawValue) for tables)"
     )
     var norm: ModelSettings.Normalization?
     @Flag(
@@ -73,8 +73,10 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// The settings for data of these sizes, or those of the run to be resumed.
-    func settings(for dataset: any SupervisedData, resuming saved: ModelSettings?) throws -> ModelSettings {
-        var result = saved ?? ModelSettings(kind: kind, for: dataset)
+    func settings(
+        for dataset: any SupervisedData, isTable: Bool, resuming saved: ModelSettings?
+    ) throws -> ModelSettings {
+        var result = saved ?? ModelSettings(kind: kind, for: dataset, isTable: isTable)
         let isNew = saved == nil
         try refuseForeignOptions(result.kind)
         try take(model, "kind", into: &result.kind, isNew)

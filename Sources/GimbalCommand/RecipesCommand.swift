@@ -34,9 +34,10 @@ private struct KindRecipe: Encodable {
     static func all() throws -> [KindRecipe] {
         let kinds = ModelSettings.Kind.allCases
         return try (kinds.map { ($0, false) } + kinds.filter { !$0.isResNet }.map { ($0, true) }).map { kind, isTable in
-            let model = Defaults.model(kind)
+            let model = Defaults.model(kind, isTable: isTable)
             var flags = ["--hidden", "\(model.hidden)"]
             if !kind.isResNet { flags += ["--layers", "\(model.layers)"] }
+            if kind == .mlp { flags += ["--norm", model.normalization.rawValue] }
             flags += try Self.flags(TrainingSettings(for: kind, isTable: isTable))
             return KindRecipe(model: kind.rawValue, isTable: isTable, flags: flags)
         }

@@ -87,8 +87,8 @@ enum Defaults {
     static let kind = ModelSettings.Kind.mlp
     static let plan = SplitPlan()
 
-    static func model(_ kind: ModelSettings.Kind = kind) -> ModelSettings {
-        ModelSettings(kind: kind, inputShape: [1], outputs: 1)
+    static func model(_ kind: ModelSettings.Kind = kind, isTable: Bool = false) -> ModelSettings {
+        ModelSettings(kind: kind, inputShape: [1], outputs: 1, isTable: isTable)
     }
 
     /// A setting of each kind of model: that of most, and those that differ by name.

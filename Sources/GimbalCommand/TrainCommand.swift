@@ -67,15 +67,16 @@ struct TrainCommand: ParsableCommand {
         let (saved, checkpoint) = try runToResume(in: runDir)
         var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
+        let isTable = source.kind == .table
         let trainingSettings = try training.settings(
-            resuming: saved?.recipe.training, for: model.kind, isTable: source.kind == .table,
+            resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)
         (plan.seed, plan.fold) = (trainingSettings.seed, fold)
         let parts = try saved.map { try source.parts(continuing: $0.recipe.data) } ?? source.parts(plan)
         if let writeSplit = data.writeSplit { try write(parts.record, to: writeSplit) }
         let recipe = Recipe(
-            model: try model.settings(for: parts.train, resuming: saved?.recipe.model), training: trainingSettings,
-            data: parts.record)
+            model: try model.settings(for: parts.train, isTable: isTable, resuming: saved?.recipe.model),
+            training: trainingSettings, data: parts.record)
         for note in training.unused(in: recipe.training) + model.unused(in: recipe.model) {
             printNotice("note: \(note)")
         }

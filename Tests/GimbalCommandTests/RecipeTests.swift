@@ -47,6 +47,20 @@ struct RecipeTests {
         #expect(text.lines.first == "gimbal train --model mlp")
     }
 
+    @Test("A table's mlp has no normalisation unless one is given", arguments: [[], ["--norm", "batch"]])
+    func tableModel(flags: [String]) throws {
+        try withTemporaryFolder { folder in
+            let table = folder + "/table.csv"
+            try (["a,b,class"] + (0..<60).map { "\($0),\($0 * $0 % 7),\($0 % 2 == 0 ? "x" : "y")" })
+                .joined(separator: "\n").write(toFile: table, atomically: true, encoding: .utf8)
+            let run = folder + "/run"
+            _ = try Gimbal.run(
+                ["train", "--data", table, "--device", "cpu", "--max-steps", "1", "--run-dir", run] + flags
+            ).succeeded()
+            #expect(try RunRecord(path: run).recipe.model.normalization == (flags.isEmpty ? .none : .batch))
+        }
+    }
+
     @Test("Another optimizer brings its own rate and no momentum; what is given counts")
     func otherOptimizer() throws {
         try withTemporaryFolder { folder in

@@ -160,7 +160,16 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 
     /// The usual model of its kind: an mlp of one hidden layer of 512 units with batch normalisation, a ResNet of 16
     /// channels at first, a recurrent net of one layer of 128 units, a Transformer of two layers of width 64.
-    public init(kind: Kind = .mlp, inputShape: [Int], outputs: Int, task: Task = .classification) {
+    /// - Parameters:
+    ///   - kind: of the model.
+    ///   - inputShape: the shape of one sample.
+    ///   - outputs: the number of classes, or of numbers to be predicted.
+    ///   - task: what is to be predicted.
+    ///   - isTable: whether samples are rows of a table, for which an mlp has no normalisation: the statistics of small
+    ///     batches cost it more than they give, most of all where a number is predicted.
+    public init(
+        kind: Kind = .mlp, inputShape: [Int], outputs: Int, task: Task = .classification, isTable: Bool = false
+    ) {
         self.kind = kind
         self.inputShape = inputShape
         self.outputs = outputs
@@ -172,7 +181,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         case .transformer: (hidden, layers) = (64, 2)
         }
         activation = kind == .rnn ? .tanh : kind == .transformer ? .gelu : .relu
-        normalization = kind == .mlp ? .batch : .none
+        normalization = kind == .mlp && !isTable ? .batch : .none
         isResidual = kind.isResNet
     }
 
@@ -182,10 +191,14 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     }
 
     /// The usual model of its kind for what `dataset` holds: its shape, and its classes or numbers.
-    public init(kind: Kind = .mlp, for dataset: any SupervisedData) {
+    /// - Parameters:
+    ///   - kind: of the model.
+    ///   - dataset: what it is to be trained on.
+    ///   - isTable: whether samples are rows of a table, for which an mlp has no normalisation.
+    public init(kind: Kind = .mlp, for dataset: any SupervisedData, isTable: Bool = false) {
         self.init(
             kind: kind, inputShape: dataset.inputShape.sizes, outputs: dataset.outputCount,
-            task: dataset.classCount == nil ? .regression : .classification)
+            task: dataset.classCount == nil ? .regression : .classification, isTable: isTable)
     }
 
     /// Number of features of one sample.

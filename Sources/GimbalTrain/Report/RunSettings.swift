@@ -4,11 +4,12 @@ import Foundation
 enum RunSettings {
     static func list(of recipe: Recipe) -> [RunFacts.Setting] {
         let model = recipe.model
+        let isTable = recipe.data.kind == .table
         let usual = ModelSettings(
-            kind: model.kind, inputShape: model.inputShape, outputs: model.outputs, task: model.task)
+            kind: model.kind, inputShape: model.inputShape, outputs: model.outputs, task: model.task, isTable: isTable)
         // The sizes of a model follow from the data.
         var training = list(
-            recipe.training, byDefault: TrainingSettings(for: model.kind, isTable: recipe.data.kind == .table))
+            recipe.training, byDefault: TrainingSettings(for: model.kind, isTable: isTable))
         for index in training.indices where training[index].name == title("classWeights") {
             training[index].value = recipe.training.classWeights.map(classWeightsText)
         }

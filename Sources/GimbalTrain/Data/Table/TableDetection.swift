@@ -119,7 +119,7 @@ extension TableDialect {
         dialect.delimiter = String(Character(Unicode.Scalar(delimiter)))
         var records = rows
         try dialect.findTable(in: &records, sample, hasSeparatorLine: separator != nil)
-        if options.hasHeader == nil, isCounts(records, isWhole: sample.isWhole) {
+        if options.hasHeader != true, isCounts(records, isWhole: sample.isWhole) {
             dialect.preambleLines += 1
             records.removeFirst()
         }

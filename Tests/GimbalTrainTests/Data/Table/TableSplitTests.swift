@@ -201,6 +201,21 @@ struct TableSplitTests {
         guard FileManager.default.fileExists(atPath: path) else { return }
         let table = try Table(path: path, options: options { if classes.isEmpty { $0.task = .regression } })
         #expect(table.profile.rows == rows && table.schema.classNames == classes, "\(table.profile)")
-        #expect(try table.parts().training.count > 0)
+        let parts = try table.parts()
+        let again = try TableRecord(schema: parts.schema, split: parts.split).parts(path: path)
+        #expect(parts.training.count > 0 && again.training.count == parts.training.count)
+        #expect(again.test.batch([0, 1]) == parts.test.batch([0, 1]))
+    }
+
+    @Test("A first line of counts is passed over whenever the file is read", arguments: [nil, false])
+    func counts(hasHeader: Bool?) throws {
+        let lines = (0..<40).map { "\($0).5,\($0 % 7),\($0 % 2)" }
+        try withTable(Array((["40,2,even,odd"] + lines).joined(separator: "\n").utf8)) { path in
+            let table = try Table(path: path, options: options { $0.hasHeader = hasHeader })
+            #expect(table.profile.rows == 40 && table.schema.classNames == ["0", "1"])
+            let parts = try table.parts()
+            let again = try TableRecord(schema: parts.schema, split: parts.split).parts(path: path)
+            #expect(again.test.batch([0, 1]) == parts.test.batch([0, 1]))
+        }
     }
 }
