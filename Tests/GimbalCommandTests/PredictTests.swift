@@ -116,7 +116,9 @@ struct PredictTests {
         }
     }
 
-    @Test("A table of one input is predicted with the target and without, with a header and without", arguments: [true, false])
+    @Test(
+        "A table of one input is predicted with the target and without, with a header and without",
+        arguments: [true, false])
     func oneColumn(hasHeader: Bool) throws {
         try withTemporaryFolder { folder in
             let (file, run, other) = (folder + "/t.csv", folder + "/r", folder + "/inputs.csv")

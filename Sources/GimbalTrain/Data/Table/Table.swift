@@ -405,8 +405,11 @@ extension TableSchema {
             told.decimalMark = dialect.decimalMark.first
             told.thousandsMark = dialect.thousandsMark?.first
             if !dialect.hasHeader { told.hasHeader = false }
-            if let found = try? TableDialect.found(in: source, options: told, expecting: inputs), fits(found) {
-                return found.dialect
+            // Without the target, what has one input is a file of one column.
+            for leastColumns in inputs.count == 1 && columns.count == 2 ? [2, 1] : [2] {
+                let found = try? TableDialect.found(
+                    in: source, options: told, expecting: inputs, leastColumns: leastColumns)
+                if let found, fits(found) { return found.dialect }
             }
             told = options
         }
@@ -421,7 +424,10 @@ extension TableSchema {
     }
 
     private func fits(_ found: (dialect: TableDialect, records: [[String]])) -> Bool {
-        guard dialect.hasHeader else { return true }
+        guard dialect.hasHeader else {
+            // A single column may be several that something else separates.
+            return found.records.allSatisfy { $0.count > 1 || !$0.contains { $0.contains(where: ";\t| ".contains) } }
+        }
         let names = Set(found.records[0].map { Array($0.utf8) })
         let isNumbered = { (column: Column) in column.name.hasPrefix("column ") }
         return found.dialect.hasHeader

@@ -105,9 +105,10 @@ extension TableDialect {
     /// - Parameters:
     ///   - options: what is told, which the file is not asked about.
     ///   - names: of columns that the first line has if it is a header.
+    ///   - leastColumns: columns that the file has at least: one input and a target, or the input alone for prediction.
     /// - Throws: `GimbalError.invalidFile` where something is neither told nor proven.
     static func found(
-        in source: TableSource, options: TableOptions, expecting names: [String] = []
+        in source: TableSource, options: TableOptions, expecting names: [String] = [], leastColumns: Int = 2
     ) throws -> (dialect: TableDialect, records: [[String]]) {
         let sample = try TableSample(source, encoding: options.encoding)
         var dialect = TableDialect()
@@ -123,7 +124,7 @@ extension TableDialect {
             dialect.preambleLines += 1
             records.removeFirst()
         }
-        guard usualCount(records) ?? 1 > 1 else {
+        guard usualCount(records) ?? 1 >= leastColumns else {
             let mark = dialect.delimiter == "\t" ? "tabs" : "'\(dialect.delimiter)'"
             throw GimbalError.invalidFile(
                 path: sample.path,
