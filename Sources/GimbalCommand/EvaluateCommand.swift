@@ -45,14 +45,12 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws { try SettingFlags.translating(evaluate) }
 
     private func evaluate() throws {
-        let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: checkpoint))
-        let recipe = try RunRecord(of: checkpoint).recipe
+        let device = try device.chosen()
+        let run = try SavedRun(checkpoint, weights: weights, device: device)
+        let (checkpoint, recipe, model) = (run.checkpoint, run.record.recipe, run.model)
         let (test, notes) = try data.source(of: recipe.data).evaluationData(of: recipe.data, part: part.part)
         for note in notes { printNotice("note: \(note)") }
         try recipe.model.requireFit(test, "the model of \(checkpoint.path)", name: "data")
-        let device = try device.chosen()
-        let model = recipe.model.makeModel(device: device)
-        try checkpoint.restore(model: model, weights: weights)
         let precision = precision ?? recipe.training.precision
         if let notice = precision.use(on: device) { printNotice(notice) }
         // By the same way as in training, so that the figures are the same to the last digit.

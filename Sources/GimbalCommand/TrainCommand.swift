@@ -64,6 +64,8 @@ struct TrainCommand: ParsableCommand {
     ///   - fold: of a cross-validation; nil for no such.
     @discardableResult
     private func train(in runDir: String?, fold: SplitPlan.Fold? = nil) throws -> TrainingResult {
+        // Before anything of it is read: another run may be using it, and removing what it no longer needs.
+        let held = try resume ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
         let (saved, checkpoint) = try runToResume(in: runDir)
         var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
@@ -89,7 +91,7 @@ struct TrainCommand: ParsableCommand {
         trainer.checkpointInterval = checkpointEvery
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
-        let folder = try RunFolder(path: runDir ?? Self.newRunPath(data: source.path))
+        let folder = try held ?? RunFolder(path: runDir ?? Self.newRunPath(data: source.path))
         trainer.folder = folder
         let display = TrainingDisplay(
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)

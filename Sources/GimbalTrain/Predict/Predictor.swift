@@ -59,10 +59,8 @@ public final class Predictor {
         self.precision = precision
         var members: [Member] = []
         for path in runs {
-            let checkpoint = try Checkpoint(path: RunFolder.newestCheckpoint(at: path))
-            let recipe = try RunRecord(of: checkpoint).recipe
-            let model = recipe.model.makeModel(device: device)
-            try checkpoint.restore(model: model, weights: weights)
+            let run = try SavedRun(path, weights: weights, device: device)
+            let recipe = run.record.recipe
             let first = members.first?.recipe ?? recipe
             let places = recipe.outputNames.map { name in
                 first.outputNames.firstIndex { $0.utf8.elementsEqual(name.utf8) } ?? -1
@@ -72,7 +70,7 @@ public final class Predictor {
                     name: "runs",
                     reason: "\(path) predicts \(recipe.predicted), where \(runs[0]) predicts \(first.predicted)")
             }
-            members.append(Member(path: path, recipe: recipe, model: model, places: places))
+            members.append(Member(path: path, recipe: recipe, model: run.model, places: places))
         }
         self.members = members
         task = members[0].recipe.model.task

@@ -44,6 +44,11 @@ public struct RunFolder: Sendable {
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
 
+    /// Whether a run has made, or is making, something of the folder at `path`.
+    public static func isRun(at path: String) -> Bool {
+        FileManager.default.fileExists(atPath: path + "/" + RunLock.name)
+    }
+
     /// Where the run's `MetricsLog` is.
     public var metricsPath: String { path + "/metrics.csv" }
     /// Where the run's `Report` is to be written.
