@@ -4,6 +4,7 @@ import Gimbal
 /// Where data is, and how it is to be read.
 ///
 /// ```swift
+/// let options = TableOptions(target: .named("price"), task: .regression)
 /// let parts = try DataSource.table(path: "houses.csv", options: options).parts()
 /// let recipe = Recipe(model: ModelSettings(for: parts.train), training: TrainingSettings(), data: parts.record)
 /// ```

@@ -47,6 +47,7 @@ public struct RegressionReport: Sendable, Codable, Equatable {
     /// - Parameters:
     ///   - model: gives the numbers to be predicted.
     ///   - dataset: has numbers to predict, not classes.
+    ///   - sampleShape: the shape that the model takes an input in; nil for that of the data.
     ///   - batchSize: samples run at once.
     ///   - device: that of the model.
     ///   - standardization: what was done to the targets, so that the scores come in their own units.

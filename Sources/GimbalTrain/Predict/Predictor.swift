@@ -49,8 +49,12 @@ public final class Predictor {
     }
 
     /// A predictor of several runs, whose probabilities, or predicted numbers, are averaged.
-    /// - Parameter runs: at least one; as `init(_:weights:device:precision:)`.
-    /// - Throws: as there, and `GimbalError.invalidSetting` for runs that predict different things.
+    /// - Parameters:
+    ///   - runs: folders of runs, or checkpoints; at least one.
+    ///   - weights: which of each run's weights are used; nil for those that it chose.
+    ///   - device: where to compute.
+    ///   - precision: what products are computed in; nil for what each run was trained in.
+    /// - Throws: as `init(_:weights:device:precision:)`, and `GimbalError.invalidSetting` for runs that predict different things.
     public init(
         ensemble runs: [String], weights: WeightChoice? = nil, device: Device = .current, precision: Precision? = nil
     ) throws {

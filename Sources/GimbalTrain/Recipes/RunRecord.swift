@@ -20,7 +20,9 @@ public struct RunRecord: Codable, Sendable, Equatable {
         public var deviceName: String
 
         /// Now, on a device.
-        /// - Parameter command: the command line; that of the process unless given.
+        /// - Parameters:
+        ///   - device: where the run trains.
+        ///   - command: the command line; that of the process unless given.
         public init(on device: Device, command: [String] = CommandLine.arguments) {
             // Whole seconds: what is read is what was written.
             date = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))

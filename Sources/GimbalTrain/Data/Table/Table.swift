@@ -259,6 +259,7 @@ public struct Table: Sendable {
     /// training part. The folds of a table share no row and leave none out; every class is shared out evenly.
     ///
     /// ```swift
+    /// let table = try Table(path: "houses.csv")
     /// for number in 0..<5 {
     ///     let data = try table.fold(number, of: 5).data()
     ///     // train on data.training, choose by data.validation, measure data.test
