@@ -32,9 +32,7 @@ extension CompletionKind {
         let found = (try? FileManager.default.contentsOfDirectory(atPath: place.isEmpty ? "." : place)) ?? []
         return found.filter { $0.hasPrefix(start) && (start.hasPrefix(".") || !$0.hasPrefix(".")) }.sorted().map {
             name in
-            var isFolder: ObjCBool = false
-            _ = FileManager.default.fileExists(atPath: place + name, isDirectory: &isFolder)
-            let marksFolder = isFolder.boolValue && CompletionShell.requesting != .bash
+            let marksFolder = isFolder(place + name) && CompletionShell.requesting != .bash
             return folder + name + (marksFolder ? "/" : "")
         }
     }

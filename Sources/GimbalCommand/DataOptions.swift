@@ -65,22 +65,30 @@ struct DataOptions: ParsableArguments {
     /// Where the data is: what --data names, or what the run was trained on.
     /// - Parameter record: of the run that is gone on with or judged; nil for a new one.
     func source(of record: DataRecord? = nil) throws -> DataSource {
-        guard let data else {
+        let source: DataSource
+        if let data {
+            source = try named(data, record)
+        } else {
             guard let record else { throw GimbalError.invalidSetting(name: "--data", reason: "is needed") }
-            guard let source = DataSource(record, options: try tableOptions(record)) else {
+            guard let known = DataSource(record, options: try tableOptions(record)) else {
                 throw GimbalError.invalidSetting(
                     name: "--data", reason: "is needed: \(record.name) was given to the run by a program")
             }
-            return try checked(source, record)
+            source = known
         }
-        if data == "digits" { return try checked(.digits, record) }
+        try check(source, record)
+        return source
+    }
+
+    private func named(_ data: String, _ record: DataRecord?) throws -> DataSource {
+        if data == "digits" { return .digits }
         if let set = DataSource.ImageSet(rawValue: data), set != .other {
-            return try checked(.images(folder: flags.dataDir ?? "data/\(data)", set: set), record)
+            return .images(folder: flags.dataDir ?? "data/\(data)", set: set)
         }
-        if Self.isFolder(data) || DataSource.isImageFile(data) { return try checked(.images(folder: data), record) }
+        if isFolder(data) || DataSource.isImageFile(data) { return .images(folder: data) }
         // A word alone may also name a folder beside mnist.
-        if !data.contains("."), !data.contains("/"), Self.isFolder("data/\(data)") {
-            return try checked(.images(folder: "data/\(data)"), record)
+        if !data.contains("."), !data.contains("/"), isFolder("data/\(data)") {
+            return .images(folder: "data/\(data)")
         }
         guard data.contains(".") || data.contains("/") || FileManager.default.fileExists(atPath: data) else {
             throw GimbalError.invalidSetting(
@@ -89,7 +97,7 @@ struct DataOptions: ParsableArguments {
                     "'\(data)' is neither digits, mnist, fashion-mnist, a folder of images nor a table; there is no "
                     + "file or folder of this name, nor data/\(data)")
         }
-        return try checked(.table(path: data, options: try tableOptions(record)), record)
+        return .table(path: data, options: try tableOptions(record))
     }
 
     /// How the data is divided: what --validation and --test say, or the run to be resumed.
@@ -131,36 +139,30 @@ struct DataOptions: ParsableArguments {
         }
     }
 
-    private static func isFolder(_ path: String) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
-    }
-
     /// The target of a run that knows none; else it is the run's.
     private func tableOptions(_ record: DataRecord?) throws -> TableOptions {
         record?.table == nil ? try table.options(target: target, task: task) : try table.options()
     }
 
     /// What is to be predicted belongs to the run, and to tables.
-    private func checked(_ source: DataSource, _ record: DataRecord?) throws -> DataSource {
+    private func check(_ source: DataSource, _ record: DataRecord?) throws {
         guard source.kind == .table else {
             guard target == nil, task != .regression else {
                 throw GimbalError.invalidSetting(
                     name: target == nil ? "--task" : "--target",
                     reason: "is for tables; \(source.path) holds images of classes")
             }
-            return source
+            return
         }
-        guard let schema = record?.table?.schema else { return source }
+        guard let schema = record?.table?.schema else { return }
         let saved: ModelSettings.Task = schema.isRegression ? .regression : .classification
         if let task, task != saved {
             throw GimbalError.invalidSetting(name: "--task", reason: "the run began with \(saved.rawValue)")
         }
-        guard let target, let column = schema.target else { return source }
+        guard let target, let column = schema.target else { return }
         guard target.utf8.elementsEqual(column.name.utf8) || Int(target) == column.place + 1 else {
             throw GimbalError.invalidSetting(name: "--target", reason: "the run began with \(column.name)")
         }
-        return source
     }
 }
 

@@ -114,7 +114,7 @@ struct PredictionFormat {
         } else {
             names += valueNames
         }
-        return Self.record(names)
+        return csvRecord(names)
     }
 
     private var valueNames: [String] {
@@ -138,20 +138,11 @@ struct PredictionFormat {
         } else {
             fields += prediction.isKnown ? prediction.values.map { "\($0)" } : valueNames.map { _ in "" }
         }
-        return Self.record(fields)
+        return csvRecord(fields)
     }
 
     /// A probability is known to no more than the seven digits of a float32.
     private static func text(_ probability: Double) -> String { "\(Float(probability))" }
-
-    private static func record(_ fields: [String]) -> String {
-        fields.map { field in
-            let isPlain =
-                !field.utf8.contains { [0x22, 0x2C, 0x0A, 0x0D].contains($0) } && field != " "
-                && field.utf8.first != 0x20 && field.utf8.last != 0x20
-            return isPlain ? field : "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
-        }.joined(separator: ",")
-    }
 
     private struct Line: Encodable {
         var row: Int

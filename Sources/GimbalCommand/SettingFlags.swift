@@ -149,11 +149,6 @@ enum Defaults {
     }
 }
 
-extension Double {
-    /// As one writes it: whole numbers without a point.
-    var text: String { self == rounded() && magnitude < 1e15 ? "\(Int(self))" : "\(self)" }
-}
-
 extension Double? {
     /// 0 stands for none.
     var text: String { map(\.text) ?? "0" }

@@ -39,7 +39,10 @@ struct TrainCommand: ParsableCommand {
 
     func run() throws {
         if listSettings { return try printJSON(SettingFlags.byProperty) }
-        try SettingFlags.translating { try folds.map { try crossValidate($0) } ?? { _ = try train(in: runDir) }() }
+        try SettingFlags.translating {
+            if let folds { return try crossValidate(folds) }
+            try train(in: runDir)
+        }
     }
 
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
@@ -184,11 +187,10 @@ struct TrainCommand: ParsableCommand {
     private func wayOn(folder: RunFolder, device: Device) -> String {
         // The folds that have not begun are in no folder yet.
         guard folds == nil else {
-            let given = CommandLine.arguments.dropFirst()
-            let isNamed = runDir != nil
             let parent = URL(fileURLWithPath: folder.path).deletingLastPathComponent().relativePath
             return shellCommand(
-                ["gimbal"] + given + (isNamed ? [] : ["--run-dir", parent]) + (resume ? [] : ["--resume"]))
+                ["gimbal"] + CommandLine.arguments.dropFirst() + (runDir == nil ? ["--run-dir", parent] : [])
+                    + (resume ? [] : ["--resume"]))
         }
         var words = ["gimbal", "train", "--resume", "--run-dir", folder.path, "--device", device.id]
         // The run knows its data, but for where it lies now.
@@ -230,51 +232,6 @@ struct TrainCommand: ParsableCommand {
         // Two runs may start in one second.
         let taken = (2...).lazy.map { "\(path)-\($0)" }.first { !FileManager.default.fileExists(atPath: $0) }
         return FileManager.default.fileExists(atPath: path) ? taken ?? path : path
-    }
-}
-
-/// What the runs of a cross-validation came to on their test parts: mean and standard deviation (of the sample) of each figure.
-struct CrossValidation: Encodable {
-    struct Spread: Encodable {
-        var mean: Double
-        var deviation: Double
-    }
-
-    var event = "crossValidation"
-    var folds: Int
-    /// Of classifiers.
-    var testAccuracy: Spread?
-    /// Of regressions.
-    var testR2: Spread?
-    var testRMSE: Spread?
-    var testLoss: Spread?
-    var runDirectory: String
-
-    init(_ results: [TrainingResult], runDirectory: String) {
-        folds = results.count
-        self.runDirectory = runDirectory
-        func spread(_ figure: (TrainingResult) -> Double?) -> Spread? {
-            // Unless each run has it, there is no figure of all.
-            let values = results.compactMap(figure)
-            guard values.count == results.count, values.count > 1 else { return nil }
-            let mean = values.reduce(0, +) / Double(values.count)
-            let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-            return Spread(mean: mean, deviation: (squares / Double(values.count - 1)).squareRoot())
-        }
-        testAccuracy = spread(\.testAccuracy)
-        testR2 = spread(\.testR2)
-        testRMSE = spread(\.testRMSE)
-        testLoss = spread(\.testLoss)
-    }
-
-    var line: String {
-        let figures = [
-            ("testAccuracy", testAccuracy), ("testR2", testR2), ("testRMSE", testRMSE), ("testLoss", testLoss),
-        ]
-        let texts = figures.compactMap { name, spread in
-            spread.map { "\(name) \(decimal($0.mean)) ± \(decimal($0.deviation))" }
-        }
-        return "\(folds) folds: " + texts.joined(separator: "  ")
     }
 }
 

@@ -48,6 +48,28 @@ struct SplitTests {
         }
     }
 
+    @Test("Tables come through pipes, which can be read only once, to be trained on, tested and predicted")
+    func pipes() throws {
+        try withTemporaryFolder { folder in
+            let (train, test, run) = (folder + "/train.csv", folder + "/test.csv", folder + "/r")
+            try write(table(0..<300), to: train)
+            try write(table(290..<390), to: test)
+            func shell(_ command: String) throws -> ChildProcess.Outcome {
+                try ChildProcess("/bin/bash", ["-c", command, Gimbal.path, train, test, run]).outcome().succeeded()
+            }
+            let trained = try shell(
+                "cat \"$1\" | \"$0\" train --data /dev/stdin --test <(cat \"$2\") --epochs 2 --device cpu --run-dir \"$3\""
+            )
+            #expect(trained.output.contains("270 samples to train on, 30 to validate on, 100 to test on"))
+            #expect(trained.errors.contains("10 of 100 rows of"))
+            let scores = try shell(
+                "cat \"$2\" | \"$0\" evaluate --checkpoint \"$3\" --data /dev/stdin --device cpu --part all")
+            #expect(scores.output.contains("samples 100"))
+            let predicted = try shell("cat \"$2\" | \"$0\" predict --checkpoint \"$3\" --data /dev/stdin --device cpu")
+            #expect(predicted.lines.count == 101)
+        }
+    }
+
     @Test("Folds share no row, leave none out, and are told together; stopped, they go on")
     func folds() throws {
         try withTemporaryFolder { folder in

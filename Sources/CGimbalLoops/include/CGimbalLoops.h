@@ -237,7 +237,7 @@ struct gimbal_loops {
                     uint64_t counter);
 
     // Contiguous ranges.
-    /// Σ x² for p = 2, Σ |x|ᵖ in general, max |x| for p = ∞, in double.
+    /// Σ x² for p = 2, Σ |x| for p = 1, max |x| for p = ∞, and in general Σ (|x| · scale)ᵖ, in double.
     double (*power_sum)(const float *x, size_t count, double p, double scale);
     void (*multiply)(float *x, size_t count, float factor);
     void (*add)(float *out, const float *x, size_t count);

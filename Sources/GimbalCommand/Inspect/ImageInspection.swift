@@ -7,12 +7,7 @@ struct ImageInspection: Inspection {
         var images: Int
         var shape: [Int]
         /// Images of each class, by its name; absent where classes are not known.
-        var classes: [Class]?
-    }
-
-    struct Class: Encodable {
-        var name: String
-        var count: Int
+        var classes: [ClassCount]?
     }
 
     var path: String
@@ -46,9 +41,6 @@ extension ImageInspection.Part {
         self.name = name ?? dataset.name
         images = dataset.count
         shape = dataset.inputShape.sizes
-        guard name != nil, case .classes(let labels, let names) = dataset.targets else { return }
-        var counts = [Int](repeating: 0, count: names.count)
-        for label in labels { counts[Int(label)] += 1 }
-        classes = zip(names, counts).map { .init(name: $0, count: $1) }
+        if name != nil { classes = ClassCount.list(dataset.classNames, dataset.classCounts()) }
     }
 }

@@ -32,15 +32,14 @@ struct InspectCommand: ParsableCommand {
     func run() throws { try SettingFlags.translating(inspect) }
 
     private func inspect() throws {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        guard FileManager.default.fileExists(atPath: path) else {
             throw GimbalError.fileSystem(operation: "inspect", path: path, reason: "there is no such file or folder")
         }
         let found: any Inspection
-        if isFolder.boolValue {
+        if isFolder(path) {
             let isRun =
                 RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
-                || FileManager.default.fileExists(atPath: path + "/manifest.json")
+                || Checkpoint.exists(at: path)
             found = isRun ? try RunInspection(path: path) : try ImageInspection(folder: path)
         } else if path.hasSuffix(".safetensors") {
             found = try WeightInspection(SafeTensors(path: path), readsValues: values)
@@ -58,4 +57,14 @@ struct InspectCommand: ParsableCommand {
 /// What is told of a file or a folder.
 protocol Inspection: Encodable {
     var text: String { get }
+}
+
+/// A class, and how many samples are of it.
+struct ClassCount: Encodable {
+    var name: String
+    var count: Int
+
+    static func list(_ names: [String], _ counts: [Int]) -> [ClassCount] {
+        zip(names, counts).map { ClassCount(name: $0, count: $1) }
+    }
 }

@@ -24,7 +24,7 @@ struct RunInspection: Inspection {
     /// - Parameter newest: the newest checkpoint; `path` itself where that is one, or there is none.
     private init(path: String, newest: String) throws {
         self.path = path
-        if newest != path || !RunRecord.exists(in: path) || Self.isCheckpoint(path) {
+        if newest != path || !RunRecord.exists(in: path) || Checkpoint.exists(at: path) {
             let checkpoint = try Checkpoint(path: newest)
             self.checkpoint = checkpoint.path
             manifest = checkpoint.manifest
@@ -32,12 +32,10 @@ struct RunInspection: Inspection {
         } else {
             record = try RunRecord(path: path)
         }
-        guard !Self.isCheckpoint(path) else { return }
+        guard !Checkpoint.exists(at: path) else { return }
         let summary = try RunSummary(folder: path)
         test = summary.part("test").map { Test(weights: summary.weights, figures: $0.figures.filter(\.value.isFinite)) }
     }
-
-    static func isCheckpoint(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path + "/manifest.json") }
 
     var text: String {
         var rows: [[String]] = []

@@ -14,11 +14,6 @@ struct TableInspection: Inspection {
         var reason: String?
     }
 
-    struct Class: Encodable {
-        var name: String
-        var count: Int
-    }
-
     var path: String
     var rows: Int
     var rowsWithoutTarget: Int
@@ -26,7 +21,7 @@ struct TableInspection: Inspection {
     var task: String
     var dialect: TableDialect
     var columns: [Column]
-    var classes: [Class]?
+    var classes: [ClassCount]?
     var warnings: [String]
     private let description: String
 
@@ -60,8 +55,7 @@ struct TableInspection: Inspection {
                 features: column.features, reason: column.reason.isEmpty ? nil : column.reason)
         }
         classes =
-            profile.classNames.isEmpty
-            ? nil : zip(profile.classNames, profile.classCounts).map { Class(name: $0, count: $1) }
+            profile.classNames.isEmpty ? nil : ClassCount.list(profile.classNames, profile.classCounts)
         warnings = profile.warnings
         description = profile.description
     }

@@ -100,14 +100,3 @@ struct WeightInspection: Inspection {
 private func typeName(_ type: SafeTensors.ElementType) -> String {
     if case .unread(let name) = type { name } else { "\(type)" }
 }
-
-/// The rows of a table with columns of even width; the last is not padded.
-func aligned(_ rows: [[String]]) -> [String] {
-    let count = rows.map(\.count).max() ?? 0
-    let widths = (0..<count).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
-    return rows.map { row in
-        row.enumerated().map { column, cell in
-            column == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count)
-        }.joined(separator: "  ")
-    }
-}

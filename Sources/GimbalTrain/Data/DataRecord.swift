@@ -86,7 +86,6 @@ extension Dataset {
         case .classes(let classes, _): targets = hash(classes)
         case .values(let values, _): targets = hash(values)
         }
-        let digits = String(folded(inputs, targets ^ 0xE703_7ED1_A0B4_28DB), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        return hexadecimal(folded(inputs, targets ^ 0xE703_7ED1_A0B4_28DB), digits: 16)
     }
 }

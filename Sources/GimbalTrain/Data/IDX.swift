@@ -76,8 +76,10 @@ struct IDX {
         }
     }
 
-    /// Whether there is a file of this name that begins as files of this format do.
+    /// Whether there is a file of this name that begins as files of this format do. Of a pipe that is not looked at: what
+    /// was read would be lost to whoever reads it.
     static func isFile(_ path: String) -> Bool {
+        guard !TableSource.isReadOnce(path) else { return false }
         guard let start = try? ByteStream(path: path).read(count: 4), start.count == 4 else { return false }
         return start[0] == 0 && start[1] == 0 && ElementType(rawValue: start[2]) != nil && 1...8 ~= start[3]
     }

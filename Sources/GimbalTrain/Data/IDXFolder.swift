@@ -30,13 +30,11 @@ struct IDXFolder {
     }
 
     private func file(_ parts: [String], _ kind: String, rank: Int) throws -> String {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
-            throw GimbalError.fileSystem(operation: "find images in", path: folder, reason: "there is no such folder")
-        }
-        guard isFolder.boolValue else {
+        guard isFolder(folder) else {
             throw GimbalError.fileSystem(
-                operation: "find images in", path: folder, reason: "it is a file, not a folder")
+                operation: "find images in", path: folder,
+                reason: FileManager.default.fileExists(atPath: folder)
+                    ? "it is a file, not a folder" : "there is no such folder")
         }
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
         let stems = parts.map { "\($0)-\(kind)" }
@@ -65,11 +63,14 @@ struct IDXFolder {
     /// other candidates.
     private static func file(_ name: String, in folder: String) -> String? {
         let path = "\(folder)/\(name)"
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return nil }
-        guard isFolder.boolValue else { return FileManager.default.isReadableFile(atPath: path) ? path : nil }
+        guard isFolder(path) else { return FileManager.default.isReadableFile(atPath: path) ? path : nil }
         let inner = "\(path)/\(name)"
-        return FileManager.default.fileExists(atPath: inner, isDirectory: &isFolder) && !isFolder.boolValue
-            ? inner : nil
+        return FileManager.default.fileExists(atPath: inner) && !isFolder(inner) ? inner : nil
     }
+}
+
+/// Whether there is a folder at `path`.
+package func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
 }

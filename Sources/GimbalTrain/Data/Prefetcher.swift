@@ -63,28 +63,14 @@ private final class OrderedQueue<Value: Sendable, Failure: Error>: @unchecked Se
     /// The first number that has no value.
     private var end = Int.max
     private var isCancelled = false
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let monitor = Monitor()
 
-    init(limit: Int) {
-        self.limit = limit
-        lock.initialize(to: pthread_mutex_t())
-        changed.initialize(to: pthread_cond_t())
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(changed)
-        pthread_mutex_destroy(lock)
-        changed.deallocate()
-        lock.deallocate()
-    }
+    init(limit: Int) { self.limit = limit }
 
     /// The next number to make the value of. Waits for room; nil where none is wanted any more.
     func claim() -> Int? {
-        locked {
-            while claimed - taken >= limit, claimed < end, !isCancelled { pthread_cond_wait(changed, lock) }
+        monitor.locked {
+            monitor.wait { claimed - taken < limit || claimed >= end || isCancelled }
             if isCancelled || claimed >= end { return nil }
             defer { claimed += 1 }
             return claimed
@@ -92,7 +78,7 @@ private final class OrderedQueue<Value: Sendable, Failure: Error>: @unchecked Se
     }
 
     func put(_ value: Result<Value?, Failure>, at number: Int) {
-        locked {
+        monitor.locked {
             ready[number] = value
             switch value {
             case .success(nil): end = min(end, number)
@@ -104,23 +90,13 @@ private final class OrderedQueue<Value: Sendable, Failure: Error>: @unchecked Se
 
     /// Waits for the value of the next number.
     func take() -> Result<Value?, Failure> {
-        locked {
-            while taken < end, ready[taken] == nil { pthread_cond_wait(changed, lock) }
+        monitor.locked {
+            monitor.wait { taken >= end || ready[taken] != nil }
             guard taken < end, let value = ready.removeValue(forKey: taken) else { return .success(nil) }
             taken += 1
             return value
         }
     }
 
-    func cancel() { locked { isCancelled = true } }
-
-    /// Runs `body` under the lock, then wakes the other threads.
-    private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(lock)
-        defer {
-            pthread_cond_broadcast(changed)
-            pthread_mutex_unlock(lock)
-        }
-        return body()
-    }
+    func cancel() { monitor.locked { isCancelled = true } }
 }

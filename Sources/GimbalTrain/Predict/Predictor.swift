@@ -91,7 +91,7 @@ public final class Predictor {
     /// - Throws: `GimbalError.invalidFile` for data that a run cannot read, such as a table without a column that it was
     ///   trained with; `GimbalError.fileSystem`.
     public func predictions(of source: DataSource, batchSize: Int? = nil) throws -> Predictions {
-        let size = batchSize ?? members.map(\.recipe.model.evaluationBatchSize).min()!
+        let size = batchSize ?? usualBatchSize
         require(size > 0, "Predictor", "a batch size of \(size)")
         guard case .table(let path, let options) = source else {
             let samples = try samples(of: source)
@@ -125,7 +125,7 @@ public final class Predictor {
             }
             return try schema.rows(rows)
         }
-        return try all(Predictions(self, .rows(found), batchSize: 1000))
+        return try all(Predictions(self, .rows(found), batchSize: usualBatchSize))
     }
 
     /// Predicts samples as they are: of the same shape, and in the same units, as those that the run was trained on.
@@ -133,10 +133,10 @@ public final class Predictor {
     /// - Throws: `GimbalError.invalidSetting` for samples of another size.
     public func predict(_ dataset: Dataset) throws -> [Prediction] {
         try requireFit(dataset, dataset.name)
-        return try all(
-            Predictions(
-                self, .samples(dataset), batchSize: members.map(\.recipe.model.evaluationBatchSize).min()!))
+        return try all(Predictions(self, .samples(dataset), batchSize: usualBatchSize))
     }
+
+    private var usualBatchSize: Int { members.map(\.recipe.model.evaluationBatchSize).min()! }
 
     private func all(_ predictions: Predictions) throws -> [Prediction] {
         var result: [Prediction] = []

@@ -68,12 +68,15 @@ public struct ClassWeights: Codable, Sendable, Equatable {
     /// without examples counts for 1.
     func filled(counts: [Int], names: [String]) -> ClassWeights {
         guard isBalanced else { return self }
-        let (all, present) = (counts.reduce(0, +), counts.count { $0 > 0 })
         var filled = self
-        filled.weights = zip(names, counts).map {
-            Weight(name: $0, weight: $1 > 0 ? Double(all) / Double(present * $1) : 1)
-        }
+        filled.weights = zip(names, Self.balanced(counts)).map { Weight(name: $0, weight: $1 ?? 1) }
         return filled
+    }
+
+    /// The balanced weight of each class by the examples of each; nil for one without.
+    static func balanced(_ counts: [Int]) -> [Double?] {
+        let (all, present) = (counts.reduce(0, +), counts.count { $0 > 0 })
+        return counts.map { $0 > 0 ? Double(all) / Double(present * $0) : nil }
     }
 }
 

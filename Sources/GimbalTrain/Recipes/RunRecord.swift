@@ -80,31 +80,13 @@ public struct RunRecord: Codable, Sendable, Equatable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw GimbalError.fileSystem(operation: "read", path: path, reason: "it cannot be opened")
         }
-        let version = try decoding(path) { try Self.decoder.decode(Version.self, from: data).formatVersion }
-        guard version == Self.currentFormat else {
-            throw GimbalError.invalidFile(
-                path: path,
-                reason: "has format version \(version); this version of Gimbal reads \(Self.currentFormat)")
-        }
-        self = try decoding(path) {
-            let record = try Self.decoder.decode(RunRecord.self, from: data)
+        self = try decoded(data, from: path, format: Self.currentFormat) { (record: RunRecord) in
             try record.recipe.validate()
-            return record
         }
     }
-
-    private struct Version: Decodable { var formatVersion: Int }
 
     /// As `run.json` has it.
     func json() throws -> String {
-        let encoder = CheckpointManifest.encoder
-        encoder.dateEncodingStrategy = .iso8601
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
-    }
-
-    private static var decoder: JSONDecoder {
-        let decoder = CheckpointManifest.decoder
-        decoder.dateDecodingStrategy = .iso8601
-        return decoder
+        String(decoding: try CheckpointManifest.encoder.encode(self), as: UTF8.self) + "\n"
     }
 }

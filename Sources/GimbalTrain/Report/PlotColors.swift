@@ -27,7 +27,7 @@ enum PlotColors {
 
     private static func variables(_ colors: [Int], text: Int, page: Int) -> String {
         let all = colors + colors.map { mixed($0, text, 0.4) } + colors.map { mixed($0, page, 0.35) }
-        return all.enumerated().map { "--s\($0):#\(hexadecimal($1))" }.joined(separator: ";")
+        return all.enumerated().map { "--s\($0):#\(hexadecimal($1, digits: 6))" }.joined(separator: ";")
     }
 
     private static func mixed(_ color: Int, _ other: Int, _ share: Double) -> Int {
@@ -35,10 +35,5 @@ enum PlotColors {
             let (own, others) = (Double(color >> shift & 255), Double(other >> shift & 255))
             return sum | Int((own + (others - own) * share).rounded()) << shift
         }
-    }
-
-    private static func hexadecimal(_ color: Int) -> String {
-        let digits = String(color, radix: 16)
-        return String(repeating: "0", count: 6 - digits.count) + digits
     }
 }

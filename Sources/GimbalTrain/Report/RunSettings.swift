@@ -43,15 +43,15 @@ enum RunSettings {
         if plan.validationPath == nil {
             settings.append(
                 .init(
-                    name: "validation fraction", value: plan.validationFraction.map(numberText),
-                    defaultValue: usual.validationFraction.map(numberText)))
+                    name: "validation fraction", value: plan.validationFraction?.text,
+                    defaultValue: usual.validationFraction?.text))
         }
         // Images have test files of their own.
         if data.kind != .images, plan.testPath == nil, plan.fold == nil {
             settings.append(
                 .init(
-                    name: "test fraction", value: numberText(plan.testFraction),
-                    defaultValue: numberText(usual.testFraction)))
+                    name: "test fraction", value: plan.testFraction.text,
+                    defaultValue: usual.testFraction.text))
         }
         return settings
     }
@@ -84,7 +84,7 @@ enum RunSettings {
             list.isEmpty ? "none" : list.map { text($0) ?? "-" }.joined(separator: ", ")
         case let number as NSNumber:
             // JSON's true and false are numbers too.
-            isBoolean(number) ? (number.boolValue ? "yes" : "no") : numberText(number)
+            isBoolean(number) ? (number.boolValue ? "yes" : "no") : number.doubleValue.text
         case let fields as [String: Any]:
             fields.sorted { $0.key < $1.key }.map { "\(title($0.key)) \(text($0.value) ?? "-")" }
                 .joined(separator: ", ")
@@ -100,12 +100,6 @@ enum RunSettings {
     }
 
     private static func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
-
-    private static func numberText(_ number: NSNumber) -> String { numberText(number.doubleValue) }
-
-    private static func numberText(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)"
-    }
 
     /// `learningRate` as "learning rate".
     private static func title(_ key: String) -> String {

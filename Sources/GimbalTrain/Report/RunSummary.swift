@@ -44,12 +44,10 @@ public struct RunSummary: Sendable {
         self.facts = facts
         self.metrics = metrics
         self.weights = weights
-        let names = ["train", "validation", "test"].filter { part in
-            metrics.figures.contains { $0.parts.contains(part) }
-        }
+        let all = metrics.figures
+        let names = ["train", "validation", "test"].filter { part in all.contains { $0.parts.contains(part) } }
         parts = names.map { part in
-            let figures = metrics.figures.filter { $0.parts.contains(part) }
-            let values = figures.compactMap { figure -> (String, Double)? in
+            let values = all.filter { $0.parts.contains(part) }.compactMap { figure -> (String, Double)? in
                 let column = "\(part)_\(figure.name)"
                 let value = weights?.epoch.map { metrics.value(column, epoch: $0) } ?? metrics.last(column)
                 return value.map { (figure.name, $0) }
@@ -69,9 +67,9 @@ public struct RunSummary: Sendable {
     /// - Parameter checkpoint: the newest of the folder; the folder itself where there is none.
     private init(folder: String, checkpoint: String) throws {
         let metricsPath = folder + "/metrics.csv"
-        let manifestPath = checkpoint + "/manifest.json"
         let files = FileManager.default
-        guard [metricsPath, manifestPath, "\(folder)/\(RunRecord.fileName)"].contains(where: files.fileExists) else {
+        let isCheckpoint = checkpoint != folder || Checkpoint.exists(at: folder)
+        guard isCheckpoint || files.fileExists(atPath: metricsPath) || RunRecord.exists(in: folder) else {
             throw GimbalError.fileSystem(
                 operation: "read", path: folder,
                 reason: files.fileExists(atPath: folder)
@@ -79,7 +77,6 @@ public struct RunSummary: Sendable {
                     : "there is no such folder; name the folder of a run")
         }
         let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
-        let isCheckpoint = checkpoint != folder || files.fileExists(atPath: manifestPath)
         let manifest = isCheckpoint ? try Checkpoint(path: checkpoint).manifest : nil
         // After the manifest: what is in a checkpoint was written to the table before.
         let metrics = MetricsTable(path: metricsPath)

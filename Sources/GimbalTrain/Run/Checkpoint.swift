@@ -25,14 +25,12 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     }
 }
 
-/// What is known of a manifest of any version.
-private struct ManifestVersion: Decodable { var formatVersion: Int }
-
 extension CheckpointManifest {
     /// JSON has no infinities; the order of a norm may be one, and the loss on validation data.
     package static var encoder: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         return encoder
@@ -40,6 +38,7 @@ extension CheckpointManifest {
 
     package static var decoder: JSONDecoder {
         let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         return decoder
@@ -65,23 +64,22 @@ public struct Checkpoint: Sendable {
         guard FileManager.default.fileExists(atPath: path) else {
             throw GimbalError.fileSystem(operation: "open", path: path, reason: "no such checkpoint")
         }
-        let file = path + "/manifest.json"
+        let file = Self.manifestPath(in: path)
         guard let data = FileManager.default.contents(atPath: file) else {
-            throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no readable manifest.json")
-        }
-        let version: Int = try decoding(file) {
-            try CheckpointManifest.decoder.decode(ManifestVersion.self, from: data).formatVersion
-        }
-        let current = CheckpointManifest.currentFormat
-        guard version == current else {
             throw GimbalError.invalidFile(
-                path: file, reason: "has format version \(version); this version of Gimbal reads \(current)")
+                path: path, reason: "is not a checkpoint: it has no readable \(Self.manifestFile)")
         }
-        manifest = try decoding(file) {
-            let manifest = try CheckpointManifest.decoder.decode(CheckpointManifest.self, from: data)
-            try manifest.settings.validate()
-            return manifest
+        manifest = try decoded(data, from: file, format: CheckpointManifest.currentFormat) {
+            (manifest: CheckpointManifest) in try manifest.settings.validate()
         }
+    }
+
+    private static let manifestFile = "manifest.json"
+    private static func manifestPath(in folder: String) -> String { "\(folder)/\(manifestFile)" }
+
+    /// Whether the folder at `path` is a checkpoint.
+    package static func exists(at path: String) -> Bool {
+        FileManager.default.fileExists(atPath: manifestPath(in: path))
     }
 
     /// Loads weights into `model`: those that the run chose, or `weights`.
@@ -99,23 +97,20 @@ public struct Checkpoint: Sendable {
 
     /// By the rule of `WeightChoice`, but an average that was not kept is not made up for.
     private func chosenPath(_ choice: WeightChoice) throws -> String {
-        let known = Set(manifest.weightFiles.keys.compactMap(WeightChoice.init(rawValue:)))
-        switch choice {
-        case .best:
-            return try weightsPath(known.contains(.best) ? .best : known.contains(.averaged) ? .averaged : .last)
-        case .averaged where !known.contains(.averaged):
+        guard choice != .averaged || manifest.weightFiles[choice.rawValue] != nil else {
             throw GimbalError.invalidSetting(
                 name: "weights",
                 reason: "the run of \(path) kept no average; there are "
                     + manifest.weightFiles.keys.sorted().joined(separator: ", "))
-        case .averaged, .last: return try weightsPath(choice)
         }
+        return try weightsPath(manifest.chosenWeights(choice).kind)
     }
 
     /// Where the weights of this kind are.
     func weightsPath(_ kind: WeightChoice) throws -> String {
         guard let file = manifest.weightFiles[kind.rawValue] else {
-            throw GimbalError.invalidFile(path: path + "/manifest.json", reason: "names no file of the \(kind) weights")
+            throw GimbalError.invalidFile(
+                path: Self.manifestPath(in: path), reason: "names no file of the \(kind) weights")
         }
         return "\(path)/\(file)"
     }
@@ -138,13 +133,8 @@ public struct Checkpoint: Sendable {
             let tensors = try file.entries.filter { $0.name.hasPrefix(prefix) }.map {
                 (name: String($0.name.dropFirst(prefix.count)), value: try file.tensor($0, like: model))
             }
-            do {
-                try optimizer.restore(
-                    OptimizerState(tensors: tensors, steps: manifest.optimizerSteps[phase] ?? [:]))
-            } catch GimbalError.weightMismatch(_, let missing, let unexpected, let misshaped) {
-                throw GimbalError.weightMismatch(
-                    path: file.path, missing: missing, unexpected: unexpected, misshaped: misshaped)
-            }
+            try optimizer.restore(
+                OptimizerState(tensors: tensors, steps: manifest.optimizerSteps[phase] ?? [:]), readFrom: file.path)
         }
     }
 
@@ -180,8 +170,32 @@ public struct Checkpoint: Sendable {
             }
             for (name, text) in attachments { try AtomicFile.write(text, to: "\(folder)/\(name)") }
             let text = String(decoding: try CheckpointManifest.encoder.encode(manifest), as: UTF8.self)
-            try AtomicFile.write(text + "\n", to: folder + "/manifest.json")
+            try AtomicFile.write(text + "\n", to: Self.manifestPath(in: folder))
         }
+    }
+}
+
+/// What is known of a file of any version.
+private struct FormatVersion: Decodable { var formatVersion: Int }
+
+/// The value in `data`, JSON that tells the version of its layout, as `check` lets it pass.
+/// - Parameters:
+///   - path: of the file that the data is from.
+///   - format: the version that is read.
+/// - Throws: `GimbalError.invalidFile`.
+func decoded<Value: Decodable>(
+    _ data: Data, from path: String, format: Int, check: (Value) throws -> Void = { _ in }
+) throws -> Value {
+    let decoder = CheckpointManifest.decoder
+    let version = try decoding(path) { try decoder.decode(FormatVersion.self, from: data).formatVersion }
+    guard version == format else {
+        throw GimbalError.invalidFile(
+            path: path, reason: "has format version \(version); this version of Gimbal reads \(format)")
+    }
+    return try decoding(path) {
+        let value = try decoder.decode(Value.self, from: data)
+        try check(value)
+        return value
     }
 }
 

@@ -34,13 +34,18 @@ extension Optimizer {
         }
         let like = Tensor.zeros([], device: parameters.first?.device ?? .current)
         let tensors = try file.entries.map { (name: $0.name, value: try file.tensor($0, like: like)) }
+        try restore(OptimizerState(tensors: tensors, steps: steps), readFrom: path)
+        learningRate = rate
+    }
+
+    /// Takes up a state; what is wrong with it is told of the file that it was read from.
+    func restore(_ state: OptimizerState, readFrom path: String) throws {
         do {
-            try restore(OptimizerState(tensors: tensors, steps: steps))
+            try restore(state)
         } catch GimbalError.weightMismatch(_, let missing, let unexpected, let misshaped) {
             throw GimbalError.weightMismatch(
                 path: path, missing: missing, unexpected: unexpected, misshaped: misshaped)
         }
-        learningRate = rate
     }
 }
 

@@ -59,26 +59,14 @@ public struct RunResult: Codable, Sendable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw GimbalError.fileSystem(operation: "read", path: path, reason: "it cannot be opened")
         }
-        let decoder = CheckpointManifest.decoder
-        decoder.dateDecodingStrategy = .iso8601
-        let version = try decoding(path) { try decoder.decode(Version.self, from: data).formatVersion }
-        guard version == Self.currentFormat else {
-            throw GimbalError.invalidFile(
-                path: path,
-                reason: "has format version \(version); this version of Gimbal reads \(Self.currentFormat)")
-        }
-        self = try decoding(path) { try decoder.decode(RunResult.self, from: data) }
+        self = try decoded(data, from: path, format: Self.currentFormat)
         numbers?.points = points ?? []
     }
-
-    private struct Version: Decodable { var formatVersion: Int }
 
     /// Writes the result into the run's folder, whole or not at all.
     /// - Throws: `GimbalError.fileSystem`; an older result is then untouched.
     public func write(to folder: RunFolder) throws {
-        let encoder = CheckpointManifest.encoder
-        encoder.dateEncodingStrategy = .iso8601
-        let text = String(decoding: try encoder.encode(self), as: UTF8.self)
+        let text = String(decoding: try CheckpointManifest.encoder.encode(self), as: UTF8.self)
         try AtomicFile.write(text + "\n", to: folder.resultPath)
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Gimbal
 
 /// A table in a file, and what is known of it: how it is written, what its columns hold, what is to be predicted.
@@ -144,11 +143,7 @@ public struct Table: Sendable {
         }
         let width = isNamed == true ? first.count : header?.count ?? first.count
         guard width > 1 else {
-            let mark = dialect.delimiter == "\t" ? "tabs" : "'\(dialect.delimiter)'"
-            throw GimbalError.invalidFile(
-                path: path,
-                reason: "only one column, where inputs and a target are expected; fields are separated by \(mark) "
-                    + "(delimiter, --delimiter)")
+            throw dialect.oneColumn(path)
         }
         return TableNames.names(header: header, width: width, dialect)
     }
@@ -188,12 +183,13 @@ public struct Table: Sendable {
         var data = try record.data(
             source, record.schema.dialect, layout: layout, knownRecordCount: facts.rows + facts.rowsWithoutTarget,
             expecting: expectedRows)
+        let (validation, test) = (try validation.map(TableSource.init(path:)), try test.map(TableSource.init(path:)))
         try data.replaceParts(validation: validation, test: test, options: options.writing)
-        for path in [validation, test].compactMap({ $0 }) {
-            let shared = try sharedRows(with: path)
+        for file in [validation, test].compactMap({ $0 }) {
+            let shared = try sharedRows(with: file)
             guard shared.count > 0 else { continue }
             data.notes.append(
-                "\(facts.hashes.isEmpty ? "about " : "")\(shared.count) of \(shared.of) rows of \(shown(path, limit: 200)) are in "
+                "\(facts.hashes.isEmpty ? "about " : "")\(shared.count) of \(shared.of) rows of \(shown(file.path, limit: 200)) are in "
                     + "\(shown(self.path, limit: 200)) as well: figures on them tell little of new data")
         }
         return data
@@ -290,9 +286,13 @@ public struct Table: Sendable {
     ///   many rows of the other file.
     /// - Throws: as `TableSchema.rows(path:options:needsTarget:)`.
     public func sharedRows(with path: String) throws -> (count: Int, of: Int) {
+        try sharedRows(with: TableSource(path: path))
+    }
+
+    private func sharedRows(with file: TableSource) throws -> (count: Int, of: Int) {
         let sketch = facts.smallest.sorted
         let known = Set(facts.hashes.isEmpty ? sketch : facts.hashes)
-        let rows = try schema.rows(path: path, options: options.writing)
+        let rows = try schema.rows(source: file, options: options.writing, needsTarget: true)
         var found = 0
         while try rows.next() { if known.contains(rows.hash(seed: split.request.seed)) { found += 1 } }
         if facts.hashes.isEmpty, facts.rows > sketch.count {
@@ -373,15 +373,13 @@ extension TableSchema {
                 throw GimbalError.invalidSetting(name: "rows", reason: "row \(place) \(reason)")
             }
         }
-        func line(_ fields: [String]) -> String {
-            fields.map { "\"" + $0.replacingOccurrences(of: "\"", with: "\"\"") + "\"" }.joined(separator: ",") + "\n"
-        }
         var schema = self
         var dialect = dialect
         (dialect.delimiter, dialect.hasHeader, dialect.preambleLines) = (",", true, 0)
         dialect.encoding = TableDialect.utf8
         schema.dialect = dialect
-        let text = line(used.map(\.name)) + rows.map { row in line(used.map { row[$0.name] ?? "" }) }.joined()
+        let records = [used.map(\.name)] + rows.map { row in used.map { row[$0.name] ?? "" } }
+        let text = records.map { csvRecord($0, quotesAll: true) + "\n" }.joined()
         return try TableRows(
             schema, source: TableSource(name: "the given rows", contents: Array(text.utf8)), dialect: dialect,
             needsTarget: false)

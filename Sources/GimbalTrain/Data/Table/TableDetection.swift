@@ -125,11 +125,7 @@ extension TableDialect {
             records.removeFirst()
         }
         guard usualCount(records) ?? 1 >= leastColumns else {
-            let mark = dialect.delimiter == "\t" ? "tabs" : "'\(dialect.delimiter)'"
-            throw GimbalError.invalidFile(
-                path: sample.path,
-                reason: "only one column, where inputs and a target are expected; fields are separated by \(mark) "
-                    + "(delimiter, --delimiter)")
+            throw dialect.oneColumn(sample.path)
         }
         try dialect.findMarks(records, options, path: sample.path)
         dialect.hasHeader =
@@ -141,6 +137,14 @@ extension TableDialect {
             }
         }
         return (dialect, records)
+    }
+
+    /// What is wrong with a file of one column.
+    func oneColumn(_ path: String) -> GimbalError {
+        .invalidFile(
+            path: path,
+            reason: "only one column, where inputs and a target are expected; fields are separated by "
+                + "\(delimiter == "\t" ? "tabs" : "'\(delimiter)'") (delimiter, --delimiter)")
     }
 
     /// Passes over what stands before the table: titles, comments, Excel's line that names the delimiter.

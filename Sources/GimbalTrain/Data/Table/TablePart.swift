@@ -136,7 +136,7 @@ final class OrderedRows {
 
 /// One reader for each stretch of a file.
 ///
-/// Unchecked: what is shared is guarded by `lock`; a reader is used by the one thread whose turn it is.
+/// Unchecked: what is shared is guarded by `monitor`; a reader is used by the one thread whose turn it is.
 private final class StretchReaders: @unchecked Sendable {
     private final class Stretch {
         let rows: TableRows
@@ -151,8 +151,7 @@ private final class StretchReaders: @unchecked Sendable {
     private let part: TablePart
     private let stretches: [Stretch]
     private let pieceSize: Int
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let monitor = Monitor()
 
     init(_ part: TablePart, pieceSize: Int) throws {
         self.part = part
@@ -163,34 +162,22 @@ private final class StretchReaders: @unchecked Sendable {
                     part.schema, source: part.source, dialect: part.dialect, needsTarget: true, range: range))
         }
         self.pieceSize = min(max((1 << 16) / (4 * part.schema.featureCount + 4), 1), pieceSize, 128)
-        lock.initialize(to: pthread_mutex_t())
-        changed.initialize(to: pthread_cond_t())
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(changed)
-        pthread_mutex_destroy(lock)
-        changed.deallocate()
-        lock.deallocate()
     }
 
     /// The rows of a piece; nil where all stretches came to their ends before it. Each number must be asked for once, by
     /// any thread.
     func piece(_ number: Int) throws -> DatasetRows? {
         let stretch = stretches[number % stretches.count]
-        pthread_mutex_lock(lock)
-        while stretch.turn != number / stretches.count { pthread_cond_wait(changed, lock) }
-        let isOver = stretches.allSatisfy { $0.end.map { $0 < number } ?? false }
-        pthread_mutex_unlock(lock)
+        let isOver = monitor.locked {
+            monitor.wait { stretch.turn == number / stretches.count }
+            return stretches.allSatisfy { $0.end.map { $0 < number } ?? false }
+        }
         var isAtEnd = stretch.end != nil
         defer {
-            pthread_mutex_lock(lock)
-            stretch.turn += 1
-            if isAtEnd, stretch.end == nil { stretch.end = number }
-            pthread_cond_broadcast(changed)
-            pthread_mutex_unlock(lock)
+            monitor.locked {
+                stretch.turn += 1
+                if isAtEnd, stretch.end == nil { stretch.end = number }
+            }
         }
         guard !isOver else { return nil }
         var piece = DatasetRows(part.schema, expecting: isAtEnd ? 0 : pieceSize)

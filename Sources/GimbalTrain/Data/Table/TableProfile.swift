@@ -88,8 +88,7 @@ public struct TableProfile: Sendable {
     /// The weight of each class with which all classes count alike: the number of rows over that of classes and of the
     /// class's rows (scikit-learn's "balanced").
     public var balancedClassWeights: [Double] {
-        let (all, present) = (classCounts.reduce(0, +), classCounts.count { $0 > 0 })
-        return classCounts.map { $0 > 0 ? Double(all) / Double(present * $0) : 0 }
+        ClassWeights.balanced(classCounts).map { $0 ?? 0 }
     }
 
     /// Makes sure that there is something to learn.
@@ -138,11 +137,7 @@ extension TableProfile: CustomStringConvertible {
             let type = column.type.isDate ? "date" : column.type.rawValue
             table.append([shown(column.name, limit: 40), type, "\(column.missing)", values(of: column) + role])
         }
-        let widths = (0..<3).map { index in table.map { $0[index].count }.max() ?? 0 }
-        for row in table {
-            let cells = (0..<3).map { row[$0] + String(repeating: " ", count: widths[$0] - row[$0].count) }
-            lines.append("  " + (cells + [row[3]]).joined(separator: "  "))
-        }
+        lines += aligned(table).map { "  " + $0 }
         if used.count > shownColumns.count { lines.append("  and \(used.count - shownColumns.count) more") }
         if !classNames.isEmpty {
             let classes = zip(classNames, classCounts).map { "\(shown($0, limit: 30)) \($1)" }

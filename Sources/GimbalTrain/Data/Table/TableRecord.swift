@@ -54,7 +54,9 @@ public struct TableRecord: Codable, Sendable, Equatable {
     ) throws -> TableData {
         let source = try TableSource(path: path)
         var data = try data(source, try schema.dialect(of: source, options))
-        try data.replaceParts(validation: validation, test: test, options: options)
+        try data.replaceParts(
+            validation: validation.map(TableSource.init(path:)), test: test.map(TableSource.init(path:)),
+            options: options)
         return data
     }
 
@@ -67,7 +69,12 @@ public struct TableRecord: Codable, Sendable, Equatable {
     public func allRows(
         path: String, options: TableOptions = TableOptions()
     ) throws -> (data: any SupervisedData, notes: [String]) {
-        let source = try TableSource(path: path)
+        try allRows(TableSource(path: path), options)
+    }
+
+    fileprivate func allRows(
+        _ source: TableSource, _ options: TableOptions
+    ) throws -> (data: any SupervisedData, notes: [String]) {
         let dialect = try schema.dialect(of: source, options)
         let layout = try TableLayout(source, dialect)
         guard !isTooLarge(layout.recordCount) else {
@@ -142,27 +149,22 @@ public struct TableRecord: Codable, Sendable, Equatable {
     }
 
     private func sharesRows(with rows: TableRows) throws -> Bool {
-        let known = Set(split.smallestHashes)
-        let largest = known.max() ?? 0
-        while try rows.next() {
-            let hash = rows.hash(seed: split.request.seed)
-            if hash <= largest, known.contains(hash) { return true }
-        }
+        let sketch = split.rowSketch
+        while try rows.next() { if sketch.contains(rows.hash(seed: split.request.seed)) { return true } }
         return false
     }
 
     private func evaluationRows(
         _ rows: TableRows, _ part: TableSplit.Part?
     ) throws -> (data: any SupervisedData, notes: [String]) {
-        let known = Set(split.smallestHashes)
-        let largest = known.max() ?? 0
+        let sketch = split.rowSketch
         var isShared = false
         // All rows until one is met that the file shares, from then on those of the part.
         var kept = DatasetRows(schema)
         var chosen: [Int] = []
         while try rows.next() {
             let hash = rows.hash(seed: split.request.seed)
-            if hash <= largest, known.contains(hash) { isShared = true }
+            if sketch.contains(hash) { isShared = true }
             let isOfPart = part == nil || split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label)) == part
             if try (isOfPart || !isShared) && kept.add(rows) && isOfPart { chosen.append(kept.count - 1) }
         }
@@ -189,15 +191,15 @@ public struct TableData: Sendable {
     public var isStreamed: Bool { training is TablePart }
 
     /// Takes parts from files of their own.
-    mutating func replaceParts(validation: String?, test: String?, options: TableOptions) throws {
-        for (path, part) in [(validation, \TableData.validation), (test, \TableData.test)] {
-            guard let path else { continue }
-            let rows = try record.allRows(path: path, options: options)
+    mutating func replaceParts(validation: TableSource?, test: TableSource?, options: TableOptions) throws {
+        for (file, part) in [(validation, \TableData.validation), (test, \TableData.test)] {
+            guard let file else { continue }
+            let rows = try record.allRows(file, options)
             guard rows.data.count > 0 else {
-                throw GimbalError.invalidFile(path: path, reason: "has no row that can be measured")
+                throw GimbalError.invalidFile(path: file.path, reason: "has no row that can be measured")
             }
             self[keyPath: part] = rows.data
-            notes += rows.notes.map { "\(shown(path, limit: 200)): \($0)" }
+            notes += rows.notes.map { "\(shown(file.path, limit: 200)): \($0)" }
         }
     }
 }

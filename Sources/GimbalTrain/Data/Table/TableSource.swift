@@ -14,11 +14,7 @@ struct TableSource: Sendable {
     /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile` for compressed data that is damaged.
     init(path: String) throws {
         self.path = path
-        var status = stat()
-        // Only looked at: a pipe that is opened and closed again has lost its writer.
-        let isSpecial =
-            stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG && status.st_mode & S_IFMT != S_IFDIR
-        if !isSpecial, let size = try FileReader(path: path).size() {
+        if !Self.isReadOnce(path), let size = try FileReader(path: path).size() {
             let head = try ByteStream(path: path).read(count: 512)
             contents = try TableFileKind.zipped(head, path: path)
             byteCount = contents?.count ?? size
@@ -29,6 +25,13 @@ struct TableSource: Sendable {
             contents = bytes
             byteCount = bytes.count
         }
+    }
+
+    /// Whether what is there can be read only once, as a pipe. It is only looked at: a pipe that is opened and closed again
+    /// has lost its writer.
+    static func isReadOnce(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG && status.st_mode & S_IFMT != S_IFDIR
     }
 
     /// A table that a program holds.

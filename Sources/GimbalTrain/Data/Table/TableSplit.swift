@@ -60,8 +60,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
         let bytes = Array(text.utf8)
         let hash = bytes.withUnsafeBufferPointer { bytes in bytes.baseAddress.map { contentHash($0, bytes.count) } ?? 0
         }
-        let digits = String(hash, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        return hexadecimal(hash, digits: 16)
     }
 
     /// The part that a row belongs to.
@@ -204,12 +203,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
         return smallest.sorted
     }
 
-    private static func text(_ hashes: [UInt64]) -> String {
-        hashes.map { hash in
-            let digits = String(hash, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
-    }
+    private static func text(_ hashes: [UInt64]) -> String { hashes.map { hexadecimal($0, digits: 16) }.joined() }
 
     /// The smallest row hashes of the table.
     var smallestHashes: [UInt64] {
@@ -218,6 +212,9 @@ public struct TableSplit: Codable, Sendable, Equatable {
             UInt64(String(decoding: digits[$0..<$0 + 16], as: UTF8.self), radix: 16)
         }
     }
+
+    /// Tells of a row's hash whether it is one of these.
+    var rowSketch: RowSketch { RowSketch(smallestHashes) }
 
     /// Checks what may have come from a file.
     /// - Throws: `GimbalError.invalidSetting`.
@@ -238,6 +235,19 @@ extension TableSplit.Request {
             }
         }
     }
+}
+
+/// The smallest row hashes of a table, for a look at many others, most of which are larger.
+struct RowSketch {
+    private let known: Set<UInt64>
+    private let largest: UInt64
+
+    init(_ hashes: [UInt64]) {
+        known = Set(hashes)
+        largest = hashes.max() ?? 0
+    }
+
+    func contains(_ hash: UInt64) -> Bool { hash <= largest && known.contains(hash) }
 }
 
 /// The smallest of many hashes, each once.
