@@ -6,9 +6,11 @@ struct CompareCommand: ParsableCommand {
         commandName: "compare", abstract: "Puts several runs side by side: results, and what differs."
     )
 
-    @Argument(help: ArgumentHelp("The folders of two or more runs.", valueName: "run"))
+    @Argument(help: ArgumentHelp("The folders of two or more runs.", valueName: "run"), completion: .directory)
     var runs: [String]
-    @Option(help: ArgumentHelp("Write a page with the curves of all runs over each other.", valueName: "FILE.html"))
+    @Option(
+        help: ArgumentHelp("Write a page with the curves of all runs over each other.", valueName: "FILE.html"),
+        completion: .file())
     var report: String?
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
     var json = false

@@ -83,7 +83,13 @@ struct DataOptions: ParsableArguments {
     private func named(_ data: String, _ record: DataRecord?) throws -> DataSource {
         if data == "digits" { return .digits }
         if let set = DataSource.ImageSet(rawValue: data), set != .other {
-            return .images(folder: flags.dataDir ?? "data/\(data)", set: set)
+            let folder = flags.dataDir ?? "data/\(data)"
+            guard flags.dataDir != nil || FileManager.default.fileExists(atPath: folder) else {
+                throw GimbalError.invalidSetting(
+                    name: "--data-dir",
+                    reason: "is needed where \(data) is not in \(folder): the folder of its IDX files")
+            }
+            return .images(folder: folder, set: set)
         }
         if isFolder(data) || DataSource.isImageFile(data) { return .images(folder: data) }
         // A word alone may also name a folder beside mnist.
@@ -193,7 +199,7 @@ struct TableFlags: ParsableArguments {
     var encoding: String?
     @Option(
         help: ArgumentHelp(
-            "What stands for a missing value, beside an empty field, separated by commas. (default: NA, NaN, null, ? and others)",
+            "What stands for a missing value, beside an empty field, separated by commas. (default: NA, NaN, null, ? and others, but among categories, where they are categories)",
             valueName: "marks"))
     var missing: [String] = []
     @Option(

@@ -20,7 +20,7 @@ struct ModelOptions: ParsableArguments {
     var layers: Int?
     @Option(
         help:
-            "What follows each hidden layer of a mlp; tanh or relu for rnn, relu or gelu for transformer. (default: \(Defaults.byKind(except: { !$0.hasActivation }) { $0.activation.rawValue }))"
+            "What follows each hidden layer of an mlp; tanh or relu for rnn, relu or gelu for transformer. (default: \(Defaults.byKind(except: { !$0.hasActivation }) { $0.activation.rawValue }))"
     )
     var activation: ModelSettings.Activation?
     @Option(
@@ -36,7 +36,7 @@ struct ModelOptions: ParsableArguments {
     var initScale: Double?
     @Option(
         help:
-            "Normalisation between a hidden layer of a mlp and its activation. (default: \(Defaults.model().normalization.rawValue); \(Defaults.model(isTable: true).normalization.rawValue) for tables)"
+            "Normalisation between a hidden layer of an mlp and its activation. (default: \(Defaults.model().normalization.rawValue); \(Defaults.model(isTable: true).normalization.rawValue) for tables)"
     )
     var norm: ModelSettings.Normalization?
     @Flag(

@@ -11,9 +11,11 @@ struct ReportCommand: ParsableCommand {
             `gimbal evaluate --report`.
             """)
 
-    @Argument(help: ArgumentHelp("The folder of a run.", valueName: "run"))
+    @Argument(help: ArgumentHelp("The folder of a run.", valueName: "run"), completion: .directory)
     var folder: String
-    @Option(help: ArgumentHelp("Where the page goes; report.html in the folder unless given.", valueName: "FILE.html"))
+    @Option(
+        help: ArgumentHelp("Where the page goes; report.html in the folder unless given.", valueName: "FILE.html"),
+        completion: .file())
     var output: String?
 
     func run() throws {

@@ -160,8 +160,17 @@ struct TrainCommand: ParsableCommand {
         let newest = RunFolder.newestCheckpoint(at: runDir)
         guard newest != runDir else {
             guard resume else { return (nil, nil) }
+            let record = RunRecord.exists(in: runDir) ? try RunRecord(path: runDir) : nil
+            guard record != nil || data.data != nil else {
+                throw GimbalError.invalidSetting(
+                    name: "--resume",
+                    reason: isFolder(runDir + "/fold-1")
+                        ? "\(runDir) holds the folds of a cross-validation: repeat its command, with --resume, or go on with "
+                            + "one of them by --run-dir \(runDir)/fold-1"
+                        : "there is no run in \(runDir) to go on with; name its folder, or --data to begin a run there")
+            }
             printNotice("no checkpoint in \(runDir): starting from the beginning")
-            return (RunRecord.exists(in: runDir) ? try RunRecord(path: runDir) : nil, nil)
+            return (record, nil)
         }
         guard resume else {
             throw GimbalError.invalidSetting(

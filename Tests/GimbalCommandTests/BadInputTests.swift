@@ -49,6 +49,19 @@ struct BadInputTests {
         try expectRefusal("none of these is there", ["--data", "mnist", "--data-dir", "FOLDER", "--device", "cpu"])
     }
 
+    @Test("What is missing is named with the option that gives it")
+    func missingOptions() throws {
+        try expectRefusal(
+            "--data-dir: is needed where mnist is not in data/mnist", ["--data", "mnist", "--device", "cpu"])
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            func resume() throws -> ChildProcess.Outcome { try Gimbal.run("train", "--resume", "--run-dir", run) }
+            try resume().refused("--resume: there is no run in \(run) to go on with")
+            try FileManager.default.createDirectory(atPath: run + "/fold-1", withIntermediateDirectories: true)
+            try resume().refused("--resume: \(run) holds the folds of a cross-validation")
+        }
+    }
+
     @Test("IDX files that are not what they should be")
     func idx() throws {
         try expectRefusal("train-images-idx3-ubyte: not an IDX file", images: Array("<html></html>".utf8))

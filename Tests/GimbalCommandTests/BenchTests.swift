@@ -34,6 +34,9 @@ struct BenchTests {
     @Test("--list names the benchmarks, each once; --only takes those names and no others")
     func list() throws {
         let names = try Gimbal.run("bench", "--list").succeeded().lines
+        let listed = try Gimbal.run("bench", "--list", "--json").succeeded().decoded([String: String].self)
+        #expect(listed.compactMap { $0["benchmark"] } == names)
+        try Gimbal.run("bench", "--launches", "--devices", "cpu").refused("--launches: needs an OpenCL device")
         #expect(Set(names).count == names.count)
         for name in ["matmul", "elementwise", "sum", "seed-step"] { #expect(names.contains(name)) }
         try Gimbal.run("bench", "--only", "sums", "--devices", "cpu").refused("--only: no benchmark 'sums'; there are ")

@@ -39,6 +39,8 @@ struct CompletionTests {
                 #expect(try offered(command, option, "da", in: folder) == ["data"], "\(option)")
             }
             #expect(try offered("evaluate", "--report", "o", in: folder) == ["other.csv"])
+            #expect(try offered("report", "da", in: folder) == ["data"])
+            #expect(try offered("compare", "data", "da", in: folder) == ["data"])
             #expect(try offered("new", "my-net", "--path", "da", in: folder) == ["data"])
         }
     }

@@ -38,7 +38,8 @@ struct BenchCommand: ParsableCommand {
     var most: String?
     @Flag(help: "List the benchmarks and leave.")
     var list = false
-    @Flag(help: "Print one JSON object per figure on standard output, and nothing else there.")
+    @Flag(
+        help: "Print one JSON object per figure, or benchmark listed, on standard output, and nothing else there.")
     var json = false
 
     func validate() throws {
@@ -55,7 +56,9 @@ struct BenchCommand: ParsableCommand {
                 name: "--only", reason: "no benchmark '\(name)'; there are \(uniqued(known).joined(separator: ", "))")
         }
         if list {
-            for name in uniqued(known) { try printLine(name) }
+            for name in uniqued(known) {
+                try json ? printJSON(["benchmark": name]) : printLine(name)
+            }
             return
         }
         let devices = try chosenDevices()
@@ -83,6 +86,10 @@ struct BenchCommand: ParsableCommand {
 
     /// Prints the launches of each training step, and holds them against the file of `--most`.
     private func countLaunches(_ names: Set<String>?, _ devices: [Device]) throws {
+        guard devices.contains(where: { $0.launchRecord != nil }) else {
+            throw GimbalError.invalidSetting(
+                name: "--launches", reason: "needs an OpenCL device, such as opencl:0; the CPU launches nothing")
+        }
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
         for benchmark in Benchmark.all(precision)

@@ -24,9 +24,11 @@ enum RunSettings {
     /// What tells the data and its parts from others.
     private static func list(of data: DataRecord) -> [RunFacts.Setting] {
         let (plan, usual) = (data.plan, SplitPlan())
+        let inputs = data.table?.schema.columns.filter { $0.role == .input }
         let known: [(name: String, value: String?)] = [
             ("data", data.name.isEmpty ? nil : data.name), ("data path", data.path),
             ("predicted column", data.table?.schema.target?.name),
+            ("input columns", inputs.map { listed($0.map(\.name), limit: 20) }),
             ("samples to train on", data.counts[.training].map(String.init)),
             ("samples to validate on", data.counts[.validation].map(String.init)),
             ("samples to test on", data.counts[.test].map(String.init)),

@@ -105,7 +105,8 @@ public struct Table: Sendable {
         let targetName = TableNames.place(columns.target, names[columns.target])
         let target = facts.columns[columns.target]
         if case .classification(let given) = options.task {
-            let labels = try TableLabels(target, given: given, column: targetName, path: path)
+            let labels = try TableLabels(
+                target, given: given, reader: dialect.bareNumberReader, column: targetName, path: path)
             schema.classNames = labels.names
             counts = labels.counts
             warnings += labels.warnings(column: targetName, rows: facts.rows)
@@ -120,6 +121,15 @@ public struct Table: Sendable {
                 )
             }
             classes = []
+        }
+        if plain == nil {
+            let distinct = Set(facts.hashes).count
+            if facts.rows >= 20, 4 * distinct < facts.rows {
+                warnings.append(
+                    "only \(distinct) of \(facts.rows) rows differ; equal rows lie in one part, so that validation and test "
+                        + "ask for rows that were not trained on, and their figures may be far from what new data gives "
+                        + "(--validation FILE and --test FILE take other rows)")
+            }
         }
         split =
             plain.map { $0.with(sketch: facts.smallest.sorted) }

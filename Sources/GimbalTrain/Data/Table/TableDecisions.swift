@@ -39,7 +39,7 @@ struct TableDecisions {
                 column.reason = "an id, as told"
             case .ignored:
                 column.type = .text
-                column.reason = "left out, as told"
+                column.reason = "as told"
             }
             columns.append(column)
         }

@@ -13,8 +13,9 @@ struct TableLabels {
     /// which only the writing differs (1 and 1.0) are one class; 01 and 1 are two.
     /// - Parameters:
     ///   - given: the names in an order of their own, which refuse other labels; nil for those of the file.
+    ///   - reader: of numbers as the file writes them.
     ///   - column: what messages call the column.
-    init(_ facts: ColumnFacts, given: [String]?, column: String, path: String) throws {
+    init(_ facts: ColumnFacts, given: [String]?, reader: NumberReader, column: String, path: String) throws {
         let labels = facts.values.texts
         let keys = labels.map { Self.key($0) }
         let numbers = labels.map { text -> Double? in
@@ -22,8 +23,16 @@ struct TableLabels {
             return text.withUTF8 { bytes in bytes.baseAddress.flatMap { NumberReader()($0, bytes.count) } }
         }
         let areNumbers = numbers.allSatisfy { $0 != nil }
-        if areNumbers, given == nil, let fraction = numbers.firstIndex(where: { $0!.isFinite && $0! != $0!.rounded() })
-        {
+        // Numbers as the file writes them: 1,5 among decimal commas.
+        let written = labels.map { text -> Double? in
+            var text = text
+            return text.withUTF8 { bytes in bytes.baseAddress.flatMap { reader($0, bytes.count) } }
+        }
+        func fraction(_ values: [Double?]) -> Int? {
+            guard values.allSatisfy({ $0 != nil }) else { return nil }
+            return values.firstIndex { $0!.isFinite && $0! != $0!.rounded() }
+        }
+        if given == nil, let fraction = fraction(numbers) ?? fraction(written) {
             throw GimbalError.invalidFile(
                 path: path,
                 reason:
@@ -104,7 +113,7 @@ struct TableLabels {
             let rare = counts.firstIndex(of: fewest), rare != most, counts[most] >= 20 * fewest
         {
             warnings.append(
-                "the classes are uneven: \(fewest) rows of '\(shown(names[rare]))', \(counts[most]) of "
+                "the classes are uneven: \(fewest) row\(fewest == 1 ? "" : "s") of '\(shown(names[rare]))', \(counts[most]) of "
                     + "'\(shown(names[most]))'; accuracy says little of the rare class")
         }
         return warnings

@@ -161,7 +161,7 @@ public final class TableRows {
             throw GimbalError.invalidFile(
                 path: path,
                 reason:
-                    "has no column \(missing.count == 1 ? "" : "s: ")'\(listed(missing))', which the model was trained "
+                    "has no \(missing.count == 1 ? "column '\(listed(missing))'" : "columns \(listed(missing))"), which the model was trained "
                     + "with; its columns are \(listed(names))")
         }
         let known = Set(schema.columns.map { Array($0.name.utf8) })

@@ -217,6 +217,17 @@ struct TableSchemaTests {
         let uneven = try found { $0 % 50 == 0 ? "rare" : "usual" }
         #expect(uneven.warnings.contains { $0.contains("2 rows of 'rare', 98 of 'usual'") })
         #expect(uneven.balancedClassWeights == [25, 100.0 / 196])
+        let single = try found { $0 == 7 ? "rare" : "usual" }
+        #expect(single.warnings.contains { $0.contains("1 row of 'rare', 99 of 'usual'") })
+        #expect(!single.warnings.contains { $0.contains("rows differ") })
+        let equal = "a,y\n" + (0..<100).map { "\(["u", "v", "w"][$0 % 3]),\($0 % 2 == 0 ? "p" : "q")\n" }.joined()
+        #expect(try table(equal).profile.warnings.contains { $0.contains("only 6 of 100 rows differ") })
+    }
+
+    @Test("Numbers with a fraction are no classes, as the file writes them", arguments: [".", ","])
+    func fractions(mark: String) throws {
+        let rows = (0..<50).map { "\($0)\(mark)5;\($0 % 7)\(mark)25\n" }.joined()
+        #expect(try refusal("a;y\n" + rows).contains("is not a class"))
     }
 
     // MARK: Float64 before float32
