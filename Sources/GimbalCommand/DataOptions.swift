@@ -199,7 +199,7 @@ struct TableFlags: ParsableArguments {
     var encoding: String?
     @Option(
         help: ArgumentHelp(
-            "What stands for a missing value, beside an empty field, separated by commas. (default: NA, NaN, null, ? and others, but among categories, where they are categories)",
+            "What stands for a missing value, beside empty fields and, for numbers, NA, NaN, null, ? and others; separated by commas.",
             valueName: "marks"))
     var missing: [String] = []
     @Option(

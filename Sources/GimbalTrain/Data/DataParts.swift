@@ -168,7 +168,15 @@ extension DataSource {
         guard case .images(let folder, let set) = self else {
             return Dataset.digits().split(trainFraction: 1 - plan.testFraction, seed: plan.seed)
         }
-        return try Dataset.idx(folder: folder, name: set.title, classNames: set.classNames)
+        let images = try Dataset.idx(folder: folder, name: set.title, classNames: set.classNames)
+        if case .classes(let classes, let names) = images.train.targets, let only = classes.first,
+            classes.allSatisfy({ $0 == only })
+        {
+            throw GimbalError.invalidFile(
+                path: folder,
+                reason: "every image to train on has the class '\(shown(names[Int(only)]))': there is nothing to learn")
+        }
+        return images
     }
 
     private func requireKind(of record: DataRecord) throws {

@@ -109,11 +109,16 @@ struct IDX {
         }
     }
 
-    /// - Throws: `GimbalError.invalidFile` where images have no pixels.
+    /// - Throws: `GimbalError.invalidFile` where images have no pixels, or one that is no finite number.
     fileprivate func requireImages() throws {
         guard sizes[1] > 0, sizes[2] > 0 else {
             throw GimbalError.invalidFile(path: path, reason: "images of \(sizes[1]) × \(sizes[2]) pixels")
         }
+        guard case .floats(let pixels) = inputs(), let place = pixels.firstIndex(where: { !$0.isFinite }) else {
+            return
+        }
+        throw GimbalError.invalidFile(
+            path: path, reason: "a pixel of image \(place / (sizes[1] * sizes[2])) is no finite number")
     }
 
     private func elements<Element: FixedWidthInteger>(_: Element.Type) -> [Element] {
@@ -183,13 +188,20 @@ extension Dataset {
         // All four are looked for before the first is read: a missing one is not found out late.
         let (trainFiles, testFiles) = (try files.training(), try files.test())
         let labels = try IDX(path: trainFiles.labels, rank: 1)
+        guard labels.sizes[0] > 0 else {
+            throw GimbalError.invalidFile(path: trainFiles.labels, reason: "holds no labels to train on")
+        }
         let known = try classNames.map { Array($0.indices) } ?? Set(labels.integers()).sorted()
         let names = classNames ?? known.map(String.init)
         let name = name ?? files.name
-        return (
-            try Dataset(trainFiles, labels: labels, name: name, classNames: names, known: known),
-            try Dataset(testFiles, name: name, classNames: names, known: known)
-        )
+        let train = try Dataset(trainFiles, labels: labels, name: name, classNames: names, known: known)
+        let test = try Dataset(testFiles, name: name, classNames: names, known: known)
+        guard train.inputShape == test.inputShape else {
+            throw GimbalError.invalidFile(
+                path: testFiles.images,
+                reason: "images of \(test.inputShape), where those to train on are of \(train.inputShape)")
+        }
+        return (train, test)
     }
 
     /// The test part alone of a folder of IDX files, whose training part need not be there.

@@ -41,9 +41,10 @@ struct IDXFolder {
         let endings = ["-idx\(rank)-ubyte", ".idx\(rank)-ubyte", "-idx\(rank)-ubyte.gz", ".idx\(rank)-ubyte.gz"]
         // The plain names first; then whatever ends like one of them.
         let plain = stems.flatMap { stem in endings.map { stem + $0 } }
-        if let found = plain.lazy.compactMap({ Self.file($0, in: folder) }).first { return found }
-        let others = names.filter { name in plain.contains { name.lowercased().hasSuffix("-" + $0) } }
-            .compactMap { Self.file($0, in: folder) }
+        if let found = Self.readable(plain.compactMap { Self.file($0, in: folder) }).first { return found }
+        let others = Self.readable(
+            names.filter { name in plain.contains { name.lowercased().hasSuffix("-" + $0) } }
+                .compactMap { Self.file($0, in: folder) })
         // A file and its compressed twin are one.
         let distinct = Set(others.map { $0.hasSuffix(".gz") ? String($0.dropLast(3)) : $0 })
         guard let found = others.first else {
@@ -57,6 +58,12 @@ struct IDXFolder {
                 reason: "there are \(others.count): \(others.joined(separator: ", ")); leave one of them there")
         }
         return found
+    }
+
+    /// Those of several files that begin as IDX files do; all of them where none does, so that one can say what it is.
+    private static func readable(_ paths: [String]) -> [String] {
+        let readable = paths.filter { IDX.isFile($0) }
+        return readable.isEmpty ? paths : readable
     }
 
     /// The path of a file of this name, or of one in a folder of this name; nil for anything else, which must not hide

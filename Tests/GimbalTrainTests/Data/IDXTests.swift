@@ -216,6 +216,57 @@ struct IDXTests {
         FileManager.default.fileExists(atPath: packagePath("../shared/data/\(name)"))
     }
 
+    /// A folder of the tiny set, in which some files hold something else.
+    private func folder(_ contents: [String: [UInt8]], _ body: (String) throws -> Void) throws {
+        try withTemporaryFolder { folder in
+            let usual = [
+                "train-images-idx3-ubyte": Self.images, "train-labels-idx1-ubyte": Self.labels,
+                "t10k-images-idx3-ubyte": Self.images, "t10k-labels-idx1-ubyte": Self.labels,
+            ]
+            for (name, bytes) in usual.merging(contents, uniquingKeysWith: { $1 }) {
+                try Data(bytes).write(to: URL(filePath: "\(folder)/\(name)"))
+            }
+            try body(folder)
+        }
+    }
+
+    @Test("A file that is no IDX file hides no other of the same data")
+    func emptyTwins() throws {
+        try folder([
+            "train-images-idx3-ubyte": [], "train-images-idx3-ubyte.gz": gzip(Self.images),
+            "train-labels-idx1-ubyte": [], "train-labels-idx1-ubyte.gz": gzip(Self.labels),
+        ]) { folder in
+            #expect(try Dataset.idx(folder: folder).train.count == 3)
+        }
+    }
+
+    @Test("Images that cannot be trained on are refused with the file")
+    func untrainable() throws {
+        let none: [String: [UInt8]] = [
+            "train-images-idx3-ubyte": [0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2],
+            "train-labels-idx1-ubyte": [0, 0, 8, 1, 0, 0, 0, 0],
+        ]
+        let other: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6]
+        let notANumber: [UInt8] =
+            [0, 0, 0x0D, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 1] + [0, 0, 0, 0, 0x7F, 0xC0, 0, 0, 0, 0, 0, 0]
+        for (contents, word) in [
+            (none, "train-labels-idx1-ubyte: holds no labels to train on"),
+            (["t10k-images-idx3-ubyte": other], "images of [1, 1, 2], where those to train on are of [1, 2, 2]"),
+            (["train-images-idx3-ubyte": notANumber], "a pixel of image 1 is no finite number"),
+            (
+                [
+                    "train-labels-idx1-ubyte": [0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 1],
+                    "t10k-labels-idx1-ubyte": [0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 1],
+                ], "every image to train on has the class '1'"
+            ),
+        ] as [([String: [UInt8]], String)] {
+            try folder(contents) { folder in
+                let error = #expect(throws: GimbalError.self) { try DataSource.images(folder: folder).parts() }
+                #expect(error?.description.contains(word) == true, "\(word): \(String(describing: error))")
+            }
+        }
+    }
+
     @Test("MNIST itself", .enabled(if: isPresent("mnist"), "MNIST is not in ../shared/data/mnist"))
     func mnist() throws {
         let (train, test) = try Dataset.mnist(folder: packagePath("../shared/data/mnist"))

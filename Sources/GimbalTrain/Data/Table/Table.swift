@@ -361,7 +361,16 @@ extension TableSchema {
 
     /// As `rows(path:options:needsTarget:)`, of a file that is open.
     func rows(source: TableSource, options: TableOptions, needsTarget: Bool) throws -> TableRows {
-        try TableRows(self, source: source, dialect: try dialect(of: source, options), needsTarget: needsTarget)
+        try TableRows(
+            reading(options), source: source, dialect: try dialect(of: source, options), needsTarget: needsTarget)
+    }
+
+    /// The schema for a file in which more stands for a missing value than in the one it was made from.
+    func reading(_ options: TableOptions) -> TableSchema {
+        guard let marks = options.missingMarks else { return self }
+        var schema = self
+        schema.missingMarks = (schema.missingMarks ?? []) + marks
+        return schema
     }
 
     /// Rows that a program holds, without a target.

@@ -103,8 +103,8 @@ public struct TableOptions: Sendable {
     public var ids: [String] = []
     /// What columns hold, by name or number from 1, where the file does not prove it or proves the wrong thing.
     public var types: [String: ColumnType] = [:]
-    /// What stands for a missing value, in every column and beside an empty field; nil: the usual marks, NA, NaN, null,
-    /// ? and others, in columns of numbers, dates and truth values.
+    /// What stands for a missing value in every column, beside an empty field and, in columns of numbers, dates and truth
+    /// values, the usual marks: NA, NaN, null, ? and others. Where a schema reads another file, beside those of its own.
     public var missingMarks: [String]?
     /// What becomes of rows in which an input is missing.
     public var missing = Missing.fill

@@ -75,7 +75,7 @@ public struct TableRecord: Codable, Sendable, Equatable {
     fileprivate func allRows(
         _ source: TableSource, _ options: TableOptions
     ) throws -> (data: any SupervisedData, notes: [String]) {
-        let dialect = try schema.dialect(of: source, options)
+        let (schema, dialect) = (schema.reading(options), try schema.dialect(of: source, options))
         let layout = try TableLayout(source, dialect)
         guard !isTooLarge(layout.recordCount) else {
             return (
@@ -119,7 +119,7 @@ public struct TableRecord: Codable, Sendable, Equatable {
         path: String, options: TableOptions = TableOptions(), part: TableSplit.Part? = .test
     ) throws -> (data: any SupervisedData, notes: [String]) {
         let source = try TableSource(path: path)
-        let dialect = try schema.dialect(of: source, options)
+        let (schema, dialect) = (schema.reading(options), try schema.dialect(of: source, options))
         let layout = try TableLayout(source, dialect)
         guard isTooLarge(layout.recordCount) else {
             return try evaluationRows(TableRows(schema, source: source, dialect: dialect, needsTarget: true), part)
@@ -160,7 +160,7 @@ public struct TableRecord: Codable, Sendable, Equatable {
         let sketch = split.rowSketch
         var isShared = false
         // All rows until one is met that the file shares, from then on those of the part.
-        var kept = DatasetRows(schema)
+        var kept = DatasetRows(rows.schema)
         var chosen: [Int] = []
         while try rows.next() {
             let hash = rows.hash(seed: split.request.seed)

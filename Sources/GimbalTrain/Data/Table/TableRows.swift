@@ -195,7 +195,7 @@ public final class TableRows {
         let field = reader.field(target)
         let isMissing =
             field.count == 0 || marks?.contains(field.start, field.count) == true
-            || (schema.isRegression && marks == nil && MissingMarks.usual.contains(field.start, field.count))
+            || (schema.isRegression && MissingMarks.usual.contains(field.start, field.count))
         if isMissing {
             guard needsTarget else { return true }
             guard !schema.refusesMissingTargets else { throw reader.invalid("\(place(target)): no target") }
@@ -315,7 +315,7 @@ public final class TableRows {
         let isEmpty = field.count == 0 || marks?.contains(field.start, field.count) == true
         let isMissing =
             isEmpty
-            || (column.type != .category && marks == nil && MissingMarks.usual.contains(field.start, field.count))
+            || (column.type != .category && MissingMarks.usual.contains(field.start, field.count))
         if isMissing {
             switch schema.missing {
             case .refuse: throw reader.invalid("\(place(plan)): missing value '\(shown(reader.text(plan.place)))'")

@@ -93,6 +93,34 @@ struct TableSchemaTests {
         }
     }
 
+    @Test("What is named as missing stands beside the usual marks, and other files may have more of it")
+    func namedMarks() throws {
+        func text(_ mark: String) -> [UInt8] {
+            let body = (0..<40).map { "\($0 % 5 == 0 ? mark : $0 % 7 == 0 ? "NA" : "\($0)"),\(["u", "v"][$0 % 2])" }
+            return Array((["c,y"] + body).joined(separator: "\n").utf8)
+        }
+        func options(_ mark: String) -> TableOptions {
+            var options = TableOptions()
+            options.missingMarks = [mark]
+            return options
+        }
+        try withTable(text("-999")) { path in
+            let table = try Table(path: path, options: options("-999"), split: .init(test: 0, validation: 0))
+            let parts = try table.parts()
+            #expect(parts.training.count == 40 && table.profile.columns[0].missing == 13)
+            let room = UnsafeMutablePointer<Float>.allocate(capacity: parts.schema.featureCount)
+            defer { room.deallocate() }
+            try withTable(text("oops")) { other in
+                let plain = try parts.schema.rows(path: other)
+                #expect(throws: GimbalError.self) { while try plain.next() { _ = try plain.write(to: room) } }
+                let rows = try parts.schema.rows(path: other, options: options("oops"))
+                var missing = 0
+                while try rows.next() { if try rows.write(to: room) { missing += Int(room[1]) } }
+                #expect(missing == 13)
+            }
+        }
+    }
+
     @Test("Rows with missing values are left out or refused where that is wanted")
     func missingPolicy() throws {
         let text =
