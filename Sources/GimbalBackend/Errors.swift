@@ -39,7 +39,7 @@ extension GimbalError: CustomStringConvertible {
         case .fileSystem(let operation, let path, let reason):
             "cannot \(operation) \(path): \(reason)"
         case .nonFinite(let quantity, let value, let place):
-            "\(quantity) became \(value) at \(place)"
+            "\(quantity) became \(value.isNaN ? "nan" : "\(value)") at \(place)"
         case .weightMismatch(let path, let missing, let unexpected, let misshaped):
             "\(path) does not fit the model: "
                 + [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]

@@ -111,24 +111,29 @@ struct DataOptions: ParsableArguments {
         var plan = record?.plan ?? Defaults.plan
         let isNew = record == nil
         if let validation = flags.validation {
-            let part = try HeldBack(validation, "validationFraction", allowsNone: true)
-            try take(.some(part.fraction), "validationFraction", into: &plan.validationFraction, isNew)
-            try take(.some(part.path), "validationPath", into: &plan.validationPath, isNew)
+            var part = HeldBack(plan.validationFraction, plan.validationPath)
+            try take(try HeldBack(validation, "validation", allowsNone: true), "--validation", into: &part, isNew)
+            (plan.validationFraction, plan.validationPath) = (part.fraction, part.path)
         }
         if let test = flags.test {
-            let part = try HeldBack(test, "testFraction", allowsNone: false)
-            try take(part.fraction, "testFraction", into: &plan.testFraction, isNew)
-            try take(.some(part.path), "testPath", into: &plan.testPath, isNew)
+            var part = HeldBack(plan.testFraction, plan.testPath)
+            try take(try HeldBack(test, "test", allowsNone: false), "--test", into: &part, isNew)
+            (plan.testFraction, plan.testPath) = (part.fraction ?? plan.testFraction, part.path)
         }
         return plan
     }
 
     /// A part of the data, as an option says it: a share, a file of its own, or none.
-    private struct HeldBack {
+    private struct HeldBack: Equatable, CustomStringConvertible {
         var fraction: Double?
         var path: String?
 
-        init(_ text: String, _ property: String, allowsNone: Bool) throws {
+        var description: String { path ?? fraction.map { "\($0)" } ?? "none" }
+
+        /// A file takes the place of a share.
+        init(_ fraction: Double?, _ path: String?) { (self.fraction, self.path) = (path == nil ? fraction : nil, path) }
+
+        init(_ text: String, _ option: String, allowsNone: Bool) throws {
             if text == "none", allowsNone { return }
             if let share = Double(text), share > 0, share < 1 {
                 fraction = share
@@ -136,7 +141,7 @@ struct DataOptions: ParsableArguments {
             }
             guard Double(text) == nil, FileManager.default.fileExists(atPath: text) else {
                 throw GimbalError.invalidSetting(
-                    name: property,
+                    name: "--\(option)",
                     reason:
                         "must lie between 0 and 1, \(allowsNone ? "or be none or" : "or be") a file that is there, not "
                         + "'\(text)'")
@@ -150,8 +155,10 @@ struct DataOptions: ParsableArguments {
         record?.table == nil ? try table.options(target: target, task: task) : try table.options()
     }
 
-    /// What is to be predicted belongs to the run, and to tables.
+    /// What is to be predicted belongs to the run, and to tables; so does which columns it is predicted from, and how the
+    /// data was divided.
     private func check(_ source: DataSource, _ record: DataRecord?) throws {
+        if let record { _ = try plan(resuming: record) }
         guard source.kind == .table else {
             guard target == nil, task != .regression else {
                 throw GimbalError.invalidSetting(
@@ -165,10 +172,12 @@ struct DataOptions: ParsableArguments {
         if let task, task != saved {
             throw GimbalError.invalidSetting(name: "--task", reason: "the run began with \(saved.rawValue)")
         }
-        guard let target, let column = schema.target else { return }
-        guard target.utf8.elementsEqual(column.name.utf8) || Int(target) == column.place + 1 else {
+        if let target, let column = schema.target,
+            !target.utf8.elementsEqual(column.name.utf8), Int(target) != column.place + 1
+        {
             throw GimbalError.invalidSetting(name: "--target", reason: "the run began with \(column.name)")
         }
+        try table.requireAgreement(with: schema, isOwnFile: data == nil)
     }
 }
 
@@ -221,6 +230,45 @@ struct TableFlags: ParsableArguments {
             "What columns hold, where the file does not prove it: number, boolean, category, date, date-dmy, date-mdy, text.",
             valueName: "name=type,…"))
     var types: [String] = []
+
+    /// What a run makes of columns is its own: it may be said again, not otherwise. In another file, more may stand for a
+    /// missing value.
+    /// - Throws: `GimbalError.invalidSetting` for what the run did not begin with.
+    func requireAgreement(with schema: TableSchema, isOwnFile: Bool) throws {
+        func refuse(_ option: String, _ begun: String) -> GimbalError {
+            .invalidSetting(
+                name: option, reason: "the run began with \(begun), which cannot be changed; leave the option out")
+        }
+        func isNamed(_ column: TableSchema.Column, in words: [String]) -> Bool {
+            words.contains { $0.utf8.elementsEqual(column.name.utf8) || Int($0) == column.place + 1 }
+        }
+        let options = try options()
+        for column in schema.columns {
+            let name = shown(column.name)
+            if column.role == .input {
+                if isNamed(column, in: options.excluded) { throw refuse("--exclude", "\(name) as an input") }
+                if let columns = options.columns, !isNamed(column, in: columns) {
+                    throw refuse("--columns", "\(name) as an input")
+                }
+            } else if let columns = options.columns, isNamed(column, in: columns), column.role != .target,
+                column.isLeftOutAsTold
+            {
+                throw refuse("--columns", "\(name) left out")
+            }
+            if column.role != .id, isNamed(column, in: options.ids) {
+                throw refuse("--id", "\(name) as \(column.role == .input ? "an input" : column.role.rawValue)")
+            }
+            for (word, type) in options.types where column.role != .ignored && isNamed(column, in: [word]) {
+                guard column.type == type else { throw refuse("--types", "\(name) as \(column.type.rawValue)") }
+            }
+        }
+        if missingRows != nil, options.missing != schema.missing {
+            throw refuse("--missing-rows", schema.missing.rawValue)
+        }
+        if isOwnFile, let marks = options.missingMarks, Set(marks) != Set(schema.missingMarks ?? []) {
+            throw refuse("--missing", schema.missingMarks.map { listed($0) } ?? "the usual marks")
+        }
+    }
 
     func options(
         target: String? = nil, task: ModelSettings.Task? = nil

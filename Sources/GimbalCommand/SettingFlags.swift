@@ -62,7 +62,7 @@ enum SettingFlags {
         "maxSteps": "--max-steps", "weights": "--weights", "validationFraction": "--validation",
         "validationPath": "--validation",
         "testFraction": "--test", "testPath": "--test", "folds": "--folds", "inputShape": "--data",
-        "outputs": "--data", "data": "--data", "task": "--task",
+        "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
     ]
 
     /// Runs `body`; what it throws about a setting names the flag in place of the property, and likewise every `property`

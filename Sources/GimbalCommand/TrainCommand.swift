@@ -47,9 +47,14 @@ struct TrainCommand: ParsableCommand {
 
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
     private func crossValidate(_ count: Int) throws {
-        let source = try data.source()
+        let first = resume ? runDir.flatMap { try? RunRecord(path: "\($0)/fold-1") } : nil
+        let source = try data.source(of: first?.recipe.data)
         guard source.kind == .table else {
             throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(source.path) holds images")
+        }
+        guard first != nil || data.test == nil else {
+            throw GimbalError.invalidSetting(
+                name: "folds", reason: "are the test parts, one after another; leave --test out")
         }
         let parent = runDir ?? Self.newRunPath(data: source.path)
         var results: [TrainingResult] = []
@@ -70,6 +75,11 @@ struct TrainCommand: ParsableCommand {
         // Before anything of it is read: another run may be using it, and removing what it no longer needs.
         let held = try resume ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
         let (saved, checkpoint) = try runToResume(in: runDir)
+        if let fold, let saved, let runDir, saved.recipe.data.plan.fold != fold {
+            let begun = saved.recipe.data.plan.fold.map { "as fold \($0.number + 1) of \($0.count)" } ?? "without folds"
+            throw GimbalError.invalidSetting(
+                name: "folds", reason: "the run in \(runDir) began \(begun), which cannot be changed")
+        }
         var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
         let isTable = source.kind == .table
@@ -177,8 +187,11 @@ struct TrainCommand: ParsableCommand {
                 name: "--run-dir",
                 reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
         }
-        let checkpoint = try Checkpoint(path: newest)
-        return (try RunRecord(of: checkpoint), checkpoint)
+        return try RunFolder.withNewestCheckpoint(at: runDir) { path in
+            let checkpoint = try Checkpoint(path: path)
+            try checkpoint.requireFiles()
+            return (try RunRecord(of: checkpoint), checkpoint)
+        }
     }
 
     /// The part of each row of a table, for comparisons with other programs on the same rows.

@@ -53,6 +53,9 @@ extension TrainingOptions {
         var notes = schedules.filter { $0.isGiven && !$0.kinds.contains(settings.schedule) }.map {
             "\($0.flag) has no effect with --schedule \(settings.schedule.rawValue)"
         }
+        if settings.classWeights != nil, settings.batchSize * settings.accumulation == 1 {
+            notes.append("--class-weights have no effect with one sample in a step")
+        }
         if rates.warmupKind != nil && settings.warmup == 0 {
             notes.append("--warmup-kind has no effect without --warmup")
         }

@@ -4,6 +4,8 @@ public struct Batch {
     public let inputs: Tensor
     /// What is to be predicted: int32 [count] of classes, or [count, width] of values.
     public let targets: Tensor
+    /// The classes of `targets` on the host, where nothing need be waited for; nil where they are no classes.
+    var hostClasses: [Int32]?
     /// Number of examples.
     public var count: Int { inputs.shape[0] }
 }
@@ -13,8 +15,10 @@ extension HostBatch {
     public func to(_ device: Device) -> Batch {
         let inputs = Tensor(inputs, inputShape, device: device)
         return switch targets {
-        case .classes(let classes): Batch(inputs: inputs, targets: Tensor(classes, device: device))
-        case .values(let values, let shape): Batch(inputs: inputs, targets: Tensor(values, shape, device: device))
+        case .classes(let classes):
+            Batch(inputs: inputs, targets: Tensor(classes, device: device), hostClasses: classes)
+        case .values(let values, let shape):
+            Batch(inputs: inputs, targets: Tensor(values, shape, device: device))
         }
     }
 }

@@ -281,7 +281,7 @@ struct TrainTests {
         }
     }
 
-    @Test("Every setting has its flag, and every flag is one of train's")
+    @Test("Every setting has its flag, and every flag is one of train's, or of what tests a run")
     func flags() throws {
         let table = try JSONDecoder().decode(
             [String: String].self,
@@ -291,7 +291,8 @@ struct TrainTests {
             #expect(table[property] != nil, "\(property)")
         }
         let help = try Gimbal.run("train", "--help").succeeded().output
-        for flag in table.values { #expect(help.contains(flag), "\(flag)") }
+        let others = try ["evaluate", "predict"].map { try Gimbal.run($0, "--help").succeeded().output }.joined()
+        for flag in table.values { #expect(help.contains(flag) || others.contains(flag), "\(flag)") }
         // Defaults come from where they are.
         for words in ["0.001 for adam, adamw,", "(default: \(TrainingSettings().batchSize); "] {
             #expect(help.contains(words), "\(words)")

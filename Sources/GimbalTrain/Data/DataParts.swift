@@ -87,6 +87,16 @@ extension DataSource {
             try record.requiredTable().data(
                 path: path, validation: plan.validationPath, test: plan.testPath, options: options), of: self,
             plan: plan)
+        guard
+            try parts.train.count == 0 || TableSource.isReadOnce(path)
+                || record.requiredTable().sharesRows(withFileAt: path, options: options)
+        else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason:
+                    "shares no row with the table that the run was trained on, \(record.path ?? record.name): a run goes "
+                    + "on with its own data")
+        }
         let (now, before) = (parts.record.sampleCount, record.sampleCount)
         if now != before, parts.train.isCountExact {
             parts.notes.append("\(path) has \(now) rows, where there were \(before) when the run began")

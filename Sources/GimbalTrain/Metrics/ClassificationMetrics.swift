@@ -45,25 +45,27 @@ public struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
-    /// Counts one pair for each index of the two equally long lists, whose values lie in 0..<classCount.
+    /// Counts one pair for each index of the two equally long lists, whose values lie in 0..<classCount. A prediction of
+    /// -1 stands for none, as where a model gives out NaN: the sample counts, and is not told rightly.
     public mutating func add(truths: [Int32], predictions: [Int32]) {
         require(
             truths.count == predictions.count, "ConfusionMatrix.add",
             "\(truths.count) truths, \(predictions.count) predictions")
         for (truth, prediction) in zip(truths, predictions) {
             require(
-                truth >= 0 && truth < classCount && prediction >= 0 && prediction < classCount, "ConfusionMatrix.add",
+                truth >= 0 && truth < classCount && prediction >= -1 && prediction < classCount, "ConfusionMatrix.add",
                 "class \(truth) predicted as \(prediction), of \(classCount) classes")
             add(truth: Int(truth), prediction: Int(prediction), count: 1)
         }
     }
 
     private mutating func add(truth: Int, prediction: Int, count: Int) {
-        cells[truth * classCount + prediction, default: 0] += count
         supports[truth] += count
+        total += count
+        guard prediction >= 0 else { return }
+        cells[truth * classCount + prediction, default: 0] += count
         predicted[prediction] += count
         if truth == prediction { hits[truth] += count }
-        total += count
     }
 
     /// How many samples of class `truth` were predicted as class `prediction`.

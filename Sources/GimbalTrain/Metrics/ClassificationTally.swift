@@ -21,10 +21,12 @@ struct ClassificationTally {
     /// Takes in rows of probabilities, [samples, classes], and the class of each.
     mutating func add(probabilities rows: [Double], truths: [Int32]) {
         requireRows("ClassificationReport", rows, classCount, truths)
-        let predictions = largestOfRows(rows, classCount)
+        let largest = largestOfRows(rows, classCount)
+        let confidences = largest.enumerated().map { rows[$0 * classCount + Int($1)] }
         self.truths += truths
-        self.predictions += predictions
-        confidences += predictions.enumerated().map { rows[$0 * classCount + Int($1)] }
+        // Nothing is predicted by NaN.
+        predictions += zip(largest, confidences).map { $1.isFinite ? $0 : -1 }
+        self.confidences += confidences
         let sum = logLoss(probabilities: rows, classCount: classCount, truths: truths) * Double(truths.count)
         logLossSum += truths.isEmpty ? 0 : sum
         for (row, truth) in truths.enumerated() {

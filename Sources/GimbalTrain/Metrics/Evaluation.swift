@@ -66,7 +66,12 @@ public struct Evaluation: Sendable {
                 weight += hostWeight
                 switch host.targets {
                 case .classes(let truths):
-                    confusion.add(truths: truths, predictions: try withoutGradients { try outputs.argMax().integers() })
+                    // As `Prediction` has it: what is not finite predicts nothing.
+                    let (classes, largest) = try withoutGradients {
+                        (try outputs.argMax().integers(), try outputs.max([1]).floats())
+                    }
+                    confusion.add(
+                        truths: truths, predictions: zip(classes, largest).map { $1.isFinite ? $0 : -1 })
                 case .values(let truths, _):
                     numbers.add(
                         predictions: restored(try outputs.doubles()), targets: restored(truths.map(Double.init)))

@@ -66,7 +66,8 @@ public struct RegressionScores: Sendable, Equatable {
             average(zip(column.absolute, column.targets).map { $0 / max(abs($1), Double.ulpOfOne) })
         }
         determination = count < 2 ? .nan : mean { explained($0.errors.map { $0 * $0 }, $0.targets) }
-        explainedVariance = mean { explained(squaredDeviations($0.errors), $0.targets) }
+        explainedVariance =
+            count < 2 ? .nan : mean { explained(squaredDeviations($0.errors), $0.targets) }
         maximumError = mean { $0.absolute.reduce(count == 0 ? .nan : 0) { $1.isNaN || $1 > $0 ? $1 : $0 } }
     }
 
@@ -113,7 +114,9 @@ private func squaredDeviations(_ values: [Double]) -> [Double] {
 private func explained(_ residuals: [Double], _ targets: [Double]) -> Double {
     if targets.isEmpty { return .nan }
     let residual = residuals.reduce(0, +)
-    let whole = squaredDeviations(targets).reduce(0, +)
+    // Exact: the mean of equal numbers may be rounded.
+    let isConstant = targets.allSatisfy { $0 == targets[0] }
+    let whole = isConstant ? 0 : squaredDeviations(targets).reduce(0, +)
     if residual.isNaN { return .nan }
     if residual == 0 { return 1 }
     return whole == 0 ? 0 : 1 - residual / whole

@@ -1,6 +1,7 @@
 /// What the examples of each class count for in the loss: a rare class may count for more.
 ///
-/// With them, the loss of a batch is Σ w loss / Σ w over its examples, as PyTorch's.
+/// With them, the loss of a batch is Σ w loss / Σ w over its examples, as PyTorch's, and that of a step likewise over all
+/// examples of its batches: where a step has a single example, its weight has no effect.
 /// ```swift
 /// var settings = TrainingSettings()
 /// settings.classWeights = .balanced

@@ -146,8 +146,10 @@ public struct RecipeRun {
             noise: training.gradientNoise > 0 ? GradientNoise(eta: training.gradientNoise) : nil,
             constraint: training.maxWeightNorm.map { .maxNorm($0) }
         ) { batch in
-            training.loss(
+            let loss = training.loss(
                 of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task, weight: weight)
+            guard let weights, let classes = batch.hostClasses else { return loss }
+            return WeightedLoss(loss, weight: classes.reduce(0) { $0 + weights[Int($1)] })
         }
         trainer = Trainer(
             model, phases: [phase], data: batches, settings: training.course, generator: generator, folder: folder)

@@ -115,6 +115,14 @@ public struct Checkpoint: Sendable {
         return "\(path)/\(file)"
     }
 
+    /// Makes sure that the files that a run goes on from are there and whole; their numbers are not looked at.
+    /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    package func requireFiles() throws {
+        for file in Set(manifest.weightFiles.values).sorted() + [ModelWeights.modelFile, "optimizer.safetensors"] {
+            _ = try SafeTensors(path: "\(path)/\(file)")
+        }
+    }
+
     /// Loads the moments of each phase's optimizer.
     func restore(optimizers: [(phase: String, optimizer: any Optimizer)]) throws {
         let names = optimizers.map(\.phase)

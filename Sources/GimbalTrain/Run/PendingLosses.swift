@@ -1,8 +1,8 @@
 /// Losses of one phase that are still on the device.
 struct PendingLosses {
-    private var losses: [(loss: Tensor, count: Int)] = []
+    private var losses: [(loss: Tensor, count: Double)] = []
 
-    mutating func add(_ loss: Tensor, count: Int) { losses.append((loss, count)) }
+    mutating func add(_ loss: Tensor, count: Double) { losses.append((loss, count)) }
 
     /// Reads the losses, passes over those that are not finite where that is tolerated, adds the others to the epoch's
     /// sum, and gives the mean over their samples; NaN over none.
@@ -24,8 +24,8 @@ struct PendingLosses {
                     place: place() + "; a lower learning rate, clipping or normalisation may help")
             }
             // One by one, so that the sum does not depend on when it was looked at.
-            sum.sum += Double(value) * Double(entry.count)
-            taken.sum += Double(value) * Double(entry.count)
+            sum.sum += Double(value) * entry.count
+            taken.sum += Double(value) * entry.count
             taken.count += entry.count
         }
         losses.removeAll(keepingCapacity: true)

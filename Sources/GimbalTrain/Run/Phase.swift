@@ -74,14 +74,14 @@ public protocol TrainingLoss {
     /// The mean loss.
     var meanLoss: Tensor { get }
     /// Over how much it is the mean; nil for the samples of the batch.
-    var lossCount: Int? { get }
+    var lossWeight: Double? { get }
 }
 
 extension Tensor: TrainingLoss {
     /// The tensor itself.
     public var meanLoss: Tensor { self }
     /// Nil: it is the mean over the samples of its batch.
-    public var lossCount: Int? { nil }
+    public var lossWeight: Double? { nil }
 }
 
 /// A mean over something else than the samples of a batch, such as its tokens.
@@ -92,16 +92,19 @@ extension Tensor: TrainingLoss {
 /// Batches whose gradients are added up for one step, and means over an epoch, are weighted by it.
 public struct WeightedLoss: TrainingLoss {
     public let meanLoss: Tensor
-    /// What the mean is over.
-    public let count: Int
+    /// What the mean is over: a number of things, or the sum of their weights.
+    public let weight: Double
 
     /// The mean over `count` things; one over none is passed over.
-    public init(_ meanLoss: Tensor, count: Int) {
-        require(count >= 0, "WeightedLoss", "a count of \(count)")
+    public init(_ meanLoss: Tensor, count: Int) { self.init(meanLoss, weight: Double(count)) }
+
+    /// The mean over things whose weights sum to `weight`; one over a weight of 0 is passed over.
+    public init(_ meanLoss: Tensor, weight: Double) {
+        require(weight >= 0 && weight.isFinite, "WeightedLoss", "a weight of \(weight)")
         self.meanLoss = meanLoss
-        self.count = count
+        self.weight = weight
     }
 
     /// What the mean is over.
-    public var lossCount: Int? { count }
+    public var lossWeight: Double? { weight }
 }

@@ -90,6 +90,9 @@ public struct RunFolder: Sendable {
     /// The checkpoint that `path` stands for: itself, or the newest of a run folder.
     public static func newestCheckpoint(at path: String) -> String { checkpoints(in: path).last ?? path }
 
+    /// The checkpoint that a run folder keeps in case the newest turns out bad; nil where there is none.
+    private static func checkpointBeforeNewest(at path: String) -> String? { checkpoints(in: path).dropLast().last }
+
     /// Reads the newest checkpoint of a run folder, or `path` itself where that is none. A run that is going on may remove
     /// the checkpoint meanwhile: then there is a newer one, which is read instead.
     package static func withNewestCheckpoint<Result>(
@@ -101,9 +104,22 @@ public struct RunFolder: Sendable {
                 return try read(checkpoint)
             } catch {
                 let newest = newestCheckpoint(at: path)
-                guard newest != checkpoint else { throw error }
+                guard newest != checkpoint else { throw naming(checkpointBeforeNewest(at: path), in: error) }
                 checkpoint = newest
             }
+        }
+    }
+
+    /// `error` with the way on: the checkpoint that is kept in case the newest turns out bad.
+    private static func naming(_ older: String?, in error: any Error) -> any Error {
+        guard let older else { return error }
+        let way = "; the one before it is \(older), which is the newest once this one is removed"
+        switch error {
+        case GimbalError.invalidFile(let path, let reason):
+            return GimbalError.invalidFile(path: path, reason: reason + way)
+        case GimbalError.fileSystem(let operation, let path, let reason):
+            return GimbalError.fileSystem(operation: operation, path: path, reason: reason + way)
+        default: return error
         }
     }
 

@@ -328,21 +328,21 @@ public final class Trainer<Batch> {
         phase.optimizer.zeroGradients()
         // Each loss is weighted by its count as if all batches were like the first; what is wrong with that is made up
         // for in the gradients, when all counts are known.
-        var (counted, supposed) = (0, 0)
+        var (counted, supposed) = (0.0, 0.0)
         try batches.forEach { batch in
             for callback in callbacks { try callback.willForward(step) }
             let loss = try withPrecision(settings.precision) { try phase.loss(batch.batch) }
-            let (value, count) = (loss.meanLoss, loss.lossCount ?? batch.samples)
+            let (value, count) = (loss.meanLoss, loss.lossWeight ?? Double(batch.samples))
             for callback in callbacks { try callback.didForward(step, loss: value) }
             guard count > 0 else { return }
-            if supposed == 0 { supposed = count * settings.accumulation }
+            if supposed == 0 { supposed = count * Double(settings.accumulation) }
             counted += count
-            let share = count == supposed ? value : value / (Double(supposed) / Double(count))
+            let share = count == supposed ? value : value / (supposed / count)
             try (update.scaler?.scaled(share) ?? share).backward()
             pending[index].add(value.detached(), count: count)
         }
         if counted != supposed {
-            try scaleGradients(phase.optimizer.parameters, by: Double(supposed) / Double(counted))
+            try scaleGradients(phase.optimizer.parameters, by: supposed / counted)
         }
         for callback in callbacks { try callback.didBackward(step) }
         try update.apply(&step, callbacks)
@@ -530,19 +530,19 @@ private func meanFigures<Batch>(
     over data: any TrainingData<Batch>, on device: Device,
     _ measure: (Batch) throws -> (loss: any TrainingLoss, metrics: [String: Tensor])
 ) throws -> Figures {
-    var parts: [String: [(value: Tensor, count: Int)]] = [:]
+    var parts: [String: [(value: Tensor, count: Double)]] = [:]
     let batches = try data.iterator(epoch: 0, from: 0, on: device)
     while let batch = try batches.next() {
         let (loss, metrics) = try measure(batch.batch)
-        parts["loss", default: []].append((loss.meanLoss, loss.lossCount ?? batch.samples))
-        for (name, value) in metrics { parts[name, default: []].append((value, batch.samples)) }
+        parts["loss", default: []].append((loss.meanLoss, loss.lossWeight ?? Double(batch.samples)))
+        for (name, value) in metrics { parts[name, default: []].append((value, Double(batch.samples))) }
     }
     return try parts.compactMapValues { parts in
         let parts = parts.filter { $0.count > 0 }
         guard !parts.isEmpty else { return nil }
         let values = try Tensor.stacked(parts.map(\.value)).doubles()
         let count = parts.reduce(0) { $0 + $1.count }
-        return zip(values, parts).reduce(0) { $0 + $1.0 * Double($1.1.count) } / Double(count)
+        return zip(values, parts).reduce(0) { $0 + $1.0 * $1.1.count } / count
     }
 }
 

@@ -9,13 +9,13 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     struct LossSum: Codable, Sendable, Equatable {
         /// Sum over the samples; those whose batch's loss was not finite are left out where they are tolerated.
         var sum = 0.0
-        /// Number of samples in the sum.
-        var count = 0
+        /// Number of samples in the sum, or the sum of their weights.
+        var count = 0.0
         /// Batches left out.
         var leftOut = 0
 
         /// Nil over none.
-        var mean: Double? { count > 0 ? sum / Double(count) : nil }
+        var mean: Double? { count > 0 ? sum / count : nil }
     }
 
     /// Epochs finished.

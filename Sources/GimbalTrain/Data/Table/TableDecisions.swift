@@ -39,7 +39,7 @@ struct TableDecisions {
                 column.reason = "an id, as told"
             case .ignored:
                 column.type = .text
-                column.reason = "as told"
+                column.reason = TableSchema.Column.leftOutAsTold
             }
             columns.append(column)
         }

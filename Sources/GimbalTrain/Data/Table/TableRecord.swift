@@ -148,6 +148,11 @@ public struct TableRecord: Codable, Sendable, Equatable {
         return "\(tested) of \(count) rows are tested: the file shares rows with the one that was trained on, \(words)"
     }
 
+    /// Whether a file has rows of the one that was trained on; true where none of that is known.
+    func sharesRows(withFileAt path: String, options: TableOptions) throws -> Bool {
+        try !split.hasSketch || sharesRows(with: schema.rows(path: path, options: options, needsTarget: false))
+    }
+
     private func sharesRows(with rows: TableRows) throws -> Bool {
         let sketch = split.rowSketch
         while try rows.next() { if sketch.contains(rows.hash(seed: split.request.seed)) { return true } }

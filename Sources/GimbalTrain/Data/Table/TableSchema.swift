@@ -48,6 +48,11 @@ public struct TableSchema: Codable, Sendable, Equatable {
         /// Why the column is left out; empty for one that is not.
         public var reason = ""
 
+        /// The reason of a column that the user left out.
+        static let leftOutAsTold = "as told"
+        /// Whether the user left the column out, rather than what it holds.
+        package var isLeftOutAsTold: Bool { reason == Self.leftOutAsTold }
+
         /// Numbers that a row's value becomes.
         public var featureCount: Int {
             guard role == .input else { return 0 }

@@ -213,6 +213,9 @@ public struct TableSplit: Codable, Sendable, Equatable {
         }
     }
 
+    /// Whether it is known which rows the table has.
+    var hasSketch: Bool { !sketch.isEmpty }
+
     /// Tells of a row's hash whether it is one of these.
     var rowSketch: RowSketch { RowSketch(smallestHashes) }
 
