@@ -53,6 +53,64 @@ struct RunRecordTests {
         }
     }
 
+    @Test("What a run makes of its table may be said again, not otherwise")
+    func agreement() throws {
+        try withTemporaryFolder { folder in
+            let (file, run) = (folder + "/t.csv", folder + "/r")
+            try write("index,a,b,answer\n" + table, to: file)
+            let told = ["--exclude", "index", "--types", "b=category", "--validation", "0.25"]
+            try Gimbal.run(
+                ["train", "--data", file, "--epochs", "1", "--device", "cpu", "--run-dir", run] + told
+            ).succeeded()
+            let resume = ["train", "--resume", "--run-dir", run, "--epochs", "2", "--device", "cpu"]
+            for (flags, words) in [
+                (["--exclude", "a"], "--exclude: the run began with a as an input"),
+                (["--columns", "a"], "--columns: the run began with b as an input"),
+                (["--columns", "index,a,b"], "--columns: the run began with index left out"),
+                (["--id", "a"], "--id: the run began with a as an input"),
+                (["--types", "a=category"], "--types: the run began with a as number"),
+                (["--missing", "-1"], "--missing: the run began with the usual marks"),
+                (["--missing-rows", "drop"], "--missing-rows: the run began with"),
+                (["--validation", "0.5"], "--validation: "), (["--test", "0.5"], "--test: "),
+                (["--target", "a"], "--target: the run began with answer"),
+            ] {
+                try Gimbal.run(resume + flags).refused(words)
+            }
+            try Gimbal.run(resume + told).succeeded()
+        }
+    }
+
+    @Test("A run does not go on with a table that shares no row with its own")
+    func otherTable() throws {
+        try withTemporaryFolder { folder in
+            let (file, other, run) = (folder + "/t.csv", folder + "/other.csv", folder + "/r")
+            try write("index,a,b,answer\n" + table, to: file)
+            let rows = (0..<60).map { "\($0),\($0 + 1000),low,\($0 % 2 == 0 ? "yes" : "no")\n" }.joined()
+            try write("index,a,b,answer\n" + rows, to: other)
+            try Gimbal.run("train", "--data", file, "--epochs", "1", "--device", "cpu", "--run-dir", run).succeeded()
+            let resume = ["train", "--resume", "--run-dir", run, "--epochs", "2", "--device", "cpu", "--data"]
+            try Gimbal.run(resume + [other]).refused("shares no row with the table that the run was trained on")
+            try write("index,a,b,answer\n" + table, to: other)
+            try Gimbal.run(resume + [other]).succeeded()
+        }
+    }
+
+    @Test("A damaged checkpoint names the one before it, which is gone on from once it is removed")
+    func checkpointBefore() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/r"
+            let train = ["train", "--device", "cpu", "--run-dir", run, "--json"]
+            let whole = try Gimbal.run(train + ["--data", "digits", "--epochs", "3"]).succeeded().objects().last
+            let names = try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted()
+            let (older, newest) = (run + "/checkpoints/" + names[0], run + "/checkpoints/" + names[1])
+            try write("", to: newest + "/optimizer.safetensors")
+            try Gimbal.run(train + ["--resume"]).refused("the one before it is \(older)")
+            try FileManager.default.removeItem(atPath: newest)
+            let resumed = try Gimbal.run(train + ["--resume"]).succeeded().objects().last
+            #expect(resumed?["testLoss"] as? Double == whole?["testLoss"] as? Double)
+        }
+    }
+
     @Test("A run that was killed before its first checkpoint begins anew with all that it was told")
     func beforeTheFirstCheckpoint() throws {
         try withTemporaryFolder { folder in

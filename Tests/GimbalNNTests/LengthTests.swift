@@ -142,6 +142,35 @@ import Testing
         }
     }
 
+    @Test(arguments: BackendUnderTest.all) func attentionDoesNotSeeWhatLiesBeyond(on subject: BackendUnderTest) throws {
+        try withDevice(Device(backend: subject.backend)) {
+            /// Result and gradients of attention with `beyond` in keys and values from the lengths on.
+            func everything(_ leading: [Int], _ beyond: Float) throws -> [[Float]] {
+                let (keys, size, lengths) = (5, 3, [3, 5, 0])
+                func made(_ count: Int, _ seed: Int) -> Tensor {
+                    let shape = Shape(leading + [count, size])
+                    let rows = shape.elementCount / size / leading[0]
+                    let values = spread(shape).values.enumerated().map { index, value in
+                        let (sample, key) = (index / size / rows, index / size % count)
+                        return seed > 0 && key >= lengths[sample] ? beyond : Float(value) + Float(seed)
+                    }
+                    return Tensor(values, shape).requiringGradient()
+                }
+                let leaves = [made(2, 0), made(keys, 1), made(keys, 2)]
+                let result = scaledDotProductAttention(
+                    leaves[0], leaves[1], leaves[2], keyLengths: Tensor(lengths.map(Int32.init)))
+                let gradients = try gradient(of: result.square().sum(), withRespectTo: leaves)
+                return try ([result] + gradients).map { try $0.floats() }
+            }
+            for leading in [[3], [3, 2]] {
+                let expected = try everything(leading, 0)
+                for beyond in [Float.nan, .infinity, 1e30] {
+                    #expect(try everything(leading, beyond) == expected, "\(leading), \(beyond)")
+                }
+            }
+        }
+    }
+
     /// One look at lengths that many layers read.
     @Test func lengthsAreLookedAtOnce() throws {
         // A backend of its own: other tests wait for the shared one meanwhile.

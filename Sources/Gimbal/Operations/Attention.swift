@@ -13,8 +13,8 @@
 ///   - value: [..., keys, valueSize].
 ///   - mask: broadcasts to [..., queries, keys]. uint8: 1 where a key takes part, 0 where it does not. Real numbers are
 ///     added to the scores, and a gradient flows to them. A query that may see no key gives 0.
-///   - keyLengths: int32 [batch], the first of the leading axes: keys from there on do not take part, and cost no time. A
-///     length out of 0...keys is an error that the next call throws that waits for the device.
+///   - keyLengths: int32 [batch], the first of the leading axes: keys and values from there on do not take part, whatever
+///     they hold. A length out of 0...keys is an error that the next call throws that waits for the device.
 ///   - isCausal: a query sees only keys up to its own position; may be combined with a mask.
 ///   - queryOffset: the position of the first query among the keys, for `isCausal`: the number of keys that were kept from
 ///     earlier calls.
@@ -53,7 +53,14 @@ public func scaledDotProductAttention(
     let fitting = mask.map { mask in
         mask.rank < 3 || rank == 4 ? mask : mask.expandingAxis(1)
     }
-    let roles = [query, key, value].map { AttentionRole(expanded($0)) }
+    // A weight of 0 times NaN would be NaN.
+    func ending(_ x: Tensor) -> Tensor {
+        guard let keyLengths, keyLengths.shape == [query.shape[0]], rank >= 3 else { return x }
+        let keys = Tensor((0..<Int32(x.shape[rank - 2])).map { $0 }, [x.shape[rank - 2], 1], device: x.device)
+        let lengths = keyLengths.reshaped(Shape([keyLengths.elementCount] + [Int](repeating: 1, count: rank - 1)))
+        return .select(keys.isLess(than: lengths), x, x.scalar(0))
+    }
+    let roles = [expanded(query), expanded(ending(key)), expanded(ending(value))].map { AttentionRole($0) }
     let result = attention(
         roles, mask: fitting, keyLengths: keyLengths, isCausal: isCausal, queryOffset: queryOffset, scale: scale,
         dropout: dropout, generator)

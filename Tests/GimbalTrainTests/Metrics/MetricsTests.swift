@@ -104,4 +104,24 @@ import Testing
         #expect(one.figures.keys.sorted() == ["loss"], "R² of one row is undefined")
         #expect(one.description.hasSuffix("r2 -"))
     }
+
+    @Test("A model that gives out NaN predicts no class, not the first")
+    func nothingPredicted() throws {
+        var matrix = ConfusionMatrix(classCount: 2)
+        matrix.add(truths: [0, 0, 1, 1], predictions: [-1, 0, -1, 1])
+        #expect(matrix.accuracy == 0.5 && matrix[0, 0] == 1)
+
+        let data = Dataset(
+            name: "two", inputShape: [2], inputs: .floats([1, 2, 3, 4, 5, 6]),
+            targets: .classes([0, 0, 1], names: ["a", "b"]))
+        let run = try Recipe(model: ModelSettings(for: data), training: TrainingSettings()).makeRun(
+            train: data, device: .cpu)
+        for parameter in run.model.parameters {
+            parameter.assign(Tensor(repeating: .nan, parameter.shape, device: .cpu))
+        }
+        #expect(try run.evaluate(on: data).accuracy == 0)
+        let report = try ClassificationReport(
+            of: run.model, on: data, sampleShape: run.recipe.model.sampleShape, batchSize: 3, device: .cpu)
+        #expect(report.accuracy == 0)
+    }
 }

@@ -49,6 +49,23 @@ struct ClassWeightsTests {
         #expect(try abs(self.run(nil).evaluate(on: Self.data).loss! - expected) > 1e-3)
     }
 
+    @Test("Batches that share a step count by the weights of their examples: as one batch of all")
+    func accumulation() throws {
+        func weights(batchSize: Int, accumulation: Int) throws -> [Double] {
+            let run = try run(ClassWeights([("c", 5), ("a", 0.5)])) {
+                ($0.batchSize, $0.accumulation, $0.optimizer, $0.learningRate) = (batchSize, accumulation, .sgd, 0.5)
+                ($0.clipNorm, $0.weights) = (nil, .last)
+            }
+            try run.trainer.run()
+            return try run.model.parameters.flatMap { try $0.value.doubles() }
+        }
+        let whole = try weights(batchSize: 40, accumulation: 1)
+        for (batchSize, accumulation) in [(8, 5), (6, 7), (1, 40)] {
+            let parts = try weights(batchSize: batchSize, accumulation: accumulation)
+            for (part, value) in zip(parts, whole) { #expect(abs(part - value) < 1e-5, "\(batchSize)") }
+        }
+    }
+
     @Test("What cannot be used is refused by name")
     func refused() throws {
         for (weights, words) in [

@@ -122,18 +122,14 @@ public struct Table: Sendable {
             }
             classes = []
         }
-        if plain == nil {
-            let distinct = Set(facts.hashes).count
-            if facts.rows >= 20, 4 * distinct < facts.rows {
-                warnings.append(
-                    "only \(distinct) of \(facts.rows) rows differ; equal rows lie in one part, so that validation and test "
-                        + "ask for rows that were not trained on, and their figures may be far from what new data gives "
-                        + "(--validation FILE and --test FILE take other rows)")
-            }
-        }
         split =
             plain.map { $0.with(sketch: facts.smallest.sorted) }
             ?? TableSplit(request, hashes: facts.hashes, labels: classes, classCount: schema.classNames.count)
+        if split.sharesOutEqualRows {
+            warnings.append(
+                "only \(Set(facts.hashes).count) of \(facts.rows) rows differ: equal rows are shared out among the parts, so "
+                    + "that rows like those that are tested were trained on")
+        }
         self.schema = schema
         self.facts = facts
         profile = TableProfile(
@@ -228,9 +224,8 @@ public struct Table: Sendable {
         } else {
             let rows = try TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true)
             while try rows.next() {
-                let hash = rows.hash(seed: split.request.seed)
-                guard isIncluded(split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label))) else { continue }
-                rows.add(to: &statistics, hash: hash)
+                guard isIncluded(rows.part(of: split)) else { continue }
+                rows.add(to: &statistics, hash: rows.hash(seed: split.request.seed))
             }
         }
         var schema = self.schema

@@ -168,9 +168,8 @@ public struct TableRecord: Codable, Sendable, Equatable {
         var kept = DatasetRows(rows.schema)
         var chosen: [Int] = []
         while try rows.next() {
-            let hash = rows.hash(seed: split.request.seed)
-            if sketch.contains(hash) { isShared = true }
-            let isOfPart = part == nil || split.part(of: hash, label: rows.label < 0 ? nil : Int(rows.label)) == part
+            if sketch.contains(rows.hash(seed: split.request.seed)) { isShared = true }
+            let isOfPart = rows.part(of: split) == part || part == nil
             if try (isOfPart || !isShared) && kept.add(rows) && isOfPart { chosen.append(kept.count - 1) }
         }
         let all = kept.dataset(name: rows.fileName)

@@ -45,6 +45,8 @@ public final class TableRows {
     private var isAhead: Bool
     /// What each column that belongs to a row's hash has as its place in the file and its seed.
     private let content: [(place: Int, seed: UInt64)]
+    /// How often each row was met, by its hash, where equal rows are shared out.
+    private var met: [UInt64: UInt64] = [:]
     private var unseen: [Int]
     private var filled: [Int]
 
@@ -242,9 +244,15 @@ public final class TableRows {
         return RowHash.whole(sum, seed: seed)
     }
 
-    /// The part of a split that the row belongs to.
+    /// The part of a split that the row belongs to. To be asked once of each row: equal rows may be shared out.
     public func part(of split: TableSplit) -> TableSplit.Part {
-        split.part(of: hash(seed: split.request.seed), label: label < 0 ? nil : Int(label))
+        var hash = hash(seed: split.request.seed)
+        if split.sharesOutEqualRows {
+            let occurrence = met[hash, default: 0]
+            met[hash] = occurrence + 1
+            hash = TableSplit.hash(hash, occurrence: occurrence)
+        }
+        return split.part(of: hash, label: label < 0 ? nil : Int(label))
     }
 
     /// What the columns hold that only tell rows apart, by name.

@@ -4,7 +4,8 @@ import Gimbal
 ///
 /// Every row has a 64-bit hash of its content and the seed, and each class a range of hashes for each part. So the same
 /// rows stay held back when the file is put into another order, shortened or appended to, and equal rows never lie in two
-/// parts.
+/// parts: a model is not tested on what it has seen. Where there are few kinds of rows, as in a table of few categories, equal
+/// rows are shared out like others.
 public struct TableSplit: Codable, Sendable, Equatable {
     /// A part of a table.
     public enum Part: String, Codable, Sendable, CaseIterable {
@@ -49,6 +50,8 @@ public struct TableSplit: Codable, Sendable, Equatable {
     public var request: Request
     /// The limits of each class, or one for all.
     public var limits: [Limits]
+    /// Whether equal rows are shared out among the parts, each time that one is met as a row of its own.
+    private(set) var sharesOutEqualRows = false
     /// The smallest row hashes in hexadecimal, which tell whether another file shares rows with this one.
     private var sketch: String
 
@@ -65,7 +68,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
 
     /// The part that a row belongs to.
     /// - Parameters:
-    ///   - hash: of the row's content and the seed.
+    ///   - hash: of the row's content and the seed; where equal rows are shared out, `hash(_:occurrence:)`.
     ///   - label: the row's class; nil where a number is predicted.
     public func part(of hash: UInt64, label: Int? = nil) -> Part {
         let limit = limits.count > 1 ? limits[min(max(label ?? 0, 0), limits.count - 1)] : limits[0]
@@ -82,7 +85,8 @@ public struct TableSplit: Codable, Sendable, Equatable {
     ///   - classCount: how many classes there are; 1 where numbers are predicted.
     init(_ request: Request, hashes: [UInt64], labels: [Int32], classCount: Int) {
         self.request = request
-        let strata = Self.strata(hashes, labels, classCount)
+        sharesOutEqualRows = Self.areFewKinds(hashes)
+        let strata = Self.strata(sharesOutEqualRows ? Self.byOccurrence(hashes) : hashes, labels, classCount)
         let counts = strata.map(\.count)
         let tests = Self.shares(of: counts, fraction: request.test)
         let validations = Self.shares(of: zip(counts, tests).map { $0 - $1 }, fraction: request.validation)
@@ -118,6 +122,37 @@ public struct TableSplit: Codable, Sendable, Equatable {
     }
 
     private static let largestValidationCount = 1 << 17
+
+    // MARK: Equal rows
+
+    /// The hash by which a row that was met before, and is shared out, is told from the others like it.
+    /// - Parameters:
+    ///   - hash: of the row's content and the seed.
+    ///   - occurrence: how often one like it was met before.
+    static func hash(_ hash: UInt64, occurrence: UInt64) -> UInt64 {
+        occurrence == 0 ? hash : RowHash.whole(RowHash.part(hash, occurrence), seed: occurrence)
+    }
+
+    /// Whether parts that hold whole kinds of rows would tell little of the others: there are less than a hundred kinds, or
+    /// one of them is a twentieth of the table.
+    private static func areFewKinds(_ hashes: [UInt64]) -> Bool {
+        var counts: [UInt64: Int] = [:]
+        for hash in hashes {
+            counts[hash, default: 0] += 1
+            if 4 * counts.count >= hashes.count { return false }
+        }
+        return counts.count < 100 && !hashes.isEmpty || 20 * (counts.values.max() ?? 0) > hashes.count
+    }
+
+    private static func byOccurrence(_ hashes: [UInt64]) -> [UInt64] {
+        var met: [UInt64: UInt64] = [:]
+        return hashes.map { row in
+            defer { met[row, default: 0] += 1 }
+            return hash(row, occurrence: met[row, default: 0])
+        }
+    }
+
+    // MARK: Sizes
 
     /// The hashes of each class, sorted.
     private static func strata(_ hashes: [UInt64], _ labels: [Int32], _ classCount: Int) -> [[UInt64]] {
@@ -175,7 +210,8 @@ public struct TableSplit: Codable, Sendable, Equatable {
             limits = [Limits(test: test, validation: test &+ min(validation, 0 &- test), start: start)]
             return
         }
-        let strata = Self.strata(hashes, labels, classCount)
+        sharesOutEqualRows = Self.areFewKinds(hashes)
+        let strata = Self.strata(sharesOutEqualRows ? Self.byOccurrence(hashes) : hashes, labels, classCount)
         // Where each fold begins in a class. Classes begin at different folds, so that small ones do not all lie in one.
         let bounds = strata.indices.map { index in
             let (hashes, turned) = (strata[index], (fold + index) % count)

@@ -64,6 +64,35 @@ struct TableSplitTests {
         #expect(training.isDisjoint(with: test) && of[.validation]!.isDisjoint(with: training.union(test)))
     }
 
+    @Test("Where few rows differ, equal rows are shared out among the parts, in any order of the file alike")
+    func fewDistinctRows() throws {
+        let kinds = ["a", "b", "c", "d", "e"]
+        let lines = (0..<1000).map { "\(kinds[$0 % 5]),\(kinds[$0 / 5 % 2]),\($0 % 3 == 0 ? "yes" : "no")" }
+        func counts(_ parts: TableParts) -> [[Float]: Int] {
+            let test = parts.test.batch(Array(0..<parts.test.count)).inputs
+            let width = parts.schema.featureCount
+            return (0..<parts.test.count).reduce(into: [:]) { counts, row in
+                counts[Array(test[row * width..<(row + 1) * width]), default: 0] += 1
+            }
+        }
+        try withTable(Array(("u,v,y\n" + lines.joined(separator: "\n")).utf8)) { path in
+            let table = try Table(path: path, split: .init(test: 0.2, validation: 0.1))
+            #expect(table.profile.warnings.contains { $0.hasPrefix("only 20 of 1000 rows differ") })
+            let parts = try table.parts()
+            #expect(parts.test.count == 200 && parts.validation.count == 80 && parts.training.count == 720)
+            let found = counts(parts)
+            // Every kind of row is tested, about a fifth of it.
+            #expect(found.count == 10 && found.values.allSatisfy { (8...35).contains($0) })
+            for number in 0..<5 { #expect(try table.fold(number, of: 5).parts().test.count == 200) }
+            let record = TableRecord(schema: try table.fittedSchema(), split: table.split)
+            try withTable(Array(("u,v,y\n" + lines.reversed().joined(separator: "\n")).utf8)) { other in
+                let again = try record.parts(path: other)
+                #expect(counts(again) == found)
+                #expect(try record.evaluationData(path: other).data.count == 200)
+            }
+        }
+    }
+
     @Test("Of every class a row is left to train on")
     func smallClasses() throws {
         let lines = (0..<40).map { "\($0).5,\($0 % 7),c\($0 < 30 ? 0 : $0)" }
