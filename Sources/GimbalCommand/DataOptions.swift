@@ -112,12 +112,12 @@ struct DataOptions: ParsableArguments {
         let isNew = record == nil
         if let validation = flags.validation {
             var part = HeldBack(plan.validationFraction, plan.validationPath)
-            try take(try HeldBack(validation, "validation", allowsNone: true), "--validation", into: &part, isNew)
+            try take(try HeldBack(validation, "--validation", allowsNone: true), "--validation", into: &part, isNew)
             (plan.validationFraction, plan.validationPath) = (part.fraction, part.path)
         }
         if let test = flags.test {
             var part = HeldBack(plan.testFraction, plan.testPath)
-            try take(try HeldBack(test, "test", allowsNone: false), "--test", into: &part, isNew)
+            try take(try HeldBack(test, "--test", allowsNone: false), "--test", into: &part, isNew)
             (plan.testFraction, plan.testPath) = (part.fraction ?? plan.testFraction, part.path)
         }
         return plan
@@ -141,7 +141,7 @@ struct DataOptions: ParsableArguments {
             }
             guard Double(text) == nil, FileManager.default.fileExists(atPath: text) else {
                 throw GimbalError.invalidSetting(
-                    name: "--\(option)",
+                    name: option,
                     reason:
                         "must lie between 0 and 1, \(allowsNone ? "or be none or" : "or be") a file that is there, not "
                         + "'\(text)'")

@@ -53,14 +53,13 @@ public func scaledDotProductAttention(
     let fitting = mask.map { mask in
         mask.rank < 3 || rank == 4 ? mask : mask.expandingAxis(1)
     }
-    // A weight of 0 times NaN would be NaN.
-    func ending(_ x: Tensor) -> Tensor {
-        guard let keyLengths, keyLengths.shape == [query.shape[0]], rank >= 3 else { return x }
-        let keys = Tensor((0..<Int32(x.shape[rank - 2])).map { $0 }, [x.shape[rank - 2], 1], device: x.device)
-        let lengths = keyLengths.reshaped(Shape([keyLengths.elementCount] + [Int](repeating: 1, count: rank - 1)))
-        return .select(keys.isLess(than: lengths), x, x.scalar(0))
+    var (keys, values) = (expanded(key), expanded(value))
+    if let keyLengths, keyLengths.shape == [keys.shape[0]] {
+        // A weight of 0 times NaN would be NaN.
+        let there = AttentionProblem.keysThere(keyLengths.contiguous(), of: keys.shape[2]).transposed(2, 3)
+        (keys, values) = (.select(there, keys, keys.scalar(0)), .select(there, values, values.scalar(0)))
     }
-    let roles = [expanded(query), expanded(ending(key)), expanded(ending(value))].map { AttentionRole($0) }
+    let roles = [expanded(query), keys, values].map { AttentionRole($0) }
     let result = attention(
         roles, mask: fitting, keyLengths: keyLengths, isCausal: isCausal, queryOffset: queryOffset, scale: scale,
         dropout: dropout, generator)
@@ -220,13 +219,20 @@ struct AttentionProblem {
     /// The mask and the lengths as one mask.
     var wholeMask: Tensor? { Self.wholeMask(mask, keyLengths, shape, tensors[0]) }
 
+    /// uint8 [batch, 1, 1, keys]: whether a key lies within its sequence.
+    /// - Parameter keyLengths: contiguous int32 [batch].
+    fileprivate static func keysThere(_ keyLengths: Tensor, of keys: Int) -> Tensor {
+        let shape: Shape = [keyLengths.elementCount, 1, 1, keys]
+        return Tensor.make(shape, .uint8, keyLengths.device, inputs: [keyLengths]) { backend, out in
+            backend.reportingErrors { backend.copy(try backend.keysThere(keyLengths.view, keys: keys), to: out) }
+        }
+    }
+
     /// A mask and lengths as one mask for scores of `shape`, of the type and on the device of `tensor`.
     static func wholeMask(_ mask: Tensor?, _ keyLengths: Tensor?, _ shape: Shape, _ tensor: Tensor) -> Tensor? {
         guard let keyLengths else { return mask }
         let (dtype, device) = (tensor.dtype, tensor.device)
-        let there = Tensor.make([shape[0], 1, 1, shape[3]], .uint8, device, inputs: [keyLengths]) { backend, out in
-            backend.reportingErrors { backend.copy(try backend.keysThere(keyLengths.view, keys: shape[3]), to: out) }
-        }
+        let there = keysThere(keyLengths, of: shape[3])
         guard let mask else { return there }
         let type = mask.dtype == .uint8 ? dtype : mask.dtype
         let zero = Tensor(repeating: 0, [], dtype: type, device: device)

@@ -97,8 +97,21 @@ struct IDX {
         }
     }
 
-    /// The elements as inputs: bytes stand for 0…1, other numbers for themselves.
-    func inputs() -> Dataset.Inputs {
+    /// The elements of images as inputs: bytes stand for 0…1, other numbers for themselves.
+    /// - Throws: `GimbalError.invalidFile` where images have no pixels, or one that is no finite number.
+    fileprivate func images() throws -> Dataset.Inputs {
+        guard sizes[1] > 0, sizes[2] > 0 else {
+            throw GimbalError.invalidFile(path: path, reason: "images of \(sizes[1]) × \(sizes[2]) pixels")
+        }
+        let inputs = inputs
+        if case .floats(let pixels) = inputs, let place = pixels.firstIndex(where: { !$0.isFinite }) {
+            throw GimbalError.invalidFile(
+                path: path, reason: "a pixel of image \(place / (sizes[1] * sizes[2])) is no finite number")
+        }
+        return inputs
+    }
+
+    private var inputs: Dataset.Inputs {
         switch type {
         case .uint8: .bytes(bytes, divisor: 255)
         case .int8: .floats(bytes.map { Float(Int8(bitPattern: $0)) })
@@ -107,18 +120,6 @@ struct IDX {
         case .float32: .floats(elements(UInt32.self).map { Float(bitPattern: $0) })
         case .float64: .floats(elements(UInt64.self).map { Float(Double(bitPattern: $0)) })
         }
-    }
-
-    /// - Throws: `GimbalError.invalidFile` where images have no pixels, or one that is no finite number.
-    fileprivate func requireImages() throws {
-        guard sizes[1] > 0, sizes[2] > 0 else {
-            throw GimbalError.invalidFile(path: path, reason: "images of \(sizes[1]) × \(sizes[2]) pixels")
-        }
-        guard case .floats(let pixels) = inputs(), let place = pixels.firstIndex(where: { !$0.isFinite }) else {
-            return
-        }
-        throw GimbalError.invalidFile(
-            path: path, reason: "a pixel of image \(place / (sizes[1] * sizes[2])) is no finite number")
     }
 
     private func elements<Element: FixedWidthInteger>(_: Element.Type) -> [Element] {
@@ -149,7 +150,7 @@ extension Dataset {
     private init(
         images: IDX, labels: IDX, name: String, classNames: [String], classOfLabel: (Int) -> Int?
     ) throws {
-        try images.requireImages()
+        let inputs = try images.images()
         guard images.sizes[0] == labels.sizes[0] else {
             throw GimbalError.invalidFile(
                 path: labels.path,
@@ -164,7 +165,7 @@ extension Dataset {
             return Int32(found)
         }
         self.init(
-            name: name, inputShape: [1, images.sizes[1], images.sizes[2]], inputs: images.inputs(),
+            name: name, inputShape: [1, images.sizes[1], images.sizes[2]], inputs: inputs,
             targets: .classes(classes, names: classNames))
     }
 
@@ -217,10 +218,10 @@ extension Dataset {
     /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     package init(idxImages path: String) throws {
         let images = try IDX(path: path, rank: 3)
-        try images.requireImages()
+        let inputs = try images.images()
         self.init(
             name: path.split(separator: "/").last.map(String.init) ?? path,
-            inputShape: [1, images.sizes[1], images.sizes[2]], inputs: images.inputs(),
+            inputShape: [1, images.sizes[1], images.sizes[2]], inputs: inputs,
             targets: .classes([Int32](repeating: 0, count: images.sizes[0]), names: [""]))
     }
 

@@ -59,7 +59,7 @@ public struct Evaluation: Sendable {
                 }
                 var hostWeight = Double(host.count)
                 if let classWeights, case .classes(let truths) = host.targets {
-                    hostWeight = truths.reduce(0) { $0 + classWeights[Int($1)] }
+                    hostWeight = classWeights.sum(over: truths)
                 }
                 // Where nothing counts, the mean is over nothing.
                 if hostWeight > 0 { total += Double(try loss.item()) * hostWeight }
@@ -67,11 +67,11 @@ public struct Evaluation: Sendable {
                 switch host.targets {
                 case .classes(let truths):
                     // As `Prediction` has it: what is not finite predicts nothing.
-                    let (classes, largest) = try withoutGradients {
-                        (try outputs.argMax().integers(), try outputs.max([1]).floats())
+                    let predictions = withoutGradients {
+                        let (classes, largest) = (outputs.argMax(), outputs.max([1]))
+                        return Tensor.select((largest - largest).isNaN(), classes.scalar(-1), classes)
                     }
-                    confusion.add(
-                        truths: truths, predictions: zip(classes, largest).map { $1.isFinite ? $0 : -1 })
+                    confusion.add(truths: truths, predictions: try predictions.integers())
                 case .values(let truths, _):
                     numbers.add(
                         predictions: restored(try outputs.doubles()), targets: restored(truths.map(Double.init)))

@@ -87,3 +87,8 @@ extension ClassWeights: CustomStringConvertible {
         isBalanced ? "balanced" : weights.map { "\($0.name)=\($0.weight)" }.joined(separator: ",")
     }
 }
+
+extension [Double] {
+    /// The weights of examples of these classes together.
+    func sum(over classes: [Int32]) -> Double { classes.reduce(0) { $0 + self[Int($1)] } }
+}

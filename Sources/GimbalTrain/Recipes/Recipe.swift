@@ -149,7 +149,7 @@ public struct RecipeRun {
             let loss = training.loss(
                 of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task, weight: weight)
             guard let weights, let classes = batch.hostClasses else { return loss }
-            return WeightedLoss(loss, weight: classes.reduce(0) { $0 + weights[Int($1)] })
+            return WeightedLoss(loss, weight: weights.sum(over: classes))
         }
         trainer = Trainer(
             model, phases: [phase], data: batches, settings: training.course, generator: generator, folder: folder)

@@ -224,8 +224,9 @@ public struct Table: Sendable {
         } else {
             let rows = try TableRows(schema, source: source, dialect: schema.dialect, needsTarget: true)
             while try rows.next() {
-                guard isIncluded(rows.part(of: split)) else { continue }
-                rows.add(to: &statistics, hash: rows.hash(seed: split.request.seed))
+                let hash = rows.hash(seed: split.request.seed)
+                guard isIncluded(rows.part(of: split, hash: hash)) else { continue }
+                rows.add(to: &statistics, hash: hash)
             }
         }
         var schema = self.schema

@@ -18,21 +18,20 @@ struct TableLabels {
     init(_ facts: ColumnFacts, given: [String]?, reader: NumberReader, column: String, path: String) throws {
         let labels = facts.values.texts
         let keys = labels.map { Self.key($0) }
-        let numbers = labels.map { text -> Double? in
-            var text = text
-            return text.withUTF8 { bytes in bytes.baseAddress.flatMap { NumberReader()($0, bytes.count) } }
+        func read(by reader: NumberReader) -> [Double?] {
+            labels.map { text in
+                var text = text
+                return text.withUTF8 { bytes in bytes.baseAddress.flatMap { reader($0, bytes.count) } }
+            }
         }
+        let numbers = read(by: NumberReader())
         let areNumbers = numbers.allSatisfy { $0 != nil }
-        // Numbers as the file writes them: 1,5 among decimal commas.
-        let written = labels.map { text -> Double? in
-            var text = text
-            return text.withUTF8 { bytes in bytes.baseAddress.flatMap { reader($0, bytes.count) } }
-        }
         func fraction(_ values: [Double?]) -> Int? {
             guard values.allSatisfy({ $0 != nil }) else { return nil }
             return values.firstIndex { $0!.isFinite && $0! != $0!.rounded() }
         }
-        if given == nil, let fraction = fraction(numbers) ?? fraction(written) {
+        // As the file writes numbers too: 1,5 among decimal commas.
+        if given == nil, let fraction = fraction(numbers) ?? fraction(read(by: reader)) {
             throw GimbalError.invalidFile(
                 path: path,
                 reason:

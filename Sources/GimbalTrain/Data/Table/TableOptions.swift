@@ -34,15 +34,14 @@ public struct TableDialect: Codable, Sendable, Equatable {
     var delimiterByte: UInt8 { delimiter.utf8.first ?? UInt8(ascii: ",") }
 
     /// Of numbers that stand alone, without a currency or a per cent sign.
-    var bareNumberReader: NumberReader {
-        NumberReader(
-            decimalMark: decimalMark.utf8.first ?? UInt8(ascii: "."), thousandsMark: Array((thousandsMark ?? "").utf8))
-    }
+    var bareNumberReader: NumberReader { numberReader(allowsDress: false) }
 
-    var numberReader: NumberReader {
+    var numberReader: NumberReader { numberReader(allowsDress: true) }
+
+    private func numberReader(allowsDress: Bool) -> NumberReader {
         NumberReader(
             decimalMark: decimalMark.utf8.first ?? UInt8(ascii: "."), thousandsMark: Array((thousandsMark ?? "").utf8),
-            allowsDress: true)
+            allowsDress: allowsDress)
     }
 }
 

@@ -168,8 +168,9 @@ public struct TableRecord: Codable, Sendable, Equatable {
         var kept = DatasetRows(rows.schema)
         var chosen: [Int] = []
         while try rows.next() {
-            if sketch.contains(rows.hash(seed: split.request.seed)) { isShared = true }
-            let isOfPart = rows.part(of: split) == part || part == nil
+            let hash = rows.hash(seed: split.request.seed)
+            if sketch.contains(hash) { isShared = true }
+            let isOfPart = rows.part(of: split, hash: hash) == part || part == nil
             if try (isOfPart || !isShared) && kept.add(rows) && isOfPart { chosen.append(kept.count - 1) }
         }
         let all = kept.dataset(name: rows.fileName)

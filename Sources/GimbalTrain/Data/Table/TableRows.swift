@@ -45,8 +45,8 @@ public final class TableRows {
     private var isAhead: Bool
     /// What each column that belongs to a row's hash has as its place in the file and its seed.
     private let content: [(place: Int, seed: UInt64)]
-    /// How often each row was met, by its hash, where equal rows are shared out.
-    private var met: [UInt64: UInt64] = [:]
+    /// Where equal rows are shared out: those that were met.
+    private var met = RowOccurrences()
     private var unseen: [Int]
     private var filled: [Int]
 
@@ -246,13 +246,13 @@ public final class TableRows {
 
     /// The part of a split that the row belongs to. To be asked once of each row: equal rows may be shared out.
     public func part(of split: TableSplit) -> TableSplit.Part {
-        var hash = hash(seed: split.request.seed)
-        if split.sharesOutEqualRows {
-            let occurrence = met[hash, default: 0]
-            met[hash] = occurrence + 1
-            hash = TableSplit.hash(hash, occurrence: occurrence)
-        }
-        return split.part(of: hash, label: label < 0 ? nil : Int(label))
+        part(of: split, hash: hash(seed: split.request.seed))
+    }
+
+    /// The same of a row whose hash is known.
+    func part(of split: TableSplit, hash: UInt64) -> TableSplit.Part {
+        split.part(
+            of: split.sharesOutEqualRows ? met.ownHash(of: hash) : hash, label: label < 0 ? nil : Int(label))
     }
 
     /// What the columns hold that only tell rows apart, by name.

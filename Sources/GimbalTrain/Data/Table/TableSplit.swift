@@ -68,7 +68,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
 
     /// The part that a row belongs to.
     /// - Parameters:
-    ///   - hash: of the row's content and the seed; where equal rows are shared out, `hash(_:occurrence:)`.
+    ///   - hash: of the row's content and the seed; where equal rows are shared out, its own: see `RowOccurrences`.
     ///   - label: the row's class; nil where a number is predicted.
     public func part(of hash: UInt64, label: Int? = nil) -> Part {
         let limit = limits.count > 1 ? limits[min(max(label ?? 0, 0), limits.count - 1)] : limits[0]
@@ -86,7 +86,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
     init(_ request: Request, hashes: [UInt64], labels: [Int32], classCount: Int) {
         self.request = request
         sharesOutEqualRows = Self.areFewKinds(hashes)
-        let strata = Self.strata(sharesOutEqualRows ? Self.byOccurrence(hashes) : hashes, labels, classCount)
+        let strata = Self.strata(hashes, labels, classCount, sharingOut: sharesOutEqualRows)
         let counts = strata.map(\.count)
         let tests = Self.shares(of: counts, fraction: request.test)
         let validations = Self.shares(of: zip(counts, tests).map { $0 - $1 }, fraction: request.validation)
@@ -123,16 +123,6 @@ public struct TableSplit: Codable, Sendable, Equatable {
 
     private static let largestValidationCount = 1 << 17
 
-    // MARK: Equal rows
-
-    /// The hash by which a row that was met before, and is shared out, is told from the others like it.
-    /// - Parameters:
-    ///   - hash: of the row's content and the seed.
-    ///   - occurrence: how often one like it was met before.
-    static func hash(_ hash: UInt64, occurrence: UInt64) -> UInt64 {
-        occurrence == 0 ? hash : RowHash.whole(RowHash.part(hash, occurrence), seed: occurrence)
-    }
-
     /// Whether parts that hold whole kinds of rows would tell little of the others: there are less than a hundred kinds, or
     /// one of them is a twentieth of the table.
     private static func areFewKinds(_ hashes: [UInt64]) -> Bool {
@@ -144,20 +134,15 @@ public struct TableSplit: Codable, Sendable, Equatable {
         return counts.count < 100 && !hashes.isEmpty || 20 * (counts.values.max() ?? 0) > hashes.count
     }
 
-    private static func byOccurrence(_ hashes: [UInt64]) -> [UInt64] {
-        var met: [UInt64: UInt64] = [:]
-        return hashes.map { row in
-            defer { met[row, default: 0] += 1 }
-            return hash(row, occurrence: met[row, default: 0])
-        }
-    }
-
-    // MARK: Sizes
-
     /// The hashes of each class, sorted.
-    private static func strata(_ hashes: [UInt64], _ labels: [Int32], _ classCount: Int) -> [[UInt64]] {
+    private static func strata(
+        _ hashes: [UInt64], _ labels: [Int32], _ classCount: Int, sharingOut: Bool
+    ) -> [[UInt64]] {
         var strata = [[UInt64]](repeating: [], count: max(classCount, 1))
-        for (row, hash) in hashes.enumerated() { strata[labels.isEmpty ? 0 : Int(labels[row])].append(hash) }
+        var met = RowOccurrences()
+        for (row, hash) in hashes.enumerated() {
+            strata[labels.isEmpty ? 0 : Int(labels[row])].append(sharingOut ? met.ownHash(of: hash) : hash)
+        }
         for index in strata.indices { strata[index].sort() }
         return strata
     }
@@ -211,7 +196,7 @@ public struct TableSplit: Codable, Sendable, Equatable {
             return
         }
         sharesOutEqualRows = Self.areFewKinds(hashes)
-        let strata = Self.strata(sharesOutEqualRows ? Self.byOccurrence(hashes) : hashes, labels, classCount)
+        let strata = Self.strata(hashes, labels, classCount, sharingOut: sharesOutEqualRows)
         // Where each fold begins in a class. Classes begin at different folds, so that small ones do not all lie in one.
         let bounds = strata.indices.map { index in
             let (hashes, turned) = (strata[index], (fold + index) % count)
@@ -273,6 +258,18 @@ extension TableSplit.Request {
                 throw GimbalError.invalidSetting(name: name, reason: "must be a share from 0 to below 1, not \(share)")
             }
         }
+    }
+}
+
+/// How often each row of a table was met, to tell equal rows apart.
+struct RowOccurrences {
+    private var counts: [UInt64: UInt64] = [:]
+
+    /// A hash of the row's own: that of its content where it is met for the first time, else another each time.
+    mutating func ownHash(of hash: UInt64) -> UInt64 {
+        let occurrence = counts[hash, default: 0]
+        counts[hash] = occurrence + 1
+        return occurrence == 0 ? hash : RowHash.whole(RowHash.part(hash, occurrence), seed: occurrence)
     }
 }
 
