@@ -99,6 +99,14 @@ struct SplitTests {
             try FileManager.default.removeItem(atPath: run + "/fold-3")
             let again = try Gimbal.run(settings + ["--resume"]).succeeded().objects()
             #expect((again.last?["testLoss"] as? [String: Double]) == (last["testLoss"] as? [String: Double]))
+            // Folds of another division are no part of this one, and the runs know their data.
+            let resume = ["train", "--resume", "--epochs", "2", "--device", "cpu", "--json", "--run-dir", run]
+            for count in ["2", "4"] {
+                try Gimbal.run(resume + ["--folds", count]).refused("--folds: the run in", "began as fold 1 of 3")
+            }
+            #expect(try Gimbal.run(resume + ["--folds", "3"]).succeeded().objects().last?["folds"] as? Int == 3)
+            try Gimbal.run("train", "--data", file, "--folds", "3", "--test", "0.3", "--device", "cpu").refused(
+                "--folds: are the test parts", "leave --test out")
             try Gimbal.run("train", "--data", "digits", "--folds", "3", "--device", "cpu").refused(
                 "--folds: is for tables")
         }

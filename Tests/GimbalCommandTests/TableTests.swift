@@ -35,6 +35,48 @@ struct TableTests {
         return try JSONDecoder().decode(Scores.self, from: Data((outcome.lines.last ?? "").utf8))
     }
 
+    @Test("What a run makes of its table may be said again, not otherwise, and another table is refused")
+    func knowsItsColumns() throws {
+        try withTemporaryFolder { folder in
+            let (file, other, run) = (folder + "/house.csv", folder + "/new.csv", folder + "/r")
+            try write(Self.houses(60, from: 0), to: file)
+            try write(Self.houses(60, from: 1_000), to: other)
+            // All rows in one batch: another table has the same number of steps.
+            let told = ["--target", "price", "--task", "regression", "--exclude", "garden", "--test", "0.3"]
+            try Gimbal.run(
+                ["train", "--data", file, "--run-dir", run, "--epochs", "1", "--batch-size", "100", "--device", "cpu"]
+                    + told
+            ).succeeded()
+            let inputs = Self.houses(1, from: 0).prefix { $0 != "\n" }.split(separator: ",").map(String.init)
+            let input = try #require(inputs.first { !["price", "garden"].contains($0) })
+            let commands = [
+                ["train", "--resume", "--run-dir", run, "--epochs", "2"], ["evaluate", "--checkpoint", run],
+                ["predict", "--checkpoint", run, "--data", file],
+            ].map { $0 + ["--device", "cpu"] }
+            for command in commands {
+                for (option, value) in [
+                    ("--exclude", input), ("--columns", "garden"), ("--id", input), ("--types", "\(input)=category"),
+                    ("--missing-rows", "drop"), ("--missing", "none"), ("--test", "0.2"), ("--test", other),
+                    ("--validation", "none"),
+                ] {
+                    // Another file than the run's may have other marks for what is missing.
+                    if command[0] == "predict", option == "--missing" { continue }
+                    try Gimbal.run(command + [option, value]).refused("\(option): the run began with")
+                }
+                try Gimbal.run(command + told).succeeded()
+            }
+            try Gimbal.run(["train", "--resume", "--run-dir", run, "--epochs", "3", "--data", other, "--device", "cpu"])
+                .refused("\(other): shares no row with the table that the run was trained on, ")
+            try Gimbal.run("train", "--resume", "--run-dir", folder + "/none", "--device", "cpu").refused(
+                "there is no run in \(folder)/none")
+            // A damaged checkpoint is not the end of a run.
+            let checkpoints = try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted()
+            try FileManager.default.removeItem(atPath: "\(run)/checkpoints/\(checkpoints[1])/optimizer.safetensors")
+            try Gimbal.run(commands[0]).refused(
+                "optimizer.safetensors", "the one before it is \(run)/checkpoints/\(checkpoints[0])")
+        }
+    }
+
     @Test("A run knows its target: resumed and evaluated without a word about it")
     func knowsItsTarget() throws {
         try withTemporaryFolder { folder in
