@@ -239,7 +239,7 @@ extension Tensor {
     /// ```swift
     /// let count = try (x .== y).sum().item(as: Int.self)
     /// ```
-    public func item<Element: TensorElement>(as type: Element.Type = Element.self) throws -> Element {
+    public func item<Element: TensorElement>(as type: Element.Type) throws -> Element {
         require(elementCount == 1, "item", "a tensor of \(shape) has no single value; array() gives all")
         return try Element.elements(of: self)[0]
     }

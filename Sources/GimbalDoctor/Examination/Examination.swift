@@ -8,12 +8,8 @@ import Foundation
 public struct Examination: Codable, Sendable {
     /// The loss of the batch.
     public var loss: Double
-    /// The operations from the predictions to the loss, the last first, such as `crossEntropy`.
-    public var lossOperations: [String]
-    /// What the loss is computed of: the last result that weights have had a part in; nil where there is none.
-    public var predictions: SignalStatistics?
-    /// The function that the predictions have gone through since they left the last weights; nil for none.
-    public var outputFunction: String?
+    /// What the model gives out, and what the loss makes of it.
+    public var output: OutputExamination
     /// Layers with weights, in the order in which they computed.
     public var layers: [LayerExamination]
     /// Activation functions, in the order in which they computed.
@@ -32,6 +28,10 @@ public struct Examination: Codable, Sendable {
     public var hasOptimizer: Bool
     /// Nil without an optimizer.
     public var learningRate: Double?
+    /// What the first steps do; nil without an optimizer, or where the loss is not finite.
+    public var probe: Probe?
+    /// How sharply the loss bends; nil without an optimizer, and where it cannot be measured.
+    public var sharpness: Sharpness?
 
     /// How the signal's spread grows from layer to layer, from what the first layer is given to the last; nil with less than
     /// two layers.
@@ -69,7 +69,13 @@ public struct LayerExamination: Codable, Sendable {
     public var weightGradient: GradientStatistics?
     /// The activation function behind it, by its place in `Examination.activations`; nil for none.
     public var activation: Int?
-    /// Whether all of its units compute the same.
+    /// Whether its output goes straight into a normalisation.
+    public var isNormalized: Bool
+    /// What is added to its units; nil for nothing.
+    public var bias: SignalStatistics?
+    /// Of a LSTM: the mean of what is added to its forget gates.
+    public var forgetGateBias: Double?
+    /// Whether all of its units compute the same, and get the same gradient.
     public var hasIdenticalUnits: Bool
     /// Of a recurrent net: the largest element of the gradient that arrives at the input of each time step.
     public var gradientOverTime: [Double]
@@ -126,6 +132,10 @@ public struct TargetExamination: Codable, Sendable {
     public var isWhole: Bool
     /// Of whole numbers: how often each of those that occur does.
     public var counts: [Int: Int]
+    /// Whether all of them are 0 or 1.
+    public var isBinary: Bool
+    /// Whether each row is all 0 but for one 1.
+    public var isOneHot: Bool
 }
 
 /// How a quantity changes from layer to layer.

@@ -36,7 +36,7 @@ extension Examination {
                 layerOfOperation[index] = layers.count
                 layers.append(
                     try LayerExamination(
-                        trace, index, weight: self.parameters[weight], of: parameters[weight],
+                        trace, index, weight: self.parameters[weight], at: weight,
                         names: layers.map(\.name)))
             } else if let units = operation.units {
                 if let origin = trace.origin(of: index), let layer = layerOfOperation[origin],
@@ -49,16 +49,21 @@ extension Examination {
                         name: operation.layer, units: units, output: operation.output, slope: trace.slope(of: index)))
             }
         }
-        let tail = trace.operationsBehindPredictions()
-        lossOperations = tail.names
-        predictions = tail.predictions.map { trace.operations[$0].output }
-        outputFunction = tail.predictions.flatMap { trace.outputFunction(of: $0) }
+        output = OutputExamination(trace)
+        (probe, sharpness) = (nil, nil)
+        guard let optimizer, self.loss.isFinite else { return }
+        sharpness = try Sharpness.measure(model, optimizer) { try loss(batch) }
+        probe = try Probe.run(model, optimizer, steps: 20) {
+            try Trace(model, differentiates: false) { try loss(batch) }.deadShare
+        } loss: {
+            try loss(batch)
+        }
     }
 }
 
 extension LayerExamination {
     fileprivate init(
-        _ trace: Trace, _ index: Int, weight: ParameterExamination, of parameter: Parameter, names: [String]
+        _ trace: Trace, _ index: Int, weight: ParameterExamination, at place: Int, names: [String]
     ) throws {
         let operation = trace.operations[index]
         let path = operation.layer.isEmpty ? weight.name : operation.layer
@@ -66,22 +71,35 @@ extension LayerExamination {
         name = names.contains(path) && !names.contains(weight.name) ? weight.name : path
         self.operation = operation.name
         self.weight = weight.name
-        weightShape = parameter.shape.sizes
+        weightShape = weight.values.shape
         weightScale = weight.values.rootMeanSquare
+        isNormalized = trace.isNormalized(index)
         input = trace.signalSources(of: index).first.map { trace.operations[$0].output } ?? operation.data
         output = operation.output
         outputGradient = operation.gradient
         weightGradient = weight.gradient
         gradientOverTime = operation.gradientOverTime
-        hasIdenticalUnits = try parameter.hasIdenticalRows()
+        hasIdenticalUnits =
+            try trace.hasIdenticalGradients[place] && trace.parameters[place].value.hasIdenticalRows()
+        (bias, forgetGateBias) = (nil, nil)
+        let biases = trace.biases(of: index)
+        for bias in biases {
+            let values = bias.value.detached().cast(to: .float32)
+            self.bias = try SignalStatistics(of: values)
+            // The second of the four blocks of a LSTM.
+            if operation.name == "recurrent", bias.shape[0] == 4 * operation.output.shape.last! {
+                let size = bias.shape[0] / 4
+                forgetGateBias = try (forgetGateBias ?? 0) + Double(values.sliced(size..<2 * size).mean().item())
+            }
+        }
     }
 }
 
-extension Parameter {
+extension Tensor {
     /// Whether there are several first indices, and what lies behind them is the same for all.
-    fileprivate func hasIdenticalRows() throws -> Bool {
-        guard shape.rank >= 2, shape[0] > 1, elementCount > shape[0] else { return false }
-        let rows = value.detached().reshaped([shape[0], elementCount / shape[0]]).cast(to: .float32)
+    func hasIdenticalRows() throws -> Bool {
+        guard rank >= 2, shape[0] > 1, elementCount > shape[0] else { return false }
+        let rows = detached().reshaped([shape[0], elementCount / shape[0]]).cast(to: .float32)
         return try (rows - rows.sliced(0..<1)).absolute().max().item() == 0
     }
 }
@@ -109,10 +127,20 @@ extension TargetExamination {
         isWhole = !targets.dtype.isFloatingPoint
         signal = try SignalStatistics(of: targets.cast(to: .float32))
         counts = isWhole ? try targets.integers().reduce(into: [:]) { $0[Int($1), default: 0] += 1 } : [:]
+        let x = targets.cast(to: .float32)
+        isBinary = try x.elementCount > 0 && (x * x - x).absolute().max().item() == 0
+        isOneHot = try isBinary && x.rank > 1 && x.shape[x.rank - 1] > 1 && (x.sum([-1]) - 1).absolute().max().item() == 0
     }
 }
 
 extension Trace {
+    /// The share of the units of rectifiers that are off for every sample.
+    fileprivate var deadShare: Double {
+        let units = operations.compactMap(\.units).filter { ActivationKind(rawValue: $0.function)?.isRectifier ?? false }
+        let count = units.reduce(0) { $0 + $1.unitCount }
+        return count > 0 ? units.reduce(0) { $0 + $1.deadShare * Double($1.unitCount) } / Double(count) : 0
+    }
+
     /// What the gradient is multiplied by in operation `index`.
     fileprivate func slope(of index: Int) -> Double? {
         guard let source = signalSources(of: index).first, let before = operations[source].gradient,
@@ -129,32 +157,4 @@ extension Trace {
             return sources.count == 2 && sources.allSatisfy { origin(of: $0) != nil }
         }
     }
-
-    /// The operations from the loss back to the predictions, and which operation gives those: the first, on the way back
-    /// along the signal, that has more than one sample's worth of axes and is an activation, a softmax or a layer.
-    fileprivate func operationsBehindPredictions() -> (names: [String], predictions: Int?) {
-        var names: [String] = []
-        var place = lossOperation
-        while let here = place {
-            let operation = operations[here]
-            if isWeighted(here) || operation.units != nil || operation.name == "softmax" || operation.name == "logSoftmax"
-                || operation.name.hasPrefix("layerNorm") || operation.name.hasPrefix("batchNorm")
-            {
-                return (names, here)
-            }
-            if !Self.rearrangements.contains(operation.name) { names.append(operation.name) }
-            place = signalSources(of: here).max()
-        }
-        return (names, nil)
-    }
-
-    /// The softmax or activation function whose result the predictions are.
-    fileprivate func outputFunction(of index: Int) -> String? {
-        isWeighted(index) ? nil : operations[index].name
-    }
-
-    /// Operations that leave the elements as they are.
-    private static let rearrangements: Set<String> = [
-        "reshaped", "permuted", "transposed", "contiguous", "cast", "broadcast", "expandingAxis", "to",
-    ]
 }

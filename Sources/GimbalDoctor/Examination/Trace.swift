@@ -40,8 +40,12 @@ final class Trace {
     private(set) var parameterGradients: [GradientStatistics?] = []
     /// The place of the loss among the operations; nil where it was computed by none.
     private(set) var lossOperation: Int?
+    /// The operation whose result the model gave out first; nil where the model itself was not called.
+    private(set) var modelOutput: Int?
+    /// Of each parameter: whether all its units get the same gradient, so that they cannot part.
+    private(set) var hasIdenticalGradients: [Bool] = []
 
-    private let parameters: [Parameter]
+    let parameters: [Parameter]
     private var inputLeaf: Tensor?
     private var parameterPlaces: [Key: Int] = [:]
     private var places: [Key: Int] = [:]
@@ -66,7 +70,7 @@ final class Trace {
     /// Runs `loss` and differentiates it. Parameters, their gradients, running statistics and random numbers stay as they
     /// are. Waits for the device, once or twice for each operation.
     /// - Throws: the first failure of the device; what `loss` throws.
-    init(_ model: Module, loss: () throws -> Tensor) throws {
+    init(_ model: Module, differentiates: Bool = true, loss: () throws -> Tensor) throws {
         parameters = model.parameters
         for (index, parameter) in parameters.enumerated() {
             parameterPlaces[.memory(parameter.value)] = index
@@ -75,20 +79,24 @@ final class Trace {
         let state = generator.state
         defer { generator.state = state }
         let value = try GradientMode.$isRecomputing.withValue(true) {
-            try withObserver(before: { [unowned self] in takeInputs(of: $0, model) }) {
+            try withObserver(
+                before: { [unowned self] in takeInputs(of: $0, model) },
+                after: { [unowned self] in takeOutput(of: $0, model) }
+            ) {
                 try withOperationObserver { [unowned self] in add($0) } _: { try loss() }
             }
         }
         if let failure { throw failure }
         self.loss = try Double(value.item())
         lossOperation = places[Key(value)]
-        try differentiate(value)
+        if differentiates { try differentiate(value) }
         held = []
     }
 
     /// The gradients of all parameters, without touching those that they hold.
     private func differentiate(_ loss: Tensor) throws {
         parameterGradients = parameters.map { _ in nil }
+        hasIdenticalGradients = parameters.map { _ in false }
         guard loss.requiresGradient else { return }
         let trained = parameters.indices.filter { parameters[$0].isTrainable }
         guard !trained.isEmpty else { return }
@@ -96,8 +104,9 @@ final class Trace {
         defer { handles.forEach { $0.remove() } }
         for index in trained {
             handles.append(
-                parameters[index].onGradient { [unowned self] gradient in
+                parameters[index].onGradient { [unowned self] (gradient: Tensor) -> Void in
                     parameterGradients[index] = try GradientStatistics(of: gradient)
+                    hasIdenticalGradients[index] = try gradient.hasIdenticalRows()
                 })
         }
         _ = try gradient(
@@ -113,6 +122,11 @@ final class Trace {
             let leaf = input.requiringGradient()
             (call.input, inputLeaf) = (leaf, leaf)
         }
+    }
+
+    private func takeOutput(of call: LayerCall, _ model: Module) {
+        guard call.module === model, modelOutput == nil, let output = call.outputs.first else { return }
+        modelOutput = places[Key(output)]
     }
 
     private func add(_ computed: ComputedOperation) {
@@ -232,4 +246,33 @@ extension Trace {
         }
         return nil
     }
+
+    /// The parameters that are added to what operation `index` makes of its signal.
+    func biases(of index: Int) -> [Parameter] {
+        let adding = consumers(of: index).filter { operations[$0].name == "+" }
+        return ([index] + adding).flatMap { operations[$0].sources }.compactMap { parameter(behind: $0) }
+            .map { parameters[$0] }.filter { $0.shape.rank == 1 }
+    }
+
+    /// The operations that take the result of operation `index`.
+    func consumers(of index: Int) -> [Int] {
+        operations.indices.filter { $0 > index && signalSources(of: $0).contains(index) }
+    }
+
+    /// Whether what operation `index` gives out is normalised before anything else is made of it.
+    func isNormalized(_ index: Int) -> Bool {
+        var place = index
+        while let next = consumers(of: place).first {
+            let name = operations[next].name
+            if name.hasSuffix("Normalized") { return true }
+            guard name == "+" || Self.rearrangements.contains(name), consumers(of: place).count == 1 else { return false }
+            place = next
+        }
+        return false
+    }
+
+    /// Operations that leave the elements as they are.
+    static let rearrangements: Set<String> = [
+        "reshaped", "permuted", "transposed", "contiguous", "cast", "broadcast", "expandingAxis", "to", "sliced",
+    ]
 }

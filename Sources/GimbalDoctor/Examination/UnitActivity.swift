@@ -59,6 +59,23 @@ enum ActivationKind: String, CaseIterable {
         }
     }
 
+    /// What weights before it must multiply independent inputs by, so that the deviation stays what it is.
+    var gain: Double {
+        switch self {
+        case .relu, .leakyReLU, .prelu, .elu, .celu, .gelu, .silu, .mish, .hardSwish, .threshold: 2.0.squareRoot()
+        default: 1
+        }
+    }
+
+    /// All that it gives out; nil for what has no bound on both sides.
+    var range: ClosedRange<Double>? {
+        switch self {
+        case .sigmoid, .hardSigmoid: 0...1
+        case .tanh, .softsign, .hardTanh: -1...1
+        default: nil
+        }
+    }
+
     /// What a user calls it.
     var title: String {
         switch self {

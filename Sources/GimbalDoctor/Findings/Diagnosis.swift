@@ -21,7 +21,7 @@ extension Diagnosis {
         let seen = examination.signs(thresholds)
         findings = []
         for rule in rules {
-            for var finding in rule.look(RuleContext(examination, seen, thresholds)) {
+            for var finding in rule.look(RuleContext(examination, seen, findings, thresholds)) {
                 // A cause has its signs at once; one that comes later explains what is left.
                 for (index, sign) in seen.enumerated()
                 where finding.illness.explains.contains(sign.sign) && !signs.contains(index) {

@@ -12,8 +12,12 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
     // Output and loss
     /// A softmax over one unit, which is 1 whatever comes in.
     case softmaxOfOne
-    /// A softmax in front of a loss that takes logits.
+    /// A softmax or sigmoid in front of a loss that applies it itself.
     case doubleSoftmax
+    /// A softmax over the samples of the batch.
+    case softmaxOverBatch
+    /// A logarithm of what may be 0.
+    case unsafeLogarithm
     /// A rectifier on the outputs, which the targets do not agree with.
     case rectifiedOutput
     /// Outputs that cannot reach the targets.
@@ -45,10 +49,19 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
     // Architecture
     /// Functions that saturate, in too many layers one after the other.
     case saturatingActivations
+    /// Many normalised layers without shortcuts past them.
+    case depthWithoutShortcuts
     /// A recurrent net whose state fades.
     case fadingMemory
     /// A recurrent net whose state feeds on itself.
     case unstableRecurrence
+    /// Forget gates that are shut.
+    case closedForgetGates
+    // Optimizer
+    /// Steps too long for the curvature of the loss.
+    case learningRateTooHigh
+    /// Steps too short to get anywhere.
+    case learningRateTooLow
     /// A sign that nothing known explains.
     case unexplained
 
@@ -61,6 +74,8 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .constantTargets: "constant targets"
         case .softmaxOfOne: "softmax over one unit"
         case .doubleSoftmax: "softmax twice"
+        case .softmaxOverBatch: "softmax over the batch"
+        case .unsafeLogarithm: "a logarithm of what may be 0"
         case .rectifiedOutput: "rectified output"
         case .boundedOutput: "bounded output"
         case .unfittingLoss: "a loss that does not fit"
@@ -75,8 +90,12 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .narrowLayers: "layers too narrow"
         case .residualGrowth: "branches that add up"
         case .saturatingActivations: "saturating activations at depth"
+        case .depthWithoutShortcuts: "depth without shortcuts"
         case .fadingMemory: "memory that fades"
         case .unstableRecurrence: "a recurrence that feeds on itself"
+        case .closedForgetGates: "shut forget gates"
+        case .learningRateTooHigh: "learning rate too high"
+        case .learningRateTooLow: "learning rate too low"
         case .unexplained: "an unexplained sign"
         }
     }
@@ -87,33 +106,45 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
     /// mistake at the output in few.
     public var explains: Set<Sign> {
         switch self {
-        case .nonFiniteInput: [.nonFinite]
+        case .nonFiniteInput: [.nonFinite, .noProgress]
         case .inputScale:
             [
                 .saturatedUnits, .explodingSignal, .vanishingSignal, .vanishingGradient, .explodingGradient, .highFirstLoss,
-                .nonFinite, .zeroGradient, .deadUnits,
+                .nonFinite, .zeroGradient, .deadUnits, .divergingLoss, .noProgress,
             ]
-        case .targetScale: [.highFirstLoss, .explodingGradient]
-        case .constantTargets: []
-        case .softmaxOfOne: [.zeroGradient, .vanishingGradient]
-        case .doubleSoftmax, .unfittingLoss: []
-        case .rectifiedOutput: [.deadUnits, .zeroGradient, .highFirstLoss, .nonFinite]
-        case .boundedOutput: [.highFirstLoss, .zeroGradient]
-        case .summedLoss: [.highFirstLoss]
-        case .unheldParameters, .unreachedParameters: []
-        case .zeroWeights: [.vanishingSignal, .vanishingGradient, .zeroGradient, .deadUnits]
-        case .identicalUnits: [.deadUnits]
-        case .smallWeights: [.vanishingSignal, .vanishingGradient, .zeroGradient, .deadUnits, .vanishingInTime]
+        case .targetScale: [.highFirstLoss, .explodingGradient, .divergingLoss, .deadUnits, .nonFinite]
+        case .constantTargets: [.noProgress]
+        case .softmaxOfOne: [.zeroGradient, .vanishingGradient, .noProgress]
+        case .doubleSoftmax, .softmaxOverBatch: [.noProgress]
+        case .unfittingLoss: [.highFirstLoss, .divergingLoss, .noProgress]
+        case .unsafeLogarithm: [.nonFinite, .divergingLoss]
+        case .rectifiedOutput: [.deadUnits, .zeroGradient, .highFirstLoss, .nonFinite, .noProgress]
+        case .boundedOutput: [.highFirstLoss, .zeroGradient, .saturatedUnits, .noProgress]
+        case .summedLoss: [.highFirstLoss, .divergingLoss, .explodingGradient, .deadUnits, .nonFinite]
+        case .unheldParameters: [.noProgress]
+        case .unreachedParameters: []
+        case .zeroWeights: [.vanishingSignal, .vanishingGradient, .zeroGradient, .deadUnits, .noProgress]
+        case .identicalUnits: [.deadUnits, .noProgress]
+        case .smallWeights:
+            [.vanishingSignal, .vanishingGradient, .zeroGradient, .deadUnits, .vanishingInTime, .noProgress]
         case .largeWeights:
             [
                 .explodingSignal, .explodingGradient, .saturatedUnits, .highFirstLoss, .nonFinite, .vanishingGradient,
-                .deadUnits, .zeroGradient, .explodingInTime,
+                .deadUnits, .zeroGradient, .explodingInTime, .divergingLoss, .noProgress,
             ]
-        case .lowBiases, .narrowLayers: [.deadUnits, .zeroGradient, .vanishingSignal, .vanishingGradient]
-        case .residualGrowth: [.explodingSignal, .explodingGradient, .highFirstLoss, .nonFinite]
-        case .saturatingActivations: [.vanishingGradient, .vanishingSignal, .zeroGradient]
-        case .fadingMemory: [.vanishingInTime, .vanishingSignal]
-        case .unstableRecurrence: [.explodingInTime, .explodingSignal, .explodingGradient, .nonFinite, .highFirstLoss]
+        case .lowBiases, .narrowLayers:
+            [.deadUnits, .zeroGradient, .vanishingSignal, .vanishingGradient, .noProgress]
+        case .residualGrowth: [.explodingSignal, .explodingGradient, .highFirstLoss, .nonFinite, .divergingLoss]
+        case .saturatingActivations: [.vanishingGradient, .vanishingSignal, .zeroGradient, .noProgress]
+        case .depthWithoutShortcuts: [.explodingGradient]
+        case .fadingMemory, .closedForgetGates: [.vanishingInTime, .vanishingSignal]
+        case .unstableRecurrence:
+            [
+                .explodingInTime, .explodingSignal, .explodingGradient, .nonFinite, .highFirstLoss, .divergingLoss,
+                .deadUnits,
+            ]
+        case .learningRateTooHigh: [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits]
+        case .learningRateTooLow: [.noProgress]
         case .unexplained: Set(Sign.allCases)
         }
     }

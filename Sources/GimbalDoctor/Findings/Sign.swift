@@ -18,6 +18,10 @@ public enum Sign: String, Codable, Sendable, CaseIterable {
     case highFirstLoss
     /// The loss, or a signal on the way to it, is NaN or infinite.
     case nonFinite
+    /// The first steps make the loss much larger.
+    case divergingLoss
+    /// The first steps leave the loss as it is.
+    case noProgress
     /// The gradient arrives at early time steps as next to nothing.
     case vanishingInTime
     /// The gradient grows from time step to time step on its way back.
@@ -35,6 +39,8 @@ public enum Sign: String, Codable, Sendable, CaseIterable {
         case .zeroGradient: "gradients are exactly 0"
         case .highFirstLoss: "the first loss is far above a guess"
         case .nonFinite: "numbers are NaN or infinite"
+        case .divergingLoss: "the first steps make the loss larger"
+        case .noProgress: "the first steps change nothing"
         case .vanishingInTime: "the gradient vanishes over time"
         case .explodingInTime: "the gradient explodes over time"
         }

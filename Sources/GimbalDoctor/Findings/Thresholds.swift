@@ -5,9 +5,11 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var vanishing = 1e-3
     /// The factor by which signal or gradient may grow over all layers.
     public var exploding = 1e3
-    /// The share of a layer's units that may be off for a whole batch. A ReLU unit that centred weights feed is off for half
-    /// of the samples; for all of a large batch, hardly any.
-    public var deadShare = 0.5
+    /// The share of a layer's units that may be off for a whole batch. Where samples look alike, as they do far behind the
+    /// first layer of a plain net, centred weights have half of the units off for all of them.
+    public var deadShare = 0.9
+    /// The share of all units that the first steps may switch off for a whole batch.
+    public var diedShare = 0.5
     /// The share of a layer's elements that may be saturated.
     public var saturatedShare = 0.5
     /// By how many times the first loss may exceed that of a guess.
@@ -21,9 +23,22 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var targetScale = 10.0
     /// How far the weights' gain may be from what the activation function behind asks for, in both directions, where a sign
     /// asks for a cause.
-    public var gain = 1.5
+    public var gain = 1.3
     /// A gain so far off is a cause by itself.
     public var extremeGain = 20.0
+    /// By how many times the first steps on one batch may have made its loss larger in the end. Steps that suit the loss make
+    /// it smaller; noise, as of dropout, changes it by less than this.
+    public var divergence = 2.0
+    /// By how many times they may make it larger on the way.
+    public var spike = 10.0
+    /// How often the learning rate of a loss that is a parabola may be larger than what its curvature allows.
+    public var rate = 1.0
+    /// The least root mean square of a step over that of a weight. Less is lost in rounding, or takes millions of steps.
+    public var leastUpdate = 1e-7
+    /// How likely it may be that all units of some layer are off from the start.
+    public var bornDead = 0.05
+    /// Samples that a batch must have for what all of its targets have in common to mean something.
+    public var samples = 16
     /// How often the gradient of an early time step may be smaller than that of the last.
     public var vanishingInTime = 1e-6
     /// How often it may be larger.

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// let tooManyClasses = Rule("too many classes") { context in
-///     guard let outputs = context.examination.predictions?.shape.last, outputs > 10_000 else { return [] }
+///     guard let outputs = context.examination.output.predictions?.shape.last, outputs > 10_000 else { return [] }
 ///     return [Finding(.unfittingLoss, "a softmax over \(outputs) classes; sample them")]
 /// }
 /// let diagnosis = Diagnosis(examination, rules: Rule.standard + [tooManyClasses])
@@ -21,7 +21,7 @@ public struct Rule: Sendable {
 
     /// All that Gimbal knows, in the order in which causes work: what is wrong with the data shows itself in the layers,
     /// and what is wrong with the layers in the loss.
-    public static let standard: [Rule] = data + output + wiring + firstWeights
+    public static let standard: [Rule] = data + output + wiring + recurrence + firstWeights + rate
 }
 
 /// What a rule may look at.
@@ -30,12 +30,15 @@ public struct RuleContext: Sendable {
     public let examination: Examination
     /// The signs that were seen.
     public let signs: [SeenSign]
+    /// What the rules before have found.
+    public let found: [Finding]
     /// From where on something counts.
     public let thresholds: Thresholds
 
-    init(_ examination: Examination, _ signs: [SeenSign], _ thresholds: Thresholds) {
+    init(_ examination: Examination, _ signs: [SeenSign], _ found: [Finding], _ thresholds: Thresholds) {
         self.examination = examination
         self.signs = signs
+        self.found = found
         self.thresholds = thresholds
     }
 
