@@ -16,7 +16,8 @@ struct Patient: Sendable, CustomTestStringConvertible {
     }
 
     init(
-        _ name: String, _ illnesses: Illness..., make: @escaping @Sendable () -> (Module, Batch, any Optimizer, (Batch) -> Tensor)
+        _ name: String, _ illnesses: Illness...,
+        make: @escaping @Sendable () -> (Module, Batch, any Optimizer, (Batch) -> Tensor)
     ) {
         self.name = name
         self.illnesses = Set(illnesses)
@@ -28,14 +29,15 @@ struct Patient: Sendable, CustomTestStringConvertible {
     func diagnose(seed: UInt64) throws -> Diagnosis {
         try withGenerator(RandomGenerator(seed: seed)) {
             let (model, batch, optimizer, loss) = make()
-            return try Diagnosis(Examination(of: model, on: batch, optimizer: optimizer, loss: loss))
+            return try Doctor().examine(model, on: batch, optimizer: optimizer, loss: loss)
         }
     }
 }
 
 /// Hidden layers of `width` between inputs and outputs.
 func perceptron(
-    _ inputs: Int, _ width: Int, _ layers: Int, _ outputs: Int, _ function: @escaping () -> any TensorLayer = { ReLU() },
+    _ inputs: Int, _ width: Int, _ layers: Int, _ outputs: Int,
+    _ function: @escaping () -> any TensorLayer = { ReLU() },
     norm: Bool = false, _ initializer: Initializer? = nil
 ) -> Sequential {
     let model = Sequential {
@@ -70,7 +72,9 @@ enum Samples {
     }
 }
 
-private func classify(_ model: Sequential, _ optimizer: (([Parameter]) -> any Optimizer)? = nil, on batch: Patient.Batch)
+private func classify(
+    _ model: Sequential, _ optimizer: (([Parameter]) -> any Optimizer)? = nil, on batch: Patient.Batch
+)
     -> (Module, Patient.Batch, any Optimizer, (Patient.Batch) -> Tensor)
 {
     (
@@ -99,7 +103,8 @@ let sick: [Patient] = [
     },
     Patient("S5", .smallWeights) {
         classify(
-            perceptron(64, 256, 30, 10, { ReLU() }, .xavierNormal()), { SGD($0, learningRate: 0.01) }, on: Samples.digits)
+            perceptron(64, 256, 30, 10, { ReLU() }, .xavierNormal()), { SGD($0, learningRate: 0.01) },
+            on: Samples.digits)
     },
     Patient("S6", .smallWeights) {
         classify(perceptron(64, 256, 50, 10, { ReLU() }, .normal(standardDeviation: 0.01)), on: Samples.digits)
@@ -153,12 +158,18 @@ let sick: [Patient] = [
     Patient("S22", .inputScale) {
         classify(perceptron(64, 0, 0, 10), on: .init(x: Samples.digits.x * 255, y: Samples.digits.y))
     },
-    Patient("S23", .targetScale) { regress(perceptron(8, 50, 2, 1), rate: 0.1, on: Samples.table(8, scale: 60, shift: 60)) },
-    Patient("S24", .targetScale) { regress(perceptron(8, 64, 2, 1), rate: 0.1, on: Samples.table(8, scale: 160, shift: 180)) },
+    Patient("S23", .targetScale) {
+        regress(perceptron(8, 50, 2, 1), rate: 0.1, on: Samples.table(8, scale: 60, shift: 60))
+    },
+    Patient("S24", .targetScale) {
+        regress(perceptron(8, 64, 2, 1), rate: 0.1, on: Samples.table(8, scale: 160, shift: 180))
+    },
     Patient("S28", .narrowLayers) {
         var model = perceptron(8, 2, 10, 1, { ReLU() }, .heNormal())
         // A seed with a dead layer, as 88 % are.
-        while try! model(Samples.table(8).x).variance().item() > 0 { model = perceptron(8, 2, 10, 1, { ReLU() }, .heNormal()) }
+        while try! model(Samples.table(8).x).variance().item() > 0 {
+            model = perceptron(8, 2, 10, 1, { ReLU() }, .heNormal())
+        }
         return regress(model, on: Samples.table(8))
     },
     Patient("S29", .lowBiases) {
@@ -177,14 +188,18 @@ let sick: [Patient] = [
             model, Samples.digits, Adam(model.parameters), { crossEntropy(model($0.x).relu(), $0.y) }
         )
     },
-    Patient("S32", .rectifiedOutput) { regress(perceptron(8, 32, 1, 1), on: Samples.table(8)) { meanSquaredError($0.relu(), $1) } },
+    Patient("S32", .rectifiedOutput) {
+        regress(perceptron(8, 32, 1, 1), on: Samples.table(8)) { meanSquaredError($0.relu(), $1) }
+    },
     Patient("S35", .inputScale) {
         classify(
             perceptron(64, 128, 2, 10, { Sigmoid() }, .xavierNormal()),
             on: .init(x: Samples.digits.x * 255, y: Samples.digits.y))
     },
     Patient("S38", .boundedOutput) {
-        regress(perceptron(1, 5, 1, 1, { Sigmoid() }), on: Samples.table(1, scale: 3)) { meanSquaredError($0.sigmoid(), $1) }
+        regress(perceptron(1, 5, 1, 1, { Sigmoid() }), on: Samples.table(1, scale: 3)) {
+            meanSquaredError($0.sigmoid(), $1)
+        }
     },
     Patient("S39", .softmaxOfOne) {
         let model = perceptron(8, 32, 1, 1)
@@ -229,12 +244,14 @@ let sick: [Patient] = [
     Patient("S46", .unsafeLogarithm) {
         let model = perceptron(64, 0, 0, 10)
         return (
-            model, .init(x: Samples.digits.x, y: oneHot(Samples.digits.y, 10)), SGD(model.parameters, learningRate: 0.01),
+            model, .init(x: Samples.digits.x, y: oneHot(Samples.digits.y, 10)),
+            SGD(model.parameters, learningRate: 0.01),
             { -($0.y * model($0.x).softmax().log()).sum() }
         )
     },
     Patient("S47", .constantTargets) {
-        classify(perceptron(64, 128, 2, 10), on: .init(x: Samples.digits.x, y: Tensor([Int32](repeating: 0, count: 128))))
+        classify(
+            perceptron(64, 128, 2, 10), on: .init(x: Samples.digits.x, y: Tensor([Int32](repeating: 0, count: 128))))
     },
     Patient("S50", .learningRateTooHigh) {
         classify(perceptron(64, 128, 3, 10), { Adam($0, learningRate: 0.1, epsilon: 1e-16) }, on: Samples.digits)
@@ -259,23 +276,30 @@ let healthy: [Patient] = [
     Patient("seed") { classify(perceptron(64, 128, 3, 10), on: Samples.digits) },
     Patient("adam") { classify(perceptron(64, 128, 3, 10), { Adam($0) }, on: Samples.digits) },
     Patient("he 50") {
-        classify(perceptron(64, 256, 50, 10, { ReLU() }, .heNormal()), { SGD($0, learningRate: 1e-3) }, on: Samples.digits)
+        classify(
+            perceptron(64, 256, 50, 10, { ReLU() }, .heNormal()), { SGD($0, learningRate: 1e-3) }, on: Samples.digits)
     },
     Patient("norm, residual") {
         let model = Sequential {
             Linear(64, 128)
-            for _ in 0..<50 { Residual { BatchNorm1d(128); ReLU(); Linear(128, 128) } }
+            for _ in 0..<50 {
+                Residual {
+                    BatchNorm1d(128); ReLU(); Linear(128, 128)
+                }
+            }
             BatchNorm1d(128)
             Linear(128, 10)
         }
         return classify(model, { SGD($0, learningRate: 0.01) }, on: Samples.digits)
     },
     Patient("norm 10") {
-        classify(perceptron(64, 128, 10, 10, { ReLU() }, norm: true), { SGD($0, learningRate: 0.01) }, on: Samples.digits)
+        classify(
+            perceptron(64, 128, 10, 10, { ReLU() }, norm: true), { SGD($0, learningRate: 0.01) }, on: Samples.digits)
     },
     Patient("tanh") {
         classify(
-            perceptron(64, 100, 20, 10, { Tanh() }, .xavierNormal()), { SGD($0, learningRate: 0.01) }, on: Samples.digits)
+            perceptron(64, 100, 20, 10, { Tanh() }, .xavierNormal()), { SGD($0, learningRate: 0.01) },
+            on: Samples.digits)
     },
     Patient("tanh orthogonal") {
         classify(
@@ -284,7 +308,8 @@ let healthy: [Patient] = [
     Patient("sigmoid 2") { classify(perceptron(64, 128, 2, 10, { Sigmoid() }), on: Samples.digits) },
     Patient("selu") {
         classify(
-            perceptron(64, 128, 20, 10, { SELU() }, .leCunNormal()), { SGD($0, learningRate: 0.01) }, on: Samples.digits)
+            perceptron(64, 128, 20, 10, { SELU() }, .leCunNormal()), { SGD($0, learningRate: 0.01) }, on: Samples.digits
+        )
     },
     Patient("gelu") { classify(perceptron(64, 128, 4, 10, { GELU() }), { AdamW($0) }, on: Samples.digits) },
     Patient("zero head N3") {
@@ -295,7 +320,11 @@ let healthy: [Patient] = [
     Patient("residual N2") {
         let model = Sequential {
             Linear(64, 64)
-            for _ in 0..<8 { Residual { Linear(64, 64); ReLU(); Linear(64, 64) } }
+            for _ in 0..<8 {
+                Residual {
+                    Linear(64, 64); ReLU(); Linear(64, 64)
+                }
+            }
             Linear(64, 10)
         }
         for (index, parameter) in model.parameters.enumerated() where index % 4 == 0 && index > 3 && index < 36 {
@@ -306,7 +335,9 @@ let healthy: [Patient] = [
     Patient("regression") { regress(perceptron(8, 64, 2, 1), on: Samples.table(8)) },
     Patient("line") { line([-8, -6, -4, -2, 2, 4, 6, 8], rate: 0.02) },
     Patient("softmax regression") { classify(perceptron(64, 0, 0, 10), on: Samples.digits) },
-    Patient("binary") { regress(perceptron(8, 32, 1, 1), rate: 0.1, on: binary(8)) { binaryCrossEntropyWithLogits($0, $1) } },
+    Patient("binary") {
+        regress(perceptron(8, 32, 1, 1), rate: 0.1, on: binary(8)) { binaryCrossEntropyWithLogits($0, $1) }
+    },
     Patient("binary sigmoid") {
         regress(perceptron(8, 32, 1, 1), rate: 0.1, on: binary(8)) { binaryCrossEntropy($0.sigmoid(), $1) }
     },
@@ -327,12 +358,16 @@ let healthy: [Patient] = [
     Patient("lstm") { recurrent(LSTM(inputSize: 2, hiddenSize: 64, initialization: .init(forgetGateBias: 1)), 200) },
     Patient("gru") { recurrent(GRU(inputSize: 2, hiddenSize: 64), 50) },
     Patient("dropout") {
-        let model = Sequential { Linear(64, 128); ReLU(); Dropout(0.5); Linear(128, 10) }
+        let model = Sequential {
+            Linear(64, 128); ReLU(); Dropout(0.5); Linear(128, 10)
+        }
         return classify(model, on: Samples.digits)
     },
 ]
 
-private func recurrent(_ net: RecurrentNet, _ steps: Int) -> (Module, Patient.Batch, any Optimizer, (Patient.Batch) -> Tensor) {
+private func recurrent(_ net: RecurrentNet, _ steps: Int) -> (
+    Module, Patient.Batch, any Optimizer, (Patient.Batch) -> Tensor
+) {
     let model = Memory(net)
     return (model, Samples.sequences(steps), Adam(model.parameters), { meanSquaredError(model($0.x), $0.y) })
 }
@@ -377,19 +412,15 @@ final class Memory: Module, TensorLayer {
 @Suite("Sick nets before training")
 struct SickNetTests {
     @Test("Sick", arguments: sick) func recognises(_ patient: Patient) throws {
-        for seed in UInt64(1)...2 {
-            let diagnosis = try patient.diagnose(seed: seed)
-            let isRight = diagnosis.findings.first.map { patient.illnesses.contains($0.illness) } ?? false
-            #expect(isRight, "\(seed): \(summary(diagnosis))")
-        }
+        let diagnosis = try patient.diagnose(seed: 1)
+        let isRight = diagnosis.findings.first.map { patient.illnesses.contains($0.illness) } ?? false
+        #expect(isRight, "\(summary(diagnosis))")
     }
 
     @Test("Healthy", arguments: healthy) func staysSilent(_ patient: Patient) throws {
-        for seed in UInt64(1)...2 {
-            let diagnosis = try patient.diagnose(seed: seed)
-            let isSilent = diagnosis.isHealthy
-            #expect(isSilent, "\(seed): \(summary(diagnosis))")
-        }
+        let diagnosis = try patient.diagnose(seed: 1)
+        let isSilent = diagnosis.isHealthy
+        #expect(isSilent, "\(summary(diagnosis))")
     }
 
     private func summary(_ diagnosis: Diagnosis) -> String {

@@ -142,7 +142,7 @@ public struct TargetExamination: Codable, Sendable {
 public struct Growth: Codable, Sendable, Equatable {
     /// The factor from one layer to the next: the median over all pairs of layers (Theil 1950, Sen 1968).
     public var perLayer: Double
-    /// The factor over all layers.
+    /// The last value over the first.
     public var total: Double
     /// Steps from layer to layer.
     public var steps: Int
@@ -166,9 +166,12 @@ public struct Growth: Codable, Sendable, Equatable {
         let median = (slopes[(slopes.count - 1) / 2] + slopes[slopes.count / 2]) / 2
         steps = finite.count - 1
         perLayer = exp(median)
-        total = exp(median * Double(steps))
+        total = finite.first! > 0 ? finite.last! / finite.first! : exp(median * Double(steps))
         last = finite.last!
     }
+
+    /// The factor over all layers, were each like the median: a first or last layer of another kind does not count.
+    public var trend: Double { pow(perLayer, Double(steps)) }
 
     /// After how many more layers like these the quantity is out of the range of normal numbers of a type; nil where it
     /// stays in it for a million.

@@ -10,6 +10,18 @@ extension Examination {
     public init<Batch>(
         of model: Module, on batch: Batch, optimizer: (any Optimizer)? = nil, loss: (Batch) throws -> Tensor
     ) throws {
+        try self.init(of: model, on: batch, optimizer: optimizer, loss: loss) { _, loss in
+            try loss.backward()
+            try optimizer?.step()
+        }
+    }
+
+    /// - Parameter train: a step of training, numbered from 0, that makes a backward pass from the loss and changes the
+    ///   weights, without gradients held before.
+    package init<Batch>(
+        of model: Module, on batch: Batch, optimizer: (any Optimizer)?, loss: (Batch) throws -> Tensor,
+        train: (_ step: Int, _ loss: Tensor) throws -> Void
+    ) throws {
         let trace = try Trace(model) { try loss(batch) }
         let parameters = model.parameters
         let held = Set((optimizer?.parameters ?? parameters).map { ObjectIdentifier($0) })
@@ -52,11 +64,16 @@ extension Examination {
         output = OutputExamination(trace)
         (probe, sharpness) = (nil, nil)
         guard let optimizer, self.loss.isFinite else { return }
-        sharpness = try Sharpness.measure(model, optimizer) { try loss(batch) }
         probe = try Probe.run(model, optimizer, steps: 20) {
             try Trace(model, differentiates: false) { try loss(batch) }.deadShare
         } loss: {
             try loss(batch)
+        } train: {
+            try train($0, $1)
+        }
+        // It takes many passes, and says how high a rate may be: of a parabola at once, of others once it was too high.
+        if layers.count <= 1 || probe?.isDiverging ?? false {
+            sharpness = try Sharpness.measure(model, optimizer) { try loss(batch) }
         }
     }
 }
@@ -129,14 +146,17 @@ extension TargetExamination {
         counts = isWhole ? try targets.integers().reduce(into: [:]) { $0[Int($1), default: 0] += 1 } : [:]
         let x = targets.cast(to: .float32)
         isBinary = try x.elementCount > 0 && (x * x - x).absolute().max().item() == 0
-        isOneHot = try isBinary && x.rank > 1 && x.shape[x.rank - 1] > 1 && (x.sum([-1]) - 1).absolute().max().item() == 0
+        isOneHot =
+            try isBinary && x.rank > 1 && x.shape[x.rank - 1] > 1 && (x.sum([-1]) - 1).absolute().max().item() == 0
     }
 }
 
 extension Trace {
     /// The share of the units of rectifiers that are off for every sample.
     fileprivate var deadShare: Double {
-        let units = operations.compactMap(\.units).filter { ActivationKind(rawValue: $0.function)?.isRectifier ?? false }
+        let units = operations.compactMap(\.units).filter {
+            ActivationKind(rawValue: $0.function)?.isRectifier ?? false
+        }
         let count = units.reduce(0) { $0 + $1.unitCount }
         return count > 0 ? units.reduce(0) { $0 + $1.deadShare * Double($1.unitCount) } / Double(count) : 0
     }

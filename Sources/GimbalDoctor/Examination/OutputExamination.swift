@@ -58,7 +58,8 @@ extension OutputExamination {
         function = applied.flatMap { trace.isFunction($0) ? trace.operations[$0].name : nil }
         isSummed = trace.isSummed
         let crossEntropy = behind.first { trace.operations[$0].name == "crossEntropy" }
-        let takesLogarithm = place.map { trace.consumers(of: $0).contains { trace.operations[$0].name == "log" } } ?? false
+        let takesLogarithm =
+            place.map { trace.consumers(of: $0).contains { trace.operations[$0].name == "log" } } ?? false
         loss =
             if crossEntropy != nil || function == "logSoftmax" {
                 .crossEntropy
@@ -105,7 +106,8 @@ extension Trace {
         else { return nil }
         while true {
             let next = consumers(of: place)
-            guard next.count == 1, next[0] != loss, isFunction(next[0]) || Self.rearrangements.contains(operations[next[0]].name)
+            guard next.count == 1, next[0] != loss,
+                isFunction(next[0]) || Self.rearrangements.contains(operations[next[0]].name)
             else { break }
             place = next[0]
         }
@@ -141,10 +143,13 @@ extension Trace {
     /// Whether the loss is the sum of several elements, as it is.
     var isSummed: Bool {
         var place = lossOperation
-        while let here = place, Self.rearrangements.contains(operations[here].name) || operations[here].name == "negate" {
+        while let here = place, Self.rearrangements.contains(operations[here].name) || operations[here].name == "negate"
+        {
             place = signalSources(of: here).first
         }
-        guard let place, operations[place].name == "sum", let before = signalSources(of: place).first else { return false }
+        guard let place, operations[place].name == "sum", let before = signalSources(of: place).first else {
+            return false
+        }
         return operations[before].output.elementCount > 1
     }
 }

@@ -10,6 +10,12 @@ public struct Probe: Codable, Sendable {
     /// The share of units that were switched on by some sample before the steps and by none after them.
     public var diedShare: Double
 
+    /// Whether the loss is larger after the steps than before them, or not finite.
+    var isDiverging: Bool {
+        guard let first = losses.first, let last = losses.last, let highest = losses.max() else { return false }
+        return !last.isFinite || last > first || highest > 2 * first
+    }
+
     /// The least loss.
     public var leastLoss: Double? { losses.filter(\.isFinite).min() }
 }
@@ -18,9 +24,10 @@ extension Probe {
     /// Takes up to `steps` steps, less where the loss is NaN or infinite.
     ///
     /// Weights, gradients, running statistics, the optimizer's moments and random numbers are afterwards what they were.
-    /// - Throws: the first failure of the device; what `loss` throws.
+    /// - Throws: the first failure of the device; what the closures throw.
     static func run(
-        _ model: Module, _ optimizer: any Optimizer, steps: Int, deadShare: () throws -> Double, loss: () throws -> Tensor
+        _ model: Module, _ optimizer: any Optimizer, steps: Int, deadShare: () throws -> Double,
+        loss: () throws -> Tensor, train: (_ step: Int, _ loss: Tensor) throws -> Void
     ) throws -> Probe {
         try restoring(model, optimizer) {
             var probe = Probe(losses: [], updateRatios: [:], diedShare: 0)
@@ -29,11 +36,10 @@ extension Probe {
                 let value = try loss()
                 probe.losses.append(try Double(value.item()))
                 guard step < steps, probe.losses.last!.isFinite, value.requiresGradient else { break }
-                for parameter in optimizer.parameters { parameter.zeroGradient() }
-                try value.backward()
+                optimizer.zeroGradients()
                 let weights = step == 0 ? model.parameters.filter { $0.shape.rank > 1 } : []
                 let old = weights.map { $0.value.detached() * 1 }
-                try optimizer.step()
+                try train(step, value)
                 for (weight, old) in zip(weights, old) {
                     let size = try Double(old.square().mean().item()).squareRoot()
                     let change = try Double((weight.value.detached() - old).square().mean().item()).squareRoot()
@@ -51,7 +57,7 @@ func restoring<Result>(
     _ model: Module, _ optimizer: (any Optimizer)?, _ body: () throws -> Result
 ) throws -> Result {
     let generator = RandomGenerator.current
-    let random = generator.state
+    let (random, rate) = (generator.state, optimizer?.learningRate)
     var parameters = model.parameters
     let known = Set(parameters.map { ObjectIdentifier($0) })
     parameters += (optimizer?.parameters ?? []).filter { !known.contains(ObjectIdentifier($0)) }
@@ -67,7 +73,10 @@ func restoring<Result>(
             parameter.zeroGradient()
             parameter.gradient = gradient
         }
-        if let state { try optimizer?.restore(state) }
+        if let optimizer, let state, let rate {
+            try optimizer.restore(state)
+            optimizer.learningRate = rate
+        }
         generator.state = random
     }
     do {

@@ -5,8 +5,10 @@ extension Examination {
     public func signs(_ thresholds: Thresholds = Thresholds()) -> [SeenSign] {
         [
             nonFinite, highFirstLoss(thresholds), explodingSignal(thresholds), vanishingSignal(thresholds),
-            explodingGradient(thresholds), vanishingGradient(thresholds), saturatedUnits(thresholds), deadUnits(thresholds),
-            zeroGradient, explodingInTime(thresholds), vanishingInTime(thresholds), divergingLoss(thresholds), noProgress,
+            explodingGradient(thresholds), vanishingGradient(thresholds), saturatedUnits(thresholds),
+            deadUnits(thresholds),
+            zeroGradient, explodingInTime(thresholds), vanishingInTime(thresholds), divergingLoss(thresholds),
+            noProgress,
         ].compactMap { $0 }
     }
 
@@ -14,7 +16,8 @@ extension Examination {
         if let layer = layers.first(where: \.output.isNonFinite) {
             return SeenSign(
                 .nonFinite, layers: [layer.name],
-                evidence: "the output of \(layer.name) has \(layer.output.nanCount) NaN and \(layer.output.infinityCount) "
+                evidence:
+                    "the output of \(layer.name) has \(layer.output.nanCount) NaN and \(layer.output.infinityCount) "
                     + "infinities")
         }
         if let layer = layers.last(where: { !($0.outputGradient?.rootMeanSquare.isFinite ?? true) }) {
@@ -25,38 +28,43 @@ extension Examination {
     }
 
     private func highFirstLoss(_ thresholds: Thresholds) -> SeenSign? {
-        guard let guess = lossOfGuess, guess > 0, loss > thresholds.firstLoss * guess else { return nil }
+        // One that the first steps bring down harms nothing.
+        guard let guess = lossOfGuess, guess > 0, loss > thresholds.firstLoss * guess,
+            (probe?.losses.last.map { !($0 < thresholds.firstLoss * guess) }) ?? true
+        else { return nil }
         return SeenSign(.highFirstLoss, evidence: "the first loss is \(short(loss)); a guess has \(short(guess))")
     }
 
     private func explodingSignal(_ thresholds: Thresholds) -> SeenSign? {
-        guard let growth = signalGrowth, growth.total > thresholds.exploding else { return nil }
+        guard let growth = signalGrowth, growth.trend > thresholds.exploding else { return nil }
         return SeenSign(
             .explodingSignal, layers: layers.max { $0.output.spread < $1.output.spread }.map { [$0.name] } ?? [],
-            evidence: "the signal grows x\(short(growth.perLayer)) with each layer, x\(short(growth.total)) in all")
+            evidence: "the signal grows x\(short(growth.perLayer)) with each layer, "
+                + "x\(short(growth.trend)) over all of them")
     }
 
     private func vanishingSignal(_ thresholds: Thresholds) -> SeenSign? {
-        guard let growth = signalGrowth, growth.total < thresholds.vanishing else { return nil }
+        guard let growth = signalGrowth, growth.trend < thresholds.vanishing else { return nil }
         return SeenSign(
             .vanishingSignal, layers: layers.last.map { [$0.name] } ?? [],
-            evidence: "the signal shrinks x\(short(growth.perLayer)) with each layer, x\(short(growth.total)) in all")
+            evidence: "the signal shrinks x\(short(growth.perLayer)) with each layer, "
+                + "x\(short(growth.trend)) over all of them")
     }
 
     private func explodingGradient(_ thresholds: Thresholds) -> SeenSign? {
-        guard let growth = gradientGrowth, growth.total > thresholds.exploding else { return nil }
+        guard let growth = gradientGrowth, growth.trend > thresholds.exploding else { return nil }
         return SeenSign(
             .explodingGradient, layers: layers.first.map { [$0.name] } ?? [],
             evidence: "the gradient grows x\(short(growth.perLayer)) with each layer on its way back, "
-                + "x\(short(growth.total)) in all")
+                + "x\(short(growth.trend)) over all of them")
     }
 
     private func vanishingGradient(_ thresholds: Thresholds) -> SeenSign? {
-        guard !isClosed, let growth = gradientGrowth, growth.total < thresholds.vanishing else { return nil }
+        guard !isClosed, let growth = gradientGrowth, growth.trend < thresholds.vanishing else { return nil }
         return SeenSign(
             .vanishingGradient, layers: layers.first.map { [$0.name] } ?? [],
             evidence: "the gradient shrinks x\(short(growth.perLayer)) with each layer on its way back, "
-                + "x\(short(growth.total)) in all")
+                + "x\(short(growth.trend)) over all of them")
     }
 
     private func saturatedUnits(_ thresholds: Thresholds) -> SeenSign? {
@@ -65,7 +73,8 @@ extension Examination {
         guard let worst = bad.first else { return nil }
         return SeenSign(
             .saturatedUnits, layers: bad.map(\.name),
-            evidence: "\(percent(worst.units.saturatedShare)) of \(worst.name) lies where \(worst.units.function) is flat")
+            evidence:
+                "\(percent(worst.units.saturatedShare)) of \(worst.name) lies where \(worst.units.function) is flat")
     }
 
     private func deadUnits(_ thresholds: Thresholds) -> SeenSign? {
@@ -79,7 +88,9 @@ extension Examination {
         guard let probe, probe.diedShare > thresholds.diedShare else { return nil }
         return SeenSign(
             .deadUnits,
-            evidence: "\(percent(probe.diedShare)) of the units are off for every sample after \(probe.losses.count - 1) steps")
+            evidence:
+                "\(percent(probe.diedShare)) of the units are off for every sample after \(probe.losses.count - 1) steps"
+        )
     }
 
     private var zeroGradient: SeenSign? {
@@ -106,7 +117,8 @@ extension Examination {
             guard last != 0, isBad(first / last) else { continue }
             return SeenSign(
                 sign, layers: [layer.name],
-                evidence: "over \(layer.gradientOverTime.count) time steps the gradient changes x\(short(first / last)) "
+                evidence:
+                    "over \(layer.gradientOverTime.count) time steps the gradient changes x\(short(first / last)) "
                     + "on its way back")
         }
         return nil
@@ -122,7 +134,8 @@ extension Examination {
         else { return nil }
         return SeenSign(
             .divergingLoss,
-            evidence: "\(probe.losses.count - 1) steps on one batch take its loss from \(short(first)) to \(short(last))"
+            evidence:
+                "\(probe.losses.count - 1) steps on one batch take its loss from \(short(first)) to \(short(last))"
                 + (highest > last ? ", over \(short(highest))" : ""))
     }
 
@@ -138,7 +151,8 @@ extension Examination {
     /// made on purpose (Zhang et al. 2019, Bachlechner et al. 2021).
     var isClosed: Bool {
         parameters.contains { parameter in
-            parameter.values.isZero && !parameter.name.lowercased().contains("bias") && parameter.values.elementCount > 0
+            parameter.values.isZero && !parameter.name.lowercased().contains("bias")
+                && parameter.values.elementCount > 0
                 && parameter.gradient.map { !$0.isZero } ?? false
         }
     }
@@ -154,4 +168,6 @@ func short(_ value: Double) -> String {
 }
 
 /// A share as people read it.
-func percent(_ share: Double) -> String { String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100) }
+func percent(_ share: Double) -> String {
+    String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100)
+}

@@ -83,7 +83,11 @@ final class Trace {
                 before: { [unowned self] in takeInputs(of: $0, model) },
                 after: { [unowned self] in takeOutput(of: $0, model) }
             ) {
-                try withOperationObserver { [unowned self] in add($0) } _: { try loss() }
+                try withOperationObserver { [unowned self] in
+                    add($0)
+                } _: {
+                    try loss()
+                }
             }
         }
         if let failure { throw failure }
@@ -210,7 +214,9 @@ extension Trace {
         let operation = operations[index]
         guard !operation.isWeight, Self.products.contains(operation.name) else {
             // A table is looked up in, so that parameters alone go in: the rows are the beginning of the signal.
-            guard operation.name == "gathered", case .parameter(let table)? = operation.sources.first else { return nil }
+            guard operation.name == "gathered", case .parameter(let table)? = operation.sources.first else {
+                return nil
+            }
             return table
         }
         for source in operation.sources {
@@ -265,7 +271,9 @@ extension Trace {
         while let next = consumers(of: place).first {
             let name = operations[next].name
             if name.hasSuffix("Normalized") { return true }
-            guard name == "+" || Self.rearrangements.contains(name), consumers(of: place).count == 1 else { return false }
+            guard name == "+" || Self.rearrangements.contains(name), consumers(of: place).count == 1 else {
+                return false
+            }
             place = next
         }
         return false

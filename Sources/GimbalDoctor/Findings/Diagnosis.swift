@@ -11,11 +11,7 @@ public struct Diagnosis: Codable, Sendable {
 
 extension Diagnosis {
     /// Joins signs to causes.
-    /// - Parameters:
-    ///   - examination: what was measured.
-    ///   - thresholds: from where on something counts.
-    ///   - rules: what is looked for.
-    public init(_ examination: Examination, thresholds: Thresholds = Thresholds(), rules: [Rule] = Rule.standard) {
+    init(_ examination: Examination, thresholds: Thresholds, rules: [Rule]) {
         self.examination = examination
         var signs = Set<Int>()
         let seen = examination.signs(thresholds)

@@ -109,7 +109,8 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .nonFiniteInput: [.nonFinite, .noProgress]
         case .inputScale:
             [
-                .saturatedUnits, .explodingSignal, .vanishingSignal, .vanishingGradient, .explodingGradient, .highFirstLoss,
+                .saturatedUnits, .explodingSignal, .vanishingSignal, .vanishingGradient, .explodingGradient,
+                .highFirstLoss,
                 .nonFinite, .zeroGradient, .deadUnits, .divergingLoss, .noProgress,
             ]
         case .targetScale: [.highFirstLoss, .explodingGradient, .divergingLoss, .deadUnits, .nonFinite]

@@ -38,7 +38,8 @@ extension Remedy {
         evidence: "Lu et al. 2019")
     static let rectifierAndInitialization = Remedy(
         "take ReLU with He's first weights", .activation(.relu), code: "gimbal train --activation relu --init he",
-        evidence: "50 layers of sigmoid keep 0.235 of the gradient each with Glorot's weights; ReLU with He's keeps it all")
+        evidence:
+            "50 layers of sigmoid keep 0.235 of the gradient each with Glorot's weights; ReLU with He's keeps it all")
     static let normalization = Remedy(
         "normalise each hidden layer", .normalization(.batch), code: "gimbal train --norm batch",
         evidence: "Ioffe and Szegedy 2015")
@@ -67,7 +68,8 @@ extension Remedy {
 
     /// A lower rate: half of what the curvature allows where it is known.
     static func lowerRate(_ examination: Examination) -> Remedy {
-        guard let rate = examination.learningRate, let largest = examination.sharpness?.largestRate, largest < rate else {
+        guard let rate = examination.learningRate, let largest = examination.sharpness?.largestRate, largest < rate
+        else {
             return Remedy("divide the learning rate by 10", .learningRate(factor: 0.1))
         }
         let factor = largest / 2 / rate

@@ -42,11 +42,52 @@ public struct Remedy: Codable, Sendable, Equatable {
         /// A limit on the norm of all gradients together.
         case clipping(norm: Double)
 
+        /// What is changed, without what it is changed to. An activation function brings its first weights with it.
+        package var kind: String {
+            switch self {
+            case .activation, .initialization: "first weights"
+            case .normalization: "normalisation"
+            case .residualConnections, .zeroInitializedBranches: "shortcuts"
+            case .width: "width"
+            case .forgetGateBias, .gatedCell: "cell"
+            case .standardization: "scale"
+            case .learningRate: "rate"
+            case .clipping: "clipping"
+            }
+        }
+
         /// Functions that keep a gradient.
-        public enum Activation: String, Codable, Sendable { case relu, leakyReLU, gelu, selu, tanh }
+        public enum Activation: String, Codable, Sendable {
+            /// max(x, 0).
+            case relu
+            /// x, but 0.01 x below 0.
+            case leakyReLU
+            /// x Φ(x).
+            case gelu
+            /// ELU that keeps mean 0 and variance 1.
+            case selu
+            /// The hyperbolic tangent.
+            case tanh
+        }
         /// Rules for first weights.
-        public enum Initialization: String, Codable, Sendable { case he, xavier, orthogonal, leCun, unitVariance }
+        public enum Initialization: String, Codable, Sendable {
+            /// Normal with variance gain² / fanIn (He et al. 2015).
+            case he
+            /// Normal with variance 2 / (fanIn + fanOut) (Glorot and Bengio 2010).
+            case xavier
+            /// A random orthogonal matrix (Saxe et al. 2014).
+            case orthogonal
+            /// Normal with variance 1 / fanIn (LeCun et al. 1998).
+            case leCun
+            /// Layer by layer until each gives out unit variance (Mishkin and Matas 2016).
+            case unitVariance
+        }
         /// What hidden layers are normalised by.
-        public enum Normalization: String, Codable, Sendable { case batch, layer }
+        public enum Normalization: String, Codable, Sendable {
+            /// The mean and variance of each unit over the batch.
+            case batch
+            /// The mean and variance of each sample over its units.
+            case layer
+        }
     }
 }

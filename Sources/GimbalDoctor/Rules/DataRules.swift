@@ -45,7 +45,8 @@ extension Rule {
     private static let targetScale = Rule("targets of a wrong scale") { context in
         let examination = context.examination
         guard examination.output.loss.isRegression, let predictions = examination.output.predictions,
-            let targets = examination.targets.first(where: { $0.signal.elementCount == predictions.elementCount })?.signal
+            let targets = examination.targets.first(where: { $0.signal.elementCount == predictions.elementCount })?
+                .signal
         else { return [] }
         // What a new model gives out is about 1, or as large as its inputs make it.
         let reach = max(1, predictions.rootMeanSquare.isFinite ? predictions.rootMeanSquare : 1)
@@ -65,7 +66,8 @@ extension Rule {
 
     private static let constantTargets = Rule("constant targets") { context in
         guard context.examination.sampleCount >= context.thresholds.samples else { return [] }
-        return context.examination.targets.filter { $0.signal.elementCount > 1 && $0.signal.standardDeviation == 0 }.map {
+        return context.examination.targets.filter { $0.signal.elementCount > 1 && $0.signal.standardDeviation == 0 }.map
+        {
             Finding(
                 .constantTargets,
                 "all \($0.signal.elementCount) targets of the batch are \(short($0.signal.mean)): there is nothing to learn "

@@ -89,7 +89,7 @@ extension Rule {
                     + "\(short(slope)) at the most",
                 layers: [context.examination.layers[0].name],
                 evidence: [
-                    "x\(short(best)) in all where every unit is at its steepest, whatever the first weights are",
+                    "x\(short(best)) in all where every unit is at its steepest, whatever the first weights are"
                 ],
                 remedies: [.rectifierAndInitialization, .normalization, .shortcuts])
         ]
@@ -119,7 +119,9 @@ extension Rule {
         let bad = zip(free, ratios).filter { isWrong($0.1) }.sorted { abs(log($0.1)) > abs(log($1.1)) }
         // As much as half of the layers, or a single one that is far off, makes a signal of its own.
         let isExtreme = bad.first.map { abs(log($0.1)) > log(context.thresholds.extremeGain) } ?? false
-        guard let worst = bad.first, 2 * bad.count >= max(free.count, examination.layers.count / 2) || isExtreme else { return [] }
+        guard let worst = bad.first, 2 * bad.count >= max(free.count, examination.layers.count / 2) || isExtreme else {
+            return []
+        }
         return [
             Finding(
                 illness,
@@ -149,13 +151,15 @@ extension Rule {
     }
 
     private static let residualGrowth = Rule("branches that add up") { context in
-        guard context.examination.isResidual, context.hasSeen(.explodingSignal, .highFirstLoss, .explodingGradient) else {
+        guard context.examination.isResidual, context.hasSeen(.explodingSignal, .highFirstLoss, .explodingGradient)
+        else {
             return []
         }
         return [
             Finding(
                 .residualGrowth, "each branch adds to the sum as much as the sum is, and nothing normalises it",
-                layers: context.examination.layers.last.map { [$0.name] } ?? [], remedies: [.zeroBranches, .normalization])
+                layers: context.examination.layers.last.map { [$0.name] } ?? [],
+                remedies: [.zeroBranches, .normalization])
         ]
     }
 }
@@ -167,7 +171,9 @@ extension LayerExamination {
 
 extension Examination {
     /// Activation functions between layers with weights.
-    var hiddenActivations: [ActivationExamination] { layers.dropLast().compactMap { $0.activation.map { activations[$0] } } }
+    var hiddenActivations: [ActivationExamination] {
+        layers.dropLast().compactMap { $0.activation.map { activations[$0] } }
+    }
 
     /// What weights must multiply independent inputs by for the function behind them to give out what came in.
     func wantedGain(of layer: LayerExamination) -> Double {

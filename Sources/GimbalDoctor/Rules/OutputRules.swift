@@ -37,8 +37,9 @@ extension Rule {
 
     private static let doubleSoftmax = Rule("softmax twice") { context in
         let output = context.examination.output
-        guard output.loss == .crossEntropy && output.function == "softmax"
-            || output.loss == .binaryCrossEntropyWithLogits && output.function == "sigmoid"
+        guard
+            output.loss == .crossEntropy && output.function == "softmax"
+                || output.loss == .binaryCrossEntropyWithLogits && output.function == "sigmoid"
         else { return [] }
         return [
             Finding(
@@ -55,7 +56,8 @@ extension Rule {
 
     private static let unsafeLogarithm = Rule("a logarithm of what may be 0") { context in
         let output = context.examination.output
-        guard output.loss == .logarithm, let function = output.function, ["softmax", "sigmoid"].contains(function) else {
+        guard output.loss == .logarithm, let function = output.function, ["softmax", "sigmoid"].contains(function)
+        else {
             return []
         }
         return [
@@ -70,7 +72,9 @@ extension Rule {
     private static let rectifiedOutput = Rule("rectified output") { context in
         let examination = context.examination
         let output = examination.output
-        guard let function = output.function, ActivationKind(rawValue: function)?.isRectifier ?? false else { return [] }
+        guard let function = output.function, ActivationKind(rawValue: function)?.isRectifier ?? false else {
+            return []
+        }
         let negative = examination.targets.contains { ($0.signal.minimum ?? 0) < 0 }
         guard !output.loss.isRegression || negative, output.loss != .other else { return [] }
         return [
@@ -88,7 +92,8 @@ extension Rule {
         let examination = context.examination
         guard let function = examination.output.function, let range = ActivationKind(rawValue: function)?.range,
             examination.output.loss.isRegression, let predictions = examination.output.predictions,
-            let targets = examination.targets.first(where: { $0.signal.elementCount == predictions.elementCount })?.signal,
+            let targets = examination.targets.first(where: { $0.signal.elementCount == predictions.elementCount })?
+                .signal,
             let least = targets.minimum, let largest = targets.maximum,
             least < range.lowerBound - 1e-6 || largest > range.upperBound + 1e-6
         else { return [] }
@@ -113,7 +118,10 @@ extension Rule {
             case (.crossEntropy, "sigmoid"?):
                 ("the cross-entropy of \(width) classes is taken of sigmoids, which lie in 0...1", .logits)
             case (.squaredError, "softmax"?), (.absoluteError, "softmax"?):
-                ("a \(output.loss.title) of softmax outputs has next to no gradient where they are wrong", .crossEntropy)
+                (
+                    "a \(output.loss.title) of softmax outputs has next to no gradient where they are wrong",
+                    .crossEntropy
+                )
             case (.binaryCrossEntropy, "softmax"?) where width > 2,
                 (.binaryCrossEntropy, _) where width > 2 && isOneHot,
                 (.binaryCrossEntropyWithLogits, _) where width > 2 && isOneHot:
@@ -122,8 +130,12 @@ extension Rule {
                         + "loss come from classes that a sample is not of", .crossEntropy
                 )
             case (.absoluteError, "sigmoid"?) where isBinary:
-                ("a mean absolute error of targets 0 and 1 is least at their median, the commoner of both", .binaryCrossEntropy)
-            case (.binaryCrossEntropy, let function) where function != "sigmoid" && function != "softmax"
+                (
+                    "a mean absolute error of targets 0 and 1 is least at their median, the commoner of both",
+                    .binaryCrossEntropy
+                )
+            case (.binaryCrossEntropy, let function)
+            where function != "sigmoid" && function != "softmax"
                 && isOutside(output.predictions):
                 ("the binary cross-entropy takes probabilities, and the model gives out other numbers", .sigmoidOutput)
             case (.binaryCrossEntropy, _) where isOutside(targets?.signal),

@@ -17,14 +17,16 @@ extension Rule {
 
     private static let learningRateTooHigh = Rule("learning rate too high") { context in
         let examination = context.examination
-        guard let rate = examination.learningRate, context.isRateTooHigh || context.unexplained(.divergingLoss) != nil
-            || (examination.probe.map { $0.diedShare > context.thresholds.diedShare } ?? false
-                && context.unexplained(.deadUnits) != nil)
+        guard let rate = examination.learningRate,
+            context.isRateTooHigh || context.unexplained(.divergingLoss) != nil
+                || (examination.probe.map { $0.diedShare > context.thresholds.diedShare } ?? false
+                    && context.unexplained(.deadUnits) != nil)
         else { return [] }
         var evidence: [String] = []
         if let sharpness = examination.sharpness, let largest = sharpness.largestRate, largest < rate {
             evidence.append(
-                "the loss bends by \(short(sharpness.eigenvalue)) at its steepest, which allows a rate of \(short(largest))")
+                "the loss bends by \(short(sharpness.eigenvalue)) at its steepest, which allows a rate of \(short(largest))"
+            )
         }
         return [
             Finding(

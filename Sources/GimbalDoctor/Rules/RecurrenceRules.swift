@@ -36,7 +36,8 @@ extension Rule {
         guard let sign = context.seen(.explodingInTime) else { return [] }
         return [
             Finding(
-                .unstableRecurrence, "the state of \(named(sign.layers)) grows with each time step, and the gradient with it",
+                .unstableRecurrence,
+                "the state of \(named(sign.layers)) grows with each time step, and the gradient with it",
                 layers: sign.layers, remedies: [.clipping, .orthogonalRecurrence, .gatedCell])
         ]
     }

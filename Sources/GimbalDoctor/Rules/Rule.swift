@@ -5,7 +5,7 @@
 ///     guard let outputs = context.examination.output.predictions?.shape.last, outputs > 10_000 else { return [] }
 ///     return [Finding(.unfittingLoss, "a softmax over \(outputs) classes; sample them")]
 /// }
-/// let diagnosis = Diagnosis(examination, rules: Rule.standard + [tooManyClasses])
+/// let doctor = Doctor(rules: Rule.standard + [tooManyClasses])
 /// ```
 public struct Rule: Sendable {
     /// What it is called.
