@@ -19,7 +19,8 @@ let package = Package(
         .library(
             name: "Gimbal",
             targets: [
-                "GimbalBackend", "GimbalCPU", "GimbalOpenCL", "Gimbal", "GimbalNN", "GimbalOptim", "GimbalTrain",
+                "GimbalBackend", "GimbalCPU", "GimbalOpenCL", "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor",
+                "GimbalTrain",
             ]),
         .executable(name: "gimbal", targets: ["GimbalCommand"]),
     ],
@@ -42,7 +43,10 @@ let package = Package(
         .target(name: "Gimbal", dependencies: ["GimbalBackend", "GimbalCPU", "GimbalOpenCL"]),
         .target(name: "GimbalNN", dependencies: ["Gimbal"]),
         .target(name: "GimbalOptim", dependencies: ["Gimbal"]),
-        .target(name: "GimbalTrain", dependencies: ["Gimbal", "GimbalNN", "GimbalOptim", "CZlib", "CGimbalDigits"]),
+        .target(name: "GimbalDoctor", dependencies: ["Gimbal", "GimbalNN", "GimbalOptim"]),
+        .target(
+            name: "GimbalTrain",
+            dependencies: ["Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor", "CZlib", "CGimbalDigits"]),
         .executableTarget(
             name: "GimbalCommand",
             dependencies: [
@@ -74,6 +78,7 @@ let package = Package(
         test("GimbalTests", exclude: ["Files/Fixtures"]),
         test("GimbalNNTests"),
         test("GimbalOptimTests"),
+        test("GimbalDoctorTests"),
         test("GimbalTrainTests"),
         test("GimbalCommandTests"),
         test("ParityTests", exclude: ["make_fixtures.py", "Generators", "Fixtures"]),

@@ -153,8 +153,12 @@ extension Tensor {
 
     /// This result, with a node if a gradient flows through any of `inputs`.
     package func recorded(_ name: StaticString, _ inputs: [Tensor], _ gradient: @escaping GradientRule) -> Tensor {
-        guard inputs.contains(where: { $0.node != nil }), GradientMode.isRecording else { return self }
-        return Tensor(view, node: Node(operation: name, output: view, inputs: inputs.map(\.node), rule: gradient))
+        var result = self
+        if inputs.contains(where: { $0.node != nil }), GradientMode.isRecording {
+            result.node = Node(operation: name, output: view, inputs: inputs.map(\.node), rule: gradient)
+        }
+        OperationObserver.current?.see(ComputedOperation(name: name, inputs: inputs, outputs: [result]))
+        return result
     }
 
     static func commonDevice(_ name: StaticString, _ inputs: [Tensor]) -> Device {

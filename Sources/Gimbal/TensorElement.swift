@@ -234,12 +234,17 @@ extension Tensor {
     /// The value of a tensor of one element. Waits for the device.
     public func item() throws -> Float { try item(as: Float.self) }
 
+    /// The value of a tensor of one element, where a `Double` is asked for. Waits for the device.
+    @_disfavoredOverload
+    public func item() throws -> Double { try item(as: Double.self) }
+
+    // A type that is not named is never a whole one: `loss.item() == 0` would be true of 0.3.
     /// The value of a tensor of one element, as a number of any type. Waits for the device.
     ///
     /// ```swift
     /// let count = try (x .== y).sum().item(as: Int.self)
     /// ```
-    public func item<Element: TensorElement>(as type: Element.Type = Element.self) throws -> Element {
+    public func item<Element: TensorElement>(as type: Element.Type) throws -> Element {
         require(elementCount == 1, "item", "a tensor of \(shape) has no single value; array() gives all")
         return try Element.elements(of: self)[0]
     }

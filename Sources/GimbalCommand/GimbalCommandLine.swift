@@ -41,7 +41,8 @@ struct GimbalCommandLine: ParsableCommand {
         discussion: HelpTexts.gimbal,
         version: gimbalVersion,
         subcommands: [
-            TrainCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self, ReportCommand.self,
+            TrainCommand.self, DiagnoseCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self,
+            ReportCommand.self,
             CompareCommand.self, RecipesCommand.self, DevicesCommand.self, BenchCommand.self, NewCommand.self,
         ])
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import GimbalTrain
 
 /// How the command spells the settings of the library.
@@ -70,6 +71,29 @@ enum SettingFlags {
     static func translating<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch GimbalError.invalidSetting(let name, let reason) {
             throw GimbalError.invalidSetting(name: byProperty[name] ?? name, reason: translated(reason))
+        }
+    }
+
+    /// The flags that turn one recipe into another: what differs in its model and in how it is trained.
+    static func changes(from old: Recipe, to new: Recipe) -> [(flag: String, words: [String])] {
+        func words(_ recipe: Recipe) -> [(flag: String, words: [String])] {
+            [Mirror(reflecting: recipe.model), Mirror(reflecting: recipe.training)].flatMap(\.children).compactMap {
+                property in byProperty[property.label ?? ""].map { flag in (flag, spelled(flag, property.value)) }
+            }
+        }
+        return zip(words(old), words(new)).filter { $0.words != $1.words && !$1.words.isEmpty }.map(\.1)
+    }
+
+    /// A flag with a value, as the command takes it; nothing for nil.
+    private static func spelled(_ flag: String, _ value: Any) -> [String] {
+        switch value {
+        case let value as Bool: [value ? flag : flag.replacingOccurrences(of: "--", with: "--no-")]
+        case let value as any RawRepresentable: [flag, "\(value.rawValue)"]
+        default:
+            switch Mirror(reflecting: value).displayStyle {
+            case .optional: Mirror(reflecting: value).children.first.map { spelled(flag, $0.value) } ?? []
+            default: [flag, "\(value)"]
+            }
         }
     }
 

@@ -45,13 +45,15 @@ public func checkpointed(
 ///     no gradient.
 ///   - body: a function of its argument and of parameters only, which gives as many tensors of the same shapes each time.
 public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Tensor]) -> [Tensor] {
+    // Who watches a pass wants to see the operations inside, and their gradients.
+    guard OperationObserver.current == nil else { return body(inputs) }
     let tape = RandomTape()
     let outputs = RandomTape.$current.withValue(tape) { withoutGradients { body(inputs.map { $0.detached() }) } }
     guard GradientMode.isRecording else { return outputs }
     let scope = PrecisionScope.current
     let saved = inputs.map { $0.detached() }
     // Recorded even when no input needs a gradient: the parameters inside may.
-    return Tensor.recorded("checkpointed", outputs, of: inputs.map(\.node), mayReachOthers: true) {
+    return Tensor.recorded("checkpointed", outputs, of: inputs, mayReachOthers: true) {
         outputGradients, inputs, _ in
         tape.rewind()
         let attached = saved.indices.map { inputs.recorded($0, saved[$0]) }

@@ -50,7 +50,9 @@ public struct CustomFunction: @unchecked Sendable {
         var kept: [Tensor] = []
         let outputs = withoutGradients { forward(plain, &kept) }
         guard GradientMode.isRecording, inputs.contains(where: { $0.node != nil }) else {
-            return outputs.map { $0.detached() }
+            let results = outputs.map { $0.detached() }
+            OperationObserver.current?.see(ComputedOperation(name: name, inputs: inputs, outputs: results))
+            return results
         }
         let saved = kept.map { value in
             Saved(
@@ -60,7 +62,7 @@ public struct CustomFunction: @unchecked Sendable {
         let (name, gradient) = (name, gradient)
         let shapes = inputs.map(\.shape)
         let results = outputs.map { ($0.shape, $0.dtype, $0.device) }
-        return Tensor.recorded(name, outputs, of: inputs.map(\.node)) { arrived, inputs, output in
+        return Tensor.recorded(name, outputs, of: inputs) { arrived, inputs, output in
             let outputGradients = zip(arrived, results).map { arrived, result in
                 arrived ?? Tensor(repeating: 0, result.0, dtype: result.1, device: result.2)
             }

@@ -10,7 +10,7 @@ package typealias GradientRule = (_ outputGradient: Tensor, _ inputs: InputGradi
 package final class Node {
     private static let counter = Atomic<UInt64>(0)
 
-    let sequence: UInt64
+    package let sequence: UInt64
     let operation: StaticString
     let shape: Shape
     let dtype: DType

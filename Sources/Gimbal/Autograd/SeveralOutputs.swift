@@ -4,16 +4,25 @@ extension Tensor {
     /// The operation's own node collects nothing: where there are several outputs, each has a node that hands on what
     /// arrives at it.
     /// - Parameters:
-    ///   - inputs: the nodes of the operands.
+    ///   - inputs: the operands.
     ///   - mayReachOthers: whether the rule may reach leaves that are not behind the inputs.
     ///   - gradient: the rule. Its gradients are nil for outputs that nothing depends on; the last argument gives back an
     ///     output that was kept, with a node where the pass creates a graph.
     static func recorded(
-        _ name: StaticString, _ outputs: [Tensor], of inputs: [Node?], mayReachOthers: Bool = false,
+        _ name: StaticString, _ outputs: [Tensor], of inputs: [Tensor], mayReachOthers: Bool = false,
         _ gradient:
             @escaping (
                 _ outputGradients: [Tensor?], _ inputs: InputGradients, _ output: (Int, Tensor) -> Tensor
             ) -> Void
+    ) -> [Tensor] {
+        let results = node(name, outputs, inputs.map(\.node), mayReachOthers, gradient)
+        OperationObserver.current?.see(ComputedOperation(name: name, inputs: inputs, outputs: results))
+        return results
+    }
+
+    private static func node(
+        _ name: StaticString, _ outputs: [Tensor], _ inputs: [Node?], _ mayReachOthers: Bool,
+        _ gradient: @escaping ([Tensor?], InputGradients, (Int, Tensor) -> Tensor) -> Void
     ) -> [Tensor] {
         if outputs.count == 1 {
             let node = Node(operation: name, output: outputs[0].view, inputs: inputs) { outputGradient, inputs in

@@ -58,12 +58,12 @@ public enum Fan: String, Sendable, CaseIterable {
 }
 
 /// The numbers of units that feed a unit and that it feeds.
-struct Fans {
-    var input: Int
-    var output: Int
+package struct Fans {
+    package var input: Int
+    package var output: Int
 
     /// - Parameter shape: [outputs, inputs, kernel...].
-    init(_ shape: Shape) {
+    package init(_ shape: Shape) {
         require(shape.rank >= 2, "initializer", "a fan needs a weight of two axes or more, not \(shape)")
         let kernel = shape.sizes.dropFirst(2).reduce(1, *)
         input = shape[1] * kernel

@@ -172,7 +172,7 @@ final class ObserverScope: @unchecked Sendable {
 }
 
 /// The tensors in `value`: itself, or those that an optional, a collection, a tuple or a struct holds.
-func tensors(in value: Any) -> [Tensor] {
+package func tensors(in value: Any) -> [Tensor] {
     if let tensor = value as? Tensor { return [tensor] }
     let mirror = Mirror(reflecting: value)
     switch mirror.displayStyle {

@@ -2,11 +2,6 @@ import Foundation
 
 // What the reports share.
 
-extension Double {
-    /// Nil for NaN and infinity, which JSON has no number for.
-    package var ifFinite: Double? { isFinite ? self : nil }
-}
-
 func number(_ value: Double?) -> String { decimal(value) }
 
 /// Rows of text, the first column flush left, the others flush right.

@@ -50,9 +50,9 @@ public final class Trainer<Batch> {
     /// What a message calls the data, and how much of it there is.
     var dataDescription = "the data"
 
+    let device: Device
+    let generator: RandomGenerator
     private let updates: [WeightUpdate]
-    private let device: Device
-    private let generator: RandomGenerator
     private var stopping: EarlyStopping?
     private var schedules: [Schedule] = []
     private var pending: [PendingLosses]
@@ -148,6 +148,9 @@ public final class Trainer<Batch> {
     public var trainLoss: Double? {
         progress.losses[phases[0].name].map { $0.mean } ?? progress.history.last?.trainLoss
     }
+
+    /// The rate of the first phase that its schedule multiplies.
+    var baseRate: Double { updates[0].baseRate }
 
     /// Where the loss scale of float16 stands, of the first phase; nil for other precisions. Waits for the device.
     public func lossScaling() throws -> LossScaler.Counters? { try updates[0].scaler?.counters() }

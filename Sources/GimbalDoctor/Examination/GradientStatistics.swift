@@ -1,0 +1,18 @@
+/// What a gradient is like.
+public struct GradientStatistics: Codable, Sendable, Equatable {
+    /// Root of the mean of the squares, however small or large; infinite or NaN where an element is.
+    public var rootMeanSquare: Double
+    /// The share of elements that are 0.
+    public var zeroShare: Double
+
+    /// Whether every element is 0.
+    public var isZero: Bool { zeroShare == 1 }
+
+    /// Measures `gradient`. Waits for the device.
+    init(of gradient: Tensor) throws {
+        let found = try SignalStatistics(of: gradient)
+        let isNaN = found.nanCount > 0
+        rootMeanSquare = isNaN ? .nan : found.infinityCount > 0 ? .infinity : found.rootMeanSquare
+        zeroShare = found.zeroShare
+    }
+}

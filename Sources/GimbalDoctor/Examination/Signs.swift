@@ -1,0 +1,173 @@
+import Foundation
+
+extension Examination {
+    /// What can be seen of the model that healthy ones do not show.
+    public func signs(_ thresholds: Thresholds = Thresholds()) -> [SeenSign] {
+        [
+            nonFinite, highFirstLoss(thresholds), explodingSignal(thresholds), vanishingSignal(thresholds),
+            explodingGradient(thresholds), vanishingGradient(thresholds), saturatedUnits(thresholds),
+            deadUnits(thresholds),
+            zeroGradient, explodingInTime(thresholds), vanishingInTime(thresholds), divergingLoss(thresholds),
+            noProgress,
+        ].compactMap { $0 }
+    }
+
+    private var nonFinite: SeenSign? {
+        if let layer = layers.first(where: \.output.isNonFinite) {
+            return SeenSign(
+                .nonFinite, layers: [layer.name],
+                evidence:
+                    "the output of \(layer.name) has \(layer.output.nanCount) NaN and \(layer.output.infinityCount) "
+                    + "infinities")
+        }
+        if let layer = layers.last(where: { !($0.outputGradient?.rootMeanSquare.isFinite ?? true) }) {
+            return SeenSign(
+                .nonFinite, layers: [layer.name], evidence: "the gradient that arrives at \(layer.name) is not finite")
+        }
+        return loss.isFinite ? nil : SeenSign(.nonFinite, evidence: "the loss is \(loss)")
+    }
+
+    private func highFirstLoss(_ thresholds: Thresholds) -> SeenSign? {
+        // One that the first steps bring down harms nothing.
+        guard let guess = lossOfGuess, guess > 0, loss > thresholds.firstLoss * guess,
+            (probe?.losses.last.map { !($0 < thresholds.firstLoss * guess) }) ?? true
+        else { return nil }
+        return SeenSign(.highFirstLoss, evidence: "the first loss is \(short(loss)); a guess has \(short(guess))")
+    }
+
+    private func explodingSignal(_ thresholds: Thresholds) -> SeenSign? {
+        guard let growth = signalGrowth, growth.trend > thresholds.exploding else { return nil }
+        return SeenSign(
+            .explodingSignal, layers: layers.max { $0.output.spread < $1.output.spread }.map { [$0.name] } ?? [],
+            evidence: "the signal grows x\(short(growth.perLayer)) with each layer, "
+                + "x\(short(growth.trend)) over all of them")
+    }
+
+    private func vanishingSignal(_ thresholds: Thresholds) -> SeenSign? {
+        guard let growth = signalGrowth, growth.trend < thresholds.vanishing else { return nil }
+        return SeenSign(
+            .vanishingSignal, layers: layers.last.map { [$0.name] } ?? [],
+            evidence: "the signal shrinks x\(short(growth.perLayer)) with each layer, "
+                + "x\(short(growth.trend)) over all of them")
+    }
+
+    private func explodingGradient(_ thresholds: Thresholds) -> SeenSign? {
+        guard let growth = gradientGrowth, growth.trend > thresholds.exploding else { return nil }
+        return SeenSign(
+            .explodingGradient, layers: layers.first.map { [$0.name] } ?? [],
+            evidence: "the gradient grows x\(short(growth.perLayer)) with each layer on its way back, "
+                + "x\(short(growth.trend)) over all of them")
+    }
+
+    private func vanishingGradient(_ thresholds: Thresholds) -> SeenSign? {
+        guard !isClosed, let growth = gradientGrowth, growth.trend < thresholds.vanishing else { return nil }
+        return SeenSign(
+            .vanishingGradient, layers: layers.first.map { [$0.name] } ?? [],
+            evidence: "the gradient shrinks x\(short(growth.perLayer)) with each layer on its way back, "
+                + "x\(short(growth.trend)) over all of them")
+    }
+
+    private func saturatedUnits(_ thresholds: Thresholds) -> SeenSign? {
+        let bad = activations.filter { $0.units.saturatedShare > thresholds.saturatedShare }
+            .sorted { $0.units.saturatedShare > $1.units.saturatedShare }
+        guard let worst = bad.first else { return nil }
+        return SeenSign(
+            .saturatedUnits, layers: bad.map(\.name),
+            evidence:
+                "\(percent(worst.units.saturatedShare)) of \(worst.name) lies where \(worst.units.function) is flat")
+    }
+
+    private func deadUnits(_ thresholds: Thresholds) -> SeenSign? {
+        let bad = activations.filter { $0.units.deadShare > thresholds.deadShare }
+            .sorted { $0.units.deadShare > $1.units.deadShare }
+        if let worst = bad.first {
+            return SeenSign(
+                .deadUnits, layers: bad.map(\.name),
+                evidence: "\(percent(worst.units.deadShare)) of the units of \(worst.name) are off for every sample")
+        }
+        guard let probe, probe.diedShare > thresholds.diedShare else { return nil }
+        return SeenSign(
+            .deadUnits,
+            evidence:
+                "\(percent(probe.diedShare)) of the units are off for every sample after \(probe.losses.count - 1) steps"
+        )
+    }
+
+    private var zeroGradient: SeenSign? {
+        guard !isClosed else { return nil }
+        let bad = layers.filter { $0.weightGradient?.isZero ?? false }
+        guard !bad.isEmpty else { return nil }
+        return SeenSign(
+            .zeroGradient, layers: bad.map(\.name),
+            evidence: "the gradients of \(bad.count) of \(layers.count) layers are exactly 0")
+    }
+
+    private func explodingInTime(_ thresholds: Thresholds) -> SeenSign? {
+        signOverTime(.explodingInTime) { $0 > thresholds.explodingInTime || !$0.isFinite }
+    }
+
+    private func vanishingInTime(_ thresholds: Thresholds) -> SeenSign? {
+        signOverTime(.vanishingInTime) { $0 < thresholds.vanishingInTime }
+    }
+
+    private func signOverTime(_ sign: Sign, _ isBad: (Double) -> Bool) -> SeenSign? {
+        // A cell remembers beside its gates, which a new model has half open: what passes them now says little.
+        for layer in layers where layer.gradientOverTime.count > 1 && !layer.isGated {
+            let (first, last) = (layer.gradientOverTime.first!, layer.gradientOverTime.last!)
+            guard last != 0, isBad(first / last) else { continue }
+            return SeenSign(
+                sign, layers: [layer.name],
+                evidence:
+                    "over \(layer.gradientOverTime.count) time steps the gradient changes x\(short(first / last)) "
+                    + "on its way back")
+        }
+        return nil
+    }
+
+    private func divergingLoss(_ thresholds: Thresholds) -> SeenSign? {
+        guard let probe, let first = probe.losses.first, first.isFinite, let last = probe.losses.last,
+            let highest = probe.losses.max()
+        else { return nil }
+        guard
+            !last.isFinite || last > thresholds.divergence * first
+                || highest > thresholds.spike * max(first, lossOfGuess ?? first)
+        else { return nil }
+        return SeenSign(
+            .divergingLoss,
+            evidence:
+                "\(probe.losses.count - 1) steps on one batch take its loss from \(short(first)) to \(short(last))"
+                + (highest > last ? ", over \(short(highest))" : ""))
+    }
+
+    private var noProgress: SeenSign? {
+        guard !isClosed, let probe, probe.losses.count > 2, let first = probe.losses.first, let least = probe.leastLoss,
+            let highest = probe.losses.max(), highest - least < 1e-6 * abs(first)
+        else { return nil }
+        return SeenSign(
+            .noProgress, evidence: "\(probe.losses.count - 1) steps on one batch leave its loss at \(short(first))")
+    }
+
+    /// Whether a head or branch begins as 0 and lets no gradient past itself before its first step, as residual nets are
+    /// made on purpose (Zhang et al. 2019, Bachlechner et al. 2021).
+    var isClosed: Bool {
+        parameters.contains { parameter in
+            parameter.values.isZero && !parameter.name.lowercased().contains("bias")
+                && parameter.values.elementCount > 0
+                && parameter.gradient.map { !$0.isZero } ?? false
+        }
+    }
+}
+
+/// Three digits of a number, as people read them.
+func short(_ value: Double) -> String {
+    guard !value.isNaN else { return "NaN" }
+    guard value.isFinite else { return value > 0 ? "infinity" : "-infinity" }
+    let size = abs(value)
+    if size != 0, size < 0.01 || size >= 100_000 { return String(format: "%.1e", value) }
+    return size >= 100 ? String(format: "%.0f", value) : String(format: "%.3g", value)
+}
+
+/// A share as people read it.
+func percent(_ share: Double) -> String {
+    String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100)
+}

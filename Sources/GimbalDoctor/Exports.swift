@@ -1,0 +1,3 @@
+@_exported import Gimbal
+@_exported import GimbalNN
+@_exported import GimbalOptim

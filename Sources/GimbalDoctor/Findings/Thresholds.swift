@@ -1,0 +1,49 @@
+/// From where on something counts as a sign or a cause. Each may be changed; what is set has its reason beside it.
+public struct Thresholds: Codable, Sendable, Equatable {
+    /// The factor by which signal or gradient may shrink over all layers. What is left of a thousand is what plain nets of
+    /// five to ten layers with the usual first weights have, and they train.
+    public var vanishing = 1e-3
+    /// The factor by which signal or gradient may grow over all layers.
+    public var exploding = 1e3
+    /// The share of a layer's units that may be off for a whole batch. Where samples look alike, as they do far behind the
+    /// first layer of a plain net, centred weights have half of the units off for all of them.
+    public var deadShare = 0.9
+    /// The share of all units that the first steps may switch off for a whole batch.
+    public var diedShare = 0.5
+    /// The share of a layer's elements that may be saturated.
+    public var saturatedShare = 0.5
+    /// By how many times the first loss may exceed that of a guess.
+    public var firstLoss = 4.0
+    /// How far from 1 the deviation of inputs may be, in both directions. Standardised data has 1, pixels in 0...1 about
+    /// 0.3, pixels in 0...255 about 80.
+    public var inputScale = 20.0
+    /// How many times the deviation of one input feature may be that of another.
+    public var featureRatio = 1e3
+    /// The root mean square of a regression's targets, where a new model's outputs are about 1 at the most.
+    public var targetScale = 10.0
+    /// How far the weights' gain may be from what the activation function behind asks for, in both directions, where a sign
+    /// asks for a cause.
+    public var gain = 1.3
+    /// A gain so far off is a cause by itself.
+    public var extremeGain = 20.0
+    /// By how many times the first steps on one batch may have made its loss larger in the end. Steps that suit the loss make
+    /// it smaller; noise, as of dropout, changes it by less than this.
+    public var divergence = 2.0
+    /// By how many times they may make it larger on the way.
+    public var spike = 10.0
+    /// How often the learning rate of a loss that is a parabola may be larger than what its curvature allows.
+    public var rate = 1.0
+    /// The least root mean square of a step over that of a weight. Less is lost in rounding, or takes millions of steps.
+    public var leastUpdate = 1e-7
+    /// How likely it may be that all units of some layer are off from the start.
+    public var bornDead = 0.05
+    /// Samples that a batch must have for what all of its targets have in common to mean something.
+    public var samples = 16
+    /// How often the gradient of an early time step may be smaller than that of the last.
+    public var vanishingInTime = 1e-6
+    /// How often it may be larger.
+    public var explodingInTime = 1e4
+
+    /// What the doctor uses unless told otherwise.
+    public init() {}
+}

@@ -1,0 +1,119 @@
+/// What remedies did to a sick recipe: those that were tried, and the recipe that was best.
+public struct Cure: Codable, Sendable {
+    /// A recipe, and how far a short training brings it.
+    public struct Trial: Codable, Sendable {
+        /// The remedies in it, in the order in which they were added.
+        public var remedies: [Remedy]
+        /// What was trained.
+        public var recipe: Recipe
+        /// What the doctor says of it before it is trained.
+        public var findings: [Finding]
+        /// Loss and scores on the validation data after `steps` steps; nil where the loss was not finite.
+        public var figures: [String: Double]?
+        /// Steps of training.
+        public var steps: Int
+    }
+
+    /// The recipe as it was.
+    public var before: Trial
+    /// What was tried, in this order.
+    public var trials: [Trial]
+    /// The best of all, which is `before` where nothing helped.
+    public var best: Trial
+    /// Whether the best is better than what was there before.
+    public var isBetter: Bool { !best.remedies.isEmpty }
+}
+
+extension Doctor {
+    /// Tries remedies on a recipe, in the order in which the findings name them, and keeps what helps.
+    ///
+    /// A look at one batch is cheap: remedies are added until the doctor finds nothing more. What comes out is trained for a
+    /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these. It is taken only
+    /// if its validation loss is better than that of the recipe as it was by `margin`, so that a run never gets worse.
+    /// - Parameters:
+    ///   - recipe: what is to be cured.
+    ///   - train: what it is trained on.
+    ///   - validation: what trials are judged by.
+    ///   - device: where trials are trained.
+    ///   - steps: of each trial; a tenth of the run unless given, but no less than 50.
+    ///   - margin: by what share of the loss a trial must be better.
+    ///   - progress: is called with each trial.
+    /// - Returns: nil for a healthy recipe.
+    /// - Throws: as `Recipe.makeRun`.
+    public func cure(
+        _ recipe: Recipe, train: any SupervisedData, validation: any SupervisedData, device: Device = .current,
+        steps: Int? = nil, margin: Double = 0.02, progress: (Cure.Trial) throws -> Void = { _ in }
+    ) throws -> Cure? {
+        var trials: [Cure.Trial] = []
+        func look(_ recipe: Recipe) throws -> (findings: [Finding], steps: Int) {
+            let trainer = try recipe.makeRun(train: train, validation: validation, device: device).trainer
+            let all = trainer.totalSteps ?? 500
+            return (try trainer.examine(by: self).findings, min(all, steps ?? max(50, all / 10)))
+        }
+        func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ findings: [Finding], _ steps: Int) throws -> Cure.Trial {
+            let run = try recipe.makeRun(train: train, device: device)
+            run.trainer.maxSteps = steps
+            var trial = Cure.Trial(
+                remedies: remedies, recipe: recipe, findings: findings, figures: nil, steps: steps)
+            do {
+                try run.trainer.run()
+                trial.figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
+            } catch GimbalError.nonFinite {}
+            try progress(trial)
+            return trial
+        }
+        let (sick, length) = try look(recipe)
+        guard !sick.isEmpty else { return nil }
+        /// Adds the first remedy of what is found, and then that of what is found after it, until nothing is, and trains what
+        /// comes out; nil where that was trained before.
+        func follow(_ recipe: Recipe, _ remedies: [Remedy], _ findings: [Finding]) throws -> Cure.Trial? {
+            var (recipe, remedies, findings) = (recipe, remedies, findings)
+            while !findings.isEmpty, remedies.count < Self.mostRemedies,
+                let (next, remedy) = recipe.firstApplication(of: findings.flatMap(\.remedies), except: remedies)
+            {
+                (recipe, findings) = (next, try look(next).findings)
+                remedies.append(remedy)
+            }
+            guard !trials.contains(where: { $0.recipe == recipe }) else { return nil }
+            trials.append(try attempt(recipe, remedies, findings, length))
+            return trials.last
+        }
+
+        let before = try attempt(recipe, [], sick, length)
+        trials = [before]
+        guard var base = try follow(recipe, [], sick) else { return Cure(before: before, trials: [], best: before) }
+        // What else was named may help beside it, but for another kind of what was just changed.
+        let kinds = Set(base.remedies.compactMap { $0.change?.kind })
+        for remedy in sick.flatMap(\.remedies) where !kinds.contains(remedy.change?.kind ?? "") {
+            guard let next = base.recipe.applying(remedy),
+                let trial = try follow(next, base.remedies + [remedy], try look(next).findings)
+            else { continue }
+            if trial.isBetter(than: base, by: 0) { base = trial }
+        }
+        return Cure(
+            before: before, trials: Array(trials.dropFirst()),
+            best: base.isBetter(than: before, by: margin) ? base : before)
+    }
+
+    /// More than any illness needs; an end where remedies call for each other.
+    private static var mostRemedies: Int { 6 }
+}
+
+extension Cure.Trial {
+    /// The loss on validation data; infinite where it was not finite.
+    fileprivate var loss: Double { figures?["loss"] ?? .infinity }
+
+    fileprivate func isBetter(than other: Cure.Trial, by margin: Double) -> Bool {
+        loss.isFinite && (!other.loss.isFinite || loss < other.loss - margin * abs(other.loss))
+    }
+}
+
+extension Recipe {
+    /// The first of `remedies` that changes this recipe, and the recipe with it.
+    fileprivate func firstApplication(of remedies: [Remedy], except done: [Remedy]) -> (Recipe, Remedy)? {
+        for remedy in remedies where !done.contains(remedy) {
+            if let recipe = applying(remedy) { return (recipe, remedy) }
+        }
+        return nil
+    }
+}

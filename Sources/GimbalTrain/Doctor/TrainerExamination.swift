@@ -1,0 +1,29 @@
+extension Trainer {
+    /// Looks at the model before it is trained: one pass over the first batch, and the first steps on it, by the first phase's
+    /// loss, optimizer, schedule and clipping. Everything is afterwards what it was.
+    /// - Parameter doctor: who looks.
+    /// - Throws: what data, loss and device report; `GimbalError.invalidSetting` where there is no batch.
+    public func examine(by doctor: Doctor = Doctor()) throws -> Diagnosis {
+        let phase = phases[0]
+        return try withDevice(device) {
+            try withGenerator(generator) {
+                guard let batch = try data.iterator(epoch: 0, from: 0, on: device).next() else {
+                    throw GimbalError.invalidSetting(name: "data", reason: "\(dataDescription): no samples to look at")
+                }
+                let update = WeightUpdate(phase, precision: settings.precision, device: device)
+                let schedule = phase.schedule(RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch))
+                return doctor.diagnose(
+                    try Examination(of: model, on: batch.batch, optimizer: phase.optimizer) { batch in
+                        try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
+                    } train: { number, loss in
+                        phase.optimizer.learningRate = baseRate * schedule.factor(at: number)
+                        try (update.scaler?.scaled(loss) ?? loss).backward()
+                        var step = TrainingStep(
+                            epoch: 1, number: number + 1, phase: phase.name, optimizer: phase.optimizer,
+                            lossScale: update.scaler?.scale)
+                        try update.apply(&step, [])
+                    })
+            }
+        }
+    }
+}

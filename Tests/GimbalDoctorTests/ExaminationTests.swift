@@ -1,0 +1,115 @@
+import Foundation
+import GimbalDoctor
+import GimbalTrain
+import Testing
+
+@Suite("Examination")
+struct ExaminationTests {
+    /// Glorot and Bengio's figures: what each layer does to variance is what theory says.
+    @Test(
+        "A layer of sigmoids keeps the share of the gradient that its slope leaves",
+        arguments: [(0.01, 0.04), (0.0625, 0.235)] as [(Double, Double)])
+    func sigmoidShare(scale: Double, share: Double) throws {
+        try withGenerator(RandomGenerator(seed: 3)) {
+            let model = perceptron(64, 256, 12, 10, { Sigmoid() }, .normal(standardDeviation: scale))
+            let examination = try Examination(of: model, on: Samples.digits) { crossEntropy(model($0.x), $0.y) }
+            let growth = try #require(examination.gradientGrowth)
+            #expect(abs(growth.perLayer / share - 1) < 0.1)
+            #expect(examination.layers.count == 13 && examination.activations.count == 12)
+            #expect(examination.layers.map(\.name) == (0..<13).map { "\(2 * $0)" })
+        }
+    }
+
+    @Test("Looking at a model leaves weights, gradients, moments, running statistics and random numbers as they are")
+    func leavesAlone() throws {
+        let generator = RandomGenerator(seed: 4)
+        try withGenerator(generator) {
+            let model = Sequential {
+                Linear(64, 32); BatchNorm1d(32); ReLU(); Dropout(0.5); Linear(32, 10)
+            }
+            let optimizer = Adam(model.parameters)
+            func train() throws {
+                optimizer.zeroGradients()
+                try crossEntropy(model(Samples.digits.x), Samples.digits.y).backward()
+                try optimizer.step()
+            }
+            try train()
+            func state() throws -> [[Double]] {
+                let saved = model.stateDictionary()
+                var values = try saved.names.map { try saved[$0]?.doubles() ?? [] }
+                values += try model.parameters.map { try $0.gradient?.doubles() ?? [] }
+                values += try optimizer.state.tensors.map { try $0.value.doubles() }
+                return values
+            }
+            let (before, random, steps) = (try state(), generator.state, optimizer.state.steps)
+            let examination = try Examination(of: model, on: Samples.digits, optimizer: optimizer) {
+                crossEntropy(model($0.x), $0.y)
+            }
+            #expect(examination.probe?.losses.count == 21)
+            #expect(try state() == before)
+            #expect(generator.state == random && optimizer.state.steps == steps)
+            // And nothing is lost where the loss fails.
+            struct Failure: Error {}
+            #expect(throws: Failure.self) {
+                var count = 0
+                _ = try Examination(of: model, on: Samples.digits, optimizer: optimizer) {
+                    count += 1
+                    if count == 15 { throw Failure() }
+                    return crossEntropy(model($0.x), $0.y)
+                }
+            }
+            #expect(try state() == before)
+            #expect(generator.state == random && optimizer.state.steps == steps)
+        }
+    }
+
+    @Test("The largest eigenvalue of a parabola's Hessian, and the rate it allows")
+    func sharpness() throws {
+        let x = Tensor((0..<100).map(Float.init), [100, 1])
+        let model = Linear(1, 1)
+        // Case S19 of half the squared error: the Hessian is the mean of (x, 1) (x, 1)ᵀ.
+        let optimizer = SGD(model.parameters, learningRate: 1e-5, momentum: 0.5)
+        let examination = try Examination(of: model, on: x, optimizer: optimizer) {
+            meanSquaredError(model($0), $0 * 0.3 + 2) * 0.5
+        }
+        let sharpness = try #require(examination.sharpness)
+        #expect(abs(sharpness.eigenvalue / 3284.25 - 1) < 1e-3)
+        #expect(abs(try #require(sharpness.largestRate) / (3 / 3284.25) - 1) < 1e-3)
+    }
+
+    @Test("Losses are told by their operations")
+    func losses() throws {
+        try withGenerator(RandomGenerator(seed: 1)) {
+            let model = Sequential {
+                Linear(8, 16); Sigmoid(); Linear(16, 4)
+            }
+            let x = Tensor.normal([32, 8])
+            let y = Tensor((0..<32).map { Int32($0 % 4) })
+            let zeros = Tensor.zeros([32, 4])
+            func look(_ loss: () -> Tensor) throws -> OutputExamination {
+                try Examination(of: model, on: (x, y)) { _ in loss() }.output
+            }
+            func expect(
+                _ kind: OutputExamination.LossKind, _ function: String?, sum: Bool = false, _ loss: () -> Tensor,
+                line: SourceLocation = #_sourceLocation
+            ) throws {
+                let output = try look(loss)
+                let found = (output.loss, output.function, output.isSummed)
+                #expect(found == (kind, function, sum), sourceLocation: line)
+            }
+            try expect(.crossEntropy, nil) { crossEntropy(model(x), y) }
+            try expect(.crossEntropy, nil) { crossEntropy(model(x), y, labelSmoothing: 0.1) }
+            try expect(.crossEntropy, "softmax") { crossEntropy(model(x).softmax(), y) }
+            try expect(.crossEntropy, "logSoftmax") { negativeLogLikelihood(model(x).logSoftmax(), y) }
+            try expect(.crossEntropy, nil, sum: true) { crossEntropy(model(x), y, reduction: .sum) }
+            try expect(.squaredError, "sigmoid") { meanSquaredError(model(x).sigmoid(), zeros) }
+            try expect(.absoluteError, nil) { huber(model(x), zeros) }
+            try expect(.binaryCrossEntropy, "sigmoid") { binaryCrossEntropy(model(x).sigmoid(), zeros) }
+            try expect(.binaryCrossEntropyWithLogits, nil, sum: true) {
+                binaryCrossEntropyWithLogits(model(x), zeros, reduction: .sum)
+            }
+            try expect(.logarithm, "softmax") { -(model(x).softmax().log() * 0.25).mean() }
+            try expect(.other, nil) { model(x).exp().mean() }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import GimbalTrain
+import Testing
+
+@Suite("Curing a recipe")
+struct CureTests {
+    private let parts = Dataset.digits().split(trainFraction: 0.8)
+
+    private func recipe(_ change: (inout ModelSettings, inout TrainingSettings) -> Void) -> Recipe {
+        var (model, training) = (ModelSettings(for: parts.train), TrainingSettings())
+        (model.hidden, model.layers, model.normalization) = (32, 2, .none)
+        training.learningRate = 0.1
+        training.epochs = 4
+        change(&model, &training)
+        return Recipe(model: model, training: training)
+    }
+
+    @Test("Deep sigmoids with small weights are cured, and the cure is the same twice")
+    func cures() throws {
+        let sick = recipe { model, _ in
+            (model.layers, model.activation, model.initialization) = (20, .sigmoid, .normal)
+        }
+        let cure = try #require(try Doctor().cure(sick, train: parts.train, validation: parts.test))
+        #expect(cure.before.recipe == sick && cure.before.findings.first?.illness == .saturatingActivations)
+        #expect(cure.isBetter && cure.best.recipe.model.activation == .relu)
+        let (before, after) = (try #require(cure.before.figures?["loss"]), try #require(cure.best.figures?["loss"]))
+        #expect(after < 0.9 * before)
+        let again = try #require(try Doctor().cure(sick, train: parts.train, validation: parts.test))
+        #expect(again.best.recipe == cure.best.recipe && again.best.figures == cure.best.figures)
+    }
+
+    @Test("A healthy recipe is left alone") func healthy() throws {
+        #expect(try Doctor().cure(recipe { _, _ in }, train: parts.train, validation: parts.test) == nil)
+    }
+
+    @Test("Where nothing helps, the recipe stays as it was") func helpless() throws {
+        let never = Rule("never content") { _ in
+            let slower = Remedy("slow down", .learningRate(factor: 1e-6))
+            return [Finding(.unexplained, "nothing is good enough", remedies: [slower])]
+        }
+        let recipe = recipe { _, _ in }
+        let cure = try #require(
+            try Doctor(rules: [never]).cure(recipe, train: parts.train, validation: parts.test))
+        #expect(!cure.isBetter && cure.best.recipe == recipe && !cure.trials.isEmpty)
+    }
+
+    @Test("A rate that makes the loss NaN is lowered") func rate() throws {
+        let sick = recipe { _, training in
+            training.learningRate = 1e4
+            training.clipNorm = nil
+        }
+        let cure = try #require(try Doctor().cure(sick, train: parts.train, validation: parts.test))
+        #expect(cure.before.findings.first?.illness == .learningRateTooHigh)
+        #expect(cure.isBetter && cure.best.recipe.training.rate < 1e4)
+    }
+
+    @Test("Remedies change what a model has a place for, and nothing else") func applying() throws {
+        let mlp = recipe { _, _ in }
+        var residual = mlp
+        residual.model.isResidual = true
+        #expect(mlp.applying(Remedy("", .residualConnections)) == residual)
+        #expect(residual.applying(Remedy("", .residualConnections)) == nil)
+        #expect(mlp.applying(Remedy("", .forgetGateBias(1))) == nil)
+        #expect(mlp.applying(Remedy("in words")) == nil)
+        let selu = mlp.applying(Remedy("", .activation(.selu)))
+        #expect(selu?.model.activation == .selu && selu?.model.initialization == .lecunNormal)
+        let rnn = recipe { model, _ in (model.kind, model.activation) = (.rnn, .tanh) }
+        let lstm = rnn.applying(Remedy("", .gatedCell))
+        #expect(lstm?.model.kind == .lstm && lstm?.model.forgetGateBias == 1 && lstm?.model.hidden == 32)
+        #expect(rnn.applying(Remedy("", .normalization(.batch))) == nil)
+        #expect(mlp.applying(Remedy("", .learningRate(factor: 0.5)))?.training.rate == 0.05)
+        #expect(mlp.applying(Remedy("", .clipping(norm: 1))) == nil)
+    }
+}
