@@ -56,7 +56,12 @@ final class LanguageModel: Module, Layer {
 RandomGenerator.shared.seed(0)
 let text = try String(contentsOfFile: CommandLine.arguments[1], encoding: .utf8)
 let characters = CharacterVocabulary(text)
-let data = Tensor(characters.encode(text)!)
+let data = Tensor(try characters.encode(text))
+guard data.elementCount > Size.length + 1 else {
+    throw GimbalError.invalidFile(
+        path: CommandLine.arguments[1], reason: "\(data.elementCount) characters, too few for windows of \(Size.length)"
+    )
+}
 let model = LanguageModel(characters: characters.count)
 let optimizer = AdamW(model.parameters, learningRate: 3e-3)
 for step in 1...300 {

@@ -21,8 +21,14 @@ public enum GimbalError: Error, Sendable, Equatable {
 }
 
 extension GimbalError: CustomStringConvertible {
-    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own.
+    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own. Names and texts from files
+    /// may hold anything; what a terminal would obey or not show is escaped.
     public var description: String {
+        if case .kernelBuildFailed = self { return message }
+        return visible(message.unicodeScalars)
+    }
+
+    private var message: String {
         switch self {
         case .noDevice(let requested, let available, let reason):
             "no device '\(requested)'; available: \(available.joined(separator: ", "))"

@@ -46,7 +46,7 @@ extension SafeTensors: StoredTensors {
     /// The tensor of an entry, with the dtype and on the device of `model`.
     package func tensor(_ entry: Entry, like model: Tensor) throws -> Tensor {
         if let dtype = entry.type.dtype {
-            return try bytes(of: entry).withUnsafeBytes { bytes in
+            return try elements(of: entry).withUnsafeBytes { bytes in
                 Tensor(copying: bytes, entry.shape, dtype, model.device).cast(to: model.dtype)
             }
         }

@@ -65,8 +65,8 @@ extension Module {
     /// - Returns: an account of every name.
     /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape,
     ///   `GimbalError.invalidSetting` where the map gives two tensors one name, and `GimbalError.invalidFile` where a
-    ///   tensor is of a kind that is not read, or two names of one parameter differ; the model is then unchanged. Also
-    ///   what reading `file` throws.
+    ///   tensor is of a kind that is not read, or two names of one parameter differ. Also what reading `file` throws. The
+    ///   model is then unchanged.
     @discardableResult
     public func load(
         from file: some StoredTensors, mapping: NameMap = .identity, isStrict: Bool = true,
@@ -131,18 +131,24 @@ extension Module {
             }
         }
 
+        // All is read before anything changes.
+        var changes: [() -> Void] = []
         for (path, part) in parts {
             guard let source = sources[part.identity]?.first, source.path == path else { continue }
             switch part {
             case .parameter(_, let parameter):
-                parameter.assign(try file.tensor(named: source.name, like: parameter.value))
+                let value = try file.tensor(named: source.name, like: parameter.value)
+                changes.append { parameter.assign(value) }
             case .buffer(_, let buffer):
                 let value = try file.tensor(named: source.name, like: buffer.value)
-                buffer.value.backend.copy(value.view, to: buffer.value.view)
-            case .counter(_, let counter): counter.value = try file.integer(named: source.name)
+                changes.append { buffer.value.backend.copy(value.view, to: buffer.value.view) }
+            case .counter(_, let counter):
+                let value = try file.integer(named: source.name)
+                changes.append { counter.value = value }
             case .module: break
             }
         }
+        for change in changes { change() }
         return report
     }
 }

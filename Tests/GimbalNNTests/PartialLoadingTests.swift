@@ -46,6 +46,27 @@ import Testing
         }
     }
 
+    /// A tensor that turns out to be damaged when it is read, whichever it is.
+    @Test func aFailureWhileReadingLeavesTheModelAsItWas() throws {
+        try withTemporaryFolder { folder in
+            try withDevice(.cpu) {
+                let model = BatchNorm1d(2)
+                let path = folder + "/model.safetensors"
+                try SafeTensors.write(
+                    ["weight", "bias", "running_mean", "running_var"].map {
+                        .init(name: $0, shape: [2], floats: [7, 7])
+                    }
+                        + [.init(name: "num_batches_tracked", shape: [], floats: [.nan])], to: path)
+                let error = #expect(throws: GimbalError.self) { try model.load(from: path) }
+                #expect("\(String(describing: error))".contains("'num_batches_tracked' is no whole number"))
+                for tensor in model.stateDictionary().names.compactMap({ model.stateDictionary()[$0] }) {
+                    let values = try tensor.floats()
+                    #expect(!values.contains(7))
+                }
+            }
+        }
+    }
+
     @Test func anotherShapeIsAnErrorEvenInPart() throws {
         try withFile(of: Net(classes: 10)) { path in
             let model = Net(classes: 2)

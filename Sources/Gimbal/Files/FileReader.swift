@@ -7,9 +7,21 @@ package final class FileReader: Sendable {
     private let descriptor: Int32
 
     /// - Throws: `GimbalError.fileSystem` where the file cannot be opened.
-    package init(path: String) throws {
+    package convenience init(path: String) throws { try self.init(path: path, flags: 0) }
+
+    /// Opens a file whose bytes are asked for by their position, so that no pipe is waited for.
+    /// - Parameter format: what it must be, for the message.
+    /// - Throws: `GimbalError.fileSystem` where it cannot be opened, `GimbalError.invalidFile` where it is no regular file.
+    package convenience init(path: String, format: String) throws {
+        try self.init(path: path, flags: O_NONBLOCK)
+        guard try size() != nil else {
+            throw GimbalError.invalidFile(path: path, reason: "not a regular file, which \(format) must be")
+        }
+    }
+
+    private init(path: String, flags: Int32) throws {
         self.path = path
-        descriptor = try retryingInterrupted("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
+        descriptor = try retryingInterrupted("open", path) { open(path, O_RDONLY | O_CLOEXEC | flags) }
     }
 
     deinit { close(descriptor) }

@@ -80,11 +80,13 @@ public struct NumPyArray: Sendable, Equatable {
     /// Reads a `.npy` file.
     /// - Throws: `GimbalError.invalidFile` where it is none, `GimbalError.fileSystem`.
     public init(path: String) throws {
-        let file = try FileReader(path: path)
-        guard let size = try file.size() else {
-            throw GimbalError.invalidFile(path: path, reason: "not a regular file, which .npy must be")
+        let file = try FileReader(path: path, format: ".npy")
+        let contents = try [UInt8](count: try file.size() ?? 0) {
+            try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0))
         }
-        let contents = try [UInt8](count: size) { try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
+        if !contents.starts(with: NumPyHeader.magic), let reason = try ForeignFile.reason(file, notA: ".npy") {
+            throw GimbalError.invalidFile(path: path, reason: reason)
+        }
         try self.init(contents: contents, path: path)
     }
 

@@ -15,7 +15,7 @@ package struct NumPyHeader {
     package static let lengthLimit = 1 << 16
     /// NumPy's limit.
     private static let rankLimit = 64
-    private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
+    static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
     /// - Parameters:
     ///   - contents: the file, or as much of its beginning as holds the header.

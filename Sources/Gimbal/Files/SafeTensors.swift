@@ -113,7 +113,7 @@ public final class SafeTensors: Sendable {
     /// - Throws: `GimbalError.fileSystem` where it cannot be read, `GimbalError.invalidFile` where it is no valid file.
     public init(path: String) throws {
         self.path = path
-        reader = try FileReader(path: path)
+        reader = try FileReader(path: path, format: "safetensors")
         let header = try SafeTensorsHeader(reading: reader)
         entries = header.entries
         metadata = header.metadata
@@ -143,37 +143,43 @@ public final class SafeTensors: Sendable {
     }
 
     /// A tensor's elements as `Float`, rounded to nearest from `float64` and integers.
-    /// - Throws: as `read(_:from:into:)`, and `GimbalError.invalidFile` for elements of a type that is not read.
+    /// - Throws: as `read(_:from:into:)`, and `GimbalError.invalidFile` for elements of a type that is not read, and
+    ///   truth values that are neither 0 nor 1.
     public func floats(of entry: Entry) throws -> [Float] {
         if entry.type == .float32 {
             return try [Float](count: entry.shape.elementCount) {
                 try read(entry, into: UnsafeMutableRawBufferPointer($0))
             }
         }
-        try requireRead(entry)
-        return try bytes(of: entry).withUnsafeBytes { entry.type.floats($0) }
+        return try elements(of: entry).withUnsafeBytes { entry.type.floats($0) }
     }
 
     /// A tensor's elements as `Double`, rounded to nearest from integers beyond 2⁵³.
     /// - Throws: as `floats(of:)`.
     public func doubles(of entry: Entry) throws -> [Double] {
-        try requireRead(entry)
-        return try bytes(of: entry).withUnsafeBytes { entry.type.doubles($0) }
+        try elements(of: entry).withUnsafeBytes { entry.type.doubles($0) }
     }
 
     /// The elements of a tensor of whole numbers.
     /// - Throws: as `floats(of:)`, and `GimbalError.invalidFile` where one is no `Int`.
     public func integers(of entry: Entry) throws -> [Int] {
-        try requireRead(entry)
-        return try bytes(of: entry).withUnsafeBytes { bytes in
+        try elements(of: entry).withUnsafeBytes { bytes in
             try entry.type.integers(bytes) { value in
                 .invalidFile(path: path, reason: "'\(entry.name)' holds \(value), which is no whole number of 64 bits")
             }
         }
     }
 
-    private func requireRead(_ entry: Entry) throws {
-        if entry.type.isRead { return }
-        throw GimbalError.invalidFile(path: path, reason: "'\(entry.name)' is \(entry.type.reasonAgainstReading)")
+    /// As `bytes(of:)`, of elements that are sure to be numbers of their type.
+    package func elements(of entry: Entry) throws -> [UInt8] {
+        guard entry.type.isRead else {
+            throw GimbalError.invalidFile(path: path, reason: "'\(entry.name)' is \(entry.type.reasonAgainstReading)")
+        }
+        let bytes = try bytes(of: entry)
+        if entry.type == .bool, let wrong = bytes.firstIndex(where: { $0 > 1 }) {
+            throw GimbalError.invalidFile(
+                path: path, reason: "element \(wrong) of '\(entry.name)' is \(bytes[wrong]), which is no bool")
+        }
+        return bytes
     }
 }

@@ -12,14 +12,14 @@ struct SafeTensorsHeader {
     init(reading file: FileReader) throws {
         func invalid(_ reason: String) -> GimbalError { .invalidFile(path: file.path, reason: reason) }
 
-        guard let fileSize = try file.size() else { throw invalid("not a regular file, which safetensors must be") }
+        let fileSize = try file.size() ?? 0
         guard fileSize >= 8 else {
             throw invalid("not a safetensors file: \(fileSize) bytes long, the length of the header alone takes 8")
         }
         var claimed: UInt64 = 0
         try withUnsafeMutableBytes(of: &claimed) { try file.read(at: 0, into: $0) }
         guard claimed.littleEndian <= UInt64(min(Self.lengthLimit, fileSize - 8)) else {
-            try refuseForeign(claimed.littleEndian, invalid)
+            if let reason = try ForeignFile.reason(file, notA: "safetensors") { throw invalid(reason) }
             throw invalid(
                 "not a safetensors file, or truncated: it claims a header of \(claimed.littleEndian) bytes "
                     + "and is \(fileSize) bytes long")
@@ -35,23 +35,6 @@ struct SafeTensorsHeader {
             throw invalid(error.reason)
         }
         try checkCoverage(dataStart: 8 + length, fileSize: fileSize, invalid)
-    }
-
-    /// What is mostly met in place of safetensors: files of other programs, which their first bytes tell.
-    private func refuseForeign(_ start: UInt64, _ invalid: (String) -> GimbalError) throws {
-        let cure = """
-            in Python, `safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors")` converts a \
-            state dictionary
-            """
-        if start & 0xFFFF_FFFF == 0x0403_4B50 {
-            throw invalid(
-                "a zip archive and not safetensors, as what torch.save writes (.pt, .pth) is; \(cure). Arrays of NumPy "
-                    + "(.npz) are read by NumPyArchive")
-        }
-        // A pickle of protocol 2 to 5.
-        if start & 0xFF == 0x80, (2...5).contains(start >> 8 & 0xFF) {
-            throw invalid("a pickle and not safetensors, as what old versions of torch.save wrote is; \(cure)")
-        }
     }
 
     private struct Malformed: Error { let reason: String }
@@ -104,7 +87,7 @@ struct SafeTensorsHeader {
         }
         let entry = SafeTensors.Entry(
             name: name, type: type, shape: Shape(sizes), range: dataStart + offsets[0]..<dataStart + offsets[1])
-        // Of a type from a later version of the format nothing is known.
+        // Of a type from a later version of the format nothing is known, but that an element takes a bit.
         let width = type.isRead ? type.byteCount : foreignByteCounts[typeName]
         // Sizes of zero are left out of the overflow check: [2^40, 2^40, 0] is absurd but holds nothing.
         var byteCount = width ?? 1
@@ -114,6 +97,11 @@ struct SafeTensorsHeader {
             byteCount = product
         }
         if sizes.contains(0) { byteCount = 0 }
+        guard width != nil || byteCount <= 8 * entry.byteCount else {
+            throw Malformed(
+                reason: "tensor '\(name)', \(typeName) \(sizes), cannot lie in the \(entry.byteCount) bytes that its "
+                    + "data_offsets span")
+        }
         guard width == nil || byteCount == offsets[1] - offsets[0] else {
             throw Malformed(
                 reason: "tensor '\(name)', \(typeName) \(sizes), takes \(byteCount) bytes, "
@@ -133,7 +121,8 @@ struct SafeTensorsHeader {
         entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
         if let last = entries.max(by: { $0.range.upperBound < $1.range.upperBound }), last.range.upperBound > fileSize {
             throw invalid(
-                "truncated: tensor '\(last.name)' ends at byte \(last.range.upperBound), the file at \(fileSize)")
+                "truncated: tensor '\(last.name)' ends at byte \(last.range.upperBound), the file at \(fileSize); download or copy it again"
+            )
         }
         var end = dataStart
         for entry in entries {

@@ -14,7 +14,8 @@ struct InspectCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "A table, a file or folder of IDX images, weights (.safetensors, .npz), a checkpoint or a run's folder.",
+        help:
+            "A table, a file or folder of IDX images, weights (.safetensors, .npz, .npy), a checkpoint or a run's folder.",
         completion: .file())
     var path: String
     @Option(
@@ -41,10 +42,8 @@ struct InspectCommand: ParsableCommand {
                 RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
                 || Checkpoint.exists(at: path)
             found = isRun ? try RunInspection(path: path) : try ImageInspection(folder: path)
-        } else if path.hasSuffix(".safetensors") {
-            found = try WeightInspection(SafeTensors(path: path), readsValues: values)
-        } else if path.hasSuffix(".npz") {
-            found = try WeightInspection(NumPyArchive(path: path), readsValues: values)
+        } else if let weights = try WeightInspection(path: path, readsValues: values) {
+            found = weights
         } else if DataSource.isImageFile(path) {
             found = try ImageInspection(file: path)
         } else {

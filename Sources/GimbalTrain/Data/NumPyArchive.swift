@@ -23,9 +23,12 @@ public final class NumPyArchive: StoredTensors, Sendable {
 
     /// The path that the archive was opened at.
     public let path: String
-    /// All arrays in the order of the archive's directory; members that are no `.npy`, or are packed or encrypted in ways
-    /// that Gimbal does not read, are passed over.
+    /// All arrays in the order of the archive's directory; members that are no `.npy`, and `packedArrays`, are passed
+    /// over.
     public let entries: [Entry]
+
+    /// The arrays that are passed over because of how they are packed, each with the reason.
+    public let packedArrays: [(name: String, reason: String)]
 
     private let archive: ZipArchive
     private let members: [ExactText: ZipArchive.Member]
@@ -36,10 +39,12 @@ public final class NumPyArchive: StoredTensors, Sendable {
         self.path = path
         archive = try ZipArchive(path: path)
         var entries: [Entry] = []
+        var packed: [(name: String, reason: String)] = []
         var members: [ExactText: ZipArchive.Member] = [:]
         for member in archive.members where member.name.hasSuffix(".npy") {
             let name = String(member.name.dropLast(4))
-            guard member.obstacle == nil else {
+            if let obstacle = member.obstacle {
+                packed.append((name, obstacle))
                 members[ExactText(name)] = member
                 continue
             }
@@ -50,7 +55,14 @@ public final class NumPyArchive: StoredTensors, Sendable {
             }
             entries.append(Entry(name: name, type: header.type, shape: header.shape))
         }
+        guard !members.isEmpty || archive.members.isEmpty else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "no arrays of NumPy (.npy) are in it, but \(archive.members.prefix(3).map(\.name)); what "
+                    + "torch.save writes is to be converted in Python, by safetensors.torch.save_file")
+        }
         self.entries = entries
+        packedArrays = packed
         self.members = members
     }
 

@@ -6,7 +6,7 @@ import Gimbal
 /// ```swift
 /// let text = try String(contentsOfFile: "shakespeare.txt", encoding: .utf8)
 /// let vocabulary = CharacterVocabulary(text)
-/// let (train, test) = TextWindows(vocabulary.encode(text)!, length: 128).split(trainFraction: 0.9)
+/// let (train, test) = TextWindows(vocabulary.encode(text), length: 128).split(trainFraction: 0.9)
 /// for batch in train.batches(of: 32, epoch: 0, seed: 1, on: .current) {
 ///     let logits = model(batch.inputs)  // a LanguageModel's: [32 · 128, vocabulary.count]
 ///     let loss = crossEntropy(logits, batch.targets)
@@ -21,31 +21,50 @@ public struct CharacterVocabulary: Sendable, Equatable {
     /// Numbers every character that occurs in `text`, in the order of their Unicode.
     public init(_ text: String) { self.init(characters: Set(text.unicodeScalars).sorted()) }
 
-    /// Numbers distinct characters in the order in which they are given.
+    /// Numbers distinct characters in the order in which they are given; one that comes twice stops the program.
     public init(characters: [Unicode.Scalar]) {
         self.characters = characters
-        numbers = Dictionary(uniqueKeysWithValues: zip(characters, 0...))
+        numbers = Dictionary(zip(characters, 0...)) { first, second in
+            stop("CharacterVocabulary", "\(Self.name(characters[Int(first)])) comes twice, as \(first) and \(second)")
+        }
     }
 
     /// Number of characters that have a number: the classes of a model that predicts characters.
     public var count: Int { characters.count }
 
-    /// The number of each character; nil where one is not in the vocabulary.
-    public func encode(_ text: String) -> [Int32]? {
+    /// The number of each character.
+    /// - Throws: `GimbalError.invalidSetting` for a text with a character that is not in the vocabulary, such as a prompt
+    ///   or another text than the one it was made of.
+    public func encode(_ text: String) throws -> [Int32] {
         var result: [Int32] = []
         result.reserveCapacity(text.utf8.count)
         for character in text.unicodeScalars {
-            guard let number = numbers[character] else { return nil }
+            guard let number = numbers[character] else {
+                throw GimbalError.invalidSetting(
+                    name: "text",
+                    reason:
+                        "character \(result.count + 1), \(Self.name(character)), is not in the vocabulary of \(count); "
+                        + "leave it out, or make the vocabulary, and the model, of a text that has it")
+            }
             result.append(number)
         }
         return result
     }
 
-    /// The text of these numbers, each in 0..<count.
+    /// The text of these numbers, each in 0..<count; another stops the program.
     public func decode(_ numbers: some Sequence<Int32>) -> String {
         var scalars = String.UnicodeScalarView()
-        scalars.append(contentsOf: numbers.lazy.map { characters[Int($0)] })
+        for number in numbers {
+            require(
+                characters.indices.contains(Int(number)), "CharacterVocabulary",
+                "\(number) is the number of none of \(count) characters")
+            scalars.append(characters[Int(number)])
+        }
         return String(scalars)
+    }
+
+    private static func name(_ character: Unicode.Scalar) -> String {
+        "U+\(hexadecimal(character.value, digits: 4).uppercased()) (\(visible(CollectionOfOne(character))))"
     }
 }
 

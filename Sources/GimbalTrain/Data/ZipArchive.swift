@@ -26,11 +26,8 @@ final class ZipArchive: Sendable {
     private static let localSize = 30
 
     init(path: String) throws {
-        file = try FileReader(path: path)
-        guard let size = try file.size() else {
-            throw GimbalError.invalidFile(path: path, reason: "not a regular file, which an archive must be")
-        }
-        self.size = size
+        file = try FileReader(path: path, format: "an archive")
+        size = try file.size() ?? 0
         members = try Directory(file, size: size).members()
     }
 
@@ -110,7 +107,12 @@ private struct Directory {
                 tail.number(at: place, as: UInt32.self) == 0x0605_4B50
                     && place + 22 + Int(tail.number(at: place + 20, as: UInt16.self)) <= tail.count
             })
-        else { throw file.invalid("not a ZIP archive, or truncated: it has no end record") }
+        else {
+            // The beginning of an archive, which is cut, is one of those that tell what a file is.
+            let isArchive = tailStart > 0 || tail.starts(with: [0x50, 0x4B])
+            let reason = isArchive ? nil : try ForeignFile.reason(file, notA: "an archive")
+            throw file.invalid(reason ?? "not a ZIP archive, or truncated: it has no end record")
+        }
         var count = UInt64(tail.number(at: end + 10, as: UInt16.self))
         var length = UInt64(tail.number(at: end + 12, as: UInt32.self))
         var start = UInt64(tail.number(at: end + 16, as: UInt32.self))

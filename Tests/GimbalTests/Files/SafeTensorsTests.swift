@@ -32,18 +32,87 @@ struct SafeTensorsTests {
         #expect(file["absent"] == nil)
     }
 
-    @Test("What torch.save writes is told by its first bytes, with the way to convert it")
+    @Test("Files of other programs are told by their first bytes, with the way on")
     func foreignFiles() throws {
         try withTemporaryFolder { folder in
-            for (start, words) in [
-                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0] as [UInt8], "a zip archive and not safetensors"),
-                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not safetensors"),
-            ] {
-                let path = folder + "/net.pt"
+            for (start, words, cure) in [
+                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0], "a zip archive and not safetensors", "torch.save_file"),
+                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not", "torch.save_file"),
+                ([0x93] + Array("NUMPY\u{1}\0".utf8), "an array of NumPy (.npy) and not", "NumPyArray"),
+                ([0x89] + Array("HDF\r\n\u{1A}\n".utf8), "HDF5 and not", "h5py"),
+                ([0x1F, 0x8B, 8, 0, 0, 0, 0, 0], "gzip and not", "gunzip"),
+                (Array("GGUF\u{3}\0\0\0".utf8), "GGUF and not", "safetensors"),
+                (Array("<!DOCTYPE html>".utf8), "a page of a web site and not", "download"),
+                (Array("<html><head>".utf8), "a page of a web site and not", "download"),
+                (Array("version https://git-lfs.github.com/spec/v1".utf8), "Git LFS", "git lfs pull"),
+                (Array(#"{"metadata":{}, "weight_map":{}}"#.utf8), "JSON and not", "files that it lists"),
+            ] as [([UInt8], String, String)] {
+                let path = folder + "/net.safetensors"
                 try Data(start + [UInt8](repeating: 7, count: 100)).write(to: URL(fileURLWithPath: path))
                 let error = #expect(throws: GimbalError.self) { try SafeTensors(path: path) }
                 #expect("\(String(describing: error))".contains(words))
-                #expect("\(String(describing: error))".contains("safetensors.torch.save_file"))
+                #expect("\(String(describing: error))".contains(cure))
+            }
+        }
+    }
+
+    @Test("A pipe is refused, not waited for")
+    func pipe() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/net.safetensors"
+            try #require(mkfifo(path, 0o600) == 0)
+            for open in [{ _ = try SafeTensors(path: path) }, { _ = try NumPyArray(path: path) }] as [() throws -> Void]
+            {
+                let error = #expect(throws: GimbalError.self) { try open() }
+                #expect("\(String(describing: error))".contains("not a regular file"))
+            }
+        }
+    }
+
+    @Test("A truth value that is neither 0 nor 1 is an error when it is read, in every way of reading")
+    func truthValues() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/net.safetensors"
+            try SafeTensors.write(
+                [.init(name: "b", type: .bool, shape: [3]) { [0, 1, 2] }, .init(name: "w", shape: [1], floats: [5])],
+                to: path)
+            let file = try SafeTensors(path: path)
+            let entry = try #require(file["b"])
+            for read in [
+                { _ = try file.floats(of: entry) }, { _ = try file.doubles(of: entry) },
+                { _ = try file.integers(of: entry) },
+            ] as [() throws -> Void] {
+                let error = #expect(throws: GimbalError.self) { try read() }
+                #expect("\(String(describing: error))".contains("element 2 of 'b' is 2, which is no bool"))
+            }
+            #expect(try file.floats(of: #require(file["w"])) == [5])
+        }
+    }
+
+    @Test("Names from a file cannot change what a terminal shows")
+    func messagesOfNames() throws {
+        let name = "a\n\u{1B}[31mred\u{0}\u{85}é"
+        let errors: [GimbalError] = [
+            .weightMismatch(path: name, missing: [name], unexpected: [name], misshaped: [name]),
+            .invalidFile(path: name, reason: name), .fileSystem(operation: "open", path: name, reason: name),
+            .invalidSetting(name: name, reason: name),
+        ]
+        for error in errors {
+            let text = "\(error)"
+            #expect(text.contains(#"a\n\u{1B}[31mred\u{0}\u{85}é"#), "\(text)")
+            #expect(text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }, "\(text)")
+        }
+    }
+
+    @Test("Elements of an unknown type take at least a bit each")
+    func absurdShapesOfUnknownTypes() throws {
+        try withTemporaryFolder { folder in
+            for (shape, isValid) in [([8], true), ([9], false), ([1 << 62], false), ([0, 1 << 40], false)] {
+                let path = folder + "/net.safetensors"
+                let header = #"{"w":{"dtype":"Q9","shape":\#(shape),"data_offsets":[0,1]}}"#
+                let start = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { [UInt8]($0) }
+                try Data(start + Array(header.utf8) + [0]).write(to: URL(fileURLWithPath: path))
+                #expect(((try? SafeTensors(path: path)) != nil) == isValid, "\(shape)")
             }
         }
     }

@@ -5,27 +5,57 @@ import GimbalTrain
 import Testing
 
 @Suite struct TextDataTests {
-    @Test func charactersAreNumberedInTheirOrder() {
+    @Test func charactersAreNumberedInTheirOrder() throws {
         let vocabulary = CharacterVocabulary("ba\ncabé")
         #expect(vocabulary.characters == ["\n", "a", "b", "c", "é"])
-        let numbers = vocabulary.encode("cab")
+        let numbers = try vocabulary.encode("cab")
         #expect(numbers == [3, 1, 2])
         #expect(vocabulary.decode([3, 1, 2]) == "cab")
-        #expect(vocabulary.encode("xa") == nil)
-        #expect(vocabulary.encode("") == [])
+        #expect(try vocabulary.encode("") == [])
+    }
+
+    /// Also one that looks like a character of the vocabulary, or cannot be seen.
+    @Test func aCharacterWithoutANumberIsNamed() throws {
+        let vocabulary = CharacterVocabulary("ba\ncabé")
+        for (text, words) in [
+            ("ax", "character 2, U+0078 (x)"), ("ba\r\n", "character 3, U+000D (\\r)"),
+            ("e\u{301}", "character 1, U+0065 (e)"), ("\u{FEFF}a", "character 1, U+FEFF"),
+            ("a\0", "character 2, U+0000 (\\u{0})"), ("a\u{2028}", "character 2, U+2028"),
+            ("🏳️‍🌈", "character 1, U+1F3F3"),
+        ] {
+            let error = #expect(throws: GimbalError.self) { try vocabulary.encode(text) }
+            #expect("\(String(describing: error))".contains(words + (words.hasSuffix(")") ? ", is not" : "")))
+            #expect("\(String(describing: error))".contains("not in the vocabulary of 5"))
+        }
+    }
+
+    @Test func mistakesWithVocabulariesStop() async {
+        let twice = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = CharacterVocabulary(characters: ["a", "b", "a"])
+        }
+        let repeated = String(decoding: twice?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(repeated.contains("U+0061 (a) comes twice"))
+        for number in [-1, 2] as [Int32] {
+            let beyond = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                [number = number as Int32] in
+                _ = CharacterVocabulary("ab").decode([0, number])
+            }
+            let text = String(decoding: beyond?.standardErrorContent ?? [], as: UTF8.self)
+            #expect(text.contains("\(number) is the number of none of 2 characters"))
+        }
     }
 
     /// Characters that Swift takes for equal, and those that it takes for one, are numbered by their Unicode scalars.
     @Test func decodedTextHasTheBytesOfTheText() throws {
         let text = "caf\u{E9} cafe\u{301} a\r\nb\n🏳️‍🌈 \u{1F1E9}\u{1F1EA} \u{212B}\u{C5} 각\u{1100}\u{1161}\u{11A8}\u{FEFF}"
         let vocabulary = CharacterVocabulary(text)
-        let numbers = try #require(vocabulary.encode(text))
+        let numbers = try vocabulary.encode(text)
         #expect(Array(vocabulary.decode(numbers).utf8) == Array(text.utf8))
         #expect(numbers.count == text.unicodeScalars.count)
         #expect(vocabulary.count == Set(text.unicodeScalars).count)
         #expect(vocabulary.characters == vocabulary.characters.sorted())
         // Each half of CR LF is a symbol of its own.
-        #expect(vocabulary.encode("a\nb") != nil && vocabulary.encode("\r") != nil)
+        #expect(try vocabulary.encode("a\nb").count == 3 && vocabulary.encode("\r").count == 1)
     }
 
     @Test func targetsAreTheNextTokens() throws {

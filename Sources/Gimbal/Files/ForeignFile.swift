@@ -1,0 +1,51 @@
+/// What is mostly met in place of a weight file: files of other programs, which their first bytes tell.
+package enum ForeignFile {
+    /// What a file is in truth, and what to do; `nil` where its first bytes tell nothing.
+    /// - Parameters:
+    ///   - file: whose first bytes are looked at.
+    ///   - expected: what it was taken for, such as `safetensors`.
+    package static func reason(_ file: FileReader, notA expected: String) throws -> String? {
+        let count = min(try file.size() ?? 0, starts.map(\.bytes.count).max()!)
+        let bytes = try [UInt8](count: count) { try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
+        guard let kind = starts.first(where: { bytes.starts(with: $0.bytes) }) else { return nil }
+        return "\(kind.name) and not \(expected)\(kind.cure)"
+    }
+
+    private static let stateDictionary = """
+        in Python, `safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors")` converts a \
+        state dictionary
+        """
+    private static let page = "; look at its address, and download the file itself"
+    private static let pickle =
+        ", as what old versions of torch.save wrote is; \(stateDictionary)"
+
+    private static let starts: [(bytes: [UInt8], name: String, cure: String)] =
+        [
+            (
+                [0x50, 0x4B, 3, 4], "a zip archive",
+                ", as what torch.save writes (.pt, .pth) is; \(stateDictionary). Arrays of NumPy (.npz) are read by "
+                    + "NumPyArchive"
+            ),
+            (
+                [0x93] + Array("NUMPY".utf8), "an array of NumPy (.npy)",
+                ", which NumPyArray reads and `numpy.savez` puts under a name"
+            ),
+            (
+                [0x89] + Array("HDF".utf8), "HDF5",
+                ", as what Keras writes (.h5) is; read it by h5py, and save it by safetensors.numpy.save_file"
+            ),
+            ([0x1F, 0x8B], "gzip", "; unpack it by gunzip"),
+            (Array("GGUF".utf8), "GGUF", "; take the model's safetensors, from which such files are made"),
+            (Array("<".utf8), "a page of a web site", page),
+            (
+                Array("version https://git-lfs".utf8), "a pointer of Git LFS",
+                "; `git lfs pull` puts the file itself in its place"
+            ),
+            (
+                Array("{".utf8), "JSON",
+                ", as the index of a model in several files is, or what a server answers; load the files that it lists"
+            ),
+        ]
+        // A pickle of protocol 2 to 5.
+        + (2...5).map { ([0x80, $0], "a pickle", pickle) }
+}
