@@ -65,8 +65,9 @@ extension Module {
     /// - Returns: an account of every name.
     /// - Throws: `GimbalError.weightMismatch`, which lists every name that is missing, unexpected or of another shape,
     ///   `GimbalError.invalidSetting` where the map gives two tensors one name, and `GimbalError.invalidFile` where a
-    ///   tensor is of a kind that is not read, or two names of one parameter differ. Also what reading `file` throws. The
-    ///   model is then unchanged.
+    ///   tensor is of a kind that is not read, or two names of one parameter differ; the model is then unchanged. Also
+    ///   what reading `file` throws: tensors are read one by one, so that a model takes its own memory once, and those
+    ///   that were read before have changed it.
     @discardableResult
     public func load(
         from file: some StoredTensors, mapping: NameMap = .identity, isStrict: Bool = true,
@@ -131,24 +132,26 @@ extension Module {
             }
         }
 
-        // All is read before anything changes.
-        var changes: [() -> Void] = []
-        for (path, part) in parts {
-            guard let source = sources[part.identity]?.first, source.path == path else { continue }
+        let chosen = parts.compactMap { path, part in
+            sources[part.identity]?.first.flatMap { $0.path == path ? (part: part, name: $0.name) : nil }
+        }
+        // A counter may turn out to be no number, and takes no memory: all of them are read before anything changes.
+        var counts: [() -> Void] = []
+        for case (.counter(_, let counter), let name) in chosen {
+            let value = try file.integer(named: name)
+            counts.append { counter.value = value }
+        }
+        for (part, name) in chosen {
             switch part {
             case .parameter(_, let parameter):
-                let value = try file.tensor(named: source.name, like: parameter.value)
-                changes.append { parameter.assign(value) }
+                parameter.assign(try file.tensor(named: name, like: parameter.value))
             case .buffer(_, let buffer):
-                let value = try file.tensor(named: source.name, like: buffer.value)
-                changes.append { buffer.value.backend.copy(value.view, to: buffer.value.view) }
-            case .counter(_, let counter):
-                let value = try file.integer(named: source.name)
-                changes.append { counter.value = value }
-            case .module: break
+                let value = try file.tensor(named: name, like: buffer.value)
+                buffer.value.backend.copy(value.view, to: buffer.value.view)
+            case .counter, .module: break
             }
         }
-        for change in changes { change() }
+        for count in counts { count() }
         return report
     }
 }

@@ -97,7 +97,7 @@ struct SafeTensorsHeader {
             byteCount = product
         }
         if sizes.contains(0) { byteCount = 0 }
-        guard width != nil || byteCount <= 8 * entry.byteCount else {
+        guard width != nil || (byteCount <= 8 * entry.byteCount && (byteCount == 0) == (entry.byteCount == 0)) else {
             throw Malformed(
                 reason: "tensor '\(name)', \(typeName) \(sizes), cannot lie in the \(entry.byteCount) bytes that its "
                     + "data_offsets span")
@@ -121,7 +121,8 @@ struct SafeTensorsHeader {
         entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
         if let last = entries.max(by: { $0.range.upperBound < $1.range.upperBound }), last.range.upperBound > fileSize {
             throw invalid(
-                "truncated: tensor '\(last.name)' ends at byte \(last.range.upperBound), the file at \(fileSize); download or copy it again"
+                "truncated: tensor '\(last.name)' ends at byte \(last.range.upperBound), the file at \(fileSize); "
+                    + "download or copy it again"
             )
         }
         var end = dataStart
