@@ -1,4 +1,4 @@
 @_exported import Gimbal
-@_exported import GimbalNN
 @_exported import GimbalDoctor
+@_exported import GimbalNN
 @_exported import GimbalOptim

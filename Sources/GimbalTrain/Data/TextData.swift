@@ -6,7 +6,7 @@ import Gimbal
 /// ```swift
 /// let text = try String(contentsOfFile: "shakespeare.txt", encoding: .utf8)
 /// let vocabulary = CharacterVocabulary(text)
-/// let (train, test) = TextWindows(vocabulary.encode(text), length: 128).split(trainFraction: 0.9)
+/// let (train, test) = TextWindows(try vocabulary.encode(text), length: 128).split(trainFraction: 0.9)
 /// for batch in train.batches(of: 32, epoch: 0, seed: 1, on: .current) {
 ///     let logits = model(batch.inputs)  // a LanguageModel's: [32 · 128, vocabulary.count]
 ///     let loss = crossEntropy(logits, batch.targets)
