@@ -37,14 +37,17 @@ final class ChildProcess {
         }
     }
 
-    private let process = Process()
-    private let output = Capture()
-    private let errors = Capture()
+    private let identifier: pid_t
+    private let arguments: [String]
+    private let output: Capture
+    private let errors: Capture
+    /// What `waitpid` gave; nil while the child runs.
+    private let status = Lock<Int32?>(nil)
     private let end = DispatchSemaphore(value: 0)
     private let deadline: ContinuousClock.Instant
     private let timeLimit: Duration
 
-    /// Starts a program.
+    /// Starts a program: by `posix_spawn`, since Foundation's `Process` crashes now and then where many start at once.
     /// - Parameters:
     ///   - environment: what differs from this process's own.
     ///   - timeLimit: from now; the program is killed then, and the test fails.
@@ -52,25 +55,63 @@ final class ChildProcess {
         _ path: String, _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
     ) throws {
         self.timeLimit = timeLimit
+        self.arguments = arguments
         deadline = .now + timeLimit
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output.pipe
-        process.standardError = errors.pipe
-        process.terminationHandler = { [end] _ in end.signal() }
-        try withDeliverableSignals { try process.run() }
+        (output, errors) = (try Capture(), try Capture())
+        identifier = try Self.spawn(
+            path, arguments, ProcessInfo.processInfo.environment.merging(environment) { $1 }, output: output.writeEnd,
+            errors: errors.writeEnd)
         output.start()
         errors.start()
+        Thread.detachNewThread { [identifier, status, end] in
+            var found: Int32 = 0
+            while waitpid(identifier, &found, 0) == -1 && errno == EINTR {}
+            status.withLock { $0 = found }
+            end.signal()
+        }
+    }
+
+    /// A child with no signal blocked and no descriptor but the standard ones: tests run on threads that block all signals,
+    /// and hold files that are locked.
+    private static func spawn(
+        _ path: String, _ arguments: [String], _ environment: [String: String], output: Int32, errors: Int32
+    ) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
+        // One that is closed meanwhile does no harm.
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
+            if let descriptor = Int32(name), descriptor > STDERR_FILENO {
+                posix_spawn_file_actions_addclose(&actions, descriptor)
+            }
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        var identifier: pid_t = 0
+        let words = ([path] + arguments).map { strdup($0) }
+        let variables = environment.map { strdup("\($0)=\($1)") }
+        defer { (words + variables).forEach { free($0) } }
+        let failure = posix_spawn(&identifier, path, &actions, &attributes, words + [nil], variables + [nil])
+        guard failure == 0 else {
+            throw GimbalError.fileSystem(operation: "start", path: path, reason: String(cString: strerror(failure)))
+        }
+        return identifier
     }
 
     /// What standard error has received so far.
     var errorsSoFar: String { errors.text }
 
-    var isRunning: Bool { process.isRunning }
+    var isRunning: Bool { status.withLock { $0 == nil } }
 
-    func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+    func send(_ signal: Int32) { if isRunning { kill(identifier, signal) } }
 
     /// Waits until `condition` holds. False where the program ended, or ran out of time, before it did.
     func wait(until condition: () -> Bool) -> Bool {
@@ -87,35 +128,45 @@ final class ChildProcess {
         if end.wait(timeout: .now() + .seconds(Int(left) + 1)) == .timedOut {
             send(SIGKILL)
             end.wait()
-            Issue.record("\(process.arguments ?? []) did not end within \(timeLimit): \(errors.wholeText())")
+            Issue.record("\(arguments) did not end within \(timeLimit): \(errors.wholeText())")
         }
-        let isSignal = process.terminationReason == .uncaughtSignal
+        let status = status.withLock { $0 } ?? 0
+        let signal = status & 0x7F
         return Outcome(
-            status: isSignal ? nil : process.terminationStatus, signal: isSignal ? process.terminationStatus : nil,
+            status: signal == 0 ? status >> 8 & 0xFF : nil, signal: signal == 0 ? nil : signal,
             output: output.wholeText(), errors: errors.wholeText())
     }
 }
 
-/// Runs `body` with no signal blocked. Tests run on threads that block them all, which a child would take over.
-private func withDeliverableSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
-    var (none, old) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &old)
-    defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
-    return try body()
-}
-
 /// One output of a child, read by a thread of its own, so that the child never waits for a reader.
 private final class Capture: Sendable {
-    let pipe = Pipe()
+    /// What the child writes to.
+    let writeEnd: Int32
+    private let readEnd: Int32
     private let bytes = Lock(Data())
     private let end = DispatchSemaphore(value: 0)
 
+    init() throws {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else {
+            throw GimbalError.fileSystem(operation: "open", path: "a pipe", reason: String(cString: strerror(errno)))
+        }
+        (readEnd, writeEnd) = (ends[0], ends[1])
+        // No other child is to hold it open.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    }
+
+    /// Begins to read, once the child has its end.
     func start() {
+        close(writeEnd)
         Thread.detachNewThread { [self] in
-            while case let piece = pipe.fileHandleForReading.availableData, !piece.isEmpty {
-                bytes.withLock { $0.append(piece) }
+            var piece = [UInt8](repeating: 0, count: 1 << 16)
+            while true {
+                let count = read(readEnd, &piece, piece.count)
+                if count > 0 { bytes.withLock { $0.append(contentsOf: piece[..<count]) } }
+                if count == 0 || (count < 0 && errno != EINTR) { break }
             }
+            close(readEnd)
             end.signal()
         }
     }
