@@ -13,11 +13,17 @@ public struct Doctor: Sendable {
     public var thresholds: Thresholds
     /// What is looked for, in the order in which causes work.
     public var rules: [Rule]
+    /// What is looked for while a model is trained.
+    public var courseRules: [CourseRule]
 
     /// A doctor who knows all that Gimbal knows, unless told otherwise.
-    public init(thresholds: Thresholds = Thresholds(), rules: [Rule] = Rule.standard) {
+    public init(
+        thresholds: Thresholds = Thresholds(), rules: [Rule] = Rule.standard,
+        courseRules: [CourseRule] = CourseRule.standard
+    ) {
         self.thresholds = thresholds
         self.rules = rules
+        self.courseRules = courseRules
     }
 
     /// Looks at one pass of `loss` over `batch`, forward and backward, and at the first steps of `optimizer`. The model, the

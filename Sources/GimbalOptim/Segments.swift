@@ -1,6 +1,6 @@
 /// The parameters of a run, or the units within them, as stretches of its arena, for norms and scaling of each.
-struct Segments {
-    enum Units {
+package struct Segments {
+    package enum Units {
         /// A stretch for each parameter.
         case parameters
         /// A stretch for each first index of a parameter of two axes or more: the incoming weights of one unit or
@@ -9,12 +9,12 @@ struct Segments {
     }
 
     /// int32 [count, 2].
-    let view: TensorView
-    let count: Int
+    package let view: TensorView
+    package let count: Int
     private let backend: any Backend
 
     /// - Throws: `GimbalError.outOfMemory`.
-    init(_ run: ParameterRun, units: Units) throws {
+    package init(_ run: ParameterRun, units: Units) throws {
         backend = run.weights.storage.backend
         let base = run.parameters[0].arenaOffset
         var bounds: [Int32] = []

@@ -64,6 +64,10 @@ final class BackwardPass {
         }
         rule(
             createsGraph ? arrived : arrived.detached(), InputGradients(nodes: nodes, all: all, node: node, pass: self))
+        OperationObserver.current?.see(
+            DifferentiatedOperation(
+                name: node.operation, layer: node.layer, outputGradient: arrived.detached(),
+                inputGradients: nodes.map { $0?.gradient?.detached() }))
         try errors.throwIfSet()
         for case let input? in nodes { queue.push(input) }
     }

@@ -12,12 +12,43 @@ package struct ComputedOperation {
     package var isBackward: Bool { LayerPath.backward != nil }
 }
 
-/// Lets `observe` see every operation on tensors that `body` computes on this task, in order: those of backward passes
-/// too, as far as their rules are made of operations. What `observe` computes itself is not seen.
-package func withOperationObserver<Result>(
-    _ observe: @escaping (ComputedOperation) -> Void, _ body: () throws -> Result
-) rethrows -> Result {
-    try OperationObserver.$current.withValue(OperationObserver(observe), operation: body)
+/// An operation whose gradient rule has just run, as an observer sees it.
+package struct DifferentiatedOperation {
+    /// What messages call it, such as `linear`.
+    package let name: StaticString
+    /// The layer that it was called in; nil outside every layer.
+    package let layer: LayerPlace?
+    /// What arrived at its result.
+    package let outputGradient: Tensor
+    /// What has arrived at each operand so far, this operation's share included; nil where none is needed.
+    package let inputGradients: [Tensor?]
+}
+
+/// Who is told of operations.
+package struct OperationWatcher {
+    /// Is told of every operation, in order: those of backward passes too, as far as their rules are made of operations.
+    package var computed: ((ComputedOperation) -> Void)?
+    /// Is told of every gradient rule that has run, in order.
+    package var differentiated: ((DifferentiatedOperation) -> Void)?
+    /// Whether blocks of `checkpointed` are computed as if they were not, so that the operations inside and their
+    /// gradients are seen. It takes the memory that checkpoints save.
+    package var opensCheckpoints = true
+
+    package init(
+        computed: ((ComputedOperation) -> Void)? = nil, differentiated: ((DifferentiatedOperation) -> Void)? = nil,
+        opensCheckpoints: Bool = true
+    ) {
+        self.computed = computed
+        self.differentiated = differentiated
+        self.opensCheckpoints = opensCheckpoints
+    }
+}
+
+/// Lets `watcher` see the operations on tensors that `body` computes on this task. What it computes itself is not seen.
+/// Watchers nest: the innermost sees an operation first.
+package func withOperationWatcher<Result>(_ watcher: OperationWatcher, _ body: () throws -> Result) rethrows -> Result {
+    let observer = OperationObserver(watcher, outer: .current)
+    return try OperationObserver.$current.withValue(observer, operation: body)
 }
 
 /// Who watches the operations of the current task.
@@ -26,11 +57,24 @@ package func withOperationObserver<Result>(
 final class OperationObserver: @unchecked Sendable {
     @TaskLocal static var current: OperationObserver?
 
-    private let observe: (ComputedOperation) -> Void
+    private let watchers: [OperationWatcher]
+    /// Whether any watcher wants to see into checkpointed blocks.
+    let opensCheckpoints: Bool
 
-    init(_ observe: @escaping (ComputedOperation) -> Void) { self.observe = observe }
+    init(_ watcher: OperationWatcher, outer: OperationObserver?) {
+        watchers = [watcher] + (outer?.watchers ?? [])
+        opensCheckpoints = watchers.contains(where: \.opensCheckpoints)
+    }
 
-    func see(_ operation: ComputedOperation) {
-        OperationObserver.$current.withValue(nil) { withoutGradients { observe(operation) } }
+    func see(_ operation: @autoclosure () -> ComputedOperation) {
+        tell { watcher in watcher.computed?(operation()) }
+    }
+
+    func see(_ operation: @autoclosure () -> DifferentiatedOperation) {
+        tell { watcher in watcher.differentiated?(operation()) }
+    }
+
+    private func tell(_ body: (OperationWatcher) -> Void) {
+        OperationObserver.$current.withValue(nil) { withoutGradients { watchers.forEach(body) } }
     }
 }

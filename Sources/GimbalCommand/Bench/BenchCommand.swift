@@ -36,6 +36,9 @@ struct BenchCommand: ParsableCommand {
             valueName: "file"),
         completion: .file())
     var most: String?
+    @Flag(
+        help: "Time each training step with the doctor's monitors and without, in turns, and print the ratio of the medians.")
+    var monitors = false
     @Flag(help: "List the benchmarks and leave.")
     var list = false
     @Flag(
@@ -66,6 +69,7 @@ struct BenchCommand: ParsableCommand {
             if let notice = precision.use(on: device) { printNotice(notice) }
         }
         if launches { return try countLaunches(names, devices) }
+        if monitors { return try timeMonitors(names, devices) }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
@@ -102,6 +106,19 @@ struct BenchCommand: ParsableCommand {
         }
         guard excesses.isEmpty else {
             throw GimbalError.invalidSetting(name: "--most", reason: excesses.joined(separator: "; "))
+        }
+    }
+
+    private func timeMonitors(_ names: Set<String>?, _ devices: [Device]) throws {
+        for benchmark in Benchmark.all(precision) {
+            guard let training = benchmark.training, names?.contains(benchmark.name) ?? true else { continue }
+            for device in devices {
+                if benchmark.isForGPUs, names == nil, device.description.kind != .gpu { continue }
+                let cost = try withDevice(device) {
+                    try MonitorCost(benchmark, training(device), on: device, seconds: seconds)
+                }
+                try json ? printJSON(cost) : printLine(cost.text)
+            }
         }
     }
 

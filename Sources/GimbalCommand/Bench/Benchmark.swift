@@ -16,6 +16,36 @@ struct Benchmark {
     var isForGPUs = false
     /// Makes what a call needs on the device, and gives the call.
     var prepare: (Device) throws -> () throws -> Void
+    /// Of a training step: makes what is trained.
+    var training: ((Device) -> Training)?
+
+    /// A whole training step.
+    init(
+        name: String, variant: String, batch: Int, operations: Double? = nil, tokens: Int? = nil,
+        isForGPUs: Bool = false, training: @escaping (Device) -> Training
+    ) {
+        self.init(
+            name: name, variant: variant, batch: batch, operations: operations, tokens: tokens, isForGPUs: isForGPUs
+        ) { device in
+            let training = training(device)
+            return { try training.step() }
+        }
+        self.training = training
+    }
+
+    init(
+        name: String, variant: String, batch: Int? = nil, operations: Double? = nil, bytes: Double? = nil,
+        tokens: Int? = nil, isForGPUs: Bool = false, prepare: @escaping (Device) throws -> () throws -> Void
+    ) {
+        self.name = name
+        self.variant = variant
+        self.batch = batch
+        self.operations = operations
+        self.bytes = bytes
+        self.tokens = tokens
+        self.isForGPUs = isForGPUs
+        self.prepare = prepare
+    }
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
@@ -142,8 +172,9 @@ struct Benchmark {
     private static func seedSteps(_ precision: Precision) -> [Benchmark] {
         [64, 512].map { batch in
             let products = 2.0 * Double(batch) * (2 * 784 * 512 + 3 * 512 * 10)
-            return Benchmark(name: "seed-step", variant: "batch \(batch)", batch: batch, operations: products) {
-                device in
+            return Benchmark(
+                name: "seed-step", variant: "batch \(batch)", batch: batch, operations: products
+            ) { _ -> Training in
                 let model = Sequential {
                     Linear(784, 512)
                     BatchNorm1d(512)
@@ -153,8 +184,7 @@ struct Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.01)
                 let inputs = Tensor.normal([batch, 784])
                 let targets = Tensor((0..<batch).map { Int32($0 % 10) })
-                let training = Training(optimizer, targets, precision) { model(inputs) }
-                return { try training.step() }
+                return Training(optimizer, targets, precision) { model(inputs) }
             }
         }
     }

@@ -10,10 +10,12 @@ extension Benchmark {
             _ name: String, _ variant: String, batch: Int, tokens: Int? = nil, isForGPUs: Bool = false,
             _ make: @escaping (Device) -> Training
         ) -> Benchmark {
-            Benchmark(name: name, variant: variant, batch: batch, tokens: tokens, isForGPUs: isForGPUs) { device in
+            Benchmark(
+                name: name, variant: variant, batch: batch, tokens: tokens, isForGPUs: isForGPUs
+            ) { device -> Training in
                 var training = make(device)
                 training.precision = precision
-                return { try training.step() }
+                return training
             }
         }
         return [
@@ -84,14 +86,23 @@ extension Benchmark {
             scaler = precision == .float16 ? LossScaler() : nil
         }
 
-        func step() throws {
+        /// - Parameter monitor: what watches the step, and its number.
+        @discardableResult
+        func step(watchedBy monitor: (HealthMonitor, step: Int)? = nil) throws -> Tensor {
             optimizer.zeroGradients()
-            let loss = withPrecision(precision) { crossEntropy(logits(), targets, ignoredIndex: nil) }
-            try (scaler?.scaled(loss) ?? loss).backward()
+            let pass = {
+                let loss = withPrecision(precision) { crossEntropy(logits(), targets, ignoredIndex: nil) }
+                try (scaler?.scaled(loss) ?? loss).backward()
+                return loss.detached()
+            }
+            let loss = try monitor.map { try $0.0.watching(step: $0.step, pass) } ?? pass()
             let isFinite = try scaler?.unscale(optimizer.parameters)
+            monitor?.0.willUpdate(optimizer.parameters)
             try clipGradientNorm(optimizer.parameters, maxNorm: 1)
             try optimizer.step(if: isFinite)
             if let isFinite { try scaler?.update(isFinite) }
+            monitor?.0.didUpdate()
+            return loss
         }
     }
 

@@ -83,11 +83,7 @@ final class Trace {
                 before: { [unowned self] in takeInputs(of: $0, model) },
                 after: { [unowned self] in takeOutput(of: $0, model) }
             ) {
-                try withOperationObserver { [unowned self] in
-                    add($0)
-                } _: {
-                    try loss()
-                }
+                try withOperationWatcher(OperationWatcher(computed: { [unowned self] in add($0) }), loss)
             }
         }
         if let failure { throw failure }

@@ -18,19 +18,10 @@ public struct UnitActivity: Codable, Sendable, Equatable {
             input.shape == output.shape
         else { return nil }
         self.function = function
-        let (x, y) = (input.detached().cast(to: .float32), output.detached().cast(to: .float32))
         unitCount = output.shape[unitAxis]
-        let others = (0..<output.rank).filter { $0 != unitAxis }
-        let isFlat: Tensor? = kind.flat(x, y)
-        if let isFlat {
-            let flat = isFlat.cast(to: .float32)
-            saturatedShare = try Double(flat.mean().item())
-            let dead = others.isEmpty ? flat : flat.min(others)
-            deadShare = kind.isRectifier ? try Double(dead.mean().item()) : 0
-            if kind.isRectifier { saturatedShare = 0 }
-        } else {
-            (deadShare, saturatedShare) = (0, 0)
-        }
+        let shares = kind.shares(of: input, output, unitAxis: unitAxis)
+        deadShare = try shares.dead.map { try Double($0.item()) } ?? 0
+        saturatedShare = try shares.saturated.map { try Double($0.item()) } ?? 0
     }
 }
 
@@ -86,6 +77,19 @@ enum ActivationKind: String, CaseIterable {
         case .silu: "SiLU"
         default: rawValue
         }
+    }
+
+    /// The share of units that are off for every sample, of a rectifier, or of elements that are saturated, of a function with
+    /// two flat sides: one real number each, on the device; nil for what the function cannot be.
+    /// - Parameters:
+    ///   - input: what the function was applied to.
+    ///   - unitAxis: the axis that counts units.
+    func shares(of input: Tensor, _ output: Tensor, unitAxis: Int) -> (dead: Tensor?, saturated: Tensor?) {
+        let (x, y) = (input.detached().cast(to: .float32), output.detached().cast(to: .float32))
+        guard let flat = flat(x, y)?.cast(to: .float32) else { return (nil, nil) }
+        guard isRectifier else { return (nil, flat.mean()) }
+        let others = (0..<output.rank).filter { $0 != unitAxis }
+        return ((others.isEmpty ? flat : flat.min(others)).mean(), nil)
     }
 
     /// uint8: where the slope is next to none; nil for functions that have one nearly everywhere.

@@ -62,6 +62,27 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
     case learningRateTooHigh
     /// Steps too short to get anywhere.
     case learningRateTooLow
+    /// A momentum that makes steps many times as long as the rate says.
+    case momentumTooHigh
+    /// Steps that go up the gradient.
+    case ascent
+    /// Gradients that are always clipped to next to nothing.
+    case clippingTooTight
+    /// An epsilon far above the gradients, which swallows them.
+    case epsilonTooLarge
+    /// A penalty on the weights that outweighs the data.
+    case penaltyTooStrong
+    /// A schedule that is over long before the run is, or still warming up when it ends.
+    case scheduleOutOfStep
+    // Course
+    /// A batch unlike all others, which has spoilt the weights or the optimizer's moments.
+    case poisonedBatch
+    /// What is learnt is the training data, not what lies behind it.
+    case overfitting
+    /// A model that computes something else in evaluation than in training.
+    case modesDiffer
+    /// Targets that have nothing to do with the inputs.
+    case unrelatedTargets
     /// A sign that nothing known explains.
     case unexplained
 
@@ -96,6 +117,16 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .closedForgetGates: "shut forget gates"
         case .learningRateTooHigh: "learning rate too high"
         case .learningRateTooLow: "learning rate too low"
+        case .momentumTooHigh: "momentum too high"
+        case .ascent: "steps up the gradient"
+        case .clippingTooTight: "clipping too tight"
+        case .epsilonTooLarge: "epsilon too large"
+        case .penaltyTooStrong: "penalty too strong"
+        case .scheduleOutOfStep: "a schedule out of step"
+        case .poisonedBatch: "a poisoned batch"
+        case .overfitting: "overfitting"
+        case .modesDiffer: "training and evaluation differ"
+        case .unrelatedTargets: "targets unrelated to inputs"
         case .unexplained: "an unexplained sign"
         }
     }
@@ -144,8 +175,14 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
                 .explodingInTime, .explodingSignal, .explodingGradient, .nonFinite, .highFirstLoss, .divergingLoss,
                 .deadUnits,
             ]
-        case .learningRateTooHigh: [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits]
-        case .learningRateTooLow: [.noProgress]
+        case .learningRateTooHigh: [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits, .noProgress]
+        case .learningRateTooLow, .clippingTooTight, .epsilonTooLarge, .scheduleOutOfStep: [.noProgress]
+        case .momentumTooHigh: [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits, .noProgress]
+        case .ascent: [.divergingLoss, .nonFinite, .explodingGradient, .saturatedUnits, .deadUnits]
+        case .penaltyTooStrong: [.noProgress, .vanishingSignal, .vanishingGradient]
+        case .poisonedBatch: [.divergingLoss, .noProgress, .deadUnits, .nonFinite]
+        case .overfitting, .modesDiffer: []
+        case .unrelatedTargets: [.noProgress]
         case .unexplained: Set(Sign.allCases)
         }
     }

@@ -66,6 +66,42 @@ extension Remedy {
     static let meanLoss = Remedy("take the mean over the batch", code: "meanSquaredError(model(x), y)")
     static let raiseRate = Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10))
 
+    static let descend = Remedy("subtract the gradient, or turn the sign of the loss", code: "try loss.backward()")
+    static func lowerRate(by factor: Double) -> Remedy {
+        Remedy("divide the learning rate by \(short(factor))", .learningRate(factor: 1 / factor))
+    }
+    static let lowerMomentum = Remedy("take a momentum of 0.9", code: "gimbal train --momentum 0.9")
+    static let lookAtBatch = Remedy(
+        "look at the samples of that batch: one may be of another scale, or a missing value's mark")
+    static let recover = Remedy(
+        "let the run leave out batches that spoil it", code: "gimbal train --auto-recover",
+        evidence: "Chowdhery et al. 2022, section 5.1")
+    static let fitSchedule = Remedy(
+        "make the schedule from the length of the run", code: "schedule: { length in .cosine(steps: length.steps) }")
+    static func loosenClipping(to norm: Double) -> Remedy {
+        Remedy(
+            "clip at twice the usual norm", .clipping(norm: 2 * norm), code: "gimbal train --clip-norm \(short(2 * norm))",
+            evidence: "Pascanu et al. 2013, section 3.2")
+    }
+    static let lowerEpsilon = Remedy(
+        "take an epsilon far below the gradients", code: "Adam(model.parameters, epsilon: 1e-8)",
+        evidence: "Wortsman et al. 2023, section 3.4")
+    static let weakenPenalty = Remedy("divide the weight decay by 100", code: "gimbal train --weight-decay 1e-4")
+    static let mendRunningStatistics = Remedy(
+        "let normalisation layers see batches of 16 samples and more in training mode, so that their running statistics follow")
+    static let groupNormalization = Remedy(
+        "normalise by groups or layers, which is the same in both modes", .normalization(.layer),
+        code: "gimbal train --norm layer", evidence: "Wu and He 2018")
+    static let lookAtPairs = Remedy(
+        "look at whether each target still belongs to its input: both must be shuffled, sorted and cut alike")
+    static let earlyStopping = Remedy(
+        "stop where the validation loss was least", code: "gimbal train --early-stopping 5", evidence: "Prechelt 1998")
+    static let augmentation = Remedy("vary the training data", code: "gimbal train --augment crop,flip")
+    static let weightDecay = Remedy(
+        "pull weights towards 0", code: "gimbal train --weight-decay 1e-4", evidence: "Krogh and Hertz 1991")
+    static let dropout = Remedy(
+        "leave out units at random", code: "gimbal train --dropout 0.2", evidence: "Srivastava et al. 2014")
+
     /// A lower rate: half of what the curvature allows where it is known.
     static func lowerRate(_ examination: Examination) -> Remedy {
         guard let rate = examination.learningRate, let largest = examination.sharpness?.largestRate, largest < rate

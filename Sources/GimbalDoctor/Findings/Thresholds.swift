@@ -45,6 +45,34 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// How often it may be larger.
     public var explodingInTime = 1e4
 
+    // Of a run under way
+    /// How far the loss may rise above that of the first steps, in units of it. A warmup, or the first steps of Adam, raise it
+    /// by a few hundredths.
+    public var risenLoss = 0.2
+    /// How many of 200 steps may have a loss far above those before.
+    public var spikes = 4
+    /// The cosine between step and gradient that no step downwards has, time after time.
+    public var ascent = 0.02
+    /// A momentum that makes steps fifty times as long as the rate says.
+    public var momentum = 0.98
+    /// A step that changes parameters by less than this part of themselves would need the length of a whole run to change
+    /// them at all.
+    public var slowUpdate = 1e-5
+    /// The part of the gradient that clipping may leave, time after time.
+    public var clippedShare = 0.01
+    /// How hard a penalty may pull, in units of the gradient of the data, while the loss is far from its end.
+    public var penaltyShare = 0.3
+    /// The part of its peak below which a learning rate does nothing any more.
+    public var spentRate = 1e-3
+    /// The part of a run that may go on with such a rate. Cosines and the like end with a fiftieth of it.
+    public var spentShare = 0.3
+    /// How much larger the loss of a batch may be in evaluation than in training, in units of the first loss.
+    public var modeShare = 0.2
+    /// By what part of its least value the validation loss may have risen.
+    public var overfitting = 0.1
+    /// For how many epochs it must have.
+    public var overfittingEpochs = 5
+
     /// What the doctor uses unless told otherwise.
     public init() {}
 }

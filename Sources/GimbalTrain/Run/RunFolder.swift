@@ -1,7 +1,7 @@
 import Foundation
 
-/// The folder of a run: `run.json`, `metrics.csv`, `result.json`, `report.html` and `checkpoints/`, of which the newest two
-/// are kept.
+/// The folder of a run: `run.json`, `metrics.csv`, `health.csv`, `findings.jsonl`, `result.json`, `report.html` and
+/// `checkpoints/`, of which the newest two are kept.
 ///
 /// One run at a time may hold a folder: `run.lock` is locked for as long as this value or a copy of it lives, by a lock
 /// that the system releases when the process dies. Nothing that a run did not make is removed or replaced.
@@ -13,7 +13,9 @@ public struct RunFolder: Sendable {
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
     private static let keptCheckpoints = 2
     /// What a run writes beside checkpoints.
-    private static let files = ["metrics.csv", "report.html", RunRecord.fileName, RunResult.fileName]
+    private static let files = [
+        "metrics.csv", "report.html", RunRecord.fileName, RunResult.fileName, HealthLog.looksFile, HealthLog.findingsFile,
+    ]
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
     /// writing.

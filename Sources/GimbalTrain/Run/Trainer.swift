@@ -45,6 +45,11 @@ public final class Trainer<Batch> {
     public var maxSteps: Int?
     /// Where checkpoints and `metrics.csv` are written; nil keeps none.
     public var folder: RunFolder?
+    /// Who follows the run and says why it goes wrong; nil watches nothing. What is found is in `findings` and in the
+    /// folder's `findings.jsonl`, what was seen in its `health.csv`.
+    public var doctor: Doctor? = Doctor()
+    /// Steps between two of the doctor's looks at activations, gradients and updates.
+    public var healthInterval = 50
     /// Texts to be written to the folder when the run begins, and saved in every checkpoint, by the name of the file.
     public var attachments: [String: String] = [:]
     /// What a message calls the data, and how much of it there is.
@@ -56,7 +61,11 @@ public final class Trainer<Batch> {
     private var stopping: EarlyStopping?
     private var schedules: [Schedule] = []
     private var pending: [PendingLosses]
+    /// The batch of the newest step, and the step at which it was last looked at in both modes of the model.
+    private var newestBatch: Batch?
+    private var comparedStep = 0
     private var log: MetricsLog?
+    private var watch: RunWatch<Batch>?
     /// Steps between two looks at how many the loss scale left out, which wait for the device.
     private let skipInterval: Int
 
@@ -144,6 +153,9 @@ public final class Trainer<Batch> {
         return min(maxSteps ?? .max, settings.epochs * stepsPerEpoch)
     }
 
+    /// What the doctor has found so far, in this order.
+    public var findings: [Finding] { watch?.findings ?? [] }
+
     /// Mean loss of the first phase over the epoch under way, or the last one finished; nil where none was finite.
     public var trainLoss: Double? {
         progress.losses[phases[0].name].map { $0.mean } ?? progress.history.last?.trainLoss
@@ -189,11 +201,24 @@ public final class Trainer<Batch> {
                     log = try MetricsLog(
                         path: folder.metricsPath, resumingAt: progress.step > 0 ? progress.step : nil)
                 }
+                try beginWatching()
                 let outcome = try runEpochs(isInterrupted: isInterrupted)
                 if outcome != .interrupted { try weights.choose(settings.weights) }
                 return outcome
             }
         }
+    }
+
+    private func beginWatching() throws {
+        guard let doctor else { return watch = nil }
+        guard watch == nil else { return }
+        let watch = RunWatch(
+            doctor, phases, interval: healthInterval,
+            plans: zip(phases, schedules).map { phase, schedule in
+                Course.Plan(phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1)
+            })
+        self.watch = watch
+        if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
     }
 
     private func requireFigures() throws {
@@ -245,9 +270,42 @@ public final class Trainer<Batch> {
         }
         progress.history.append(result)
         try log?.add(result)
+        try watch?.add(
+            Course.Epoch(
+                number: result.epoch, step: result.step, trainLoss: result.trainLoss,
+                validationLoss: result.validation["loss"], modes: try lossesOfBothModes()))
+        try tellFindings()
         for callback in callbacks { try callback.didFinishEpoch(result) }
         try save()
         try requireFiniteLosses()
+    }
+
+    private func tellFindings() throws {
+        for finding in watch?.takeNew() ?? [] {
+            for callback in callbacks { try callback.didFind(finding) }
+        }
+    }
+
+    /// The loss of the newest batch in both modes of the model, where they may differ: of one that keeps running statistics.
+    /// Looked at every hundred steps at the most.
+    private func lossesOfBothModes() throws -> Course.Epoch.Modes? {
+        guard watch != nil, let batch = newestBatch, progress.step >= comparedStep + 100,
+            model.stateParts.contains(where: { if case .buffer = $0.1 { true } else { false } })
+        else { return nil }
+        comparedStep = progress.step
+        func loss() throws -> Double {
+            let generator = RandomGenerator(seed: settings.seed)
+            generator.state.counter = 1 << 60
+            return try withGenerator(generator) {
+                // Running statistics stay as they are.
+                try GradientMode.$isRecomputing.withValue(true) {
+                    try withoutGradients {
+                        try withPrecision(settings.precision) { try phases[0].loss(batch).meanLoss.doubles()[0] }
+                    }
+                }
+            }
+        }
+        return Course.Epoch.Modes(training: try loss(), evaluation: try model.evaluating { try loss() })
     }
 
     /// A run that has learnt nothing because every step was left out is no success.
@@ -306,9 +364,11 @@ public final class Trainer<Batch> {
             let stops = wasInterrupted || progress.step >= maxSteps ?? .max
             let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
             if isLast || stops || saves || progress.step % reportInterval == 0 {
-                let losses = try takeLosses()
+                let norm = try gradientNorm.map { Double(try $0.item()) }
+                let losses = try takeLosses(gradientNorm: norm)
                 trainingSeconds += (clock.now - began).seconds
-                try report(losses, gradientNorm: try gradientNorm.map { Double(try $0.item()) })
+                try report(losses, gradientNorm: norm)
+                try tellFindings()
                 if saves && !isLast && !stops { try save() }
                 began = clock.now
             }
@@ -334,26 +394,30 @@ public final class Trainer<Batch> {
         var (counted, supposed) = (0.0, 0.0)
         try batches.forEach { batch in
             for callback in callbacks { try callback.willForward(step) }
-            let loss = try withPrecision(settings.precision) { try phase.loss(batch.batch) }
-            let (value, count) = (loss.meanLoss, loss.lossWeight ?? Double(batch.samples))
-            for callback in callbacks { try callback.didForward(step, loss: value) }
-            guard count > 0 else { return }
-            if supposed == 0 { supposed = count * Double(settings.accumulation) }
-            counted += count
-            let share = count == supposed ? value : value / (supposed / count)
-            try (update.scaler?.scaled(share) ?? share).backward()
-            pending[index].add(value.detached(), count: count)
+            newestBatch = batch.batch
+            let body = {
+                let loss = try withPrecision(self.settings.precision) { try phase.loss(batch.batch) }
+                let (value, count) = (loss.meanLoss, loss.lossWeight ?? Double(batch.samples))
+                for callback in self.callbacks { try callback.didForward(step, loss: value) }
+                guard count > 0 else { return }
+                if supposed == 0 { supposed = count * Double(self.settings.accumulation) }
+                counted += count
+                let share = count == supposed ? value : value / (supposed / count)
+                try (update.scaler?.scaled(share) ?? share).backward()
+                self.pending[index].add(value.detached(), count: count, step: step.number)
+            }
+            try watch?.watching(step.number, phase: index, body) ?? body()
         }
         if counted != supposed {
             try scaleGradients(phase.optimizer.parameters, by: supposed / counted)
         }
         for callback in callbacks { try callback.didBackward(step) }
-        try update.apply(&step, callbacks)
+        try update.apply(&step, callbacks + (watch.map { [$0.seam(phase: index)] } ?? []))
         return step.gradientNorm
     }
 
     /// Mean losses since the last report, by phase.
-    private func takeLosses() throws -> [String: Double] {
+    private func takeLosses(gradientNorm: Double?) throws -> [String: Double] {
         var losses: [String: Double] = [:]
         let (epoch, step) = (progress.epoch + 1, progress.step)
         for (index, phase) in phases.enumerated() {
@@ -362,6 +426,7 @@ public final class Trainer<Batch> {
                 toleratesNonFinite: phase.nonFinite == .skip || phase.nonFinite == .zero,
                 place: "epoch \(epoch), at or shortly before step \(step)"
                     + (phases.count > 1 ? ", phase \(phase.name)" : ""))
+            try watch?.add(pending[index].steps, phase: index, gradientNorm: index == 0 ? gradientNorm : nil)
         }
         return losses
     }

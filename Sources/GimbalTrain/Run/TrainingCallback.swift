@@ -28,6 +28,8 @@ public protocol TrainingCallback: AnyObject {
     func didUpdate(_ step: TrainingStep) throws
     /// Called after each reported step: see `Trainer.reportInterval`.
     func didReport(_ report: StepReport) throws
+    /// Called when the trainer's doctor has found out why the run goes wrong, once for each cause.
+    func didFind(_ finding: Finding) throws
     /// Called at the end of each epoch, after it was evaluated and before the checkpoint is saved.
     func didFinishEpoch(_ result: EpochResult) throws
     /// Called when a checkpoint is saved.
@@ -49,6 +51,8 @@ extension TrainingCallback {
     public func didUpdate(_ step: TrainingStep) throws {}
     /// Does nothing.
     public func didReport(_ report: StepReport) throws {}
+    /// Does nothing.
+    public func didFind(_ finding: Finding) throws {}
     /// Does nothing.
     public func didFinishEpoch(_ result: EpochResult) throws {}
     /// Does nothing.

@@ -1,0 +1,117 @@
+extension CourseRule {
+    /// Steps that lead away from where the loss is low.
+    static let divergence = [ascent, risingLoss, unitsThatDie, poisonedBatch]
+
+    private static let ascent = CourseRule("steps up the gradient") { context in
+        let newest = context.course.looks.suffix(3)
+        // Momentum may carry a step uphill now and then, but not time after time, and not to a higher loss.
+        guard newest.count == 3, newest.allSatisfy({ ($0.descent ?? 0) > context.thresholds.ascent }),
+            context.course.isInTrouble
+        else { return [] }
+        return [
+            Finding(
+                .ascent, "each step goes up the gradient, so that the loss rises", step: context.course.step,
+                evidence: ["the cosine between step and gradient is \(short(newest.last?.descent ?? 0)), where it should be "
+                    + "negative"], remedies: [.descend])
+        ]
+    }
+
+    private static let risingLoss = CourseRule("a loss that rises") { context in
+        let course = context.course
+        guard course.plan.isOnlyLoss, !context.isExplained(.divergingLoss), let first = course.firstLoss,
+            let newest = course.blocks.last, let best = course.bestLoss
+        else { return [] }
+        let unit = max(abs(first), 1e-30)
+        let isAbove = { (block: Course.Block) in
+            block.median.map { $0 > first + context.thresholds.risenLoss * unit } ?? true
+        }
+        let spikes = course.spikes.filter { $0.number > course.step - 200 }
+        let evidence: String
+        if course.blocks.suffix(2).count == 2, course.blocks.suffix(2).allSatisfy(isAbove) {
+            evidence =
+                newest.median.map {
+                    "the loss is \(short($0)), where it was \(short(first)) at first and \(short(best)) at its best"
+                } ?? "no loss of the last \(Course.blockLength) steps is finite"
+        } else if spikes.count >= context.thresholds.spikes {
+            evidence = "\(spikes.count) of the last 200 steps had a loss more than three times as high as those before"
+        } else {
+            return []
+        }
+        return [context.tooLong(evidence, sign: .divergingLoss)]
+    }
+
+    private static let unitsThatDie = CourseRule("units that die or saturate") { context in
+        let course = context.course
+        guard course.isInTrouble, course.looks.count >= 2, let first = course.looks.first else { return [] }
+        func share(_ row: HealthRow) -> Double { row.deadShare ?? row.saturatedShare ?? 0 }
+        let earliest = Dictionary(first.rows(.activation).map { ($0.name, share($0)) }) { first, _ in first }
+        let newest = course.looks.suffix(2).map { $0.rows(.activation) }
+        let lost = newest[1].filter { row in
+            let before = newest[0].first { $0.name == row.name }.map(share) ?? 0
+            return min(share(row), before) >= context.thresholds.deadShare
+                && (earliest[row.name] ?? 1) < context.thresholds.diedShare
+        }
+        guard let worst = lost.max(by: { share($0) < share($1) }) else { return [] }
+        let isDead = worst.deadShare != nil
+        let sign: Sign = isDead ? .deadUnits : .saturatedUnits
+        guard !context.isExplained(sign) else { return [] }
+        return [
+            context.tooLong(
+                "\(percent(share(worst))) of the units of \(worst.name) are \(isDead ? "off for every sample" : "saturated"), "
+                    + "\(percent(earliest[worst.name] ?? 0)) were at first", sign: sign, layers: lost.map(\.name))
+        ]
+    }
+
+    private static let poisonedBatch = CourseRule("a poisoned batch") { context in
+        let course = context.course
+        // One hard batch is no illness: the loss is back soon after it.
+        guard course.plan.isOnlyLoss, !context.isExplained(.divergingLoss), let spike = course.spikes.last,
+            course.step >= spike.number + 2 * Course.blockLength
+        else { return [] }
+        let before = course.steps.filter { (spike.number - 64..<spike.number).contains($0.number) }.map(\.loss)
+        let after = course.steps.filter { $0.number > spike.number + Course.blockLength }.suffix(Course.blockLength)
+        guard let usual = before.median, let now = after.map(\.loss).median else { return [] }
+        let spread = before.spread(about: usual)
+        guard now > usual + max(4 * spread, 0.25 * abs(usual)) else { return [] }
+        return [
+            Finding(
+                .poisonedBatch,
+                "the batch of step \(spike.number) had a loss of \(short(spike.loss)), and the run has not recovered from it",
+                step: course.step,
+                evidence: ["the loss was \(short(usual)) before it, and is \(short(now)) \(course.step - spike.number) steps "
+                    + "after it"], remedies: [.lookAtBatch, .clipping, .recover])
+        ]
+    }
+}
+
+extension CourseContext {
+    /// Steps that are too long, by whatever makes them so.
+    fileprivate func tooLong(_ evidence: String, sign: Sign, layers: [String] = []) -> Finding {
+        let plan = course.plan
+        let rate = course.steps.last?.learningRate ?? 0
+        let recurrent = course.looks.last?.rows(.activation).filter { $0.function == "recurrent" }.map(\.name) ?? []
+        let ratios = course.looks.flatMap { $0.rows(.update) }.compactMap(\.updateRatio)
+        var shown = [evidence]
+        if let largest = ratios.max(), largest > 0.1 {
+            shown.append("a step changed a parameter by \(percent(largest)) of itself")
+        }
+        let signs = [SeenSign(sign, layers: layers, evidence: evidence)]
+        if plan.momentum >= thresholds.momentum {
+            return Finding(
+                .momentumTooHigh,
+                "a momentum of \(short(plan.momentum)) makes steps \(short(1 / (1 - min(plan.momentum, 0.9999)))) times as "
+                    + "long as the learning rate says", layers: layers, step: course.step,
+                evidence: Array(shown.dropFirst()), signs: signs, remedies: [.lowerMomentum, .lowerRate(by: 10)])
+        }
+        if !recurrent.isEmpty, plan.clipNorm == nil {
+            return Finding(
+                .unstableRecurrence, "gradients of \(recurrent[0]) explode over time, and nothing limits them",
+                layers: recurrent, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
+                remedies: [.clipping, .lowerRate(by: 10), .orthogonalRecurrence])
+        }
+        return Finding(
+            .learningRateTooHigh, "the learning rate of \(short(rate)) is too high for this model and loss",
+            layers: layers, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
+            remedies: [.lowerRate(by: 10), .warmup, .clipping])
+    }
+}

@@ -1,0 +1,64 @@
+extension CourseRule {
+    /// What is learnt, where steps are as they should be.
+    static let learning = [modesDiffer, unrelatedTargets, overfitting]
+
+    private static let modesDiffer = CourseRule("training and evaluation differ") { context in
+        let course = context.course
+        // Running statistics need some steps to follow the weights.
+        let newest = course.epochs.suffix(2)
+        guard newest.count == 2, course.step >= 100, let first = course.firstLoss else { return [] }
+        let differ = newest.allSatisfy { epoch in
+            guard let modes = epoch.modes else { return false }
+            guard modes.training.isFinite else { return false }
+            return !modes.evaluation.isFinite
+                || (modes.evaluation > 2 * modes.training
+                    && modes.evaluation - modes.training > context.thresholds.modeShare * abs(first))
+        }
+        guard differ, let modes = newest.last?.modes else { return [] }
+        return [
+            Finding(
+                .modesDiffer,
+                "the model computes something else in evaluation: the same batch has a loss of \(short(modes.training)) in "
+                    + "training and \(short(modes.evaluation)) in evaluation", step: course.step,
+                remedies: [.mendRunningStatistics, .groupNormalization])
+        ]
+    }
+
+    private static let unrelatedTargets = CourseRule("targets unrelated to inputs") { context in
+        let course = context.course
+        // Recurrent nets stay on a plateau for thousands of steps before they find what is far apart in time.
+        guard context.found.isEmpty, course.plan.isOnlyLoss, course.epochs.count >= 3, course.step >= 500,
+            let first = course.firstLoss, let recent = course.recentLoss, let best = course.bestLoss,
+            recent > 0.97 * first, best > 0.94 * first,
+            !(course.looks.last?.rows(.activation).contains { $0.function == "recurrent" } ?? true),
+            let ratio = course.latest(.update).compactMap(\.updateRatio).median, ratio > context.thresholds.slowUpdate
+        else { return [] }
+        return [
+            Finding(
+                .unrelatedTargets,
+                "after \(course.step) steps the loss is \(short(recent)), \(short(first)) at first: the model finds nothing in "
+                    + "the inputs that the targets depend on", step: course.step,
+                evidence: ["steps change parameters by \(short(ratio)) of themselves, so that it is not for want of moving"],
+                remedies: [.lookAtPairs])
+        ]
+    }
+
+    private static let overfitting = CourseRule("overfitting") { context in
+        let epochs = context.course.epochs.filter { $0.validationLoss?.isFinite ?? false }
+        guard epochs.count >= 7, let best = epochs.min(by: { $0.validationLoss! < $1.validationLoss! }),
+            let last = epochs.last, last.number >= best.number + context.thresholds.overfittingEpochs,
+            let slope = epochs.suffix(context.thresholds.overfittingEpochs).map({ $0.validationLoss! }).slope, slope > 0,
+            let trainNow = last.trainLoss, let trainThen = best.trainLoss, trainNow < trainThen
+        else { return [] }
+        let (least, now) = (best.validationLoss!, last.validationLoss!)
+        let recent = epochs.suffix(context.thresholds.overfittingEpochs).map { $0.validationLoss! }.median!
+        guard recent > least + context.thresholds.overfitting * abs(least) else { return [] }
+        return [
+            Finding(
+                .overfitting,
+                "since epoch \(best.number) the validation loss has risen from \(short(least)) to \(short(now)), while that "
+                    + "of the training data has fallen from \(short(trainThen)) to \(short(trainNow))",
+                step: context.course.step, remedies: [.earlyStopping, .augmentation, .weightDecay, .dropout])
+        ]
+    }
+}

@@ -1,0 +1,129 @@
+extension CourseRule {
+    /// A schedule that has another idea of the run's length. It is known before the first step.
+    static let schedule = [scheduleOutOfStep]
+
+    private static let scheduleOutOfStep = CourseRule("a schedule out of step") { context in
+        let factors = context.course.plan.rateFactors
+        guard let steps = context.course.plan.steps, factors.count >= 10, let peak = factors.max(), peak > 0 else {
+            return []
+        }
+        let spent = factors.count { $0 < context.thresholds.spentRate * peak }
+        let trailing = factors.reversed().prefix { $0 < context.thresholds.spentRate * peak }.count
+        let summary: String
+        if Double(trailing) > context.thresholds.spentShare * Double(factors.count) {
+            let step = steps * (factors.count - trailing) / factors.count
+            summary =
+                "the schedule has brought the learning rate to nothing after step \(step) of \(steps): "
+                + "\(percent(Double(spent) / Double(factors.count))) of the run change nothing"
+        } else if factors[0] < 0.5 * peak, zip(factors, factors.dropFirst()).allSatisfy({ $0 < $1 }) {
+            summary = "the learning rate is still rising when the run ends after \(steps) steps: the warmup is longer than it"
+        } else {
+            return []
+        }
+        return [
+            Finding(
+                .scheduleOutOfStep, summary, step: context.course.step,
+                evidence: ["schedules count optimizer steps, not epochs"], remedies: [.fitSchedule])
+        ]
+    }
+
+    /// Steps that are too short to get anywhere.
+    static let updates = [clippingTooTight, epsilonTooLarge, penaltyTooStrong, learningRateTooLow]
+
+    private static let clippingTooTight = CourseRule("clipping too tight") { context in
+        let course = context.course
+        // Adam and its kin divide by the size of gradients, clipped or not.
+        guard let limit = course.plan.clipNorm, course.plan.epsilon == nil, course.isStandingStill(context.thresholds)
+        else { return [] }
+        let norms = course.steps.suffix(100).compactMap(\.gradientNorm)
+        guard norms.count >= 40, let usual = norms.median, limit < context.thresholds.clippedShare * usual else {
+            return []
+        }
+        return [
+            Finding(
+                .clippingTooTight,
+                "gradients are clipped to a norm of \(short(limit)), and have one of \(short(usual)): each step is "
+                    + "\(short(usual / limit)) times shorter than the learning rate says",
+                step: course.step, remedies: [.loosenClipping(to: usual)])
+        ]
+    }
+
+    private static let epsilonTooLarge = CourseRule("epsilon too large") { context in
+        let course = context.course
+        guard let epsilon = course.plan.epsilon, epsilon > 1e-7, course.isStandingStill(context.thresholds) else {
+            return []
+        }
+        let sizes = course.latest(.gradient).map(\.rootMeanSquare)
+        guard let usual = sizes.median, usual > 0, usual < 0.1 * epsilon else { return [] }
+        return [
+            Finding(
+                .epsilonTooLarge,
+                "an epsilon of \(short(epsilon)) swallows the gradients, half of which are smaller than \(short(usual))",
+                step: course.step, remedies: [.lowerEpsilon])
+        ]
+    }
+
+    private static let penaltyTooStrong = CourseRule("a penalty that outweighs the data") { context in
+        let course = context.course
+        guard course.plan.weightDecay > 0, course.looks.count >= 4, course.blocks.count >= 5,
+            let recent = course.recentLoss, let first = course.firstLoss, recent > 0.3 * first
+        else { return [] }
+        func ratio(_ look: HealthLook) -> Double? {
+            let weights = Dictionary(look.rows(.parameter).map { ($0.name, $0.norm) }) { first, _ in first }
+            return look.rows(.gradient).compactMap { row -> Double? in
+                guard let weight = weights[row.name], weight > 0, row.norm > 0 else { return nil }
+                return course.plan.weightDecay * weight / row.norm
+            }.median
+        }
+        let newest = course.looks.suffix(3).compactMap(ratio)
+        // Where data and penalty are in balance, and the loss has come down, all is well.
+        let losses = course.blocks.suffix(5).compactMap(\.median)
+        guard newest.count == 3, let least = newest.min(), least > context.thresholds.penaltyShare,
+            let slope = losses.slope, slope > -0.02 * abs(first)
+        else { return [] }
+        return [
+            Finding(
+                .penaltyTooStrong,
+                "the penalty on the weights pulls \(short(least)) times as hard as the data, and the loss stays at "
+                    + "\(short(recent))", step: course.step, remedies: [.weakenPenalty])
+        ]
+    }
+
+    private static let learningRateTooLow = CourseRule("learning rate too low") { context in
+        let course = context.course
+        guard !context.isExplained(.noProgress), let steps = course.plan.steps, course.blocks.count >= 5,
+            course.isStandingStill(context.thresholds), let first = course.firstLoss,
+            let slope = course.blocks.suffix(50).compactMap(\.median).slope,
+            let ratio = course.latest(.update).compactMap(\.updateRatio).median,
+            let step = course.steps.last
+        else { return [] }
+        // What the run would come to, were it to go on like this.
+        let gain = max(0, -slope) * Double(steps) / Double(Course.blockLength)
+        let peak = course.plan.rateFactors.max() ?? 1
+        let now = course.plan.rateFactors.isEmpty
+            ? 1 : course.plan.rateFactors[
+                min(course.plan.rateFactors.count - 1, step.number * course.plan.rateFactors.count / max(steps, 1))]
+        guard gain < 0.1 * abs(first), now >= 0.5 * peak else { return [] }
+        return [
+            Finding(
+                .learningRateTooLow,
+                "the learning rate of \(short(step.learningRate)) is too low: at this pace the whole run brings the loss down "
+                    + "by \(percent(gain / max(abs(first), 1e-30)))", step: course.step,
+                evidence: ["a step changes parameters by \(short(ratio)) of themselves; a thousandth is usual"],
+                remedies: [.raiseRate])
+        ]
+    }
+}
+
+extension Course {
+    /// Whether steps change next to nothing of the parameters, and the loss is far from its end.
+    func isStandingStill(_ thresholds: Thresholds) -> Bool {
+        guard looks.count >= 4, blocks.count >= 2, let recentLoss, let firstLoss, recentLoss > 0.5 * firstLoss else {
+            return false
+        }
+        return looks.suffix(3).allSatisfy { look in
+            let ratios = look.rows(.update).compactMap(\.updateRatio)
+            return !ratios.isEmpty && ratios.median! < thresholds.slowUpdate
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import GimbalNN
+import GimbalOptim
+
+/// Watches a model while it is trained: what each layer gives out and gets back, and what each step does to each parameter.
+///
+/// A step that is looked at fills tables on the device, which the host reads when it waits anyway; all others cost nothing.
+/// ```swift
+/// let monitor = HealthMonitor()
+/// for (index, batch) in batches.enumerated() {
+///     optimizer.zeroGradients()
+///     try monitor.watching(step: index + 1) {
+///         try crossEntropy(model(batch.inputs), batch.targets).backward()
+///     }
+///     try monitor.willUpdate(optimizer.parameters)
+///     try optimizer.step()
+///     try monitor.didUpdate()
+/// }
+/// for look in try monitor.takeLooks() { print(look.step, look.rows(.update).map(\.updateRatio)) }
+/// ```
+/// Weights, gradients and random numbers are the same to the bit with a monitor and without.
+public final class HealthMonitor {
+    /// Steps between two looks. The first steps, which tell most, are looked at more often.
+    public let interval: Int
+    private var current: DeviceLook?
+    private var finished: [DeviceLook] = []
+    private var segments = SegmentCache()
+
+    /// Elements of an activation that are looked at: those of the first samples. They tell as much as all, and cost little.
+    static let sampledElements = 1 << 16
+
+    /// - Parameter interval: steps between two looks. A look costs about half a step of a small net, so that 50 steps let it
+    ///   cost a hundredth.
+    public init(interval: Int = 50) {
+        require(interval > 0, "HealthMonitor", "an interval of \(interval) steps")
+        self.interval = interval
+    }
+
+    /// Whether step `step`, counted from 1, is looked at.
+    public func looks(at step: Int) -> Bool { step % interval == 0 || [1, 2, 5, 10, 20].contains(step) }
+
+    /// Runs `body`, which computes a loss and its gradients, and watches it where the step is looked at; of several batches
+    /// in one step, the first.
+    public func watching<Result>(step: Int, _ body: () throws -> Result) rethrows -> Result {
+        guard looks(at: step), current?.step != step else { return try body() }
+        let look = DeviceLook(step: step, segments: segments)
+        current = look
+        return try withOperationWatcher(
+            OperationWatcher(computed: { look.add($0) }, opensCheckpoints: false), body)
+    }
+
+    /// Measures the gradients that the parameters hold, and keeps the weights of a step that is looked at. To be called when
+    /// all gradients of the step are there.
+    public func willUpdate(_ parameters: [Parameter]) { current?.addGradients(of: parameters) }
+
+    /// Measures what the step has changed. To be called after the optimizer's step.
+    public func didUpdate() {
+        guard let look = current else { return }
+        look.addUpdates()
+        finished.append(look)
+        current = nil
+    }
+
+    /// The looks since the last call. Waits for the device where there are any.
+    /// - Throws: the first failure of the device.
+    public func takeLooks() throws -> [HealthLook] {
+        defer { finished.removeAll() }
+        return try finished.map { try $0.read() }
+    }
+}
+
+/// The stretch of the first `count` elements, as the device knows it. Kept, since to hand it over waits for the device.
+final class SegmentCache {
+    private var views: [Int: TensorView] = [:]
+    private var stretches: [[Int]: Segments] = [:]
+
+    func first(_ count: Int, on backend: any Backend) throws -> TensorView {
+        if let view = views[count], view.storage.backend === backend { return view }
+        let view = try backend.allocate([1, 2], .int32)
+        [0, Int32(count)].withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
+        views[count] = view
+        return view
+    }
+
+    /// The stretches of the parameters of `run`.
+    func parameters(of run: ParameterRun) throws -> TensorView {
+        let key = run.parameters.flatMap { [$0.arenaOffset, $0.elementCount] }
+        if let held = stretches[key], held.view.storage.backend === run.weights.storage.backend { return held.view }
+        let made = try Segments(run, units: .parameters)
+        stretches[key] = made
+        return made.view
+    }
+}

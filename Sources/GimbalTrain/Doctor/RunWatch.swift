@@ -1,0 +1,142 @@
+/// Lets a doctor follow a run: looks at its steps, keeps its course, and says what is found.
+final class RunWatch<Batch> {
+    private let doctor: Doctor
+    private let phases: [Phase<Batch>]
+    private let monitors: [HealthMonitor]
+    /// How each phase has gone.
+    private(set) var courses: [Course]
+    /// What was found, in this order.
+    private(set) var findings: [Finding] = []
+    /// What is new since `takeNew` was called.
+    private var new: [Finding] = []
+    private var log: HealthLog?
+    /// What the rules have seen of each course.
+    private var seen: [Seen]
+
+    private struct Seen: Equatable {
+        var (blocks, looks, epochs) = (0, 0, 0)
+    }
+
+    /// - Parameters:
+    ///   - interval: steps between two looks.
+    ///   - plans: what is known of each phase.
+    init(_ doctor: Doctor, _ phases: [Phase<Batch>], interval: Int, plans: [Course.Plan]) {
+        self.doctor = doctor
+        self.phases = phases
+        monitors = phases.map { _ in HealthMonitor(interval: interval) }
+        courses = plans.map { Course(plan: $0) }
+        seen = phases.map { _ in Seen() }
+    }
+
+    /// Writes what is seen to a run's folder, and takes up what was found before.
+    /// - Throws: `GimbalError.fileSystem`.
+    func open(_ folder: RunFolder, resumingAt step: Int?) throws {
+        let log = try HealthLog(folder: folder.path, resumingAt: step)
+        findings = log.earlier
+        self.log = log
+    }
+
+    // MARK: A step
+
+    /// Runs `body`, which computes the loss of a batch and its gradients.
+    func watching(_ step: Int, phase: Int, _ body: () throws -> Void) rethrows {
+        try monitors[phase].watching(step: step, body)
+    }
+
+    /// What is told of the update of a phase.
+    func seam(phase: Int) -> any TrainingCallback { UpdateSeam(monitors[phase]) }
+
+    private final class UpdateSeam: TrainingCallback {
+        private let monitor: HealthMonitor
+
+        init(_ monitor: HealthMonitor) { self.monitor = monitor }
+
+        func willClip(_ step: TrainingStep) { monitor.willUpdate(step.parameters) }
+        func didUpdate(_ step: TrainingStep) { monitor.didUpdate() }
+    }
+
+    // MARK: What the host knows
+
+    /// Takes in losses that the host has read, and looks. To be called where the host has waited for the device.
+    /// - Parameter gradientNorm: of the newest step, where it was computed.
+    /// - Throws: the first failure of the device; `GimbalError.fileSystem`.
+    func add(_ losses: [(step: Int, loss: Double)], phase: Int, gradientNorm: Double?) throws {
+        let rate = phases[phase].optimizer.learningRate
+        for (index, (step, loss)) in losses.enumerated() {
+            courses[phase].add(
+                Course.Step(
+                    number: step, loss: loss, learningRate: rate,
+                    gradientNorm: index == losses.count - 1 ? gradientNorm : nil))
+        }
+        for var look in try monitors[phase].takeLooks() {
+            if phases.count > 1 {
+                for row in look.rows.indices { look.rows[row].name = "\(phases[phase].name): \(look.rows[row].name)" }
+            }
+            courses[phase].add(look)
+            try log?.add(look)
+        }
+        try judge(phase)
+    }
+
+    /// Takes in the end of an epoch.
+    /// - Throws: `GimbalError.fileSystem`.
+    func add(_ epoch: Course.Epoch, phase: Int = 0) throws {
+        courses[phase].add(epoch)
+        try judge(phase)
+    }
+
+    private func judge(_ phase: Int) throws {
+        let course = courses[phase]
+        let now = Seen(blocks: course.blocks.count, looks: course.looks.count, epochs: course.epochs.count)
+        guard now != seen[phase] else { return }
+        seen[phase] = now
+        for finding in doctor.look(at: course, known: findings) { try raise(finding) }
+    }
+
+    /// Notes a finding, unless its illness was found before.
+    /// - Throws: `GimbalError.fileSystem`.
+    func raise(_ finding: Finding) throws {
+        guard !findings.contains(where: { $0.illness == finding.illness }) else { return }
+        findings.append(finding)
+        new.append(finding)
+        try log?.add(finding)
+    }
+
+    /// What was found since this was last asked.
+    func takeNew() -> [Finding] {
+        defer { new = [] }
+        return new
+    }
+}
+
+extension Course.Plan {
+    /// What a phase says of itself.
+    /// - Parameters:
+    ///   - schedule: of the rate.
+    ///   - steps: of the whole run; nil where that is not known.
+    init<Batch>(_ phase: Phase<Batch>, schedule: Schedule, steps: Int?, isOnlyLoss: Bool) {
+        self.init()
+        self.steps = steps
+        self.isOnlyLoss = isOnlyLoss
+        if let steps, steps > 0 {
+            let count = min(steps, 1000)
+            rateFactors = (0..<count).map { schedule.factor(at: $0 * steps / count) }
+        }
+        for case .globalNorm(let limit, _) in phase.clipping { clipNorm = min(limit, clipNorm ?? limit) }
+        let optimizer = (phase.optimizer as? Lookahead)?.inner ?? phase.optimizer
+        weightDecay = phase.penalty?.l2 ?? 0
+        switch optimizer {
+        case let adam as MomentOptimizer:
+            epsilon = adam.epsilon
+            if !adam.decouplesWeightDecay { weightDecay += adam.weightDecay }
+        case let adagrad as Adagrad: (epsilon, weightDecay) = (adagrad.epsilon, weightDecay + adagrad.weightDecay)
+        case let adadelta as Adadelta: epsilon = adadelta.epsilon
+        case let rms as RMSprop:
+            (epsilon, momentum, weightDecay) = (rms.epsilon, rms.momentum, weightDecay + rms.weightDecay)
+        case let sgd as SGD:
+            momentum = sgd.momentum * (1 - sgd.dampening)
+            weightDecay += sgd.weightDecay
+        default: break
+        }
+    }
+}
