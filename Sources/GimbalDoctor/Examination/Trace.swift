@@ -47,25 +47,11 @@ final class Trace {
 
     let parameters: [Parameter]
     private var inputLeaf: Tensor?
-    private var parameterPlaces: [Key: Int] = [:]
-    private var places: [Key: Int] = [:]
+    private var parameterPlaces: [TensorKey: Int] = [:]
+    private var places: [TensorKey: Int] = [:]
     private var failure: (any Error)?
     /// Keys of results without a node stay theirs while their memory is held.
     private var held: [Tensor] = []
-
-    /// What a tensor is known by.
-    private enum Key: Hashable {
-        case node(UInt64)
-        case memory(ObjectIdentifier, offset: Int)
-
-        init(_ tensor: Tensor) {
-            self = tensor.node.map { .node($0.sequence) } ?? .memory(tensor)
-        }
-
-        static func memory(_ tensor: Tensor) -> Key {
-            .memory(ObjectIdentifier(tensor.view.storage), offset: tensor.view.byteOffset)
-        }
-    }
 
     /// Runs `loss` and differentiates it. Parameters, their gradients, running statistics and random numbers stay as they
     /// are. Waits for the device, once or twice for each operation.
@@ -88,7 +74,7 @@ final class Trace {
         }
         if let failure { throw failure }
         self.loss = try Double(value.item())
-        lossOperation = places[Key(value)]
+        lossOperation = places[TensorKey(value)]
         if differentiates { try differentiate(value) }
         held = []
     }
@@ -126,7 +112,7 @@ final class Trace {
 
     private func takeOutput(of call: LayerCall, _ model: Module) {
         guard call.module === model, modelOutput == nil, let output = call.outputs.first else { return }
-        modelOutput = places[Key(output)]
+        modelOutput = places[TensorKey(output)]
     }
 
     private func add(_ computed: ComputedOperation) {
@@ -144,7 +130,7 @@ final class Trace {
             }
         let place = operations.count
         for output in computed.outputs {
-            places[Key(output)] = place
+            places[TensorKey(output)] = place
             if output.node == nil { held.append(output) }
         }
         keeping {
@@ -176,7 +162,7 @@ final class Trace {
     }
 
     private func source(of tensor: Tensor) -> Source {
-        if let place = places[Key(tensor)] ?? places[.memory(tensor)], place < operations.count {
+        if let place = places[TensorKey(tensor)] ?? places[.memory(tensor)], place < operations.count {
             return .operation(place)
         }
         return parameterPlaces[.memory(tensor)].map { .parameter($0) } ?? .data

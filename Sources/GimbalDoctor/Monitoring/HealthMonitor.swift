@@ -60,6 +60,12 @@ public final class HealthMonitor {
         current = nil
     }
 
+    /// Leaves out what was seen since `takeLooks()` was called, as where a run goes back.
+    public func forget() {
+        current = nil
+        finished = []
+    }
+
     /// The looks since the last call. Waits for the device where there are any.
     /// - Throws: the first failure of the device.
     public func takeLooks() throws -> [HealthLook] {

@@ -12,7 +12,8 @@ final class HealthLog {
         "update_ratio", "non_finite",
     ]
 
-    private let looks: AppendedFile
+    private let folder: String
+    private var looks: AppendedFile
     private let findings: AppendedFile
 
     /// - Parameters:
@@ -20,13 +21,23 @@ final class HealthLog {
     ///   - step: what came after it is dropped: it will be written again. Nil begins anew.
     /// - Throws: `GimbalError.fileSystem`.
     init(folder: String, resumingAt step: Int?) throws {
-        looks = try AppendedFile("\(folder)/\(Self.looksFile)", header: Self.columns.joined(separator: ",")) { line in
-            step.map { step in line.split(separator: ",").first.flatMap { Int($0) }.map { $0 <= step } ?? false } ?? false
-        }
+        self.folder = folder
+        looks = try Self.looks(in: folder, until: step)
         findings = try AppendedFile("\(folder)/\(Self.findingsFile)", header: nil) { line in
             step.map { step in (try? Self.finding(line)).map { $0.step <= step } ?? false } ?? false
         }
     }
+
+    private static func looks(in folder: String, until step: Int?) throws -> AppendedFile {
+        try AppendedFile("\(folder)/\(looksFile)", header: columns.joined(separator: ",")) { line in
+            guard let step, let at = line.split(separator: ",").first.flatMap({ Int($0) }) else { return false }
+            return at <= step
+        }
+    }
+
+    /// Drops the looks after step `step`; findings stay.
+    /// - Throws: `GimbalError.fileSystem`.
+    func rewind(to step: Int) throws { looks = try Self.looks(in: folder, until: step) }
 
     /// The findings that were there already.
     var earlier: [Finding] { findings.kept.compactMap { try? Self.finding($0) } }

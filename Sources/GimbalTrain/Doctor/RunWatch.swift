@@ -1,6 +1,6 @@
 /// Lets a doctor follow a run: looks at its steps, keeps its course, and says what is found.
 final class RunWatch<Batch> {
-    private let doctor: Doctor
+    let doctor: Doctor
     private let phases: [Phase<Batch>]
     private let monitors: [HealthMonitor]
     /// How each phase has gone.
@@ -34,6 +34,19 @@ final class RunWatch<Batch> {
         let log = try HealthLog(folder: folder.path, resumingAt: step)
         findings = log.earlier
         self.log = log
+    }
+
+    /// Takes back what came after step `step`; findings stay.
+    /// - Throws: `GimbalError.fileSystem`.
+    func rewind(to step: Int, folder: RunFolder?) throws {
+        for phase in courses.indices {
+            courses[phase].rewind(to: step)
+            monitors[phase].forget()
+            seen[phase] = Seen(
+                blocks: courses[phase].blocks.count, looks: courses[phase].looks.count,
+                epochs: courses[phase].epochs.count)
+        }
+        try log?.rewind(to: step)
     }
 
     // MARK: A step

@@ -24,7 +24,7 @@ public final class Trainer<Batch> {
     /// The live, averaged and best weights.
     public let weights: ModelWeights
     /// How far the run has come.
-    public private(set) var progress = TrainingProgress()
+    public internal(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
     public private(set) var trainingSeconds = 0.0
     /// Samples used in `trainingSeconds`.
@@ -57,15 +57,17 @@ public final class Trainer<Batch> {
 
     let device: Device
     let generator: RandomGenerator
-    private let updates: [WeightUpdate]
-    private var stopping: EarlyStopping?
+    let updates: [WeightUpdate]
+    var stopping: EarlyStopping?
     private var schedules: [Schedule] = []
-    private var pending: [PendingLosses]
+    var pending: [PendingLosses]
     /// The batch of the newest step, and the step at which it was last looked at in both modes of the model.
     private var newestBatch: Batch?
     private var comparedStep = 0
-    private var log: MetricsLog?
-    private var watch: RunWatch<Batch>?
+    var log: MetricsLog?
+    var watch: RunWatch<Batch>?
+    /// What makes it possible to go back.
+    lazy var recoverer = Recoverer(self)
     /// Steps between two looks at how many the loss scale left out, which wait for the device.
     private let skipInterval: Int
 
@@ -233,7 +235,14 @@ public final class Trainer<Batch> {
 
     private func runEpochs(isInterrupted: () -> Bool) throws -> TrainingOutcome {
         while progress.epoch < settings.epochs && progress.step < maxSteps ?? .max && !progress.hasStopped {
-            let wasInterrupted = try runEpoch(isInterrupted: isInterrupted)
+            let wasInterrupted: Bool
+            do {
+                wasInterrupted = try runEpoch(isInterrupted: isInterrupted)
+            } catch {
+                // Goes back and on, or throws what is known of the cause.
+                try recoverer.recover(from: error)
+                continue
+            }
             if progress.batch > 0 {
                 try save()
                 try requireFiniteLosses()
@@ -280,7 +289,7 @@ public final class Trainer<Batch> {
         try requireFiniteLosses()
     }
 
-    private func tellFindings() throws {
+    func tellFindings() throws {
         for finding in watch?.takeNew() ?? [] {
             for callback in callbacks { try callback.didFind(finding) }
         }
@@ -323,7 +332,7 @@ public final class Trainer<Batch> {
     }
 
     /// Trains to the end of the epoch, or until there is reason to stop. Gives whether that was an interruption.
-    private func runEpoch(isInterrupted: () -> Bool) throws -> Bool {
+    func runEpoch(isInterrupted: () -> Bool) throws -> Bool {
         let clock = ContinuousClock()
         var began = clock.now
         let batches = try StepBatches(
@@ -340,9 +349,12 @@ public final class Trainer<Batch> {
             throw GimbalError.invalidSetting(name: "data", reason: "\(dataDescription): no samples to train on")
         }
         while true {
+            try recoverer.beginStep()
             batches.beginStep()
             var gradientNorm: Tensor?
-            for index in phases.indices where progress.step % phases[index].interval == 0 {
+            // The batches of a step that spoilt the run are passed over.
+            let isLeftOut = progress.leftOutSteps.contains(progress.step + 1)
+            for index in phases.indices where progress.step % phases[index].interval == 0 && !isLeftOut {
                 let norm = try run(phase: index, batches)
                 if index == 0 { gradientNorm = norm }
             }
@@ -363,12 +375,13 @@ public final class Trainer<Batch> {
             let wasInterrupted = isInterrupted()
             let stops = wasInterrupted || progress.step >= maxSteps ?? .max
             let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
-            if isLast || stops || saves || progress.step % reportInterval == 0 {
+            if (isLast || stops || saves || progress.step % reportInterval == 0) && !recoverer.isReplaying {
                 let norm = try gradientNorm.map { Double(try $0.item()) }
                 let losses = try takeLosses(gradientNorm: norm)
                 trainingSeconds += (clock.now - began).seconds
                 try report(losses, gradientNorm: norm)
                 try tellFindings()
+                try recoverer.judge()
                 if saves && !isLast && !stops { try save() }
                 began = clock.now
             }
@@ -381,10 +394,9 @@ public final class Trainer<Batch> {
     }
 
     /// Zero gradients, loss, backward, clip, update. Gives the gradient norm if it was computed.
-    private func run(phase index: Int, _ batches: StepBatches<Batch>) throws -> Tensor? {
+    func run(phase index: Int, _ batches: StepBatches<Batch>) throws -> Tensor? {
         let (phase, update) = (phases[index], updates[index])
-        phase.optimizer.learningRate =
-            update.baseRate * schedules[index].factor(at: progress.step) * (progress.plateau?.scale ?? 1)
+        phase.optimizer.learningRate = learningRate(phase: index)
         var step = TrainingStep(
             epoch: progress.epoch + 1, number: progress.step + 1, phase: phase.name, optimizer: phase.optimizer,
             lossScale: update.scaler?.scale)
@@ -412,8 +424,15 @@ public final class Trainer<Batch> {
             try scaleGradients(phase.optimizer.parameters, by: supposed / counted)
         }
         for callback in callbacks { try callback.didBackward(step) }
-        try update.apply(&step, callbacks + (watch.map { [$0.seam(phase: index)] } ?? []))
+        try update.apply(
+            &step, callbacks + (watch.map { [$0.seam(phase: index)] } ?? []), clipNorm: progress.recoveredClipNorm)
         return step.gradientNorm
+    }
+
+    /// The rate of the step under way.
+    func learningRate(phase index: Int) -> Double {
+        updates[index].baseRate * schedules[index].factor(at: progress.step) * (progress.plateau?.scale ?? 1)
+            * progress.recoveredRate
     }
 
     /// Mean losses since the last report, by phase.
@@ -442,6 +461,43 @@ public final class Trainer<Batch> {
                 ? totalSteps.map { Double(max($0 - progress.step, 0)) * trainingSeconds / stepsTrained } : nil)
         try log?.add(report)
         for callback in callbacks { try callback.didReport(report) }
+    }
+
+    // MARK: Going back
+
+    /// Runs `body`, which repeats steps that were taken before.
+    func withoutWatching<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let (held, kept) = (watch, log)
+        (watch, log) = (nil, nil)
+        defer { (watch, log) = (held, kept) }
+        return try body()
+    }
+
+    /// Takes rows after step `step` back, which will be written anew.
+    func rewindLogs(to step: Int) throws {
+        if let folder, log != nil { log = try MetricsLog(path: folder.metricsPath, resumingAt: step > 0 ? step : nil) }
+        try watch?.rewind(to: step, folder: folder)
+        firstStep = min(firstStep, step)
+    }
+
+    /// Where the first number of the next step that is NaN or infinite comes from; the step is not taken.
+    /// - Parameter phase: whose loss is looked into; those before it are run.
+    func originOfNonFinite(phase: Int) throws -> NonFiniteOrigin? {
+        let batches = try StepBatches(
+            data.iterator(epoch: progress.epoch, from: progress.batch, on: device),
+            left: data.batchesPerEpoch.map { $0 - progress.batch }, perStep: settings.accumulation, keeps: true)
+        guard try !batches.isAtEnd else { return nil }
+        batches.beginStep()
+        for index in 0..<phase where progress.step % phases[index].interval == 0 { _ = try run(phase: index, batches) }
+        var origin: NonFiniteOrigin?
+        try batches.forEach { batch in
+            guard origin == nil else { return }
+            origin = try NonFiniteOrigin.search(model, on: batch.batch) {
+                let loss = try withPrecision(settings.precision) { try phases[phase].loss(batch.batch).meanLoss }
+                return updates[phase].scaler?.scaled(loss) ?? loss
+            }
+        }
+        return origin
     }
 
     // MARK: Saving and going on
@@ -482,6 +538,7 @@ public final class Trainer<Batch> {
         generator.state = checkpoint.manifest.random
         firstStep = progress.step
         log = nil
+        recoverer.forget()
     }
 
     /// The place in the data follows from the number of steps; a data set of another size has another place there.
@@ -525,93 +582,6 @@ public enum TrainingOutcome: Sendable, Equatable {
     case stoppedEarly
     /// The caller asked to stop; the state is saved, and the run can be gone on with.
     case interrupted
-}
-
-/// The batches of an epoch, step by step.
-private final class StepBatches<Batch> {
-    private let iterator: BatchIterator<Batch>
-    /// Batches that are still to come; nil where that is not known.
-    private var left: Int?
-    private let perStep: Int
-    /// Whether batches are kept until the end of the step, for phases after the first.
-    private let keeps: Bool
-    private var kept: [SizedBatch<Batch>] = []
-    private var used = (batches: 0, samples: 0)
-    /// The batch that was taken to see whether there is one.
-    private var ahead: SizedBatch<Batch>?
-
-    init(_ iterator: BatchIterator<Batch>, left: Int?, perStep: Int, keeps: Bool) {
-        self.iterator = iterator
-        self.left = left
-        self.perStep = perStep
-        self.keeps = keeps
-    }
-
-    /// Whether no batch is left. Looks for one where their number is not known.
-    var isAtEnd: Bool {
-        get throws {
-            if let left { return left == 0 }
-            if ahead == nil { ahead = try iterator.next() }
-            return ahead == nil
-        }
-    }
-
-    func beginStep() {
-        used = (0, 0)
-        kept = []
-    }
-
-    /// Calls `body` with each batch of the step; the first time, they are taken from the data.
-    func forEach(_ body: (SizedBatch<Batch>) throws -> Void) throws {
-        if used.batches > 0 { return try kept.forEach(body) }
-        while used.batches < perStep, let batch = try next() {
-            used.batches += 1
-            used.samples += batch.samples
-            if keeps { kept.append(batch) }
-            try body(batch)
-        }
-    }
-
-    /// What the step used; where no phase took part in it, its batches are passed over.
-    func endStep() throws -> (batches: Int, samples: Int) {
-        try forEach { _ in }
-        kept = []
-        return used
-    }
-
-    private func next() throws -> SizedBatch<Batch>? {
-        guard try !isAtEnd else { return nil }
-        defer {
-            ahead = nil
-            left = left.map { $0 - 1 }
-        }
-        guard let batch = try ahead ?? iterator.next() else {
-            throw GimbalError.invalidSetting(
-                name: "batchesPerEpoch", reason: "the data ended \(left ?? 0) batches before it was expected to")
-        }
-        return batch
-    }
-}
-
-/// Means over data in its order: the loss as `loss`, and others by name. All is read at the end, in one go.
-private func meanFigures<Batch>(
-    over data: any TrainingData<Batch>, on device: Device,
-    _ measure: (Batch) throws -> (loss: any TrainingLoss, metrics: [String: Tensor])
-) throws -> Figures {
-    var parts: [String: [(value: Tensor, count: Double)]] = [:]
-    let batches = try data.iterator(epoch: 0, from: 0, on: device)
-    while let batch = try batches.next() {
-        let (loss, metrics) = try measure(batch.batch)
-        parts["loss", default: []].append((loss.meanLoss, loss.lossWeight ?? Double(batch.samples)))
-        for (name, value) in metrics { parts[name, default: []].append((value, Double(batch.samples))) }
-    }
-    return try parts.compactMapValues { parts in
-        let parts = parts.filter { $0.count > 0 }
-        guard !parts.isEmpty else { return nil }
-        let values = try Tensor.stacked(parts.map(\.value)).doubles()
-        let count = parts.reduce(0) { $0 + $1.count }
-        return zip(values, parts).reduce(0) { $0 + $1.0 * $1.1.count } / count
-    }
 }
 
 extension Duration {

@@ -30,6 +30,8 @@ public protocol TrainingCallback: AnyObject {
     func didReport(_ report: StepReport) throws
     /// Called when the trainer's doctor has found out why the run goes wrong, once for each cause.
     func didFind(_ finding: Finding) throws
+    /// Called when the run has gone back to where it was well: what came after `recovery.backTo` will come anew.
+    func didRecover(_ recovery: Recovery) throws
     /// Called at the end of each epoch, after it was evaluated and before the checkpoint is saved.
     func didFinishEpoch(_ result: EpochResult) throws
     /// Called when a checkpoint is saved.
@@ -53,6 +55,8 @@ extension TrainingCallback {
     public func didReport(_ report: StepReport) throws {}
     /// Does nothing.
     public func didFind(_ finding: Finding) throws {}
+    /// Does nothing.
+    public func didRecover(_ recovery: Recovery) throws {}
     /// Does nothing.
     public func didFinishEpoch(_ result: EpochResult) throws {}
     /// Does nothing.

@@ -36,6 +36,8 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public var hasStopped = false
     /// How often the moving average of the weights was updated; nil where none is kept.
     public var averageUpdates: Int?
+    /// How the run was saved from divergence, in this order.
+    public var recoveries: [Recovery] = []
     /// Losses of the current epoch, by phase.
     var losses: [String: LossSum] = [:]
     /// Steps that the loss scale left out and that were taken off the optimizer's counts, by phase.

@@ -27,8 +27,9 @@ final class WeightUpdate {
     /// - Parameters:
     ///   - step: where in the run this is; is given the norm before clipping, if that was computed.
     ///   - callbacks: are called before clipping and before the update.
+    ///   - clipNorm: a limit on the norm of all gradients, beside those of the phase.
     /// - Throws: the first failure of the device since it was last waited for.
-    func apply(_ step: inout TrainingStep, _ callbacks: [any TrainingCallback]) throws {
+    func apply(_ step: inout TrainingStep, _ callbacks: [any TrainingCallback], clipNorm: Double? = nil) throws {
         let parameters = optimizer.parameters
         let isFinite = try scaler?.unscale(parameters)
         step.lossScale = nil
@@ -36,7 +37,8 @@ final class WeightUpdate {
         if let noise { try noise.add(to: parameters, step: step.number - 1) }
         for callback in callbacks { try callback.willClip(step) }
         var condition = isFinite
-        for clipper in clippers {
+        let limit = clipNorm.map { [GradientClipper(.globalNorm($0))] } ?? []
+        for clipper in clippers + limit {
             let clipped = try clipper.clip(parameters)
             step.gradientNorm = step.gradientNorm ?? clipped.norm
             if let other = clipped.condition { condition = condition.map { $0 * other } ?? other }

@@ -1,0 +1,185 @@
+import GimbalNN
+
+extension NonFiniteOrigin {
+    /// Computes a loss and its gradients operation by operation, and finds the first number that is NaN or infinite.
+    ///
+    /// ```swift
+    /// let origin = try NonFiniteOrigin.search(model, on: batch) { crossEntropy(model(batch.inputs), batch.targets) }
+    /// if let origin { print(origin) }
+    /// ```
+    /// Infinities that are meant, such as those of a mask, are passed over where nothing but finite numbers comes of them.
+    /// Weights, gradients held, running statistics and random numbers stay what they are.
+    /// - Parameters:
+    ///   - model: whose parameters the loss depends on.
+    ///   - batch: what `loss` is computed from.
+    ///   - loss: the loss of the batch.
+    /// - Returns: nil where loss and gradients are finite.
+    /// - Throws: the first failure of the device; what `loss` throws.
+    public static func search<Batch>(
+        _ model: Module, on batch: Batch, loss: () throws -> Tensor
+    ) throws -> NonFiniteOrigin? {
+        for (number, tensor) in tensors(in: batch).enumerated() where tensor.dtype.isFloatingPoint {
+            if let element = try NonFiniteElement(in: tensor) {
+                return NonFiniteOrigin(.data, "its tensor \(number)", "", element)
+            }
+        }
+        for parameter in model.parameters {
+            if let element = try NonFiniteElement(in: parameter.value) {
+                return NonFiniteOrigin(.parameter, "parameter", parameter.name, element)
+            }
+        }
+        let search = NonFiniteSearch()
+        let generator = RandomGenerator.current
+        let state = generator.state
+        defer { generator.state = state }
+        return try GradientMode.$isRecomputing.withValue(true) {
+            try withOperationWatcher(
+                OperationWatcher(computed: { search.see($0) }, differentiated: { search.see($0) })
+            ) {
+                let loss = try loss()
+                if let origin = try search.origin(of: loss) { return origin }
+                let trained = model.parameters.filter(\.isTrainable).map(\.value)
+                guard loss.requiresGradient, !trained.isEmpty else { return nil }
+                _ = try gradient(of: loss, withRespectTo: trained, unused: .zeros)
+                return try search.backwardOrigin()
+            }
+        }
+    }
+
+    fileprivate init(
+        _ place: Place, _ operation: String, _ layer: String, _ element: NonFiniteElement, operand: Int? = nil,
+        operands: [Operand] = []
+    ) {
+        self.place = place
+        self.operation = operation
+        self.layer = layer
+        self.operand = operand
+        (index, value, self.operands) = (element.index, element.value, operands)
+    }
+}
+
+/// The first element of a tensor that is NaN or infinite.
+private struct NonFiniteElement {
+    var index: [Int]
+    var value: String
+    /// Whether any element is NaN.
+    var hasNaN: Bool
+
+    /// Nil where all are finite. Waits for the device.
+    init?(in tensor: Tensor) throws {
+        guard tensor.dtype.isFloatingPoint, tensor.elementCount > 0 else { return nil }
+        let statistics = try SignalStatistics(of: tensor)
+        guard statistics.isNonFinite else { return nil }
+        let values = try tensor.detached().doubles()
+        guard var place = values.firstIndex(where: { !$0.isFinite }) else { return nil }
+        value = values[place].isNaN ? "nan" : values[place] > 0 ? "infinity" : "-infinity"
+        hasNaN = statistics.nanCount > 0
+        index = []
+        for size in tensor.shape.sizes.reversed() {
+            index.insert(place % size, at: 0)
+            place /= size
+        }
+    }
+}
+
+/// The operations of a pass that gave something that is not finite.
+private final class NonFiniteSearch {
+    private struct Found {
+        var origin: NonFiniteOrigin
+        var hasNaN: Bool
+        /// What the operation was given, as far as that was computed in the pass.
+        var inputs: [TensorKey]
+        /// Whether an operand that was not computed in the pass is not finite, such as a mask.
+        var hasConstant: Bool
+    }
+
+    private var found: [TensorKey: Found] = [:]
+    private var backward: NonFiniteOrigin?
+    private var failure: (any Error)?
+    /// Keys of results without a node stay theirs while their memory is held.
+    private var held: [Tensor] = []
+
+    func see(_ operation: ComputedOperation) {
+        guard failure == nil, !operation.isBackward else { return }
+        do {
+            for output in operation.outputs {
+                guard output.view.isAllocated, let element = try NonFiniteElement(in: output) else { continue }
+                let inputs = operation.inputs.flatMap { [TensorKey($0), .memory($0)] }
+                let operands = try operation.inputs.map { try NonFiniteOrigin.Operand($0) }
+                var hasConstant = false
+                for (input, operand) in zip(operation.inputs, operands)
+                where found[TensorKey(input)] == nil && found[.memory(input)] == nil && operand.infinityCount > 0 {
+                    hasConstant = true
+                }
+                let entry = Found(
+                    origin: NonFiniteOrigin(
+                        .forward, "\(operation.name)", operation.layer?.path ?? "", element, operands: operands),
+                    hasNaN: element.hasNaN, inputs: inputs, hasConstant: hasConstant)
+                found[TensorKey(output)] = entry
+                if output.node == nil {
+                    found[.memory(output)] = entry
+                    held.append(output)
+                }
+            }
+        } catch {
+            failure = error
+        }
+    }
+
+    func see(_ operation: DifferentiatedOperation) {
+        guard failure == nil, backward == nil else { return }
+        do {
+            guard try NonFiniteElement(in: operation.outputGradient) == nil else { return }
+            for (index, gradient) in operation.inputGradients.enumerated() {
+                guard let gradient, let element = try NonFiniteElement(in: gradient) else { continue }
+                backward = NonFiniteOrigin(
+                    .backward, "\(operation.name)", operation.layer?.path ?? "", element, operand: index,
+                    operands: [try NonFiniteOrigin.Operand(operation.outputGradient)])
+                return
+            }
+        } catch {
+            failure = error
+        }
+    }
+
+    /// The earliest operation that has made `loss` what it is; nil where that is finite.
+    func origin(of loss: Tensor) throws -> NonFiniteOrigin? {
+        if let failure { throw failure }
+        guard var place = found[TensorKey(loss)] ?? found[.memory(loss)] else { return nil }
+        while true {
+            let inputs = place.inputs.compactMap { found[$0] }
+            // A NaN comes of a NaN, else of an infinity that was computed; a mask's is meant.
+            if let next = inputs.first(where: \.hasNaN) ?? inputs.first(where: { !isMask($0) }) {
+                place = next
+            } else {
+                return place.origin
+            }
+        }
+    }
+
+    /// Whether all that is infinite in a result comes from constants.
+    private func isMask(_ entry: Found) -> Bool {
+        guard !entry.hasNaN else { return false }
+        if entry.hasConstant { return true }
+        let inputs = entry.inputs.compactMap { found[$0] }
+        return !inputs.isEmpty && inputs.allSatisfy { isMask($0) }
+    }
+
+    func backwardOrigin() throws -> NonFiniteOrigin? {
+        if let failure { throw failure }
+        return backward
+    }
+}
+
+extension NonFiniteOrigin.Operand {
+    fileprivate init(_ tensor: Tensor) throws {
+        guard tensor.dtype.isFloatingPoint, tensor.view.isAllocated else {
+            self.init(shape: tensor.shape.sizes, minimum: nil, maximum: nil, infinityCount: 0)
+            return
+        }
+        let statistics = try SignalStatistics(of: tensor)
+        self.init(
+            shape: statistics.shape, minimum: statistics.minimum, maximum: statistics.maximum,
+            infinityCount: statistics.infinityCount)
+    }
+}
