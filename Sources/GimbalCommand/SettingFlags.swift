@@ -46,6 +46,7 @@ enum SettingFlags {
         "accumulation": "--accumulate",
         "epochs": "--epochs",
         "patience": "--early-stopping",
+        "recoveries": "--auto-recover",
         "seed": "--seed",
         "kind": "--model",
         "hidden": "--hidden",

@@ -25,6 +25,10 @@ struct TrainCommand: ParsableCommand {
     var resume = false
     @Option(help: "Save a checkpoint every so many steps, beside those at the end of each epoch.")
     var checkpointEvery: Int?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Look at the model before the first step, follow the run, and say why it goes wrong where it does.")
+    var doctor = true
     @Flag(help: "Print one JSON object per line on standard output, and nothing else there.")
     var json = false
     @Flag(help: ArgumentHelp("Print the flag of each setting as JSON.", visibility: .private))
@@ -102,6 +106,7 @@ struct TrainCommand: ParsableCommand {
         let trainer = run.trainer
         try refuseBlindChoices(trainer, trainingSettings)
         trainer.checkpointInterval = checkpointEvery
+        if doctor { trainer.examinesFirst = true } else { trainer.doctor = nil }
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
         let folder = try held ?? RunFolder(path: runDir ?? Self.newRunPath(data: source.path))

@@ -38,6 +38,24 @@ final class TrainingDisplay: TrainingCallback {
         }
     }
 
+    func didFind(_ finding: Finding) throws {
+        endLine()
+        if isJSON {
+            try printJSON(FindingLine(finding: finding))
+        } else {
+            printNotice("doctor, step \(finding.step): \(finding.text)")
+        }
+    }
+
+    func didRecover(_ recovery: Recovery) throws {
+        endLine()
+        if isJSON {
+            try printJSON(RecoveryLine(recovery: recovery))
+        } else {
+            printNotice("recovered: \(recovery)")
+        }
+    }
+
     func didFinishEpoch(_ result: EpochResult) throws {
         endLine()
         if isJSON {
@@ -63,6 +81,16 @@ final class TrainingDisplay: TrainingCallback {
     func endLine() {
         if lineIsOpen { try? terminal?.write(contentsOf: Data("\r\u{1B}[2K".utf8)) }
         lineIsOpen = false
+    }
+
+    private struct FindingLine: Encodable {
+        var event = "finding"
+        var finding: Finding
+    }
+
+    private struct RecoveryLine: Encodable {
+        var event = "recovery"
+        var recovery: Recovery
     }
 
     private struct EpochLine: Encodable {

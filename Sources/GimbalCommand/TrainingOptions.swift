@@ -309,6 +309,12 @@ struct CourseFlags: ParsableArguments {
             "Epochs without a better validation loss after which to stop; 0 goes on; may be changed when resuming. (default: \(Defaults.byRecipe { $0.patience.text }))"
     )
     var earlyStopping: Int?
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "When the run diverges, go back to where it was well, leave the batch out, clip or lower the rate, and go on, up to \(Self.recoveries) times; may be changed when resuming."
+    )
+    var autoRecover: Bool?
     @Option(
         help:
             "Stop after so many optimizer steps, schedules with it; 0 for no limit; may be changed when resuming. (default: \(Defaults.training.maxSteps.text))"
@@ -329,12 +335,16 @@ struct CourseFlags: ParsableArguments {
             "Of the weights, the split and the order of the samples, and dropout. (default: \(Defaults.training.seed))")
     var seed: UInt64?
 
+    /// Enough to lower a rate to a hundredth after a batch was left out in vain.
+    private static let recoveries = 6
+
     /// Sets what was given.
     func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
         try take(epochs, "epochs", into: &result.epochs, true)
         try take(batchSize, "batchSize", into: &result.batchSize, isNew)
         try take(accumulate, "accumulation", into: &result.accumulation, isNew)
         try take(orNone(earlyStopping), "patience", into: &result.patience, true)
+        try take(autoRecover.map { $0 ? Self.recoveries : nil }, "recoveries", into: &result.recoveries, true)
         try take(orNone(maxSteps), "maxSteps", into: &result.maxSteps, true)
         try take(weights, "weights", into: &result.weights, isNew)
         try take(precision, "precision", into: &result.precision, isNew)

@@ -8,6 +8,17 @@ public struct Batch {
     var hostClasses: [Int32]?
     /// Number of examples.
     public var count: Int { inputs.shape[0] }
+
+    /// A batch of inputs, [count, …the shape of one input], and what is to be predicted for them.
+    public init(inputs: Tensor, targets: Tensor) {
+        self.init(inputs: inputs, targets: targets, hostClasses: nil)
+    }
+
+    init(inputs: Tensor, targets: Tensor, hostClasses: [Int32]?) {
+        self.inputs = inputs
+        self.targets = targets
+        self.hostClasses = hostClasses
+    }
 }
 
 extension HostBatch {

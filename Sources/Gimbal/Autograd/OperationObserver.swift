@@ -45,7 +45,7 @@ package struct OperationWatcher {
 }
 
 /// Lets `watcher` see the operations on tensors that `body` computes on this task. What it computes itself is not seen.
-/// Watchers nest: the innermost sees an operation first.
+/// Watchers nest: the outermost sees an operation first.
 package func withOperationWatcher<Result>(_ watcher: OperationWatcher, _ body: () throws -> Result) rethrows -> Result {
     let observer = OperationObserver(watcher, outer: .current)
     return try OperationObserver.$current.withValue(observer, operation: body)
@@ -62,7 +62,7 @@ final class OperationObserver: @unchecked Sendable {
     let opensCheckpoints: Bool
 
     init(_ watcher: OperationWatcher, outer: OperationObserver?) {
-        watchers = [watcher] + (outer?.watchers ?? [])
+        watchers = (outer?.watchers ?? []) + [watcher]
         opensCheckpoints = watchers.contains(where: \.opensCheckpoints)
     }
 

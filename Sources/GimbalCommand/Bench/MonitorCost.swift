@@ -10,6 +10,8 @@ struct MonitorCost: Encodable {
     var watchedMilliseconds: Double
     /// The second over the first.
     var ratio: Double
+    /// The same of the least times, which other work on the machine touches less.
+    var ratioOfMinima: Double
     /// Of the ratios of neighbours in time: the middle half lies between them.
     var quartiles: [Double]
     /// Spans from look to look that were timed of each kind.
@@ -72,6 +74,7 @@ struct MonitorCost: Encodable {
         plainMilliseconds = quantile(times.map(\.plain), 0.5) * 1e3
         watchedMilliseconds = quantile(times.map(\.watched), 0.5) * 1e3
         ratio = watchedMilliseconds / plainMilliseconds
+        ratioOfMinima = times.map(\.watched).min()! / times.map(\.plain).min()!
         let ratios = times.map { $0.watched / $0.plain }
         quartiles = [quantile(ratios, 0.25), quantile(ratios, 0.75)]
         spans = times.count
@@ -81,6 +84,6 @@ struct MonitorCost: Encodable {
         func number(_ value: Double) -> String { decimal(value, digits: 3) }
         return "\(benchmark), \(variant), on \(device): \(number(plainMilliseconds)) ms a step, watched "
             + "\(number(watchedMilliseconds)) ms, ratio \(number(ratio)) (\(number(quartiles[0])) to "
-            + "\(number(quartiles[1])), \(spans) spans of 50 steps)"
+            + "\(number(quartiles[1])), of minima \(number(ratioOfMinima)), \(spans) spans of 50 steps)"
     }
 }

@@ -155,11 +155,14 @@ public struct Course: Sendable {
         if step < 5 { firstLoss = nil }
     }
 
-    /// Whether a loss is far above those of the 64 steps before: three times their median, and as far above it as one in a
-    /// billion would be, were they normal: 6 standard deviations, of which the median distance is 0.67.
+    /// Whether a loss is far above those of the 64 steps before: three times their median, half of what it was at first, and as
+    /// far above the median as one in a billion would be, were they normal: 6 standard deviations, of which the median
+    /// distance is 0.67. What follows close upon a spike is the same one, or a new level.
     private func isSpike(_ step: Step) -> Bool {
         // Sorting is for the few that are far above the newest block.
-        guard let usual = recentLoss, step.loss > 2 * usual else { return false }
+        guard let usual = recentLoss, step.loss > 2 * usual, let firstLoss, step.loss > 0.5 * firstLoss,
+            step.number > (spikes.last?.number ?? .min) + Self.blockLength
+        else { return false }
         let before = steps.suffix(64).map(\.loss)
         guard before.count >= 32, step.loss.isFinite, let median = before.median, median > 0 else { return false }
         let spread = before.spread(about: median)

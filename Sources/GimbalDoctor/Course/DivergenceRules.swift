@@ -27,7 +27,9 @@ extension CourseRule {
         }
         let spikes = course.spikes.filter { $0.number > course.step - 200 }
         let evidence: String
-        if course.blocks.suffix(2).count == 2, course.blocks.suffix(2).allSatisfy(isAbove) {
+        // One that carries steps on for long makes the loss swing up and down before it grows.
+        let needed = course.plan.momentum >= context.thresholds.momentum ? 1 : 2
+        if course.blocks.suffix(needed).count == needed, course.blocks.suffix(needed).allSatisfy(isAbove) {
             evidence =
                 newest.median.map {
                     "the loss is \(short($0)), where it was \(short(first)) at first and \(short(best)) at its best"
@@ -72,7 +74,7 @@ extension CourseRule {
         let after = course.steps.filter { $0.number > spike.number + Course.blockLength }.suffix(Course.blockLength)
         guard let usual = before.median, let now = after.map(\.loss).median else { return [] }
         let spread = before.spread(about: usual)
-        guard now > usual + max(4 * spread, 0.25 * abs(usual)) else { return [] }
+        guard now > usual + max(4 * spread, 0.25 * abs(usual), 0.05 * abs(course.firstLoss ?? 0)) else { return [] }
         return [
             Finding(
                 .poisonedBatch,
@@ -81,6 +83,29 @@ extension CourseRule {
                 evidence: ["the loss was \(short(usual)) before it, and is \(short(now)) \(course.step - spike.number) steps "
                     + "after it"], remedies: [.lookAtBatch, .clipping, .recover])
         ]
+    }
+}
+
+extension Doctor {
+    /// Why a run has failed with a number that is NaN or infinite.
+    ///
+    /// Where steps have thrown the weights about before, these are the cause, and the number what they led to; else it is
+    /// what the operation was given.
+    /// - Parameters:
+    ///   - origin: where the number came up.
+    ///   - step: whose loss was not finite.
+    public func finding(of origin: NonFiniteOrigin, step: Int, in course: Course) -> Finding {
+        let context = CourseContext(course: course, found: [], thresholds: thresholds)
+        let ratios = course.looks.filter { $0.step > step - 200 }.map { $0.rows(.update).compactMap(\.updateRatio).median ?? 0 }
+        let losses = course.steps.filter { $0.number < step }.suffix(10).map(\.loss)
+        let usual = abs(course.bestLoss ?? course.firstLoss ?? course.steps.first?.loss ?? .infinity)
+        let isRising = losses.suffix(2).contains { !($0 < 10 * max(usual, 1e-30)) }
+        guard [.forward, .backward].contains(origin.place), (ratios.max() ?? 0) > thresholds.wildUpdate || isRising else {
+            return origin.finding(step: step)
+        }
+        var finding = context.tooLong("\(origin)", sign: .nonFinite, layers: origin.layer.isEmpty ? [] : [origin.layer])
+        finding.step = step
+        return finding
     }
 }
 

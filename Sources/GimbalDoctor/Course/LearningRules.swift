@@ -5,7 +5,7 @@ extension CourseRule {
     private static let modesDiffer = CourseRule("training and evaluation differ") { context in
         let course = context.course
         // Running statistics need some steps to follow the weights.
-        let newest = course.epochs.suffix(2)
+        let newest = course.epochs.filter { $0.modes != nil }.suffix(2)
         guard newest.count == 2, course.step >= 100, let first = course.firstLoss else { return [] }
         let differ = newest.allSatisfy { epoch in
             guard let modes = epoch.modes else { return false }
@@ -48,7 +48,9 @@ extension CourseRule {
         guard epochs.count >= 7, let best = epochs.min(by: { $0.validationLoss! < $1.validationLoss! }),
             let last = epochs.last, last.number >= best.number + context.thresholds.overfittingEpochs,
             let slope = epochs.suffix(context.thresholds.overfittingEpochs).map({ $0.validationLoss! }).slope, slope > 0,
-            let trainNow = last.trainLoss, let trainThen = best.trainLoss, trainNow < trainThen
+            let trainNow = last.trainLoss, let trainThen = best.trainLoss, trainNow < trainThen,
+            let falling = epochs.suffix(context.thresholds.overfittingEpochs).compactMap(\.trainLoss).slope, falling < 0,
+            trainNow < last.validationLoss!
         else { return [] }
         let (least, now) = (best.validationLoss!, last.validationLoss!)
         let recent = epochs.suffix(context.thresholds.overfittingEpochs).map { $0.validationLoss! }.median!

@@ -58,6 +58,9 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// A step that changes parameters by less than this part of themselves would need the length of a whole run to change
     /// them at all.
     public var slowUpdate = 1e-5
+    /// A step that changes half of the weights by half of themselves. Healthy ones change a thousandth, small nets at the
+    /// start a tenth.
+    public var wildUpdate = 0.5
     /// The part of the gradient that clipping may leave, time after time.
     public var clippedShare = 0.01
     /// How hard a penalty may pull, in units of the gradient of the data, while the loss is far from its end.

@@ -128,6 +128,7 @@ final class DeviceLook {
             var stretch = Stretch(run: run)
             stretch.gradients = statistics(of: run.gradients, run)
             stretch.change = try? backend.allocate(run.weights.shape, run.weights.dtype)
+            stretch.weights = statistics(of: run.weights, run)
             if let change = stretch.change { backend.copy(run.weights, to: change) }
             return stretch
         }
@@ -137,7 +138,6 @@ final class DeviceLook {
         for index in stretches.indices {
             let run = stretches[index].run
             let backend = run.weights.storage.backend
-            stretches[index].weights = statistics(of: run.weights, run)
             guard let change = stretches[index].change else { continue }
             backend.binary(.init(.subtract), run.weights, change, out: change)
             stretches[index].updates = statistics(of: change, run)
@@ -198,7 +198,8 @@ final class DeviceLook {
             let parameters = try rows(.parameter, stretch.weights)
             let gradients = try rows(.gradient, stretch.gradients)
             var updates = try rows(.update, stretch.updates)
-            for index in updates.indices where index < parameters.count && parameters[index].norm > 0 {
+            for (index, parameter) in stretch.run.parameters.enumerated()
+            where index < min(updates.count, parameters.count) && parameter.shape.rank > 1 && parameters[index].norm > 0 {
                 updates[index].updateRatio = updates[index].norm / parameters[index].norm
             }
             look.rows += parameters + gradients + updates

@@ -27,7 +27,7 @@ public struct HealthRow: Codable, Sendable, Equatable {
         case activation
         /// The gradient that arrives there.
         case activationGradient = "activation gradient"
-        /// The values of a parameter after the step.
+        /// The values of a parameter before the step.
         case parameter
         /// Its gradient, before it is limited.
         case gradient
@@ -57,8 +57,18 @@ public struct HealthRow: Codable, Sendable, Equatable {
     public var saturatedShare: Double?
     /// Of a rectifier: the share of units that no sample switched on.
     public var deadShare: Double?
-    /// Of an update: its norm over that of the parameter before it; nil where that was 0.
+    /// Of an update of weights: its norm over that of the weights before it; nil where that was 0, and for parameters of one
+    /// axis, which begin at 0 as a rule.
     public var updateRatio: Double?
+
+    /// A row of a tensor of which little is known: of mean 0 and without zeros.
+    package init(_ kind: Kind, _ name: String, rootMeanSquare: Double, count: Int) {
+        self.kind = kind
+        self.name = name
+        norm = rootMeanSquare * Double(count).squareRoot()
+        self.rootMeanSquare = rootMeanSquare
+        (mean, standardDeviation, zeroShare, nonFiniteCount) = (0, rootMeanSquare, 0, 0)
+    }
 
     /// - Parameters:
     ///   - statistics: `Statistic` columns of the tensor.

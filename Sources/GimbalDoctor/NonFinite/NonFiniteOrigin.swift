@@ -24,6 +24,8 @@ public struct NonFiniteOrigin: Codable, Sendable, Equatable {
         public var maximum: Double?
         /// How many elements are infinite, such as those of a mask.
         public var infinityCount: Int
+        /// How many elements are NaN.
+        public var nanCount: Int
     }
 
     /// In which part of the step.
@@ -72,6 +74,7 @@ extension NonFiniteOrigin: CustomStringConvertible {
                     "no finite number"
                 }
             return range + (operand.infinityCount > 0 ? " and \(operand.infinityCount) infinities" : "")
+                + (operand.nanCount > 0 ? " and \(operand.nanCount) NaN" : "")
         }
         return ranges.isEmpty ? "" : ", \(word) \(ranges.joined(separator: " and "))"
     }

@@ -96,7 +96,7 @@ private final class NonFiniteSearch {
     private var found: [TensorKey: Found] = [:]
     private var backward: NonFiniteOrigin?
     private var failure: (any Error)?
-    /// Keys of results without a node stay theirs while their memory is held.
+    /// A place in memory stays a result's while it is held.
     private var held: [Tensor] = []
 
     func see(_ operation: ComputedOperation) {
@@ -116,10 +116,8 @@ private final class NonFiniteSearch {
                         .forward, "\(operation.name)", operation.layer?.path ?? "", element, operands: operands),
                     hasNaN: element.hasNaN, inputs: inputs, hasConstant: hasConstant)
                 found[TensorKey(output)] = entry
-                if output.node == nil {
-                    found[.memory(output)] = entry
-                    held.append(output)
-                }
+                found[.memory(output)] = entry
+                held.append(output.detached())
             }
         } catch {
             failure = error
@@ -173,13 +171,9 @@ private final class NonFiniteSearch {
 
 extension NonFiniteOrigin.Operand {
     fileprivate init(_ tensor: Tensor) throws {
-        guard tensor.dtype.isFloatingPoint, tensor.view.isAllocated else {
-            self.init(shape: tensor.shape.sizes, minimum: nil, maximum: nil, infinityCount: 0)
-            return
-        }
-        let statistics = try SignalStatistics(of: tensor)
+        let statistics = try SignalStatistics(of: tensor.cast(to: tensor.dtype == .float64 ? .float64 : .float32))
         self.init(
             shape: statistics.shape, minimum: statistics.minimum, maximum: statistics.maximum,
-            infinityCount: statistics.infinityCount)
+            infinityCount: statistics.infinityCount, nanCount: statistics.nanCount)
     }
 }

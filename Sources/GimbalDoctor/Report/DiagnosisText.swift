@@ -51,14 +51,17 @@ extension Diagnosis: CustomStringConvertible {
 
 extension Finding: CustomStringConvertible {
     /// The cause, what shows it, and what helps, on lines of their own.
-    public var description: String {
+    public var description: String { text + "\n" }
+
+    /// The same without an end of the last line.
+    package var text: String {
         var lines = ["\(illness.title): \(summary)"]
         lines += evidence.map { "   \($0)" }
         lines += signs.map { "   \($0.sign.title): \($0.evidence)" }
         for (index, remedy) in remedies.enumerated() {
             lines.append("   \(index == 0 ? "try" : "or") \(remedy.title)" + (remedy.code.map { ": \($0)" } ?? ""))
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines.joined(separator: "\n")
     }
 }
 

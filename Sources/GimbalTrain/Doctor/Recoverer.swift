@@ -14,7 +14,7 @@ final class Recoverer<Batch> {
     static var interval: Int { 100 }
     /// States that are kept: the newest may hold what has not shown itself yet, and a slow divergence may have begun before
     /// the one before it.
-    private var kept: Int { trainer.settings.recoveries > 0 ? 3 : 2 }
+    private var kept: Int { trainer.settings.recoveries == nil ? 2 : 3 }
 
     init(_ trainer: Trainer<Batch>) { self.trainer = trainer }
 
@@ -34,7 +34,7 @@ final class Recoverer<Batch> {
 
     /// Whether the states take no more than a twentieth of the device's memory, unless they were asked for.
     private var isAffordable: Bool {
-        guard trainer.settings.recoveries == 0 else { return true }
+        guard trainer.settings.recoveries == nil else { return true }
         guard trainer.doctor != nil else { return false }
         let weights = trainer.model.parameters.reduce(0) { $0 + $1.elementCount * $1.value.dtype.byteCount }
         return weights * 3 * kept <= trainer.device.description.memoryBytes / 20
@@ -45,7 +45,7 @@ final class Recoverer<Batch> {
     /// What is wrong with the run now that the host has read its losses.
     /// - Throws: `Failure` where it is to go back.
     func judge() throws {
-        guard trainer.settings.recoveries > 0, !isReplaying, let watch = trainer.watch else { return }
+        guard trainer.settings.recoveries != nil, !isReplaying, let watch = trainer.watch else { return }
         let course = watch.courses[0]
         let left = trainer.progress.leftOutSteps
         if let spike = course.spikes.last(where: { $0.number > course.step - 100 }), !left.contains(spike.number),
@@ -54,7 +54,9 @@ final class Recoverer<Batch> {
             throw Failure(step: spike.number, reason: "a loss of \(decimal(spike.loss)) in one batch", isOneBatch: true)
         }
         guard let finding = watch.doctor.look(at: course).first(where: { $0.illness.isDivergence }) else { return }
-        throw Failure(step: course.step, reason: finding.signs.first?.evidence ?? finding.summary, isOneBatch: false)
+        throw Failure(
+            step: course.step, reason: finding.signs.first?.evidence ?? finding.summary, isOneBatch: false,
+            isInTime: finding.illness == .unstableRecurrence)
     }
 
     /// A run that must go back.
@@ -63,6 +65,8 @@ final class Recoverer<Batch> {
         var reason: String
         /// Whether one batch is to blame, as far as is known.
         var isOneBatch: Bool
+        /// Whether gradients explode over time steps.
+        var isInTime = false
     }
 
     /// Goes back to where the run was well, so that it can go on otherwise; where that is not allowed or does not help, says
@@ -80,7 +84,9 @@ final class Recoverer<Batch> {
             else { throw error }
             let origin = try? self.origin(step: step, phase: phase)
             if let origin {
-                try trainer.watch?.raise(origin.finding(step: step))
+                if let watch = trainer.watch {
+                    try watch.raise(watch.doctor.finding(of: origin, step: step, in: watch.courses[phase]))
+                }
                 try trainer.tellFindings()
                 cause = GimbalError.nonFinite(
                     quantity: quantity, value: value, place: "\(place). At step \(step), \(origin)")
@@ -91,11 +97,11 @@ final class Recoverer<Batch> {
                 isOneBatch: isNew && !isDiverging(before: step))
         default: throw error
         }
-        guard trainer.progress.recoveries.count < trainer.settings.recoveries else {
+        guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0 else {
             if cause is Failure {
                 throw GimbalError.nonFinite(
                     quantity: "the training", value: .nan,
-                    place: "step \(failure.step): \(failure.reason); \(trainer.settings.recoveries) recoveries did not help")
+                    place: "step \(failure.step): \(failure.reason); \(trainer.progress.recoveries.count) recoveries did not help")
             }
             throw cause
         }
@@ -121,10 +127,14 @@ final class Recoverer<Batch> {
             earlier.count(where: { if case .leavesOut = $0.measure { true } else { false } }) < 3
         {
             measure = .leavesOut(steps: [failure.step])
-        } else if trainer.progress.recoveredClipNorm == nil, trainer.phases[0].clipping.isEmpty {
+        } else if failure.step > 2 * Self.interval || failure.isInTime, trainer.progress.recoveredClipNorm == nil,
+            trainer.phases[0].clipping.isEmpty
+        {
+            // What went well for long needs no other rate, but a guard.
             measure = .clips(norm: 1)
         } else {
-            measure = .lowersRate(factor: 0.3)
+            let isFirst = earlier.allSatisfy { if case .lowersRate = $0.measure { false } else { true } }
+            measure = .lowersRate(factor: isFirst && failure.step > 2 * Self.interval ? 0.3 : 0.1)
         }
         // A divergence has begun before it was seen.
         let latest = failure.isOneBatch ? failure.step - 1 : failure.step - Self.interval

@@ -190,6 +190,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     public var maxSteps: Int?
     /// Epochs without a better loss on validation data after which training ends; nil goes on.
     public var patience: Int?
+    /// How often a run that diverges may go back and on otherwise; nil lets it end where it fails.
+    public var recoveries: Int?
     /// Which weights the run ends with, and saves as the model's.
     public var weights = TrainerSettings().weights
     /// What first weights, the order of the data and all other random numbers follow from.
@@ -333,7 +335,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         TrainerSettings {
             ($0.epochs, $0.maxSteps, $0.accumulation, $0.precision, $0.seed) =
                 (epochs, maxSteps, accumulation, precision, seed)
-            ($0.averageDecay, $0.weights, $0.patience) = (averageDecay, weights, patience)
+            ($0.averageDecay, $0.weights, $0.patience, $0.recoveries) = (averageDecay, weights, patience, recoveries)
             if schedule == .plateau {
                 $0.plateau = ReduceOnPlateau(factor: stepFactor, patience: plateauPatience)
             }

@@ -48,6 +48,8 @@ public final class Trainer<Batch> {
     /// Who follows the run and says why it goes wrong; nil watches nothing. What is found is in `findings` and in the
     /// folder's `findings.jsonl`, what was seen in its `health.csv`.
     public var doctor: Doctor? = Doctor()
+    /// Whether the doctor examines the model before the first step, which takes up to a few seconds: see `examine(by:)`.
+    public var examinesFirst = false
     /// Steps between two of the doctor's looks at activations, gradients and updates.
     public var healthInterval = 50
     /// Texts to be written to the folder when the run begins, and saved in every checkpoint, by the name of the file.
@@ -221,6 +223,10 @@ public final class Trainer<Batch> {
             })
         self.watch = watch
         if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
+        if examinesFirst, progress.step == 0 {
+            for finding in try examine(by: doctor).findings { try watch.raise(finding) }
+            try tellFindings()
+        }
     }
 
     private func requireFigures() throws {

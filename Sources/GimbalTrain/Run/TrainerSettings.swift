@@ -24,9 +24,9 @@ public struct TrainerSettings: Codable, Sendable, Equatable {
     /// What lowers the rates of all phases when the figure has stopped getting better; nil does not.
     public var plateau: ReduceOnPlateau?
 
-    /// How often a run that diverges may go back to where it was well, leave a batch out or lower its rate, and go on; 0 lets
-    /// it end where it fails. See `Recovery`.
-    public var recoveries = 0
+    /// How often a run that diverges may go back to where it was well, leave a batch out or lower its rate, and go on; nil
+    /// lets it end where it fails. See `Recovery`.
+    public var recoveries: Int?
 
     /// Five epochs of single batches in float32, and the best weights at the end.
     public init() {}
@@ -51,7 +51,7 @@ public struct TrainerSettings: Codable, Sendable, Equatable {
         if let maxSteps { try checkCount(maxSteps, "maxSteps") }
         try checkCount(accumulation, "accumulation")
         if let patience { try checkCount(patience, "patience") }
-        try checkCount(recoveries, "recoveries", least: 0)
+        if let recoveries { try checkCount(recoveries, "recoveries") }
         try checkSetting(
             (0..<1).contains(averageDecay ?? 0), "averageDecay", "must lie in [0, 1), not \(averageDecay ?? 0)")
         try checkSetting(

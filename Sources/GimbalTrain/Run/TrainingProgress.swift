@@ -37,7 +37,12 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     /// How often the moving average of the weights was updated; nil where none is kept.
     public var averageUpdates: Int?
     /// How the run was saved from divergence, in this order.
-    public var recoveries: [Recovery] = []
+    public var recoveries: [Recovery] {
+        get { heldRecoveries ?? [] }
+        set { heldRecoveries = newValue }
+    }
+    /// Nil in what was saved before there were any.
+    private var heldRecoveries: [Recovery]?
     /// Losses of the current epoch, by phase.
     var losses: [String: LossSum] = [:]
     /// Steps that the loss scale left out and that were taken off the optimizer's counts, by phase.
