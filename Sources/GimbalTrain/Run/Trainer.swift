@@ -43,10 +43,12 @@ public final class Trainer<Batch> {
     public var reportInterval: Int
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch. At first, that of the settings.
     public var maxSteps: Int?
-    /// Where checkpoints and `metrics.csv` are written; nil keeps none.
+    /// Where checkpoints, `metrics.csv` and TensorBoard's event file are written; nil keeps none.
     public var folder: RunFolder?
     /// Texts to be written to the folder when the run begins, and saved in every checkpoint, by the name of the file.
     public var attachments: [String: String] = [:]
+    /// What the run is set to, for logs; nil for its `settings`.
+    var shownSettings: [RunFacts.Setting]?
     /// What a message calls the data, and how much of it there is.
     var dataDescription = "the data"
 
@@ -189,6 +191,7 @@ public final class Trainer<Batch> {
                     log = try MetricsLog(
                         path: folder.metricsPath, resumingAt: progress.step > 0 ? progress.step : nil)
                 }
+                try beginTensorBoardLogs()
                 let outcome = try runEpochs(isInterrupted: isInterrupted)
                 if outcome != .interrupted { try weights.choose(settings.weights) }
                 return outcome
