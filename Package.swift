@@ -25,7 +25,8 @@ let package = Package(
         .executable(name: "gimbal", targets: ["GimbalCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         // C floors
@@ -46,7 +47,10 @@ let package = Package(
         .target(name: "GimbalDoctor", dependencies: ["Gimbal", "GimbalNN", "GimbalOptim"]),
         .target(
             name: "GimbalTrain",
-            dependencies: ["Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor", "CZlib", "CGimbalDigits"]),
+            dependencies: [
+                "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor", "CZlib", "CGimbalDigits",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
         .executableTarget(
             name: "GimbalCommand",
             dependencies: [

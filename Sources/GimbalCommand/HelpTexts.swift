@@ -5,6 +5,7 @@ enum HelpTexts {
         Your data:    gimbal train --data table.csv --target price --task regression
                       gimbal train --data folder-of-idx-files --model resnet20
         To look:      gimbal inspect table.csv
+        To follow:    gimbal watch runs/a, tensorboard --logdir runs
         To go on:     gimbal train --resume --run-dir runs/a --epochs 20
         To judge:     gimbal evaluate --checkpoint runs/a, gimbal compare runs/a runs/b
         To predict:   gimbal predict --checkpoint runs/a --data new.csv
@@ -15,7 +16,7 @@ enum HelpTexts {
 
     static let train = """
         Each kind of model comes with a recipe that works (gimbal recipes); an option that is given takes the place of \
-        its part. Writes run.json, metrics.csv, checkpoints and report.html to the run folder. Ctrl-C saves and leaves; --resume \
+        its part. Writes run.json, metrics.csv, an event file for TensorBoard, checkpoints and report.html to the run folder. Ctrl-C saves and leaves; --resume \
         goes on from the last checkpoint with the same bits as if the run had never stopped, and takes every setting \
         and the data from it.
 

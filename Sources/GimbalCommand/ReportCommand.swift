@@ -4,23 +4,25 @@ import GimbalTrain
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "Writes the page of a run from what lies in its folder.",
+        commandName: "report", abstract: "Writes the page of a run, or of several over each other, from their folders.",
         discussion: """
             For a run that was interrupted, is still going on, or has ended, whose test figures are in its folder. Needs \
-            metrics.csv or a checkpoint. ROC, precision-recall and reliability curves are in the page of \
-            `gimbal evaluate --report`.
+            metrics.csv or a checkpoint. Of several runs, the page is that of `gimbal compare --report`. ROC, \
+            precision-recall and reliability curves are in the page of `gimbal evaluate --report`.
             """)
 
-    @Argument(help: ArgumentHelp("The folder of a run.", valueName: "run"), completion: .directory)
-    var folder: String
+    @Argument(help: ArgumentHelp("The folders of one or more runs.", valueName: "run"), completion: .directory)
+    var folders: [String]
     @Option(
-        help: ArgumentHelp("Where the page goes; report.html in the folder unless given.", valueName: "FILE.html"),
+        help: ArgumentHelp(
+            "Where the page goes; report.html in the folder of the run, or comparison.html here for several, unless given.",
+            valueName: "FILE.html"),
         completion: .file())
     var output: String?
 
     func run() throws {
-        let report = Report(try RunSummary(folder: folder))
-        let path = output ?? folder + (folder.hasSuffix("/") ? "" : "/") + "report.html"
+        let runs = try folders.map { try RunSummary(folder: $0) }
+        let path = output ?? usualPath
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
                 name: "--output",
@@ -28,7 +30,12 @@ struct ReportCommand: ParsableCommand {
                     "\(path) is there already and is no page of Gimbal's; name another file, or the same to replace it"
             )
         }
-        try report.write(to: path)
+        try runs.count == 1 ? Report(runs[0]).write(to: path) : RunComparison(runs).write(to: path)
         try printLine("report \(path)")
+    }
+
+    private var usualPath: String {
+        guard folders.count == 1, let folder = folders.first else { return "comparison.html" }
+        return folder + (folder.hasSuffix("/") ? "" : "/") + "report.html"
     }
 }

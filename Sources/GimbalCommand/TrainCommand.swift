@@ -29,6 +29,8 @@ struct TrainCommand: ParsableCommand {
         inversion: .prefixedNo,
         help: "Look at the model before the first step, follow the run, and say why it goes wrong where it does.")
     var doctor = true
+    @Option(help: "Write histograms of weights and gradients for TensorBoard every so many steps.")
+    var histograms: Int?
     @Flag(help: "Print one JSON object per line on standard output, and nothing else there.")
     var json = false
     @Flag(help: ArgumentHelp("Print the flag of each setting as JSON.", visibility: .private))
@@ -38,6 +40,7 @@ struct TrainCommand: ParsableCommand {
         if !resume && data.data == nil && !listSettings { throw ValidationError("--data is needed: what to train on") }
         if resume && runDir == nil { throw ValidationError("--resume needs --run-dir") }
         if (folds ?? 2) < 2 { throw ValidationError("--folds must be at least 2") }
+        if (histograms ?? 1) < 1 { throw ValidationError("--histograms must be positive") }
         if (checkpointEvery ?? 1) < 1 { throw ValidationError("--checkpoint-every must be positive") }
     }
 
@@ -113,7 +116,7 @@ struct TrainCommand: ParsableCommand {
         trainer.folder = folder
         let display = TrainingDisplay(
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
-        trainer.callbacks = [display]
+        trainer.callbacks = [display, TensorBoardLog(histogramInterval: histograms)]
         try introduce(parts)
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if checkpoint != nil { sayWhatIsLeft(of: trainer) }
@@ -224,6 +227,7 @@ struct TrainCommand: ParsableCommand {
         if let given = data.data, resume { words += ["--data", given] }
         if let folder = data.dataDir, resume { words += ["--data-dir", folder] }
         if let checkpointEvery { words += ["--checkpoint-every", "\(checkpointEvery)"] }
+        if let histograms { words += ["--histograms", "\(histograms)"] }
         return shellCommand(words)
     }
 

@@ -236,6 +236,9 @@ func tree(_ folder: String) -> [String] {
     (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).sorted()
 }
 
+/// Whether a file of this name is TensorBoard's.
+func isEventFile(_ name: String) -> Bool { name.hasPrefix("events.out.tfevents.") }
+
 /// The rows of a run's `metrics.csv` below the header, each as its fields; none where there is no such file.
 func metrics(of run: String) -> [[String]] {
     let text = (try? String(contentsOfFile: run + "/metrics.csv", encoding: .utf8)) ?? ""

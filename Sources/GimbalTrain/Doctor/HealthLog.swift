@@ -3,15 +3,6 @@ import Foundation
 /// What the doctor leaves in a run's folder: `health.csv`, a row for each tensor of each look, and `findings.jsonl`, a line for
 /// each cause that was found.
 final class HealthLog {
-    static let looksFile = "health.csv"
-    static let findingsFile = "findings.jsonl"
-
-    /// The columns of `health.csv`; what does not apply to a row is empty.
-    package static let columns = [
-        "step", "kind", "name", "norm", "rms", "mean", "deviation", "zero_share", "saturated_share", "dead_share",
-        "update_ratio", "non_finite",
-    ]
-
     private let folder: String
     private var looks: AppendedFile
     private let findings: AppendedFile
@@ -23,13 +14,13 @@ final class HealthLog {
     init(folder: String, resumingAt step: Int?) throws {
         self.folder = folder
         looks = try Self.looks(in: folder, until: step)
-        findings = try AppendedFile("\(folder)/\(Self.findingsFile)", header: nil) { line in
-            step.map { step in (try? Self.finding(line)).map { $0.step <= step } ?? false } ?? false
+        findings = try AppendedFile("\(folder)/\(FindingsFile.name)", header: nil) { line in
+            step.map { step in FindingsFile.finding(line).map { $0.step <= step } ?? false } ?? false
         }
     }
 
     private static func looks(in folder: String, until step: Int?) throws -> AppendedFile {
-        try AppendedFile("\(folder)/\(looksFile)", header: columns.joined(separator: ",")) { line in
+        try AppendedFile("\(folder)/\(HealthTable.fileName)", header: HealthTable.columns.joined(separator: ",")) { line in
             guard let step, let at = line.split(separator: ",").first.flatMap({ Int($0) }) else { return false }
             return at <= step
         }
@@ -40,11 +31,7 @@ final class HealthLog {
     func rewind(to step: Int) throws { looks = try Self.looks(in: folder, until: step) }
 
     /// The findings that were there already.
-    var earlier: [Finding] { findings.kept.compactMap { try? Self.finding($0) } }
-
-    private static func finding(_ line: String) throws -> Finding {
-        try CheckpointManifest.decoder.decode(Finding.self, from: Data(line.utf8))
-    }
+    var earlier: [Finding] { findings.kept.compactMap(FindingsFile.finding) }
 
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
     func add(_ look: HealthLook) throws {

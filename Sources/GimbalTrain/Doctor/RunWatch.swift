@@ -38,7 +38,7 @@ final class RunWatch<Batch> {
 
     /// Takes back what came after step `step`; findings stay.
     /// - Throws: `GimbalError.fileSystem`.
-    func rewind(to step: Int, folder: RunFolder?) throws {
+    func rewind(to step: Int) throws {
         for phase in courses.indices {
             courses[phase].rewind(to: step)
             monitors[phase].forget()

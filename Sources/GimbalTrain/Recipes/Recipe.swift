@@ -155,6 +155,7 @@ public struct RecipeRun {
             model, phases: [phase], data: batches, settings: training.course, generator: generator, folder: folder)
         trainer.dataDescription = "\(train.name) with \(train.isCountExact ? "" : "about ")\(train.count) samples"
         trainer.attachments = [RunRecord.fileName: try record.json()]
+        trainer.shownSettings = RunSettings.list(of: recipe)
         if let validation {
             trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
         }

@@ -35,7 +35,7 @@ public struct MetricsTable: Sendable {
     public func last(_ name: String) -> Double? { points(name).last?.y }
 
     /// The finite value of a column in the row of what epoch `epoch` came to; nil where there is none.
-    func value(_ name: String, epoch: Int) -> Double? {
+    package func value(_ name: String, epoch: Int) -> Double? {
         guard let place = columns.firstIndex(of: "epoch"), let column = columns.firstIndex(of: name) else { return nil }
         return rows.last { $0[place] == Double(epoch) && $0[column] != nil }.flatMap { $0[column]?.ifFinite }
     }

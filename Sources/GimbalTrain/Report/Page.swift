@@ -79,6 +79,16 @@ package struct Page {
         svg .reference { fill: none; stroke: var(--muted); stroke-width: 1.2; stroke-dasharray: 5 4 }
         .legend { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .9rem }
         .key i { display: inline-block; width: 2.2em; vertical-align: middle; margin-right: .4em }
+        .heat .rows { display: grid; grid-template-columns: minmax(4rem, 30%) 1fr; gap: 1px .6rem; font-size: .8rem }
+        .heat .layer { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; direction: rtl; text-align: right;
+          line-height: 1.1rem } .heat svg { height: 1.1rem; background: var(--soft) }
+        .heat rect { fill: var(--fill) } .heat i { background: var(--fill) } .zero { --fill: var(--muted) }
+        .bad { --fill: rgb(var(--error)) } \(HeatMap.style)
+        .ticks { position: relative; height: 1.2rem; overflow: hidden; color: var(--muted) }
+        .ticks span { position: absolute }
+        .across { text-align: center } .bar { display: inline-flex; vertical-align: middle }
+        .bar i, .heat .key i { width: 1.1em; height: .9em }
+        .finding { border-left: 3px solid rgb(var(--error)); padding-left: 1rem; margin: 1rem 0 }
         .note { color: var(--muted); font-size: .9rem; margin: .3rem 0 }
         @media (max-width: 34rem) { svg text { font-size: 22px } body { margin: 1rem auto } }
         """

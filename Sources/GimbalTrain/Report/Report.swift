@@ -11,8 +11,13 @@ public struct Report {
     /// A page of a run; what the summary does not have is left out.
     public init(_ run: RunSummary) {
         var sections: [(title: String, body: String)] = [("Result", Self.results(run))]
+        if !run.findings.isEmpty { sections.append(("Findings", run.findings.map(\.html).joined())) }
         sections += Self.curves(run.metrics, isTargetStandardized: run.facts.isTargetStandardized).map {
             (title: $0.heading, body: $0.plot.html)
+        }
+        sections += HealthTable.sections([(name: "", table: run.health)])
+        if !run.histograms.isEmpty {
+            sections.append(("Histograms of weights and gradients", HistogramSections.html(run.histograms)))
         }
         for part in run.parts {
             if let classes = part.classes { sections += classes.sections(part: part.name) }

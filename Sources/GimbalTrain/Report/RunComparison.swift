@@ -111,7 +111,13 @@ public struct RunComparison: Sendable {
                         differences.map { [escaped($0.name)] + $0.values.map { escaped(shown($0 ?? "-", limit: 200)) } }
                     )
             ))
+        let sick = zip(names, runs).filter { !$1.findings.isEmpty }
+        if !sick.isEmpty {
+            let parts = sick.map { "<h3>Run \(escaped(shown($0, limit: 60)))</h3>" + $1.findings.map(\.html).joined() }
+            sections.append(("Findings", parts.joined()))
+        }
         sections += plots.map { (title: $0.title, body: $0.html) }
+        sections += HealthTable.sections(zip(names, runs).map { (name: $0, table: $1.health) })
         let facts = [("runs", "\(runs.count)"), ("data", data.sorted().joined(separator: ", "))]
         return Page(title: "Comparison of runs", facts: facts.filter { !$0.1.isEmpty }, sections: sections)
     }

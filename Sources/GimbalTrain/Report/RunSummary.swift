@@ -30,6 +30,12 @@ public struct RunSummary: Sendable {
     public var facts: RunFacts
     /// What was measured on the way.
     public var metrics: MetricsTable
+    /// Why it went wrong, in the order in which that was found; empty where nothing was.
+    public var findings: [Finding] = []
+    /// What its monitors saw of layers and parameters.
+    package var health = HealthTable(csv: "")
+    /// The spread of weights and gradients, where it was written.
+    var histograms: [EventFile.HistogramAtStep] = []
     /// What it came to on each part of the data.
     public var parts: [Part]
     /// The weights that `parts` are of; nil where that is not known, and the results are those of the last epoch.
@@ -56,8 +62,8 @@ public struct RunSummary: Sendable {
         }
     }
 
-    /// Reads a run's folder: its `run.json`, its `metrics.csv`, its newest checkpoint and, where it has ended, its
-    /// `result.json`. The run may be over, interrupted or still going on.
+    /// Reads a run's folder: its `run.json`, its `metrics.csv`, its newest checkpoint, what its doctor saw and found, and,
+    /// where it has ended, its `result.json`. The run may be over, interrupted or still going on.
     /// - Throws: `GimbalError.fileSystem` for a folder that is not there or is no run's, `GimbalError.invalidFile` for a
     ///   manifest that cannot be read.
     public init(folder: String) throws {
@@ -84,6 +90,9 @@ public struct RunSummary: Sendable {
         let steps = [metrics.largest("step"), manifest?.progress.step].compactMap { $0 }.max()
         let result = try RunResult(folder: folder).flatMap { steps == nil || $0.steps == steps ? $0 : nil }
         self.init(RunFacts(name: name), metrics: metrics, weights: result?.weights ?? manifest?.chosenWeights())
+        findings = FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
+        health = HealthTable(path: "\(folder)/\(HealthTable.fileName)")
+        histograms = try EventFile(folder: folder)?.histograms ?? []
         facts.path = folder
         facts.lastWritten = (try? files.attributesOfItem(atPath: metricsPath))?[.modificationDate] as? Date
         // A run of the command's has a record; one of a program's own, the trainer's settings alone.

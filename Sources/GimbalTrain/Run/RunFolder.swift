@@ -1,7 +1,7 @@
 import Foundation
 
-/// The folder of a run: `run.json`, `metrics.csv`, `health.csv`, `findings.jsonl`, `result.json`, `report.html` and
-/// `checkpoints/`, of which the newest two are kept.
+/// The folder of a run: `run.json`, `metrics.csv`, `health.csv`, `findings.jsonl`, TensorBoard's event file, `result.json`,
+/// `report.html` and `checkpoints/`, of which the newest two are kept.
 ///
 /// One run at a time may hold a folder: `run.lock` is locked for as long as this value or a copy of it lives, by a lock
 /// that the system releases when the process dies. Nothing that a run did not make is removed or replaced.
@@ -14,7 +14,7 @@ public struct RunFolder: Sendable {
     private static let keptCheckpoints = 2
     /// What a run writes beside checkpoints.
     private static let files = [
-        "metrics.csv", "report.html", RunRecord.fileName, RunResult.fileName, HealthLog.looksFile, HealthLog.findingsFile,
+        "metrics.csv", "report.html", RunRecord.fileName, RunResult.fileName, HealthTable.fileName, FindingsFile.name,
     ]
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
@@ -42,7 +42,7 @@ public struct RunFolder: Sendable {
             throw GimbalError.fileSystem(operation: "create", path: path, reason: (error as NSError).reason)
         }
         lock = try RunLock(folder: path)
-        AtomicFile.removePartials(in: path, of: Self.files.contains)
+        AtomicFile.removePartials(in: path) { Self.files.contains($0) || EventWriter.isOwn($0) }
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
 
@@ -91,6 +91,11 @@ public struct RunFolder: Sendable {
 
     /// The checkpoint that `path` stands for: itself, or the newest of a run folder.
     public static func newestCheckpoint(at path: String) -> String { checkpoints(in: path).last ?? path }
+
+    /// The step of the newest checkpoint of a run folder; nil where there is none.
+    static func newestStep(at path: String) -> Int? {
+        checkpoints(in: path).last.flatMap { step(ofCheckpoint: URL(filePath: $0).lastPathComponent) }
+    }
 
     /// The checkpoint that a run folder keeps in case the newest turns out bad; nil where there is none.
     private static func checkpointBeforeNewest(at path: String) -> String? { checkpoints(in: path).dropLast().last }

@@ -43,7 +43,7 @@ public final class Trainer<Batch> {
     public var reportInterval: Int
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch. At first, that of the settings.
     public var maxSteps: Int?
-    /// Where checkpoints and `metrics.csv` are written; nil keeps none.
+    /// Where checkpoints, `metrics.csv` and TensorBoard's event file are written; nil keeps none.
     public var folder: RunFolder?
     /// Who follows the run and says why it goes wrong; nil watches nothing. What is found is in `findings` and in the
     /// folder's `findings.jsonl`, what was seen in its `health.csv`.
@@ -54,6 +54,8 @@ public final class Trainer<Batch> {
     public var healthInterval = 50
     /// Texts to be written to the folder when the run begins, and saved in every checkpoint, by the name of the file.
     public var attachments: [String: String] = [:]
+    /// What the run is set to, for logs; nil for its `settings`.
+    var shownSettings: [RunFacts.Setting]?
     /// What a message calls the data, and how much of it there is.
     var dataDescription = "the data"
 
@@ -206,6 +208,7 @@ public final class Trainer<Batch> {
                         path: folder.metricsPath, resumingAt: progress.step > 0 ? progress.step : nil)
                 }
                 try beginWatching()
+                try beginTensorBoardLogs()
                 let outcome = try runEpochs(isInterrupted: isInterrupted)
                 if outcome != .interrupted { try weights.choose(settings.weights) }
                 return outcome
@@ -482,7 +485,8 @@ public final class Trainer<Batch> {
     /// Takes rows after step `step` back, which will be written anew.
     func rewindLogs(to step: Int) throws {
         if let folder, log != nil { log = try MetricsLog(path: folder.metricsPath, resumingAt: step > 0 ? step : nil) }
-        try watch?.rewind(to: step, folder: folder)
+        try watch?.rewind(to: step)
+        try beginTensorBoardLogs()
         firstStep = min(firstStep, step)
     }
 
