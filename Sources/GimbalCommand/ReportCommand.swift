@@ -7,8 +7,9 @@ struct ReportCommand: ParsableCommand {
         commandName: "report", abstract: "Writes the page of a run, or of several over each other, from their folders.",
         discussion: """
             For a run that was interrupted, is still going on, or has ended, whose test figures are in its folder. Needs \
-            metrics.csv or a checkpoint. Of several runs, the page is that of `gimbal compare --report`. ROC, \
-            precision-recall and reliability curves are in the page of `gimbal evaluate --report`.
+            metrics.csv or a checkpoint. Of several runs, or of the folds of a cross-validation, the page is that of \
+            `gimbal compare --report`. ROC, precision-recall and reliability curves are in the page of \
+            `gimbal evaluate --report`.
             """)
 
     @Argument(help: ArgumentHelp("The folders of one or more runs.", valueName: "run"), completion: .directory)
@@ -21,7 +22,7 @@ struct ReportCommand: ParsableCommand {
     var output: String?
 
     func run() throws {
-        let runs = try folders.map { try RunSummary(folder: $0) }
+        let summaries = try folders.flatMap { try runs(at: $0) }.map { try RunSummary(folder: $0) }
         let path = output ?? usualPath
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
@@ -30,7 +31,8 @@ struct ReportCommand: ParsableCommand {
                     "\(path) is there already and is no page of Gimbal's; name another file, or the same to replace it"
             )
         }
-        try runs.count == 1 ? Report(runs[0]).write(to: path) : RunComparison(runs).write(to: path)
+        try summaries.count == 1
+            ? Report(summaries[0]).write(to: path) : RunComparison(summaries).write(to: path)
         try printLine("report \(path)")
     }
 

@@ -87,8 +87,6 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var spikes = 4
     /// The cosine between step and gradient that no step downwards has, time after time.
     public var ascent = 0.02
-    /// A momentum that makes steps fifty times as long as the rate says.
-    public var momentum = 0.98
     /// A step that changes parameters by less than this part of themselves would need the length of a whole run to change
     /// them at all.
     public var slowUpdate = 1e-5
