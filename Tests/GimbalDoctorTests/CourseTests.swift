@@ -30,7 +30,8 @@ struct CourseTests {
                 let number = step / perEpoch
                 course.add(
                     Course.Epoch(
-                        number: number, step: step, trainLoss: sum / Double(perEpoch), validationLoss: validation(number),
+                        number: number, step: step, trainLoss: sum / Double(perEpoch),
+                        validationLoss: validation(number),
                         modes: modes(number)))
                 sum = 0
             }
@@ -83,7 +84,8 @@ struct CourseTests {
 
     @Test("With a high momentum, that is the cause; with a recurrent net and no clipping, that") func causes() {
         let loss = { (step: Int) in step < 60 ? 2.3 : 9.0 }
-        #expect(findings(plan: { $0.momentum = 0.99 }, look: { look($0) }, loss: loss).first?.illness == .momentumTooHigh)
+        #expect(
+            findings(plan: { $0.momentum = 0.99 }, look: { look($0) }, loss: loss).first?.illness == .momentumTooHigh)
         let recurrent = findings(look: { look($0, function: "recurrent") }, loss: loss)
         #expect(recurrent.first?.illness == .unstableRecurrence && recurrent.first?.layers == ["0"])
         let clipped = findings(plan: { $0.clipNorm = 1 }, look: { look($0, function: "recurrent") }, loss: loss)
@@ -171,7 +173,8 @@ struct CourseTests {
                 == [.unrelatedTargets])
         // A recurrent net may take thousands of steps to find what is far apart.
         #expect(
-            findings(steps: 800, noise: 0.01, look: { look($0, function: "recurrent") }, epochs: 8) { _ in 2.3 }.isEmpty)
+            findings(steps: 800, noise: 0.01, look: { look($0, function: "recurrent") }, epochs: 8) { _ in 2.3 }.isEmpty
+        )
     }
 
     // MARK: Healthy
@@ -186,8 +189,10 @@ struct CourseTests {
         #expect(findings(look: { look($0, dead: $0 < 30 ? 0.1 : 0.95) }, loss: falling).isEmpty)
         // Losses that pull against each other.
         #expect(
-            findings(plan: { $0.isOnlyLoss = false }, look: { look($0) }) { 0.7 + 2 * sin(Double($0) / 40) * sin(Double($0) / 40) }
-                .isEmpty)
+            findings(plan: { $0.isOnlyLoss = false }, look: { look($0) }) {
+                0.7 + 2 * sin(Double($0) / 40) * sin(Double($0) / 40)
+            }
+            .isEmpty)
         // A converged net.
         #expect(findings(look: { look($0, ratio: 1e-8, gradient: 1e-9) }) { 1e-4 + 2 * exp(-Double($0) / 20) }.isEmpty)
         // Fine-tuning from low losses.

@@ -14,7 +14,8 @@ struct NonFiniteTests {
     }
 
     private func search(
-        _ device: BackendUnderTest, _ model: () -> Module, _ data: () -> Data, _ loss: @escaping (Module, Data) -> Tensor
+        _ device: BackendUnderTest, _ model: () -> Module, _ data: () -> Data,
+        _ loss: @escaping (Module, Data) -> Tensor
     ) throws -> NonFiniteOrigin? {
         try withDevice(Device(backend: device.backend)) {
             try withGenerator(RandomGenerator(seed: 2)) {
@@ -25,7 +26,11 @@ struct NonFiniteTests {
     }
 
     @Test("What users meet", arguments: devices) func cases(_ device: BackendUnderTest) throws {
-        func mlp() -> Sequential { Sequential { Linear(4, 8); ReLU(); Linear(8, 3) } }
+        func mlp() -> Sequential {
+            Sequential {
+                Linear(4, 8); ReLU(); Linear(8, 3)
+            }
+        }
         func numbers() -> Data { Data(x: .normal([5, 4]), y: Tensor([0, 1, 2, 1, 0] as [Int32])) }
         func entropy(_ model: Module, _ data: Data) -> Tensor { crossEntropy((model as! Sequential)(data.x), data.y) }
         #expect(try search(device, mlp, numbers, entropy) == nil)
@@ -70,7 +75,9 @@ struct NonFiniteTests {
             let large = (model as! Sequential)(data.x).exp() * 3e38
             return (large * 10 - large * 10).mean()
         }
-        #expect(overflow?.isInfinite == true && overflow?.place == .forward && overflow?.operation == "affine", "\(overflow.map { "\($0)" } ?? "nil")")
+        #expect(
+            overflow?.isInfinite == true && overflow?.place == .forward && overflow?.operation == "affine",
+            "\(overflow.map { "\($0)" } ?? "nil")")
 
         // Minus infinity in a mask is meant; a row that is masked as a whole is not.
         func masked(_ rows: [Float]) throws -> NonFiniteOrigin? {
@@ -92,7 +99,9 @@ struct NonFiniteTests {
         try withDevice(.cpu) {
             let generator = RandomGenerator(seed: 3)
             try withGenerator(generator) {
-                let model = Sequential { Linear(4, 8); BatchNorm1d(8); Dropout(0.5); Linear(8, 1) }
+                let model = Sequential {
+                    Linear(4, 8); BatchNorm1d(8); Dropout(0.5); Linear(8, 1)
+                }
                 let x = Tensor.normal([6, 4])
                 try model(x).sum().backward()
                 let (state, random) = (model.stateDictionary(), generator.state)
@@ -155,7 +164,9 @@ struct NonFiniteTests {
                 (model, [x], { loss(model(x)) })
             }
             let classes = Tensor([0, 1, 2, 1] as [Int32])
-            let mlp = Sequential { Linear(6, 8); BatchNorm1d(8); ReLU(); Linear(8, 8); Tanh(); Dropout(0.3); Linear(8, 3) }
+            let mlp = Sequential {
+                Linear(6, 8); BatchNorm1d(8); ReLU(); Linear(8, 8); Tanh(); Dropout(0.3); Linear(8, 3)
+            }
             let convolutional = Sequential {
                 Conv2d(2, 4, kernelSize: 3); GELU(); MaxPool2d(kernelSize: 2); Flatten(); Linear(4 * 3 * 3, 3)
             }

@@ -37,7 +37,9 @@ struct BenchCommand: ParsableCommand {
         completion: .file())
     var most: String?
     @Flag(
-        help: "Time each training step with the doctor's monitors and without, in turns, and print the ratio of the medians.")
+        help:
+            "Time each training step with the doctor's monitors and without, in turns, and print the ratio of the medians."
+    )
     var monitors = false
     @Flag(help: "List the benchmarks and leave.")
     var list = false

@@ -11,8 +11,10 @@ extension CourseRule {
         return [
             Finding(
                 .ascent, "each step goes up the gradient, so that the loss rises", step: context.course.step,
-                evidence: ["the cosine between step and gradient is \(short(newest.last?.descent ?? 0)), where it should be "
-                    + "negative"], remedies: [.descend])
+                evidence: [
+                    "the cosine between step and gradient is \(short(newest.last?.descent ?? 0)), where it should be "
+                        + "negative"
+                ], remedies: [.descend])
         ]
     }
 
@@ -80,8 +82,10 @@ extension CourseRule {
                 .poisonedBatch,
                 "the batch of step \(spike.number) had a loss of \(short(spike.loss)), and the run has not recovered from it",
                 step: course.step,
-                evidence: ["the loss was \(short(usual)) before it, and is \(short(now)) \(course.step - spike.number) steps "
-                    + "after it"], remedies: [.lookAtBatch, .clipping, .recover])
+                evidence: [
+                    "the loss was \(short(usual)) before it, and is \(short(now)) \(course.step - spike.number) steps "
+                        + "after it"
+                ], remedies: [.lookAtBatch, .clipping, .recover])
         ]
     }
 }
@@ -96,11 +100,14 @@ extension Doctor {
     ///   - step: whose loss was not finite.
     public func finding(of origin: NonFiniteOrigin, step: Int, in course: Course) -> Finding {
         let context = CourseContext(course: course, found: [], thresholds: thresholds)
-        let ratios = course.looks.filter { $0.step > step - 200 }.map { $0.rows(.update).compactMap(\.updateRatio).median ?? 0 }
+        let ratios = course.looks.filter { $0.step > step - 200 }.map {
+            $0.rows(.update).compactMap(\.updateRatio).median ?? 0
+        }
         let losses = course.steps.filter { $0.number < step }.suffix(10).map(\.loss)
         let usual = abs(course.bestLoss ?? course.firstLoss ?? course.steps.first?.loss ?? .infinity)
         let isRising = losses.suffix(2).contains { !($0 < 10 * max(usual, 1e-30)) }
-        guard [.forward, .backward].contains(origin.place), (ratios.max() ?? 0) > thresholds.wildUpdate || isRising else {
+        guard [.forward, .backward].contains(origin.place), (ratios.max() ?? 0) > thresholds.wildUpdate || isRising
+        else {
             return origin.finding(step: step)
         }
         var finding = context.tooLong("\(origin)", sign: .nonFinite, layers: origin.layer.isEmpty ? [] : [origin.layer])

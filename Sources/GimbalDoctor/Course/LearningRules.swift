@@ -38,7 +38,9 @@ extension CourseRule {
                 .unrelatedTargets,
                 "after \(course.step) steps the loss is \(short(recent)), \(short(first)) at first: the model finds nothing in "
                     + "the inputs that the targets depend on", step: course.step,
-                evidence: ["steps change parameters by \(short(ratio)) of themselves, so that it is not for want of moving"],
+                evidence: [
+                    "steps change parameters by \(short(ratio)) of themselves, so that it is not for want of moving"
+                ],
                 remedies: [.lookAtPairs])
         ]
     }
@@ -47,9 +49,11 @@ extension CourseRule {
         let epochs = context.course.epochs.filter { $0.validationLoss?.isFinite ?? false }
         guard epochs.count >= 7, let best = epochs.min(by: { $0.validationLoss! < $1.validationLoss! }),
             let last = epochs.last, last.number >= best.number + context.thresholds.overfittingEpochs,
-            let slope = epochs.suffix(context.thresholds.overfittingEpochs).map({ $0.validationLoss! }).slope, slope > 0,
+            let slope = epochs.suffix(context.thresholds.overfittingEpochs).map({ $0.validationLoss! }).slope,
+            slope > 0,
             let trainNow = last.trainLoss, let trainThen = best.trainLoss, trainNow < trainThen,
-            let falling = epochs.suffix(context.thresholds.overfittingEpochs).compactMap(\.trainLoss).slope, falling < 0,
+            let falling = epochs.suffix(context.thresholds.overfittingEpochs).compactMap(\.trainLoss).slope,
+            falling < 0,
             trainNow < last.validationLoss!
         else { return [] }
         let (least, now) = (best.validationLoss!, last.validationLoss!)

@@ -16,7 +16,8 @@ extension CourseRule {
                 "the schedule has brought the learning rate to nothing after step \(step) of \(steps): "
                 + "\(percent(Double(spent) / Double(factors.count))) of the run change nothing"
         } else if factors[0] < 0.5 * peak, zip(factors, factors.dropFirst()).allSatisfy({ $0 < $1 }) {
-            summary = "the learning rate is still rising when the run ends after \(steps) steps: the warmup is longer than it"
+            summary =
+                "the learning rate is still rising when the run ends after \(steps) steps: the warmup is longer than it"
         } else {
             return []
         }
@@ -100,8 +101,10 @@ extension CourseRule {
         // What the run would come to, were it to go on like this.
         let gain = max(0, -slope) * Double(steps) / Double(Course.blockLength)
         let peak = course.plan.rateFactors.max() ?? 1
-        let now = course.plan.rateFactors.isEmpty
-            ? 1 : course.plan.rateFactors[
+        let now =
+            course.plan.rateFactors.isEmpty
+            ? 1
+            : course.plan.rateFactors[
                 min(course.plan.rateFactors.count - 1, step.number * course.plan.rateFactors.count / max(steps, 1))]
         guard gain < 0.1 * abs(first), now >= 0.5 * peak else { return [] }
         return [

@@ -115,7 +115,8 @@ extension Remedy {
         "make the schedule from the length of the run", code: "schedule: { length in .cosine(steps: length.steps) }")
     static func loosenClipping(to norm: Double) -> Remedy {
         Remedy(
-            "clip at twice the usual norm", .clipping(norm: 2 * norm), code: "gimbal train --clip-norm \(short(2 * norm))",
+            "clip at twice the usual norm", .clipping(norm: 2 * norm),
+            code: "gimbal train --clip-norm \(short(2 * norm))",
             evidence: "Pascanu et al. 2013, section 3.2")
     }
     static let lowerEpsilon = Remedy(
@@ -123,7 +124,8 @@ extension Remedy {
         evidence: "Wortsman et al. 2023, section 3.4")
     static let weakenPenalty = Remedy("divide the weight decay by 100", code: "gimbal train --weight-decay 1e-4")
     static let mendRunningStatistics = Remedy(
-        "let normalisation layers see batches of 16 samples and more in training mode, so that their running statistics follow")
+        "let normalisation layers see batches of 16 samples and more in training mode, so that their running statistics follow"
+    )
     static let groupNormalization = Remedy(
         "normalise by groups or layers, which is the same in both modes", .normalization(.layer),
         code: "gimbal train --norm layer", evidence: "Wu and He 2018")

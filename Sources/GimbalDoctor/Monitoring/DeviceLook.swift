@@ -199,7 +199,8 @@ final class DeviceLook {
             let gradients = try rows(.gradient, stretch.gradients)
             var updates = try rows(.update, stretch.updates)
             for (index, parameter) in stretch.run.parameters.enumerated()
-            where index < min(updates.count, parameters.count) && parameter.shape.rank > 1 && parameters[index].norm > 0 {
+            where index < min(updates.count, parameters.count) && parameter.shape.rank > 1 && parameters[index].norm > 0
+            {
                 updates[index].updateRatio = updates[index].norm / parameters[index].norm
             }
             look.rows += parameters + gradients + updates

@@ -60,7 +60,8 @@ extension NonFiniteOrigin: CustomStringConvertible {
         case .forward:
             return "\(operation)\(inLayer) gave \(value) at \(position)\(given("from"))"
         case .backward:
-            return "the gradient of \(operation)\(inLayer) for its operand \(operand ?? 0) became \(value) at \(position)"
+            return
+                "the gradient of \(operation)\(inLayer) for its operand \(operand ?? 0) became \(value) at \(position)"
                 + given("as there arrived")
         }
     }
@@ -90,7 +91,8 @@ extension NonFiniteOrigin: CustomStringConvertible {
                 signs: signs, remedies: [.fillMissing])
         case .forward where operation == "log" || operation == "logarithm":
             return Finding(
-                .unsafeLogarithm, "a logarithm was taken of 0 or less", layers: layer.isEmpty ? [] : [layer], step: step,
+                .unsafeLogarithm, "a logarithm was taken of 0 or less", layers: layer.isEmpty ? [] : [layer],
+                step: step,
                 signs: signs, remedies: [.lossOfLogits])
         default:
             return Finding(

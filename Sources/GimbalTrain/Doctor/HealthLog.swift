@@ -20,7 +20,8 @@ final class HealthLog {
     }
 
     private static func looks(in folder: String, until step: Int?) throws -> AppendedFile {
-        try AppendedFile("\(folder)/\(HealthTable.fileName)", header: HealthTable.columns.joined(separator: ",")) { line in
+        try AppendedFile("\(folder)/\(HealthTable.fileName)", header: HealthTable.columns.joined(separator: ",")) {
+            line in
             guard let step, let at = line.split(separator: ",").first.flatMap({ Int($0) }) else { return false }
             return at <= step
         }

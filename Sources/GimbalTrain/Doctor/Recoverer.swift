@@ -101,7 +101,9 @@ final class Recoverer<Batch> {
             if cause is Failure {
                 throw GimbalError.nonFinite(
                     quantity: "the training", value: .nan,
-                    place: "step \(failure.step): \(failure.reason); \(trainer.progress.recoveries.count) recoveries did not help")
+                    place:
+                        "step \(failure.step): \(failure.reason); \(trainer.progress.recoveries.count) recoveries did not help"
+                )
             }
             throw cause
         }
@@ -123,7 +125,8 @@ final class Recoverer<Batch> {
         // One batch is left out; what fails again soon after is no single batch's fault.
         let again = earlier.contains { abs($0.step - failure.step) < 2 * Self.interval }
         let measure: Recovery.Measure
-        if failure.isOneBatch, !again || earlier.allSatisfy({ if case .leavesOut = $0.measure { true } else { false } }),
+        if failure.isOneBatch,
+            !again || earlier.allSatisfy({ if case .leavesOut = $0.measure { true } else { false } }),
             earlier.count(where: { if case .leavesOut = $0.measure { true } else { false } }) < 3
         {
             measure = .leavesOut(steps: [failure.step])

@@ -25,7 +25,8 @@ extension Recovery: CustomStringConvertible {
     public var description: String {
         let what =
             switch measure {
-            case .leavesOut(let steps): "leaving out the batch of step \(steps.map(String.init).joined(separator: ", "))"
+            case .leavesOut(let steps):
+                "leaving out the batch of step \(steps.map(String.init).joined(separator: ", "))"
             case .clips(let norm): "clipping gradients to a norm of \(norm)"
             case .lowersRate(let factor): "multiplying the learning rate by \(factor)"
             }

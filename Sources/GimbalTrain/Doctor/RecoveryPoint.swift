@@ -43,4 +43,3 @@ struct RecoveryPoint {
 private func copy(_ state: OptimizerState) -> OptimizerState {
     OptimizerState(tensors: state.tensors.map { ($0.name, $0.value.detached().copy()) }, steps: state.steps)
 }
-

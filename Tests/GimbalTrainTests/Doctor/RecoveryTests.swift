@@ -13,7 +13,9 @@ import Testing
         folder: RunFolder? = nil
     ) -> (Trainer<Batch>, Sequential) {
         let model = withGenerator(RandomGenerator(seed: 4)) {
-            Sequential { Linear(64, 64); ReLU(); Linear(64, 64); ReLU(); Linear(64, 10) }
+            Sequential {
+                Linear(64, 64); ReLU(); Linear(64, 64); ReLU(); Linear(64, 10)
+            }
         }
         let batches = DataLoader(Self.digits.train, batchSize: 32, seed: 2)
         // Which batch it is follows from the place in the data alone, so that a repeated step is spoilt again.
@@ -55,7 +57,9 @@ import Testing
 
     private func loss(_ model: Sequential) throws -> Double {
         let batch = Self.digits.test.batch([Int](0..<Self.digits.test.count)).to(.cpu)
-        return try model.evaluating { try withoutGradients { try crossEntropy(model(batch.inputs), batch.targets).doubles()[0] } }
+        return try model.evaluating {
+            try withoutGradients { try crossEntropy(model(batch.inputs), batch.targets).doubles()[0] }
+        }
     }
 
     @Test("One poisoned batch is left out, and nothing else", arguments: [Float.nan, 1e4, .infinity])
@@ -132,7 +136,9 @@ import Testing
         try withDevice(.cpu) {
             func run(_ rate: Double) throws -> (Trainer<Batch>, Double) {
                 let model = withGenerator(RandomGenerator(seed: 4)) {
-                    Sequential { Linear(64, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 10) }
+                    Sequential {
+                        Linear(64, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 10)
+                    }
                 }
                 let trainer = Trainer(
                     model, optimizer: SGD(model.parameters, learningRate: rate),
@@ -146,12 +152,16 @@ import Testing
             let (healthy, least) = try run(0.5)
             #expect(healthy.progress.recoveries.isEmpty, "\(healthy.progress.recoveries)")
             let (saved, now) = try run(5)
-            #expect(!saved.progress.recoveries.isEmpty && now < 1.1 * least, "\(now), \(least): \(saved.progress.recoveries)")
+            #expect(
+                !saved.progress.recoveries.isEmpty && now < 1.1 * least,
+                "\(now), \(least): \(saved.progress.recoveries)")
             #expect(saved.findings.first?.illness == .learningRateTooHigh)
         }
     }
 
-    @Test("A shard of bad batches is passed over, as far as recoveries go; then the run says why it ends") func shard() throws {
+    @Test("A shard of bad batches is passed over, as far as recoveries go; then the run says why it ends") func shard()
+        throws
+    {
         try withDevice(.cpu) {
             let few = Dictionary(uniqueKeysWithValues: (230..<233).map { ($0, Float.nan) })
             let (saved, _) = makeTrainer(rate: 1e-3, steps: 300, spoilt: few)
@@ -167,7 +177,8 @@ import Testing
     @Test("Files hold each step once after a recovery, and a resumed run knows of it") func files() throws {
         try withDevice(.cpu) {
             try withTemporaryFolder { path in
-                let (run, model) = makeTrainer(rate: 1e-3, steps: 300, spoilt: [237: .nan], folder: try RunFolder(path: path))
+                let (run, model) = makeTrainer(
+                    rate: 1e-3, steps: 300, spoilt: [237: .nan], folder: try RunFolder(path: path))
                 run.checkpointInterval = 10
                 try run.run()
                 for name in ["metrics.csv", "health.csv"] {

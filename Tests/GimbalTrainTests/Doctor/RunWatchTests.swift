@@ -31,8 +31,10 @@ import Testing
         (settings.epochs, settings.maxSteps) = (1000, steps)
         change(&settings)
         return Trainer(
-            model, optimizer: optimizer, clipping: clipping, data: DataLoader(Self.digits.train, batchSize: 32, seed: 2),
-            validation: DataLoader(Self.digits.test, batchSize: 128, shuffles: false), settings: settings, folder: folder
+            model, optimizer: optimizer, clipping: clipping,
+            data: DataLoader(Self.digits.train, batchSize: 32, seed: 2),
+            validation: DataLoader(Self.digits.test, batchSize: 128, shuffles: false), settings: settings,
+            folder: folder
         ) { crossEntropy(model($0.inputs), $0.targets) }
     }
 
@@ -64,7 +66,11 @@ import Testing
 
     @Test("What a step looks like is measured as it is", arguments: devices) func measures(_ id: String) throws {
         try withDevice(try Device.named(id)) {
-            let model = withGenerator(RandomGenerator(seed: 3)) { Sequential { Linear(64, 40); ReLU(); Linear(40, 10) } }
+            let model = withGenerator(RandomGenerator(seed: 3)) {
+                Sequential {
+                    Linear(64, 40); ReLU(); Linear(40, 10)
+                }
+            }
             let optimizer = SGD(model.parameters, learningRate: 0.1)
             let batch = Self.digits.train.batch([Int](0..<32)).to(.current)
             let monitor = HealthMonitor(interval: 3)
@@ -91,7 +97,8 @@ import Testing
                     #expect(abs(try row(.gradient).norm / root(gradients[index]) - 1) < 1e-5)
                     #expect(abs(try row(.update).norm / change - 1) < 1e-4)
                     if parameter.shape.rank > 1 {
-                        #expect(abs(try #require(try row(.update).updateRatio) * root(before[index]) / change - 1) < 1e-4)
+                        #expect(
+                            abs(try #require(try row(.update).updateRatio) * root(before[index]) / change - 1) < 1e-4)
                     }
                 }
                 #expect(abs(try #require(look.descent) + 1) < 1e-3)
@@ -108,16 +115,21 @@ import Testing
             try withTemporaryFolder { path in
                 func make(_ folder: RunFolder?) -> Trainer<Batch> {
                     let model = withGenerator(RandomGenerator(seed: 3)) {
-                        Sequential { Linear(64, 40); ReLU(); Linear(40, 10) }
+                        Sequential {
+                            Linear(64, 40); ReLU(); Linear(40, 10)
+                        }
                     }
-                    let trainer = makeTrainer(model, SGD(model.parameters, learningRate: 1e-9), steps: 200, folder: folder) {
+                    let trainer = makeTrainer(
+                        model, SGD(model.parameters, learningRate: 1e-9), steps: 200, folder: folder
+                    ) {
                         $0.weights = .last
                     }
                     trainer.checkpointInterval = 130
                     return trainer
                 }
                 func lines(_ name: String) throws -> [String] {
-                    try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8).split(separator: "\n").map(String.init)
+                    try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8).split(separator: "\n").map(
+                        String.init)
                 }
                 final class Log: TrainingCallback {
                     var found: [Finding] = []
@@ -155,7 +167,9 @@ import Testing
         var steps = 300
         var clipping: [GradientClipping] = []
         var model: @Sendable () -> Sequential = {
-            Sequential { Linear(64, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 10) }
+            Sequential {
+                Linear(64, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 10)
+            }
         }
         var optimizer: @Sendable ([Parameter]) -> any Optimizer
         var loss: (@Sendable (Tensor, Tensor) -> Tensor) = { crossEntropy($0, $1) }
@@ -173,7 +187,9 @@ import Testing
             Sick(
                 testDescription: "clipped to 1e-7", illnesses: [.clippingTooTight], clipping: [.globalNorm(1e-7)]
             ) { SGD($0, learningRate: 0.1) },
-            Sick(testDescription: "epsilon 10", illnesses: [.epsilonTooLarge]) { Adam($0, learningRate: 1e-4, epsilon: 10) },
+            Sick(testDescription: "epsilon 10", illnesses: [.epsilonTooLarge]) {
+                Adam($0, learningRate: 1e-4, epsilon: 10)
+            },
         ]
     }
 
@@ -182,7 +198,10 @@ import Testing
         private let inner: SGD
         init(_ parameters: [Parameter]) { inner = SGD(parameters, learningRate: 0.01) }
         var parameters: [Parameter] { inner.parameters }
-        var learningRate: Double { get { inner.learningRate } set { inner.learningRate = newValue } }
+        var learningRate: Double {
+            get { inner.learningRate }
+            set { inner.learningRate = newValue }
+        }
         var state: OptimizerState { inner.state }
         func restore(_ state: OptimizerState) throws { try inner.restore(state) }
         func step(if condition: Tensor?) throws {
@@ -209,8 +228,10 @@ import Testing
     func healthy(_ seed: UInt64) throws {
         let optimizers: [(String, ([Parameter]) -> any Optimizer)] = [
             ("sgd", { SGD($0, learningRate: 0.1) }), ("momentum", { SGD($0, learningRate: 0.02, momentum: 0.9) }),
-            ("adam", { Adam($0) }), ("adamw", { AdamW($0, weightDecay: 0.1) }), ("rmsprop", { RMSprop($0, learningRate: 1e-3) }),
-            ("adagrad", { Adagrad($0) }), ("lion", { Lion($0) }), ("decay", { SGD($0, learningRate: 0.1, weightDecay: 1e-3) }),
+            ("adam", { Adam($0) }), ("adamw", { AdamW($0, weightDecay: 0.1) }),
+            ("rmsprop", { RMSprop($0, learningRate: 1e-3) }),
+            ("adagrad", { Adagrad($0) }), ("lion", { Lion($0) }),
+            ("decay", { SGD($0, learningRate: 0.1, weightDecay: 1e-3) }),
         ]
         try withDevice(.cpu) {
             for (name, optimizer) in optimizers {
@@ -226,7 +247,9 @@ import Testing
         try withDevice(.cpu) {
             let norm = BatchNorm1d(48, momentum: 0)
             let model = withGenerator(RandomGenerator(seed: 1)) {
-                Sequential { Linear(64, 48); norm; ReLU(); Linear(48, 10) }
+                Sequential {
+                    Linear(64, 48); norm; ReLU(); Linear(48, 10)
+                }
             }
             let trainer = makeTrainer(model, SGD(model.parameters, learningRate: 0.1), steps: 400)
             try trainer.run()
@@ -237,8 +260,12 @@ import Testing
     @Test("Each phase of a GAN is followed for itself, and is in peace") func phases() throws {
         try withDevice(.cpu) {
             try withGenerator(RandomGenerator(seed: 1)) {
-                let generator = Sequential { Linear(8, 32); ReLU(); Linear(32, 64) }
-                let critic = Sequential { Linear(64, 32); LeakyReLU(slope: 0.2); Linear(32, 1) }
+                let generator = Sequential {
+                    Linear(8, 32); ReLU(); Linear(32, 64)
+                }
+                let critic = Sequential {
+                    Linear(64, 32); LeakyReLU(slope: 0.2); Linear(32, 1)
+                }
                 let both = ModuleList([generator, critic])
                 let phases: [Phase<Batch>] = [
                     Phase("critic", Adam(critic.parameters, learningRate: 2e-4, beta1: 0.5)) { batch in
