@@ -2,8 +2,9 @@
 import PackageDescription
 
 /// A test target in `Tests/<name>`; all share `GimbalTestSupport`.
-func test(_ name: String, exclude: [String] = []) -> Target {
-    .testTarget(name: name, dependencies: ["GimbalTestSupport"], path: "Tests/\(name)", exclude: exclude)
+func test(_ name: String, dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: ["GimbalTestSupport"] + dependencies, path: "Tests/\(name)", exclude: exclude)
 }
 
 /// A program in `Examples/<name>`.
@@ -78,10 +79,17 @@ let package = Package(
         test("GimbalTests", exclude: ["Files/Fixtures"]),
         test("GimbalNNTests"),
         test("GimbalOptimTests"),
-        test("GimbalDoctorTests"),
+        test("GimbalDoctorTests", dependencies: ["ClinicCases"]),
         test("GimbalTrainTests"),
         test("GimbalCommandTests"),
         test("ParityTests", exclude: ["make_fixtures.py", "Generators", "Fixtures"]),
+
+        // Sick and healthy nets for the doctor, and the program that goes through them: Scripts/clinic
+        .target(name: "ClinicCases", dependencies: ["GimbalTrain"], path: "Tests/Clinic/Cases"),
+        .executableTarget(
+            name: "Clinic",
+            dependencies: ["ClinicCases", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Clinic/Program"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

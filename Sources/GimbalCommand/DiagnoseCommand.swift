@@ -58,7 +58,8 @@ struct DiagnoseCommand: ParsableCommand {
         }
         let device = try device.chosen()
         let run = try recipe.makeRun(train: parts.train, validation: parts.validation, device: device)
-        let diagnosis = try run.trainer.examine()
+        var diagnosis = try run.trainer.examine()
+        if let validation { diagnosis.findings += try Doctor().examine(train: parts.train, validation: validation) }
         try json ? printJSON(diagnosis) : printLine("\(diagnosis)")
         guard !diagnosis.isHealthy else { return }
         guard apply, let validation else { throw ExitCode(2) }

@@ -26,12 +26,14 @@ public struct Doctor: Sendable {
     ///   - model: what is looked at, in the mode that it is in.
     ///   - batch: what `loss` is called with. Its tensors that are no inputs of the model are taken for targets.
     ///   - optimizer: what the model is to be trained by; without one, nothing is said of rates.
+    ///   - steps: how many steps the training is to have; nil where that is not known.
     ///   - loss: the mean loss of a batch, as in training.
     /// - Throws: the first failure of the device; what `loss` throws.
     public func examine<Batch>(
-        _ model: Module, on batch: Batch, optimizer: (any Optimizer)? = nil, loss: (Batch) throws -> Tensor
+        _ model: Module, on batch: Batch, optimizer: (any Optimizer)? = nil, steps: Int? = nil,
+        loss: (Batch) throws -> Tensor
     ) throws -> Diagnosis {
-        diagnose(try Examination(of: model, on: batch, optimizer: optimizer, loss: loss))
+        diagnose(try Examination(of: model, on: batch, optimizer: optimizer, steps: steps, loss: loss))
     }
 
     /// Says what an examination means.

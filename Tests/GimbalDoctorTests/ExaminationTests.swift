@@ -1,3 +1,4 @@
+import ClinicCases
 import Foundation
 import GimbalDoctor
 import GimbalTrain
@@ -5,6 +6,8 @@ import Testing
 
 @Suite("Examination")
 struct ExaminationTests {
+    private let digits = ClinicData.digits()(0)
+
     /// Glorot and Bengio's figures: what each layer does to variance is what theory says.
     @Test(
         "A layer of sigmoids keeps the share of the gradient that its slope leaves",
@@ -12,7 +15,7 @@ struct ExaminationTests {
     func sigmoidShare(scale: Double, share: Double) throws {
         try withGenerator(RandomGenerator(seed: 3)) {
             let model = perceptron(64, 256, 12, 10, { Sigmoid() }, .normal(standardDeviation: scale))
-            let examination = try Examination(of: model, on: Samples.digits) { crossEntropy(model($0.x), $0.y) }
+            let examination = try Examination(of: model, on: digits) { crossEntropy(model($0.x), $0.y) }
             let growth = try #require(examination.gradientGrowth)
             #expect(abs(growth.perLayer / share - 1) < 0.1)
             #expect(examination.layers.count == 13 && examination.activations.count == 12)
@@ -30,7 +33,7 @@ struct ExaminationTests {
             let optimizer = Adam(model.parameters)
             func train() throws {
                 optimizer.zeroGradients()
-                try crossEntropy(model(Samples.digits.x), Samples.digits.y).backward()
+                try crossEntropy(model(digits.x), digits.y).backward()
                 try optimizer.step()
             }
             try train()
@@ -42,7 +45,7 @@ struct ExaminationTests {
                 return values
             }
             let (before, random, steps) = (try state(), generator.state, optimizer.state.steps)
-            let examination = try Examination(of: model, on: Samples.digits, optimizer: optimizer) {
+            let examination = try Examination(of: model, on: digits, optimizer: optimizer) {
                 crossEntropy(model($0.x), $0.y)
             }
             #expect(examination.probe?.losses.count == 21)
@@ -52,7 +55,7 @@ struct ExaminationTests {
             struct Failure: Error {}
             #expect(throws: Failure.self) {
                 var count = 0
-                _ = try Examination(of: model, on: Samples.digits, optimizer: optimizer) {
+                _ = try Examination(of: model, on: digits, optimizer: optimizer) {
                     count += 1
                     if count == 15 { throw Failure() }
                     return crossEntropy(model($0.x), $0.y)
@@ -75,6 +78,22 @@ struct ExaminationTests {
         let sharpness = try #require(examination.sharpness)
         #expect(abs(sharpness.eigenvalue / 3284.25 - 1) < 1e-3)
         #expect(abs(try #require(sharpness.largestRate) / (3 / 3284.25) - 1) < 1e-3)
+    }
+
+    @Test("A batch is learnt by heart, but for one whose inputs are all the same") func memory() throws {
+        try withGenerator(RandomGenerator(seed: 2)) {
+            let model = perceptron(64, 64, 2, 10)
+            let optimizer = Adam(model.parameters)
+            let before = try model.parameters.map { try $0.value.doubles() }
+            func examine(_ batch: ClinicBatch) throws -> [Illness] {
+                try Doctor().examineMemory(of: model, on: batch, optimizer: optimizer, steps: 100) {
+                    crossEntropy(model($0.x), $0.y)
+                }.map(\.illness)
+            }
+            #expect(try examine(digits) == [])
+            #expect(try examine(ClinicBatch(x: digits.x * 0, y: digits.y)) == [.unlearnableBatch])
+            #expect(try model.parameters.map { try $0.value.doubles() } == before)
+        }
     }
 
     @Test("Losses are told by their operations")

@@ -24,10 +24,10 @@ public struct Examination: Codable, Sendable {
     public var sampleCount: Int
     /// Whether branches of the model are added up, as in a residual net.
     public var isResidual: Bool
-    /// Whether parameters that the optimizer was to hold are known.
-    public var hasOptimizer: Bool
-    /// Nil without an optimizer.
-    public var learningRate: Double?
+    /// What the trace shows of how the model is built.
+    public var structure: Structure
+    /// What the model is to be trained by; nil without an optimizer.
+    public var optimizer: OptimizerExamination?
     /// What the first steps do; nil without an optimizer, or where the loss is not finite.
     public var probe: Probe?
     /// How sharply the loss bends; nil without an optimizer, and where it cannot be measured.
@@ -42,6 +42,9 @@ public struct Examination: Codable, Sendable {
 
     /// How the gradient grows on its way back, from the last layer's output to the first's; nil with less than two layers.
     public var gradientGrowth: Growth? { Growth(layers.reversed().map { $0.outputGradient?.rootMeanSquare ?? 0 }) }
+
+    /// The rate of the optimizer; nil without one.
+    public var learningRate: Double? { optimizer?.learningRate }
 
     /// Layers between others: all but the last.
     public var hiddenLayers: ArraySlice<LayerExamination> { layers.dropLast() }
@@ -122,6 +125,12 @@ public struct InputExamination: Codable, Sendable {
     public var featureMeans: [Double]
     /// Samples with NaN or infinity, by their place in the batch, the first ten.
     public var nonFiniteSamples: [Int]
+    /// Whether all numbers are whole, as counts and marks of categories are.
+    public var isWhole: Bool
+    /// Of real numbers: how many samples differ from all others before them.
+    public var distinctSamples: Int
+    /// Of a table of three features or more: the feature that changes exactly with the target, and how; nil for none.
+    public var leakingFeature: Int?
 }
 
 /// What a loss aims at.
@@ -136,6 +145,8 @@ public struct TargetExamination: Codable, Sendable {
     public var isBinary: Bool
     /// Whether each row is all 0 but for one 1.
     public var isOneHot: Bool
+    /// Of whole numbers: whether they come in rising or falling order.
+    public var isSorted: Bool
 }
 
 /// How a quantity changes from layer to layer.

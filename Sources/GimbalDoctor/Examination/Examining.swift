@@ -5,21 +5,28 @@ extension Examination {
     ///   - model: what is looked at, in the mode that it is in.
     ///   - batch: what `loss` is called with. Its tensors that are no inputs of the model are taken for targets.
     ///   - optimizer: what the model is to be trained by.
+    ///   - steps: how many steps the training is to have; nil where that is not known.
     ///   - loss: the mean loss of a batch, as in training.
     /// - Throws: the first failure of the device; what `loss` throws.
     public init<Batch>(
-        of model: Module, on batch: Batch, optimizer: (any Optimizer)? = nil, loss: (Batch) throws -> Tensor
+        of model: Module, on batch: Batch, optimizer: (any Optimizer)? = nil, steps: Int? = nil,
+        loss: (Batch) throws -> Tensor
     ) throws {
-        try self.init(of: model, on: batch, optimizer: optimizer, loss: loss) { _, loss in
+        try self.init(
+            of: model, on: batch, optimizer: optimizer, plannedSteps: steps.map(Double.init), loss: loss
+        ) { _, loss in
             try loss.backward()
             try optimizer?.step()
         }
     }
 
-    /// - Parameter train: a step of training, numbered from 0, that makes a backward pass from the loss and changes the
-    ///   weights, without gradients held before.
+    /// - Parameters:
+    ///   - plannedSteps: as in `OptimizerExamination`.
+    ///   - train: a step of training, numbered from 0, that makes a backward pass from the loss and changes the weights,
+    ///     without gradients held before.
     package init<Batch>(
-        of model: Module, on batch: Batch, optimizer: (any Optimizer)?, loss: (Batch) throws -> Tensor,
+        of model: Module, on batch: Batch, optimizer: (any Optimizer)?, plannedSteps: Double? = nil,
+        loss: (Batch) throws -> Tensor,
         train: (_ step: Int, _ loss: Tensor) throws -> Void
     ) throws {
         let trace = try Trace(model) { try loss(batch) }
@@ -27,18 +34,43 @@ extension Examination {
         let held = Set((optimizer?.parameters ?? parameters).map { ObjectIdentifier($0) })
         self.loss = trace.loss
         sampleCount = trace.inputs.first?.shape.first ?? tensors(in: batch).first?.shape.first ?? 0
-        hasOptimizer = optimizer != nil
-        learningRate = optimizer?.learningRate
-        self.parameters = try zip(parameters, trace.parameterGradients).map { parameter, gradient in
+        structure = Structure(trace, model)
+        let measured = try zip(parameters, trace.parameterGradients).map { parameter, gradient in
             ParameterExamination(
                 name: parameter.name, values: try SignalStatistics(of: parameter.value), gradient: gradient,
                 isTrainable: parameter.isTrainable, isHeld: held.contains(ObjectIdentifier(parameter)))
         }
-        inputs = try trace.inputs.filter(\.dtype.isFloatingPoint).map { try InputExamination($0) }
+        self.parameters = measured
+        self.optimizer = optimizer.map {
+            OptimizerExamination($0, measured, plannedSteps: plannedSteps)
+        }
         let isInput = { (tensor: Tensor) in
             trace.inputs.contains { $0.view.storage === tensor.view.storage && $0.shape == tensor.shape }
         }
-        targets = try tensors(in: batch).filter { !isInput($0) }.map { try TargetExamination($0) }
+        var output = OutputExamination(trace)
+        let (kind, rows) = (output.loss, trace.predictions.map { trace.operations[$0].output.shape.first } ?? nil)
+        // Data that operations took which are no part of the model, or that only the loss took last. What a cross-entropy is told
+        // of classes is no operand of its operations.
+        var aims: [Tensor] = []
+        for tensor in tensors(in: batch)
+        where !aims.contains(where: { $0.view.storage === tensor.view.storage && $0.shape == tensor.shape }) {
+            let taken = trace.dataTaken[ObjectIdentifier(tensor.view.storage)]
+            let isClasses = kind == .crossEntropy && !tensor.dtype.isFloatingPoint && tensor.elementCount == rows
+            if isInput(tensor) ? taken ?? 0 > trace.predictions ?? .max : taken != nil || isClasses {
+                aims.append(tensor)
+            }
+        }
+        targets = try aims.map { try TargetExamination($0) }
+        inputs = try trace.inputs.filter(\.dtype.isFloatingPoint).map { try InputExamination($0, aims: aims) }
+        if let classes = aims.first, !classes.dtype.isFloatingPoint,
+            classes.elementCount == trace.predictionGradients.count
+        {
+            let total = trace.predictionGradients.reduce(0, +)
+            for (number, size) in zip(try classes.integers(), trace.predictionGradients) where total > 0 {
+                output.gradientShares[Int(number), default: 0] += size / total
+            }
+        }
+        self.output = output
         isResidual = trace.isResidual
         activations = []
         layers = []
@@ -61,10 +93,11 @@ extension Examination {
                         name: operation.layer, units: units, output: operation.output, slope: trace.slope(of: index)))
             }
         }
-        output = OutputExamination(trace)
         (probe, sharpness) = (nil, nil)
         guard let optimizer, self.loss.isFinite else { return }
-        probe = try Probe.run(model, optimizer, steps: 20) {
+        // What a velocity adds up is there after 1 / (1 - momentum) steps.
+        let kept = min(0.99, self.optimizer?.momentum ?? 0)
+        probe = try Probe.run(model, optimizer, steps: max(20, Int((1 / (1 - kept)).rounded()))) {
             try Trace(model, differentiates: false) { try loss(batch) }.deadShare
         } loss: {
             try loss(batch)
@@ -113,20 +146,33 @@ extension LayerExamination {
 }
 
 extension Tensor {
-    /// Whether there are several first indices, and what lies behind them is the same for all.
-    func hasIdenticalRows() throws -> Bool {
+    /// Whether there are several first indices, and what lies behind them is the same for all, within a share of the
+    /// largest element.
+    func hasIdenticalRows(within tolerance: Double = 0) throws -> Bool {
         guard rank >= 2, shape[0] > 1, elementCount > shape[0] else { return false }
         let rows = detached().reshaped([shape[0], elementCount / shape[0]]).cast(to: .float32)
-        return try (rows - rows.sliced(0..<1)).absolute().max().item() == 0
+        let difference = try Double((rows - rows.sliced(0..<1)).absolute().max().item())
+        return try difference <= tolerance * Double(rows.absolute().max().item())
     }
 }
 
 extension InputExamination {
-    fileprivate init(_ input: Tensor) throws {
+    /// - Parameter aims: what the loss aims at.
+    fileprivate init(_ input: Tensor, aims: [Tensor]) throws {
         signal = try SignalStatistics(of: input)
-        (featureDeviations, featureMeans, nonFiniteSamples) = ([], [], [])
+        (featureDeviations, featureMeans, nonFiniteSamples, distinctSamples) = ([], [], [], 0)
+        isWhole = false
         guard input.rank > 0, input.elementCount > 0 else { return }
         let x = input.cast(to: .float32)
+        let width = x.elementCount / x.shape[0]
+        // More is not worth the time.
+        if x.elementCount <= 4_000_000 {
+            let values = try x.floats()
+            isWhole = values.allSatisfy { $0 == $0.rounded() }
+            distinctSamples = Set((0..<x.shape[0]).map { values[$0 * width..<($0 + 1) * width] }).count
+        } else {
+            distinctSamples = x.shape[0]
+        }
         if signal.isNonFinite {
             let others = [Int](1..<x.rank)
             let isBad = (x - x).isNaN().cast(to: .float32)
@@ -135,6 +181,24 @@ extension InputExamination {
         } else if x.rank == 2, x.shape[0] > 1, x.shape[1] <= 100_000 {
             featureDeviations = try x.variance([0]).squareRoot().doubles()
             featureMeans = try x.mean([0]).doubles()
+            if x.shape[1] > 2, x.shape[0] > 8 {
+                leakingFeature = try aims.lazy.compactMap { try Self.feature(of: x, thatGivesAway: $0) }.first
+            }
+        }
+    }
+}
+
+extension InputExamination {
+    /// The feature whose correlation with `target`, one number for each sample, is 1 or -1 within rounding.
+    private static func feature(of x: Tensor, thatGivesAway target: Tensor) throws -> Int? {
+        guard target.elementCount == x.shape[0], target.shape.first == x.shape[0] else { return nil }
+        let y = target.cast(to: .float32).reshaped([x.shape[0], 1])
+        let (dx, dy) = (x - x.mean([0]), y - y.mean([0]))
+        let products = try (dx * dy).mean([0]).doubles()
+        let (spreads, spread) = (try dx.square().mean([0]).doubles(), try Double(dy.square().mean().item()))
+        guard spread > 0 else { return nil }
+        return products.indices.first { index in
+            spreads[index] > 0 && abs(products[index]) > 0.99999 * (spreads[index] * spread).squareRoot()
         }
     }
 }
@@ -143,7 +207,9 @@ extension TargetExamination {
     fileprivate init(_ targets: Tensor) throws {
         isWhole = !targets.dtype.isFloatingPoint
         signal = try SignalStatistics(of: targets.cast(to: .float32))
-        counts = isWhole ? try targets.integers().reduce(into: [:]) { $0[Int($1), default: 0] += 1 } : [:]
+        let numbers = isWhole ? try targets.integers() : []
+        counts = numbers.reduce(into: [:]) { $0[Int($1), default: 0] += 1 }
+        isSorted = isWhole && zip(numbers, numbers.dropFirst()).allSatisfy(<=)
         let x = targets.cast(to: .float32)
         isBinary = try x.elementCount > 0 && (x * x - x).absolute().max().item() == 0
         isOneHot =
@@ -167,14 +233,5 @@ extension Trace {
             let behind = operations[index].gradient, behind.rootMeanSquare > 0
         else { return nil }
         return before.rootMeanSquare / behind.rootMeanSquare
-    }
-
-    /// Whether two signals are added up that both come from weights.
-    fileprivate var isResidual: Bool {
-        operations.indices.contains { index in
-            guard operations[index].name == "+" else { return false }
-            let sources = signalSources(of: index)
-            return sources.count == 2 && sources.allSatisfy { origin(of: $0) != nil }
-        }
     }
 }

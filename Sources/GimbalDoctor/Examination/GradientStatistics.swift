@@ -16,3 +16,12 @@ public struct GradientStatistics: Codable, Sendable, Equatable {
         zeroShare = found.zeroShare
     }
 }
+
+extension Tensor {
+    /// The Euclidean norm of what lies behind each first index; none of a tensor without axes.
+    func rowNorms() throws -> [Double] {
+        guard rank > 0, elementCount > 0 else { return [] }
+        let rows = detached().cast(to: .float32).reshaped([shape[0], elementCount / shape[0]])
+        return try rows.square().sum([1]).squareRoot().doubles()
+    }
+}

@@ -6,12 +6,23 @@ public struct OutputExamination: Codable, Sendable {
     public var predictions: SignalStatistics?
     /// The function that the predictions come out of, such as `softmax`; nil for a layer's plain sums.
     public var function: String?
+    /// Of an activation function that the predictions come out of: its place in `Examination.activations`.
+    public var activation: Int?
     /// The kind of the loss, as far as it can be told from its operations.
     public var loss: LossKind
     /// Of a cross-entropy: the number of classes.
     public var classCount: Int?
-    /// Whether the loss is a sum over all elements, which nothing divides.
+    /// Whether the loss is a sum over the samples, which nothing divides by their number.
     public var isSummed: Bool
+    /// Whether predictions meet something of another shape in the loss, so that each is compared with every target.
+    public var isBroadcast: Bool
+    /// Whether the loss is the mean over the elements or rows of the predictions, and nothing else, so that a guess has a loss
+    /// that is known.
+    public var isPlainMean: Bool
+    /// Whether the loss is one that is never below 0 with its sign turned round.
+    public var isTurnedRound: Bool
+    /// Of whole-numbered targets: the share of each class in the gradient that arrives at the predictions.
+    public var gradientShares: [Int: Double] = [:]
 
     /// What a loss compares predictions and targets by.
     public enum LossKind: String, Codable, Sendable {
@@ -57,6 +68,12 @@ extension OutputExamination {
         let applied = place.map { trace.beforeRearrangement($0) }
         function = applied.flatMap { trace.isFunction($0) ? trace.operations[$0].name : nil }
         isSummed = trace.isSummed
+        isTurnedRound = trace.isTurnedRound
+        isPlainMean = trace.isPlainMean
+        activation = applied.flatMap { place in
+            trace.operations[place].units == nil ? nil : trace.operations[..<place].count { $0.units != nil }
+        }
+        isBroadcast = place.map { trace.isBroadcast($0) } ?? false
         let crossEntropy = behind.first { trace.operations[$0].name == "crossEntropy" }
         let takesLogarithm =
             place.map { trace.consumers(of: $0).contains { trace.operations[$0].name == "log" } } ?? false
@@ -85,7 +102,7 @@ extension Examination {
     /// The loss of a model that gives out next to nothing: ln of the number of classes, or the mean square of the targets;
     /// nil where the kind of loss, or what it aims at, is not known.
     public var lossOfGuess: Double? {
-        guard !output.isSummed else { return nil }
+        guard output.isPlainMean else { return nil }
         let targets = targets.first { output.predictions?.elementCount == $0.signal.elementCount }?.signal
         switch output.loss {
         case .crossEntropy: return output.classCount.flatMap { $0 > 1 ? log(Double($0)) : nil }
@@ -100,10 +117,13 @@ extension Examination {
 extension Trace {
     /// The operation whose result the loss takes for the model's predictions: what the model gave out, or else what its
     /// last weights did, and behind it the functions that are applied to it alone.
-    var predictions: Int? {
-        guard let loss = lossOperation,
-            var place = modelOutput ?? operations.indices.last(where: { isWeighted($0) && $0 <= loss })
+    func findPredictions() -> Int? {
+        guard let loss = lossOperation, let last = operations.indices.last(where: { isWeighted($0) && $0 <= loss })
         else { return nil }
+        // Heads that are called on what the model gives out come after it.
+        var place =
+            modelOutput.map { output in last > output && operationsBehind(output).contains(last) ? last : output }
+            ?? last
         while true {
             let next = consumers(of: place)
             guard next.count == 1, next[0] != loss,
@@ -140,16 +160,69 @@ extension Trace {
         }
     }
 
-    /// Whether the loss is the sum of several elements, as it is.
+    /// Whether the loss adds up samples: whether a part of it changes by about as much as one sample's loss does, however
+    /// many samples there are. Of a mean, it is as many times less; halves, as of half the squared error, count as well.
     var isSummed: Bool {
-        var place = lossOperation
-        while let here = place, Self.rearrangements.contains(operations[here].name) || operations[here].name == "negate"
-        {
-            place = signalSources(of: here).first
+        guard let lossOperation, let count = inputs.first?.shape.first, count >= 4 else { return false }
+        var (places, seen) = ([lossOperation], Set<Int>())
+        while let place = places.popLast() {
+            guard seen.insert(place).inserted, !operations[place].isWeight, !operations[place].isData else { continue }
+            let operation = operations[place]
+            if operation.output.elementCount >= count {
+                if Self.reducing(behind: place, in: self), let gradient = operation.gradient?.rootMeanSquare,
+                    gradient > 0.4
+                {
+                    return true
+                }
+            } else {
+                places += signalSources(of: place)
+            }
         }
-        guard let place, operations[place].name == "sum", let before = signalSources(of: place).first else {
-            return false
+        return false
+    }
+
+    /// Whether what operation `place` gives out goes into a sum, as that of a mean.
+    private static func reducing(behind place: Int, in trace: Trace) -> Bool {
+        trace.consumers(of: place).contains { trace.operations[$0].name == "sum" }
+    }
+
+    /// The operation whose elements the loss sums or averages, and nothing else: found behind operations on single numbers. A
+    /// cross-entropy that has averaged its rows already is one itself.
+    private var averaged: Int? {
+        guard var place = lossOperation else { return nil }
+        while operations[place].output.elementCount == 1, operations[place].name != "crossEntropy" {
+            let sources = signalSources(of: place).filter { !operations[$0].isData }
+            guard sources.count == 1 else { return nil }
+            place = sources[0]
         }
-        return operations[before].output.elementCount > 1
+        return place
+    }
+
+    /// Whether the loss is a mean over all elements of the predictions, or over their rows: each then has a gradient of one
+    /// over their number.
+    var isPlainMean: Bool {
+        guard let averaged, let predictions else { return false }
+        let count = operations[averaged].output.elementCount
+        if operations[averaged].name == "crossEntropy", count == 1 { return averaged == lossOperation }
+        let output = operations[predictions].output
+        return [output.elementCount, output.shape.first ?? 0].contains(count)
+            && abs((operations[averaged].gradient?.rootMeanSquare ?? 0) * Double(count) - 1) < 0.05
+    }
+
+    /// Whether what is averaged is never below 0, and the loss is.
+    var isTurnedRound: Bool {
+        guard loss < 0, let averaged, let least = operations[averaged].output.minimum else { return false }
+        return least >= 0
+    }
+
+    /// Whether the predictions, as operation `place` gives them out, are blown up where they meet targets of as many
+    /// elements, as [n, 1] and [n] are to [n, n].
+    func isBroadcast(_ place: Int) -> Bool {
+        let count = operations[place].output.elementCount
+        return count > 1
+            && consumers(of: place).contains { next in
+                ["-", "+", "*", "squaredDifference"].contains(operations[next].name)
+                    && operations[next].output.elementCount == count * count
+            }
     }
 }

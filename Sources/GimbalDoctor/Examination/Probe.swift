@@ -7,6 +7,8 @@ public struct Probe: Codable, Sendable {
     /// For each weight that layers multiply by, in the model's order: the root mean square of the first step over that of
     /// the weight.
     public var updateRatios: [String: Double]
+    /// The cosine between the first step and the gradient that it was made from: -1 for a step straight down.
+    public var ascent: Double?
     /// The share of units that were switched on by some sample before the steps and by none after them.
     public var diedShare: Double
 
@@ -40,11 +42,18 @@ extension Probe {
                 let weights = step == 0 ? model.parameters.filter { $0.shape.rank > 1 } : []
                 let old = weights.map { $0.value.detached() * 1 }
                 try train(step, value)
+                var (product, changes, gradients) = (0.0, 0.0, 0.0)
                 for (weight, old) in zip(weights, old) {
                     let size = try Double(old.square().mean().item()).squareRoot()
-                    let change = try Double((weight.value.detached() - old).square().mean().item()).squareRoot()
-                    if size > 0 { probe.updateRatios[weight.name] = change / size }
+                    let change = weight.value.detached() - old
+                    let moved = try Double(change.square().mean().item())
+                    if size > 0 { probe.updateRatios[weight.name] = moved.squareRoot() / size }
+                    guard let gradient = weight.gradient else { continue }
+                    product += try Double((change * gradient).sum().item())
+                    changes += moved * Double(change.elementCount)
+                    gradients += try Double(gradient.square().sum().item())
                 }
+                if changes > 0, gradients > 0 { probe.ascent = product / (changes * gradients).squareRoot() }
             }
             probe.diedShare = max(0, try deadShare() - before)
             return probe

@@ -44,7 +44,7 @@ extension Examination {
     }
 
     private func vanishingSignal(_ thresholds: Thresholds) -> SeenSign? {
-        guard let growth = signalGrowth, growth.trend < thresholds.vanishing else { return nil }
+        guard !isClosed, let growth = signalGrowth, growth.trend < thresholds.vanishing else { return nil }
         return SeenSign(
             .vanishingSignal, layers: layers.last.map { [$0.name] } ?? [],
             evidence: "the signal shrinks x\(short(growth.perLayer)) with each layer, "
@@ -68,7 +68,11 @@ extension Examination {
     }
 
     private func saturatedUnits(_ thresholds: Thresholds) -> SeenSign? {
-        let bad = activations.filter { $0.units.saturatedShare > thresholds.saturatedShare }
+        // An output that is sure of what is right has done its work.
+        let isRight = lossOfGuess.map { loss < $0 } ?? false
+        let bad = activations.enumerated()
+            .filter { $0.offset != output.activation || !isRight }.map(\.element)
+            .filter { $0.units.saturatedShare > thresholds.saturatedShare }
             .sorted { $0.units.saturatedShare > $1.units.saturatedShare }
         guard let worst = bad.first else { return nil }
         return SeenSign(

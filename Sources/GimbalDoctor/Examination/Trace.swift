@@ -23,10 +23,14 @@ final class Trace {
         var gradient: GradientStatistics?
         /// Whether it is computed from parameters alone, such as a normalised weight.
         let isWeight: Bool
+        /// Whether it is computed from data alone, such as a target that is reshaped.
+        let isData: Bool
         /// Of an activation function.
         let units: UnitActivity?
         /// What its first operand is like, where that is data.
         let data: SignalStatistics?
+        /// Whether it is given infinity as data, such as a mask.
+        let takesInfinity: Bool
         /// Of a recurrent net: the largest element of the gradient that arrives at the input of each time step.
         var gradientOverTime: [Double] = []
     }
@@ -44,6 +48,12 @@ final class Trace {
     private(set) var modelOutput: Int?
     /// Of each parameter: whether all its units get the same gradient, so that they cannot part.
     private(set) var hasIdenticalGradients: [Bool] = []
+    /// The norm of the gradient that arrives at each row of the predictions.
+    private(set) var predictionGradients: [Double] = []
+    /// The operation whose result the loss takes for the model's predictions; nil where there is none.
+    private(set) var predictions: Int?
+    /// The memory of all data that operations took, and the place of the last that did.
+    private(set) var dataTaken: [ObjectIdentifier: Int] = [:]
 
     let parameters: [Parameter]
     private var inputLeaf: Tensor?
@@ -93,6 +103,7 @@ final class Trace {
         if let failure { throw failure }
         self.loss = try Double(value.item())
         lossOperation = places[Key(value)]
+        predictions = findPredictions()
         if differentiates { try differentiate(value) }
         held = []
     }
@@ -110,7 +121,8 @@ final class Trace {
             handles.append(
                 parameters[index].onGradient { [unowned self] (gradient: Tensor) -> Void in
                     parameterGradients[index] = try GradientStatistics(of: gradient)
-                    hasIdenticalGradients[index] = try gradient.hasIdenticalRows()
+                    // Sums in another order are rounded otherwise.
+                    hasIdenticalGradients[index] = try gradient.hasIdenticalRows(within: 1e-3)
                 })
         }
         _ = try gradient(
@@ -137,8 +149,12 @@ final class Trace {
         guard failure == nil, !computed.isBackward, let first = computed.outputs.first, first.view.isAllocated
         else { return }
         let sources = computed.inputs.map(source)
+        for case (.data, let input) in zip(sources, computed.inputs) {
+            dataTaken[ObjectIdentifier(input.view.storage)] = operations.count
+        }
+        // What is looked up by numbers that are data is signal, though the table alone goes in.
         let isWeight =
-            !sources.isEmpty
+            computed.name.description != "gathered" && !sources.isEmpty
             && sources.allSatisfy { source in
                 switch source {
                 case .parameter: true
@@ -146,6 +162,13 @@ final class Trace {
                 case .data: false
                 }
             }
+        let isData = sources.allSatisfy { source in
+            switch source {
+            case .parameter: false
+            case .operation(let index): operations[index].isData
+            case .data: true
+            }
+        }
         let place = operations.count
         for output in computed.outputs {
             places[Key(output)] = place
@@ -155,11 +178,19 @@ final class Trace {
             let activity = try UnitActivity(
                 of: "\(computed.name)", input: computed.inputs.first, output: first,
                 unitAxis: unitAxis(sources, first))
+            let output = try SignalStatistics(of: first)
+            // Asked only where it makes a difference.
+            let takesInfinity =
+                try output.infinityCount > 0
+                && zip(sources, computed.inputs).contains { source, input in
+                    guard case .data = source, input.dtype.isFloatingPoint else { return false }
+                    return try SignalStatistics(of: input).infinityCount > 0
+                }
             operations.append(
                 Operation(
                     name: "\(computed.name)", layer: computed.layer?.path ?? "", sources: sources,
-                    output: try SignalStatistics(of: first), isWeight: isWeight, units: activity,
-                    data: try data(in: computed, sources)))
+                    output: output, isWeight: isWeight, isData: isData,
+                    units: activity, data: try data(in: computed, sources), takesInfinity: takesInfinity))
         }
         guard failure == nil else { return }
         if computed.name.description == "recurrent", let input = computed.inputs.first, input.requiresGradient {
@@ -168,8 +199,9 @@ final class Trace {
             }
         }
         for output in computed.outputs where output.requiresGradient {
-            output.onGradient { [unowned self] gradient in
+            output.onGradient { [unowned self] (gradient: Tensor) -> Void in
                 operations[place].gradient = try GradientStatistics(of: gradient)
+                if place == predictions { predictionGradients = try gradient.rowNorms() }
             }
         }
     }
@@ -212,13 +244,7 @@ extension Trace {
     /// The parameter by which operation `index` multiplies its signal, of two axes or more.
     func weight(of index: Int) -> Int? {
         let operation = operations[index]
-        guard !operation.isWeight, Self.products.contains(operation.name) else {
-            // A table is looked up in, so that parameters alone go in: the rows are the beginning of the signal.
-            guard operation.name == "gathered", case .parameter(let table)? = operation.sources.first else {
-                return nil
-            }
-            return table
-        }
+        guard !operation.isWeight, Self.products.contains(operation.name) else { return nil }
         for source in operation.sources {
             if let parameter = parameter(behind: source), parameters[parameter].shape.rank >= 2 { return parameter }
         }
@@ -248,7 +274,7 @@ extension Trace {
         var place: Int? = index
         while let here = place {
             if isWeighted(here) { return here }
-            place = signalSources(of: here).max()
+            place = signalSources(of: here).filter { !operations[$0].isData }.max()
         }
         return nil
     }

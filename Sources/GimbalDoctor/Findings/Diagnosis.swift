@@ -27,7 +27,10 @@ extension Diagnosis {
                 findings.append(finding)
             }
         }
+        // A high loss by itself that is on its way down needs no cause.
+        let isFalling = examination.probe.map { ($0.losses.last ?? 0) < ($0.losses.first ?? 0) } ?? false
         let left = seen.indices.filter { !signs.contains($0) }.map { seen[$0] }
+            .filter { $0.sign != .highFirstLoss || !isFalling }
         if let first = left.first {
             findings.append(
                 Finding(

@@ -12,6 +12,30 @@ extension Remedy {
         code: "let y = (y - mean) / deviation")
     static let mendTargets = Remedy(
         "look at how targets are read: divided, rounded, or sorted so that a batch holds one class; shuffle")
+    static let leaveOutFeature = Remedy("leave the feature out", code: "gimbal train --exclude COLUMN")
+    static let shuffle = Remedy("shuffle the samples", code: "DataLoader(train, batchSize: 64, shuffles: true)")
+    static let drawAll = Remedy("look at how samples are drawn, so that each comes once in an epoch")
+    static let weighClasses = Remedy(
+        "let rare classes count for more", code: "gimbal train --class-weights balanced")
+    static let keepFromEdge = Remedy(
+        "keep its input from the edge, before the operation: (x + 1e-6).squareRoot(), not squareRoot() + 1e-6; leave rows out "
+            + "that are masked as a whole")
+    static let classesFromZero = Remedy("number classes from 0, or give the model one more output", code: "y - 1")
+    static let fewerObstacles = Remedy(
+        "look at whether inputs and targets belong together, and try without dropout and decay, and with a higher rate")
+    static let oneShape = Remedy("give both one shape", code: "y.reshaped(predictions.shape)")
+    static let turnRound = Remedy("turn the sign round")
+    static let lessDecay = Remedy(
+        "lower the weight decay", .weightDecay(factor: 0.01), code: "gimbal train --weight-decay 1e-4")
+    static let normalizeFirst = Remedy(
+        "normalise before each branch", code: "TransformerEncoderLayer(128, heads: 4, normFirst: true)",
+        evidence: "Xiong et al. 2020")
+    static let lessMomentum = Remedy("take a momentum of 0.9", .momentum(0.9), code: "gimbal train --momentum 0.9")
+    static let smallEpsilon = Remedy("leave epsilon at 1e-8")
+    static let largerBatch = Remedy("take larger batches", .batchSize(32), code: "gimbal train --batch-size 32")
+    static let groupNormalization = Remedy(
+        "normalise over groups of channels", code: "GroupNorm(groups: 8, channels: 64)", evidence: "Wu and He 2018")
+    static let lessDropout = Remedy("drop a fifth of the units", .dropout(0.2), code: "gimbal train --dropout 0.2")
     static let sigmoidForOne = Remedy(
         "leave the softmax out", code: "binaryCrossEntropyWithLogits(model(x), y)")
     static let softmaxOverClasses = Remedy("take the softmax over the classes", code: "crossEntropy(logits, y)")
@@ -64,7 +88,18 @@ extension Remedy {
     static let warmup = Remedy(
         "let the rate rise over the first steps", code: "gimbal train --warmup 500", evidence: "Gilmer et al. 2022")
     static let meanLoss = Remedy("take the mean over the batch", code: "meanSquaredError(model(x), y)")
-    static let raiseRate = Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10))
+
+    /// A rate at which the first step changes the weights that it changes most by five in a thousand of themselves, as 0.1
+    /// does in plain descent and 1e-3 in Adam.
+    static func raiseRate(_ examination: Examination) -> Remedy {
+        guard let rate = examination.learningRate, let largest = examination.probe?.updateRatios.values.max(),
+            largest > 0
+        else { return Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10)) }
+        let factor = 5e-3 / largest
+        return Remedy(
+            "raise the learning rate to \(short(rate * factor))", .learningRate(factor: factor),
+            code: "gimbal train --lr \(short(rate * factor))")
+    }
 
     /// A lower rate: half of what the curvature allows where it is known.
     static func lowerRate(_ examination: Examination) -> Remedy {

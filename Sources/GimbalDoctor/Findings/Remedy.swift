@@ -41,6 +41,14 @@ public struct Remedy: Codable, Sendable, Equatable {
         case learningRate(factor: Double)
         /// A limit on the norm of all gradients together.
         case clipping(norm: Double)
+        /// Another weight decay, as a factor of what it is.
+        case weightDecay(factor: Double)
+        /// How much of its velocity a step keeps.
+        case momentum(Double)
+        /// The probability of dropping a hidden unit.
+        case dropout(Double)
+        /// Samples in a batch, at least.
+        case batchSize(Int)
 
         /// What is changed, without what it is changed to. An activation function brings its first weights with it.
         package var kind: String {
@@ -52,6 +60,10 @@ public struct Remedy: Codable, Sendable, Equatable {
             case .forgetGateBias, .gatedCell: "cell"
             case .standardization: "scale"
             case .learningRate: "rate"
+            case .weightDecay: "decay"
+            case .momentum: "momentum"
+            case .dropout: "dropout"
+            case .batchSize: "batch"
             case .clipping: "clipping"
             }
         }

@@ -1,8 +1,8 @@
 /// From where on something counts as a sign or a cause. Each may be changed; what is set has its reason beside it.
 public struct Thresholds: Codable, Sendable, Equatable {
-    /// The factor by which signal or gradient may shrink over all layers. What is left of a thousand is what plain nets of
-    /// five to ten layers with the usual first weights have, and they train.
-    public var vanishing = 1e-3
+    /// The factor by which signal or gradient may shrink over all layers. Plain nets of ten layers of ReLU with the weights
+    /// that layers have by themselves keep 0.41 in each, which is 1.3e-4, and they train.
+    public var vanishing = 1e-4
     /// The factor by which signal or gradient may grow over all layers.
     public var exploding = 1e3
     /// The share of a layer's units that may be off for a whole batch. Where samples look alike, as they do far behind the
@@ -19,6 +19,16 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var inputScale = 20.0
     /// How many times the deviation of one input feature may be that of another.
     public var featureRatio = 1e3
+    /// The least deviation of a regression's targets. Steps of adaptive optimizers are about 1e-3 whatever the loss, and so
+    /// are the errors that they leave.
+    public var leastTarget = 1e-3
+    /// The share of the commonest class, from which on a constant guess is right nearly always, where rare classes have no
+    /// larger a share in the gradient.
+    public var commonestClass = 0.95
+    /// The share of samples that differ from each other in a batch.
+    public var distinctSamples = 0.25
+    /// The share of the validation data that may be in the training data: a percent moves no figure by more than itself.
+    public var sharedSamples = 0.01
     /// The root mean square of a regression's targets, where a new model's outputs are about 1 at the most.
     public var targetScale = 10.0
     /// How far the weights' gain may be from what the activation function behind asks for, in both directions, where a sign
@@ -33,6 +43,30 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var spike = 10.0
     /// How often the learning rate of a loss that is a parabola may be larger than what its curvature allows.
     public var rate = 1.0
+    /// What may be left of the loss of a batch that was tried to be learnt by heart.
+    public var memorized = 0.5
+    /// The momentum from which on steps add up to twenty times their length.
+    public var momentum = 0.95
+    /// How much of its loss a run takes off at the speed of its first steps, which are the fastest; less than a tenth is
+    /// nothing learnt.
+    public var plannedProgress = 0.1
+    /// How far the weights move in all planned steps, over their size, at the length of the first step.
+    public var plannedUpdate = 0.3
+    /// By how many times epsilon may exceed gradients: from ten on, steps are a tenth of what the rate says.
+    public var epsilon = 10.0
+    /// What decay adds to the gradient, over the gradient of the data. While a net learns, the data's falls to a fifth and
+    /// less, so that weights shrink from where it is a fifth at first.
+    public var decayShare = 0.2
+    /// The share of elements that a dropout may drop: the noise that p brings has p / (1 - p) times the signal's variance,
+    /// and from 0.8 on twice its deviation.
+    public var dropout = 0.79
+    /// Samples that statistics of a batch need: the mean of four is half a deviation off.
+    public var samplesToNormalize = 4
+    /// Sums that are normalised behind their branches, two for each layer of a Transformer, from which on a full rate breaks
+    /// the first steps (Xiong et al. 2020, who need warmup at six layers).
+    public var normalizedSums = 8
+    /// The first step over the size of the weights that such sums bear.
+    public var firstUpdate = 5e-3
     /// The least root mean square of a step over that of a weight. Less is lost in rounding, or takes millions of steps.
     public var leastUpdate = 1e-7
     /// How likely it may be that all units of some layer are off from the start.

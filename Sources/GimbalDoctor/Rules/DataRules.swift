@@ -1,16 +1,25 @@
 extension Rule {
     /// What is wrong with inputs and targets.
-    static let data = [nonFiniteInput, inputScale, targetScale, constantTargets]
+    static let data = [
+        nonFiniteInput, inputScale, leakedTarget, targetScale, constantTargets, orderedData, repeatedSamples,
+        classImbalance,
+    ]
 
-    private static let nonFiniteInput = Rule("NaN or infinity in the input") { context in
-        context.examination.inputs.filter(\.signal.isNonFinite).map { input in
+    private static let nonFiniteInput = Rule("NaN or infinity in the data") { context in
+        let targets = context.examination.targets.filter(\.signal.isNonFinite).map { target in
+            let count = target.signal.nanCount + target.signal.infinityCount
+            return Finding(
+                .nonFiniteInput, "\(count) of \(target.signal.elementCount) targets are NaN or infinite",
+                remedies: [.fillMissing])
+        }
+        return context.examination.inputs.filter(\.signal.isNonFinite).map { input in
             let count = input.signal.nanCount + input.signal.infinityCount
             return Finding(
                 .nonFiniteInput,
                 "\(count) of \(input.signal.elementCount) input values are NaN or infinite, in samples "
                     + listed(input.nonFiniteSamples),
                 remedies: [.fillMissing])
-        }
+        } + targets
     }
 
     /// What matters is what the first weights meet: a model may normalise its inputs itself.
@@ -33,10 +42,10 @@ extension Rule {
         return [
             Finding(
                 .inputScale,
-                scale < 1
-                    ? "the inputs are too small: \(layer.name) gets values of about \(short(scale))"
-                    : scale > thresholds.inputScale
-                        ? "the inputs are not scaled: \(layer.name) gets values of about \(short(scale))"
+                scale > thresholds.inputScale
+                    ? "the inputs are not scaled: \(layer.name) gets values of about \(short(scale))"
+                    : ratio <= thresholds.featureRatio
+                        ? "the inputs are too small: \(layer.name) gets values of about \(short(scale))"
                         : "the inputs are not standardised: their features differ x\(short(ratio)) in scale",
                 layers: [layer.name], evidence: evidence, remedies: [.standardizeInputs])
         ]
@@ -50,6 +59,15 @@ extension Rule {
         else { return [] }
         // What a new model gives out is about 1, or as large as its inputs make it.
         let reach = max(1, predictions.rootMeanSquare.isFinite ? predictions.rootMeanSquare : 1)
+        if targets.standardDeviation > 0, targets.rootMeanSquare < context.thresholds.leastTarget {
+            return [
+                Finding(
+                    .targetScale,
+                    "the targets are not scaled: they are about \(short(targets.rootMeanSquare)), which is less than what a "
+                        + "step of an optimizer changes",
+                    remedies: [.standardizeTargets])
+            ]
+        }
         guard targets.rootMeanSquare > context.thresholds.targetScale * reach else { return [] }
         return [
             Finding(
@@ -65,7 +83,10 @@ extension Rule {
     }
 
     private static let constantTargets = Rule("constant targets") { context in
-        guard context.examination.sampleCount >= context.thresholds.samples else { return [] }
+        guard context.examination.sampleCount >= context.thresholds.samples,
+            // As a generator is trained to have all its images taken for real, while the discriminator is held.
+            context.examination.output.loss.isRegression || context.examination.parameters.allSatisfy(\.isTrainable)
+        else { return [] }
         return context.examination.targets.filter { $0.signal.elementCount > 1 && $0.signal.standardDeviation == 0 }.map
         {
             Finding(
@@ -77,10 +98,76 @@ extension Rule {
     }
 }
 
+extension Rule {
+    private static let leakedTarget = Rule("an input that gives the target away") { context in
+        context.examination.inputs.compactMap { input in
+            guard input.distinctSamples >= context.thresholds.samples else { return nil }
+            return input.leakingFeature.map { feature in
+                Finding(
+                    .leakedTarget,
+                    "input feature \(feature), counted from 0, changes exactly with the target: it is made from it, or is it",
+                    remedies: [.leaveOutFeature])
+            }
+        }
+    }
+
+    /// A batch of few of many classes, one behind the other. A batch of one class alone is told of as constant targets.
+    private static let orderedData = Rule("data in order of class") { context in
+        guard let classes = context.examination.output.classCount, context.examination.sampleCount >= 4 * classes,
+            let targets = context.examination.targets.first(where: { $0.isWhole && $0.isSorted }),
+            targets.counts.count > 1, 3 * targets.counts.count <= classes
+        else { return [] }
+        return [
+            Finding(
+                .orderedData,
+                "the batch has samples of \(targets.counts.count) of \(classes) classes, one class behind the other: what is "
+                    + "learnt of one is forgotten at the next",
+                remedies: [.shuffle])
+        ]
+    }
+
+    private static let repeatedSamples = Rule("repeated samples") { context in
+        context.examination.inputs.prefix(1).compactMap { input in
+            let count = context.examination.sampleCount
+            guard count >= context.thresholds.samples, input.signal.shape.first == count,
+                input.signal.elementCount >= 8 * count && !input.isWhole || input.distinctSamples == 1,
+                Double(input.distinctSamples) < context.thresholds.distinctSamples * Double(count)
+            else { return nil }
+            return Finding(
+                .repeatedSamples,
+                "the \(count) samples of the batch are only \(input.distinctSamples) different ones, again and again",
+                remedies: [.drawAll])
+        }
+    }
+
+    private static let classImbalance = Rule("unequal classes") { context in
+        let examination = context.examination
+        guard let targets = examination.targets.first(where: { $0.isWhole || $0.isBinary }),
+            targets.isWhole, targets.counts.count > 1,
+            let commonest = targets.counts.max(by: { $0.value < $1.value })
+        else { return [] }
+        let count = targets.counts.values.reduce(0, +)
+        let share = Double(commonest.value) / Double(count)
+        let pull = examination.output.gradientShares[commonest.key] ?? share
+        guard count >= 4 * context.thresholds.samples, share > context.thresholds.commonestClass,
+            pull > context.thresholds.commonestClass
+        else { return [] }
+        return [
+            Finding(
+                .classImbalance,
+                "\(percent(share)) of the targets are class \(commonest.key): who always says so is nearly always right",
+                evidence: ["all others together have \(percent(1 - pull)) of the gradient"],
+                remedies: [.weighClasses])
+        ]
+    }
+}
+
 extension InputExamination {
     /// The largest deviation of a feature over the least of those that vary.
     var featureRatio: Double? {
-        let varying = featureDeviations.filter { $0 > 0 && $0.isFinite }
+        // What a constant is rounded by is no deviation.
+        let varying = zip(featureDeviations, featureMeans).filter { $0 > 1e-5 * abs($1) && $0 > 0 && $0.isFinite }.map(
+            \.0)
         guard let least = varying.min(), let largest = varying.max() else { return nil }
         return largest / least
     }

@@ -3,8 +3,8 @@ import Foundation
 extension Rule {
     /// What is wrong with the first weights, and with the functions between them.
     static let firstWeights = [
-        zeroWeights, identicalUnits, narrowLayers, lowBiases, saturatingActivations, smallWeights, largeWeights,
-        residualGrowth, depthWithoutShortcuts,
+        zeroWeights, identicalUnits, narrowLayers, lowBiases, saturatingActivations, residualGrowth, smallWeights,
+        largeWeights, depthWithoutShortcuts, smallBatch, excessiveDropout,
     ]
 
     /// A layer of zeros learns where its gradient is not 0, as a head or the end of a branch does.
@@ -31,20 +31,23 @@ extension Rule {
     }
 
     private static let lowBiases = Rule("biases that switch units off") { context in
-        guard context.unexplained(.deadUnits) != nil else { return [] }
+        guard context.hasSeen(.deadUnits, .saturatedUnits) else { return [] }
         let examination = context.examination
         let bad = examination.layers.filter { layer in
             guard let bias = layer.bias, let activation = layer.activation else { return false }
             let units = examination.activations[activation].units
-            return ActivationKind(rawValue: units.function)?.isRectifier ?? false
-                && units.deadShare > context.thresholds.deadShare && bias.mean < -2 * layer.output.spread
-                && bias.mean < -bias.standardDeviation
+            let isOff =
+                ActivationKind(rawValue: units.function)?.isRectifier ?? false
+                && units.deadShare > context.thresholds.deadShare && bias.mean < 0
+            let isFlat = units.saturatedShare > context.thresholds.saturatedShare
+            return (isOff || isFlat) && abs(bias.mean) > 2 * layer.output.spread
+                && abs(bias.mean) > bias.standardDeviation
         }
         guard !bad.isEmpty else { return [] }
         return [
             Finding(
                 .lowBiases,
-                "the biases of \(named(bad.map(\.name))) keep units below 0 for every sample",
+                "the biases of \(named(bad.map(\.name))) keep units where their slope is 0, for every sample",
                 layers: bad.map(\.name),
                 evidence: bad.prefix(3).map {
                     "\($0.name): biases of \(short($0.bias!.mean)), a signal of \(short($0.output.spread))"
@@ -76,7 +79,11 @@ extension Rule {
 
     /// Each multiplies the gradient by its slope, at the most by the steepest.
     private static let saturatingActivations = Rule("saturating activations at depth") { context in
-        guard context.hasSeen(.vanishingGradient, .vanishingSignal, .zeroGradient) else { return [] }
+        // What they can keep at best says where training leads, so that ten times as much as vanishes counts now.
+        guard
+            context.hasSeen(.vanishingGradient, .vanishingSignal, .zeroGradient)
+                || context.examination.gradientGrowth.map({ $0.trend < 10 * context.thresholds.vanishing }) ?? false
+        else { return [] }
         let hidden = context.examination.hiddenActivations
         let best = hidden.reduce(1.0) { $0 * (ActivationKind(rawValue: $1.units.function)?.steepest ?? 1) }
         guard best < context.thresholds.vanishing, let first = hidden.first else { return [] }
@@ -150,16 +157,47 @@ extension Rule {
         ]
     }
 
+    /// The sum of branches doubles its variance with each that is as large as itself, with the best of weights: only what
+    /// grows though each layer keeps its signal is the sum's growth.
     private static let residualGrowth = Rule("branches that add up") { context in
-        guard context.examination.isResidual, context.hasSeen(.explodingSignal, .highFirstLoss, .explodingGradient)
-        else {
-            return []
-        }
+        let examination = context.examination
+        let free = examination.layers.filter { !$0.isNormalized && $0.operation != "gathered" }
+        // Branches mostly have He's weights in layers without a function behind them, too.
+        let ratios = free.map { $0.gain / max(2.0.squareRoot(), examination.wantedGain(of: $0)) }.sorted()
+        guard examination.structure.normalizedSums == 0, examination.isResidual,
+            context.hasSeen(.explodingSignal, .explodingGradient),
+            let median = ratios.isEmpty ? nil : ratios[ratios.count / 2], median <= context.thresholds.gain
+        else { return [] }
         return [
             Finding(
                 .residualGrowth, "each branch adds to the sum as much as the sum is, and nothing normalises it",
-                layers: context.examination.layers.last.map { [$0.name] } ?? [],
+                layers: examination.layers.last.map { [$0.name] } ?? [],
                 remedies: [.zeroBranches, .normalization])
+        ]
+    }
+
+    private static let smallBatch = Rule("a batch too small to normalise by") { context in
+        let examination = context.examination
+        guard examination.structure.normalizesOverBatch,
+            (1..<context.thresholds.samplesToNormalize).contains(examination.sampleCount)
+        else { return [] }
+        return [
+            Finding(
+                .smallBatch,
+                "the mean and variance of each unit are taken over \(examination.sampleCount) samples, and are mostly chance",
+                remedies: [.largerBatch, .groupNormalization])
+        ]
+    }
+
+    private static let excessiveDropout = Rule("too much dropout") { context in
+        let dropped = context.examination.structure.droppedShares
+        guard let most = dropped.first, most > context.thresholds.dropout else { return [] }
+        return [
+            Finding(
+                .excessiveDropout,
+                "dropout keeps \(percent(1 - most)) of the units: what it adds as noise is "
+                    + "\(short((most / (1 - most)).squareRoot())) times the signal",
+                remedies: [.lessDropout])
         ]
     }
 }

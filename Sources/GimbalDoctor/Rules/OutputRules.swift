@@ -1,9 +1,15 @@
 import Foundation
 
+extension Examination {
+    /// Whether some parameter's gradient is NaN or infinite.
+    var hasNonFiniteGradient: Bool { parameters.contains { !($0.gradient?.rootMeanSquare.isFinite ?? true) } }
+}
+
 extension Rule {
     /// What does not fit between the last layer, the loss and the targets.
     static let output = [
         softmaxOfOne, softmaxOverBatch, doubleSoftmax, unsafeLogarithm, rectifiedOutput, boundedOutput, unfittingLoss,
+        undefinedOperation, negativeLoss,
     ]
 
     private static let softmaxOfOne = Rule("softmax over one unit") { context in
@@ -69,6 +75,36 @@ extension Rule {
         ]
     }
 
+    private static let undefinedOperation = Rule("an operation where it is not defined") { context in
+        guard let operation = context.examination.structure.undefinedOperation,
+            context.unexplained(.nonFinite) != nil
+                || context.examination.loss.isFinite && context.examination.hasNonFiniteGradient
+        else { return [] }
+        let place = operation.layer.isEmpty ? "" : " in \(operation.layer)"
+        return [
+            Finding(
+                .undefinedOperation,
+                operation.isBackward
+                    ? "the gradient of \(operation.name)\(place) is not finite, though what arrives at it is"
+                    : "\(operation.name)\(place) gives out NaN, though what goes into it is none",
+                layers: operation.layer.isEmpty ? [] : [operation.layer], remedies: [.keepFromEdge])
+        ]
+    }
+
+    /// None of these losses is ever below 0.
+    private static let negativeLoss = Rule("steps up the gradient") { context in
+        let examination = context.examination
+        guard examination.output.isTurnedRound, examination.output.loss != .other, examination.output.loss != .logarithm
+        else { return [] }
+        return [
+            Finding(
+                .ascent,
+                "the loss is a \(examination.output.loss.title) turned round: it is \(short(examination.loss)), and gets less "
+                    + "the more is wrong",
+                remedies: [.turnRound])
+        ]
+    }
+
     private static let rectifiedOutput = Rule("rectified output") { context in
         let examination = context.examination
         let output = examination.output
@@ -111,8 +147,31 @@ extension Rule {
         let output = examination.output
         let targets = examination.targets.first { $0.signal.elementCount == output.predictions?.elementCount }
         let isOneHot = examination.sampleCount >= context.thresholds.samples && (targets?.isOneHot ?? false)
-        let isBinary = examination.sampleCount >= context.thresholds.samples && (targets?.isBinary ?? false)
         let width = output.predictions?.shape.last ?? 0
+        if output.isBroadcast, let predictions = output.predictions,
+            let target = examination.targets.first(where: {
+                $0.signal.elementCount == predictions.elementCount && $0.signal.shape != predictions.shape
+            })
+        {
+            return [
+                Finding(
+                    .unfittingLoss,
+                    "predictions of \(predictions.shape) and targets of \(target.signal.shape) are blown up to "
+                        + "all pairs: each prediction is compared with every target",
+                    remedies: [.oneShape])
+            ]
+        }
+        if output.loss == .crossEntropy, let classes = output.classCount,
+            let target = examination.targets.first(where: { $0.counts.keys.contains(classes) })
+        {
+            return [
+                Finding(
+                    .unfittingLoss,
+                    "there are \(classes) classes, from 0 to \(classes - 1), and \(target.counts[classes] ?? 0) targets are "
+                        + "\(classes)",
+                    remedies: [.classesFromZero])
+            ]
+        }
         let finding: (String, Remedy)? =
             switch (output.loss, output.function) {
             case (.crossEntropy, "sigmoid"?):
@@ -129,7 +188,7 @@ extension Rule {
                     "each of \(width) classes is judged for itself, where each sample belongs to one: nine tenths of the "
                         + "loss come from classes that a sample is not of", .crossEntropy
                 )
-            case (.absoluteError, "sigmoid"?) where isBinary:
+            case (.absoluteError, "sigmoid"?) where targets?.isBinary ?? false:
                 (
                     "a mean absolute error of targets 0 and 1 is least at their median, the commoner of both",
                     .binaryCrossEntropy

@@ -1,6 +1,84 @@
 extension Rule {
     /// What the optimizer does with the gradient: last, since most illnesses make any rate a wrong one.
-    static let rate = [summedLoss, learningRateTooHigh, learningRateTooLow]
+    static let rate = [
+        ascent, penaltyTooStrong, missingWarmup, summedLoss, momentumTooHigh, learningRateTooHigh, epsilonTooLarge,
+        learningRateTooLow,
+    ]
+
+    private static let ascent = Rule("steps up the gradient") { context in
+        guard !context.found.contains(where: { $0.illness == .ascent }), let ascent = context.examination.probe?.ascent,
+            ascent > 0.1, context.examination.optimizer?.decayShare ?? 0 < 1
+        else { return [] }
+        return [
+            Finding(
+                .ascent, "the first step goes up the gradient: the update is added where it is to be taken away",
+                evidence: ["the cosine between step and gradient is \(short(ascent))"], remedies: [.turnRound])
+        ]
+    }
+
+    private static let penaltyTooStrong = Rule("a penalty that outweighs the data") { context in
+        let examination = context.examination
+        guard let share = examination.optimizer?.decayShare, share > context.thresholds.decayShare,
+            !context.hasSeen(.vanishingGradient, .zeroGradient, .vanishingSignal),
+            // One that is trained has small gradients.
+            examination.lossOfGuess.map({ examination.loss > 0.5 * $0 }) ?? true
+        else { return [] }
+        return [
+            Finding(
+                .penaltyTooStrong,
+                "weight decay pulls at the weights \(short(share)) times as much as the data does",
+                remedies: [.lessDecay])
+        ]
+    }
+
+    /// Behind sums that are normalised, the first steps meet large gradients of the last layers (Xiong et al. 2020).
+    private static let missingWarmup = Rule("no warmup") { context in
+        let examination = context.examination
+        guard examination.structure.normalizedSums >= context.thresholds.normalizedSums,
+            let ratios = examination.probe?.updateRatios.values.sorted(), !ratios.isEmpty,
+            ratios[ratios.count / 2] > context.thresholds.firstUpdate
+        else { return [] }
+        return [
+            Finding(
+                .missingWarmup,
+                "\(examination.structure.normalizedSums) sums are normalised behind their branches, and the first step is as "
+                    + "long as any",
+                evidence: ["it changes weights by \(short(ratios[ratios.count / 2])) of themselves"],
+                remedies: [.warmup, .normalizeFirst])
+        ]
+    }
+
+    private static let momentumTooHigh = Rule("momentum too high") { context in
+        guard let optimizer = context.examination.optimizer, optimizer.momentum > context.thresholds.momentum,
+            context.unexplained(.divergingLoss) != nil || context.unexplained(.deadUnits) != nil
+                || context.examination.probe?.isDiverging ?? false && context.found.isEmpty
+        else { return [] }
+        return [
+            Finding(
+                .momentumTooHigh,
+                "a momentum of \(short(optimizer.momentum)) makes steps \(short(1 / (1 - optimizer.momentum))) times as long as "
+                    + "the rate of \(short(optimizer.learningRate)) says",
+                remedies: [.lessMomentum, .lowerRate(context.examination)])
+        ]
+    }
+
+    /// A step of an adaptive optimizer is rate · g / (|g| + ε).
+    private static let epsilonTooLarge = Rule("epsilon too large") { context in
+        let sizes = context.examination.parameters.filter { $0.values.shape.count > 1 }
+            .compactMap { $0.gradient?.rootMeanSquare }.filter { $0 > 0 && $0.isFinite }.sorted()
+        guard let epsilon = context.examination.optimizer?.epsilon, !sizes.isEmpty,
+            epsilon > context.thresholds.epsilon * sizes[sizes.count / 2],
+            !context.hasSeen(.vanishingGradient, .vanishingSignal),
+            context.examination.lossOfGuess.map({ context.examination.loss > 0.5 * $0 }) ?? true
+        else { return [] }
+        return [
+            Finding(
+                .epsilonTooLarge,
+                "epsilon is \(short(epsilon)), gradients are about \(short(sizes[sizes.count / 2])): steps are as many times "
+                    + "shorter than the rate says",
+                remedies: [.smallEpsilon])
+        ]
+    }
 
     private static let summedLoss = Rule("a loss summed over the batch") { context in
         let examination = context.examination
@@ -18,7 +96,7 @@ extension Rule {
     private static let learningRateTooHigh = Rule("learning rate too high") { context in
         let examination = context.examination
         guard let rate = examination.learningRate,
-            context.isRateTooHigh || context.unexplained(.divergingLoss) != nil
+            context.isRateTooHigh || context.unexplained(.divergingLoss) != nil || context.replacesWeights
                 || (examination.probe.map { $0.diedShare > context.thresholds.diedShare } ?? false
                     && context.unexplained(.deadUnits) != nil)
         else { return [] }
@@ -37,15 +115,32 @@ extension Rule {
 
     private static let learningRateTooLow = Rule("learning rate too low") { context in
         let examination = context.examination
-        guard let rate = examination.learningRate, let ratios = examination.probe?.updateRatios.values, !ratios.isEmpty,
-            ratios.max()! < context.thresholds.leastUpdate, context.unexplained(.noProgress) != nil
+        guard let rate = examination.learningRate, let probe = examination.probe,
+            let largest = probe.updateRatios.values.max()
+        else { return [] }
+        if largest < context.thresholds.leastUpdate, context.unexplained(.noProgress) != nil {
+            return [
+                Finding(
+                    .learningRateTooLow,
+                    "the learning rate of \(short(rate)) is too low: a step changes no weight by more than "
+                        + "\(short(largest)) of itself",
+                    remedies: [.raiseRate(examination)])
+            ]
+        }
+        guard let steps = examination.optimizer?.plannedSteps, context.found.isEmpty, !examination.isClosed,
+            let first = probe.losses.first, first > 0, let last = probe.losses.last,
+            largest * steps < context.thresholds.plannedUpdate,
+            // One that is trained has little to go.
+            examination.lossOfGuess.map({ first > 0.5 * $0 }) ?? true,
+            (first - last) / Double(probe.losses.count - 1) * steps < context.thresholds.plannedProgress * first
         else { return [] }
         return [
             Finding(
                 .learningRateTooLow,
-                "the learning rate of \(short(rate)) is too low: a step changes no weight by more than "
-                    + "\(short(ratios.max()!)) of itself",
-                remedies: [.raiseRate])
+                "the learning rate of \(short(rate)) is too low for the run: at the speed of the first steps, all of it takes "
+                    + "\(percent(max(0, (first - last) / first / Double(probe.losses.count - 1) * steps))) off the loss",
+                evidence: ["a step changes no weight by more than \(short(largest)) of itself"],
+                remedies: [.raiseRate(examination)])
         ]
     }
 }
@@ -58,6 +153,15 @@ extension RuleContext {
             let largest = examination.sharpness?.largestRate
         else { return false }
         return rate > thresholds.rate * largest && found.isEmpty
+    }
+
+    /// Whether the first step is larger than most weights that it changes, so that what was drawn is gone, and the steps get
+    /// nowhere.
+    fileprivate var replacesWeights: Bool {
+        guard found.isEmpty, let probe = examination.probe, let first = probe.losses.first, let last = probe.losses.last
+        else { return false }
+        let ratios = probe.updateRatios.values.sorted()
+        return !ratios.isEmpty && ratios[ratios.count / 2] > 1 && !(last < 0.9 * first)
     }
 
     /// The sign, where it was seen and no cause found so far explains it.

@@ -5,7 +5,7 @@ extension Rule {
     private static let unheldParameters = Rule("parameters that no optimizer holds") { context in
         let examination = context.examination
         let bad = examination.parameters.filter { $0.isTrainable && !$0.isHeld }
-        guard examination.hasOptimizer, !bad.isEmpty else { return [] }
+        guard examination.optimizer != nil, !bad.isEmpty else { return [] }
         return [
             Finding(
                 .unheldParameters,

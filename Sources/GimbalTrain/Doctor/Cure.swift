@@ -32,7 +32,8 @@ extension Doctor {
     /// if its validation loss is better than that of the recipe as it was by `margin`, so that a run never gets worse.
     /// - Parameters:
     ///   - recipe: what is to be cured.
-    ///   - train: what it is trained on.
+    ///   - train: what it is trained on. Where a trial is on standardised data, its recipe says how in
+    ///     `data.standardization`, for a whole training on the same.
     ///   - validation: what trials are judged by.
     ///   - device: where trials are trained.
     ///   - steps: of each trial; a tenth of the run unless given, but no less than 50.
@@ -45,12 +46,21 @@ extension Doctor {
         steps: Int? = nil, margin: Double = 0.02, progress: (Cure.Trial) throws -> Void = { _ in }
     ) throws -> Cure? {
         var trials: [Cure.Trial] = []
+        /// The data as a trial takes it: standardised where a remedy says so.
+        func parts(_ trial: Recipe) -> (train: any SupervisedData, validation: any SupervisedData) {
+            guard recipe.data.standardization == nil, let standardization = trial.data.standardization,
+                let train = train as? Dataset, let validation = validation as? Dataset
+            else { return (train, validation) }
+            return (standardization(train), standardization(validation))
+        }
         func look(_ recipe: Recipe) throws -> (findings: [Finding], steps: Int) {
+            let (train, validation) = parts(recipe)
             let trainer = try recipe.makeRun(train: train, validation: validation, device: device).trainer
             let all = trainer.totalSteps ?? 500
             return (try trainer.examine(by: self).findings, min(all, steps ?? max(50, all / 10)))
         }
         func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ findings: [Finding], _ steps: Int) throws -> Cure.Trial {
+            let (train, validation) = parts(recipe)
             let run = try recipe.makeRun(train: train, device: device)
             run.trainer.maxSteps = steps
             var trial = Cure.Trial(
@@ -69,7 +79,8 @@ extension Doctor {
         func follow(_ recipe: Recipe, _ remedies: [Remedy], _ findings: [Finding]) throws -> Cure.Trial? {
             var (recipe, remedies, findings) = (recipe, remedies, findings)
             while !findings.isEmpty, remedies.count < Self.mostRemedies,
-                let (next, remedy) = recipe.firstApplication(of: findings.flatMap(\.remedies), except: remedies)
+                let (next, remedy) = recipe.firstApplication(
+                    of: findings.flatMap(\.remedies), except: remedies, trainedOn: train)
             {
                 (recipe, findings) = (next, try look(next).findings)
                 remedies.append(remedy)
@@ -85,7 +96,7 @@ extension Doctor {
         // What else was named may help beside it, but for another kind of what was just changed.
         let kinds = Set(base.remedies.compactMap { $0.change?.kind })
         for remedy in sick.flatMap(\.remedies) where !kinds.contains(remedy.change?.kind ?? "") {
-            guard let next = base.recipe.applying(remedy),
+            guard let next = base.recipe.applying(remedy, trainedOn: train),
                 let trial = try follow(next, base.remedies + [remedy], try look(next).findings)
             else { continue }
             if trial.isBetter(than: base, by: 0) { base = trial }
@@ -100,8 +111,9 @@ extension Doctor {
 }
 
 extension Cure.Trial {
-    /// The loss on validation data; infinite where it was not finite.
-    fileprivate var loss: Double { figures?["loss"] ?? .infinity }
+    /// What trials are judged by: the loss on validation data, and of a regression the share of the targets' variance that is
+    /// left, which is the same in whatever unit they are; infinite where it was not finite.
+    fileprivate var loss: Double { figures?["r2"].map { 1 - $0 } ?? figures?["loss"] ?? .infinity }
 
     fileprivate func isBetter(than other: Cure.Trial, by margin: Double) -> Bool {
         loss.isFinite && (!other.loss.isFinite || loss < other.loss - margin * abs(other.loss))
@@ -110,9 +122,12 @@ extension Cure.Trial {
 
 extension Recipe {
     /// The first of `remedies` that changes this recipe, and the recipe with it.
-    fileprivate func firstApplication(of remedies: [Remedy], except done: [Remedy]) -> (Recipe, Remedy)? {
-        for remedy in remedies where !done.contains(remedy) {
-            if let recipe = applying(remedy) { return (recipe, remedy) }
+    fileprivate func firstApplication(
+        of remedies: [Remedy], except done: [Remedy], trainedOn train: any SupervisedData
+    ) -> (Recipe, Remedy)? {
+        // A rate may have to be changed several times; all else is done once.
+        for remedy in remedies where remedy.change?.kind == "rate" || !done.contains(remedy) {
+            if let recipe = applying(remedy, trainedOn: train) { return (recipe, remedy) }
         }
         return nil
     }

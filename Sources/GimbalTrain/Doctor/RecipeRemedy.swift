@@ -1,13 +1,17 @@
 extension Recipe {
     /// This recipe with a remedy applied; nil where the model has no place for it, or has it already.
-    public func applying(_ remedy: Remedy) -> Recipe? {
+    /// - Parameters:
+    ///   - remedy: what is to change.
+    ///   - train: what the recipe is trained on, which tells how to standardise data that a program holds in memory; that of
+    ///     tables is already. The recipe that comes out has it in `data.standardization`, to be applied to all parts.
+    public func applying(_ remedy: Remedy, trainedOn train: (any SupervisedData)? = nil) -> Recipe? {
         guard let change = remedy.change else { return nil }
         var recipe = self
-        guard recipe.apply(change), recipe != self, (try? recipe.validate()) != nil else { return nil }
+        guard recipe.apply(change, train), recipe != self, (try? recipe.validate()) != nil else { return nil }
         return recipe
     }
 
-    private mutating func apply(_ change: Remedy.Change) -> Bool {
+    private mutating func apply(_ change: Remedy.Change, _ train: (any SupervisedData)?) -> Bool {
         switch change {
         case .activation(let function):
             guard model.kind == .mlp else { return false }
@@ -52,10 +56,22 @@ extension Recipe {
             model = gated
             (model.hidden, model.layers, model.forgetGateBias) = (hidden, layers, 1)
         case .standardization:
-            // What a recipe makes of its data it makes of it when it is read.
-            return false
+            guard data.kind == .samples, data.standardization == nil, let train = train as? Dataset else {
+                return false
+            }
+            if data.name.isEmpty { data = DataRecord(train) }
+            data.standardization = Standardization(fittedTo: train)
         case .learningRate(let factor):
             training.learningRate = training.rate * factor
+        case .weightDecay(let factor):
+            training.weightDecay *= factor
+        case .momentum(let momentum):
+            guard training.momentum > momentum else { return false }
+            training.momentum = momentum
+        case .dropout(let probability):
+            model.dropout = min(model.dropout, probability)
+        case .batchSize(let count):
+            training.batchSize = max(training.batchSize, count)
         case .clipping(let norm):
             training.clipNorm = min(training.clipNorm ?? .infinity, norm)
         }

@@ -13,7 +13,10 @@ extension Trainer {
                 let update = WeightUpdate(phase, precision: settings.precision, device: device)
                 let schedule = phase.schedule(RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch))
                 return doctor.diagnose(
-                    try Examination(of: model, on: batch.batch, optimizer: phase.optimizer) { batch in
+                    try Examination(
+                        of: model, on: batch.batch, optimizer: phase.optimizer,
+                        plannedSteps: totalSteps.map { schedule.stepsAtFirstRate($0) }
+                    ) { batch in
                         try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
                     } train: { number, loss in
                         phase.optimizer.learningRate = baseRate * schedule.factor(at: number)
@@ -25,5 +28,18 @@ extension Trainer {
                     })
             }
         }
+    }
+}
+
+extension Schedule {
+    /// Steps at the rate of the first twenty that would move weights as far as `steps` steps of this schedule.
+    fileprivate func stepsAtFirstRate(_ steps: Int) -> Double {
+        let first = (0..<min(20, max(1, steps))).map { factor(at: $0) }
+        let rate = first.reduce(0, +) / Double(first.count)
+        guard rate > 0 else { return .infinity }
+        // A thousand of them tell the mean.
+        let stride = max(1, steps / 1000)
+        let all = Swift.stride(from: 0, to: steps, by: stride).map { factor(at: $0) }
+        return all.reduce(0, +) / Double(max(1, all.count)) * Double(steps) / rate
     }
 }

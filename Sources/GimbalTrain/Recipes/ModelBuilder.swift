@@ -145,9 +145,10 @@ extension ModelSettings {
     /// The gain for the activation; those without one of their own take ReLU's, which they resemble.
     private var nonlinearity: Nonlinearity {
         switch (kind, activation) {
-        case (.lstm, _), (.gru, _): .linear
+        // Over many steps, the gain of a ReLU makes states that stay positive grow without bound.
+        case (.rnn, _), (.lstm, _), (.gru, _): .linear
         case (_, .sigmoid), (_, .hardsigmoid), (_, .softsign), (_, .logSigmoid), (_, .tanhshrink): .sigmoid
-        case (_, .tanh), (_, .hardtanh): kind == .rnn ? .linear : .tanh
+        case (_, .tanh), (_, .hardtanh): .tanh
         case (_, .leakyReLU): .leakyReLU(slope: 0.01)
         case (_, .prelu): .leakyReLU(slope: 0.25)
         case (_, .selu): .selu

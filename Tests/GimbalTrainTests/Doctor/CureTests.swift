@@ -53,6 +53,27 @@ struct CureTests {
         #expect(cure.isBetter && cure.best.recipe.training.rate < 1e4)
     }
 
+    @Test("Inputs in thousands are standardised, and the recipe says how") func standardizes() throws {
+        let digits = Dataset.digits().flattened
+        let inputs = digits.batch([Int](0..<digits.count)).inputs.map { $0 * 5000 }
+        let (train, validation) = Dataset(
+            name: "thousands", inputShape: digits.inputShape, inputs: .floats(inputs), targets: digits.targets
+        ).split(trainFraction: 0.8)
+        let sick = recipe { _, training in training.learningRate = 0.05 }
+        let cure = try #require(try Doctor().cure(sick, train: train, validation: validation))
+        #expect(cure.before.findings.first?.illness == .inputScale)
+        #expect(cure.isBetter && cure.best.recipe.data.standardization == Standardization(fittedTo: train))
+    }
+
+    @Test("Samples of the validation data that are trained on are found") func sharedSamples() throws {
+        let mixed = Dataset.digits().flattened
+        let (train, validation) = mixed.split(trainFraction: 0.8)
+        #expect(try Doctor().examine(train: train, validation: validation).isEmpty)
+        let findings = try Doctor().examine(train: mixed, validation: validation)
+        #expect(findings.map(\.illness) == [.repeatedSamples])
+        #expect(findings.first?.summary.hasPrefix("\(validation.count) of \(validation.count)") ?? false)
+    }
+
     @Test("Remedies change what a model has a place for, and nothing else") func applying() throws {
         let mlp = recipe { _, _ in }
         var residual = mlp
