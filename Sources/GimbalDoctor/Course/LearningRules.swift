@@ -20,7 +20,7 @@ extension CourseRule {
                 .modesDiffer,
                 "the model computes something else in evaluation: the same batch has a loss of \(short(modes.training)) in "
                     + "training and \(short(modes.evaluation)) in evaluation", step: course.step,
-                remedies: [.mendRunningStatistics, .groupNormalization])
+                remedies: [.mendRunningStatistics, .layerNormalization])
         ]
     }
 

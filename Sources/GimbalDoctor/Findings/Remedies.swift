@@ -126,7 +126,7 @@ extension Remedy {
     static let mendRunningStatistics = Remedy(
         "let normalisation layers see batches of 16 samples and more in training mode, so that their running statistics follow"
     )
-    static let groupNormalization = Remedy(
+    static let layerNormalization = Remedy(
         "normalise by groups or layers, which is the same in both modes", .normalization(.layer),
         code: "gimbal train --norm layer", evidence: "Wu and He 2018")
     static let lookAtPairs = Remedy(
