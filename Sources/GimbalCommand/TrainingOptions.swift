@@ -82,9 +82,6 @@ extension TrainingOptions {
         if course.weights == .best, trainer.evaluation == nil {
             notes.append("--weights best has no effect without validation data: the last weights are taken")
         }
-        if course.weights == .averaged, trainer.settings.averageDecay == nil {
-            notes.append("--weights averaged has no effect without --ema: the last weights are taken")
-        }
         return notes
     }
 }

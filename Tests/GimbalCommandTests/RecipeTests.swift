@@ -129,9 +129,6 @@ struct RecipeTests {
                     note: --weights best has no effect without validation data: the last weights are taken
 
                     """)
-            _ = try settings(
-                "digits", ["--weights", "averaged"], in: folder,
-                errors: "note: --weights averaged has no effect without --ema: the last weights are taken\n")
         }
     }
 

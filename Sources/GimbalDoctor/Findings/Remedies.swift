@@ -91,10 +91,11 @@ extension Remedy {
 
     /// A rate at which the first step changes the weights that it changes most by five in a thousand of themselves, as 0.1
     /// does in plain descent and 1e-3 in Adam.
+    static let raiseRate = Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10))
     static func raiseRate(_ examination: Examination) -> Remedy {
         guard let rate = examination.learningRate, let largest = examination.probe?.updateRatios.values.max(),
             largest > 0
-        else { return Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10)) }
+        else { return raiseRate }
         let factor = 5e-3 / largest
         return Remedy(
             "raise the learning rate to \(short(rate * factor))", .learningRate(factor: factor),
