@@ -6,7 +6,8 @@ struct CompareCommand: ParsableCommand {
         commandName: "compare", abstract: "Puts several runs side by side: results, and what differs."
     )
 
-    @Argument(help: ArgumentHelp("The folders of two or more runs.", valueName: "run"), completion: .directory)
+    @Argument(
+        help: ArgumentHelp("The folders of two or more runs, or of folds.", valueName: "run"), completion: .directory)
     var runs: [String]
     @Option(
         help: ArgumentHelp("Write a page with the curves of all runs over each other.", valueName: "FILE.html"),
@@ -16,15 +17,21 @@ struct CompareCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if runs.count < 2 {
+        if runs.flatMap(GimbalCommand.runs(at:)).count < 2 {
             throw ValidationError("Name the folders of two or more runs; for one there is `gimbal report`.")
         }
     }
 
     func run() throws {
-        let comparison = RunComparison(try runs.map { try RunSummary(folder: $0) })
+        let comparison = RunComparison(try runs.flatMap(GimbalCommand.runs(at:)).map { try RunSummary(folder: $0) })
         if let report { try comparison.write(to: report) }
-        try json ? printJSON(Line(comparison: comparison)) : printLine(comparison.description)
+        guard !json else { return try printJSON(Line(comparison: comparison)) }
+        try printLine(comparison.description)
+        for folder in runs {
+            if let folds = try CrossValidation(folder: folder) {
+                try printLine("\(shown(folder, limit: 200)): \(folds)")
+            }
+        }
     }
 
     private struct Line: Encodable {

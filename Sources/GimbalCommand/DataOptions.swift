@@ -19,7 +19,7 @@ struct DataFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What the target column of a table holds: classes, or numbers to be predicted. (default: \(Defaults.model().task.rawValue))"
+            "What the target column of a table holds: classes, or numbers to be predicted. (default: numbers where it holds fractions or mostly different whole numbers)"
         ))
     var task: ModelSettings.Task?
 
@@ -217,6 +217,11 @@ struct TableFlags: ParsableArguments {
         )
     )
     var missingRows: TableOptions.Missing?
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of lines that have not as many fields as the others. (default: \(TableOptions().raggedRows.rawValue))"
+        ))
+    var raggedRows: TableOptions.RaggedRows?
     @Option(help: ArgumentHelp("The only inputs, by name or number from 1, separated by commas.", valueName: "columns"))
     var columns: [String] = []
     @Option(help: ArgumentHelp("Columns to leave out, separated by commas.", valueName: "columns"))
@@ -265,6 +270,9 @@ struct TableFlags: ParsableArguments {
         if missingRows != nil, options.missing != schema.missing {
             throw refuse("--missing-rows", schema.missing.rawValue)
         }
+        if isOwnFile, raggedRows == .skip, schema.dialect.rowWidth == nil {
+            throw refuse("--ragged-rows", TableOptions.RaggedRows.refuse.rawValue)
+        }
         if isOwnFile, let marks = options.missingMarks, Set(marks) != Set(schema.missingMarks ?? []) {
             throw refuse("--missing", schema.missingMarks.map { listed($0) } ?? "the usual marks")
         }
@@ -275,13 +283,14 @@ struct TableFlags: ParsableArguments {
     ) throws -> TableOptions {
         var options = TableOptions(
             target: target.map { .written($0) } ?? .last,
-            task: task == .regression ? .regression : .classification(), hasHeader: header)
+            task: task.map { $0 == .regression ? .regression : .classification() } ?? .automatic, hasHeader: header)
         options.delimiter = try character(delimiter, "--delimiter")
         options.decimalMark = try character(decimal, "--decimal")
         options.thousandsMark = try character(thousands, "--thousands")
         options.encoding = encoding
         options.missingMarks = missing.isEmpty ? nil : words(missing)
         options.missing = missingRows ?? options.missing
+        options.raggedRows = raggedRows ?? options.raggedRows
         options.columns = columns.isEmpty ? nil : words(columns)
         options.excluded = words(exclude)
         options.ids = words(id)
@@ -321,3 +330,4 @@ struct TableFlags: ParsableArguments {
 
 extension ModelSettings.Task: ExpressibleByArgument {}
 extension TableOptions.Missing: ExpressibleByArgument {}
+extension TableOptions.RaggedRows: ExpressibleByArgument {}

@@ -46,6 +46,13 @@ struct EvaluateCommand: ParsableCommand {
 
     private func evaluate() throws {
         let device = try device.chosen()
+        if let fold = CrossValidation.runs(in: checkpoint).first {
+            throw GimbalError.invalidSetting(
+                name: "--checkpoint",
+                reason:
+                    "\(checkpoint) holds the folds of a cross-validation, each tested on rows that the others were trained "
+                    + "on: name one of them, such as \(fold); gimbal inspect \(checkpoint) tells what they came to")
+        }
         let run = try SavedRun(checkpoint, weights: weights, device: device)
         let (checkpoint, recipe, model) = (run.checkpoint, run.record.recipe, run.model)
         let (test, notes) = try data.source(of: recipe.data).evaluationData(of: recipe.data, part: part.part)

@@ -7,7 +7,8 @@ struct NewCommand: ParsableCommand {
         commandName: "new", abstract: "Writes a package of Swift with a program that trains a net.",
         discussion: HelpTexts.new)
 
-    @Argument(help: "The folder to be made; its name is the program's.", completion: .directory)
+    @Argument(
+        help: "The folder to be made; the program is called as it is, as far as a name allows.", completion: .directory)
     var name: String
     @Option(
         help: ArgumentHelp("A checkout of Gimbal to build with, instead of a published version.", valueName: "dir"),
@@ -22,10 +23,10 @@ struct NewCommand: ParsableCommand {
 
     func run() throws {
         let folder = URL(fileURLWithPath: name).standardizedFileURL
-        let template = try Template(name: folder.lastPathComponent, dependency: dependency(from: folder))
+        let template = try Template(folderName: folder.lastPathComponent, dependency: dependency(from: folder))
         try template.write(to: folder)
         try printLine(
-            "\(name) is ready: cd '\(name)' && swift run -c release\n"
+            "\(name) is ready: \(shellCommand(["cd", name])) && swift run -c release\n"
                 + "its program is \(name)/\(template.programPath)")
     }
 
@@ -51,34 +52,29 @@ private struct Template {
     let name: String
     let dependency: String
 
-    /// - Throws: `GimbalError.invalidSetting` for a name that no module can have.
-    init(name: String, dependency: String) throws {
-        let letters = name.unicodeScalars
-        let isName =
-            letters.first.map { CharacterSet.asciiLetters.contains($0) } ?? false
-            && letters.allSatisfy {
-                CharacterSet.asciiLetters.contains($0) || "0123456789_-".unicodeScalars.contains($0)
-            }
-        guard isName else {
-            throw GimbalError.invalidSetting(
-                name: "name", reason: "'\(name)' must begin with a letter, and have letters, digits, - and _ only")
-        }
+    /// A program that is called as its folder is, made a name that a module of its own can have.
+    init(folderName: String, dependency: String) {
+        let plain = folderName.folding(options: .diacriticInsensitive, locale: nil)
+        var name = plain.split { !($0.isASCII && ($0.isLetter || $0.isNumber)) && $0 != "-" && $0 != "_" }.joined(
+            separator: "-")
+        while name.first == "-" || name.first == "_" { name.removeFirst() }
+        if name.first.map({ !$0.isLetter }) ?? true { name = name.isEmpty ? "net" : "net-" + name }
         // SwiftPM takes two modules, or two packages, of one name for one.
-        guard !name.lowercased().hasPrefix("gimbal"), !["swift", "foundation"].contains(name.lowercased()) else {
-            throw GimbalError.invalidSetting(name: "name", reason: "'\(name)' is a name of Gimbal's or Swift's own")
-        }
+        let lower = name.lowercased()
+        if lower.hasPrefix("gimbal") || ["swift", "foundation", "test", "main"].contains(lower) { name = "my-" + name }
         self.name = name
         self.dependency = dependency
     }
 
     var programPath: String { "Sources/\(name)/Program.swift" }
 
-    /// - Throws: `GimbalError.fileSystem`, also where there is something already.
+    /// - Throws: `GimbalError.fileSystem`, also where there is something already, which is left as it is.
     func write(to folder: URL) throws {
         let files = FileManager.default
         if let found = try? files.contentsOfDirectory(atPath: folder.path) {
             guard found.isEmpty else {
-                throw GimbalError.fileSystem(operation: "write", path: folder.path, reason: "the folder is not empty")
+                throw GimbalError.fileSystem(
+                    operation: "write", path: folder.path, reason: "the folder is not empty; name another")
             }
         }
         for (path, text) in [
@@ -159,11 +155,6 @@ private struct Template {
         }
 
         """
-}
-
-extension CharacterSet {
-    fileprivate static let asciiLetters = CharacterSet(charactersIn: "a"..."z").union(
-        CharacterSet(charactersIn: "A"..."Z"))
 }
 
 /// `text` as a string of Swift.

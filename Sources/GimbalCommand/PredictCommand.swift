@@ -18,7 +18,7 @@ struct PredictCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A checkpoint, or the folder of a run, whose newest is taken. Given several times, the answers are averaged.",
+            "A checkpoint, or the folder of a run, whose newest is taken. Given several times, or of the folder of folds, the answers are averaged.",
             valueName: "dir"), completion: .directory)
     var checkpoint: [String]
     @OptionGroup var data: DataOptions
@@ -54,7 +54,15 @@ struct PredictCommand: ParsableCommand {
 
     private func predict() throws {
         let device = try device.chosen()
-        let predictor = try Predictor(ensemble: checkpoint, weights: weights, device: device, precision: precision)
+        let predictor = try Predictor(
+            ensemble: checkpoint.flatMap(runs(at:)), weights: weights, device: device, precision: precision)
+        for path in checkpoint where runs(at: path) != [path] {
+            printNotice("note: the answers of the \(runs(at: path).count) folds in \(path) are averaged")
+        }
+        if predictor.task == .regression, top > 1 || probabilities {
+            throw GimbalError.invalidSetting(
+                name: top > 1 ? "--top" : "--probabilities", reason: "is for classes; this run predicts numbers")
+        }
         let source = try data.source(of: predictor.data)
         if let output, Self.isSameFile(output, source.path) {
             throw GimbalError.invalidSetting(

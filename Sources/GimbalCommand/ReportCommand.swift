@@ -7,7 +7,7 @@ struct ReportCommand: ParsableCommand {
         commandName: "report", abstract: "Writes the page of a run from what lies in its folder.",
         discussion: """
             For a run that was interrupted, is still going on, or has ended, whose test figures are in its folder. Needs \
-            metrics.csv or a checkpoint. ROC, precision-recall and reliability curves are in the page of \
+            metrics.csv or a checkpoint. The folds of a cross-validation share a page. ROC, precision-recall and reliability curves are in the page of \
             `gimbal evaluate --report`.
             """)
 
@@ -19,7 +19,7 @@ struct ReportCommand: ParsableCommand {
     var output: String?
 
     func run() throws {
-        let report = Report(try RunSummary(folder: folder))
+        let summaries = try runs(at: folder).map { try RunSummary(folder: $0) }
         let path = output ?? folder + (folder.hasSuffix("/") ? "" : "/") + "report.html"
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
@@ -28,7 +28,12 @@ struct ReportCommand: ParsableCommand {
                     "\(path) is there already and is no page of Gimbal's; name another file, or the same to replace it"
             )
         }
-        try report.write(to: path)
+        // The folds of a cross-validation are put side by side.
+        if summaries.count == 1 {
+            try Report(summaries[0]).write(to: path)
+        } else {
+            try RunComparison(summaries).write(to: path)
+        }
         try printLine("report \(path)")
     }
 }

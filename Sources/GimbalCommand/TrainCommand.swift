@@ -47,7 +47,7 @@ struct TrainCommand: ParsableCommand {
 
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
     private func crossValidate(_ count: Int) throws {
-        let first = resume ? runDir.flatMap { try? RunRecord(path: "\($0)/fold-1") } : nil
+        let first = resume ? runDir.flatMap { try? RunRecord(path: CrossValidation.path(of: 1, in: $0)) } : nil
         let source = try data.source(of: first?.recipe.data)
         guard source.kind == .table else {
             throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(source.path) holds images")
@@ -57,21 +57,22 @@ struct TrainCommand: ParsableCommand {
                 name: "folds", reason: "are the test parts, one after another; leave --test out")
         }
         let parent = runDir ?? Self.newRunPath(data: source.path)
-        var results: [TrainingResult] = []
+        var results: [RunResult] = []
         for number in 0..<count {
-            let path = "\(parent)/fold-\(number + 1)"
+            let path = CrossValidation.path(of: number + 1, in: parent)
             if !json { try printLine("fold \(number + 1) of \(count)") }
             results.append(try train(in: path, fold: SplitPlan.Fold(number, of: count)))
         }
-        let summary = CrossValidation(results, runDirectory: parent)
-        try json ? printJSON(summary) : printLine(summary.line)
+        let summary = CrossValidation(results)
+        try summary.write(to: parent)
+        try json ? printJSON(CrossValidationLine(summary: summary, runDirectory: parent)) : printLine("\(summary)")
     }
 
     /// - Parameters:
     ///   - runDir: the folder of the run; nil for one of the time's name.
     ///   - fold: of a cross-validation; nil for no such.
     @discardableResult
-    private func train(in runDir: String?, fold: SplitPlan.Fold? = nil) throws -> TrainingResult {
+    private func train(in runDir: String?, fold: SplitPlan.Fold? = nil) throws -> RunResult {
         // Before anything of it is read: another run may be using it, and removing what it no longer needs.
         let held = try resume ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
         let (saved, checkpoint) = try runToResume(in: runDir)
@@ -101,6 +102,7 @@ struct TrainCommand: ParsableCommand {
             train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [])
         let trainer = run.trainer
         try refuseBlindChoices(trainer, trainingSettings)
+        for note in training.unused(in: trainer) { printNotice("note: \(note)") }
         trainer.checkpointInterval = checkpointEvery
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
@@ -130,10 +132,11 @@ struct TrainCommand: ParsableCommand {
             throw ExitCode(130)
         }
         let evaluation = try run.evaluate(on: parts.test)
-        try RunResult(run, test: evaluation).write(to: folder)
+        let result = RunResult(run, test: evaluation)
+        try result.write(to: folder)
         try Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
-        let result = try TrainingResult(run, test: evaluation, folder: folder, device: device)
-        try json ? printJSON(result) : printLine(result.line)
+        let line = try TrainingResult(run, test: evaluation, folder: folder, device: device)
+        try json ? printJSON(line) : printLine(line.line)
         return result
     }
 
@@ -174,7 +177,7 @@ struct TrainCommand: ParsableCommand {
             guard record != nil || data.data != nil else {
                 throw GimbalError.invalidSetting(
                     name: "--resume",
-                    reason: isFolder(runDir + "/fold-1")
+                    reason: !CrossValidation.runs(in: runDir).isEmpty
                         ? "\(runDir) holds the folds of a cross-validation: repeat its command, with --resume, or go on with "
                             + "one of them by --run-dir \(runDir)/fold-1"
                         : "there is no run in \(runDir) to go on with; name its folder, or --data to begin a run there")
@@ -226,6 +229,7 @@ struct TrainCommand: ParsableCommand {
     private func introduce(_ parts: DataParts) throws {
         if json {
             for warning in parts.profile?.warnings ?? [] { printNotice("warning: \(warning)") }
+            for note in parts.profile?.notes ?? [] { printNotice("note: \(note)") }
         } else if let profile = parts.profile {
             try printLine("\(profile)\n")
         }
@@ -254,6 +258,21 @@ struct TrainCommand: ParsableCommand {
         // Two runs may start in one second.
         let taken = (2...).lazy.map { "\(path)-\($0)" }.first { !FileManager.default.fileExists(atPath: $0) }
         return FileManager.default.fileExists(atPath: path) ? taken ?? path : path
+    }
+}
+
+/// The line a cross-validation ends with.
+private struct CrossValidationLine: Encodable {
+    var summary: CrossValidation
+    var runDirectory: String
+
+    private enum Key: String, CodingKey { case event, runDirectory }
+
+    func encode(to encoder: any Encoder) throws {
+        try summary.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode("crossValidation", forKey: .event)
+        try container.encode(runDirectory, forKey: .runDirectory)
     }
 }
 

@@ -66,6 +66,26 @@ extension TrainingOptions {
     }
 }
 
+extension TrainingOptions {
+    /// What was given and has no effect in a run of this length and on this data, in words.
+    func unused(in trainer: Trainer<Batch>) -> [String] {
+        var notes: [String] = []
+        if let warmup = rates.warmup, let steps = trainer.totalSteps, warmup >= steps, steps > 0 {
+            notes.append(
+                "--warmup \(warmup) is not over before the run, of \(steps) step\(steps == 1 ? "" : "s"), is: the rate stays below --lr, and no "
+                    + "schedule begins")
+        }
+        let epochs = trainer.settings.epochs
+        if let stepEpochs = rates.stepEpochs, rates.schedule == .step, stepEpochs >= epochs {
+            notes.append("--step-epochs \(stepEpochs) never reduces the rate in \(epochs) epochs")
+        }
+        if course.weights == .best, trainer.evaluation == nil {
+            notes.append("--weights best has no effect without validation data: the last weights are taken")
+        }
+        return notes
+    }
+}
+
 /// The loss, and what is done to samples of the training data.
 struct ExampleFlags: ParsableArguments {
     @Option(help: "The loss. (default: cross-entropy for classes, mse for numbers)")

@@ -29,16 +29,32 @@ struct NewTests {
         }
     }
 
-    @Test("Replaces nothing, and takes no name that does not build")
+    @Test("Any folder will do: the program has the nearest name that builds")
+    func names() throws {
+        try withTemporaryFolder { folder in
+            for (path, name) in [
+                ("1st", "net-1st"), ("a b/my net", "my-net"), ("gimbal", "my-gimbal"),
+                ("GimbalTrain", "my-GimbalTrain"),
+                ("é-net", "e-net"), ("swift", "my-swift"),
+                ("日本", "net"), ("net.v2", "net-v2"), ("_x/", "x"),
+            ] {
+                try Gimbal.run("new", "\(folder)/\(path)").succeeded()
+                let manifest = try text("\(folder)/\(path)/Package.swift")
+                let found = try #require(manifest.split(separator: "\n").first { $0.contains("name: \"") })
+                #expect(found.contains("name: \"\(name)\""), "\(path): \(found)")
+                let isPlain = found.utf8.allSatisfy { $0 < 0x80 }
+                #expect(isPlain, "\(found)")
+            }
+        }
+    }
+
+    @Test("Replaces nothing, and builds with nothing but Gimbal")
     func refuses() throws {
         try withTemporaryFolder { folder in
             try FileManager.default.createDirectory(atPath: folder + "/taken", withIntermediateDirectories: true)
             try Data("mine".utf8).write(to: URL(fileURLWithPath: folder + "/taken/notes.txt"))
             try Gimbal.run("new", folder + "/taken").refused("taken", "the folder is not empty")
             #expect(tree(folder + "/taken") == ["notes.txt"])
-            for name in ["1st", "a b", "gimbal", "GimbalTrain", "größe", "swift"] {
-                try Gimbal.run("new", "\(folder)/\(name)").refused("'\(name)'")
-            }
             try Gimbal.run("new", folder + "/net", "--path", folder).refused("--path", "holds no checkout of Gimbal")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["taken"])
         }

@@ -109,6 +109,10 @@ struct PredictTests {
             let lines = try Gimbal.run("predict", "--checkpoint", run, "--data", file, "--device", "cpu").succeeded()
                 .lines
             #expect(lines.first == "row,prediction")
+            for option in [["--top", "3"], ["--probabilities"]] {
+                try Gimbal.run(["predict", "--checkpoint", run, "--data", file, "--device", "cpu"] + option).refused(
+                    "\(option[0]): is for classes; this run predicts numbers")
+            }
             let found = try lines.dropFirst().map { try #require(Double($0.split(separator: ",")[1])) }
             #expect(lines.dropFirst().first?.hasPrefix("1,") == true)
             let errors = zip(found, truths).map { abs($0 - $1) }

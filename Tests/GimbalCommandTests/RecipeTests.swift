@@ -116,6 +116,19 @@ struct RecipeTests {
 
                     """)
             _ = try settings("digits", ["--schedule", "polynomial", "--power", "2"], in: folder)
+            _ = try settings(
+                "digits",
+                [
+                    "--warmup", "7", "--weights", "best", "--validation", "none", "--schedule", "step", "--step-epochs",
+                    "3",
+                    "--epochs", "3",
+                ], in: folder,
+                errors: """
+                    note: --warmup 7 is not over before the run, of 1 step, is: the rate stays below --lr, and no schedule begins
+                    note: --step-epochs 3 never reduces the rate in 3 epochs
+                    note: --weights best has no effect without validation data: the last weights are taken
+
+                    """)
         }
     }
 

@@ -95,6 +95,28 @@ struct SplitTests {
                 counts.append(found?["samples"] as? Int ?? 0)
             }
             #expect(counts.reduce(0, +) == 230 && (counts.max() ?? 0) - (counts.min() ?? 0) <= 2)
+            // Together they are told, reported and compared, and predict; each alone is tested.
+            let kept = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: run + "/folds.json")))
+            let keptSpread = (kept as? [String: Any])?["testAccuracy"] as? [String: Double]
+            #expect(keptSpread == spread)
+            let told = try Gimbal.run("inspect", run).succeeded().output
+            #expect(told.contains("a cross-validation") && told.contains("3 folds: testAccuracy"))
+            #expect(told.contains("\(run)/fold-2"))
+            try Gimbal.run("report", run).succeeded()
+            #expect(try String(contentsOfFile: run + "/report.html", encoding: .utf8).contains("fold-3"))
+            let compared = try Gimbal.run("compare", run).succeeded().output
+            #expect(compared.contains("fold-1") && compared.contains("\(run): 3 folds: testAccuracy"))
+            try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").refused(
+                "holds the folds of a cross-validation", "name one of them, such as \(run)/fold-1")
+            func predicted(_ checkpoints: [String]) throws -> ChildProcess.Outcome {
+                try Gimbal.run(
+                    ["predict", "--data", file, "--device", "cpu"] + checkpoints.flatMap { ["--checkpoint", $0] }
+                ).succeeded()
+            }
+            let together = try predicted([run])
+            let named = try predicted((1...3).map { "\(run)/fold-\($0)" })
+            #expect(together.output == named.output)
+            #expect(together.errors.contains("the answers of the 3 folds in \(run) are averaged"))
             // What is done is not done again.
             try FileManager.default.removeItem(atPath: run + "/fold-3")
             let again = try Gimbal.run(settings + ["--resume"]).succeeded().objects()

@@ -170,6 +170,48 @@ import Testing
 
 /// What attention does beside its products.
 @Suite struct AttentionTests {
+    /// Whatever lies in the padding, also in the gradients of the projections.
+    @Test(arguments: BackendUnderTest.all) func paddingHasNoInfluence(on subject: BackendUnderTest) throws {
+        func results(_ padding: Float, isSelf: Bool, isBatchFirst: Bool, isAdded: Bool) throws -> [[Float]] {
+            try withGenerator(RandomGenerator(seed: 4)) {
+                let layer = MultiheadAttention(4, heads: 2, isBatchFirst: isBatchFirst)
+                var values = samples(2 * 3 * 4).map { Float($0) }
+                // The last of three keys of the second sequence, whichever axis comes first.
+                for place in 20..<24 { values[place] = padding }
+                let keys = Tensor(values, isBatchFirst ? [2, 3, 4] : [3, 2, 4]).requiringGradient()
+                let query = isSelf ? keys : Tensor(samples(24).map { Float($0) }, keys.shape).requiringGradient()
+                let mask =
+                    isAdded
+                    ? Tensor([0, 0, 0, 0, 0, -.infinity] as [Float], [2, 3])
+                    : Tensor([1, 1, 1, 1, 1, 0] as [UInt8], [2, 3])
+                let output = layer(query, keys, keys, keyPaddingMask: mask)
+                // A sequence that attends to itself has an output for its padding, which a loss leaves out.
+                let kept = isSelf ? output.reshaped([6, 4]).sliced(0..<5) : output
+                try kept.square().sum().backward()
+                var found = try [kept.floats()] + layer.parameters.map { try $0.gradient!.floats() }
+                if !isSelf { found.append(try query.gradient!.floats()) }
+                return found + [try keys.gradient!.floats()]
+            }
+        }
+        try withDevice(Device(backend: subject.backend)) {
+            for isSelf in [false, true] {
+                for (isBatchFirst, isAdded) in [(true, false), (false, false), (true, true)] {
+                    func found(_ padding: Float) throws -> [[Float]] {
+                        try results(padding, isSelf: isSelf, isBatchFirst: isBatchFirst, isAdded: isAdded)
+                    }
+                    let expected = try found(0)
+                    for padding in [Float.nan, .infinity] {
+                        for (a, b) in zip(try found(padding), expected) {
+                            for (x, y) in zip(a, b) {
+                                #expect(abs(x - y) < 1e-5, "\(isSelf), \(isBatchFirst), \(isAdded), \(padding)")
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// As one operation of the backend, and by parts whose gradients are held against central differences.
     @Test func fusedAttentionGivesTheSameGradients() throws {
         func results(_ isFused: Bool, _ body: () -> (output: Tensor, leaves: [Tensor])) throws -> [[Double]] {

@@ -74,6 +74,39 @@ private func gradients(of output: Tensor, for inputs: [Tensor], createsGraph: Bo
         }
     }
 
+    /// As in PyTorch: nothing is dropped where a value is NaN.
+    @Test(arguments: BackendUnderTest.all) func extremesOfNaN(on subject: BackendUnderTest) throws {
+        try withDevice(Device(backend: subject.backend)) {
+            for function in [{ $0.max([1]) }, { $0.min([1]) }] as [(Tensor) -> Tensor] {
+                let x = Tensor([1, .nan, 3, .nan, 2, 2] as [Float], [3, 2]).requiringGradient()
+                let shares = try gradients(of: function(x).sum(), for: [x])[0].floats()
+                #expect(shares == [0, 1, 0, 1, 0.5, 0.5])
+                let all = Tensor([.nan, 1, .nan] as [Float]).requiringGradient()
+                #expect(
+                    try gradients(of: function(all.expandingAxis(0)).sum(), for: [all])[0].floats() == [0.5, 0, 0.5])
+            }
+            for function in [Tensor.maximum, Tensor.minimum] {
+                let x = Tensor([.nan, 1, .nan, 2, 1] as [Float]).requiringGradient()
+                let y = Tensor([1, .nan, .nan, 2, 5] as [Float]).requiringGradient()
+                let found = try gradients(of: function(x, y).sum(), for: [x, y]).map { try $0.floats() }
+                let last: Float = try function(x, y).floats()[4] == 1 ? 1 : 0
+                #expect(found == [[1, 1, 1, 0.5, last], [1, 1, 1, 0.5, 1 - last]])
+            }
+        }
+    }
+
+    @Test(arguments: BackendUnderTest.all) func countingNorm(on subject: BackendUnderTest) throws {
+        try withDevice(Device(backend: subject.backend)) {
+            let x = Tensor([0, -2, .nan, .infinity, 0, 0] as [Float], [2, 3]).requiringGradient()
+            let norm = x.norm(p: 0, [1])
+            #expect(try norm.floats() == [2, 1])
+            #expect(try gradients(of: norm.sum(), for: [x])[0].floats() == [0, 0, 0, 0, 0, 0])
+            let alone = Tensor([3, 0] as [Float]).requiringGradient()
+            try alone.norm(p: 0).backward()
+            #expect(try alone.gradient?.floats() == [0, 0])
+        }
+    }
+
     /// The same of formulas, whose gradients are worked out from them.
     @Test(arguments: BackendUnderTest.all) func maskedBranchesOfFormulas(on subject: BackendUnderTest) throws {
         let formulas: [(name: String, bad: Double, function: ElementFunction)] = [

@@ -197,25 +197,28 @@ extension Tensor {
         }
     }
 
-    /// The larger of both, NaN if either is. Where both are equal, each receives half of the gradient.
+    /// The larger of both, NaN if either is. Where both are equal, each receives half of the gradient; where either is NaN,
+    /// each receives it whole, as in PyTorch.
     public static func maximum(_ x: Tensor, _ y: Tensor) -> Tensor {
-        extremum("maximum", .maximum, .greater, x, y)
+        extremum("maximum", .maximum, .less, x, y)
     }
 
-    /// The smaller of both, NaN if either is. Where both are equal, each receives half of the gradient.
+    /// The smaller of both, NaN if either is. The gradient is shared as that of `maximum`.
     public static func minimum(_ x: Tensor, _ y: Tensor) -> Tensor {
-        extremum("minimum", .minimum, .less, x, y)
+        extremum("minimum", .minimum, .greater, x, y)
     }
 
+    /// - Parameter loses: whether the first of two numbers is not the result.
     private static func extremum(
-        _ name: StaticString, _ kind: BinaryOperation.Kind, _ wins: BinaryOperation.Kind, _ x: Tensor, _ y: Tensor
+        _ name: StaticString, _ kind: BinaryOperation.Kind, _ loses: BinaryOperation.Kind, _ x: Tensor, _ y: Tensor
     ) -> Tensor {
         let (a, b) = (x.detached(), y.detached())
         return binary(name, kind, x, y) { outputGradient, inputs in
             let (a, b) = (inputs.saved(a), inputs.saved(b))
-            let half = combine(.init(.equal), a, b) * 0.5
-            inputs.add(0, (combine(.init(wins), a, b) + half).maskedProduct(outputGradient))
-            inputs.add(1, (combine(.init(wins), b, a) + half).maskedProduct(outputGradient))
+            // A comparison with NaN does not hold: nobody loses.
+            let share = combine(.init(.equal), a, b).affine(scale: -0.5, shift: 1)
+            inputs.add(0, (share - combine(.init(loses), a, b)).maskedProduct(outputGradient))
+            inputs.add(1, (share - combine(.init(loses), b, a)).maskedProduct(outputGradient))
         }
     }
 

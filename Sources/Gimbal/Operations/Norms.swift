@@ -30,13 +30,15 @@ extension Tensor {
     }
 
     /// (Σ |x|ᵖ)^(1/p) over `axes`, all of them unless given; max |x| for p = ∞, min |x| for p = -∞, and the number of
-    /// elements other than 0 for p = 0. The gradient of a norm of 0 is 0.
+    /// elements other than 0 for p = 0, whose gradient is 0. So is the gradient of a norm of 0.
     public func norm(p: Double = 2, _ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         require(dtype.isFloatingPoint, "norm", "needs real numbers, not \(dtype)")
         switch p {
         case .infinity: return absolute().max(axes, keepsAxes: keepsAxes)
         case -.infinity: return absolute().min(axes, keepsAxes: keepsAxes)
-        case 0: return asMask().cast(to: dtype).sum(axes, keepsAxes: keepsAxes)
+        case 0:
+            // NaN is other than 0.
+            return sign().absolute().filled(where: isNaN(), with: 1).sum(axes, keepsAxes: keepsAxes)
         case 1: return absolute().sum(axes, keepsAxes: keepsAxes)
         default: break
         }

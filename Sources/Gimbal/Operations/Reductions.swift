@@ -38,12 +38,13 @@ extension Tensor {
         return squares.sum(axes, keepsAxes: keepsAxes) / Double(isUnbiased ? count - 1 : count)
     }
 
-    /// The largest element over `axes`, NaN if there is one. Equal largest elements share the gradient.
+    /// The largest element over `axes`, NaN if there is one. Equal largest elements, and elements that are NaN, share the
+    /// gradient, as in PyTorch's `max()`.
     public func max(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         extremum("max", .maximum, axes, keepsAxes)
     }
 
-    /// The smallest element over `axes`, NaN if there is one. Equal smallest elements share the gradient.
+    /// The smallest element over `axes`, NaN if there is one. The gradient is shared as that of `max`.
     public func min(_ axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
         extremum("min", .minimum, axes, keepsAxes)
     }
@@ -55,7 +56,9 @@ extension Tensor {
             backend.reduce(reduction, x.view, out: out, accumulates: false)
         }
         let result = extreme.recorded(name, [self]) { outputGradient, inputs in
-            let isExtreme = Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(extreme))
+            let x = inputs.saved(x)
+            let isNaN = Tensor.combine(.init(.notEqual), x, x)
+            let isExtreme = Tensor.combine(.init(.equal), x, inputs.saved(extreme)) + isNaN
             let share = isExtreme.maskedProduct(outputGradient)
             inputs.add(0, share.maskedQuotient(isExtreme.sum(axes, keepsAxes: true)))
         }

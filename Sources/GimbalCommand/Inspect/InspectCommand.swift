@@ -37,7 +37,10 @@ struct InspectCommand: ParsableCommand {
             throw GimbalError.fileSystem(operation: "inspect", path: path, reason: "there is no such file or folder")
         }
         let found: any Inspection
-        if isFolder(path) {
+        let folds = CrossValidation.runs(in: path)
+        if !folds.isEmpty {
+            found = try FoldsInspection(path: path, runs: folds)
+        } else if isFolder(path) {
             let isRun =
                 RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
                 || Checkpoint.exists(at: path)

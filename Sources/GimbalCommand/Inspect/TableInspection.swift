@@ -23,25 +23,17 @@ struct TableInspection: Inspection {
     var columns: [Column]
     var classes: [ClassCount]?
     var warnings: [String]
+    var notes: [String]
     private let description: String
 
     private enum CodingKeys: String, CodingKey {
-        case path, rows, rowsWithoutTarget, target, task, dialect, columns, classes, warnings
+        case path, rows, rowsWithoutTarget, target, task, dialect, columns, classes, warnings, notes
     }
 
-    /// What a table holds, with the target that is named or, unless one is, the last column: as classes or, where that is
-    /// not said and they are none, as numbers.
+    /// What a table holds, with the target that is named or, unless one is, the last column: as what is said
+    /// or, unless it is, what the file proves.
     init(path: String, flags: TableFlags, target: String?, task: ModelSettings.Task?) throws {
-        func found(as task: ModelSettings.Task) throws -> TableProfile {
-            try Table(path: path, options: try flags.options(target: target, task: task)).profile
-        }
-        let profile: TableProfile
-        do {
-            profile = try found(as: task ?? .classification)
-        } catch let reason where task == nil {
-            // Where it is neither, the first reason is the one to give.
-            do { profile = try found(as: .regression) } catch { throw reason }
-        }
+        let profile = try Table(path: path, options: try flags.options(target: target, task: task)).profile
         self.path = path
         rows = profile.rows
         rowsWithoutTarget = profile.rowsWithoutTarget
@@ -56,7 +48,7 @@ struct TableInspection: Inspection {
         }
         classes =
             profile.classNames.isEmpty ? nil : ClassCount.list(profile.classNames, profile.classCounts)
-        warnings = profile.warnings
+        (warnings, notes) = (profile.warnings, profile.notes)
         description = profile.description
     }
 

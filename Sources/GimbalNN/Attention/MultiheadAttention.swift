@@ -39,7 +39,8 @@ public struct AttentionInput {
 /// let y = layer(x, x, x, isCausal: true)  // [16, 128, 256]
 /// ```
 /// Masks hold 1 (uint8) where a key may be attended to, as everywhere in Gimbal; PyTorch's `key_padding_mask` has it
-/// the other way round. A query that may attend to no key gives zeros before the last projection.
+/// the other way round. A query that may attend to no key gives zeros before the last projection. What lies where
+/// `keyPaddingMask` leaves keys out, NaN included, has no influence on outputs and gradients.
 public final class MultiheadAttention: Module, Layer {
     /// The projections of queries, keys and values, one after the other, [3 · size, size]; nil where keys or values
     /// have another size.
@@ -177,7 +178,8 @@ public final class MultiheadAttention: Module, Layer {
             return (output.reshaped(query.shape), weights)
         }
         check(query, key, value)
-        let (output, weights) = heads(project(query, key, value), combined(input.keyPaddingMask, input.attentionMask))
+        let (output, weights) = heads(
+            project(withoutPadding(input)), combined(input.keyPaddingMask, input.attentionMask))
         // The heads of a position lie side by side in memory: this copies nothing.
         let joined = output.permuted(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3])
         return (outputProjection(joined.reshaped(query.shape)), weights)
@@ -196,8 +198,26 @@ public final class MultiheadAttention: Module, Layer {
                 + "\(keySize) and \(valueSize)")
     }
 
+    /// The input with 0 for what is not finite where the padding mask leaves keys out: in the gradient of a projection it is
+    /// multiplied by 0, and NaN would be left. Queries are projected together with the keys that they are the same as.
+    private func withoutPadding(_ input: AttentionInput) -> AttentionInput {
+        guard let padding = input.keyPaddingMask, padding.rank == 2 else { return input }
+        let isPadding = padding.dtype == .uint8 ? padding .== 0 : padding .== -Double.infinity
+        let rows = (isBatchFirst ? isPadding : isPadding.transposed(0, 1)).expandingAxis(2)
+        func filled(_ tensor: Tensor) -> Tensor {
+            let values = tensor.detached()
+            return tensor.filled(where: rows .& (values - values).isNaN(), with: 0)
+        }
+        var result = input
+        result.key = filled(input.key)
+        result.value = input.value.isSame(as: input.key) ? result.key : filled(input.value)
+        if input.query.isSame(as: input.key) { result.query = result.key }
+        return result
+    }
+
     /// Queries, keys and values after their projections: where all three come from one input, by one product.
-    private func project(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> [AttentionRole] {
+    private func project(_ input: AttentionInput) -> [AttentionRole] {
+        let (query, key, value) = (input.query, input.key, input.value)
         func role(_ tensor: Tensor, _ index: Int) -> AttentionRole {
             AttentionRole(
                 tensor, features: index * size..<(index + 1) * size, heads: heads, isBatchFirst: isBatchFirst)

@@ -43,6 +43,7 @@ public struct DataParts: Sendable {
         record = DataRecord(train, validation: validation, test: test)
         (record.kind, record.path) = (source.kind, source.absolutePath)
         record.plan = plan
+        record.inputRange = images.train.inputRange
         record.fingerprints = [.training: images.train.fingerprint, .test: images.test.fingerprint]
     }
 }
@@ -95,7 +96,7 @@ extension DataSource {
                 path: path,
                 reason:
                     "shares no row with the table that the run was trained on, \(record.path ?? record.name): a run goes "
-                    + "on with its own data")
+                    + "on with its own data; evaluation takes other data, and another run may begin with it")
         }
         let (now, before) = (parts.record.sampleCount, record.sampleCount)
         if now != before, parts.train.isCountExact {
@@ -126,7 +127,9 @@ extension DataSource {
             guard record.table != nil else {
                 // A model of images, which the number of features tells.
                 options.task = record.classNames.isEmpty ? .regression : .classification(names: record.classNames)
-                return (try Dataset.csv(path: path, options: options), [])
+                let rows = try Dataset.csv(path: path, options: options)
+                try record.requireInputRange(of: rows, path: path)
+                return (rows, [])
             }
             // A part that had a file of its own is that file, where no other is named.
             let own = part == .test ? record.plan.testPath : part == .validation ? record.plan.validationPath : nil
@@ -151,6 +154,7 @@ extension DataSource {
                         + "classes \(listed(record.classNames))")
             }
             let test = try Dataset.idxTest(folder: folder, name: set.title, classNames: names)
+            try record.requireInputRange(of: test, path: folder)
             let isKnown = test.fingerprint == record.fingerprints[.test]
             let note =
                 "\(folder) is not the data that the model was trained on, which is \(record.name): all "

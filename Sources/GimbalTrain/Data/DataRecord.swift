@@ -25,6 +25,8 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var inputShape: [Int] = []
     /// The names of the classes in the order of their numbers; empty where numbers are predicted.
     public var classNames: [String] = []
+    /// The least and the largest number in the images that were trained on; nil for other data.
+    public var inputRange: ClosedRange<Double>?
     /// Samples of each part; of a table larger than memory, about as many.
     public var counts: [TableSplit.Part: Int] = [:]
     /// Of images: a hash of what is in each part, training with validation, by which the data is known again.
@@ -65,9 +67,40 @@ public struct DataRecord: Codable, Sendable, Equatable {
     }
 }
 
+extension DataRecord {
+    /// Pixels of 0…255 are not 0…1: a model of the one knows nothing of the other.
+    /// - Throws: `GimbalError.invalidFile` for images whose numbers are of another size than those that were trained on.
+    func requireInputRange(of images: Dataset, path: String) throws {
+        guard let inputRange, let found = images.inputRange else { return }
+        func size(_ range: ClosedRange<Double>) -> Double { max(abs(range.lowerBound), abs(range.upperBound)) }
+        let (known, given) = (size(inputRange), size(found))
+        // Some images are dark: only what is no larger than 1 is taken for another scale.
+        guard given > 16 * known || (known >= 16 && 0 < given && given <= 1) else { return }
+        func words(_ range: ClosedRange<Double>) -> String {
+            "\(TableProfile.short(range.lowerBound)) to \(TableProfile.short(range.upperBound))"
+        }
+        throw GimbalError.invalidFile(
+            path: path,
+            reason:
+                "has pixels from \(words(found)), where the model was trained on \(words(inputRange)): scale them as those "
+                + "were (bytes of 0 to 255 are read as 0 to 1, other numbers as they are)")
+    }
+}
+
 extension TableSplit.Part: CodingKeyRepresentable {}
 
 extension Dataset {
+    /// The least and the largest number of the inputs; of bytes, what they may stand for. Nil for none.
+    var inputRange: ClosedRange<Double>? {
+        switch inputs {
+        case .bytes(let bytes, let divisor):
+            return bytes.max().map { 0...max(Double($0) / Double(divisor), 1) }
+        case .floats(let floats):
+            guard let least = floats.min(), let most = floats.max(), least <= most else { return nil }
+            return Double(least)...Double(most)
+        }
+    }
+
     /// A hash of all inputs and targets, in hexadecimal: alike for the same data however its file is compressed.
     var fingerprint: String {
         func hash<Element: BitwiseCopyable>(_ elements: [Element]) -> UInt64 {

@@ -58,17 +58,17 @@ public struct RegressionScores: Sendable, Equatable {
             let place = Int(Double(index) * step)
             return RegressionPoint(target: targets[place], prediction: predictions[place])
         }
-        meanAbsoluteError = mean { average($0.absolute) }
-        meanSquaredError = mean(\.meanSquare)
-        rootMeanSquaredError = mean { $0.meanSquare.squareRoot() }
-        medianAbsoluteError = mean { median($0.absolute) }
+        meanAbsoluteError = mean { average($0.absolute) * $0.unit }
+        meanSquaredError = mean { $0.meanSquare * $0.unit * $0.unit }
+        rootMeanSquaredError = mean { $0.meanSquare.squareRoot() * $0.unit }
+        medianAbsoluteError = mean { median($0.absolute) * $0.unit }
         meanAbsolutePercentageError = mean { column in
-            average(zip(column.absolute, column.targets).map { $0 / max(abs($1), Double.ulpOfOne) })
+            average(zip(column.absolute, column.targets).map { $0 / max(abs($1), Double.ulpOfOne / column.unit) })
         }
         determination = count < 2 ? .nan : mean { explained($0.errors.map { $0 * $0 }, $0.targets) }
         explainedVariance =
             count < 2 ? .nan : mean { explained(squaredDeviations($0.errors), $0.targets) }
-        maximumError = mean { $0.absolute.reduce(count == 0 ? .nan : 0) { $1.isNaN || $1 > $0 ? $1 : $0 } }
+        maximumError = mean { $0.absolute.reduce(count == 0 ? .nan : 0) { $1.isNaN || $1 > $0 ? $1 : $0 } * $0.unit }
     }
 
     init(
@@ -89,15 +89,20 @@ public struct RegressionScores: Sendable, Equatable {
         self.sample = sample
     }
 
+    /// Targets and errors in units of a power of two, which is 1 unless their squares would overflow or vanish.
     private struct Column {
+        let unit: Double
         let targets: [Double]
         let errors: [Double]
         let absolute: [Double]
         var meanSquare: Double { average(errors.map { $0 * $0 }) }
 
         init(predictions: [Double], targets: [Double]) {
-            self.targets = targets
-            errors = zip(targets, predictions).map(-)
+            let largest = targets.reduce(0) { abs($1).isFinite ? max($0, abs($1)) : $0 }
+            let unit = largest == 0 || 0x1p-400...0x1p+400 ~= largest ? 1 : max(largest.binade, .leastNormalMagnitude)
+            self.unit = unit
+            self.targets = unit == 1 ? targets : targets.map { $0 / unit }
+            errors = zip(self.targets, predictions).map { $0 - $1 / unit }
             absolute = errors.map(abs)
         }
     }
@@ -127,5 +132,5 @@ func median(_ values: [Double]) -> Double {
     if values.isEmpty || values.contains(where: \.isNaN) { return .nan }
     let sorted = values.sorted()
     let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
 }

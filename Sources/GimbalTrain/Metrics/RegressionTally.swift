@@ -32,23 +32,10 @@ struct RegressionTally {
             : RegressionScores(count: count, sums)
     }
 
-    /// A mean, and the sum of squared deviations from it (Welford 1962).
-    fileprivate struct Spread {
-        private var mean = 0.0
-        private(set) var squares = 0.0
-
-        mutating func add(_ value: Double, count: Double) {
-            let distance = value - mean
-            mean += distance / count
-            squares += distance * (value - mean)
-        }
-    }
-
     /// What the scores of one number to be predicted follow from.
     fileprivate struct ColumnSums {
-        var count = 0.0
-        var absolute = 0.0
-        var square = 0.0
+        var count = 0
+        var size = Spread()
         var share = 0.0
         var maximum = 0.0
         var target = Spread()
@@ -62,26 +49,27 @@ struct RegressionTally {
         mutating func add(_ value: Double, _ prediction: Double) {
             let difference = value - prediction
             let size = abs(difference)
-            if Int(count) % step == 0 { sample.append(RegressionPoint(target: value, prediction: prediction)) }
+            if count % step == 0 { sample.append(RegressionPoint(target: value, prediction: prediction)) }
             if value == 0 { hasZeroTarget = true }
             if sample.count > Self.sampleLimit {
                 sample = stride(from: 0, to: sample.count, by: 2).map { sample[$0] }
                 step *= 2
             }
             count += 1
-            absolute += size
-            square += difference * difference
+            self.size.add(size)
             share += size / max(abs(value), Double.ulpOfOne)
             maximum = size.isNaN || size > maximum ? size : maximum
-            target.add(value, count: count)
-            error.add(difference, count: count)
+            target.add(value)
+            error.add(difference)
         }
 
         /// The share of the targets' variance that is explained, as `RegressionScores` has it.
+        /// - Parameter residual: the root of the mean of what is not.
         func explained(_ residual: Double) -> Double {
             if residual.isNaN { return .nan }
             if residual == 0 { return 1 }
-            return target.squares == 0 ? 0 : 1 - residual / target.squares
+            let share = residual / target.deviation
+            return target.deviation == 0 ? 0 : 1 - share * share
         }
     }
 }
@@ -93,13 +81,13 @@ extension RegressionScores {
             columns.reduce(0) { $0 + score($1) } / Double(columns.count)
         }
         self.init(
-            count: count, meanAbsoluteError: mean { $0.absolute / $0.count },
-            meanSquaredError: mean { $0.square / $0.count },
-            rootMeanSquaredError: mean { ($0.square / $0.count).squareRoot() },
+            count: count, meanAbsoluteError: mean(\.size.mean),
+            meanSquaredError: mean { $0.error.rootMeanSquare * $0.error.rootMeanSquare },
+            rootMeanSquaredError: mean(\.error.rootMeanSquare),
             medianAbsoluteError: mean { median($0.sample.map { abs($0.target - $0.prediction) }) },
-            meanAbsolutePercentageError: mean { $0.share / $0.count },
-            determination: mean { $0.explained($0.square) },
-            explainedVariance: mean { $0.explained($0.error.squares) }, maximumError: mean(\.maximum),
+            meanAbsolutePercentageError: mean { $0.share / Double($0.count) },
+            determination: mean { $0.explained($0.error.rootMeanSquare) },
+            explainedVariance: mean { $0.explained($0.error.deviation) }, maximumError: mean(\.maximum),
             hasZeroTarget: columns.contains(where: \.hasZeroTarget), sample: Self.points(columns.flatMap(\.sample)))
     }
 

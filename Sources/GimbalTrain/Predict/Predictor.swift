@@ -96,6 +96,7 @@ public final class Predictor {
         guard case .table(let path, let options) = source else {
             let samples = try samples(of: source)
             try requireFit(samples, source.path)
+            for member in members { try member.recipe.data.requireInputRange(of: samples, path: source.path) }
             return Predictions(self, .samples(samples), batchSize: size)
         }
         let table = try TableSource(path: path)

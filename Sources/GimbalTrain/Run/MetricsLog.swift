@@ -41,11 +41,14 @@ public final class MetricsLog {
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
     public func add(_ report: StepReport) throws {
         try write([
-            "epoch": "\(report.epoch)", "step": "\(report.step)", "learning_rate": "\(report.learningRate)",
-            "loss": "\(report.loss)", "gradient_norm": report.gradientNorm.map { "\($0)" } ?? "",
+            "epoch": "\(report.epoch)", "step": "\(report.step)", "learning_rate": Self.text(report.learningRate),
+            "loss": Self.text(report.loss), "gradient_norm": report.gradientNorm.map(Self.text) ?? "",
             "samples_per_second": String(format: "%.0f", report.samplesPerSecond),
         ])
     }
+
+    /// A number in full; NaN without the sign that its bits may have.
+    private static func text(_ number: Double) -> String { number.isNaN ? "nan" : "\(number)" }
 
     /// Writes the row of a finished epoch, with the columns of a single step empty.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
@@ -54,8 +57,8 @@ public final class MetricsLog {
         let new = figures.map(\.column).filter { !columns.contains($0) }
         if !new.isEmpty { try addColumns(new) }
         var fields = ["epoch": "\(result.epoch)", "step": "\(result.step)"]
-        fields["train_loss"] = result.trainLoss.map { "\($0)" }
-        for (column, value) in figures { fields[column] = "\(value)" }
+        fields["train_loss"] = result.trainLoss.map(Self.text)
+        for (column, value) in figures { fields[column] = Self.text(value) }
         try write(fields)
     }
 

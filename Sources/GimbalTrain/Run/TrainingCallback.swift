@@ -5,13 +5,19 @@
 /// callback leaves out does nothing.
 ///
 /// ```swift
-/// final class LargestGradient: TrainingCallback {
+/// final class LargestGradient {}
+///
+/// extension LargestGradient: TrainingCallback {
 ///     func willClip(_ step: TrainingStep) throws {
 ///         print(step.number, step.phase, try gradientNorm(step.parameters, p: .infinity).item())
 ///     }
 /// }
 /// ```
 /// To read a value waits for the device, which a run does not do otherwise.
+///
+/// A method whose name or parameters are not those of the protocol is never called. The compiler finds most of them, by
+/// "nearly matches defaulted requirement", where the conformance is an extension that holds nothing else, as above; it is
+/// silent of methods in the class itself.
 public protocol TrainingCallback: AnyObject {
     /// Called before the loss of a batch is computed.
     func willForward(_ step: TrainingStep) throws

@@ -185,6 +185,35 @@ struct IDXTests {
         }
     }
 
+    /// The same as float32.
+    private static func floats(_ scale: Float) -> [UInt8] {
+        [0, 0, 0x0D, 3] + images[4..<16]
+            + images[16...].flatMap { withUnsafeBytes(of: (Float($0) * scale).bitPattern.bigEndian, Array.init) }
+    }
+
+    @Test("Images whose numbers are of another size than those that were trained on are refused")
+    func otherRange() throws {
+        let trained: [(images: [UInt8], name: String)] = [
+            (Self.images, "bytes"), (Self.floats(1 / 255), "0 to 1"), (Self.floats(1), "0 to 255"),
+        ]
+        for (place, (images, name)) in trained.enumerated() {
+            try withFiles(["train-images-idx3-ubyte"] + Self.common) { folder in
+                try Data(images).write(to: URL(filePath: folder + "/train-images-idx3-ubyte"))
+                let record = try DataSource.images(folder: folder).parts(SplitPlan(validationFraction: nil)).record
+                for (other, (tested, otherName)) in trained.enumerated() {
+                    try Data(tested).write(to: URL(filePath: folder + "/t10k-images-idx3-ubyte"))
+                    let evaluated = { try DataSource.images(folder: folder).evaluationData(of: record) }
+                    if (place == 2) == (other == 2) {
+                        #expect(try evaluated().samples.count == 3, "\(name), \(otherName)")
+                    } else {
+                        let error = #expect(throws: GimbalError.self, "\(name), \(otherName)") { try evaluated() }
+                        #expect(error?.description.contains("where the model was trained on 0 to ") == true)
+                    }
+                }
+            }
+        }
+    }
+
     @Test("Files of other sets are found by how their names end, and their labels are the classes")
     func otherNames() throws {
         let names = ["train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1"]

@@ -109,6 +109,22 @@ import Testing
         }
     }
 
+    @Test func nanHasNoSign() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/metrics.csv"
+            let log = try MetricsLog(path: path, resumingAt: nil)
+            let nan = -Double.nan
+            try log.add(
+                StepReport(
+                    epoch: 1, epochs: 1, step: 1, steps: 9, learningRate: nan, loss: nan, gradientNorm: nan,
+                    samplesPerSecond: 1, secondsLeft: 0))
+            try log.add(EpochResult(epoch: 1, step: 1, trainLoss: nan, validation: ["loss": nan, "r2": -.infinity]))
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(!text.contains("-nan"), "\(text)")
+            #expect(text.hasSuffix("1,1,nan,nan,nan,1,,,\n1,1,,,,,nan,nan,-inf\n"))
+        }
+    }
+
     @Test func figuresGetColumnsOfTheirOwn() throws {
         try withTemporaryFolder { folder in
             let path = folder + "/metrics.csv"

@@ -5,13 +5,28 @@ struct NumberDress {
     private(set) var start = 0
     private(set) var end: Int
     private(set) var isNegative = false
+    /// A per cent sign or a currency, by one name however it is written; empty for none.
+    private(set) var unit = ""
 
+    /// What `unit` is of a per cent.
+    static let perCentSign = "%"
     private static let currencies = [
         "US$", "R$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR",
     ].map { Array($0.utf8) }
+    private static let names = ["US$": "$", "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "¥", "INR": "₹"]
     private static let spaces = [" ", "\u{A0}", "\u{2009}", "\u{202F}", "\u{2007}"].map { Array($0.utf8) }
     private static let minuses = ["-", "\u{2212}"].map { Array($0.utf8) }
-    private static let perCent = [Array("%".utf8)]
+    private static let perCent = [Array(perCentSign.utf8)]
+
+    /// Whether what is known to be a number has nothing around it.
+    @inline(__always)
+    static func isBare(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        func isPart(_ byte: UInt8) -> Bool {
+            byte &- 48 < 10 || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ",")
+        }
+        let hasSign = bytes[0] == UInt8(ascii: "-") || bytes[0] == UInt8(ascii: "+")
+        return isPart(bytes[count - 1]) && isPart(bytes[hasSign ? 1 : 0])
+    }
 
     /// Whether a text may be such a number, by its first and last byte.
     @inline(__always)
@@ -41,15 +56,15 @@ struct NumberDress {
         var hasCurrency = false
         for _ in 0..<2 {
             dropSpaces(bytes)
-            if !hasSign, drop(Self.minuses, bytes) { (isNegative, hasSign) = (true, true) }
-            if !hasCurrency, drop(Self.currencies, bytes) { hasCurrency = true }
+            if !hasSign, drop(Self.minuses, bytes) != nil { (isNegative, hasSign) = (true, true) }
+            if !hasCurrency, let mark = drop(Self.currencies, bytes) { (hasCurrency, unit) = (true, mark) }
         }
         var hasPerCent = false
         for _ in 0..<2 {
             dropSpaces(bytes)
-            if !hasCurrency, drop(Self.currencies, bytes, atEnd: true) { hasCurrency = true }
-            if !hasPerCent, drop(Self.perCent, bytes, atEnd: true) { hasPerCent = true }
-            if !hasSign, drop([Self.minuses[0]], bytes, atEnd: true) { (isNegative, hasSign) = (true, true) }
+            if !hasCurrency, let mark = drop(Self.currencies, bytes, atEnd: true) { (hasCurrency, unit) = (true, mark) }
+            if !hasPerCent, let mark = drop(Self.perCent, bytes, atEnd: true) { (hasPerCent, unit) = (true, mark) }
+            if !hasSign, drop([Self.minuses[0]], bytes, atEnd: true) != nil { (isNegative, hasSign) = (true, true) }
         }
         dropSpaces(bytes)
         func isPart(_ byte: UInt8) -> Bool {
@@ -59,17 +74,19 @@ struct NumberDress {
     }
 
     private mutating func dropSpaces(_ bytes: UnsafePointer<UInt8>) {
-        while drop(Self.spaces, bytes) || drop(Self.spaces, bytes, atEnd: true) {}
+        while drop(Self.spaces, bytes) != nil || drop(Self.spaces, bytes, atEnd: true) != nil {}
     }
 
     /// Takes one of `marks` away where it stands; something must be left.
-    private mutating func drop(_ marks: [[UInt8]], _ bytes: UnsafePointer<UInt8>, atEnd: Bool = false) -> Bool {
+    /// - Returns: the mark's name; nil where none stands there.
+    private mutating func drop(_ marks: [[UInt8]], _ bytes: UnsafePointer<UInt8>, atEnd: Bool = false) -> String? {
         for mark in marks where mark.count < end - start {
             let place = atEnd ? end - mark.count : start
             guard mark.indices.allSatisfy({ bytes[place + $0] == mark[$0] }) else { continue }
             if atEnd { end -= mark.count } else { start += mark.count }
-            return true
+            let text = String(decoding: mark, as: UTF8.self)
+            return Self.names[text] ?? text
         }
-        return false
+        return nil
     }
 }

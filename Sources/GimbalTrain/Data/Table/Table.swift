@@ -40,25 +40,40 @@ public struct Table: Sendable {
     /// Goes through a table and finds out what it holds.
     /// - Parameters:
     ///   - path: a text file, plain or gzip; a pipe is read into memory.
-    ///   - options: what is known beforehand, and what is wanted.
+    ///   - told: what is known beforehand, and what is wanted.
     ///   - request: the parts that rows are put into.
     /// - Throws: `GimbalError.invalidFile` with the line of what cannot be read, or with the option that decides what the
     ///   file does not prove; `GimbalError.invalidSetting` for options that do not fit the file; `GimbalError.fileSystem`.
     public init(
-        path: String, options: TableOptions = TableOptions(), split request: TableSplit.Request = TableSplit.Request()
+        path: String, options told: TableOptions = TableOptions(),
+        split request: TableSplit.Request = TableSplit.Request()
     ) throws {
         try request.validate()
         self.path = path
-        self.options = options
+        var options = told
         source = try TableSource(path: path)
         let (dialect, records) = try TableDialect.found(in: source, options: options)
         let names = try Self.names(records, dialect, path: path)
         let columns = try ColumnChoice(
             options, names: names, last: Self.lastColumn(records, dialect, width: names.count), path: path)
-        let isRegression = options.task == .regression
-        let profiler = TableProfiler(
-            source: source, dialect: dialect, names: names, target: columns.target, isRegression: isRegression,
+        let targetName = TableNames.place(columns.target, names[columns.target])
+        var profiler = TableProfiler(
+            source: source, dialect: dialect, names: names, target: columns.target,
+            isRegression: options.task == .regression,
             marks: options.missingMarks.map { MissingMarks($0) }, refusesMissingTargets: options.refusesMissingTargets)
+        // A first look tells which columns are inputs; what the whole file tells otherwise is gone through again.
+        var facts = try profiler.facts(expected: nil, limit: Self.firstLook, plain: nil, seed: request.seed)
+        var notes: [String] = []
+        if options.task == .automatic {
+            let proven = try ProvenTask(facts, target: columns.target, name: names[columns.target], path: path)
+            options.task = proven.task
+            if let note = proven.note { notes.append(note) }
+            if proven.task == .regression {
+                profiler.isRegression = true
+                facts = try profiler.facts(expected: nil, limit: Self.firstLook, plain: nil, seed: request.seed)
+            }
+        }
+        self.options = options
         func decisions(_ facts: TableFacts) -> TableDecisions {
             TableDecisions(
                 facts, names: names, target: columns.target, roles: columns.roles, types: columns.types,
@@ -72,8 +87,6 @@ public struct Table: Sendable {
         self.layout = sample == nil ? nil : layout
         hasOwnStatistics = isLarge
         let plain = isLarge ? TableSplit(plain: request, rows: layout?.recordCount) : nil
-        // A first look tells which columns are inputs; what the whole file tells otherwise is gone through again.
-        var facts = try profiler.facts(expected: nil, limit: Self.firstLook, plain: nil, seed: request.seed)
         var decided = decisions(facts)
         while true {
             let expected = decided.columns
@@ -102,7 +115,6 @@ public struct Table: Sendable {
             missing: options.missing, refusesMissingTargets: options.refusesMissingTargets)
         var warnings = decided.warnings
         var counts: [Int] = []
-        let targetName = TableNames.place(columns.target, names[columns.target])
         let target = facts.columns[columns.target]
         if case .classification(let given) = options.task {
             let labels = try TableLabels(
@@ -112,14 +124,6 @@ public struct Table: Sendable {
             warnings += labels.warnings(column: targetName, rows: facts.rows)
             classes = facts.labels.map { labels.classes[Int($0)] }
         } else {
-            if target.texts > 0 || target.infinite > 0 {
-                let isText = target.texts > 0
-                throw GimbalError.invalidFile(
-                    path: path,
-                    reason: "line \(isText ? target.firstTextLine : target.firstInfiniteLine), \(targetName): "
-                        + "'\(shown(isText ? target.firstText : target.firstInfinite))' is \(isText ? "not a number" : "infinite")"
-                )
-            }
             classes = []
         }
         split =
@@ -130,11 +134,16 @@ public struct Table: Sendable {
                 "only \(Set(facts.hashes).count) of \(facts.rows) rows differ: equal rows are shared out among the parts, so "
                     + "that rows like those that are tested were trained on")
         }
+        if let total = facts.total {
+            warnings.append(
+                "the last row, in line \(total.line), is called '\(shown(total.text))': where it sums up those above it, remove it"
+            )
+        }
         self.schema = schema
         self.facts = facts
         profile = TableProfile(
             path: path, byteCount: source.byteCount, schema: schema, facts: facts, classCounts: counts,
-            warnings: warnings, rowEstimate: sample == nil ? nil : layout?.recordCount)
+            warnings: warnings, notes: notes, rowEstimate: sample == nil ? nil : layout?.recordCount)
     }
 
     /// The names of the columns, by the header and the first row behind it.
@@ -409,6 +418,8 @@ extension TableSchema {
 
     func dialect(of source: TableSource, _ options: TableOptions) throws -> TableDialect {
         let inputs = columns.filter { $0.role == .input }.map(\.name)
+        var options = options
+        if dialect.rowWidth != nil { options.raggedRows = .skip }
         var told = options
         if told.delimiter == nil, told.encoding == nil, told.decimalMark == nil, told.thousandsMark == nil,
             told.hasHeader == nil
@@ -446,62 +457,6 @@ extension TableSchema {
         let isNumbered = { (column: Column) in column.name.hasPrefix("column ") }
         return found.dialect.hasHeader
             && columns.allSatisfy { $0.role != .input || isNumbered($0) || names.contains(Array($0.name.utf8)) }
-    }
-}
-
-/// Which columns are inputs, which is the target, as options say.
-private struct ColumnChoice {
-    var target: Int
-    var roles: [TableSchema.Column.Role]
-    var types: [Int: ColumnType] = [:]
-    /// Inputs that are asked for by name: they stay, whatever they look like.
-    var askedFor: Set<Int> = []
-
-    /// - Parameter last: the column that is the target unless said otherwise.
-    init(_ options: TableOptions, names: [String], last: Int, path: String) throws {
-        let width = names.count
-        func place(_ written: String, _ setting: String) throws -> Int {
-            if let place = names.firstIndex(where: { $0.utf8.elementsEqual(written.utf8) }) { return place }
-            if let number = Int(written), 1...width ~= number { return number - 1 }
-            let numbers = Int(written) == nil ? "" : ", counted from 1 to \(width)"
-            throw GimbalError.invalidSetting(
-                name: setting,
-                reason:
-                    "no column '\(shown(written))' in \(path); its columns are \(listed(names, limit: 20))\(numbers)")
-        }
-        switch options.target {
-        case .last: target = last
-        case .column(let number):
-            guard 1...width ~= number else {
-                throw GimbalError.invalidSetting(
-                    name: "target column",
-                    reason: "\(number), where \(path) has columns 1 to \(width): \(listed(names, limit: 20))")
-            }
-            target = number - 1
-        case .written(let name): target = try place(name, "target column")
-        case .named(let name):
-            guard let place = names.firstIndex(where: { $0.utf8.elementsEqual(name.utf8) }) else {
-                throw GimbalError.invalidSetting(
-                    name: "target column",
-                    reason: "no column '\(shown(name))' in \(path); its columns are \(listed(names, limit: 20))")
-            }
-            target = place
-        }
-        if names.contains("\(names[target]) (2)"), case .named = options.target {
-            throw GimbalError.invalidSetting(
-                name: "target column",
-                reason: "\(path) has two columns '\(shown(names[target]))'; name it by its number")
-        }
-        roles = [TableSchema.Column.Role](repeating: options.columns == nil ? .input : .ignored, count: width)
-        for name in options.columns ?? [] {
-            let index = try place(name, "columns")
-            roles[index] = .input
-            askedFor.insert(index)
-        }
-        for name in options.excluded { roles[try place(name, "excluded")] = .ignored }
-        for name in options.ids { roles[try place(name, "ids")] = .id }
-        for (name, type) in options.types { types[try place(name, "types")] = type }
-        roles[target] = .target
     }
 }
 

@@ -32,7 +32,9 @@ struct TableDecisions {
         for (place, name) in names.enumerated() {
             var column = TableSchema.Column(name: name, place: place, role: roles[place], type: .number)
             switch column.role {
-            case .target: column.type = isRegression ? .number : .category
+            case .target:
+                column.type = isRegression ? .number : .category
+                if isRegression { decideTarget(&column, facts.columns[place]) }
             case .input: decide(&column, facts.columns[place])
             case .id:
                 column.type = .text
@@ -46,6 +48,7 @@ struct TableDecisions {
         if !options.keepsRedundantColumns { leaveOutRedundant() }
         keepOneInput()
         warnOfGiveaways()
+        warnOfSentinels()
     }
 
     private var isRegression: Bool { options.task == .regression }
@@ -53,6 +56,16 @@ struct TableDecisions {
     private func place(_ column: Int) -> String { TableNames.place(column, names[column]) }
 
     private func problem(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
+
+    /// What is wrong with a field of a column, and where.
+    private func problem(_ field: Witness, _ column: Int, _ reason: String) -> GimbalError {
+        problem("line \(field.line), \(place(column)): '\(shown(field.text))' \(reason)")
+    }
+
+    /// What may be said of a column whose fields are not of one kind.
+    private func waysOn(_ column: Int, missing marks: [String] = []) -> String {
+        TableAdvice.waysOn(names[column], missing: marks, isTarget: column == target)
+    }
 
     // MARK: One column
 
@@ -65,19 +78,10 @@ struct TableDecisions {
         column.type = type
         switch type {
         case .number:
-            if told == .number, facts.texts > 0 {
-                problems.append(
-                    problem(
-                        "line \(facts.firstTextLine), \(place(column.place)): '\(shown(facts.firstText))' is no number")
-                )
+            if told == .number, let text = facts.text.first {
+                problems.append(problem(text, column.place, "is no number"))
             }
-            if facts.infinite > 0 {
-                problems.append(
-                    problem(
-                        "line \(facts.firstInfiniteLine), \(place(column.place)): '\(shown(facts.firstInfinite))' is "
-                            + "infinite, or too large for a float64; it may be named as missing (missingMarks, --missing) or "
-                            + "its column left out (excluded, --exclude)"))
-            }
+            requireNumbers(&column, facts)
             column.hasMissingFeature = facts.empty + facts.marks > 0
             if told == nil, !askedFor.contains(column.place) { tellIds(&column, facts) }
         case .boolean:
@@ -103,6 +107,35 @@ struct TableDecisions {
         }
     }
 
+    private mutating func decideTarget(_ column: inout TableSchema.Column, _ facts: ColumnFacts) {
+        if let text = facts.text.first {
+            let marks = facts.text.distinct.map(\.first.text)
+            let areMarks = marks.count < TextFacts.limit && 2 * facts.numbers > facts.texts
+            problems.append(
+                problem(text, column.place, "is not a number" + waysOn(column.place, missing: areMarks ? marks : [])))
+        }
+        requireNumbers(&column, facts)
+    }
+
+    /// Numbers are finite, and of one unit.
+    private mutating func requireNumbers(_ column: inout TableSchema.Column, _ facts: ColumnFacts) {
+        if let infinite = facts.firstInfinite {
+            problems.append(
+                problem(
+                    infinite, column.place,
+                    "is infinite, or too large for a float64; it may be named as missing (missingMarks, --missing) or its "
+                        + "column left out (excluded, --exclude)"))
+        }
+        if let (first, second) = facts.units.conflict {
+            problems.append(
+                problem(
+                    second, column.place,
+                    "and '\(shown(first.text))' in line \(first.line) are not of one unit; write all numbers of the column in "
+                        + "the same, or leave it out (excluded, --exclude)"))
+        }
+        column.unit = facts.units.unit
+    }
+
     /// What a column holds by what is in it; nil for nothing.
     private mutating func proven(_ column: TableSchema.Column, _ facts: ColumnFacts) -> ColumnType? {
         let filled = self.facts.rows - facts.empty
@@ -114,21 +147,54 @@ struct TableDecisions {
                 && (!facts.hasAllValues || facts.values.count >= 10)
             return isCompactDate ? .date : .number
         }
-        if facts.numbers + facts.infinite == 0 {
-            if facts.dateForms != 0 { return .date }
-            if facts.hasAllValues, Truth.pair(facts.values.texts) != nil { return .boolean }
-            return textOrCategory(facts, filled: filled)
-        }
-        guard texts >= 10, texts * 20 >= filled else {
-            problems.append(
-                problem(
-                    "line \(facts.firstTextLine), \(place(column.place)): '\(shown(facts.firstText))' is not a number, "
-                        + "but \(facts.numbers + facts.infinite) of its \(filled) fields are; say that it is missing "
-                        + "(missingMarks, --missing), that the column holds categories (types, --types "
-                        + "\(shown(column.name))=category) or leave it out (excluded, --exclude)"))
+        if let mixture = mixture(facts, filled: filled, column.place) {
+            problems.append(mixture)
             return .number
         }
+        if facts.numbers + facts.infinite == 0 {
+            if facts.text.areDates { return .date }
+            if facts.hasAllValues, Truth.pair(facts.values.texts) != nil { return .boolean }
+        }
         return textOrCategory(facts, filled: filled)
+    }
+
+    /// Why texts are no categories: most fields are numbers, dates, or numbers with units, and the others are not.
+    private func mixture(_ facts: ColumnFacts, filled: Int, _ column: Int) -> GimbalError? {
+        let (text, numbers) = (facts.text, facts.numbers + facts.infinite)
+        if numbers > 0, TableAdvice.areMarks(facts, filled: filled), let first = text.first {
+            return problem(
+                first, column,
+                "is not a number, but \(numbers) of its \(filled) fields are"
+                    + waysOn(column, missing: text.distinct.map(\.first.text)))
+        }
+        if 2 * text.dates > text.count, let date = text.firstDate {
+            if let other = text.firstUndated {
+                return problem(
+                    other, column,
+                    "is no date, but \(text.dates) of \(text.count) texts are, such as '\(shown(date.text))' in line "
+                        + "\(date.line)" + waysOn(column, missing: [other.text]))
+            }
+            if let other = text.firstOfOtherForm {
+                return problem(
+                    other, column,
+                    "is a date in another form than '\(shown(date.text))' in line \(date.line); write all in one form"
+                        + waysOn(column))
+            }
+            if numbers > 0 {
+                return problem(
+                    date, column, "is a date, but \(numbers) of the \(filled) fields are numbers" + waysOn(column))
+            }
+        }
+        let isMany = !facts.hasAllValues || facts.values.count > TableAdvice.fewValues
+        if 5 * text.measures >= 4 * text.count, text.units.count <= 3, isMany, let (unit, first) = text.units.first {
+            let others = text.units.dropFirst().map { "'\(shown($0.first.text))' in line \($0.first.line)" }
+            let also = others.isEmpty ? "" : ", where others have others: \(others.joined(separator: ", "))"
+            return problem(
+                first, column,
+                "is a number with the unit \(shown(unit))\(also); write the numbers alone, all in one unit"
+                    + waysOn(column))
+        }
+        return nil
     }
 
     private func textOrCategory(_ facts: ColumnFacts, filled: Int) -> ColumnType {
@@ -155,7 +221,7 @@ struct TableDecisions {
     }
 
     private mutating func decideDate(_ column: inout TableSchema.Column, _ facts: ColumnFacts) {
-        let alive = facts.dateForms
+        let alive = facts.text.areDates || facts.texts == 0 ? facts.dateForms : 0
         func has(_ form: DateForm) -> Bool { alive & form.bit != 0 }
         let form: DateForm?
         switch column.type {
@@ -165,7 +231,7 @@ struct TableDecisions {
             if has(.dayFirst), has(.monthFirst), facts.texts > 0 {
                 problems.append(
                     problem(
-                        "\(place(column.place)): dates such as '\(shown(facts.firstText))' may begin with the day or the "
+                        "\(place(column.place)): dates such as '\(shown(facts.text.first?.text ?? ""))' may begin with the day or the "
                             + "month; say which (types, --types \(shown(column.name))=date-dmy or date-mdy)"))
             }
             form =
@@ -174,8 +240,12 @@ struct TableDecisions {
                 : [.yearFirst, .dayFirst, .monthFirst, .time, .monthName, .week, .compact].first(where: has)
         }
         guard let form else {
-            problems.append(
-                problem("\(place(column.place)): '\(shown(facts.firstText))' and others are no dates of one form"))
+            let text = facts.text
+            if let odd = text.firstUndated ?? text.firstOfOtherForm ?? text.first {
+                problems.append(problem(odd, column.place, "is no date in the form of the others"))
+            } else {
+                problems.append(problem("\(place(column.place)) holds no dates"))
+            }
             return
         }
         column.dateForm = form.name
@@ -253,6 +323,29 @@ struct TableDecisions {
             warnings.append(
                 "\(shown(column.name)) gives the answer away: each of its \(found.values.count) values goes with one class "
                     + "(--exclude leaves it out)")
+        }
+    }
+}
+
+extension TableDecisions {
+    /// Numbers that may stand for a missing value.
+    fileprivate mutating func warnOfSentinels() {
+        for column in columns where column.role == .input {
+            let (found, name) = (facts.columns[column.place], shown(column.name))
+            if column.type == .number, !found.hasAllValues || found.values.count > 3 {
+                for sentinel in found.extremes.sentinels(among: found.numbers) {
+                    let number = TableProfile.short(sentinel.number)
+                    let range = sentinel.others
+                    warnings.append(
+                        "\(sentinel.count) rows have \(number) in \(name), whose other values go from "
+                            + "\(TableProfile.short(range.lowerBound)) to \(TableProfile.short(range.upperBound)); where it stands for a "
+                            + "missing value, --missing \(number) says so (missingMarks)")
+                }
+            } else if column.type.isDate, found.text.latest >= 253_370_764_800 {
+                warnings.append(
+                    "\(name) has dates of the year 9999; where they stand for a missing value, name them as they are written "
+                        + "(missingMarks, --missing)")
+            }
         }
     }
 }

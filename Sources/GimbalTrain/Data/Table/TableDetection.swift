@@ -136,6 +136,12 @@ extension TableDialect {
                 $0.count == header.count + 1 && $0[header.count].isEmpty
             }
         }
+        if options.raggedRows == .skip {
+            let rows = dialect.hasHeader && records.count > 1 ? Array(records.dropFirst()) : records
+            dialect.rowWidth = usualCount(rows)
+            let first = records[0]
+            records.removeAll { $0.count != dialect.rowWidth && $0 != first }
+        }
         return (dialect, records)
     }
 

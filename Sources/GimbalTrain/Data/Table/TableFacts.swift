@@ -9,21 +9,20 @@ struct ColumnFacts {
     /// Fields that are finite numbers, and those of them that are whole.
     var numbers = 0
     var whole = 0
-    /// Fields that are none of these, and the first of them.
-    var texts = 0
-    var firstText = ""
-    var firstTextLine = 0
+    /// Fields that are none of these.
+    var texts: Int { text.count }
+    var text = TextFacts()
     /// Fields that are infinite or too large for a float64, and the first of them.
     var infinite = 0
-    var firstInfinite = ""
-    var firstInfiniteLine = 0
-    var minimum = Double.infinity
-    var maximum = -Double.infinity
-    /// The forms of date that all texts have, and of numbers those that are written in digits alone.
-    var dateForms: UInt8 = 0xFF
-    var earliest = Double.infinity
-    var latest = -Double.infinity
-    var hasTimeOfDay = false
+    var firstInfinite: Witness?
+    var extremes = Extremes()
+    var minimum: Double { extremes.lowest }
+    var maximum: Double { extremes.highest }
+    /// What stands around the numbers.
+    var units = UnitFacts()
+    /// The forms of date that all dates have, and of numbers those that are written in digits alone.
+    var dateForms: UInt8 { text.dateForms }
+    var hasTimeOfDay: Bool { text.hasTimeOfDay }
     /// The distinct fields; fewer than there are where they became too many.
     var values = ValueTable()
     var hasAllValues = true
@@ -34,8 +33,6 @@ struct ColumnFacts {
     /// The smallest hashes of distinct numbers, for an estimate of how many there are.
     var smallest = SmallestHashes()
     var fingerprint: UInt64 = 0
-    /// Texts and infinite numbers before the stretch of the file that is looked at.
-    private var foundBefore = (texts: 0, infinite: 0)
     /// Over the rows to train on, where it is known during the pass which these are.
     var statistics = ColumnStatistics()
 
@@ -54,13 +51,13 @@ struct ColumnFacts {
         var result = (hash: textHash, number: Double.nan)
         if let number = reader(bytes, count) {
             if number.isFinite {
-                addNumber(number, bytes, count, isId: isId)
+                addNumber(number, bytes, count, line, isId: isId)
                 result = (contentHash(number), number)
             } else {
                 addInfinite(bytes, count, line)
             }
         } else {
-            addText(bytes, count, line)
+            addText(bytes, count, line, hash: textHash)
         }
         fingerprint = fingerprint &* 0x2545_F491_4F6C_DD1D &+ result.hash
         if hasAllValues || isTarget { addValue(bytes, count, hash: textHash, label: label, isTarget: isTarget) }
@@ -68,16 +65,14 @@ struct ColumnFacts {
     }
 
     /// Goes on with another stretch of the file.
-    mutating func beginStretch() {
-        foundBefore = (texts, infinite)
-        isRising = false
-    }
+    mutating func beginStretch() { isRising = false }
 
-    /// Makes lines of the stretch lines of the file, where messages may name them: counting those before it takes a while.
+    /// Makes lines of the stretch lines of the file.
+    /// - Parameter linesBefore: the stretch; counting them takes a while.
     mutating func endStretch(linesBefore: () -> Int) {
-        guard numbers > 0 else { return }
-        if foundBefore.texts == 0, texts > 0 { firstTextLine += linesBefore() }
-        if foundBefore.infinite == 0, infinite > 0 { firstInfiniteLine += linesBefore() }
+        firstInfinite?.endStretch(linesBefore)
+        text.endStretch(linesBefore)
+        units.endStretch(linesBefore)
     }
 
     mutating func addEmpty() -> UInt64 {
@@ -88,7 +83,9 @@ struct ColumnFacts {
     }
 
     @inline(__always)
-    private mutating func addNumber(_ number: Double, _ bytes: UnsafePointer<UInt8>, _ count: Int, isId: Bool) {
+    private mutating func addNumber(
+        _ number: Double, _ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int, isId: Bool
+    ) {
         if numbers == 0 {
             firstNumber = number
         } else if isRising, number != lastNumber + 1 {
@@ -96,51 +93,30 @@ struct ColumnFacts {
         }
         numbers += 1
         lastNumber = number
-        if number < minimum { minimum = number }
-        if number > maximum { maximum = number }
+        extremes.add(number)
+        units.add(number, bytes, count, line)
         if number == number.rounded(.towardZero) {
             whole += 1
             if isId { smallest.add(contentHash(number)) }
         }
-        guard dateForms & DateForm.compact.bit != 0 else { return }
-        if let date = readDate(bytes, count, .compact) {
-            if date.secondOfDay != 0 { hasTimeOfDay = true }
-        } else {
-            dateForms &= ~DateForm.compact.bit
-        }
+        text.addNumber(bytes, count)
     }
 
     private mutating func addInfinite(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int) {
-        if infinite == 0 {
-            firstInfinite = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
-            firstInfiniteLine = line
-        }
+        if infinite == 0 { firstInfinite = Witness(bytes, count, line) }
         infinite += 1
         isRising = false
     }
 
-    private mutating func addText(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int) {
+    private mutating func addText(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int, hash: UInt64) {
         isRising = false
         if MissingMarks.usual.contains(bytes, count) {
             marks += 1
-            return
+        } else if count <= 9, MissingMarks.infinities.contains(bytes, count) {
+            addInfinite(bytes, count, line)
+        } else {
+            text.add(bytes, count, line, hash: hash)
         }
-        if count <= 9, MissingMarks.infinities.contains(bytes, count) { return addInfinite(bytes, count, line) }
-        if texts == 0 {
-            firstText = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
-            firstTextLine = line
-        }
-        texts += 1
-        guard dateForms != 0 else { return }
-        var alive: UInt8 = 0
-        for form in DateForm.allCases where dateForms & form.bit != 0 {
-            guard let date = readDate(bytes, count, form) else { continue }
-            alive |= form.bit
-            earliest = min(earliest, date.seconds)
-            latest = max(latest, date.seconds)
-            if date.secondOfDay != 0 { hasTimeOfDay = true }
-        }
-        dateForms = alive
     }
 
     private mutating func addValue(
@@ -156,6 +132,9 @@ struct ColumnFacts {
         if values.count > limit || values.byteCount > Self.largestByteCount { hasAllValues = false }
     }
 
+    /// How many different numbers there are, or how many there are at least.
+    var distinctNumbers: Int { max(values.count - text.distinct.count, 0) }
+
     /// About how many distinct whole numbers there are.
     var distinctEstimate: Double {
         let sorted = smallest.sorted
@@ -170,9 +149,7 @@ extension MissingMarks {
 
 /// Mean, deviation and median of what a column holds in the rows that are trained on.
 struct ColumnStatistics {
-    private(set) var count = 0
-    private(set) var mean = 0.0
-    private var squares = 0.0
+    private var spread = Spread()
     /// Numbers for the median, with the hashes of their rows; of many rows, those whose hashes end in zeros.
     private var sample: [(hash: UInt64, value: Double)] = []
     private var mask: UInt64 = 0
@@ -181,10 +158,7 @@ struct ColumnStatistics {
 
     @inline(__always)
     mutating func add(_ value: Double, hash: UInt64, isSampled: Bool) {
-        count += 1
-        let distance = value - mean
-        mean += distance / Double(count)
-        squares += distance * (value - mean)
+        spread.add(value)
         if isSampled, hash & mask == 0 { addSample(value, hash) }
     }
 
@@ -196,10 +170,10 @@ struct ColumnStatistics {
         sample.removeAll { $0.hash & mask != 0 }
     }
 
-    var deviation: Double {
-        let deviation = count > 0 ? (squares / Double(count)).squareRoot() : 0
-        return deviation > 0 && deviation.isFinite ? deviation : 1
-    }
+    var mean: Double { spread.mean }
+
+    /// 1 where nothing varies.
+    var deviation: Double { spread.deviation > 0 ? spread.deviation : 1 }
 
     var median: Double {
         guard !sample.isEmpty else { return mean }

@@ -117,6 +117,7 @@ struct TableLayout {
                 let stream = try? TextStream(path: source.path, input: .memory(bytes), encoding: TableDialect.utf8)
             else { return nil }
             let reader = TableReader(stream, dialect)
+            reader.rowWidth = dialect.rowWidth
             var count = 0
             var byteCount = 0
             do {
@@ -131,7 +132,7 @@ struct TableLayout {
                 // A quote that closes behind the bytes.
                 if isWhole || count < 3 { return nil }
             }
-            return count > 0 ? (count, byteCount) : nil
+            return count > reader.raggedRecords ? (count, byteCount) : nil
         }
     }
 }

@@ -14,6 +14,8 @@ public struct TableDialect: Codable, Sendable, Equatable {
     public var hasCommentedHeader = false
     /// Whether each row ends with a delimiter that the header does not have.
     public var hasTrailingDelimiter = false
+    /// The number of fields of a row, where lines of any other are left out; nil where such a line is an error.
+    public var rowWidth: Int?
     /// What the bytes of the file mean, as iconv calls it.
     public var encoding = TableDialect.utf8
     /// What stands before the fraction of a number: "." or ",".
@@ -67,6 +69,17 @@ public struct TableOptions: Sendable {
         case classification(names: [String]? = nil)
         /// Numbers to be predicted.
         case regression
+        /// Numbers are predicted where the target holds fractions, or so many different numbers that they are hardly classes;
+        /// classes otherwise.
+        case automatic
+    }
+
+    /// What becomes of a line that has not as many fields as the others: a note below the table, a row that was cut.
+    public enum RaggedRows: String, Codable, Sendable, CaseIterable {
+        /// Reading stops with the line.
+        case refuse
+        /// It is left out, and counted.
+        case skip
     }
 
     /// What becomes of a row in which an input is missing.
@@ -107,6 +120,8 @@ public struct TableOptions: Sendable {
     public var missingMarks: [String]?
     /// What becomes of rows in which an input is missing.
     public var missing = Missing.fill
+    /// What becomes of lines that have not as many fields as the others.
+    public var raggedRows = RaggedRows.refuse
     /// Whether a row without a target stops the reading; it is left out, and counted, otherwise.
     public var refusesMissingTargets = false
     /// The most values of a category that have a feature each; the rarer ones share eight.
@@ -136,6 +151,7 @@ extension TableOptions {
     var writing: TableOptions {
         var options = TableOptions(delimiter: delimiter, hasHeader: hasHeader)
         (options.encoding, options.decimalMark, options.thousandsMark) = (encoding, decimalMark, thousandsMark)
+        options.raggedRows = raggedRows
         return options
     }
 }

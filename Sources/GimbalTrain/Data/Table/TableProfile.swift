@@ -45,6 +45,8 @@ public struct TableProfile: Sendable {
     public let rowsWithoutTarget: Int
     /// Records of empty fields that were passed over.
     public let blankRows: Int
+    /// Rows of another number of fields that were left out.
+    public let raggedRows: Int
     /// Every column of the file, in its order.
     public let columns: [Column]
     /// The names of the classes; empty where a number is predicted.
@@ -53,9 +55,12 @@ public struct TableProfile: Sendable {
     public let classCounts: [Int]
     /// What gives cause for doubt: columns that give the answer away, labels that look like numbers, uneven classes.
     public let warnings: [String]
+    /// What was decided by what the target holds, and how it is decided otherwise.
+    public let notes: [String]
 
     init(
         path: String, byteCount: Int, schema: TableSchema, facts: TableFacts, classCounts: [Int], warnings: [String],
+        notes: [String],
         rowEstimate: Int? = nil
     ) {
         self.path = path
@@ -65,10 +70,11 @@ public struct TableProfile: Sendable {
         rows = rowEstimate.map { Int((Double($0) * Double(facts.rows) / Double(seen)).rounded()) } ?? facts.rows
         sampledRows = rowEstimate == nil ? nil : facts.rows
         rowsWithoutTarget = facts.rowsWithoutTarget
-        blankRows = facts.blankRows
+        (blankRows, raggedRows) = (facts.blankRows, facts.raggedRows)
         classNames = schema.classNames
         self.classCounts = classCounts
         self.warnings = warnings
+        self.notes = notes
         columns = zip(schema.columns, facts.columns).map { column, found in
             let isNumber = found.numbers > 0 && found.texts == 0
             let order = found.values.counts.indices.sorted {
@@ -150,6 +156,8 @@ extension TableProfile: CustomStringConvertible {
         if omitted.count > 20 { lines.append("left out: \(omitted.count - 20) more") }
         if rowsWithoutTarget > 0 { lines.append("left out: \(counted(rowsWithoutTarget, "row")) without a target") }
         if blankRows > 0 { lines.append("left out: \(counted(blankRows, "row")) of empty fields") }
+        if raggedRows > 0 { lines.append("left out: \(counted(raggedRows, "row")) of another number of fields") }
+        for note in notes { lines.append("note: \(note)") }
         for warning in warnings { lines.append("warning: \(warning)") }
         return lines.joined(separator: "\n")
     }
@@ -170,7 +178,7 @@ extension TableProfile: CustomStringConvertible {
 
     private func values(of column: Column) -> String {
         if let range = column.range, column.type == .number || column.type.isDate {
-            return "\(short(range.lowerBound)) to \(short(range.upperBound))"
+            return "\(Self.short(range.lowerBound)) to \(Self.short(range.upperBound))"
         }
         guard column.type != .date, !column.frequent.isEmpty else {
             return column.distinct.map { "\($0) different" } ?? "many"
@@ -181,7 +189,8 @@ extension TableProfile: CustomStringConvertible {
         return more > 0 ? "\(frequent) and \(more) more" : frequent
     }
 
-    private func short(_ number: Double) -> String {
+    /// A number as people write it.
+    static func short(_ number: Double) -> String {
         number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : String(format: "%.6g", number)
     }
 

@@ -8,6 +8,10 @@ struct TableFacts {
     /// Rows without.
     var rowsWithoutTarget = 0
     var blankRows = 0
+    /// Rows of another number of fields.
+    var raggedRows = 0
+    /// The last row, where it is called as sums are.
+    var total: Witness?
     /// The hash of each row, and the place of its label among the target's values; empty where there are too many rows.
     var hashes: [UInt64] = []
     var labels: [Int32] = []
@@ -20,7 +24,7 @@ struct TableProfiler {
     let dialect: TableDialect
     let names: [String]
     let target: Int
-    let isRegression: Bool
+    var isRegression: Bool
     let marks: MissingMarks?
     let refusesMissingTargets: Bool
 
@@ -58,7 +62,7 @@ struct TableProfiler {
             while reader.nextPlace < end, try reader.next() {
                 if let limit, facts.rows >= limit { break }
                 guard reader.count == width else {
-                    throw reader.invalid("\(reader.count) fields, where the first line has \(width)")
+                    throw reader.raggedRow(width: width)
                 }
                 var sum: UInt64 = 0
                 var label: Int32 = -1
@@ -102,6 +106,9 @@ struct TableProfiler {
                     if isContent[column] { sum &+= RowHash.part(hash, seeds[column]) }
                 }
                 facts.rows += 1
+                let name = reader.field(0)
+                facts.total =
+                    TableNames.isTotal(name.start, name.count) ? Witness(name.start, name.count, reader.line) : nil
                 let rowHash = RowHash.whole(sum, seed: seed)
                 facts.smallest.add(rowHash)
                 if let plain {
@@ -116,6 +123,7 @@ struct TableProfiler {
                 }
             }
             facts.blankRows += reader.blankRecords
+            facts.raggedRows += reader.raggedRecords
             if stretch != nil {
                 lazy var linesBefore = reader.linesBefore
                 for column in 0..<width { columns[column].endStretch { linesBefore } }
@@ -128,7 +136,9 @@ struct TableProfiler {
     /// A reader behind the header, or of a stretch of the file and what follows it.
     private func open(_ stretch: Range<Int>?) throws -> TableReader {
         if let stretch {
-            return TableReader(try source.open(bytes: stretch.lowerBound..<source.byteCount), dialect)
+            let reader = TableReader(try source.open(bytes: stretch.lowerBound..<source.byteCount), dialect)
+            reader.rowWidth = dialect.rowWidth
+            return reader
         }
         return try source.open(dialect)
     }
@@ -190,6 +200,16 @@ enum TableNames {
     /// What messages call a column: by its number from 1, and its name where the file gives one.
     static func place(_ column: Int, _ name: String) -> String {
         name == "column \(column + 1)" ? name : "column \(column + 1) (\(shown(name)))"
+    }
+
+    private static let totals = MissingMarks([
+        "total", "totals", "total:", "grand total", "sum", "average", "mean", "summe", "gesamt", "subtotal",
+    ])
+
+    /// Whether a row is called as those are that sum up others.
+    @inline(__always)
+    static func isTotal(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        3...11 ~= count && bytes[0] > 0x40 && totals.contains(bytes, count)
     }
 
     /// Whether a column is called as those are that number rows.

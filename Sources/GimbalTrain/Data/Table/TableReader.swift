@@ -16,6 +16,10 @@ final class TableReader {
     private(set) var count = 0
     /// Records of nothing but empty fields that were passed over.
     private(set) var blankRecords = 0
+    /// The number of fields of a row, where records of any other are passed over.
+    var rowWidth: Int?
+    /// Records that were.
+    private(set) var raggedRecords = 0
 
     private let stream: TextStream
     private var buffer: UnsafeMutablePointer<UInt8>
@@ -104,7 +108,12 @@ final class TableReader {
     func next() throws -> Bool {
         while true {
             switch try scan() {
-            case .record: return true
+            case .record:
+                if let rowWidth, count != rowWidth {
+                    raggedRecords += 1
+                    continue
+                }
+                return true
             case .blank: continue
             case .end: return false
             case .needsMore: try refill()
@@ -311,6 +320,13 @@ final class TableReader {
             let isQuoted = starts[column] > 0 && buffer[starts[column] - 1] == Self.quote
             return !isQuoted && (starts[column]..<ends[column]).contains { buffer[$0] == Self.quote }
         }
+    }
+
+    /// The record has not the number of fields that it should have.
+    func raggedRow(width: Int) -> GimbalError {
+        invalid(
+            "\(count) fields, where the first line has \(width); raggedRows (--ragged-rows skip) leaves out lines that are no rows"
+        )
     }
 
     /// An error at a line; a reason that begins with a column goes on from it.

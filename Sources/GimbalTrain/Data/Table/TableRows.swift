@@ -42,6 +42,8 @@ public final class TableRows {
     private let classNumbers: ValueTable
     private let needsTarget: Bool
     private let width: Int
+    /// Whether a column of numbers is of per cents.
+    private let hasPerCents: Bool
     private var isAhead: Bool
     /// What each column that belongs to a row's hash has as its place in the file and its seed.
     private let content: [(place: Int, seed: UInt64)]
@@ -90,6 +92,7 @@ public final class TableRows {
         if let range {
             reader = TableReader(try source.open(bytes: range), dialect)
         }
+        reader.rowWidth = dialect.rowWidth
         isAhead = try reader.next()
         self.reader = reader
         let width = isAhead ? reader.count : header?.count ?? 0
@@ -119,6 +122,7 @@ public final class TableRows {
         }
         classes = ValueTable(schema.classNames)
         classNumbers = ValueTable(schema.classNames.map { TableLabels.key($0) })
+        hasPerCents = schema.columns.contains { $0.unit == NumberDress.perCentSign }
         let seeds = RowHash.seeds(of: schema.columns.map(\.name))
         content = zip(schema.columns, seeds).compactMap { column, seed in
             guard column.role == .input || column.role == .target else { return nil }
@@ -179,7 +183,7 @@ public final class TableRows {
         while try isAhead || reader.next() {
             isAhead = false
             guard reader.count == width else {
-                throw reader.invalid("\(reader.count) fields, where the first line has \(width)")
+                throw reader.raggedRow(width: width)
             }
             if try readTarget() {
                 count += 1
@@ -206,9 +210,11 @@ public final class TableRows {
         }
         if schema.isRegression {
             if let number = number(field.start, field.count), number.isFinite {
+                if needsTarget, let column = schema.target { try requireUnit(column, target, field, number) }
                 value = number
             } else if needsTarget {
-                throw reader.invalid("\(place(target)): '\(shown(reader.text(target)))' is not a number")
+                throw reader.invalid(
+                    "\(place(target)): '\(shown(reader.text(target)))' is not a number; \(TableAdvice.mend)")
             }
         } else if let index = classes.find(field.start, field.count, hash: contentHash(field.start, field.count))
             ?? classNumbers.find(TableLabels.key(reader.text(target)))
@@ -216,7 +222,8 @@ public final class TableRows {
             label = Int32(index)
         } else if needsTarget {
             throw reader.invalid(
-                "\(place(target)): '\(shown(reader.text(target)))' is none of the classes \(listed(schema.classNames))")
+                "\(place(target)): '\(shown(reader.text(target)))' is none of the classes \(listed(schema.classNames)); "
+                    + TableAdvice.mend)
         }
         return true
     }
@@ -269,7 +276,7 @@ public final class TableRows {
     /// What is to be predicted as a model is trained to give it: standardised.
     public var standardizedValue: Float {
         guard let target = schema.target else { return .nan }
-        return Float((value - target.mean) / target.deviation)
+        return standardized(value, target.mean, target.deviation)
     }
 
     /// Writes the row's features.
@@ -282,7 +289,8 @@ public final class TableRows {
             if let number = number(field.start, field.count), number.isFinite,
                 marks?.contains(field.start, field.count) != true
             {
-                let feature = Float((number - column.mean) / column.deviation)
+                try requireUnit(plans[column.plan].column, column.place, field, number)
+                let feature = standardized(number, column.mean, column.deviation)
                 if !feature.isFinite { throw tooLarge(column.place) }
                 features[column.offset] = feature
                 if column.hasMissingFeature { features[column.offset + 1] = 0 }
@@ -309,6 +317,24 @@ public final class TableRows {
         return features
     }
 
+    /// A per cent is no fraction, and a dollar no euro; amounts may stand alone.
+    @inline(__always)
+    private func requireUnit(
+        _ column: @autoclosure () -> TableSchema.Column, _ place: Int,
+        _ field: (start: UnsafePointer<UInt8>, count: Int), _ number: Double
+    ) throws {
+        let isBare = NumberDress.isBare(field.start, field.count)
+        if isBare, !hasPerCents { return }
+        let (column, unit) = (column(), isBare ? "" : NumberDress(field.start, field.count)?.unit ?? "")
+        guard unit != column.unit, number != 0,
+            unit == NumberDress.perCentSign || column.unit == NumberDress.perCentSign
+                || (!unit.isEmpty && !column.unit.isEmpty)
+        else { return }
+        throw reader.invalid(
+            "\(TableNames.place(place, column.name)): '\(shown(reader.text(place)))', where the numbers that were trained with "
+                + (column.unit.isEmpty ? "stand alone" : "have \(column.unit)") + "; write it as they were")
+    }
+
     private func tooLarge(_ column: Int) -> GimbalError {
         reader.invalid("column \(column + 1): '\(shown(reader.text(column)))' is too large for a float32")
     }
@@ -326,13 +352,16 @@ public final class TableRows {
             || (column.type != .category && MissingMarks.usual.contains(field.start, field.count))
         if isMissing {
             switch schema.missing {
-            case .refuse: throw reader.invalid("\(place(plan)): missing value '\(shown(reader.text(plan.place)))'")
+            case .refuse:
+                throw reader.invalid(
+                    "\(place(plan)): missing value '\(shown(reader.text(plan.place)))', which the run was told to refuse "
+                        + "(missing, --missing-rows); fill the field in, or remove the row")
             case .drop: return false
             case .fill: break
             }
             if column.hasMissingFeature { features[width - 1] = 1 } else { filled[index] += 1 }
             if column.type == .number || column.type.isDate {
-                features[0] = Float((column.substitute - column.mean) / column.deviation)
+                features[0] = standardized(column.substitute, column.mean, column.deviation)
             }
             return true
         }
@@ -343,10 +372,12 @@ public final class TableRows {
             throw reader.invalid(
                 "\(place(plan)): '\(shown(text))' "
                     + (isInfinite ? "is infinite, or too large for a float64" : "is not a number")
-                    + "; --missing names what stands for a missing value, --decimal the decimal mark")
+                    + "; " + TableAdvice.mend)
         case .boolean:
             guard let truth = Truth.value(reader.text(plan.place)) else {
-                throw reader.invalid("\(place(plan)): '\(shown(reader.text(plan.place)))' is neither true nor false")
+                throw reader.invalid(
+                    "\(place(plan)): '\(shown(reader.text(plan.place)))' is neither true nor false; \(TableAdvice.mend)"
+                )
             }
             features[0] = Float(truth)
         case .category:
@@ -371,7 +402,7 @@ public final class TableRows {
     }
 
     private func write(_ date: DateReading, _ column: TableSchema.Column, _ features: UnsafeMutablePointer<Float>) {
-        features[0] = Float((date.seconds - column.mean) / column.deviation)
+        features[0] = standardized(date.seconds, column.mean, column.deviation)
         var next = 1
         func add(_ turn: Double) {
             features[next] = Float(sin(2 * .pi * turn))
@@ -416,6 +447,7 @@ public final class TableRows {
         add(rowsWithoutTarget, "without a target left out")
         add(rowsWithMissing, "with missing values left out")
         add(reader.blankRecords, "of empty fields passed over")
+        add(reader.raggedRecords, "of another number of fields left out")
         for (index, plan) in plans.enumerated() {
             let name = shown(plan.column.name)
             add(unseen[index], "with a value of \(name) that training did not meet: none of its categories")
@@ -429,4 +461,10 @@ public final class TableRows {
         }
         return notes
     }
+}
+
+/// A number as a model gets it. Halves are exact, and leave room for the distance of numbers of any size.
+@inline(__always)
+private func standardized(_ value: Double, _ mean: Double, _ deviation: Double) -> Float {
+    Float((value / 2 - mean / 2) / deviation * 2)
 }

@@ -31,6 +31,8 @@ public struct TableSchema: Codable, Sendable, Equatable {
         public var categories: [String] = []
         /// Features that the rarer texts of a category share, each text by its hash; 0 where every text has its own.
         public var sharedFeatures = 0
+        /// What stands beside its numbers: "%", a currency, or nothing.
+        public var unit = ""
         /// Whether a feature says that the value is missing.
         public var hasMissingFeature = false
         /// What stands in for a missing number or date; for a date, in seconds since 1970.
@@ -154,12 +156,26 @@ struct MissingMarks: Sendable {
     ])
 
     init(_ marks: [String]) {
-        self.marks = Set(marks.map { Array($0.lowercased().utf8) })
+        self.marks = Set(
+            marks.map { mark in
+                let bytes = Array(mark.lowercased().utf8)
+                return Array(bytes.prefix(bytes.withUnsafeBufferPointer { Self.significant($0.baseAddress, $0.count) }))
+            })
         longest = self.marks.map(\.count).max() ?? 0
     }
 
+    /// Bytes of a text without the zeros of its fraction: -999.0 is -999. Three zeros may be thousands.
+    private static func significant(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int {
+        guard let bytes, count > 2, bytes[count - 1] == 48, bytes[0] < 0x3A else { return count }
+        var end = count - 1
+        while end > 0, bytes[end - 1] == 48 { end -= 1 }
+        let isFraction = end > 1 && count - end != 3 && bytes[end - 1] == UInt8(ascii: ".") && bytes[end - 2] &- 48 < 10
+        return isFraction ? end - 1 : count
+    }
+
     /// Whether these bytes are one of the marks.
-    func contains(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    func contains(_ bytes: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+        let count = Self.significant(bytes, length)
         guard count <= longest, count > 0 else { return false }
         let text = (0..<count).map { index -> UInt8 in
             let byte = bytes[index]

@@ -57,6 +57,7 @@ struct TableSource: Sendable {
     func open(_ dialect: TableDialect) throws -> TableReader {
         let reader = TableReader(try open(encoding: dialect.encoding), dialect)
         for _ in 0..<dialect.preambleLines + (dialect.hasHeader ? 1 : 0) { _ = try reader.next() }
+        reader.rowWidth = dialect.rowWidth
         return reader
     }
 

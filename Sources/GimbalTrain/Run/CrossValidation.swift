@@ -1,0 +1,88 @@
+import Foundation
+import Gimbal
+
+/// What the runs of a cross-validation came to on their test parts.
+///
+/// The runs lie in one folder as `fold-1`, `fold-2`, …; this is beside them as `folds.json` when all have ended.
+public struct CrossValidation: Codable, Sendable, Equatable {
+    /// How a figure spreads over the runs.
+    public struct Spread: Codable, Sendable, Equatable {
+        /// The mean.
+        public var mean: Double
+        /// The standard deviation (of the sample).
+        public var deviation: Double
+    }
+
+    /// Version of the layout of `folds.json`; this version of Gimbal reads 1.
+    public private(set) var formatVersion = Self.currentFormat
+    /// How many runs there are.
+    public var folds: Int
+    /// Of classifiers.
+    public var testAccuracy: Spread?
+    /// Of regressions.
+    public var testR2: Spread?
+    /// Of regressions, in the units of the data.
+    public var testRMSE: Spread?
+    /// As trained with.
+    public var testLoss: Spread?
+
+    private static let currentFormat = 1
+    private static let fileName = "folds.json"
+
+    /// What runs came to together. A figure that one of them lacks is absent.
+    public init(_ results: [RunResult]) {
+        folds = results.count
+        func spread(_ figure: (RunResult) -> Double?) -> Spread? {
+            let values = results.compactMap { figure($0)?.ifFinite }
+            guard values.count == results.count, values.count > 1 else { return nil }
+            var spread = GimbalTrain.Spread()
+            for value in values { spread.add(value) }
+            let count = Double(values.count)
+            return Spread(mean: spread.mean, deviation: spread.deviation * (count / (count - 1)).squareRoot())
+        }
+        testAccuracy = spread { $0.figures["accuracy"] }
+        testR2 = spread { $0.figures["r2"] }
+        testRMSE = spread { $0.numbers?.rootMeanSquaredError }
+        testLoss = spread { $0.figures["loss"] }
+    }
+
+    /// The folders of the runs of a cross-validation in `folder`, in order; none where it is no such.
+    public static func runs(in folder: String) -> [String] {
+        guard !RunFolder.isRun(at: folder) else { return [] }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.compactMap { name in name.hasPrefix("fold-") ? Int(name.dropFirst(5)) : nil }.sorted()
+            .map { path(of: $0, in: folder) }.filter(RunFolder.isRun)
+    }
+
+    /// The folder of a run of a cross-validation.
+    /// - Parameter number: from 1.
+    public static func path(of number: Int, in folder: String) -> String { "\(folder)/fold-\(number)" }
+
+    /// Reads what the runs in `folder` came to; nil where they have not all ended.
+    /// - Throws: `GimbalError.invalidFile` for a file that cannot be read.
+    public init?(folder: String) throws {
+        let path = "\(folder)/\(Self.fileName)"
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        self = try decoded(data, from: path, format: Self.currentFormat)
+    }
+
+    /// Writes this beside the runs, whole or not at all.
+    /// - Throws: `GimbalError.fileSystem`.
+    public func write(to folder: String) throws {
+        let text = String(decoding: try CheckpointManifest.encoder.encode(self), as: UTF8.self)
+        try AtomicFile.write(text + "\n", to: "\(folder)/\(Self.fileName)")
+    }
+}
+
+extension CrossValidation: CustomStringConvertible {
+    /// One line: how many runs, and each figure with its deviation.
+    public var description: String {
+        let figures = [
+            ("testAccuracy", testAccuracy), ("testR2", testR2), ("testRMSE", testRMSE), ("testLoss", testLoss),
+        ]
+        let texts = figures.compactMap { name, spread in
+            spread.map { "\(name) \(decimal($0.mean)) ± \(decimal($0.deviation))" }
+        }
+        return "\(folds) folds: " + texts.joined(separator: "  ")
+    }
+}
