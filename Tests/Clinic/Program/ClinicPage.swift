@@ -22,7 +22,9 @@ struct ClinicPage {
 
             What the doctor says of sick and healthy nets before they are trained, written by `Scripts/clinic`. Each case is a \
             program in `Tests/Clinic/Cases`, tried with several seeds of weights and data. A case that the doctor gets wrong \
-            stays in the table as wrong.
+            stays in the table as wrong. The rules were made with these cases at hand, so that the shares say how well they fit them; \
+            cases that nobody here has seen will fare worse. Some twins of the cures train badly themselves: *cured* then says only \
+            that the run is no worse than such a twin.
 
             """, totals,
             "## Sick\n\n| case | net | device | seed | what is said | first | among three | layer |\n|---|---|---|---|---|---|---|---|\n"
