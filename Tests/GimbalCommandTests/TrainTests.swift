@@ -102,7 +102,7 @@ struct TrainTests {
             let saved = ["step-000000042", "step-000000063"]
             #expect(
                 try names(in: run).filter { !isEventFile($0) }
-                    == ["checkpoints", "metrics.csv", "report.html", "result.json", "run.json", "run.lock"])
+                    == ["checkpoints", "findings.jsonl", "health.csv", "metrics.csv", "report.html", "result.json", "run.json", "run.lock"])
             #expect(try names(in: run).count(where: isEventFile) == 1)
             #expect(checkpoints(of: run) == saved)
             for name in saved { #expect(try names(in: "\(run)/checkpoints/\(name)") == files) }
