@@ -22,7 +22,7 @@ struct ReportCommand: ParsableCommand {
     var output: String?
 
     func run() throws {
-        let summaries = try folders.flatMap { try runs(at: $0) }.map { try RunSummary(folder: $0) }
+        let summaries = try folders.flatMap { runs(at: $0) }.map { try RunSummary(folder: $0) }
         let path = output ?? usualPath
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
