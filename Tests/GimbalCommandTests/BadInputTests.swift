@@ -58,6 +58,7 @@ struct BadInputTests {
             func resume() throws -> ChildProcess.Outcome { try Gimbal.run("train", "--resume", "--run-dir", run) }
             try resume().refused("--resume: there is no run in \(run) to go on with")
             try FileManager.default.createDirectory(atPath: run + "/fold-1", withIntermediateDirectories: true)
+            try Data().write(to: URL(fileURLWithPath: run + "/fold-1/run.lock"))
             try resume().refused("--resume: \(run) holds the folds of a cross-validation")
         }
     }

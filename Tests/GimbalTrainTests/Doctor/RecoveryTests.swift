@@ -92,7 +92,7 @@ import Testing
             }
             let (first, second) = (try run(), try run())
             #expect(first.0 == second.0 && first.1 == second.1 && first.2 == second.2)
-            #expect(first.1.count == 2)
+            #expect(first.1.count == 2, "\(first.1)")
         }
     }
 
@@ -149,9 +149,9 @@ import Testing
                 try trainer.run()
                 return (trainer, try loss(model))
             }
-            let (healthy, least) = try run(0.5)
+            let (healthy, least) = try run(0.1)
             #expect(healthy.progress.recoveries.isEmpty, "\(healthy.progress.recoveries)")
-            let (saved, now) = try run(5)
+            let (saved, now) = try run(2)
             #expect(
                 !saved.progress.recoveries.isEmpty && now < 1.1 * least,
                 "\(now), \(least): \(saved.progress.recoveries)")
