@@ -46,7 +46,7 @@ public func checkpointed(
 ///   - body: a function of its argument and of parameters only, which gives as many tensors of the same shapes each time.
 public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Tensor]) -> [Tensor] {
     // Who watches a pass wants to see the operations inside, and their gradients.
-    if OperationObserver.current?.opensCheckpoints ?? false { return body(inputs) }
+    if OperationObserver.current?.isThorough ?? false { return body(inputs) }
     let tape = RandomTape()
     let outputs = RandomTape.$current.withValue(tape) { withoutGradients { body(inputs.map { $0.detached() }) } }
     guard GradientMode.isRecording else { return outputs }

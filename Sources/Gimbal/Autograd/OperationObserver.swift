@@ -30,17 +30,17 @@ package struct OperationWatcher {
     package var computed: ((ComputedOperation) -> Void)?
     /// Is told of every gradient rule that has run, in order.
     package var differentiated: ((DifferentiatedOperation) -> Void)?
-    /// Whether blocks of `checkpointed` are computed as if they were not, so that the operations inside and their
-    /// gradients are seen. It takes the memory that checkpoints save.
-    package var opensCheckpoints = true
+    /// Whether everything is computed one by one, so that it is seen: operations inside of `checkpointed`, which then take
+    /// the memory that it saves, and sums that are computed with what comes behind them, whose bits may then be others.
+    package var isThorough = true
 
     package init(
         computed: ((ComputedOperation) -> Void)? = nil, differentiated: ((DifferentiatedOperation) -> Void)? = nil,
-        opensCheckpoints: Bool = true
+        isThorough: Bool = true
     ) {
         self.computed = computed
         self.differentiated = differentiated
-        self.opensCheckpoints = opensCheckpoints
+        self.isThorough = isThorough
     }
 }
 
@@ -58,12 +58,12 @@ final class OperationObserver: @unchecked Sendable {
     @TaskLocal static var current: OperationObserver?
 
     private let watchers: [OperationWatcher]
-    /// Whether any watcher wants to see into checkpointed blocks.
-    let opensCheckpoints: Bool
+    /// Whether any watcher wants to see everything.
+    let isThorough: Bool
 
     init(_ watcher: OperationWatcher, outer: OperationObserver?) {
         watchers = (outer?.watchers ?? []) + [watcher]
-        opensCheckpoints = watchers.contains(where: \.opensCheckpoints)
+        isThorough = watchers.contains(where: \.isThorough)
     }
 
     func see(_ operation: @autoclosure () -> ComputedOperation) {

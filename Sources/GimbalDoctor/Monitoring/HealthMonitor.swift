@@ -45,7 +45,7 @@ public final class HealthMonitor {
         let look = DeviceLook(step: step, segments: segments)
         current = look
         return try withOperationWatcher(
-            OperationWatcher(computed: { look.add($0) }, opensCheckpoints: false), body)
+            OperationWatcher(computed: { look.add($0) }, isThorough: false), body)
     }
 
     /// Measures the gradients that the parameters hold, and keeps the weights of a step that is looked at. To be called when

@@ -95,6 +95,8 @@ private final class NonFiniteSearch {
 
     private var found: [TensorKey: Found] = [:]
     private var backward: NonFiniteOrigin?
+    /// Operations, by layer and name, that were given an infinity which they made finite, as gates do.
+    private var swallowed: [String: Found] = [:]
     private var failure: (any Error)?
     /// A place in memory stays a result's while it is held.
     private var held: [Tensor] = []
@@ -102,6 +104,10 @@ private final class NonFiniteSearch {
     func see(_ operation: ComputedOperation) {
         guard failure == nil, !operation.isBackward else { return }
         do {
+            let given = operation.inputs.compactMap { found[TensorKey($0)] ?? found[.memory($0)] }
+            if let infinite = given.first(where: { !isMask($0) }) {
+                swallowed["\(operation.layer?.path ?? "") \(operation.name)"] = infinite
+            }
             for output in operation.outputs {
                 guard output.view.isAllocated, let element = try NonFiniteElement(in: output) else { continue }
                 let inputs = operation.inputs.flatMap { [TensorKey($0), .memory($0)] }
@@ -130,6 +136,10 @@ private final class NonFiniteSearch {
             guard try NonFiniteElement(in: operation.outputGradient) == nil else { return }
             for (index, gradient) in operation.inputGradients.enumerated() {
                 guard let gradient, let element = try NonFiniteElement(in: gradient) else { continue }
+                if let infinite = swallowed["\(operation.layer?.path ?? "") \(operation.name)"] {
+                    backward = root(of: infinite)
+                    return
+                }
                 backward = NonFiniteOrigin(
                     .backward, "\(operation.name)", operation.layer?.path ?? "", element, operand: index,
                     operands: [try NonFiniteOrigin.Operand(operation.outputGradient)])
@@ -143,9 +153,14 @@ private final class NonFiniteSearch {
     /// The earliest operation that has made `loss` what it is; nil where that is finite.
     func origin(of loss: Tensor) throws -> NonFiniteOrigin? {
         if let failure { throw failure }
-        guard var place = found[TensorKey(loss)] ?? found[.memory(loss)] else { return nil }
+        return (found[TensorKey(loss)] ?? found[.memory(loss)]).map { root(of: $0) }
+    }
+
+    /// The earliest operation that has made a result what it is.
+    private func root(of found: Found) -> NonFiniteOrigin {
+        var place = found
         while true {
-            let inputs = place.inputs.compactMap { found[$0] }
+            let inputs = place.inputs.compactMap { self.found[$0] }
             // A NaN comes of a NaN, else of an infinity that was computed; a mask's is meant.
             if let next = inputs.first(where: \.hasNaN) ?? inputs.first(where: { !isMask($0) }) {
                 place = next
