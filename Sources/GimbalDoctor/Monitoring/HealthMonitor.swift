@@ -6,7 +6,7 @@ import GimbalOptim
 /// A step that is looked at fills tables on the device, which the host reads when it waits anyway; all others cost nothing.
 /// ```swift
 /// let monitor = HealthMonitor()
-/// for (index, batch) in batches.enumerated() {
+/// for (index, batch) in loader.batches(epoch: 0, on: .current).enumerated() {
 ///     optimizer.zeroGradients()
 ///     try monitor.watching(step: index + 1) {
 ///         try crossEntropy(model(batch.inputs), batch.targets).backward()
