@@ -98,6 +98,7 @@ extension Doctor {
     /// - Parameters:
     ///   - origin: where the number came up.
     ///   - step: whose loss was not finite.
+    ///   - course: the run until then.
     public func finding(of origin: NonFiniteOrigin, step: Int, in course: Course) -> Finding {
         let context = CourseContext(course: course, found: [], thresholds: thresholds)
         let ratios = course.looks.filter { $0.step > step - 200 }.map {

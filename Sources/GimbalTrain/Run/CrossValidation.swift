@@ -55,7 +55,9 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     }
 
     /// The folder of a run of a cross-validation.
-    /// - Parameter number: from 1.
+    /// - Parameters:
+    ///   - number: from 1.
+    ///   - folder: of the cross-validation.
     public static func path(of number: Int, in folder: String) -> String { "\(folder)/fold-\(number)" }
 
     /// Reads what the runs in `folder` came to; nil where they have not all ended.
