@@ -89,9 +89,10 @@ extension Remedy {
         "let the rate rise over the first steps", code: "gimbal train --warmup 500", evidence: "Gilmer et al. 2022")
     static let meanLoss = Remedy("take the mean over the batch", code: "meanSquaredError(model(x), y)")
 
+    static let raiseRate = Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10))
+
     /// A rate at which the first step changes the weights that it changes most by five in a thousand of themselves, as 0.1
     /// does in plain descent and 1e-3 in Adam.
-    static let raiseRate = Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10))
     static func raiseRate(_ examination: Examination) -> Remedy {
         guard let rate = examination.learningRate, let largest = examination.probe?.updateRatios.values.max(),
             largest > 0
