@@ -187,6 +187,13 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void clip(
     // Nothing is to be scaled, and nothing need be read.
     if (factor >= 1.0f) return;
     x += x_offset;
+    // Gaps between parameters hold zeros, and must go on doing so.
+    if (isnan(factor)) {
+        for (COUNT i = first; i < first + 4 && i < count; i++) {
+            if (x[i] != 0.0f) x[i] = factor;
+        }
+        return;
+    }
 #if ALIGNED
     if (first + 4 <= count) {
         *(__global float4 *)(x + first) *= factor;

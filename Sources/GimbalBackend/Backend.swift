@@ -260,7 +260,8 @@ public protocol Backend: AnyObject, Sendable {
     ///   - p: > 0.
     ///   - out: one element.
     func norm(_ views: [TensorView], p: Double, out: TensorView)
-    /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device.
+    /// x ← x · min(1, maxNorm / (norm + 10⁻⁶)), with the norm read on the device. A norm of NaN makes all elements NaN but
+    /// those that are 0: nothing but NaN would overwrite it in the gaps between the parameters of an arena.
     func clip(_ views: [TensorView], norm: TensorView, maxNorm: Double)
 
     // MARK: Loss scaling (Micikevicius et al. 2018, section 3.2)

@@ -41,6 +41,10 @@ extension CPUBackend {
             if factor >= 1 { return }
             for view in views {
                 computing([], out: view, keepsOutput: true, contiguous: true) { _, view in
+                    if factor.isNaN {
+                        for i in 0..<view.elementCount where view.floats[i] != 0 { view.floats[i] = factor }
+                        return
+                    }
                     divide(view.elementCount, grain: grain, alignment: 16) {
                         loops.multiply(view.floats + $0.lowerBound, $0.count, factor)
                     }

@@ -1,8 +1,8 @@
 /// Scales all gradients down together where their common norm exceeds `maxNorm` (Pascanu et al. 2013, algorithm 1).
 ///
 /// The norm is taken over all parameters as if they were one vector. Neither it nor the scale passes through the host.
-/// A norm of NaN makes every gradient NaN, for the caller to see; an infinite one makes them 0, as in PyTorch, and NaN
-/// where they are infinite themselves.
+/// A norm of NaN makes every gradient NaN, for the caller to see, but for elements that are 0; an infinite one makes them
+/// 0, as in PyTorch, and NaN where they are infinite themselves.
 /// - Parameters:
 ///   - parameters: those without a gradient are passed over.
 ///   - maxNorm: > 0.

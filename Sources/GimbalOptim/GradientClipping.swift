@@ -112,9 +112,11 @@ public final class GradientClipper {
         let limit = try history.percentile(percent)
         // 10⁻⁶ as in `clipGradientNorm`. Where the limit is infinite, all norms so far are, and nothing is clipped.
         let factor = withoutGradients { (limit / (norm + 1e-6)).clamped(to: -.infinity...1) }
+        // NaN times the zeros between two parameters of an arena would stay there; those that are NaN still are.
+        let finite = withoutGradients { factor.filled(where: factor.isNaN(), with: 1) }
         for run in runs {
             norm.backend.binary(
-                .init(.multiply), run.gradients, factor.view.broadcast(to: run.gradients.shape), out: run.gradients)
+                .init(.multiply), run.gradients, finite.view.broadcast(to: run.gradients.shape), out: run.gradients)
         }
         return norm
     }

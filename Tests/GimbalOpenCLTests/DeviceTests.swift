@@ -57,4 +57,33 @@ import Testing
         }
         #expect(available == OpenCLDevices.available().devices.map(\.id))
     }
+
+    /// PoCL before 7.0 aborts the process where queues run one kernel over grids of different widths; see `QueueTurns`.
+    @Test(.needsOpenCL) func backendsRunTheSameKernelsAtOnce() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for thread in 1...6 {
+                group.addTask {
+                    let backend = try OpenCLBackend(id: firstDevice)
+                    for launch in 1...300 {
+                        let count = launch * 1_000 + thread
+                        let x = try backend.uploaded([Float](repeating: Float(thread), count: count))
+                        let out = try backend.allocate([count])
+                        backend.binary(.init(.add), x, x, out: out)
+                        if launch % 50 == 0 { #expect(try backend.floats(out).allSatisfy { $0 == Float(2 * thread) }) }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test(arguments: [
+        ("OpenCL 3.0 PoCL 3.1+debian  Linux, None+Asserts, RELOC, SPIR, LLVM 14.0.6", true),
+        ("OpenCL 3.0 PoCL HSTR: unknown", true), ("OpenCL 3.0 PoCL 6.0  Linux", true),
+        ("OpenCL 3.0 PoCL 7.0  Linux", false), ("OpenCL 3.0 PoCL 10.1", false), ("OpenCL 3.0 CUDA 12.4.131", false),
+        ("OpenCL 1.2 Oclgrind 21.10", false), ("", false),
+    ])
+    func queuesTakeTurnsOnPoCLBefore7(version: String, taken: Bool) {
+        #expect(QueueTurns(platformVersion: version).areNeeded == taken)
+    }
 }

@@ -118,6 +118,25 @@ import Testing
         }
     }
 
+    /// Between the parameters of an arena are gaps, which nothing overwrites.
+    @Test(arguments: BackendUnderTest.all) func aNormOfNaNLeavesNoTraceInTheNextStep(_ subject: BackendUnderTest) throws
+    {
+        let device = Device(backend: subject.backend)
+        for clipping in [
+            GradientClipping.globalNorm(1), .value(1), .parameterNorm(1), .adaptive(clipping: 0.01), .percentile(10),
+        ] {
+            let parameters = (0..<3).map { _ in Parameter(Tensor.ones([3], device: device)) }
+            try ParameterArena.pack(parameters)
+            let clipper = GradientClipper(clipping)
+            for values in [[0, .nan, 1], [0, 3, 4]] {
+                for parameter in parameters { parameter.gradient = Tensor(values, device: device) }
+                _ = try clipper.clip(parameters)
+                let norm = try gradientNorm(parameters).item()
+                #expect(norm.isNaN == values[1].isNaN, "\(clipping): \(norm)")
+            }
+        }
+    }
+
     @Test func aHistoryOutgrowsItsMemoryAndKeepsItsOrder() throws {
         let device = Device(backend: ReferenceBackend())
         let clipper = GradientClipper(.percentile(50))

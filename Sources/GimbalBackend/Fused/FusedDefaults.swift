@@ -247,9 +247,14 @@ extension Backend {
             unary(.init(.reciprocal), factor, out: factor)
             unary(.init(.affine, a: maxNorm), factor, out: factor)
             unary(.init(.clamp, a: -.infinity, b: 1), factor, out: factor)
-            for view in views {
-                binary(
-                    .init(.multiply), view.flattened, factor.broadcast(to: view.flattened.shape), out: view.flattened)
+            let zero = try allocate([1])
+            fill(zero, with: 0)
+            for view in views.map(\.flattened) {
+                let isNotZero = try allocate(view.shape, .uint8)
+                binary(.init(.notEqual), view, zero.broadcast(to: view.shape), out: isNotZero)
+                let scaled = try allocate(view.shape)
+                binary(.init(.multiply), view, factor.broadcast(to: view.shape), out: scaled)
+                select(isNotZero, scaled, view, out: view)
             }
         }
     }

@@ -14,6 +14,12 @@ struct MonitorCost: Encodable {
     var ratioOfMinima: Double
     /// Of the ratios of neighbours in time: the middle half lies between them.
     var quartiles: [Double]
+    /// What a step that is looked at takes more than the one beside it, as a share of it; the median of pairs.
+    var look: Double
+    /// What it takes to read a look, to keep the losses and to ask the doctor, from one look to the next, in milliseconds.
+    var judgementMilliseconds: Double
+    /// The ratio that follows from these two: other work on the machine, which comes and goes within a span, touches it less.
+    var ratioOfParts: Double
     /// Spans from look to look that were timed of each kind.
     var spans: Int
 
@@ -25,6 +31,7 @@ struct MonitorCost: Encodable {
         var step = 0
         let length = monitor.interval
         let waits = device.isOnHost ? 1 : 20
+        var judgement = Duration.zero
 
         /// The steps from one look to the next, with the losses read as a trainer reads them.
         func span(watched: Bool) throws -> Double {
@@ -37,6 +44,8 @@ struct MonitorCost: Encodable {
                 let values = try losses.count == 1 ? losses[0].doubles() : Tensor.stacked(losses).doubles()
                 losses = []
                 guard watched else { continue }
+                let judged = clock.now
+                defer { judgement += clock.now - judged }
                 for (offset, loss) in values.enumerated() {
                     course.add(
                         Course.Step(number: number - values.count + 1 + offset, loss: loss, learningRate: 0.1))
@@ -54,6 +63,7 @@ struct MonitorCost: Encodable {
         _ = try span(watched: true)
         var times: [(plain: Double, watched: Double)] = []
         let end = clock.now + .seconds(seconds)
+        judgement = .zero
         repeat {
             // In turns, as the machine's own pace changes.
             if times.count % 2 == 0 {
@@ -64,6 +74,25 @@ struct MonitorCost: Encodable {
                 times.append((try span(watched: false), watched))
             }
         } while clock.now < end || times.count < 5
+
+        // Steps of both kinds beside each other.
+        func timed(_ monitor: (HealthMonitor, step: Int)?) throws -> Double {
+            let start = clock.now
+            _ = try training.step(watchedBy: monitor).doubles()
+            try device.backend.synchronize()
+            return (clock.now - start).seconds
+        }
+        var shares: [Double] = []
+        let pairsEnd = clock.now + .seconds(seconds)
+        repeat {
+            step += length
+            let watchedFirst = shares.count % 2 == 0
+            let first = try timed(watchedFirst ? (monitor, step) : nil)
+            let second = try timed(watchedFirst ? nil : (monitor, step))
+            let (plain, watched) = watchedFirst ? (second, first) : (first, second)
+            shares.append(watched / plain - 1)
+            monitor.forget()
+        } while clock.now < pairsEnd || shares.count < 20
 
         func quantile(_ values: [Double], _ share: Double) -> Double {
             values.sorted()[Int((share * Double(values.count - 1)).rounded())]
@@ -78,12 +107,17 @@ struct MonitorCost: Encodable {
         let ratios = times.map { $0.watched / $0.plain }
         quartiles = [quantile(ratios, 0.25), quantile(ratios, 0.75)]
         spans = times.count
+        look = quantile(shares, 0.5)
+        judgementMilliseconds = judgement.seconds / Double(times.count) * 1e3
+        ratioOfParts = 1 + (look + judgementMilliseconds / plainMilliseconds) / Double(length)
     }
 
     var text: String {
         func number(_ value: Double) -> String { decimal(value, digits: 3) }
         return "\(benchmark), \(variant), on \(device): \(number(plainMilliseconds)) ms a step, watched "
             + "\(number(watchedMilliseconds)) ms, ratio \(number(ratio)) (\(number(quartiles[0])) to "
-            + "\(number(quartiles[1])), of minima \(number(ratioOfMinima)), \(spans) spans of 50 steps)"
+            + "\(number(quartiles[1])), of minima \(number(ratioOfMinima)), \(spans) spans of 50 steps); a look takes "
+            + "\(number(100 * look)) % of a step and \(number(judgementMilliseconds)) ms to judge: ratio "
+            + "\(decimal(ratioOfParts, digits: 4))"
     }
 }

@@ -193,7 +193,7 @@ extension Course {
 
 extension Collection<Double> {
     /// Of the finite elements; nil of none.
-    var median: Double? {
+    package var median: Double? {
         let sorted = filter(\.isFinite).sorted()
         guard !sorted.isEmpty else { return nil }
         return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2

@@ -134,7 +134,7 @@ extension CourseContext {
                 .momentumTooHigh,
                 "a momentum of \(short(plan.momentum)) makes steps \(short(1 / (1 - min(plan.momentum, 0.9999)))) times as "
                     + "long as the learning rate says", layers: layers, step: course.step,
-                evidence: Array(shown.dropFirst()), signs: signs, remedies: [.lowerMomentum, .lowerRate(by: 10)])
+                evidence: Array(shown.dropFirst()), signs: signs, remedies: [.lessMomentum, .lowerRate(by: 10)])
         }
         if !recurrent.isEmpty, plan.clipNorm == nil {
             return Finding(

@@ -51,7 +51,9 @@ extension CourseRule {
             let last = epochs.last, last.number >= best.number + context.thresholds.overfittingEpochs,
             let slope = epochs.suffix(context.thresholds.overfittingEpochs).map({ $0.validationLoss! }).slope,
             slope > 0,
-            let trainNow = last.trainLoss, let trainThen = best.trainLoss, trainNow < trainThen,
+            let trainNow = last.trainLoss, let trainThen = best.trainLoss,
+            // A loss that has found its bottom wavers, and the validation loss with it.
+            trainNow < trainThen - context.thresholds.overfitting * abs(trainThen),
             let falling = epochs.suffix(context.thresholds.overfittingEpochs).compactMap(\.trainLoss).slope,
             falling < 0,
             trainNow < last.validationLoss!

@@ -60,7 +60,7 @@ extension CourseRule {
             Finding(
                 .epsilonTooLarge,
                 "an epsilon of \(short(epsilon)) swallows the gradients, half of which are smaller than \(short(usual))",
-                step: course.step, remedies: [.lowerEpsilon])
+                step: course.step, remedies: [.smallEpsilon])
         ]
     }
 
@@ -86,7 +86,7 @@ extension CourseRule {
             Finding(
                 .penaltyTooStrong,
                 "the penalty on the weights pulls \(short(least)) times as hard as the data, and the loss stays at "
-                    + "\(short(recent))", step: course.step, remedies: [.weakenPenalty])
+                    + "\(short(recent))", step: course.step, remedies: [.lessDecay])
         ]
     }
 

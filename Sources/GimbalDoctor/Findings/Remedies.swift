@@ -26,12 +26,14 @@ extension Remedy {
     static let oneShape = Remedy("give both one shape", code: "y.reshaped(predictions.shape)")
     static let turnRound = Remedy("turn the sign round")
     static let lessDecay = Remedy(
-        "lower the weight decay", .weightDecay(factor: 0.01), code: "gimbal train --weight-decay 1e-4")
+        "divide the weight decay by 100", .weightDecay(factor: 0.01), code: "gimbal train --weight-decay 1e-4")
     static let normalizeFirst = Remedy(
         "normalise before each branch", code: "TransformerEncoderLayer(128, heads: 4, normFirst: true)",
         evidence: "Xiong et al. 2020")
     static let lessMomentum = Remedy("take a momentum of 0.9", .momentum(0.9), code: "gimbal train --momentum 0.9")
-    static let smallEpsilon = Remedy("leave epsilon at 1e-8")
+    static let smallEpsilon = Remedy(
+        "take an epsilon far below the gradients", code: "Adam(model.parameters, epsilon: 1e-8)",
+        evidence: "Wortsman et al. 2023, section 3.4")
     static let largerBatch = Remedy("take larger batches", .batchSize(32), code: "gimbal train --batch-size 32")
     static let groupNormalization = Remedy(
         "normalise over groups of channels", code: "GroupNorm(groups: 8, channels: 64)", evidence: "Wu and He 2018")
@@ -107,7 +109,6 @@ extension Remedy {
     static func lowerRate(by factor: Double) -> Remedy {
         Remedy("divide the learning rate by \(short(factor))", .learningRate(factor: 1 / factor))
     }
-    static let lowerMomentum = Remedy("take a momentum of 0.9", code: "gimbal train --momentum 0.9")
     static let lookAtBatch = Remedy(
         "look at the samples of that batch: one may be of another scale, or a missing value's mark")
     static let recover = Remedy(
@@ -121,10 +122,6 @@ extension Remedy {
             code: "gimbal train --clip-norm \(short(2 * norm))",
             evidence: "Pascanu et al. 2013, section 3.2")
     }
-    static let lowerEpsilon = Remedy(
-        "take an epsilon far below the gradients", code: "Adam(model.parameters, epsilon: 1e-8)",
-        evidence: "Wortsman et al. 2023, section 3.4")
-    static let weakenPenalty = Remedy("divide the weight decay by 100", code: "gimbal train --weight-decay 1e-4")
     static let mendRunningStatistics = Remedy(
         "let normalisation layers see batches of 16 samples and more in training mode, so that their running statistics follow"
     )

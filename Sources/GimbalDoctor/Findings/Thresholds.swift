@@ -103,7 +103,8 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var spentShare = 0.3
     /// How much larger the loss of a batch may be in evaluation than in training, in units of the first loss.
     public var modeShare = 0.2
-    /// By what part of its least value the validation loss may have risen.
+    /// By what part of its least value the validation loss may have risen, and by what part that of the training data must
+    /// have fallen meanwhile.
     public var overfitting = 0.1
     /// For how many epochs it must have.
     public var overfittingEpochs = 5

@@ -125,10 +125,8 @@ final class Recoverer<Batch> {
         // One batch is left out; what fails again soon after is no single batch's fault.
         let again = earlier.contains { abs($0.step - failure.step) < 2 * Self.interval }
         let measure: Recovery.Measure
-        if failure.isOneBatch,
-            !again || earlier.allSatisfy({ if case .leavesOut = $0.measure { true } else { false } }),
-            earlier.count(where: { if case .leavesOut = $0.measure { true } else { false } }) < 3
-        {
+        let leftOut = earlier.count(where: \.measure.isLeavingOut)
+        if failure.isOneBatch, !again || leftOut == earlier.count, leftOut < 3 {
             measure = .leavesOut(steps: [failure.step])
         } else if failure.step > 2 * Self.interval || failure.isInTime, trainer.progress.recoveredClipNorm == nil,
             trainer.phases[0].clipping.isEmpty
@@ -136,7 +134,7 @@ final class Recoverer<Batch> {
             // What went well for long needs no other rate, but a guard.
             measure = .clips(norm: 1)
         } else {
-            let isFirst = earlier.allSatisfy { if case .lowersRate = $0.measure { false } else { true } }
+            let isFirst = !earlier.contains(where: \.measure.isLoweringRate)
             measure = .lowersRate(factor: isFirst && failure.step > 2 * Self.interval ? 0.3 : 0.1)
         }
         // A divergence has begun before it was seen.
@@ -201,7 +199,7 @@ extension Illness {
 extension Course {
     /// Whether a loss is ten times that of its neighbours: a batch that is left out should be more than hard.
     fileprivate func isFarAbove(_ spike: Step) -> Bool {
-        let before = steps.filter { $0.number < spike.number }.suffix(64).map(\.loss).filter(\.isFinite).sorted()
-        return !before.isEmpty && spike.loss > 10 * before[before.count / 2]
+        let before = steps.filter { $0.number < spike.number }.suffix(64).map(\.loss)
+        return before.median.map { spike.loss > 10 * $0 } ?? false
     }
 }

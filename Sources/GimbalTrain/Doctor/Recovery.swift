@@ -8,6 +8,9 @@ public struct Recovery: Codable, Sendable, Equatable {
         case clips(norm: Double)
         /// Learning rates are multiplied by this, beside what earlier recoveries have done to them.
         case lowersRate(factor: Double)
+
+        var isLeavingOut: Bool { if case .leavesOut = self { true } else { false } }
+        var isLoweringRate: Bool { if case .lowersRate = self { true } else { false } }
     }
 
     /// The optimizer step that failed.

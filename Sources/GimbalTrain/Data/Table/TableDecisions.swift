@@ -141,6 +141,16 @@ struct TableDecisions {
         let filled = self.facts.rows - facts.empty
         let texts = facts.texts
         guard filled > 0, facts.numbers + facts.infinite + texts > 0 else { return nil }
+        if let other = facts.text.firstOtherNumber, 10 * facts.text.compactDates >= 9 * filled, facts.values.count > 10
+        {
+            problems.append(
+                problem(
+                    other, column.place,
+                    "is no date, but \(facts.text.compactDates) of the \(filled) fields are, in digits alone; say that it is "
+                        + "missing (missingMarks, --missing \(shown(other.text))), that the column holds numbers (types, --types "
+                        + "\(shown(column.name))=number) or leave it out (excluded, --exclude)"))
+            return .number
+        }
         if texts == 0 {
             let isCompactDate =
                 facts.dateForms & DateForm.compact.bit != 0 && facts.numbers >= 10

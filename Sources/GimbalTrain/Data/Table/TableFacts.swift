@@ -99,7 +99,7 @@ struct ColumnFacts {
             whole += 1
             if isId { smallest.add(contentHash(number)) }
         }
-        text.addNumber(bytes, count)
+        text.addNumber(bytes, count, line)
     }
 
     private mutating func addInfinite(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ line: Int) {

@@ -32,6 +32,9 @@ struct TextFacts {
     private(set) var firstUndated: Witness?
     /// The first date that is written in none of the forms that all dates before it had.
     private(set) var firstOfOtherForm: Witness?
+    /// Numbers that are dates of digits alone, and the first number that is none.
+    private(set) var compactDates = 0
+    private(set) var firstOtherNumber: Witness?
     /// The forms that all dates have, numbers of digits alone included.
     private(set) var dateForms: UInt8 = 0xFF
     /// The latest of the dates, in seconds since 1970.
@@ -65,12 +68,14 @@ struct TextFacts {
 
     /// Takes in a number, which may be a date of digits alone.
     @inline(__always)
-    mutating func addNumber(_ bytes: UnsafePointer<UInt8>, _ length: Int) {
-        guard dateForms & DateForm.compact.bit != 0 else { return }
+    mutating func addNumber(_ bytes: UnsafePointer<UInt8>, _ length: Int, _ line: Int) {
+        guard compactDates > 0 || dateForms & DateForm.compact.bit != 0 else { return }
         if let date = readDate(bytes, length, .compact) {
+            compactDates += 1
             if date.secondOfDay != 0 { hasTimeOfDay = true }
         } else {
             dateForms &= ~DateForm.compact.bit
+            if firstOtherNumber == nil { firstOtherNumber = Witness(bytes, length, line) }
         }
     }
 
@@ -105,6 +110,7 @@ struct TextFacts {
         for index in distinct.indices { distinct[index].first.endStretch(linesBefore) }
         for index in units.indices { units[index].first.endStretch(linesBefore) }
         firstDate?.endStretch(linesBefore)
+        firstOtherNumber?.endStretch(linesBefore)
         firstUndated?.endStretch(linesBefore)
         firstOfOtherForm?.endStretch(linesBefore)
     }
@@ -157,17 +163,19 @@ struct Extremes {
         }
     }
 
-    /// Numbers that stand for something else by their looks: 99, -999 and the like, far from all others, or the only one
+    /// Numbers that stand for something else by their looks: 99, -999, 888, 1e30 and the like, far from all others, or the only one
     /// below 0; and that in one of a hundred rows at least.
     func sentinels(among count: Int) -> [(number: Double, count: Int, others: ClosedRange<Double>)] {
-        func isNines(_ number: Double) -> Bool {
-            let size = abs(number)
-            return number == number.rounded() && 99...1e9 ~= size && Set("\(Int(size))") == ["9"]
+        // One digit over and over, or a size that nothing has.
+        func isMark(_ number: Double) -> Bool {
+            let digits = "\(abs(number))".replacing(".0", with: "").filter { $0 != "." }
+            let isOneDigit = Set(digits).count == 1 && digits.allSatisfy(\.isNumber) && abs(number) >= 77
+            return isOneDigit && (digits.count > 2 || digits.first == "9") || abs(number) >= 1e20
         }
         guard nextLowest < highest, nextHighest > lowest else { return [] }
         func isFrequent(_ found: Int) -> Bool { found >= 3 && 100 * found >= count }
-        let isLow = isFrequent(lowestCount) && isNines(lowest)
-        let isHigh = isFrequent(highestCount) && isNines(highest)
+        let isLow = isFrequent(lowestCount) && isMark(lowest)
+        let isHigh = isFrequent(highestCount) && isMark(highest)
         let (least, most) = (isLow ? nextLowest : lowest, isHigh ? nextHighest : highest)
         guard least < most else { return [] }
         var found: [(number: Double, count: Int, others: ClosedRange<Double>)] = []

@@ -144,6 +144,17 @@ struct TableMixtureTests {
         #expect(try type(x) { $0.missingMarks = [text] } == .date)
     }
 
+    @Test("Nor does one number that is no date make numbers of dates in digits alone")
+    func impossibleCompactDate() throws {
+        let x = Self.column { $0 == 7 ? "20231345" : "202301\(10 + $0 % 20)" }
+        let reason = try refusal(Self.text(x))
+        #expect(
+            reason.contains("line 9, column 1 (x): '20231345' is no date, but 119 of the 120 fields are"), "\(reason)")
+        #expect(try type(x) { $0.missingMarks = ["20231345"] } == .date)
+        #expect(try type(x) { $0.types = ["x": .number] } == .number)
+        #expect(try type(Self.column { "\(20_230_000 + $0 * 7)" }) == .number)
+    }
+
     @Test("Dates in two forms are named, each with its line")
     func twoForms() throws {
         for (first, second) in [
@@ -168,7 +179,7 @@ struct TableMixtureTests {
         func warnings(_ x: [String]) throws -> [String] {
             try table(Self.text(x)).profile.warnings.filter { $0.contains("missing value") }
         }
-        for sentinel in ["-999", "-9999", "9999", "99999", "-99", "-1", "-200"] {
+        for sentinel in ["-999", "-9999", "9999", "99999", "-99", "-1", "-200", "999.9", "8888", "1e+30"] {
             let found = try warnings(Self.column { $0 % 6 == 1 ? sentinel : Self.number($0) })
             #expect(found.count == 1, "\(sentinel)")
             #expect(
