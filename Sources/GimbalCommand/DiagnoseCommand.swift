@@ -19,8 +19,10 @@ struct DiagnoseCommand: ParsableCommand {
     var json = false
 
     @Flag(
-        help:
-            "Try what helps in short trainings, keep what makes the validation loss better, and train with it."
+        help: """
+            Try what helps in short trainings, keep what makes the validation loss better, and train with it; what was wrong \
+            and what was done is in cure.html in the run's folder.
+            """
     )
     var apply = false
     @Option(
@@ -81,8 +83,10 @@ struct DiagnoseCommand: ParsableCommand {
         }
         let arguments = Self.trainArguments(CommandLine.arguments.dropFirst(2), from: recipe, to: cure.best.recipe)
         if !json { try printLine("\nbest: \(cure.best.remedies.map(\.title).joined(separator: "; "))") }
-        printNotice("going on with: " + shellCommand(["gimbal", "train"] + arguments))
-        try TrainCommand.parse(arguments).run()
+        let command = shellCommand(["gimbal", "train"] + arguments)
+        printNotice("going on with: " + command)
+        let page = cure.page(title: "Cure of a run on \(data.data ?? "")", command: command)
+        try TrainCommand.parse(arguments).run(attaching: ["cure.html": page.html])
     }
 
     private static func line(_ trial: Cure.Trial) -> String {

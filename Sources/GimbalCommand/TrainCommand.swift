@@ -44,11 +44,14 @@ struct TrainCommand: ParsableCommand {
         if (checkpointEvery ?? 1) < 1 { throw ValidationError("--checkpoint-every must be positive") }
     }
 
-    func run() throws {
+    func run() throws { try run(attaching: [:]) }
+
+    /// - Parameter attachments: texts for the run's folder, by the name of the file.
+    func run(attaching attachments: [String: String]) throws {
         if listSettings { return try printJSON(SettingFlags.byProperty) }
         try SettingFlags.translating {
             if let folds { return try crossValidate(folds) }
-            try train(in: runDir)
+            try train(in: runDir, attachments: attachments)
         }
     }
 
@@ -78,8 +81,11 @@ struct TrainCommand: ParsableCommand {
     /// - Parameters:
     ///   - runDir: the folder of the run; nil for one of the time's name.
     ///   - fold: of a cross-validation; nil for no such.
+    ///   - attachments: texts for the run's folder, by the name of the file.
     @discardableResult
-    private func train(in runDir: String?, fold: SplitPlan.Fold? = nil) throws -> RunResult {
+    private func train(
+        in runDir: String?, fold: SplitPlan.Fold? = nil, attachments: [String: String] = [:]
+    ) throws -> RunResult {
         // Before anything of it is read: another run may be using it, and removing what it no longer needs.
         let held = try resume ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
         let (saved, checkpoint) = try runToResume(in: runDir)
@@ -110,6 +116,7 @@ struct TrainCommand: ParsableCommand {
         let trainer = run.trainer
         try refuseBlindChoices(trainer, trainingSettings)
         for note in training.unused(in: trainer) { printNotice("note: \(note)") }
+        trainer.attachments.merge(attachments) { $1 }
         trainer.checkpointInterval = checkpointEvery
         if doctor { trainer.examinesFirst = true } else { trainer.doctor = nil }
         if let checkpoint { try trainer.resume(from: checkpoint) }

@@ -1,6 +1,25 @@
 extension CourseRule {
     /// Steps that lead away from where the loss is low.
-    static let divergence = [ascent, risingLoss, unitsThatDie, poisonedBatch]
+    static let divergence = [unclearedGradients, ascent, risingLoss, unitsThatDie, poisonedBatch]
+
+    private static let unclearedGradients = CourseRule("gradients that are never cleared") { context in
+        let course = context.course
+        let newest = course.looks.suffix(2)
+        guard newest.count == 2, let old = newest.last?.oldGradientNorm,
+            newest.allSatisfy({ $0.oldGradientNorm != nil })
+        else { return [] }
+        let now = newest.last!.rows(.gradient).reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
+        return [
+            Finding(
+                .unclearedGradients,
+                "each step adds its gradients to those of all steps before it, so that steps get longer and longer",
+                step: course.step,
+                evidence: [
+                    "before step \(newest.last!.step) the parameters held gradients of a norm of \(short(old)); after its "
+                        + "backward pass it was \(short(now))"
+                ], remedies: [.clearGradients])
+        ]
+    }
 
     private static let ascent = CourseRule("steps up the gradient") { context in
         let newest = context.course.looks.suffix(3)

@@ -84,6 +84,8 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
     case momentumTooHigh
     /// Steps that go up the gradient.
     case ascent
+    /// Gradients of earlier steps that are never forgotten, so that steps get longer and longer.
+    case unclearedGradients
     /// Gradients that are always clipped to next to nothing.
     case clippingTooTight
     /// An epsilon far above the gradients, which swallows them.
@@ -146,6 +148,7 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .learningRateTooLow: "learning rate too low"
         case .momentumTooHigh: "momentum too high"
         case .ascent: "steps up the gradient"
+        case .unclearedGradients: "gradients that are never cleared"
         case .clippingTooTight: "clipping too tight"
         case .epsilonTooLarge: "epsilon too large"
         case .penaltyTooStrong: "penalty too strong"
@@ -211,6 +214,8 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .learningRateTooHigh: [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits, .noProgress]
         case .learningRateTooLow, .clippingTooTight, .epsilonTooLarge, .scheduleOutOfStep: [.noProgress]
         case .momentumTooHigh: [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits, .noProgress]
+        case .unclearedGradients:
+            [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits, .explodingGradient, .noProgress]
         case .ascent: [.divergingLoss, .nonFinite, .explodingGradient, .saturatedUnits, .deadUnits]
         case .penaltyTooStrong: [.noProgress, .vanishingSignal, .vanishingGradient]
         case .poisonedBatch: [.divergingLoss, .noProgress, .deadUnits, .nonFinite]

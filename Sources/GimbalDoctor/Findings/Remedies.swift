@@ -105,6 +105,8 @@ extension Remedy {
             code: "gimbal train --lr \(short(rate * factor))")
     }
 
+    static let clearGradients = Remedy(
+        "forget the gradients before each step", code: "optimizer.zeroGradients()")
     static let descend = Remedy("subtract the gradient, or turn the sign of the loss", code: "try loss.backward()")
     static func lowerRate(by factor: Double) -> Remedy {
         Remedy("divide the learning rate by \(short(factor))", .learningRate(factor: 1 / factor))

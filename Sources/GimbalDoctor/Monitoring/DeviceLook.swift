@@ -30,6 +30,11 @@ final class DeviceLook {
 
     let step: Int
     private let segments: SegmentCache
+    /// Those of the step that was looked at before, which this one will go on with.
+    private let parameters: [Parameter]
+    /// The norm of what they held when the first gradient of this step arrived.
+    private var oldGradientNorm: Tensor?
+    private var hasGradients = false
     private var places: [Place] = []
     /// Calls of each layer and operation so far.
     private var taken: Set<String> = []
@@ -43,9 +48,10 @@ final class DeviceLook {
     /// Deeper nets are looked at in their first places: their cost is no reason to look at more of them.
     private static let mostPlaces = 256
 
-    init(step: Int, segments: SegmentCache) {
+    init(step: Int, segments: SegmentCache, parameters: [Parameter]) {
         self.step = step
         self.segments = segments
+        self.parameters = parameters
     }
 
     // MARK: Forward and backward
@@ -72,9 +78,21 @@ final class DeviceLook {
         }
         guard output.requiresGradient else { return }
         output.onGradient { [weak self] gradient in
-            guard let self, measure(sampled(gradient), row: 2 * place + 1) else { return }
+            guard let self else { return }
+            seeOldGradients()
+            guard measure(sampled(gradient), row: 2 * place + 1) else { return }
             places[place].hasGradient = true
         }
+    }
+
+    /// The first gradient of a pass arrives at an activation before any at a parameter behind it.
+    private func seeOldGradients() {
+        guard !hasGradients else { return }
+        hasGradients = true
+        let held = parameters.filter { $0.isTrainable && $0.hasGradient }
+        // One that is behind the last activation may have got its own by now.
+        guard 2 * held.count > parameters.count else { return }
+        oldGradientNorm = try? gradientNorm(held)
     }
 
     /// The path of the layer; of a function that a larger layer calls by itself, behind which layer it comes.
@@ -209,6 +227,7 @@ final class DeviceLook {
             gradientSquares += norm * norm
             updateSquares += updates.reduce(0) { $0 + $1.norm * $1.norm }
         }
+        look.oldGradientNorm = try oldGradientNorm.map { try $0.doubles()[0] }.flatMap { $0 == 0 ? nil : $0 }
         let size = (gradientSquares * updateSquares).squareRoot()
         if size > 0, product.isFinite { look.descent = product / size }
         return look

@@ -7,6 +7,9 @@ public struct HealthLook: Codable, Sendable, Equatable {
     /// The sum over all weights of gradient times update, relative to the product of their norms: -1 for a step straight down
     /// the gradient, 1 for one straight up; nil where no step was taken.
     public var descent: Double?
+    /// The norm of the gradients that the parameters still held of an earlier step when this one's were added; nil where they
+    /// held none, as they should.
+    public var oldGradientNorm: Double?
 
     /// A look at a step.
     public init(step: Int, rows: [HealthRow], descent: Double? = nil) {

@@ -24,6 +24,8 @@ public final class HealthMonitor {
     private var current: DeviceLook?
     private var finished: [DeviceLook] = []
     private var segments = SegmentCache()
+    /// What the newest step that was looked at has changed.
+    private var parameters: [Parameter] = []
 
     /// Elements of an activation that are looked at: those of the first samples. They tell as much as all, and cost little.
     static let sampledElements = 1 << 16
@@ -42,7 +44,7 @@ public final class HealthMonitor {
     /// in one step, the first.
     public func watching<Result>(step: Int, _ body: () throws -> Result) rethrows -> Result {
         guard looks(at: step), current?.step != step else { return try body() }
-        let look = DeviceLook(step: step, segments: segments)
+        let look = DeviceLook(step: step, segments: segments, parameters: parameters)
         current = look
         return try withOperationWatcher(
             OperationWatcher(computed: { look.add($0) }, isThorough: false), body)
@@ -50,7 +52,11 @@ public final class HealthMonitor {
 
     /// Measures the gradients that the parameters hold, and keeps the weights of a step that is looked at. To be called when
     /// all gradients of the step are there.
-    public func willUpdate(_ parameters: [Parameter]) { current?.addGradients(of: parameters) }
+    public func willUpdate(_ parameters: [Parameter]) {
+        guard let current else { return }
+        current.addGradients(of: parameters)
+        self.parameters = parameters
+    }
 
     /// Measures what the step has changed. To be called after the optimizer's step.
     public func didUpdate() {

@@ -8,10 +8,22 @@ public struct Cure: Codable, Sendable {
         public var recipe: Recipe
         /// What the doctor says of it before it is trained.
         public var findings: [Finding]
+        /// What each layer gives out and gets back before it is trained, from input to output.
+        public var layers: [LayerSignal]
         /// Loss and scores on the validation data after `steps` steps; nil where the loss was not finite.
         public var figures: [String: Double]?
         /// Steps of training.
         public var steps: Int
+    }
+
+    /// A layer of an untrained model.
+    public struct LayerSignal: Codable, Sendable {
+        /// Its path in the model.
+        public var name: String
+        /// The standard deviation of what it gives out.
+        public var signal: Double?
+        /// The root of the mean square of the gradient that arrives there; nil where none does, or none that is finite.
+        public var gradient: Double?
     }
 
     /// The recipe as it was.
@@ -53,18 +65,20 @@ extension Doctor {
             else { return (train, validation) }
             return (standardization(train), standardization(validation))
         }
-        func look(_ recipe: Recipe) throws -> (findings: [Finding], steps: Int) {
+        func look(_ recipe: Recipe) throws -> (diagnosis: Diagnosis, steps: Int) {
             let (train, validation) = parts(recipe)
             let trainer = try recipe.makeRun(train: train, validation: validation, device: device).trainer
             let all = trainer.totalSteps ?? 500
-            return (try trainer.examine(by: self).findings, min(all, steps ?? max(50, all / 10)))
+            return (try trainer.examine(by: self), min(all, steps ?? max(50, all / 10)))
         }
-        func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ findings: [Finding], _ steps: Int) throws -> Cure.Trial {
+        func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ diagnosis: Diagnosis, _ steps: Int) throws -> Cure.Trial
+        {
             let (train, validation) = parts(recipe)
             let run = try recipe.makeRun(train: train, device: device)
             run.trainer.maxSteps = steps
             var trial = Cure.Trial(
-                remedies: remedies, recipe: recipe, findings: findings, figures: nil, steps: steps)
+                remedies: remedies, recipe: recipe, findings: diagnosis.findings,
+                layers: diagnosis.examination.layers.map(Cure.LayerSignal.init), figures: nil, steps: steps)
             do {
                 try run.trainer.run()
                 trial.figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
@@ -73,20 +87,20 @@ extension Doctor {
             return trial
         }
         let (sick, length) = try look(recipe)
-        guard !sick.isEmpty else { return nil }
+        guard !sick.isHealthy else { return nil }
         /// Adds the first remedy of what is found, and then that of what is found after it, until nothing is, and trains what
         /// comes out; nil where that was trained before.
-        func follow(_ recipe: Recipe, _ remedies: [Remedy], _ findings: [Finding]) throws -> Cure.Trial? {
-            var (recipe, remedies, findings) = (recipe, remedies, findings)
-            while !findings.isEmpty, remedies.count < Self.mostRemedies,
+        func follow(_ recipe: Recipe, _ remedies: [Remedy], _ diagnosis: Diagnosis) throws -> Cure.Trial? {
+            var (recipe, remedies, diagnosis) = (recipe, remedies, diagnosis)
+            while !diagnosis.isHealthy, remedies.count < Self.mostRemedies,
                 let (next, remedy) = recipe.firstApplication(
-                    of: findings.flatMap(\.remedies), except: remedies, trainedOn: train)
+                    of: diagnosis.findings.flatMap(\.remedies), except: remedies, trainedOn: train)
             {
-                (recipe, findings) = (next, try look(next).findings)
+                (recipe, diagnosis) = (next, try look(next).diagnosis)
                 remedies.append(remedy)
             }
             guard !trials.contains(where: { $0.recipe == recipe }) else { return nil }
-            trials.append(try attempt(recipe, remedies, findings, length))
+            trials.append(try attempt(recipe, remedies, diagnosis, length))
             return trials.last
         }
 
@@ -95,9 +109,9 @@ extension Doctor {
         guard var base = try follow(recipe, [], sick) else { return Cure(before: before, trials: [], best: before) }
         // What else was named may help beside it, but for another kind of what was just changed.
         let kinds = Set(base.remedies.compactMap { $0.change?.kind })
-        for remedy in sick.flatMap(\.remedies) where !kinds.contains(remedy.change?.kind ?? "") {
+        for remedy in sick.findings.flatMap(\.remedies) where !kinds.contains(remedy.change?.kind ?? "") {
             guard let next = base.recipe.applying(remedy, trainedOn: train),
-                let trial = try follow(next, base.remedies + [remedy], try look(next).findings)
+                let trial = try follow(next, base.remedies + [remedy], try look(next).diagnosis)
             else { continue }
             if trial.isBetter(than: base, by: 0) { base = trial }
         }
@@ -108,6 +122,15 @@ extension Doctor {
 
     /// More than any illness needs; an end where remedies call for each other.
     private static var mostRemedies: Int { 6 }
+}
+
+extension Cure.LayerSignal {
+    fileprivate init(_ layer: LayerExamination) {
+        func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
+        self.init(
+            name: layer.name, signal: finite(layer.output.spread),
+            gradient: finite(layer.outputGradient?.rootMeanSquare))
+    }
 }
 
 extension Cure.Trial {

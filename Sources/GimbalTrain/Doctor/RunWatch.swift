@@ -128,28 +128,13 @@ extension Course.Plan {
     ///   - schedule: of the rate.
     ///   - steps: of the whole run; nil where that is not known.
     init<Batch>(_ phase: Phase<Batch>, schedule: Schedule, steps: Int?, isOnlyLoss: Bool) {
-        self.init()
-        self.steps = steps
+        self.init(phase.optimizer, steps: steps)
         self.isOnlyLoss = isOnlyLoss
         if let steps, steps > 0 {
             let count = min(steps, 1000)
             rateFactors = (0..<count).map { schedule.factor(at: $0 * steps / count) }
         }
         for case .globalNorm(let limit, _) in phase.clipping { clipNorm = min(limit, clipNorm ?? limit) }
-        let optimizer = (phase.optimizer as? Lookahead)?.inner ?? phase.optimizer
-        weightDecay = phase.penalty?.l2 ?? 0
-        switch optimizer {
-        case let adam as MomentOptimizer:
-            epsilon = adam.epsilon
-            if !adam.decouplesWeightDecay { weightDecay += adam.weightDecay }
-        case let adagrad as Adagrad: (epsilon, weightDecay) = (adagrad.epsilon, weightDecay + adagrad.weightDecay)
-        case let adadelta as Adadelta: epsilon = adadelta.epsilon
-        case let rms as RMSprop:
-            (epsilon, momentum, weightDecay) = (rms.epsilon, rms.momentum, weightDecay + rms.weightDecay)
-        case let sgd as SGD:
-            momentum = sgd.momentum * (1 - sgd.dampening)
-            weightDecay += sgd.weightDecay
-        default: break
-        }
+        weightDecay += phase.penalty?.l2 ?? 0
     }
 }

@@ -5,7 +5,7 @@ public enum Clinic {
     /// The sick, each followed by its healthy twin, and then the healthy.
     public static let cases: [ClinicCase] =
         initializationCases + recurrenceCases + scaleCases + outputCases + rateCases + wiringAndDataCases
-        + variationCases + recipeCases + healthyCases + taskCases
+        + variationCases + recipeCases + healthyCases + taskCases + courseCases
 
     /// The cases of these names, or that begin with one of them and a space; an empty list is for all.
     public static func cases(named names: [String]) -> [ClinicCase] {
@@ -20,17 +20,32 @@ public struct Verdict: Sendable {
     public let clinicCase: ClinicCase
     /// With which weights and data.
     public let seed: UInt64
-    /// All that was said.
-    public let diagnosis: Diagnosis
-
+    /// When it was looked at.
+    public let moment: ClinicCase.Moment
+    /// What was seen before training.
+    public let diagnosis: Diagnosis?
     /// The causes that were named, in order.
-    public var findings: [Finding] { diagnosis.findings }
+    public let findings: [Finding]
 
-    /// Has `doctor` look at the case on the current device.
+    /// Has `doctor` look at the case before it is trained, on the current device.
     /// - Throws: `MissingData`; what the device reports.
     public init(_ clinicCase: ClinicCase, seed: UInt64, by doctor: Doctor = Doctor()) throws {
-        (self.clinicCase, self.seed) = (clinicCase, seed)
-        diagnosis = try clinicCase.withPatient(seed: seed) { try $0.diagnose(by: doctor) }
+        let diagnosis = try clinicCase.withPatient(seed: seed) { try $0.diagnose(by: doctor) }
+        (self.clinicCase, self.seed, moment) = (clinicCase, seed, .beforeTraining)
+        (self.diagnosis, findings) = (diagnosis, diagnosis.findings)
+    }
+
+    /// Has `doctor` follow the case while it is trained, on the current device.
+    /// - Throws: `MissingData`; what the device reports.
+    public init(training clinicCase: ClinicCase, seed: UInt64, by doctor: Doctor = Doctor()) throws {
+        (self.clinicCase, self.seed, moment, diagnosis) = (clinicCase, seed, .duringTraining, nil)
+        findings = try clinicCase.withPatient(seed: seed) { try $0.train(for: clinicCase.trainingSteps, by: doctor) }
+    }
+
+    /// Steps from where the illness began to act to where its cause was named; nil before training.
+    public var delay: Int? {
+        guard moment == .duringTraining else { return nil }
+        return findings.first { clinicCase.illnesses.contains($0.illness) }.map { $0.step - clinicCase.beginsAt }
     }
 
     /// Whether sick and healthy are told apart.

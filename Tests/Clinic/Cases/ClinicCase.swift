@@ -20,14 +20,19 @@ public struct ClinicCase: Sendable {
     public let layers: Set<String>
     /// When it can be seen.
     public let moment: Moment
+    /// The step in which it begins to act, where that is one under way.
+    public let beginsAt: Int
+    /// Steps for which it is trained, where that is to show it.
+    public let trainingSteps: Int
     let make: @Sendable () throws -> any Patient
 
     init(
         _ name: String, _ title: String, _ illnesses: Set<Illness>, layers: Set<String> = [],
-        _ moment: Moment = .beforeTraining, make: @escaping @Sendable () throws -> any Patient
+        _ moment: Moment = .beforeTraining, beginsAt: Int = 1, steps: Int = 300,
+        make: @escaping @Sendable () throws -> any Patient
     ) {
         (self.name, self.title, self.illnesses, self.layers) = (name, title, illnesses, layers)
-        (self.moment, self.make) = (moment, make)
+        (self.moment, self.beginsAt, trainingSteps, self.make) = (moment, beginsAt, steps, make)
     }
 
     /// Whether there is nothing to be found.
@@ -40,10 +45,12 @@ public struct ClinicCase: Sendable {
     }
 }
 
-/// What can be examined.
+/// What can be examined, and trained.
 public protocol Patient {
     /// What `doctor` says of it before it is trained.
     func diagnose(by doctor: Doctor) throws -> Diagnosis
+    /// What `doctor` finds while it is trained, for `steps` steps at the most.
+    func train(for steps: Int, by doctor: Doctor) throws -> [Finding]
 }
 
 /// A batch of a clinic's program: what goes in, and what should come out.
@@ -70,6 +77,12 @@ public struct Program: Patient {
     public let loss: (ClinicBatch) throws -> Tensor
     /// Steps of its training.
     public let steps: Int
+    /// What the rate is multiplied by.
+    var schedule = Schedule.constant
+    /// Whether gradients are forgotten before each step.
+    var clearsGradients = true
+    /// The limit on the norm of all gradients.
+    var clipNorm: Double?
 
     init(
         _ model: Module, _ optimizer: any Optimizer, on batch: @escaping (Int) -> ClinicBatch, steps: Int = 1000,
@@ -80,6 +93,57 @@ public struct Program: Patient {
 
     public func diagnose(by doctor: Doctor) throws -> Diagnosis {
         try doctor.examine(model, on: batch(0), optimizer: optimizer, steps: steps, loss: loss)
+    }
+
+    /// As a user's own loop does it.
+    public func train(for steps: Int, by doctor: Doctor) throws -> [Finding] {
+        let monitor = HealthMonitor()
+        let total = max(steps, self.steps)
+        var plan = Course.Plan(optimizer, steps: total)
+        plan.clipNorm = clipNorm
+        plan.rateFactors = (0..<min(total, 1000)).map { schedule.factor(at: $0 * total / min(total, 1000)) }
+        var course = Course(plan: plan)
+        var found: [Finding] = []
+        let rate = optimizer.learningRate
+        for step in 1...steps {
+            optimizer.learningRate = rate * schedule.factor(at: step - 1)
+            if clearsGradients { optimizer.zeroGradients() }
+            let batch = batch(step - 1)
+            let value = try monitor.watching(step: step) {
+                let loss = try self.loss(batch)
+                try loss.backward()
+                return try loss.doubles()[0]
+            }
+            monitor.willUpdate(optimizer.parameters)
+            let norm = try clipGradientNorm(optimizer.parameters, maxNorm: clipNorm ?? .infinity).doubles()[0]
+            guard value.isFinite, !norm.isNaN else {
+                guard let origin = try NonFiniteOrigin.search(model, on: batch, loss: { try self.loss(batch) }) else {
+                    return found
+                }
+                let finding = doctor.finding(of: origin, step: step, in: course)
+                return found.contains { $0.illness == finding.illness } ? found : found + [finding]
+            }
+            try optimizer.step()
+            monitor.didUpdate()
+            course.add(Course.Step(number: step, loss: value, learningRate: optimizer.learningRate, gradientNorm: norm))
+            let looks = try monitor.takeLooks()
+            for look in looks { course.add(look) }
+            if !looks.isEmpty || step % Course.blockLength == 0 { found += doctor.look(at: course, known: found) }
+        }
+        return found
+    }
+}
+
+/// A run of a trainer, over epochs and with validation data.
+public struct Run: Patient {
+    let trainer: Trainer<Batch>
+
+    public func diagnose(by doctor: Doctor) throws -> Diagnosis { try trainer.examine(by: doctor) }
+
+    public func train(for steps: Int, by doctor: Doctor) throws -> [Finding] {
+        (trainer.doctor, trainer.maxSteps) = (doctor, steps)
+        do { try trainer.run() } catch GimbalError.nonFinite {}
+        return trainer.findings
     }
 }
 
@@ -97,6 +161,10 @@ public struct RecipePatient: Patient {
     public func diagnose(by doctor: Doctor) throws -> Diagnosis {
         try recipe.makeRun(train: train, validation: validation).trainer.examine(by: doctor)
     }
+
+    public func train(for steps: Int, by doctor: Doctor) throws -> [Finding] {
+        try Run(trainer: try recipe.makeRun(train: train, validation: validation).trainer).train(for: steps, by: doctor)
+    }
 }
 
 /// Data that is not on this machine.
@@ -110,13 +178,13 @@ extension [ClinicCase] {
     /// A sick net, and the same with its cure.
     static func pair(
         _ name: String, _ title: String, _ illnesses: Set<Illness>, layers: Set<String> = [],
-        _ moment: ClinicCase.Moment = .beforeTraining,
+        _ moment: ClinicCase.Moment = .beforeTraining, beginsAt: Int = 1, steps: Int = 300,
         cure: String, sick: @escaping @Sendable () throws -> any Patient,
         healthy: @escaping @Sendable () throws -> any Patient
     ) -> [ClinicCase] {
         [
-            ClinicCase(name, title, illnesses, layers: layers, moment, make: sick),
-            ClinicCase(name + " cured", title + ", cured: " + cure, [], moment, make: healthy),
+            ClinicCase(name, title, illnesses, layers: layers, moment, beginsAt: beginsAt, steps: steps, make: sick),
+            ClinicCase(name + " cured", title + ", cured: " + cure, [], moment, steps: steps, make: healthy),
         ]
     }
 
@@ -127,8 +195,9 @@ extension [ClinicCase] {
 extension ClinicCase {
     /// A healthy net.
     static func healthy(
-        _ name: String, _ title: String, make: @escaping @Sendable () throws -> any Patient
+        _ name: String, _ title: String, _ moment: ClinicCase.Moment = .beforeTraining, steps: Int = 300,
+        make: @escaping @Sendable () throws -> any Patient
     ) -> ClinicCase {
-        ClinicCase(name, title, [], make: make)
+        ClinicCase(name, title, [], moment, steps: steps, make: make)
     }
 }

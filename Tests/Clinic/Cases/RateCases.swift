@@ -52,8 +52,13 @@ let rateCases: [ClinicCase] =
             sick: { classify(convolutionalNet(), sgd(0.01), on: try ClinicData.fashion(2)) },
             healthy: { classify(convolutionalNet(), sgd(0.01), on: try ClinicData.fashion(32)) }),
         .pair(
-            "S57", "3 x 128, gradients never cleared", [.learningRateTooHigh], .duringTraining, cure: "cleared",
-            sick: { classify(perceptron(64, 128, 3, 10)) }, healthy: { classify(perceptron(64, 128, 3, 10)) }),
+            "S57", "3 x 128, gradients never cleared", [.unclearedGradients], .duringTraining, cure: "cleared",
+            sick: {
+                var program = classify(perceptron(64, 128, 3, 10))
+                program.clearsGradients = false
+                return program
+            },
+            healthy: { classify(perceptron(64, 128, 3, 10)) }),
         .pair(
             "S58", "LeNet, sign of the update turned round", [.ascent], cure: "sign",
             sick: {

@@ -326,7 +326,7 @@ let taskCases: [ClinicCase] = [
     return ClinicBatch(x: batch.x, y: batch.x)
 }
 
-private func adversaries() -> (Sequential, Sequential) {
+func adversaries() -> (Sequential, Sequential) {
     let generator = Sequential {
         Linear(16, 64)
         BatchNorm1d(64)

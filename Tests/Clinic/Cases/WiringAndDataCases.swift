@@ -14,17 +14,6 @@ let wiringAndDataCases: [ClinicCase] =
             },
             healthy: { classify(convolutionalNet(), adam(), on: try ClinicData.mnist()) }),
         .pair(
-            "S48", "LeNet, features shuffled, labels not", [.unrelatedTargets], .duringTraining, cure: "pairs",
-            sick: {
-                classify(
-                    leNet(),
-                    on: changing(try ClinicData.fashion()) { batch in
-                        let count = batch.x.shape[0]
-                        return batch.inputs { $0.gathered(Tensor((0..<count).map { Int32(($0 * 37 + 11) % count) })) }
-                    })
-            },
-            healthy: { classify(leNet(), on: try ClinicData.fashion()) }),
-        .pair(
             "S59", "3 x 128, optimizer holds the weights of another model", [.unheldParameters], cure: "made anew",
             sick: {
                 let old = perceptron(64, 128, 3, 10)
@@ -70,11 +59,6 @@ let wiringAndDataCases: [ClinicCase] =
                     crossEntropy($0, $1, weight: weights)
                 }
             }),
-        .pair(
-            "S73", "convolutions with batch normalisation, running statistics never updated", [.modesDiffer],
-            .duringTraining, cure: "updated",
-            sick: { classify(convolutionalNet(), on: try ClinicData.fashion()) },
-            healthy: { classify(convolutionalNet(), on: try ClinicData.fashion()) }),
         .pair(
             "S74", "LeNet, Fashion-MNIST in order of class", [.orderedData, .constantTargets], cure: "shuffled",
             sick: {

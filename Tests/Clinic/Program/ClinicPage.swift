@@ -14,14 +14,14 @@ struct ClinicPage {
     }
 
     var text: String {
-        let sick = rows(ofHealthy: false)
-        let healthy = rows(ofHealthy: true)
+        let sick = rows(.beforeTraining, ofHealthy: false)
+        let healthy = rows(.beforeTraining, ofHealthy: true)
         var parts = [
             """
             # The clinic
 
-            What the doctor says of sick and healthy nets before they are trained, written by `Scripts/clinic`. Each case is a \
-            program in `Tests/Clinic/Cases`, tried with several seeds of weights and data. A case that the doctor gets wrong \
+            What the doctor says of sick and healthy nets before they are trained and while they are, written by \
+            `Scripts/clinic`. Each case is a program in `Tests/Clinic/Cases`, tried with several seeds of weights and data. A case that the doctor gets wrong \
             stays in the table as wrong. The rules were made with these cases at hand, so that the shares say how well they fit them; \
             cases that nobody here has seen will fare worse. Some twins of the cures train badly themselves: *cured* then says only \
             that the run is no worse than such a twin.
@@ -39,6 +39,16 @@ struct ClinicPage {
                     + "what was done | cost |\n|---|---|---|---|---|---|---|---|---|\n"
                     + cures.map { Self.row($0.name, $0.device, $0.result) }.joined(separator: "\n") + "\n", at: 2)
         }
+        if verdicts.contains(where: { $0.verdict.moment == .duringTraining }) {
+            parts.append(
+                "\n## During training\n\nOf the illnesses that show only there, and of all healthy nets, which are trained for a few "
+                    + "hundred steps with the first seed. *After* counts the steps from where the illness began to act, such as the "
+                    + "step with the poisoned batch.\n\n| case | net | device | seed | what is said | first | among three | layer | "
+                    + "after |\n|---|---|---|---|---|---|---|---|---|\n"
+                    + rows(.duringTraining, ofHealthy: false).joined(separator: "\n")
+                    + "\n\n| case | net | device | seed | what is said | silent |\n|---|---|---|---|---|---|\n"
+                    + rows(.duringTraining, ofHealthy: true).joined(separator: "\n"))
+        }
         if !skipped.isEmpty {
             parts.append("\nSkipped, as their data was not there: \(skipped.joined(separator: ", ")).")
         }
@@ -47,17 +57,28 @@ struct ClinicPage {
 
     /// The counts, as a table.
     var totals: String {
-        let sick = verdicts.map(\.verdict).filter { !$0.clinicCase.isHealthy }
-        let healthy = verdicts.map(\.verdict).filter(\.clinicCase.isHealthy)
-        let local = sick.compactMap(\.isLayerRight)
-        var lines = [
-            "| | right | of | share |", "|---|---:|---:|---:|",
-            Self.total("sick nets recognised", sick.count(where: \.isRecognised), sick.count),
-            Self.total("cause first", sick.count(where: \.isFirst), sick.count),
-            Self.total("cause among three", sick.count(where: \.isAmongThree), sick.count),
-            Self.total("layer", local.count { $0 }, local.count),
-            Self.total("false alarms on healthy nets", healthy.count { !$0.isRecognised }, healthy.count),
-        ]
+        var lines = ["| | right | of | share |", "|---|---:|---:|---:|"]
+        for moment in [ClinicCase.Moment.beforeTraining, .duringTraining] {
+            let all = verdicts.map(\.verdict).filter { $0.moment == moment }
+            guard !all.isEmpty else { continue }
+            let sick = all.filter { !$0.clinicCase.isHealthy }
+            let healthy = all.filter(\.clinicCase.isHealthy)
+            let local = sick.compactMap(\.isLayerRight)
+            lines += [
+                "| **\(moment.rawValue)** | | | |",
+                Self.total("sick nets recognised", sick.count(where: \.isRecognised), sick.count),
+                Self.total("cause first", sick.count(where: \.isFirst), sick.count),
+                Self.total("cause among three", sick.count(where: \.isAmongThree), sick.count),
+                Self.total("layer", local.count { $0 }, local.count),
+                Self.total("false alarms on healthy nets", healthy.count { !$0.isRecognised }, healthy.count),
+            ]
+            guard moment == .duringTraining else { continue }
+            lines.append(
+                Self.total(
+                    "named within 50 steps of where it began", sick.count { $0.delay.map { $0 <= 50 } ?? false },
+                    sick.count))
+        }
+        if !cures.isEmpty { lines.append("| **cures** | | | |") }
         if !cures.isEmpty {
             lines.append(Self.total("cured", cures.count(where: \.result.isCured), cures.count))
             lines.append(Self.total("made worse", cures.count(where: \.result.isWorse), cures.count))
@@ -69,8 +90,9 @@ struct ClinicPage {
         "| \(name) | \(count) | \(all) | \(all > 0 ? String(format: "%.1f %%", 100 * Double(count) / Double(all)) : "–") |"
     }
 
-    private func rows(ofHealthy isHealthy: Bool) -> [String] {
-        verdicts.filter { $0.verdict.clinicCase.isHealthy == isHealthy }.map { device, verdict in
+    private func rows(_ moment: ClinicCase.Moment, ofHealthy isHealthy: Bool) -> [String] {
+        let shown = verdicts.filter { $0.verdict.moment == moment && $0.verdict.clinicCase.isHealthy == isHealthy }
+        return shown.map { device, verdict in
             let found = verdict.findings.prefix(3).map { $0.illness.title }.joined(separator: ", ")
             let start =
                 "| \(verdict.clinicCase.name) | \(verdict.clinicCase.title) | \(device) | \(verdict.seed) | "
@@ -78,6 +100,7 @@ struct ClinicPage {
             guard !isHealthy else { return start + " | \(Self.mark(verdict.isFirst)) |" }
             return start + " | \(Self.mark(verdict.isFirst)) | \(Self.mark(verdict.isAmongThree)) | "
                 + (verdict.isLayerRight.map(Self.mark) ?? "–") + " |"
+                + (moment == .duringTraining ? " \(verdict.delay.map { "\($0) steps" } ?? "–") |" : "")
         }
     }
 

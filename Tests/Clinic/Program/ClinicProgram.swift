@@ -18,6 +18,9 @@ struct ClinicProgram: ParsableCommand {
     var only: [String] = []
     @Flag(help: "Also try the doctor's remedies on the runs that have some, and train all of them to the end.")
     var cure = false
+    @Flag(
+        help: "Also train: the cases that show so, and all healthy nets, for a few hundred steps with the first seed.")
+    var train = false
     @Flag(help: "Print what was found of each case, and the signs.") var verbose = false
     @Option(help: ArgumentHelp("Write the page to this file.", valueName: "file")) var page: String?
 
@@ -26,18 +29,25 @@ struct ClinicProgram: ParsableCommand {
             ([], [], [])
         for name in device {
             let device = try Device.named(name)
-            for clinicCase in Clinic.cases(named: only) where clinicCase.moment == .beforeTraining {
+            for clinicCase in Clinic.cases(named: only) {
+                let isSeenFirst = clinicCase.moment == .beforeTraining
                 do {
-                    for seed in 1...UInt64(max(1, seeds)) {
+                    func note(_ make: () throws -> Verdict) throws {
                         let start = Date()
-                        let verdict = try withDevice(device) { try Verdict(clinicCase, seed: seed) }
+                        let verdict = try withDevice(device, make)
                         verdicts.append((name, verdict))
-                        if verbose || !(verdict.isFirst && verdict.isLayerRight ?? true) {
-                            print(Self.line(verdict, name, -start.timeIntervalSinceNow))
-                            if verbose { print(Self.details(verdict)) }
+                        guard verbose || !(verdict.isFirst && verdict.isLayerRight ?? true) else { return }
+                        print(Self.line(verdict, name, -start.timeIntervalSinceNow))
+                        if verbose, let diagnosis = verdict.diagnosis { print(Self.details(diagnosis)) }
+                    }
+                    for seed in 1...UInt64(max(1, seeds)) {
+                        if isSeenFirst { try note { try Verdict(clinicCase, seed: seed) } }
+                        // What is healthy before training should be so during it.
+                        if train, !isSeenFirst || clinicCase.isHealthy && seed == 1 {
+                            try note { try Verdict(training: clinicCase, seed: seed) }
                         }
                     }
-                    guard cure else { continue }
+                    guard cure, isSeenFirst else { continue }
                     try withDevice(device) {
                         try clinicCase.withPatient(seed: 1) { patient in
                             guard let patient = patient as? RecipePatient, patient.twin != nil else { return }
@@ -56,8 +66,8 @@ struct ClinicProgram: ParsableCommand {
         if let path = self.page { try Data(page.text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic) }
     }
 
-    private static func details(_ verdict: Verdict) -> String {
-        let examination = verdict.diagnosis.examination
+    private static func details(_ diagnosis: Diagnosis) -> String {
+        let examination = diagnosis.examination
         let optimizer = examination.optimizer.map { "\($0)" } ?? "no optimizer"
         let losses = examination.probe.map { "\($0.losses.first ?? 0) to \($0.losses.last ?? 0)" } ?? "no steps"
         let ratios = examination.probe?.updateRatios.values.sorted() ?? []
@@ -74,6 +84,8 @@ struct ClinicProgram: ParsableCommand {
         let mark = verdict.isFirst && verdict.isLayerRight ?? true ? "right" : verdict.isAmongThree ? "late " : "WRONG"
         return
             "\(mark) \(verdict.clinicCase.name) (\(verdict.clinicCase.title)), seed \(verdict.seed), \(device), "
-            + String(format: "%.1f s", seconds) + ": " + (found.isEmpty ? "nothing" : found.joined(separator: "; "))
+            + "\(verdict.moment.rawValue), " + String(format: "%.1f s", seconds) + ": "
+            + (verdict.delay.map { "after \($0) steps: " } ?? "")
+            + (found.isEmpty ? "nothing" : found.joined(separator: "; "))
     }
 }

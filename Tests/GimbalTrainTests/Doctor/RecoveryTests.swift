@@ -159,6 +159,74 @@ import Testing
         }
     }
 
+    /// The rows of a digit again and again, to a recurrent net.
+    private final class Reader: Module, TensorLayer {
+        let net: RNN
+        let head = Linear(64, 10)
+
+        init(gain: Double) {
+            net = RNN(
+                inputSize: 8, hiddenSize: 64, nonlinearity: .relu, isBatchFirst: true,
+                initialization: RecurrentInitialization(
+                    hiddenWeight: .normal(standardDeviation: gain * 2.0.squareRoot() / 8)))
+        }
+
+        func forward(_ x: Tensor) -> Tensor {
+            let rows = x.reshaped([x.shape[0], 8, 8])
+            return head(net(.concatenated([rows, rows, rows, rows], axis: 1)).selecting(-1, axis: 1))
+        }
+    }
+
+    @Test("A recurrent net whose gradients explode is clipped") func explodingRecurrence() throws {
+        try withDevice(.cpu) {
+            func run(_ clipping: [GradientClipping]) throws -> (Trainer<Batch>, Double) {
+                let model = withGenerator(RandomGenerator(seed: 4)) { Reader(gain: 1.15) }
+                let trainer = Trainer(
+                    model, optimizer: SGD(model.parameters, learningRate: 0.05), clipping: clipping,
+                    data: DataLoader(Self.digits.train, batchSize: 32, seed: 2),
+                    validation: DataLoader(Self.digits.test, batchSize: 128, shuffles: false),
+                    settings: TrainerSettings { ($0.epochs, $0.maxSteps, $0.recoveries) = (1000, 900, 6) }
+                ) { crossEntropy(model($0.inputs), $0.targets) }
+                try trainer.run()
+                return (trainer, try #require(try trainer.evaluate()["loss"]))
+            }
+            let (healthy, least) = try run([.globalNorm(1)])
+            #expect(healthy.progress.recoveries.isEmpty, "\(healthy.progress.recoveries)")
+            let (saved, now) = try run([])
+            #expect(saved.progress.recoveries.map(\.measure).contains(.clips(norm: 1)), "\(saved.progress.recoveries)")
+            #expect(now < 1.1 * least, "\(now), \(least): \(saved.progress.recoveries)")
+            #expect(saved.findings.first?.illness == .unstableRecurrence, "\(saved.findings)")
+        }
+    }
+
+    @Test("A run in float16 whose activations overflow goes on at a lower rate") func overflow() throws {
+        try withDevice(.cpu) {
+            func run(_ rate: Double) throws -> (Trainer<Batch>, Double) {
+                let model = withGenerator(RandomGenerator(seed: 4)) {
+                    Sequential {
+                        Linear(64, 128); ReLU(); Linear(128, 128); ReLU(); Linear(128, 10)
+                    }
+                }
+                let trainer = Trainer(
+                    model, optimizer: SGD(model.parameters, learningRate: rate, momentum: 0.9),
+                    data: DataLoader(Self.digits.train, batchSize: 32, seed: 2),
+                    validation: DataLoader(Self.digits.test, batchSize: 128, shuffles: false),
+                    settings: TrainerSettings {
+                        ($0.epochs, $0.maxSteps, $0.recoveries, $0.precision) = (1000, 900, 6, .float16)
+                    }
+                ) { crossEntropy(model($0.inputs), $0.targets) }
+                try trainer.run()
+                return (trainer, try #require(try trainer.evaluate()["loss"]))
+            }
+            let (healthy, least) = try run(0.02)
+            #expect(healthy.progress.recoveries.isEmpty, "\(healthy.progress.recoveries)")
+            let (saved, now) = try run(2)
+            #expect(
+                !saved.progress.recoveries.isEmpty && now < 1.1 * least,
+                "\(now), \(least): \(saved.progress.recoveries)")
+        }
+    }
+
     @Test("A shard of bad batches is passed over, as far as recoveries go; then the run says why it ends") func shard()
         throws
     {
