@@ -40,7 +40,8 @@ extension Doctor {
     /// Tries remedies on a recipe, in the order in which the findings name them, and keeps what helps.
     ///
     /// A look at one batch is cheap: remedies are added until the doctor finds nothing more. What comes out is trained for a
-    /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these. It is taken only
+    /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these, and where the
+    /// rate was changed, lower and higher ones. It is taken only
     /// if its validation loss is better than that of the recipe as it was by `margin`, so that a run never gets worse.
     /// - Parameters:
     ///   - recipe: what is to be cured.
@@ -115,6 +116,22 @@ extension Doctor {
             else { continue }
             if trial.isBetter(than: base, by: 0) { base = trial }
         }
+        // The doctor only says which rates cannot be; which is best of those that can, trials tell.
+        if base.remedies.contains(where: { $0.change?.kind == "rate" }) {
+            for factor in [0.3, 3] {
+                let trialled = trials.count
+                while trials.count < trialled + Self.mostRates, let next = base.recipe.multiplyingRate(by: factor) {
+                    let remedy = Remedy(
+                        "a learning rate of \(decimal(next.training.rate))", .learningRate(factor: factor))
+                    let trial = try attempt(next, base.remedies + [remedy], try look(next).diagnosis, length)
+                    trials.append(trial)
+                    guard trial.findings.isEmpty, trial.isBetter(than: base, by: 0) else { break }
+                    base = trial
+                }
+                // What is better at a lower rate is not so at a higher one.
+                if trials.count > trialled + 1 { break }
+            }
+        }
         return Cure(
             before: before, trials: Array(trials.dropFirst()),
             best: base.isBetter(than: before, by: margin) ? base : before)
@@ -122,6 +139,8 @@ extension Doctor {
 
     /// More than any illness needs; an end where remedies call for each other.
     private static var mostRemedies: Int { 6 }
+    /// Rates that are tried below, or above, one that was changed: a factor of thirty.
+    private static var mostRates: Int { 3 }
 }
 
 extension Cure.LayerSignal {
@@ -144,6 +163,10 @@ extension Cure.Trial {
 }
 
 extension Recipe {
+    fileprivate func multiplyingRate(by factor: Double) -> Recipe? {
+        applying(Remedy("", .learningRate(factor: factor)))
+    }
+
     /// The first of `remedies` that changes this recipe, and the recipe with it.
     fileprivate func firstApplication(
         of remedies: [Remedy], except done: [Remedy], trainedOn train: any SupervisedData

@@ -34,13 +34,13 @@ extension Cure {
     /// The names of what trials are judged by, the loss first.
     private var figures: [String] {
         let names = Set(([before] + trials).flatMap { ($0.figures ?? [:]).keys })
-        return names.sorted { ($0 != "loss", $0) < ($1 != "loss", $1) }
+        return names.sorted { ($0 == "loss" ? "" : $0) < ($1 == "loss" ? "" : $1) }
     }
 
     private static func shown(_ value: Double?) -> String { value.map { decimal($0) } ?? "not finite" }
 
     private func plot(_ title: String, _ value: KeyPath<LayerSignal, Double?>) -> String {
-        func series(_ name: String, _ trial: Trial, isReference: Bool = false) -> Plot.Series {
+        func series(_ name: String, _ trial: Trial) -> Plot.Series {
             let points = trial.layers.enumerated().compactMap { index, layer in
                 layer[keyPath: value].flatMap { $0 > 0 ? (x: Double(index + 1), y: $0) : nil }
             }

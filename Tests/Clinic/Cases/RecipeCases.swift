@@ -245,7 +245,7 @@ private func recipePair(
         let standardization = Standardization(fittedTo: train)
         if isScale && !isSick { (train, validation) = (standardization(train), standardization(validation)) }
         var recipe = Recipe(model: ModelSettings(for: train), training: TrainingSettings())
-        recipe.training.epochs = 10
+        recipe.training.epochs = 30
         var twin = recipe
         sick(&recipe)
         cured(&twin)
