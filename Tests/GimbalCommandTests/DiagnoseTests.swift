@@ -35,6 +35,10 @@ struct DiagnoseTests {
             ).succeeded()
             #expect(outcome.output.contains("as it is: loss") && outcome.output.contains("best: take ReLU"))
             #expect(outcome.errors.contains("going on with: gimbal train") && !outcome.errors.contains("sigmoid"))
+            let page = try String(contentsOfFile: run + "/cure.html", encoding: .utf8)
+            #expect(
+                page.contains("saturating activations at depth") && page.contains("<svg") && page.contains("as it was"))
+            #expect(page.contains("take ReLU with He") && page.contains("gimbal train"))
             let result = try Gimbal.run("evaluate", "--checkpoint", run, "--json", "--device", "cpu").succeeded()
             let object = try #require(
                 try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])

@@ -23,12 +23,23 @@ struct ClinicTests {
         #expect(verdict.isLayerRight ?? true, "\(clinicCase.title): \(found)")
     }
 
+    private static let trained = [
+        "S57", "S66", "K1", "K2", "K4", "K6", "K7", "K8", "K9", "K11", "K12", "N8", "N24", "N25",
+    ]
+
+    @Test("A run is told for what it is while it is trained", arguments: trained.flatMap { Clinic.cases(named: [$0]) })
+    func course(_ clinicCase: ClinicCase) throws {
+        let verdict = try Verdict(training: clinicCase, seed: 1)
+        #expect(verdict.isFirst, "\(clinicCase.title): \(verdict.findings.map { "\($0.illness): \($0.summary)" })")
+        if let delay = verdict.delay { #expect(delay <= 50, "\(clinicCase.title)") }
+    }
+
     @Test("Names are told apart, and there are enough healthy nets to count false alarms by")
     func selectionIsThere() {
         #expect(Clinic.cases.count(where: \.isHealthy) >= 100)
         let sick = Clinic.cases.filter { !$0.isHealthy }.map(\.name)
         #expect(Set(sick).count == sick.count)
-        for name in Self.selection { #expect(!Clinic.cases(named: [name]).isEmpty, "\(name)") }
+        for name in Self.selection + Self.trained { #expect(!Clinic.cases(named: [name]).isEmpty, "\(name)") }
     }
 }
 
