@@ -88,7 +88,7 @@ let courseCases: [ClinicCase] =
                 classify(
                     perceptron(64, 64, 2, 10), adam(),
                     on: spoiling(100) { batch in
-                        batch.inputs { $0.filled(where: $0.isGreater(than: 0.99), with: .nan) }
+                        batch.inputs { $0.filled(where: $0.isGreater(than: $0.scalar(0.99)), with: .nan) }
                     })
             },
             healthy: { classify(perceptron(64, 64, 2, 10), adam()) }),
