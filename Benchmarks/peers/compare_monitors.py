@@ -108,7 +108,7 @@ def torch_steps(name, seconds):
         step(False)
         step(True)
     plain, shares, end = [], [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(shares) < 20:
+    while time.perf_counter() < end or len(shares) < 10:
         first_is_watched = len(shares) % 2 == 0
         first = step(first_is_watched)
         second = step(not first_is_watched)

@@ -73,7 +73,7 @@ struct MonitorCost: Encodable {
                 let watched = try span(watched: true)
                 times.append((try span(watched: false), watched))
             }
-        } while clock.now < end || times.count < 5
+        } while clock.now < end || times.count < 2
 
         // Steps of both kinds beside each other.
         func timed(_ monitor: (HealthMonitor, step: Int)?) throws -> Double {
@@ -92,7 +92,7 @@ struct MonitorCost: Encodable {
             let (plain, watched) = watchedFirst ? (second, first) : (first, second)
             shares.append(watched / plain - 1)
             monitor.forget()
-        } while clock.now < pairsEnd || shares.count < 20
+        } while clock.now < pairsEnd || shares.count < 10
 
         func quantile(_ values: [Double], _ share: Double) -> Double {
             values.sorted()[Int((share * Double(values.count - 1)).rounded())]
