@@ -49,14 +49,14 @@ import Testing
                 let model = Plane()
                 let batches = (0..<200).map { _ in Tensor.normal([8, 20]) * 2 + 0.5 }
                 let noise = try #require(
-                    try GradientNoise.measure(model, on: batches, samples: 8) {
+                    try GradientNoiseScale.measure(model, on: batches, samples: 8) {
                         $0.matrixMultiplied(by: model.weight.value).mean()
                     })
                 #expect(abs(noise.squaredNorm / (20 * 0.25) - 1) < 0.1, "\(noise)")
                 #expect(abs(noise.variance / (20 * 4) - 1) < 0.1, "\(noise)")
                 #expect(abs(noise.scale / 16 - 1) < 0.2)
                 #expect(model.weight.gradient == nil)
-                let drowned = try GradientNoise.measure(
+                let drowned = try GradientNoiseScale.measure(
                     model, on: [Tensor.ones([1, 20]), -Tensor.ones([1, 20])], samples: 1
                 ) {
                     $0.matrixMultiplied(by: model.weight.value).mean()

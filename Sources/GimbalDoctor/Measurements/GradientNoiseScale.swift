@@ -2,7 +2,7 @@ import GimbalNN
 
 /// How much the gradients of single samples differ, and up to which batch size larger batches pay (McCandlish et al. 2018,
 /// section 2.2 and appendix A.1).
-public struct GradientNoise: Codable, Sendable, Equatable {
+public struct GradientNoiseScale: Codable, Sendable, Equatable {
     /// |G|²: the squared norm of the gradient over all data, without bias; 0 or less where the noise drowns it.
     public var squaredNorm: Double
     /// tr Σ: the variance of a single sample's gradient, summed over all parameters.
@@ -17,7 +17,7 @@ public struct GradientNoise: Codable, Sendable, Equatable {
     ///
     /// ```swift
     /// let batches = Array(loader.batches(epoch: 0, on: .current).prefix(20))
-    /// let noise = try GradientNoise.measure(model, on: batches, samples: 64) { crossEntropy(model($0.inputs), $0.targets) }
+    /// let noise = try GradientNoiseScale.measure(model, on: batches, samples: 64) { crossEntropy(model($0.inputs), $0.targets) }
     /// print("batches of up to about \(noise.scale) samples pay")
     /// ```
     /// - Parameters:
@@ -29,9 +29,9 @@ public struct GradientNoise: Codable, Sendable, Equatable {
     /// - Throws: the first failure of the device; what `loss` throws.
     public static func measure<Batch>(
         _ model: Module, on batches: some Collection<Batch>, samples: Int, loss: (Batch) throws -> Tensor
-    ) throws -> GradientNoise? {
-        require(batches.count > 1, "GradientNoise", "needs two batches at least, not \(batches.count)")
-        require(samples > 0, "GradientNoise", "batches of \(samples) samples")
+    ) throws -> GradientNoiseScale? {
+        require(batches.count > 1, "GradientNoiseScale", "needs two batches at least, not \(batches.count)")
+        require(samples > 0, "GradientNoiseScale", "batches of \(samples) samples")
         let trained = model.parameters.filter(\.isTrainable).map(\.value)
         guard !trained.isEmpty else { return nil }
         let generator = RandomGenerator.current
@@ -52,7 +52,7 @@ public struct GradientNoise: Codable, Sendable, Equatable {
         let count = Double(batches.count)
         let big = try squaredNorm(sums!) / (count * count)
         // Equations A.2: B = count · b.
-        return GradientNoise(
+        return GradientNoiseScale(
             squaredNorm: (count * big - small) / (count - 1),
             variance: (small - big) * Double(samples) * count / (count - 1))
     }
