@@ -19,6 +19,8 @@ public struct Course: Sendable {
         public var weightDecay = 0.0
         /// Whether the loss is what all of the training aims at: not so for one of several, which pull against each other.
         public var isOnlyLoss = true
+        /// Whether the optimizer goes back towards earlier weights now and then, as Lookahead does.
+        public var goesBack = false
 
         /// A run of which nothing is known.
         public init() {}
@@ -107,6 +109,8 @@ public struct Course: Sendable {
     /// The loss that the run began with: the median of the first steps, or that of the first one where the next have changed
     /// it by half; nil before them.
     public private(set) var firstLoss: Double?
+    /// The highest learning rate so far.
+    public private(set) var peakRate = 0.0
     private var block: [Double] = []
 
     /// Steps of a block.
@@ -121,6 +125,7 @@ public struct Course: Sendable {
     public mutating func add(_ step: Step) {
         if isSpike(step) { spikes.append(step) }
         steps.append(step)
+        peakRate = max(peakRate, step.learningRate)
         if steps.count > 2 * Self.keptSteps { steps.removeFirst(steps.count - Self.keptSteps) }
         block.append(step.loss)
         if firstLoss == nil, block.count == 5, let median = block.median {
@@ -132,6 +137,16 @@ public struct Course: Sendable {
                 Block(step: step.number, median: median, spread: median.map { block.spread(about: $0) } ?? 0))
             block = []
         }
+    }
+
+    /// Takes up a run that was begun by another process: its epochs, and the loss that it began with, about that of its first
+    /// epoch.
+    /// - Parameters:
+    ///   - epochs: all so far.
+    ///   - firstLoss: where no epoch has ended yet.
+    public mutating func takeUp(_ epochs: [Epoch], firstLoss: Double?) {
+        self.epochs = epochs + self.epochs
+        self.firstLoss = epochs.first?.trainLoss ?? firstLoss ?? self.firstLoss
     }
 
     /// Takes in a look.

@@ -23,6 +23,7 @@ extension CourseRule {
 
     private static let ascent = CourseRule("steps up the gradient") { context in
         let newest = context.course.looks.suffix(3)
+        guard !context.course.plan.goesBack else { return [] }
         // Momentum may carry a step uphill now and then, but not time after time, and not to a higher loss.
         guard newest.count == 3, newest.allSatisfy({ ($0.descent ?? 0) > context.thresholds.ascent }),
             context.course.isInTrouble
@@ -44,7 +45,12 @@ extension CourseRule {
         else { return [] }
         let unit = max(abs(first), 1e-30)
         let isAbove = { (block: Course.Block) in
-            block.median.map { $0 > first + context.thresholds.risenLoss * unit } ?? true
+            // Small batches waver, and the first of them may have been an easy one.
+            block.median.map { $0 > first + max(context.thresholds.risenLoss * unit, 2.5 * block.spread) } ?? true
+        }
+        // What was learnt may be lost without the loss ever being above that of the first steps.
+        let isLost = { (block: Course.Block) in
+            best < first - 0.5 * unit && block.median.map { $0 > first - 0.1 * unit } ?? true
         }
         let spikes = course.spikes.filter { $0.number > course.step - 200 }
         let evidence: String
@@ -55,7 +61,15 @@ extension CourseRule {
                 newest.median.map {
                     "the loss is \(short($0)), where it was \(short(first)) at first and \(short(best)) at its best"
                 } ?? "no loss of the last \(Course.blockLength) steps is finite"
-        } else if spikes.count >= context.thresholds.spikes {
+        } else if course.blocks.suffix(2).allSatisfy(isLost) {
+            evidence =
+                "the loss is \(newest.median.map(short) ?? "not finite") again, as it was at first, after a best of "
+                + "\(short(best))"
+        } else if let ratio = context.longUpdates, course.isInTrouble {
+            evidence =
+                "the loss is \(newest.median.map(short) ?? "not finite"), where it was \(short(first)) at first, and each step "
+                + "changes the weights by \(percent(ratio)) of themselves"
+        } else if spikes.count >= context.thresholds.spikes, course.isInTrouble {
             evidence = "\(spikes.count) of the last 200 steps had a loss more than three times as high as those before"
         } else {
             return []
@@ -65,7 +79,8 @@ extension CourseRule {
 
     private static let unitsThatDie = CourseRule("units that die or saturate") { context in
         let course = context.course
-        guard course.isInTrouble, course.looks.count >= 2, let first = course.looks.first else { return [] }
+        guard course.plan.isOnlyLoss, course.isInTrouble, course.looks.count >= 2, let first = course.looks.first
+        else { return [] }
         func share(_ row: HealthRow) -> Double { row.deadShare ?? row.saturatedShare ?? 0 }
         let earliest = Dictionary(first.rows(.activation).map { ($0.name, share($0)) }) { first, _ in first }
         let newest = course.looks.suffix(2).map { $0.rows(.activation) }
@@ -95,7 +110,11 @@ extension CourseRule {
         let after = course.steps.filter { $0.number > spike.number + Course.blockLength }.suffix(Course.blockLength)
         guard let usual = before.median, let now = after.map(\.loss).median else { return [] }
         let spread = before.spread(about: usual)
-        guard now > usual + max(4 * spread, 0.25 * abs(usual), 0.05 * abs(course.firstLoss ?? 0)) else { return [] }
+        let limit = usual + max(4 * spread, 0.25 * abs(usual), 0.05 * abs(course.firstLoss ?? 0))
+        let since = course.blocks.filter { $0.step >= spike.number + 2 * Course.blockLength }
+        guard !since.isEmpty, since.allSatisfy({ ($0.median ?? .infinity) > limit }), spike.loss > 2 * now else {
+            return context.slowed(by: spike)
+        }
         return [
             Finding(
                 .poisonedBatch,
@@ -137,6 +156,39 @@ extension Doctor {
 }
 
 extension CourseContext {
+    /// What steps change of the weights, where it is far too much, look after look; the least of them.
+    fileprivate var longUpdates: Double? {
+        let newest = course.looks.suffix(3).filter { $0.step > 2 }
+            .compactMap { $0.rows(.update).compactMap(\.updateRatio).median }
+        guard newest.count == 3, course.blocks.count >= 2, let least = newest.min(), least > thresholds.longUpdate
+        else {
+            return nil
+        }
+        return least
+    }
+
+    /// A batch after which an adaptive optimizer takes next to no steps, as its second moments are full of it.
+    fileprivate func slowed(by spike: Course.Step) -> [Finding] {
+        guard let last = course.looks.last, last.step > spike.number,
+            let before = course.looks.last(where: { $0.step < spike.number && $0.step > 20 }),
+            let now = last.rows(.update).compactMap(\.updateRatio).median,
+            let usual = before.rows(.update).compactMap(\.updateRatio).median,
+            let rate = course.steps.last?.learningRate,
+            let rateBefore = course.steps.last(where: { $0.number < spike.number })?.learningRate,
+            now < 0.1 * usual, rate > 0.5 * rateBefore
+        else { return [] }
+        return [
+            Finding(
+                .poisonedBatch,
+                "the batch of step \(spike.number) had a loss of \(short(spike.loss)), and hardly anything has moved since",
+                step: course.step,
+                evidence: [
+                    "a step changed weights by \(short(usual)) of themselves before it, and by \(short(now)) now: the "
+                        + "optimizer's second moments still hold it"
+                ], remedies: [.lookAtBatch, .clipping, .recover])
+        ]
+    }
+
     /// Steps that are too long, by whatever makes them so.
     fileprivate func tooLong(_ evidence: String, sign: Sign, layers: [String] = []) -> Finding {
         let plan = course.plan

@@ -27,9 +27,11 @@ extension CourseRule {
     private static let unrelatedTargets = CourseRule("targets unrelated to inputs") { context in
         let course = context.course
         // Recurrent nets stay on a plateau for thousands of steps before they find what is far apart in time.
-        guard context.found.isEmpty, course.plan.isOnlyLoss, course.epochs.count >= 3, course.step >= 500,
+        guard context.found.isEmpty, course.plan.isOnlyLoss, course.epochs.count >= 3,
+            course.blocks.count * Course.blockLength >= 500,
+            let slope = course.blocks.suffix(50).compactMap(\.median).slope,
             let first = course.firstLoss, let recent = course.recentLoss, let best = course.bestLoss,
-            recent > 0.97 * first, best > 0.94 * first,
+            recent > 0.97 * first, best > 0.94 * first, slope > -2e-4 * abs(first),
             !(course.looks.last?.rows(.activation).contains { $0.function == "recurrent" } ?? true),
             let ratio = course.latest(.update).compactMap(\.updateRatio).median, ratio > context.thresholds.slowUpdate
         else { return [] }
@@ -60,7 +62,9 @@ extension CourseRule {
         else { return [] }
         let (least, now) = (best.validationLoss!, last.validationLoss!)
         let recent = epochs.suffix(context.thresholds.overfittingEpochs).map { $0.validationLoss! }.median!
-        guard recent > least + context.thresholds.overfitting * abs(least) else { return [] }
+        // Near 0, a tenth is next to nothing.
+        let margin = max(context.thresholds.overfitting * abs(least), 0.02 * abs(context.course.firstLoss ?? 0))
+        guard recent > least + margin else { return [] }
         return [
             Finding(
                 .overfitting,

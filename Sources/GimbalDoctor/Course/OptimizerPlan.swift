@@ -8,6 +8,7 @@ extension Course.Plan {
     public init(_ optimizer: any Optimizer, steps: Int? = nil) {
         self.init()
         self.steps = steps
+        goesBack = optimizer is Lookahead
         switch (optimizer as? Lookahead)?.inner ?? optimizer {
         case let adam as MomentOptimizer:
             epsilon = adam.epsilon

@@ -29,15 +29,35 @@ extension CourseRule {
     }
 
     /// Steps that are too short to get anywhere.
-    static let updates = [clippingTooTight, epsilonTooLarge, penaltyTooStrong, learningRateTooLow]
+    static let updates = [leftOut, clippingTooTight, epsilonTooLarge, penaltyTooStrong, learningRateTooLow]
+
+    /// As by a loss scale, or where gradients that are not finite are to be skipped.
+    private static let leftOut = CourseRule("steps that are all left out") { context in
+        let newest = context.course.looks.suffix(3)
+        guard newest.count == 3,
+            newest.allSatisfy({ look in
+                let updates = look.rows(.update)
+                return look.step >= 20 && !updates.isEmpty && updates.allSatisfy { $0.norm == 0 }
+                    && look.rows(.gradient).contains { $0.nonFiniteCount > 0 }
+            }), let worst = newest.last?.rows(.gradient).first(where: { $0.nonFiniteCount > 0 })
+        else { return [] }
+        return [
+            Finding(
+                .undefinedOperation, "every step is left out, as its gradients are not finite", layers: [worst.name],
+                step: context.course.step,
+                evidence: ["\(worst.nonFiniteCount) elements of the gradient of \(worst.name) are NaN or infinite"],
+                remedies: [.keepFromEdge])
+        ]
+    }
 
     private static let clippingTooTight = CourseRule("clipping too tight") { context in
         let course = context.course
         // Adam and its kin divide by the size of gradients, clipped or not.
         guard let limit = course.plan.clipNorm, course.plan.epsilon == nil, course.isStandingStill(context.thresholds)
         else { return [] }
-        let norms = course.steps.suffix(100).compactMap(\.gradientNorm)
-        guard norms.count >= 40, let usual = norms.median, limit < context.thresholds.clippedShare * usual else {
+        // Where the host seldom waits for the device, few are known.
+        let norms = course.steps.suffix(Course.keptSteps).compactMap(\.gradientNorm)
+        guard norms.count >= 5, let usual = norms.median, limit < context.thresholds.clippedShare * usual else {
             return []
         }
         return [
@@ -80,7 +100,7 @@ extension CourseRule {
         // Where data and penalty are in balance, and the loss has come down, all is well.
         let losses = course.blocks.suffix(5).compactMap(\.median)
         guard newest.count == 3, let least = newest.min(), least > context.thresholds.penaltyShare,
-            let slope = losses.slope, slope > -0.02 * abs(first)
+            let slope = losses.slope, slope > -0.02 * abs(first), course.shrinks
         else { return [] }
         return [
             Finding(
@@ -92,11 +112,15 @@ extension CourseRule {
 
     private static let learningRateTooLow = CourseRule("learning rate too low") { context in
         let course = context.course
-        guard !context.isExplained(.noProgress), let steps = course.plan.steps, course.blocks.count >= 5,
+        guard !context.isExplained(.noProgress), let steps = course.plan.steps,
             course.isStandingStill(context.thresholds), let first = course.firstLoss,
             let slope = course.blocks.suffix(50).compactMap(\.median).slope,
             let ratio = course.latest(.update).compactMap(\.updateRatio).median,
-            let step = course.steps.last
+            // What rounds to nothing need not be waited for.
+            course.blocks.count >= 5 || ratio < 1e-7,
+            let step = course.steps.last, let earlier = course.steps.suffix(100).first,
+            // A rate that rises is warming up; one that has fallen has done its work.
+            step.learningRate >= 0.5 * course.peakRate, step.learningRate <= 1.01 * earlier.learningRate
         else { return [] }
         // What the run would come to, were it to go on like this.
         let gain = max(0, -slope) * Double(steps) / Double(Course.blockLength)
@@ -124,9 +148,24 @@ extension Course {
         guard looks.count >= 4, blocks.count >= 2, let recentLoss, let firstLoss, recentLoss > 0.5 * firstLoss else {
             return false
         }
+        // Where gradients are a small part of what they were, the loss is at its bottom, however high that is.
+        func size(_ look: HealthLook) -> Double {
+            look.rows(.gradient).reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
+        }
+        guard size(looks.last!) >= 0.1 * size(looks[0]) else { return false }
         return looks.suffix(3).allSatisfy { look in
             let ratios = look.rows(.update).compactMap(\.updateRatio)
             return !ratios.isEmpty && ratios.median! < thresholds.slowUpdate
         }
+    }
+
+    /// Whether half of the weights are smaller by a third than at the first look.
+    fileprivate var shrinks: Bool {
+        guard let first = looks.first, let last = looks.last else { return false }
+        let before = Dictionary(first.rows(.parameter).map { ($0.name, $0.norm) }) { first, _ in first }
+        let shares = last.rows(.parameter).compactMap { row in
+            before[row.name].flatMap { $0 > 0 ? row.norm / $0 : nil }
+        }
+        return shares.median.map { $0 < 0.7 } ?? false
     }
 }

@@ -39,7 +39,7 @@ public enum Sign: String, Codable, Sendable, CaseIterable {
         case .zeroGradient: "gradients are exactly 0"
         case .highFirstLoss: "the first loss is far above a guess"
         case .nonFinite: "numbers are NaN or infinite"
-        case .divergingLoss: "the first steps make the loss larger"
+        case .divergingLoss: "steps make the loss larger"
         case .noProgress: "the first steps change nothing"
         case .vanishingInTime: "the gradient vanishes over time"
         case .explodingInTime: "the gradient explodes over time"

@@ -93,6 +93,9 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// A step that changes half of the weights by half of themselves. Healthy ones change a thousandth, small nets at the
     /// start a tenth.
     public var wildUpdate = 0.5
+    /// The part of the weights that steps may change, look after look, in a run whose loss gets nowhere. A hundredth of it is
+    /// usual.
+    public var longUpdate = 0.1
     /// The part of the gradient that clipping may leave, time after time.
     public var clippedShare = 0.01
     /// How hard a penalty may pull, in units of the gradient of the data, while the loss is far from its end.

@@ -63,10 +63,16 @@ final class DeviceLook {
         if isProduct { lastProduct = (name, path) }
         guard !operation.isBackward, isProduct || ActivationKind(rawValue: name) != nil,
             let output = operation.outputs.first, output.dtype.isFloatingPoint, output.elementCount > 0,
-            output.view.isAllocated, places.count < Self.mostPlaces
+            output.view.isAllocated
         else { return }
+        // The last of all calls gets its gradient first.
+        if !hasGradients, output.requiresGradient {
+            output.onGradient { [weak self] (_: Tensor) -> Void in self?.seeOldGradients() }
+        }
         // A cell is called at each time step, a tower for each of its inputs: once tells as much.
-        guard taken.insert("\(path) \(name) \(lastProduct.path)").inserted else { return }
+        guard places.count < Self.mostPlaces, taken.insert("\(path) \(name) \(lastProduct.path)").inserted else {
+            return
+        }
         let place = places.count
         let sample = sampled(output)
         guard measure(sample, row: 2 * place) else { return }
@@ -78,9 +84,7 @@ final class DeviceLook {
         }
         guard output.requiresGradient else { return }
         output.onGradient { [weak self] gradient in
-            guard let self else { return }
-            seeOldGradients()
-            guard measure(sampled(gradient), row: 2 * place + 1) else { return }
+            guard let self, measure(sampled(gradient), row: 2 * place + 1) else { return }
             places[place].hasGradient = true
         }
     }
@@ -140,6 +144,8 @@ final class DeviceLook {
     // MARK: The step
 
     func addGradients(of parameters: [Parameter]) {
+        // What another optimizer's parameters hold is no matter of this step.
+        if !parameters.elementsEqual(self.parameters, by: ===) { oldGradientNorm = nil }
         stretches = ParameterRun.withGradients(parameters).compactMap { run in
             guard [.float32, .float64].contains(run.weights.dtype) else { return nil }
             let backend = run.weights.storage.backend

@@ -11,9 +11,9 @@ import GimbalOptim
 ///     try monitor.watching(step: index + 1) {
 ///         try crossEntropy(model(batch.inputs), batch.targets).backward()
 ///     }
-///     try monitor.willUpdate(optimizer.parameters)
+///     monitor.willUpdate(optimizer.parameters)
 ///     try optimizer.step()
-///     try monitor.didUpdate()
+///     monitor.didUpdate()
 /// }
 /// for look in try monitor.takeLooks() { print(look.step, look.rows(.update).map(\.updateRatio)) }
 /// ```
@@ -21,6 +21,8 @@ import GimbalOptim
 public final class HealthMonitor {
     /// Steps between two looks. The first steps, which tell most, are looked at more often.
     public let interval: Int
+    /// Steps from one that is taken to the next: of an optimizer that is not used in each of a run's steps, more than 1.
+    private let stride: Int
     private var current: DeviceLook?
     private var finished: [DeviceLook] = []
     private var segments = SegmentCache()
@@ -32,13 +34,18 @@ public final class HealthMonitor {
 
     /// - Parameter interval: steps between two looks. A look costs about half a step of a small net, so that 50 steps let it
     ///   cost a hundredth.
-    public init(interval: Int = 50) {
+    public convenience init(interval: Int = 50) { self.init(interval: interval, stride: 1) }
+
+    package init(interval: Int, stride: Int) {
         require(interval > 0, "HealthMonitor", "an interval of \(interval) steps")
-        self.interval = interval
+        (self.interval, self.stride) = (interval, stride)
     }
 
     /// Whether step `step`, counted from 1, is looked at.
-    public func looks(at step: Int) -> Bool { step % interval == 0 || [1, 2, 5, 10, 20].contains(step) }
+    public func looks(at step: Int) -> Bool {
+        let taken = (step - 1) / stride + 1
+        return taken % interval == 0 || [1, 2, 5, 10, 20].contains(taken)
+    }
 
     /// Runs `body`, which computes a loss and its gradients, and watches it where the step is looked at; of several batches
     /// in one step, the first.

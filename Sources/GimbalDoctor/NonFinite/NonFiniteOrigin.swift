@@ -94,6 +94,11 @@ extension NonFiniteOrigin: CustomStringConvertible {
                 .unsafeLogarithm, "a logarithm was taken of 0 or less", layers: layer.isEmpty ? [] : [layer],
                 step: step,
                 signs: signs, remedies: [.lossOfLogits])
+        // Of an overflow nobody knows yet what made numbers so large; NaN is where an operation has no value.
+        case .forward where value == "nan", .backward where value == "nan":
+            return Finding(
+                .undefinedOperation, "\(self)", layers: layer.isEmpty ? [] : [layer], step: step, signs: signs,
+                remedies: [.keepFromEdge, .lowerRate(by: 10), .clipping])
         default:
             return Finding(
                 .unexplained, "\(self)", layers: layer.isEmpty ? [] : [layer], step: step, signs: signs,

@@ -110,6 +110,13 @@ private final class NonFiniteSearch {
             }
             for output in operation.outputs {
                 guard output.view.isAllocated, let element = try NonFiniteElement(in: output) else { continue }
+                // A view of a result is that result.
+                if let same = operation.inputs.first(where: { TensorKey.memory($0) == .memory(output) }),
+                    let entry = found[TensorKey(same)] ?? found[.memory(same)]
+                {
+                    found[TensorKey(output)] = entry
+                    continue
+                }
                 let inputs = operation.inputs.flatMap { [TensorKey($0), .memory($0)] }
                 let operands = try operation.inputs.map { try NonFiniteOrigin.Operand($0) }
                 var hasConstant = false

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What remedies did to a sick recipe: those that were tried, and the recipe that was best.
 public struct Cure: Codable, Sendable {
     /// A recipe, and how far a short training brings it.
@@ -75,7 +77,11 @@ extension Doctor {
         func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ diagnosis: Diagnosis, _ steps: Int) throws -> Cure.Trial
         {
             let (train, validation) = parts(recipe)
-            let run = try recipe.makeRun(train: train, device: device)
+            // A short training is judged once, when it has ended.
+            var short = recipe
+            short.training.patience = nil
+            if short.training.schedule == .plateau { short.training.schedule = .constant }
+            let run = try short.makeRun(train: train, device: device)
             run.trainer.maxSteps = steps
             var trial = Cure.Trial(
                 remedies: remedies, recipe: recipe, findings: diagnosis.findings,
@@ -122,7 +128,8 @@ extension Doctor {
                 let trialled = trials.count
                 while trials.count < trialled + Self.mostRates, let next = base.recipe.multiplyingRate(by: factor) {
                     let remedy = Remedy(
-                        "a learning rate of \(decimal(next.training.rate))", .learningRate(factor: factor))
+                        "a learning rate of \(String(format: "%.3g", next.training.rate))",
+                        .learningRate(factor: factor))
                     let trial = try attempt(next, base.remedies + [remedy], try look(next).diagnosis, length)
                     trials.append(trial)
                     guard trial.findings.isEmpty, trial.isBetter(than: base, by: 0) else { break }

@@ -8,6 +8,8 @@ final class Recoverer<Batch> {
     private var points: [RecoveryPoint] = []
     /// Steps that have failed for themselves, and not only what they led to.
     private var spoilt: Set<Int> = []
+    /// Blocks, looks and spikes that were judged.
+    private var judged = [0, 0, 0]
 
     /// Steps between two states. A copy costs as much as a few steps of an optimizer, so that a hundred let it cost little;
     /// and no more than two hundred are lost.
@@ -19,7 +21,7 @@ final class Recoverer<Batch> {
     init(_ trainer: Trainer<Batch>) { self.trainer = trainer }
 
     /// Forgets the states of another course of the run.
-    func forget() { points = [] }
+    func forget() { (points, spoilt, judged) = ([], [], [0, 0, 0]) }
 
     /// Keeps the state before the first step and then every hundredth, where there is room for it.
     func beginStep() throws {
@@ -45,10 +47,16 @@ final class Recoverer<Batch> {
     /// What is wrong with the run now that the host has read its losses.
     /// - Throws: `Failure` where it is to go back.
     func judge() throws {
-        guard trainer.settings.recoveries != nil, !isReplaying, let watch = trainer.watch else { return }
+        guard trainer.settings.recoveries != nil, !isReplaying, !points.isEmpty, let watch = trainer.watch else {
+            return
+        }
         let course = watch.courses[0]
+        let now = [course.blocks.count, course.looks.count, course.spikes.count]
+        guard now != judged else { return }
+        judged = now
         let left = trainer.progress.leftOutSteps
-        if let spike = course.spikes.last(where: { $0.number > course.step - 100 }), !left.contains(spike.number),
+        if course.plan.isOnlyLoss, let spike = course.spikes.last(where: { $0.number > course.step - 100 }),
+            !left.contains(spike.number),
             spoilt.insert(spike.number).inserted, course.isFarAbove(spike)
         {
             throw Failure(step: spike.number, reason: "a loss of \(decimal(spike.loss)) in one batch", isOneBatch: true)
@@ -76,16 +84,24 @@ final class Recoverer<Batch> {
         guard !isReplaying else { throw error }
         let failure: Failure
         var cause = error
+        var isInTime = false
         switch error {
         case let found as Failure: failure = found
         case GimbalError.nonFinite(let quantity, let value, let place):
             guard let phase = trainer.pending.firstIndex(where: { $0.steps.contains { !$0.loss.isFinite } }),
-                let step = trainer.pending[phase].steps.first(where: { !$0.loss.isFinite })?.step
+                var step = trainer.pending[phase].steps.first(where: { !$0.loss.isFinite })?.step
             else { throw error }
-            let origin = try? self.origin(step: step, phase: phase)
+            var origin = try? self.origin(step: step, phase: phase)
+            // The gradients of the step before had it first.
+            if origin?.place == .parameter, step > 1, let earlier = try? self.origin(step: step - 1, phase: phase) {
+                (origin, step) = (earlier, step - 1)
+            }
+            var isDivergence = false
             if let origin {
                 if let watch = trainer.watch {
-                    try watch.raise(watch.doctor.finding(of: origin, step: step, in: watch.courses[phase]))
+                    let finding = watch.doctor.finding(of: origin, step: step, in: watch.courses[phase])
+                    try watch.raise(finding)
+                    (isDivergence, isInTime) = (finding.illness.isDivergence, finding.illness == .unstableRecurrence)
                 }
                 try trainer.tellFindings()
                 cause = GimbalError.nonFinite(
@@ -94,7 +110,7 @@ final class Recoverer<Batch> {
             let isNew = spoilt.insert(step).inserted
             failure = Failure(
                 step: step, reason: origin.map { "\($0)" } ?? "the loss is \(value)",
-                isOneBatch: isNew && !isDiverging(before: step))
+                isOneBatch: isNew && !isDivergence && !isDiverging(before: step), isInTime: isInTime)
         default: throw error
         }
         guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0 else {

@@ -34,7 +34,7 @@ struct RecoveryPoint {
         trainer.progress.recoveries = recoveries
         // What was once measured remains so.
         trainer.progress.best = trainer.weights.best
-        if let stopping = progress.stopping { trainer.stopping?.state = stopping }
+        trainer.stopping?.state = progress.stopping ?? EarlyStopping.State()
         trainer.generator.state = random
         trainer.pending = trainer.phases.map { _ in PendingLosses() }
     }

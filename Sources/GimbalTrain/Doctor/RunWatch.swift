@@ -23,7 +23,7 @@ final class RunWatch<Batch> {
     init(_ doctor: Doctor, _ phases: [Phase<Batch>], interval: Int, plans: [Course.Plan]) {
         self.doctor = doctor
         self.phases = phases
-        monitors = phases.map { _ in HealthMonitor(interval: interval) }
+        monitors = phases.map { HealthMonitor(interval: interval, stride: $0.interval) }
         courses = plans.map { Course(plan: $0) }
         seen = phases.map { _ in Seen() }
     }
@@ -34,6 +34,15 @@ final class RunWatch<Batch> {
         let log = try HealthLog(folder: folder.path, resumingAt: step)
         findings = log.earlier
         self.log = log
+    }
+
+    /// Takes up what is known of a run that is gone on with: how its first phase began, and its epochs.
+    func takeUp(_ history: [EpochResult], trainLoss: Double?) {
+        courses[0].takeUp(
+            history.map {
+                Course.Epoch(
+                    number: $0.epoch, step: $0.step, trainLoss: $0.trainLoss, validationLoss: $0.validation["loss"])
+            }, firstLoss: trainLoss)
     }
 
     /// Takes back what came after step `step`; findings stay.

@@ -66,8 +66,8 @@ public final class Trainer<Batch> {
     private var schedules: [Schedule] = []
     var pending: [PendingLosses]
     /// The batch of the newest step, and the step at which it was last looked at in both modes of the model.
-    private var newestBatch: Batch?
-    private var comparedStep = 0
+    var newestBatch: Batch?
+    var comparedStep = 0
     var log: MetricsLog?
     var watch: RunWatch<Batch>?
     /// What makes it possible to go back.
@@ -226,6 +226,7 @@ public final class Trainer<Batch> {
             })
         self.watch = watch
         if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
+        if progress.step > 0 { watch.takeUp(progress.history, trainLoss: trainLoss) }
         if examinesFirst, progress.step == 0 {
             for finding in try examine(by: doctor).findings { try watch.raise(finding) }
             try tellFindings()
@@ -291,7 +292,7 @@ public final class Trainer<Batch> {
         try watch?.add(
             Course.Epoch(
                 number: result.epoch, step: result.step, trainLoss: result.trainLoss,
-                validationLoss: result.validation["loss"], modes: try lossesOfBothModes()))
+                validationLoss: result.validation["loss"], modes: lossesOfBothModes()))
         try tellFindings()
         for callback in callbacks { try callback.didFinishEpoch(result) }
         try save()
@@ -302,28 +303,6 @@ public final class Trainer<Batch> {
         for finding in watch?.takeNew() ?? [] {
             for callback in callbacks { try callback.didFind(finding) }
         }
-    }
-
-    /// The loss of the newest batch in both modes of the model, where they may differ: of one that keeps running statistics.
-    /// Looked at every hundred steps at the most.
-    private func lossesOfBothModes() throws -> Course.Epoch.Modes? {
-        guard watch != nil, let batch = newestBatch, progress.step >= comparedStep + 100,
-            model.stateParts.contains(where: { if case .buffer = $0.1 { true } else { false } })
-        else { return nil }
-        comparedStep = progress.step
-        func loss() throws -> Double {
-            let generator = RandomGenerator(seed: settings.seed)
-            generator.state.counter = 1 << 60
-            return try withGenerator(generator) {
-                // Running statistics stay as they are.
-                try GradientMode.$isRecomputing.withValue(true) {
-                    try withoutGradients {
-                        try withPrecision(settings.precision) { try phases[0].loss(batch).meanLoss.doubles()[0] }
-                    }
-                }
-            }
-        }
-        return Course.Epoch.Modes(training: try loss(), evaluation: try model.evaluating { try loss() })
     }
 
     /// A run that has learnt nothing because every step was left out is no success.
@@ -449,11 +428,18 @@ public final class Trainer<Batch> {
         var losses: [String: Double] = [:]
         let (epoch, step) = (progress.epoch + 1, progress.step)
         for (index, phase) in phases.enumerated() {
-            losses[phase.name] = try pending[index].take(
-                into: &progress.losses[phase.name, default: .init()],
-                toleratesNonFinite: phase.nonFinite == .skip || phase.nonFinite == .zero,
-                place: "epoch \(epoch), at or shortly before step \(step)"
-                    + (phases.count > 1 ? ", phase \(phase.name)" : ""))
+            do {
+                losses[phase.name] = try pending[index].take(
+                    into: &progress.losses[phase.name, default: .init()],
+                    toleratesNonFinite: phase.nonFinite == .skip || phase.nonFinite == .zero,
+                    place: "epoch \(epoch), at or shortly before step \(step)"
+                        + (phases.count > 1 ? ", phase \(phase.name)" : ""))
+            } catch {
+                // How it came to this.
+                let before = Array(pending[index].steps.prefix { $0.loss.isFinite })
+                try watch?.add(before, phase: index, gradientNorm: nil)
+                throw error
+            }
             try watch?.add(pending[index].steps, phase: index, gradientNorm: index == 0 ? gradientNorm : nil)
         }
         return losses
@@ -487,7 +473,7 @@ public final class Trainer<Batch> {
         if let folder, log != nil { log = try MetricsLog(path: folder.metricsPath, resumingAt: step > 0 ? step : nil) }
         try watch?.rewind(to: step)
         try beginTensorBoardLogs()
-        firstStep = min(firstStep, step)
+        (firstStep, comparedStep) = (min(firstStep, step), min(comparedStep, step))
     }
 
     /// Where the first number of the next step that is NaN or infinite comes from; the step is not taken.
@@ -547,7 +533,7 @@ public final class Trainer<Batch> {
         progress.hasStopped = saved.hasStopped && stopping?.hasRunOut ?? false
         generator.state = checkpoint.manifest.random
         firstStep = progress.step
-        log = nil
+        (log, watch, comparedStep) = (nil, nil, 0)
         recoverer.forget()
     }
 

@@ -36,7 +36,7 @@ let courseCases: [ClinicCase] =
             }),
         .pair(
             "S73", "convolutions with batch normalisation, running statistics never updated", [.modesDiffer],
-            .duringTraining, cure: "updated",
+            .duringTraining, steps: 600, cure: "updated",
             sick: { run(normalized(momentum: 0), adam(), on: try ClinicData.images("fashion-mnist")) },
             healthy: { run(normalized(momentum: 0.1), adam(), on: try ClinicData.images("fashion-mnist")) }),
         .pair(
@@ -163,7 +163,7 @@ let courseCases: [ClinicCase] =
             .healthy("iris", "a small table, to the bottom of its loss", .duringTraining, steps: 900) {
                 let set = try ClinicData.toyTable("iris")
                 return run(
-                    perceptron(4, 16, 1, 3), adam(1e-2), on: set.subset(Array(12..<set.count)),
+                    perceptron(4, 16, 1, 3), adam(2e-3), on: set.subset(Array(12..<set.count)),
                     validation: set.prefix(12),
                     batchSize: 16)
             },

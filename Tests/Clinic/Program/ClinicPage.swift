@@ -42,7 +42,7 @@ struct ClinicPage {
         if verdicts.contains(where: { $0.verdict.moment == .duringTraining }) {
             parts.append(
                 "\n## During training\n\nOf the illnesses that show only there, and of all healthy nets, which are trained for a few "
-                    + "hundred steps with the first seed. *After* counts the steps from where the illness began to act, such as the "
+                    + "hundred steps; those of the tables above with the first seed. *After* counts the steps from where the illness began to act, such as the "
                     + "step with the poisoned batch.\n\n| case | net | device | seed | what is said | first | among three | layer | "
                     + "after |\n|---|---|---|---|---|---|---|---|---|\n"
                     + rows(.duringTraining, ofHealthy: false).joined(separator: "\n")
