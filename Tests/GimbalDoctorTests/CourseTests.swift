@@ -107,7 +107,9 @@ struct CourseTests {
         let spoilt = findings { $0 == 200 ? 5_000 : $0 < 200 ? falling($0) : 1.5 }
         #expect(spoilt.map(\.illness) == [.poisonedBatch] && spoilt[0].summary.contains("step 200"))
         #expect(spoilt[0].step <= 250)
-        #expect(findings { $0 == 200 ? 5_000 : falling($0) }.isEmpty)
+        #expect(findings { $0 == 200 ? 50 : falling($0) }.isEmpty)
+        // No batch is as hard as this.
+        #expect(findings { $0 == 200 ? 50_000 : falling($0) }.map(\.illness) == [.poisonedBatch])
     }
 
     @Test("A rate too low, seen from what the whole run would bring") func low() {
@@ -130,7 +132,9 @@ struct CourseTests {
         let epsilon = findings(
             plan: { $0.epsilon = 1 }, look: { look($0, ratio: 1e-7, gradient: 1e-4) }, loss: still)
         #expect(epsilon.first?.illness == .epsilonTooLarge)
-        let penalty = findings(plan: { $0.weightDecay = 1 }, look: { look($0, gradient: 1e-2) }, loss: still)
+        let penalty = findings(
+            plan: { $0.weightDecay = 1 }, look: { look($0, gradient: 1e-2, weight: 0.1 * pow(0.99, Double($0))) },
+            loss: still)
         #expect(penalty.first?.illness == .penaltyTooStrong)
         #expect(findings(plan: { $0.weightDecay = 1e-4 }, look: { look($0) }, loss: falling).isEmpty)
     }

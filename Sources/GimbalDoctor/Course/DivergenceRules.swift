@@ -103,10 +103,23 @@ extension CourseRule {
     private static let poisonedBatch = CourseRule("a poisoned batch") { context in
         let course = context.course
         // One hard batch is no illness: the loss is back soon after it.
-        guard course.plan.isOnlyLoss, !context.isExplained(.divergingLoss), let spike = course.spikes.last,
-            course.step >= spike.number + 2 * Course.blockLength
-        else { return [] }
+        guard course.plan.isOnlyLoss, !context.isExplained(.divergingLoss), let spike = course.spikes.last else {
+            return []
+        }
         let before = course.steps.filter { (spike.number - 64..<spike.number).contains($0.number) }.map(\.loss)
+        // No batch of the same data is a thousand times as hard as the others.
+        if let usual = before.median, let first = course.firstLoss, spike.loss > context.thresholds.spoiltBatch * usual,
+            spike.loss > 0.1 * context.thresholds.spoiltBatch * abs(first)
+        {
+            return [
+                Finding(
+                    .poisonedBatch,
+                    "the batch of step \(spike.number) had a loss of \(short(spike.loss)), \(short(spike.loss / usual)) times "
+                        + "as much as those before it", step: course.step,
+                    remedies: [.lookAtBatch, .clipping, .recover])
+            ]
+        }
+        guard course.step >= spike.number + 2 * Course.blockLength else { return [] }
         let after = course.steps.filter { $0.number > spike.number + Course.blockLength }.suffix(Course.blockLength)
         guard let usual = before.median, let now = after.map(\.loss).median else { return [] }
         let spread = before.spread(about: usual)

@@ -96,6 +96,8 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// The part of the weights that steps may change, look after look, in a run whose loss gets nowhere. A hundredth of it is
     /// usual.
     public var longUpdate = 0.1
+    /// How many times as large as those before it the loss of a batch must be to be known for spoilt by that alone.
+    public var spoiltBatch = 1000.0
     /// The part of the gradient that clipping may leave, time after time.
     public var clippedShare = 0.01
     /// How hard a penalty may pull, in units of the gradient of the data, while the loss is far from its end.

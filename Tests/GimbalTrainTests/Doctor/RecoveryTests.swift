@@ -199,7 +199,9 @@ import Testing
         }
     }
 
-    @Test("A run in float16 whose activations overflow goes on at a lower rate") func overflow() throws {
+    @Test("A run in float16 whose steps are too long goes on at a lower rate, as one in float32 does") func overflow()
+        throws
+    {
         try withDevice(.cpu) {
             func run(_ rate: Double) throws -> (Trainer<Batch>, Double) {
                 let model = withGenerator(RandomGenerator(seed: 4)) {
@@ -208,7 +210,7 @@ import Testing
                     }
                 }
                 let trainer = Trainer(
-                    model, optimizer: SGD(model.parameters, learningRate: rate, momentum: 0.9),
+                    model, optimizer: SGD(model.parameters, learningRate: rate),
                     data: DataLoader(Self.digits.train, batchSize: 32, seed: 2),
                     validation: DataLoader(Self.digits.test, batchSize: 128, shuffles: false),
                     settings: TrainerSettings {
@@ -218,7 +220,7 @@ import Testing
                 try trainer.run()
                 return (trainer, try #require(try trainer.evaluate()["loss"]))
             }
-            let (healthy, least) = try run(0.02)
+            let (healthy, least) = try run(0.1)
             #expect(healthy.progress.recoveries.isEmpty, "\(healthy.progress.recoveries)")
             let (saved, now) = try run(2)
             #expect(
