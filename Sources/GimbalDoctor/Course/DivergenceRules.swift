@@ -171,7 +171,8 @@ extension Doctor {
 extension CourseContext {
     /// What steps change of the weights, where it is far too much, look after look; the least of them.
     fileprivate var longUpdates: Double? {
-        let newest = course.looks.suffix(3).filter { $0.step > 2 }
+        // Weights that begin near 0 are changed by much of themselves in the first steps.
+        let newest = course.looks.suffix(3).filter { $0.step >= 20 }
             .compactMap { $0.rows(.update).compactMap(\.updateRatio).median }
         guard newest.count == 3, course.blocks.count >= 2, let least = newest.min(), least > thresholds.longUpdate
         else {

@@ -87,10 +87,17 @@ private final class NonFiniteSearch {
     private struct Found {
         var origin: NonFiniteOrigin
         var hasNaN: Bool
-        /// What the operation was given, as far as that was computed in the pass.
-        var inputs: [TensorKey]
-        /// Whether an operand that was not computed in the pass is not finite, such as a mask.
-        var hasConstant: Bool
+        /// What of it is not finite that the operation was given, as far as that was computed in the pass. Found beforehand,
+        /// so that none of them comes of this one, whatever places in memory are used again.
+        let causes: [Found]
+        /// Whether all that is infinite comes from constants, as that of a mask.
+        let isMask: Bool
+
+        /// - Parameter hasConstant: whether an operand that was not computed in the pass is not finite.
+        init(origin: NonFiniteOrigin, hasNaN: Bool, causes: [Found], hasConstant: Bool) {
+            (self.origin, self.hasNaN, self.causes) = (origin, hasNaN, causes)
+            isMask = !hasNaN && (hasConstant || !causes.isEmpty && causes.allSatisfy(\.isMask))
+        }
     }
 
     private var found: [TensorKey: Found] = [:]
@@ -105,19 +112,11 @@ private final class NonFiniteSearch {
         guard failure == nil, !operation.isBackward else { return }
         do {
             let given = operation.inputs.compactMap { found[TensorKey($0)] ?? found[.memory($0)] }
-            if let infinite = given.first(where: { !isMask($0) }) {
+            if let infinite = given.first(where: { !$0.isMask }) {
                 swallowed["\(operation.layer?.path ?? "") \(operation.name)"] = infinite
             }
             for output in operation.outputs {
                 guard output.view.isAllocated, let element = try NonFiniteElement(in: output) else { continue }
-                // A view of a result is that result.
-                if let same = operation.inputs.first(where: { TensorKey.memory($0) == .memory(output) }),
-                    let entry = found[TensorKey(same)] ?? found[.memory(same)]
-                {
-                    found[TensorKey(output)] = entry
-                    continue
-                }
-                let inputs = operation.inputs.flatMap { [TensorKey($0), .memory($0)] }
                 let operands = try operation.inputs.map { try NonFiniteOrigin.Operand($0) }
                 var hasConstant = false
                 for (input, operand) in zip(operation.inputs, operands)
@@ -127,7 +126,7 @@ private final class NonFiniteSearch {
                 let entry = Found(
                     origin: NonFiniteOrigin(
                         .forward, "\(operation.name)", operation.layer?.path ?? "", element, operands: operands),
-                    hasNaN: element.hasNaN, inputs: inputs, hasConstant: hasConstant)
+                    hasNaN: element.hasNaN, causes: given, hasConstant: hasConstant)
                 found[TensorKey(output)] = entry
                 found[.memory(output)] = entry
                 held.append(output.detached())
@@ -166,23 +165,11 @@ private final class NonFiniteSearch {
     /// The earliest operation that has made a result what it is.
     private func root(of found: Found) -> NonFiniteOrigin {
         var place = found
-        while true {
-            let inputs = place.inputs.compactMap { self.found[$0] }
-            // A NaN comes of a NaN, else of an infinity that was computed; a mask's is meant.
-            if let next = inputs.first(where: \.hasNaN) ?? inputs.first(where: { !isMask($0) }) {
-                place = next
-            } else {
-                return place.origin
-            }
+        // A NaN comes of a NaN, else of an infinity that was computed; a mask's is meant.
+        while let next = place.causes.first(where: \.hasNaN) ?? place.causes.first(where: { !$0.isMask }) {
+            place = next
         }
-    }
-
-    /// Whether all that is infinite in a result comes from constants.
-    private func isMask(_ entry: Found) -> Bool {
-        guard !entry.hasNaN else { return false }
-        if entry.hasConstant { return true }
-        let inputs = entry.inputs.compactMap { found[$0] }
-        return !inputs.isEmpty && inputs.allSatisfy { isMask($0) }
+        return place.origin
     }
 
     func backwardOrigin() throws -> NonFiniteOrigin? {
