@@ -18,7 +18,7 @@ public struct GradientNoiseScale: Codable, Sendable, Equatable {
     /// ```swift
     /// let batches = Array(loader.batches(epoch: 0, on: .current).prefix(20))
     /// let noise = try GradientNoiseScale.measure(model, on: batches, samples: 64) { crossEntropy(model($0.inputs), $0.targets) }
-    /// print("batches of up to about \(noise.scale) samples pay")
+    /// if let noise { print("batches of up to about \(noise.scale) samples pay") }
     /// ```
     /// - Parameters:
     ///   - model: whose parameters the loss depends on.
