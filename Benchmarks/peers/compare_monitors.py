@@ -12,15 +12,13 @@ the ratio of a training is 1 + (what a look takes more) / (50 steps), Gimbal's w
 
 `--opencl` measures Gimbal on opencl:0 as well. Writes Benchmarks/results/DATE-monitors.md and .json.
 """
-import argparse
 import json
-import os
 import statistics
 import sys
 import time
 from pathlib import Path
 
-from measuring import CORES, TORCH, conditions, environment, run, write
+from measuring import CORES, TORCH, chosen, comparison, conditions, environment, measured_in_rounds, run, write
 from torch_workloads import torch_workload
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -151,25 +149,11 @@ def markdown(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gimbal", default=".build/release/gimbal", help="the command to measure")
-    parser.add_argument("--only", help="workloads, separated by commas")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="to measure each workload for, each time")
-    parser.add_argument("--opencl", action="store_true", help="measure Gimbal on opencl:0 too")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the reports")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = comparison(__doc__, RESULTS).parse_args()
     if arguments.child:
         return torch_steps(arguments.child, arguments.seconds)
-    names = arguments.only.split(",") if arguments.only else WORKLOADS
-    load = os.getloadavg()[0]
-    arguments.gimbal = str(Path(arguments.gimbal).resolve())
-    rounds = {name: [] for name in names}
-    for number in range(arguments.rounds):
-        for name in names:
-            rounds[name].append(measure(name, arguments))
-            print(f"round {number + 1} of {arguments.rounds}: {name} {rounds[name][-1]}", file=sys.stderr)
+    names = chosen(arguments, WORKLOADS)
+    rounds, load = measured_in_rounds(names, arguments, measure)
     rows = []
     for name in names:
         for by in rounds[name][0]:

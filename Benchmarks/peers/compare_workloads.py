@@ -11,15 +11,14 @@ process's peak resident memory. A ratio is Gimbal's median divided by PyTorch's.
 
 `--opencl` measures Gimbal on opencl:0 as well. Writes Benchmarks/results/DATE-workloads.md and .json.
 """
-import argparse
 import json
-import os
 import statistics
 import sys
 import time
 from pathlib import Path
 
-from measuring import CORES, CUDA_BUILD, TORCH, conditions, environment, run, spread, write
+from measuring import (CORES, CUDA_BUILD, TORCH, chosen, comparison, conditions, environment, measured_in_rounds, run,
+                       spread, write)
 from torch_workloads import torch_workload
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -110,32 +109,17 @@ def markdown(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gimbal", default=".build/release/gimbal", help="the command to measure")
-    parser.add_argument("--only", help="workloads, separated by commas")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="to measure each workload for, each time")
-    parser.add_argument("--opencl", action="store_true", help="measure Gimbal on opencl:0 too")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the reports")
+    parser = comparison(__doc__, RESULTS)
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         return torch_steps(arguments.child, arguments.seconds)
-    names = arguments.only.split(",") if arguments.only else list(WORKLOADS)
-    if unknown := [name for name in names if name not in WORKLOADS]:
-        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    names = chosen(arguments, WORKLOADS)
     if arguments.list:
         print("\n".join(f"{name}: {text}" for name, (text, _) in WORKLOADS.items()))
         return None
 
-    load = os.getloadavg()[0]
-    arguments.gimbal = str(Path(arguments.gimbal).resolve())
-    rounds = {name: [] for name in names}
-    for number in range(arguments.rounds):
-        for name in names:
-            rounds[name].append(measure(name, arguments))
-            print(f"round {number + 1} of {arguments.rounds}: {name} {rounds[name][-1]}", file=sys.stderr)
+    rounds, load = measured_in_rounds(names, arguments, measure)
     rows = []
     for name in names:
         def column(side, index):

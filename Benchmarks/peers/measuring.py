@@ -1,4 +1,5 @@
 """What the comparisons with PyTorch share: processes on two cores, their peak memory, and the words of a report."""
+import argparse
 import datetime
 import json
 import os
@@ -7,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 CORES = sorted(os.sched_getaffinity(0))[:2]
 CUDA_BUILD = " This is PyTorch's CUDA build; the CPU build starts faster and needs less memory."
@@ -43,6 +45,39 @@ def run(command, variables, marker=None):
     if process.returncode or (marker and first is None):
         raise SystemExit(f"failed with status {process.returncode}: {' '.join(command)}")
     return records, first, usage.ru_maxrss / 1024
+
+
+def comparison(description, out):
+    """The options that comparisons share; more may be added."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gimbal", default=".build/release/gimbal", help="the command to measure")
+    parser.add_argument("--only", help="workloads, separated by commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="to measure each workload for, each time")
+    parser.add_argument("--opencl", action="store_true", help="measure Gimbal on opencl:0 too")
+    parser.add_argument("--out", type=Path, default=out, help="folder of the reports")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser
+
+
+def chosen(arguments, workloads):
+    """The names that were asked for, of those there are."""
+    names = arguments.only.split(",") if arguments.only else list(workloads)
+    if unknown := [name for name in names if name not in workloads]:
+        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(workloads)}")
+    return names
+
+
+def measured_in_rounds(names, arguments, measure):
+    """What `measure` gives for each name, round after round, so that a busy minute touches all; and the load before."""
+    load = os.getloadavg()[0]
+    arguments.gimbal = str(Path(arguments.gimbal).resolve())
+    rounds = {name: [] for name in names}
+    for number in range(arguments.rounds):
+        for name in names:
+            rounds[name].append(measure(name, arguments))
+            print(f"round {number + 1} of {arguments.rounds}: {name} {rounds[name][-1]}", file=sys.stderr)
+    return rounds, load
 
 
 def processor():
