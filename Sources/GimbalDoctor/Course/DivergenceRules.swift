@@ -5,18 +5,17 @@ extension CourseRule {
     private static let unclearedGradients = CourseRule("gradients that are never cleared") { context in
         let course = context.course
         let newest = course.looks.suffix(2)
-        guard newest.count == 2, let old = newest.last?.oldGradientNorm,
+        guard newest.count == 2, let look = newest.last, let old = look.oldGradientNorm,
             newest.allSatisfy({ $0.oldGradientNorm != nil })
         else { return [] }
-        let now = newest.last!.rows(.gradient).reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
         return [
             Finding(
                 .unclearedGradients,
                 "each step adds its gradients to those of all steps before it, so that steps get longer and longer",
                 step: course.step,
                 evidence: [
-                    "before step \(newest.last!.step) the parameters held gradients of a norm of \(short(old)); after its "
-                        + "backward pass it was \(short(now))"
+                    "before step \(look.step) the parameters held gradients of a norm of \(short(old)); after its "
+                        + "backward pass it was \(short(look.norm(of: .gradient)))"
                 ], remedies: [.clearGradients])
         ]
     }
@@ -107,8 +106,9 @@ extension CourseRule {
             return []
         }
         let before = course.steps.filter { (spike.number - 64..<spike.number).contains($0.number) }.map(\.loss)
+        guard let usual = before.median else { return [] }
         // No batch of the same data is a thousand times as hard as the others.
-        if let usual = before.median, let first = course.firstLoss, spike.loss > context.thresholds.spoiltBatch * usual,
+        if let first = course.firstLoss, spike.loss > context.thresholds.spoiltBatch * usual,
             spike.loss > 0.1 * context.thresholds.spoiltBatch * abs(first)
         {
             return [
@@ -121,7 +121,7 @@ extension CourseRule {
         }
         guard course.step >= spike.number + 2 * Course.blockLength else { return [] }
         let after = course.steps.filter { $0.number > spike.number + Course.blockLength }.suffix(Course.blockLength)
-        guard let usual = before.median, let now = after.map(\.loss).median else { return [] }
+        guard let now = after.map(\.loss).median else { return [] }
         let spread = before.spread(about: usual)
         let limit = usual + max(4 * spread, 0.25 * abs(usual), 0.05 * abs(course.firstLoss ?? 0))
         let since = course.blocks.filter { $0.step >= spike.number + 2 * Course.blockLength }

@@ -90,7 +90,7 @@ extension CourseRule {
             let recent = course.recentLoss, let first = course.firstLoss, recent > 0.3 * first
         else { return [] }
         func ratio(_ look: HealthLook) -> Double? {
-            let weights = Dictionary(look.rows(.parameter).map { ($0.name, $0.norm) }) { first, _ in first }
+            let weights = look.norms(.parameter)
             return look.rows(.gradient).compactMap { row -> Double? in
                 guard let weight = weights[row.name], weight > 0, row.norm > 0 else { return nil }
                 return course.plan.weightDecay * weight / row.norm
@@ -149,10 +149,7 @@ extension Course {
             return false
         }
         // Where gradients are a small part of what they were, the loss is at its bottom, however high that is.
-        func size(_ look: HealthLook) -> Double {
-            look.rows(.gradient).reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
-        }
-        guard size(looks.last!) >= 0.1 * size(looks[0]) else { return false }
+        guard looks.last!.norm(of: .gradient) >= 0.1 * looks[0].norm(of: .gradient) else { return false }
         return looks.suffix(3).allSatisfy { look in
             let ratios = look.rows(.update).compactMap(\.updateRatio)
             return !ratios.isEmpty && ratios.median! < thresholds.slowUpdate
@@ -162,7 +159,7 @@ extension Course {
     /// Whether half of the weights are smaller by a third than at the first look.
     fileprivate var shrinks: Bool {
         guard let first = looks.first, let last = looks.last else { return false }
-        let before = Dictionary(first.rows(.parameter).map { ($0.name, $0.norm) }) { first, _ in first }
+        let before = first.norms(.parameter)
         let shares = last.rows(.parameter).compactMap { row in
             before[row.name].flatMap { $0 > 0 ? row.norm / $0 : nil }
         }

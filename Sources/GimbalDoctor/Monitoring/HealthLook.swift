@@ -20,6 +20,14 @@ public struct HealthLook: Codable, Sendable, Equatable {
 
     /// The rows of one kind.
     public func rows(_ kind: HealthRow.Kind) -> [HealthRow] { rows.filter { $0.kind == kind } }
+
+    /// The norm of all rows of one kind together.
+    func norm(of kind: HealthRow.Kind) -> Double { rows(kind).reduce(0) { $0 + $1.norm * $1.norm }.squareRoot() }
+
+    /// The norm of each row of one kind, by name; of several with one name, that of the first.
+    func norms(_ kind: HealthRow.Kind) -> [String: Double] {
+        Dictionary(rows(kind).map { ($0.name, $0.norm) }) { first, _ in first }
+    }
 }
 
 /// What one tensor of a model was like in one step.
