@@ -104,3 +104,21 @@ let package = Package(
 for target in package.targets where target.type != .system {
     target.swiftSettings = [.treatAllWarnings(as: .error)]
 }
+
+// SwiftPM compiles a module anew where one that its target names has changed, but not where one further below has, whose
+// types it holds all the same, with their layout compiled in: so each names all that it stands on.
+let targets = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+func named(_ target: Target) -> [String] {
+    target.dependencies.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } }
+}
+for target in package.targets {
+    var all = named(target)
+    var next = 0
+    while next < all.count {
+        let below = targets[all[next]].map(named) ?? []
+        let new = below.filter { !all.contains($0) && targets[$0]?.type == .regular }
+        target.dependencies += new.map { .byName(name: $0) }
+        all += new
+        next += 1
+    }
+}

@@ -60,6 +60,8 @@ extension CourseRule {
                 newest.median.map {
                     "the loss is \(short($0)), where it was \(short(first)) at first and \(short(best)) at its best"
                 } ?? "no loss of the last \(Course.blockLength) steps is finite"
+        } else if let shock = context.shock {
+            evidence = "the first steps threw the loss from \(short(first)) up to \(short(shock))"
         } else if course.blocks.suffix(2).allSatisfy(isLost) {
             evidence =
                 "the loss is \(newest.median.map(short) ?? "not finite") again, as it was at first, after a best of "
@@ -179,6 +181,16 @@ extension CourseContext {
             return nil
         }
         return least
+    }
+
+    /// The loss that the first steps of all led to, where it was far above the one they began with. What later ones waver by
+    /// is noise of the batches.
+    fileprivate var shock: Double? {
+        guard let first = course.firstLoss, course.blocks.count > 1, course.blocks[0].step <= Course.blockLength,
+            let reached = course.blocks[0].median,
+            let noise = course.blocks.dropFirst().map(\.spread).min()
+        else { return nil }
+        return reached > first + max(thresholds.shock * max(abs(first), 1e-30), 5 * noise) ? reached : nil
     }
 
     /// A batch after which an adaptive optimizer takes next to no steps, as its second moments are full of it.

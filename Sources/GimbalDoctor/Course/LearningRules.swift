@@ -10,9 +10,11 @@ extension CourseRule {
         let differ = newest.allSatisfy { epoch in
             guard let modes = epoch.modes else { return false }
             guard modes.training.isFinite else { return false }
+            // As bad as before training, or twice as bad as in it.
+            let isUntrained = modes.evaluation > first - 0.1 * abs(first)
             return !modes.evaluation.isFinite
-                || (modes.evaluation > 2 * modes.training
-                    && modes.evaluation - modes.training > context.thresholds.modeShare * abs(first))
+                || (isUntrained || modes.evaluation > 2 * modes.training)
+                    && modes.evaluation - modes.training > context.thresholds.modeShare * abs(first)
         }
         guard differ, let modes = newest.last?.modes else { return [] }
         return [

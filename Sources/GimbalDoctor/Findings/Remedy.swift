@@ -68,6 +68,16 @@ public struct Remedy: Codable, Sendable, Equatable {
             }
         }
 
+        /// Whether it changes how large gradients are, or what may be moved, so that another rate may be the best one.
+        package var asksForAnotherRate: Bool {
+            switch self {
+            case .learningRate, .standardization, .activation, .initialization, .normalization, .residualConnections,
+                .zeroInitializedBranches, .width, .gatedCell:
+                true
+            case .forgetGateBias, .clipping, .weightDecay, .momentum, .dropout, .batchSize: false
+            }
+        }
+
         /// Functions that keep a gradient.
         public enum Activation: String, Codable, Sendable {
             /// max(x, 0).

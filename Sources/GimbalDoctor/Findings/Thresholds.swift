@@ -79,10 +79,17 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// How often it may be larger.
     public var explodingInTime = 1e4
 
+    /// The depth of a rectified net over its width, the sum of 1 / width, up to which gradients differ little between seeds
+    /// (Hanin and Rolnick 2018, theorem 5 and corollary 2).
+    public var depthOverWidth = 0.4
+
     // Of a run under way
     /// How far the loss may rise above that of the first steps, in units of it. A warmup, or the first steps of Adam, raise it
     /// by a few hundredths.
     public var risenLoss = 0.2
+    /// How far the first 20 steps may throw the loss above what it was before them, in units of it: a step that is too long
+    /// only for first weights asks for a warmup, and leaves them where learning is slow.
+    public var shock = 0.5
     /// How many of 200 steps may have a loss far above those before.
     public var spikes = 4
     /// The cosine between step and gradient that no step downwards has, time after time.

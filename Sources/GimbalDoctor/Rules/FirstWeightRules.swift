@@ -67,13 +67,14 @@ extension Rule {
         }
         let alive = rectified.dropFirst().reduce(1.0) { $0 * (1 - pow(0.5, Double($1.units))) }
         guard 1 - alive > context.thresholds.bornDead, let least = rectified.map(\.units).min() else { return [] }
+        let wide = 8 * Int((Double(rectified.count) / context.thresholds.depthOverWidth / 8).rounded(.up))
         return [
             Finding(
                 .narrowLayers,
                 "\(rectified.count) rectified layers, as narrow as \(least): some layer has all units off from the start "
                     + "with a probability of \(percent(1 - alive))",
                 layers: rectified.filter { $0.units == least }.map(\.name),
-                remedies: [.width(max(16, 4 * least)), .leakyRectifier])
+                remedies: [.width(max(wide, 4 * least)), .leakyRectifier])
         ]
     }
 

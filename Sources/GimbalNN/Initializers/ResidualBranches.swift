@@ -20,6 +20,25 @@ extension Module {
         return zeroed.map(\.name)
     }
 
+    /// Multiplies the last weight of each of L `Residual` bodies, and the bias beside it, by L^(-1/2), so that what all of
+    /// them add is as large as one of them, and neither signal nor gradient grows with depth (Hayou et al. 2021, "Stable
+    /// ResNet", uniform scaling). Unlike a branch that begins as 0, one that ends with a rectifier still learns.
+    /// - Returns: the names of what was scaled.
+    @discardableResult
+    public func scaleResidualBranches() -> [String] {
+        var scaled: [Parameter] = []
+        let residuals = residuals
+        for residual in residuals {
+            guard let layer = residual.body.weightedModules.last else { continue }
+            for parameter in layer.ownParameters {
+                parameter.assign(parameter.value * pow(Double(residuals.count), -0.5))
+                scaled.append(parameter)
+            }
+        }
+        _ = parameters  // Names as this model spells them.
+        return scaled.map(\.name)
+    }
+
     /// Fixup initialization for nets without normalisation (Zhang et al. 2019, section 4): in each of L `Residual`
     /// bodies, m weights are drawn as He et al. 2015 have it and scaled by L^(-1 / (2m - 2)), save for the last, which
     /// is 0. Biases inside bodies become 0; everything else is left as it is.
@@ -50,10 +69,11 @@ extension Module {
 
     private var residuals: [Residual] { modules.compactMap { $0 as? Residual } }
 
-    /// Modules with a weight of their own, in order.
+    /// Modules with a weight that what they give out is proportional to, in order: the slope of a PReLU is none.
     fileprivate var weightedModules: [Module] {
         modules.filter { module in
-            module.parts.contains { part in
+            !(module is PReLU)
+                && module.parts.contains { part in
                 if case .parameter("weight", _) = part { true } else { false }
             }
         }

@@ -42,9 +42,8 @@ extension Doctor {
     /// Tries remedies on a recipe, in the order in which the findings name them, and keeps what helps.
     ///
     /// A look at one batch is cheap: remedies are added until the doctor finds nothing more. What comes out is trained for a
-    /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these, and where the
-    /// rate was changed, lower and higher ones. It is taken only
-    /// if its validation loss is better than that of the recipe as it was by `margin`, so that a run never gets worse.
+    /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these, and where
+    /// what is changed asks for another rate, lower and higher ones. It is taken only if its validation loss is better than that of the recipe as it was by `margin`, so that a run never gets worse.
     /// - Parameters:
     ///   - recipe: what is to be cured.
     ///   - train: what it is trained on. Where a trial is on standardised data, its recipe says how in
@@ -122,9 +121,11 @@ extension Doctor {
             else { continue }
             if trial.isBetter(than: base, by: 0) { base = trial }
         }
-        // The doctor only says which rates cannot be; which is best of those that can, trials tell.
-        if base.remedies.contains(where: { $0.change?.kind == "rate" }) {
-            for factor in [0.3, 3] {
+        // The doctor only says which rates cannot be; which is best of those that can, trials tell. What changes the size of
+        // the signal, or of the targets, asks for another rate as well: a higher one, as it was too much for the sick net.
+        let changes = base.remedies.compactMap(\.change)
+        if changes.contains(where: \.asksForAnotherRate) {
+            for factor in changes.contains(where: { $0.kind == "rate" }) ? [0.3, 3] : [3, 0.3] {
                 let trialled = trials.count
                 while trials.count < trialled + Self.mostRates, let next = base.recipe.multiplyingRate(by: factor) {
                     let remedy = Remedy(
@@ -132,7 +133,7 @@ extension Doctor {
                         .learningRate(factor: factor))
                     let trial = try attempt(next, base.remedies + [remedy], try look(next).diagnosis, length)
                     trials.append(trial)
-                    guard trial.findings.isEmpty, trial.isBetter(than: base, by: 0) else { break }
+                    guard trial.findings.isEmpty, trial.isBetter(than: base, by: margin) else { break }
                     base = trial
                 }
                 // What is better at a lower rate is not so at a higher one.

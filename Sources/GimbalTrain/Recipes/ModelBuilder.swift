@@ -10,13 +10,15 @@ extension ModelSettings {
                 case .transformer: transformer
                 }
             if let initializer { initialize(model, by: initializer) }
+            if kind == .mlp { model.scaleResidualBranches() }
             return model
         }
     }
 
     // MARK: Multilayer perceptron
 
-    /// Hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end.
+    /// Hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end. Where a layer is added to its
+    /// input, what all of them add begins as large as one of them.
     private var perceptron: Sequential {
         Sequential {
             for index in 0..<layers {

@@ -80,8 +80,14 @@ public struct CureResult: Sendable {
     /// Steps of all trainings that the cure took, over those of one whole run.
     public let cost: Double
 
+    /// - Parameters:
+    ///   - patient: the sick run.
+    ///   - doctor: who cures it.
+    ///   - progress: is called with each trial.
     /// - Throws: what training throws, but for numbers that are not finite.
-    public init(_ patient: RecipePatient, by doctor: Doctor = Doctor()) throws {
+    public init(
+        _ patient: RecipePatient, by doctor: Doctor = Doctor(), progress: (Cure.Trial) -> Void = { _ in }
+    ) throws {
         let isClassifier = patient.train.classCount != nil
         metric = isClassifier ? "accuracy" : "variance left"
         func train(_ recipe: Recipe, _ train: Dataset, _ validation: Dataset) throws -> Double? {
@@ -91,7 +97,8 @@ public struct CureResult: Sendable {
             return isClassifier ? figures["accuracy"] : figures["r2"].flatMap { $0.isFinite ? 1 - $0 : nil }
         }
         before = try train(patient.recipe, patient.train, patient.validation)
-        let cure = try doctor.cure(patient.recipe, train: patient.train, validation: patient.validation)
+        let cure = try doctor.cure(
+            patient.recipe, train: patient.train, validation: patient.validation, progress: progress)
         if let cure, cure.isBetter {
             remedies = cure.best.remedies.map(\.title)
             let standardization = cure.best.recipe.data.standardization

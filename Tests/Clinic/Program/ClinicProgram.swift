@@ -51,7 +51,7 @@ struct ClinicProgram: ParsableCommand {
                     try withDevice(device) {
                         try clinicCase.withPatient(seed: 1) { patient in
                             guard let patient = patient as? RecipePatient, patient.twin != nil else { return }
-                            let result = try CureResult(patient)
+                            let result = try CureResult(patient) { if verbose { print(Self.line($0)) } }
                             cures.append((name, clinicCase.name, result))
                             print(ClinicPage.row(clinicCase.name, name, result))
                         }
@@ -77,6 +77,12 @@ struct ClinicProgram: ParsableCommand {
                     + "updates \(ratios.first ?? 0)...\(ratios.last ?? 0), \(optimizer)",
                 "    \(examination.structure)",
             ]).joined(separator: "\n")
+    }
+
+    private static func line(_ trial: Cure.Trial) -> String {
+        let figures = (trial.figures ?? [:]).sorted { $0.key < $1.key }.map { "\($0) \(String(format: "%.4g", $1))" }
+        return "    trial of \(trial.steps) steps, \(trial.remedies.map(\.title)), rate \(trial.recipe.training.rate): "
+            + figures.joined(separator: ", ")
     }
 
     private static func line(_ verdict: Verdict, _ device: String, _ seconds: Double) -> String {
