@@ -176,6 +176,20 @@ struct CourseTests {
         #expect(of(0.15).isEmpty && of(0.01).isEmpty)
     }
 
+    @Test("First steps that throw the loss up, and leave it there a while") func shock() {
+        func of(_ thrown: Double) -> [Illness] {
+            findings(steps: 120) { $0 == 1 ? 2.3 : $0 <= 20 ? thrown : 2 * exp(-Double($0) / 100) }.map(\.illness)
+        }
+        #expect(of(6) == [.learningRateTooHigh])
+        #expect(of(3).isEmpty)
+    }
+
+    @Test("Running statistics that catch up are no illness") func catchingUp() {
+        let found = findings(
+            steps: 400, epochs: 4, modes: { .init(training: 0.1, evaluation: 1.5 / Double($0)) }, loss: falling)
+        #expect(found.isEmpty, "\(found)")
+    }
+
     @Test("Targets that have nothing to do with the inputs") func unrelated() {
         #expect(
             findings(steps: 800, noise: 0.01, look: { look($0) }, epochs: 8) { _ in 2.3 }.map(\.illness)

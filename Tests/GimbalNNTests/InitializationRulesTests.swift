@@ -104,6 +104,15 @@ import Testing
             let output = try plain(x).doubles()
             #expect(output == input)
 
+            // 1 / √4.
+            let scaled = net()
+            let before = try scaled.parameters.map { try $0.value.doubles() }
+            #expect(scaled.scaleResidualBranches() == zeroed)
+            let after = try scaled.parameters.map { try $0.value.doubles() }
+            for (index, name) in scaled.parameters.map(\.name).enumerated() {
+                #expect(after[index] == before[index].map { zeroed.contains(name) ? $0 / 2 : $0 }, "\(name)")
+            }
+
             let fixup = net()
             let names = fixup.initializeFixup(generator: RandomGenerator(seed: 3))
             #expect(names.scaled == (0..<4).map { "\($0).body.0.weight" })
@@ -122,6 +131,12 @@ import Testing
                 BatchNorm1d(6)
             }
             #expect(normed.zeroResidualBranches() == ["body.1.weight", "body.1.bias"])
+            // The slope of a PReLU is no weight of the branch.
+            let sloped = Residual {
+                Linear(6, 6)
+                PReLU()
+            }
+            #expect(sloped.zeroResidualBranches() == ["body.0.weight", "body.0.bias"])
         }
     }
 }

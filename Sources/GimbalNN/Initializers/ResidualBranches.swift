@@ -74,8 +74,8 @@ extension Module {
         modules.filter { module in
             !(module is PReLU)
                 && module.parts.contains { part in
-                if case .parameter("weight", _) = part { true } else { false }
-            }
+                    if case .parameter("weight", _) = part { true } else { false }
+                }
         }
     }
 
