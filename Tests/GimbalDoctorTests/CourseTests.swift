@@ -184,12 +184,6 @@ struct CourseTests {
         #expect(of(3).isEmpty)
     }
 
-    @Test("Running statistics that catch up are no illness") func catchingUp() {
-        let found = findings(
-            steps: 400, epochs: 4, modes: { .init(training: 0.1, evaluation: 1.5 / Double($0)) }, loss: falling)
-        #expect(found.isEmpty, "\(found)")
-    }
-
     @Test("Targets that have nothing to do with the inputs") func unrelated() {
         #expect(
             findings(steps: 800, noise: 0.01, look: { look($0) }, epochs: 8) { _ in 2.3 }.map(\.illness)

@@ -5,21 +5,18 @@ extension CourseRule {
     private static let modesDiffer = CourseRule("training and evaluation differ") { context in
         let course = context.course
         // Running statistics need some steps to follow the weights.
-        guard course.step >= 100, let first = course.firstLoss else { return [] }
-        let compared = course.epochs.compactMap(\.modes)
-        let isFarOff = { (modes: Course.Epoch.Modes) in
-            modes.training.isFinite
-                && !(modes.evaluation - modes.training <= context.thresholds.modeShare * abs(first))
+        let newest = course.epochs.filter { $0.modes != nil }.suffix(2)
+        guard newest.count == 2, course.step >= 100, let first = course.firstLoss else { return [] }
+        let differ = newest.allSatisfy { epoch in
+            guard let modes = epoch.modes else { return false }
+            guard modes.training.isFinite else { return false }
+            // As bad as before training, or twice as bad as in it.
+            let isUntrained = modes.evaluation > first - 0.1 * abs(first)
+            return !modes.evaluation.isFinite
+                || (isUntrained || modes.evaluation > 2 * modes.training)
+                    && modes.evaluation - modes.training > context.thresholds.modeShare * abs(first)
         }
-        // As bad as before training; or twice as bad as in it, for longer, and not about to catch up.
-        let isUntrained = compared.suffix(2).allSatisfy {
-            isFarOff($0) && !($0.evaluation <= first - 0.1 * abs(first))
-        }
-        let isApart = compared.suffix(3).allSatisfy { isFarOff($0) && !($0.evaluation <= 2 * $0.training) }
-        let gaps = compared.suffix(3).map { $0.evaluation - $0.training }
-        guard compared.count >= 2, isUntrained || compared.count >= 3 && isApart && !(gaps[2] < 0.5 * gaps[0]),
-            let modes = compared.last
-        else { return [] }
+        guard differ, let modes = newest.last?.modes else { return [] }
         return [
             Finding(
                 .modesDiffer,
