@@ -8,16 +8,7 @@ extension Module {
     /// - Returns: the names of what was set.
     @discardableResult
     public func zeroResidualBranches() -> [String] {
-        var zeroed: [Parameter] = []
-        for residual in residuals {
-            guard let layer = residual.body.weightedModules.last else { continue }
-            for parameter in layer.ownParameters {
-                parameter.assign(Tensor.zeros(parameter.shape, device: parameter.device))
-                zeroed.append(parameter)
-            }
-        }
-        _ = parameters  // Names as this model spells them.
-        return zeroed.map(\.name)
+        assignLastOfBranches { Tensor.zeros($0.shape, device: $0.device) }
     }
 
     /// Multiplies the last weight of each of L `Residual` bodies, and the bias beside it, by L^(-1/2), so that what all of
@@ -26,17 +17,8 @@ extension Module {
     /// - Returns: the names of what was scaled.
     @discardableResult
     public func scaleResidualBranches() -> [String] {
-        var scaled: [Parameter] = []
-        let residuals = residuals
-        for residual in residuals {
-            guard let layer = residual.body.weightedModules.last else { continue }
-            for parameter in layer.ownParameters {
-                parameter.assign(parameter.value * pow(Double(residuals.count), -0.5))
-                scaled.append(parameter)
-            }
-        }
-        _ = parameters  // Names as this model spells them.
-        return scaled.map(\.name)
+        let factor = pow(Double(residuals.count), -0.5)
+        return assignLastOfBranches { $0.value * factor }
     }
 
     /// Fixup initialization for nets without normalisation (Zhang et al. 2019, section 4): in each of L `Residual`
@@ -65,6 +47,15 @@ extension Module {
         }
         _ = parameters
         return (scaled.map(\.name), zero.map(\.name))
+    }
+
+    /// Gives the last weight of each `Residual`'s body, and the bias beside it, another value.
+    /// - Returns: their names.
+    private func assignLastOfBranches(_ value: (Parameter) -> Tensor) -> [String] {
+        let last = residuals.compactMap(\.body.weightedModules.last).flatMap(\.ownParameters)
+        for parameter in last { parameter.assign(value(parameter)) }
+        _ = parameters  // Names as this model spells them.
+        return last.map(\.name)
     }
 
     private var residuals: [Residual] { modules.compactMap { $0 as? Residual } }

@@ -43,7 +43,8 @@ extension Doctor {
     ///
     /// A look at one batch is cheap: remedies are added until the doctor finds nothing more. What comes out is trained for a
     /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these, and where
-    /// what is changed asks for another rate, lower and higher ones. It is taken only if its validation loss is better than that of the recipe as it was by `margin`, so that a run never gets worse.
+    /// what is changed asks for another rate, lower and higher ones. It is taken only if its validation loss
+    /// is better than that of the recipe as it was by `margin`.
     /// - Parameters:
     ///   - recipe: what is to be cured.
     ///   - train: what it is trained on. Where a trial is on standardised data, its recipe says how in
