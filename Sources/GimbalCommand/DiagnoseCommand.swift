@@ -58,12 +58,16 @@ struct DiagnoseCommand: ParsableCommand {
             throw GimbalError.invalidSetting(
                 name: "--apply", reason: "judges by validation data, of which there is none; see --validation")
         }
+        if let runDir { try TrainCommand.requireNew(runDir) }
         let device = try device.chosen()
         let run = try recipe.makeRun(train: parts.train, validation: parts.validation, device: device)
         var diagnosis = try run.trainer.examine()
         if let validation { diagnosis.findings += try Doctor().examine(train: parts.train, validation: validation) }
         try json ? printJSON(diagnosis) : printLine("\(diagnosis)")
-        guard !diagnosis.isHealthy else { return }
+        guard !diagnosis.isHealthy else {
+            if apply { printNotice("note: there is nothing to cure, and nothing was trained; gimbal train does") }
+            return
+        }
         guard apply, let validation else { throw ExitCode(2) }
         try cure(recipe, parts.train, validation, device)
     }

@@ -181,6 +181,21 @@ struct TrainCommand: ParsableCommand {
         }
     }
 
+    private static func isTaken(_ runDir: String) -> GimbalError {
+        .invalidSetting(
+            name: "--run-dir",
+            reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
+    }
+
+    /// Makes sure that a new run can have the folder, before much is done for it.
+    static func requireNew(_ runDir: String) throws {
+        if RunFolder.newestCheckpoint(at: runDir) != runDir { throw isTaken(runDir) }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: runDir, isDirectory: &isFolder), !isFolder.boolValue {
+            throw GimbalError.fileSystem(operation: "create", path: runDir, reason: "a file is in its place")
+        }
+    }
+
     /// The run to go on with and its newest checkpoint. Of a run that ended before it saved one there is the record alone;
     /// of a new run, neither.
     private func runToResume(in runDir: String?) throws -> (record: RunRecord?, checkpoint: Checkpoint?) {
@@ -200,11 +215,7 @@ struct TrainCommand: ParsableCommand {
             printNotice("no checkpoint in \(runDir): starting from the beginning")
             return (record, nil)
         }
-        guard resume else {
-            throw GimbalError.invalidSetting(
-                name: "--run-dir",
-                reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
-        }
+        guard resume else { throw Self.isTaken(runDir) }
         return try RunFolder.withNewestCheckpoint(at: runDir) { path in
             let checkpoint = try Checkpoint(path: path)
             try checkpoint.requireFiles()

@@ -13,6 +13,7 @@ struct ClinicTests {
         "autoencoder", "siamese", "translation", "V3", "V5", "V6", "V10", "V12", "V13", "V14", "V15", "V16", "V19",
         "W3", "W6", "S47", "S53", "S70", "O1", "O5", "O7",
         "O8", "P1", "P2", "P3", "R2", "two tasks", "rare labels", "one-hot inputs",
+        "U8", "U10", "U17", "U67", "U74", "U81", "U88", "U116", "U141", "U146", "U158", "U159",
     ]
 
     @Test("A case is told for what it is", arguments: selection.flatMap { Clinic.cases(named: [$0]) })
@@ -24,7 +25,8 @@ struct ClinicTests {
     }
 
     private static let trained = [
-        "S57", "S66", "K1", "K2", "K4", "K6", "K7", "K8", "K9", "K11", "K12", "N8", "N24", "N25",
+        "S57", "S66", "K1", "K2", "K4", "K6", "K7", "K8", "K9", "K11", "K12", "N8", "N24", "N25", "U57", "U127", "U150",
+        "U166",
     ]
 
     @Test("A run is told for what it is while it is trained", arguments: trained.flatMap { Clinic.cases(named: [$0]) })

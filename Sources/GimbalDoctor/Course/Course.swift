@@ -17,6 +17,8 @@ public struct Course: Sendable {
         public var momentum = 0.0
         /// The L2 penalty, as a factor of the weights in the gradient.
         public var weightDecay = 0.0
+        /// Samples of the validation data; nil where that is not known.
+        public var validationSamples: Int?
         /// Whether the loss is what all of the training aims at: not so for one of several, which pull against each other.
         public var isOnlyLoss = true
         /// Whether the optimizer goes back towards earlier weights now and then, as Lookahead does.
@@ -106,9 +108,11 @@ public struct Course: Sendable {
     public private(set) var epochs: [Epoch] = []
     /// Single steps whose loss was far above those around it, the newest last.
     public private(set) var spikes: [Step] = []
-    /// The loss that the run began with: the median of the first steps, or that of the first one where the next have changed
-    /// it by half; nil before them.
+    /// The loss that the run began with: the median of the first steps, or that of the first one where the next have made it
+    /// smaller by half; nil before them.
     public private(set) var firstLoss: Double?
+    /// The loss of the first batch, before any step; nil where it is not known.
+    private(set) var startLoss: Double?
     /// The highest learning rate so far.
     public private(set) var peakRate = 0.0
     private var block: [Double] = []
@@ -129,7 +133,10 @@ public struct Course: Sendable {
         if steps.count > 2 * Self.keptSteps { steps.removeFirst(steps.count - Self.keptSteps) }
         block.append(step.loss)
         if firstLoss == nil, block.count == 5, let median = block.median {
-            firstLoss = block[0].isFinite && !(abs(median - block[0]) < 0.5 * abs(block[0])) ? block[0] : median
+            startLoss = block[0].isFinite ? block[0] : median
+            let next = block.dropFirst().filter(\.isFinite).min() ?? startLoss!
+            // The first batch may have been an easy one: what the next all exceed is no loss to begin with.
+            firstLoss = abs(median - startLoss!) < 0.5 * abs(startLoss!) ? median : max(startLoss!, next)
         }
         if block.count == Self.blockLength {
             let median = block.median
@@ -167,7 +174,7 @@ public struct Course: Sendable {
         epochs.removeAll { $0.step > step }
         spikes.removeAll { $0.number > step }
         block = steps.filter { $0.number > (blocks.last?.step ?? 0) }.map(\.loss)
-        if step < 5 { firstLoss = nil }
+        if step < 5 { (firstLoss, startLoss) = (nil, nil) }
     }
 
     /// Whether a loss is far above those of the 64 steps before: three times their median, half of what it was at first, and as

@@ -1,6 +1,8 @@
 extension CourseRule {
     /// Steps that lead away from where the loss is low.
-    static let divergence = [unclearedGradients, ascent, risingLoss, unitsThatDie, poisonedBatch]
+    static let divergence = [
+        unclearedGradients, ascent, risingLoss, endlessFall, unitsThatDie, poisonedBatch,
+    ]
 
     private static let unclearedGradients = CourseRule("gradients that are never cleared") { context in
         let course = context.course
@@ -23,10 +25,17 @@ extension CourseRule {
     private static let ascent = CourseRule("steps up the gradient") { context in
         let newest = context.course.looks.suffix(3)
         guard !context.course.plan.goesBack else { return [] }
-        // Momentum may carry a step uphill now and then, but not time after time, and not to a higher loss.
-        guard newest.count == 3, newest.allSatisfy({ ($0.descent ?? 0) > context.thresholds.ascent }),
-            context.course.isInTrouble
+        // Momentum may carry a step uphill now and then, but not time after time, and not to a higher loss. Where gradients
+        // are nothing but noise, steps made of earlier ones go any way, but not straight up.
+        let course = context.course
+        let cosines = newest.map { $0.descent ?? 0 }
+        guard newest.count == 3, let least = cosines.min(), least > context.thresholds.ascent,
+            course.plan.momentum < context.thresholds.momentum, let first = course.firstLoss
         else { return [] }
+        let isRising = course.blocks.suffix(2).allSatisfy { block in
+            block.median.map { $0 > first + max(0.05 * abs(first), 2 * block.spread) } ?? true
+        }
+        guard least > 0.5 && course.isInTrouble || course.blocks.count > 1 && isRising else { return [] }
         return [
             Finding(
                 .ascent, "each step goes up the gradient, so that the loss rises", step: context.course.step,
@@ -61,7 +70,7 @@ extension CourseRule {
                     "the loss is \(short($0)), where it was \(short(first)) at first and \(short(best)) at its best"
                 } ?? "no loss of the last \(Course.blockLength) steps is finite"
         } else if let shock = context.shock {
-            evidence = "the first steps threw the loss from \(short(first)) up to \(short(shock))"
+            evidence = "the first steps threw the loss from \(short(course.startLoss ?? first)) up to \(short(shock))"
         } else if course.blocks.suffix(2).allSatisfy(isLost) {
             evidence =
                 "the loss is \(newest.median.map(short) ?? "not finite") again, as it was at first, after a best of "
@@ -76,6 +85,24 @@ extension CourseRule {
             return []
         }
         return [context.tooLong(evidence, sign: .divergingLoss)]
+    }
+
+    /// As of a log-likelihood that is minimised, or of a density that gets as narrow as the numbers allow.
+    private static let endlessFall = CourseRule("a loss that falls without end") { context in
+        let course = context.course
+        guard course.plan.isOnlyLoss, let first = course.firstLoss, let recent = course.recentLoss, recent < 0,
+            -recent > context.thresholds.endlessFall * max(abs(first), 1),
+            let early = course.looks.first?.norm(of: .gradient), let late = course.looks.last?.norm(of: .gradient),
+            late > 0.01 * context.thresholds.endlessFall * early
+        else { return [] }
+        return [
+            Finding(
+                .unfittingLoss,
+                "the loss falls without end, from \(short(first)) to \(short(recent)), and the faster the lower it is",
+                step: course.step,
+                evidence: ["the norm of all gradients was \(short(early)), and is \(short(late))"],
+                remedies: [.turnRound, .boundLoss])
+        ]
     }
 
     private static let unitsThatDie = CourseRule("units that die or saturate") { context in
@@ -186,7 +213,7 @@ extension CourseContext {
     /// The loss that the first steps of all led to, where it was far above the one they began with. What later ones waver by
     /// is noise of the batches.
     fileprivate var shock: Double? {
-        guard let first = course.firstLoss, course.blocks.count > 1, course.blocks[0].step <= Course.blockLength,
+        guard let first = course.startLoss, course.blocks.count > 1, course.blocks[0].step <= Course.blockLength,
             let reached = course.blocks[0].median,
             let noise = course.blocks.dropFirst().map(\.spread).min()
         else { return nil }
@@ -195,13 +222,15 @@ extension CourseContext {
 
     /// A batch after which an adaptive optimizer takes next to no steps, as its second moments are full of it.
     fileprivate func slowed(by spike: Course.Step) -> [Finding] {
-        guard let last = course.looks.last, last.step > spike.number,
+        guard course.plan.epsilon != nil, let last = course.looks.last, last.step > spike.number,
             let before = course.looks.last(where: { $0.step < spike.number && $0.step > 20 }),
             let now = last.rows(.update).compactMap(\.updateRatio).median,
             let usual = before.rows(.update).compactMap(\.updateRatio).median,
             let rate = course.steps.last?.learningRate,
             let rateBefore = course.steps.last(where: { $0.number < spike.number })?.learningRate,
-            now < 0.1 * usual, rate > 0.5 * rateBefore
+            now < 0.1 * usual, rate > 0.5 * rateBefore,
+            // A net that has learnt what there is has small gradients, and steps that are small with them.
+            now / last.norm(of: .gradient) < 0.1 * usual / before.norm(of: .gradient)
         else { return [] }
         return [
             Finding(
@@ -213,6 +242,14 @@ extension CourseContext {
                         + "optimizer's second moments still hold it"
                 ], remedies: [.lookAtBatch, .clipping, .recover])
         ]
+    }
+
+    /// Whether the norm of all gradients was ten times as large as usual at some time, as where they explode over time steps,
+    /// or nobody knows.
+    private var gradientsJump: Bool {
+        let norms = course.steps.compactMap(\.gradientNorm) + course.looks.map { $0.norm(of: .gradient) }
+        guard norms.count >= 3, norms.allSatisfy(\.isFinite), let usual = norms.median else { return true }
+        return norms.contains { $0 > 10 * usual }
     }
 
     /// Steps that are too long, by whatever makes them so.
@@ -233,7 +270,7 @@ extension CourseContext {
                     + "long as the learning rate says", layers: layers, step: course.step,
                 evidence: Array(shown.dropFirst()), signs: signs, remedies: [.lessMomentum, .lowerRate(by: 10)])
         }
-        if !recurrent.isEmpty, plan.clipNorm == nil {
+        if !recurrent.isEmpty, plan.clipNorm == nil, gradientsJump {
             return Finding(
                 .unstableRecurrence, "gradients of \(recurrent[0]) explode over time, and nothing limits them",
                 layers: recurrent, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
@@ -242,6 +279,6 @@ extension CourseContext {
         return Finding(
             .learningRateTooHigh, "the learning rate of \(short(rate)) is too high for this model and loss",
             layers: layers, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
-            remedies: [.lowerRate(by: 10), .warmup, .clipping])
+            remedies: [.lowerRate(by: 10), .warmup] + (plan.clipNorm == nil ? [.clipping] : []))
     }
 }

@@ -4,11 +4,11 @@ extension CourseRule {
 
     private static let modesDiffer = CourseRule("training and evaluation differ") { context in
         let course = context.course
-        // Running statistics need some steps to follow the weights.
-        let newest = course.epochs.filter { $0.modes != nil }.suffix(2)
-        guard newest.count == 2, course.step >= 100, let first = course.firstLoss else { return [] }
-        let differ = newest.allSatisfy { epoch in
-            guard let modes = epoch.modes else { return false }
+        // Running statistics need some steps to follow the weights, and lag behind those of a deep net as long as it is
+        // trained at its full rate; then the two come nearer to each other with time.
+        let newest = course.epochs.compactMap(\.modes).suffix(3)
+        guard newest.count == 3, course.step >= 100, let first = course.firstLoss else { return [] }
+        let differ = newest.allSatisfy { modes in
             guard modes.training.isFinite else { return false }
             // As bad as before training, or twice as bad as in it.
             let isUntrained = modes.evaluation > first - 0.1 * abs(first)
@@ -16,7 +16,9 @@ extension CourseRule {
                 || (isUntrained || modes.evaluation > 2 * modes.training)
                     && modes.evaluation - modes.training > context.thresholds.modeShare * abs(first)
         }
-        guard differ, let modes = newest.last?.modes else { return [] }
+        guard differ, let modes = newest.last, let earliest = newest.first,
+            !(modes.evaluation - modes.training < 0.5 * (earliest.evaluation - earliest.training))
+        else { return [] }
         return [
             Finding(
                 .modesDiffer,
@@ -55,7 +57,9 @@ extension CourseRule {
             let last = epochs.last, last.number >= best.number + context.thresholds.overfittingEpochs,
             let slope = epochs.suffix(context.thresholds.overfittingEpochs).map({ $0.validationLoss! }).slope,
             slope > 0,
-            let trainNow = last.trainLoss, let trainThen = best.trainLoss,
+            let trained = last.trainLoss, let trainThen = best.trainLoss,
+            // Validation data is computed as in evaluation: where that is what differs, the training data suffers, too.
+            case let trainNow = max(trained, last.modes?.evaluation ?? trained),
             // A loss that has found its bottom wavers, and the validation loss with it.
             trainNow < trainThen - context.thresholds.overfitting * abs(trainThen),
             let falling = epochs.suffix(context.thresholds.overfittingEpochs).compactMap(\.trainLoss).slope,
@@ -64,8 +68,13 @@ extension CourseRule {
         else { return [] }
         let (least, now) = (best.validationLoss!, last.validationLoss!)
         let recent = epochs.suffix(context.thresholds.overfittingEpochs).map { $0.validationLoss! }.median!
-        // Near 0, a tenth is next to nothing.
-        let margin = max(context.thresholds.overfitting * abs(least), 0.02 * abs(context.course.firstLoss ?? 0))
+        // Near 0, a tenth is next to nothing; of few samples, one or two make as much.
+        let chance = context.course.plan.validationSamples.map {
+            context.thresholds.guessedSamples / Double(max($0, 1))
+        }
+        let margin = max(
+            context.thresholds.overfitting * abs(least),
+            max(0.02, chance ?? 0) * abs(context.course.firstLoss ?? 0))
         guard recent > least + margin else { return [] }
         return [
             Finding(

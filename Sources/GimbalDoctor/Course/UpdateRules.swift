@@ -1,6 +1,6 @@
 extension CourseRule {
-    /// A schedule that has another idea of the run's length. It is known before the first step.
-    static let schedule = [scheduleOutOfStep]
+    /// A schedule, or a momentum, that has another idea of the run's length. Both are known before the first step.
+    static let schedule = [scheduleOutOfStep, momentumOutOfStep]
 
     private static let scheduleOutOfStep = CourseRule("a schedule out of step") { context in
         let factors = context.course.plan.rateFactors
@@ -15,7 +15,7 @@ extension CourseRule {
             summary =
                 "the schedule has brought the learning rate to nothing after step \(step) of \(steps): "
                 + "\(percent(Double(spent) / Double(factors.count))) of the run change nothing"
-        } else if factors[0] < 0.5 * peak, zip(factors, factors.dropFirst()).allSatisfy({ $0 < $1 }) {
+        } else if zip(factors, factors.dropFirst()).allSatisfy({ $0 < $1 }) {
             summary =
                 "the learning rate is still rising when the run ends after \(steps) steps: the warmup is longer than it"
         } else {
@@ -25,6 +25,21 @@ extension CourseRule {
             Finding(
                 .scheduleOutOfStep, summary, step: context.course.step,
                 evidence: ["schedules count optimizer steps, not epochs"], remedies: [.fitSchedule])
+        ]
+    }
+
+    /// A velocity is a mean over the last 1 / (1 - momentum) steps.
+    private static let momentumOutOfStep = CourseRule("a momentum out of step") { context in
+        let plan = context.course.plan
+        guard let steps = plan.steps, plan.momentum < 1, plan.momentum > context.thresholds.momentum,
+            4 / (1 - plan.momentum) > Double(steps)
+        else { return [] }
+        return [
+            Finding(
+                .momentumTooHigh,
+                "a momentum of \(short(plan.momentum)) carries each step on for \(short(1 / (1 - plan.momentum))) others, and the "
+                    + "run has \(steps): it ends before they come to rest", step: context.course.step,
+                remedies: [.lessMomentum])
         ]
     }
 
@@ -106,7 +121,8 @@ extension CourseRule {
             Finding(
                 .penaltyTooStrong,
                 "the penalty on the weights pulls \(short(least)) times as hard as the data, and the loss stays at "
-                    + "\(short(recent))", step: course.step, remedies: [.lessDecay])
+                    + "\(short(recent))", step: course.step,
+                remedies: [.lessDecay(course.plan.weightDecay, share: least)])
         ]
     }
 

@@ -139,8 +139,10 @@ public struct TargetExamination: Codable, Sendable {
     public var signal: SignalStatistics
     /// Whether they are whole numbers, such as the numbers of classes.
     public var isWhole: Bool
-    /// Of whole numbers: how often each of those that occur does.
+    /// Of whole numbers, and of one 0 or 1 for each sample: how often each of those that occur does.
     public var counts: [Int: Int]
+    /// The same over several batches, where they were looked at: one may hold none of a rare class.
+    public var surveyedCounts: [Int: Int] = [:]
     /// Whether all of them are 0 or 1.
     public var isBinary: Bool
     /// Whether each row is all 0 but for one 1.

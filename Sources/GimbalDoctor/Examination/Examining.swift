@@ -62,11 +62,12 @@ extension Examination {
         }
         targets = try aims.map { try TargetExamination($0) }
         inputs = try trace.inputs.filter(\.dtype.isFloatingPoint).map { try InputExamination($0, aims: aims) }
-        if let classes = aims.first, !classes.dtype.isFloatingPoint,
+        if let classes = aims.first, let counts = targets.first?.counts, !counts.isEmpty,
             classes.elementCount == trace.predictionGradients.count
         {
             let total = trace.predictionGradients.reduce(0, +)
-            for (number, size) in zip(try classes.integers(), trace.predictionGradients) where total > 0 {
+            for (number, size) in zip(try classes.cast(to: .int32).integers(), trace.predictionGradients)
+            where total > 0 {
                 output.gradientShares[Int(number), default: 0] += size / total
             }
         }
@@ -83,7 +84,8 @@ extension Examination {
                         trace, index, weight: self.parameters[weight], at: weight,
                         names: layers.map(\.name)))
             } else if let units = operation.units {
-                if let origin = trace.origin(of: index), let layer = layerOfOperation[origin],
+                // What is applied behind the predictions is part of the loss, as the hinge of a critic.
+                if !trace.isLoss(index), let origin = trace.origin(of: index), let layer = layerOfOperation[origin],
                     layers[layer].activation == nil
                 {
                     layers[layer].activation = activations.count
@@ -207,11 +209,13 @@ extension TargetExamination {
     fileprivate init(_ targets: Tensor) throws {
         isWhole = !targets.dtype.isFloatingPoint
         signal = try SignalStatistics(of: targets.cast(to: .float32))
-        let numbers = isWhole ? try targets.integers() : []
-        counts = numbers.reduce(into: [:]) { $0[Int($1), default: 0] += 1 }
-        isSorted = isWhole && zip(numbers, numbers.dropFirst()).allSatisfy(<=)
         let x = targets.cast(to: .float32)
         isBinary = try x.elementCount > 0 && (x * x - x).absolute().max().item() == 0
+        let numbers =
+            isWhole || isBinary && targets.elementCount == targets.shape.first
+            ? try targets.cast(to: .int32).integers() : []
+        counts = numbers.reduce(into: [:]) { $0[Int($1), default: 0] += 1 }
+        isSorted = isWhole && zip(numbers, numbers.dropFirst()).allSatisfy(<=)
         isOneHot =
             try isBinary && x.rank > 1 && x.shape[x.rank - 1] > 1 && (x.sum([-1]) - 1).absolute().max().item() == 0
     }
@@ -220,7 +224,7 @@ extension TargetExamination {
 extension Trace {
     /// The share of the units of rectifiers that are off for every sample.
     fileprivate var deadShare: Double {
-        let units = operations.compactMap(\.units).filter {
+        let units = operations.indices.filter { !isLoss($0) }.compactMap { operations[$0].units }.filter {
             ActivationKind(rawValue: $0.function)?.isRectifier ?? false
         }
         let count = units.reduce(0) { $0 + $1.unitCount }

@@ -6,6 +6,8 @@ public struct OptimizerExamination: Codable, Sendable {
     public var momentum: Double
     /// What is added to the divisor of an adaptive optimizer's steps; nil for others.
     public var epsilon: Double?
+    /// What weights are multiplied by for what is taken from them; 0 for no decay.
+    public var weightDecay = 0.0
     /// The norm of what decay adds to the gradient of all weights, over that of the gradient; where decay works beside
     /// adaptive steps, over that of steps of the learning rate. nil without decay.
     public var decayShare: Double?
@@ -25,11 +27,13 @@ extension OptimizerExamination {
         epsilon = moments?.epsilon ?? (optimizer as? RMSprop)?.epsilon
         self.plannedSteps = plannedSteps
         guard let decay = (optimizer as? ElementwiseOptimizer)?.weightDecay, decay > 0 else { return }
+        weightDecay = decay
+        let isDecoupled = moments?.decouplesWeightDecay ?? (optimizer is Lion)
         var (weights, gradients) = (0.0, 0.0)
         for parameter in parameters
         where parameter.values.shape.count > 1 && parameter.isHeld && !(parameter.gradient?.isZero ?? true) {
             let count = Double(parameter.values.elementCount)
-            let gradient = (moments?.decouplesWeightDecay ?? false) ? 1 : parameter.gradient!.rootMeanSquare
+            let gradient = isDecoupled ? 1 : parameter.gradient!.rootMeanSquare
             weights += count * parameter.values.rootMeanSquare * parameter.values.rootMeanSquare
             gradients += count * gradient * gradient
         }

@@ -134,6 +134,14 @@ extension Trace {
         return place
     }
 
+    /// Whether operation `index` comes behind the predictions and all weights.
+    func isLoss(_ index: Int) -> Bool {
+        guard let predictions, index > predictions, let last = operations.indices.last(where: { isWeighted($0) }) else {
+            return false
+        }
+        return index > last
+    }
+
     /// The operation that computed the elements that `index` gives out, which it may have rearranged.
     func beforeRearrangement(_ index: Int) -> Int {
         var place = index

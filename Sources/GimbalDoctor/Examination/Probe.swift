@@ -15,7 +15,7 @@ public struct Probe: Codable, Sendable {
     /// Whether the loss is larger after the steps than before them, or not finite.
     var isDiverging: Bool {
         guard let first = losses.first, let last = losses.last, let highest = losses.max() else { return false }
-        return !last.isFinite || last > first || highest > 2 * first
+        return !last.isFinite || last > first || highest - first > abs(first)
     }
 
     /// The least loss.

@@ -132,15 +132,17 @@ extension Examination {
         guard let probe, let first = probe.losses.first, first.isFinite, let last = probe.losses.last,
             let highest = probe.losses.max()
         else { return nil }
+        // Losses may be below 0, as log-likelihoods are: a rise is taken in units of what they are, or have come down by.
+        let unit = max(abs(first), first - (probe.leastLoss ?? first))
         guard
-            !last.isFinite || last > thresholds.divergence * first
-                || highest > thresholds.spike * max(first, lossOfGuess ?? first)
+            !last.isFinite || last - first > (thresholds.divergence - 1) * unit
+                || highest - first > (thresholds.spike - 1) * max(unit, lossOfGuess ?? 0)
         else { return nil }
         return SeenSign(
             .divergingLoss,
             evidence:
                 "\(probe.losses.count - 1) steps on one batch take its loss from \(short(first)) to \(short(last))"
-                + (highest > last ? ", over \(short(highest))" : ""))
+                + (highest > last ? ", by way of \(short(highest))" : ""))
     }
 
     private var noProgress: SeenSign? {
@@ -163,7 +165,7 @@ extension Examination {
 }
 
 /// Three digits of a number, as people read them.
-func short(_ value: Double) -> String {
+package func short(_ value: Double) -> String {
     guard !value.isNaN else { return "NaN" }
     guard value.isFinite else { return value > 0 ? "infinity" : "-infinity" }
     let size = abs(value)

@@ -11,7 +11,8 @@ extension Remedy {
         "give targets mean 0 and deviation 1, and predictions theirs back", .standardization,
         code: "let y = (y - mean) / deviation")
     static let mendTargets = Remedy(
-        "look at how targets are read: divided, rounded, or sorted so that a batch holds one class; shuffle")
+        "look at how targets are read: divided, rounded, one so large that all others are the same beside it, or sorted so "
+            + "that a batch holds one class; shuffle")
     static let leaveOutFeature = Remedy("leave the feature out", code: "gimbal train --exclude COLUMN")
     static let shuffle = Remedy("shuffle the samples", code: "DataLoader(train, batchSize: 64, shuffles: true)")
     static let drawAll = Remedy("look at how samples are drawn, so that each comes once in an epoch")
@@ -25,8 +26,18 @@ extension Remedy {
         "look at whether inputs and targets belong together, and try without dropout and decay, and with a higher rate")
     static let oneShape = Remedy("give both one shape", code: "y.reshaped(predictions.shape)")
     static let turnRound = Remedy("turn the sign round")
-    static let lessDecay = Remedy(
-        "divide the weight decay by 100", .weightDecay(factor: 0.01), code: "gimbal train --weight-decay 1e-4")
+    static let boundLoss = Remedy(
+        "keep deviations and the like above some least value, so that the loss has a least one")
+    /// A decay that pulls a hundredth as hard as the data do.
+    /// - Parameters:
+    ///   - decay: what it is now.
+    ///   - share: how hard it pulls now, over what the data do.
+    static func lessDecay(_ decay: Double, share: Double) -> Remedy {
+        let factor = min(0.01, 0.01 / share)
+        return Remedy(
+            "lower the weight decay to \(short(decay * factor))", .weightDecay(factor: factor),
+            code: "gimbal train --weight-decay \(short(decay * factor))")
+    }
     static let normalizeFirst = Remedy(
         "normalise before each branch", code: "TransformerEncoderLayer(128, heads: 4, normFirst: true)",
         evidence: "Xiong et al. 2020")
@@ -55,6 +66,7 @@ extension Remedy {
         "make the optimizer from all parameters, after the model has its last layer",
         code: "SGD(model.parameters, learningRate: 0.1)")
     static let useOrFreeze = Remedy("use the layers in the forward pass, or freeze them")
+    static let thaw = Remedy("let the layers be trained that should learn", code: "parameter.isTrainable = true")
     static let zeroBiases = Remedy("start biases at 0", code: "layer.bias?.assign(.zeros(layer.bias!.shape))")
     static func width(_ units: Int) -> Remedy {
         Remedy("make hidden layers at least \(units) wide", .width(units), code: "gimbal train --hidden \(units)")
@@ -134,7 +146,7 @@ extension Remedy {
         "look at whether each target still belongs to its input: both must be shuffled, sorted and cut alike")
     static let earlyStopping = Remedy(
         "stop where the validation loss was least", code: "gimbal train --early-stopping 5", evidence: "Prechelt 1998")
-    static let augmentation = Remedy("vary the training data", code: "gimbal train --augment crop,flip")
+    static let augmentation = Remedy("vary the training data, of images", code: "gimbal train --augment crop")
     static let weightDecay = Remedy(
         "pull weights towards 0", code: "gimbal train --weight-decay 1e-4", evidence: "Krogh and Hertz 1991")
     static let dropout = Remedy(

@@ -24,7 +24,7 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var leastTarget = 1e-3
     /// The share of the commonest class, from which on a constant guess is right nearly always, where rare classes have no
     /// larger a share in the gradient.
-    public var commonestClass = 0.95
+    public var commonestClass = 0.97
     /// The share of samples that differ from each other in a batch.
     public var distinctSamples = 0.25
     /// The share of the validation data that may be in the training data: a percent moves no figure by more than itself.
@@ -90,10 +90,13 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// How far the first 20 steps may throw the loss above what it was before them, in units of it: a step that is too long
     /// only for first weights asks for a warmup, and leaves them where learning is slow.
     public var shock = 0.5
+    /// How many times deeper than it was high at first a loss below 0 may fall, where gradients grow by a hundredth of that:
+    /// what converges has smaller gradients the nearer it comes.
+    public var endlessFall = 1000.0
     /// How many of 200 steps may have a loss far above those before.
     public var spikes = 4
     /// The cosine between step and gradient that no step downwards has, time after time.
-    public var ascent = 0.02
+    public var ascent = 0.1
     /// A step that changes parameters by less than this part of themselves would need the length of a whole run to change
     /// them at all.
     public var slowUpdate = 1e-5
@@ -118,6 +121,9 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// By what part of its least value the validation loss may have risen, and by what part that of the training data must
     /// have fallen meanwhile.
     public var overfitting = 0.1
+    /// The losses of how many samples, each as wrong as it was at first, the validation loss must have risen by. Fewer are
+    /// as good as chance: a net that has seen enough is sure of itself, of its few mistakes too.
+    public var guessedSamples = 4.0
     /// For how many epochs it must have.
     public var overfittingEpochs = 5
 

@@ -142,11 +142,11 @@ extension Rule {
 
     private static let classImbalance = Rule("unequal classes") { context in
         let examination = context.examination
-        guard let targets = examination.targets.first(where: { $0.isWhole || $0.isBinary }),
-            targets.isWhole, targets.counts.count > 1,
-            let commonest = targets.counts.max(by: { $0.value < $1.value })
+        guard let targets = examination.targets.first(where: { !$0.counts.isEmpty }),
+            case let counts = targets.surveyedCounts.isEmpty ? targets.counts : targets.surveyedCounts,
+            counts.count > 1, let commonest = counts.max(by: { $0.value < $1.value })
         else { return [] }
-        let count = targets.counts.values.reduce(0, +)
+        let count = counts.values.reduce(0, +)
         let share = Double(commonest.value) / Double(count)
         let pull = examination.output.gradientShares[commonest.key] ?? share
         guard count >= 4 * context.thresholds.samples, share > context.thresholds.commonestClass,

@@ -161,8 +161,11 @@ extension Rule {
                     remedies: [.oneShape])
             ]
         }
-        if output.loss == .crossEntropy, let classes = output.classCount,
-            let target = examination.targets.first(where: { $0.counts.keys.contains(classes) })
+        if output.loss == .crossEntropy, let classes = output.classCount, let predictions = output.predictions,
+            // One class for each row.
+            let target = examination.targets.first(where: {
+                $0.counts.keys.contains(classes) && $0.signal.elementCount * classes == predictions.elementCount
+            })
         {
             return [
                 Finding(
@@ -174,6 +177,18 @@ extension Rule {
         }
         let finding: (String, Remedy)? =
             switch (output.loss, output.function) {
+            case (.crossEntropy, _)
+            where targets?.isBinary ?? false && !(targets?.isOneHot ?? true) && targets?.signal.shape.count == 2
+                && width > 1:
+                (
+                    "the cross-entropy takes shares that add up to 1 for each sample, and some samples have several labels of 1",
+                    .binaryCrossEntropy
+                )
+            case (.other, "softmax"?) where examination.loss < 0 && examination.loss >= -1:
+                (
+                    "the loss takes the logarithms of probabilities, and gets probabilities: minus those of the right classes "
+                        + "are \(short(examination.loss))", .crossEntropy
+                )
             case (.crossEntropy, "sigmoid"?):
                 ("the cross-entropy of \(width) classes is taken of sigmoids, which lie in 0...1", .logits)
             case (.squaredError, "softmax"?), (.absoluteError, "softmax"?):

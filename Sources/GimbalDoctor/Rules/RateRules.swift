@@ -27,7 +27,7 @@ extension Rule {
             Finding(
                 .penaltyTooStrong,
                 "weight decay pulls at the weights \(short(share)) times as much as the data does",
-                remedies: [.lessDecay])
+                remedies: [.lessDecay(examination.optimizer?.weightDecay ?? 0, share: share)])
         ]
     }
 

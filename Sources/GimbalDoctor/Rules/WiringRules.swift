@@ -17,6 +17,15 @@ extension Rule {
 
     private static let unreachedParameters = Rule("parameters that get no gradient") { context in
         let bad = context.examination.parameters.filter { $0.isTrainable && $0.isHeld && $0.gradient == nil }
+        if context.examination.optimizer != nil, !context.examination.parameters.isEmpty,
+            !context.examination.parameters.contains(where: \.isTrainable)
+        {
+            return [
+                Finding(
+                    .unreachedParameters, "all parameters of the model are frozen: there is nothing to train",
+                    remedies: [.thaw])
+            ]
+        }
         guard !bad.isEmpty else { return [] }
         let isAll = bad.count == context.examination.parameters.count(where: \.isTrainable)
         return [

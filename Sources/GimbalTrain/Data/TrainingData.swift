@@ -11,6 +11,8 @@ public protocol TrainingData<Batch> {
     /// About how many batches an epoch has, for schedules and for what is said of the time left; the same each time it is
     /// asked for. Unless given, `batchesPerEpoch`.
     var estimatedBatchesPerEpoch: Int? { get }
+    /// Samples in all batches of an epoch; nil where that is not known, as it is unless given.
+    var samplesPerEpoch: Int? { get }
     /// The batches of an epoch, from one of them on.
     /// - Parameters:
     ///   - epoch: counted from 0.
@@ -23,6 +25,8 @@ public protocol TrainingData<Batch> {
 extension TrainingData {
     /// The exact number, where it is known.
     public var estimatedBatchesPerEpoch: Int? { batchesPerEpoch }
+    /// Not known.
+    public var samplesPerEpoch: Int? { nil }
 }
 
 /// A batch, and how many samples it counts for in means.
@@ -55,6 +59,7 @@ extension DataLoader: TrainingData {
     public typealias Batch = Source.Batch
 
     public var batchesPerEpoch: Int? { batchCount }
+    public var samplesPerEpoch: Int? { exampleCount }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Source.Batch> {
         let batches = batches(epoch: epoch, from: first).makeIterator()

@@ -1,5 +1,3 @@
-import Foundation
-
 /// What remedies did to a sick recipe: those that were tried, and the recipe that was best.
 public struct Cure: Codable, Sendable {
     /// A recipe, and how far a short training brings it.
@@ -89,7 +87,8 @@ extension Doctor {
             do {
                 try run.trainer.run()
                 trial.figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
-            } catch GimbalError.nonFinite {}
+            } catch GimbalError.nonFinite {
+            } catch is Divergence {}
             try progress(trial)
             return trial
         }
@@ -128,11 +127,14 @@ extension Doctor {
         if changes.contains(where: \.asksForAnotherRate) {
             for factor in changes.contains(where: { $0.kind == "rate" }) ? [0.3, 3] : [3, 0.3] {
                 let trialled = trials.count
-                while trials.count < trialled + Self.mostRates, let next = base.recipe.multiplyingRate(by: factor) {
+                while trials.count < trialled + Self.mostRates,
+                    let next = base.recipe.applying(.learningRate(factor: factor))
+                {
                     let remedy = Remedy(
-                        "a learning rate of \(String(format: "%.3g", next.training.rate))",
-                        .learningRate(factor: factor))
-                    let trial = try attempt(next, base.remedies + [remedy], try look(next).diagnosis, length)
+                        "a learning rate of \(short(next.training.rate))", .learningRate(factor: factor))
+                    // It is the rate itself, whatever others did to it before.
+                    let others = base.remedies.filter { $0.change?.kind != "rate" }
+                    let trial = try attempt(next, others + [remedy], try look(next).diagnosis, length)
                     trials.append(trial)
                     guard trial.findings.isEmpty, trial.isBetter(than: base, by: margin) else { break }
                     base = trial
@@ -172,10 +174,6 @@ extension Cure.Trial {
 }
 
 extension Recipe {
-    fileprivate func multiplyingRate(by factor: Double) -> Recipe? {
-        applying(Remedy("", .learningRate(factor: factor)))
-    }
-
     /// The first of `remedies` that changes this recipe, and the recipe with it.
     fileprivate func firstApplication(
         of remedies: [Remedy], except done: [Remedy], trainedOn train: any SupervisedData

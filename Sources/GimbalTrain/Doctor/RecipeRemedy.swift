@@ -1,3 +1,5 @@
+import Foundation
+
 extension Recipe {
     /// This recipe with a remedy applied; nil where the model has no place for it, or has it already.
     /// - Parameters:
@@ -5,7 +7,11 @@ extension Recipe {
     ///   - train: what the recipe is trained on, which tells how to standardise data that a program holds in memory; that of
     ///     tables is already. The recipe that comes out has it in `data.standardization`, to be applied to all parts.
     public func applying(_ remedy: Remedy, trainedOn train: (any SupervisedData)? = nil) -> Recipe? {
-        guard let change = remedy.change else { return nil }
+        remedy.change.flatMap { applying($0, trainedOn: train) }
+    }
+
+    /// This recipe with a change; nil as for a remedy.
+    func applying(_ change: Remedy.Change, trainedOn train: (any SupervisedData)? = nil) -> Recipe? {
         var recipe = self
         guard recipe.apply(change, train), recipe != self, (try? recipe.validate()) != nil else { return nil }
         return recipe
@@ -62,9 +68,9 @@ extension Recipe {
             if data.name.isEmpty { data = DataRecord(train) }
             data.standardization = Standardization(fittedTo: train)
         case .learningRate(let factor):
-            training.learningRate = training.rate * factor
+            training.learningRate = spoken(training.rate * factor)
         case .weightDecay(let factor):
-            training.weightDecay *= factor
+            training.weightDecay = spoken(training.weightDecay * factor)
         case .momentum(let momentum):
             guard training.momentum > momentum else { return false }
             training.momentum = momentum
@@ -78,3 +84,6 @@ extension Recipe {
         return true
     }
 }
+
+/// A number as people write it, to six digits: it is shown in a command.
+private func spoken(_ value: Double) -> Double { Double(String(format: "%.6g", value)) ?? value }

@@ -54,9 +54,10 @@ final class Recoverer<Batch> {
         let now = [course.blocks.count, course.looks.count, course.spikes.count]
         guard now != judged else { return }
         judged = now
-        let left = trainer.progress.leftOutSteps
-        if course.plan.isOnlyLoss, let spike = course.spikes.last(where: { $0.number > course.step - 100 }),
-            !left.contains(spike.number),
+        // A batch that is only hard to believe in ends no run.
+        if trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0, course.plan.isOnlyLoss,
+            let spike = course.spikes.last(where: { $0.number > course.step - 100 }),
+            !trainer.progress.leavesOut(spike.number),
             spoilt.insert(spike.number).inserted, course.isFarAbove(spike)
         {
             throw Failure(step: spike.number, reason: "a loss of \(decimal(spike.loss)) in one batch", isOneBatch: true)
@@ -115,11 +116,8 @@ final class Recoverer<Batch> {
         }
         guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0 else {
             if cause is Failure {
-                throw GimbalError.nonFinite(
-                    quantity: "the training", value: .nan,
-                    place:
-                        "step \(failure.step): \(failure.reason); \(trainer.progress.recoveries.count) recoveries did not help"
-                )
+                throw Divergence(
+                    step: failure.step, reason: failure.reason, recoveries: trainer.progress.recoveries.count)
             }
             throw cause
         }
@@ -213,9 +211,11 @@ extension Illness {
 }
 
 extension Course {
-    /// Whether a loss is ten times that of its neighbours: a batch that is left out should be more than hard.
+    /// Whether a loss is ten times that of its neighbours, and three times as high as any before: a batch that is left out
+    /// should be more than hard. Losses of small batches have long tails, the more so the better the model is.
     fileprivate func isFarAbove(_ spike: Step) -> Bool {
-        let before = steps.filter { $0.number < spike.number }.suffix(64).map(\.loss)
-        return before.median.map { spike.loss > 10 * $0 } ?? false
+        let before = steps.filter { $0.number < spike.number }.map(\.loss)
+        guard let usual = before.suffix(64).median, let highest = before.filter(\.isFinite).max() else { return false }
+        return spike.loss > 10 * usual && spike.loss > 3 * max(highest, firstLoss ?? highest)
     }
 }

@@ -23,6 +23,21 @@ public struct Recovery: Codable, Sendable, Equatable {
     public var reason: String
 }
 
+/// A run that goes on diverging after all recoveries that its settings allow. Its checkpoints are there.
+public struct Divergence: Error, CustomStringConvertible, Equatable {
+    /// The optimizer step that failed last.
+    public var step: Int
+    /// What was seen there.
+    public var reason: String
+    /// How often the run had gone back.
+    public var recoveries: Int
+
+    /// One line.
+    public var description: String {
+        "the training diverges at step \(step): \(reason); \(recoveries) recoveries did not help. A lower learning rate may"
+    }
+}
+
 extension Recovery: CustomStringConvertible {
     /// One line.
     public var description: String {
@@ -38,11 +53,9 @@ extension Recovery: CustomStringConvertible {
 }
 
 extension TrainingProgress {
-    /// Steps whose batches are passed over.
-    var leftOutSteps: Set<Int> {
-        var steps: Set<Int> = []
-        for case .leavesOut(let left) in recoveries.map(\.measure) { steps.formUnion(left) }
-        return steps
+    /// Whether the batches of a step are passed over.
+    func leavesOut(_ step: Int) -> Bool {
+        recoveries.contains { if case .leavesOut(let steps) = $0.measure { steps.contains(step) } else { false } }
     }
 
     /// What recoveries have multiplied the rates by.

@@ -1,5 +1,5 @@
 extension Trainer {
-    /// Looks at the model before it is trained: one pass over the first batch, and the first steps on it, by the first phase's
+    /// Looks at the model before it is trained: one pass over the first batch that has several classes, where there are any, and the first steps on it, by the first phase's
     /// loss, optimizer, schedule and clipping. Everything is afterwards what it was.
     /// - Parameter doctor: who looks.
     /// - Throws: what data, loss and device report; `GimbalError.invalidSetting` where there is no batch.
@@ -7,14 +7,14 @@ extension Trainer {
         let phase = phases[0]
         return try withDevice(device) {
             try withGenerator(generator) {
-                guard let batch = try data.iterator(epoch: 0, from: 0, on: device).next() else {
+                guard let (batch, counts) = try survey() else {
                     throw GimbalError.invalidSetting(name: "data", reason: "\(dataDescription): no samples to look at")
                 }
                 let update = WeightUpdate(phase, precision: settings.precision, device: device)
                 let schedule = phase.schedule(RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch))
-                return doctor.diagnose(
+                var examination =
                     try Examination(
-                        of: model, on: batch.batch, optimizer: phase.optimizer,
+                        of: model, on: batch, optimizer: phase.optimizer,
                         plannedSteps: totalSteps.map { schedule.stepsAtFirstRate($0) }
                     ) { batch in
                         try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
@@ -25,9 +25,31 @@ extension Trainer {
                             epoch: 1, number: number + 1, phase: phase.name, optimizer: phase.optimizer,
                             lossScale: update.scaler?.scale)
                         try update.apply(&step, [])
-                    })
+                    }
+                if let place = examination.targets.firstIndex(where: \.isWhole) {
+                    examination.targets[place].surveyedCounts = counts
+                }
+                return doctor.diagnose(examination)
             }
         }
+    }
+
+    /// The first batch, or the next of several classes where it has but one, and how often each class comes in the first few:
+    /// a batch of a few samples may hold none of a rare class.
+    /// - Returns: nil where there is no batch; no counts for data without classes.
+    private func survey() throws -> (Batch, counts: [Int: Int])? {
+        let batches = try data.iterator(epoch: 0, from: 0, on: device)
+        guard var chosen = try batches.next()?.batch else { return nil }
+        func classes(_ batch: Batch) -> [Int32] { (batch as? GimbalTrain.Batch)?.hostClasses ?? [] }
+        var counts: [Int: Int] = [:]
+        for number in classes(chosen) { counts[Int(number), default: 0] += 1 }
+        guard !counts.isEmpty else { return (chosen, [:]) }
+        for _ in 1..<16 {
+            guard let next = try batches.next()?.batch else { break }
+            if Set(classes(chosen)).count == 1, Set(classes(next)).count > 1 { chosen = next }
+            for number in classes(next) { counts[Int(number), default: 0] += 1 }
+        }
+        return (chosen, counts)
     }
 }
 

@@ -157,6 +157,7 @@ public struct RecipeRun {
         trainer.attachments = [RunRecord.fileName: try record.json()]
         trainer.shownSettings = RunSettings.list(of: recipe)
         if let validation {
+            trainer.validationSamples = validation.count
             trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
         }
     }

@@ -12,7 +12,7 @@ public final class MetricsLog {
 
     private let path: String
     private var columns = MetricsLog.columns
-    private var file: FileHandle
+    private var file: AppendedFile
 
     /// Opens the log of a run, new or to be gone on with.
     /// - Parameters:
@@ -22,20 +22,18 @@ public final class MetricsLog {
     public init(path: String, resumingAt step: Int?) throws {
         self.path = path
         var rows: [String] = []
-        if let step, let text = try? String(contentsOfFile: path, encoding: .utf8) {
-            let lines = text.split(separator: "\n")
+        if let step {
+            let lines = AppendedFile.lines(of: path)
             let header = lines.first?.split(separator: ",").map(String.init) ?? []
             if header.starts(with: columns) { columns = header }
             rows = lines.dropFirst().compactMap { line in
                 let fields = line.split(separator: ",", omittingEmptySubsequences: false)
                 guard fields.count == header.count, let at = Int(fields[1]), at <= step else { return nil }
-                return String(line)
+                return line
             }
         }
-        file = try Self.write([columns.joined(separator: ",")] + rows, to: path)
+        file = try AppendedFile(path, lines: [columns.joined(separator: ",")] + rows)
     }
-
-    deinit { try? file.close() }
 
     /// Writes the row of an optimizer step, with the columns of an epoch's results empty.
     /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
@@ -64,29 +62,13 @@ public final class MetricsLog {
 
     /// Widens all rows, which happens once, at the end of the first epoch.
     private func addColumns(_ new: [String]) throws {
-        let rows = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n").dropFirst() ?? []
+        let rows = AppendedFile.lines(of: path).dropFirst()
         let commas = String(repeating: ",", count: new.count)
         columns += new
-        try? file.close()
-        file = try Self.write([columns.joined(separator: ",")] + rows.map { $0 + commas }, to: path)
+        file = try AppendedFile(path, lines: [columns.joined(separator: ",")] + rows.map { $0 + commas })
     }
 
     private func write(_ fields: [String: String]) throws {
-        do {
-            let row = columns.map { fields[$0] ?? "" }.joined(separator: ",")
-            try file.write(contentsOf: Data((row + "\n").utf8))
-        } catch {
-            throw GimbalError.fileSystem(operation: "write", path: path, reason: (error as NSError).reason)
-        }
-    }
-
-    /// Writes all lines, and opens the file for more.
-    private static func write(_ lines: [String], to path: String) throws -> FileHandle {
-        try AtomicFile.write(lines.joined(separator: "\n") + "\n", to: path)
-        guard let file = FileHandle(forWritingAtPath: path) else {
-            throw GimbalError.fileSystem(operation: "open", path: path, reason: String(cString: strerror(errno)))
-        }
-        _ = try? file.seekToEnd()
-        return file
+        try file.write(columns.map { fields[$0] ?? "" }.joined(separator: ",") + "\n")
     }
 }

@@ -34,6 +34,9 @@ public final class Trainer<Batch> {
     /// without gradients, with the tested weights. Unless set, it gives the mean of the first phase's loss over the
     /// validation data as `loss`, and the means of `metrics`; nil where there is no validation data.
     public var evaluation: (() throws -> Figures)?
+    /// Samples that `evaluation` measures: what of its figures is chance follows from them. At first, those of the
+    /// validation data, where it tells; nil where that is not known.
+    public var validationSamples: Int?
     /// Takes part in the run, in this order.
     public var callbacks: [any TrainingCallback] = []
     /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
@@ -116,6 +119,7 @@ public final class Trainer<Batch> {
         skipInterval = reportInterval
         _ = settings.precision.use(on: device)
         if let validation {
+            validationSamples = validation.samplesPerEpoch
             evaluation = {
                 try meanFigures(over: validation, on: device) { batch in
                     (try phases[0].loss(batch), try metrics?(batch) ?? [:])
@@ -222,7 +226,9 @@ public final class Trainer<Batch> {
         let watch = RunWatch(
             doctor, phases, interval: healthInterval,
             plans: zip(phases, schedules).map { phase, schedule in
-                Course.Plan(phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1)
+                var plan = Course.Plan(phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1)
+                plan.validationSamples = validationSamples
+                return plan
             })
         self.watch = watch
         if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
@@ -341,7 +347,7 @@ public final class Trainer<Batch> {
             batches.beginStep()
             var gradientNorm: Tensor?
             // The batches of a step that spoilt the run are passed over.
-            let isLeftOut = progress.leftOutSteps.contains(progress.step + 1)
+            let isLeftOut = progress.leavesOut(progress.step + 1)
             for index in phases.indices where progress.step % phases[index].interval == 0 && !isLeftOut {
                 let norm = try run(phase: index, batches)
                 if index == 0 { gradientNorm = norm }

@@ -5,7 +5,7 @@ public enum Clinic {
     /// The sick, each followed by its healthy twin, and then the healthy.
     public static let cases: [ClinicCase] =
         initializationCases + recurrenceCases + scaleCases + outputCases + rateCases + wiringAndDataCases
-        + variationCases + recipeCases + healthyCases + taskCases + courseCases
+        + variationCases + recipeCases + healthyCases + taskCases + courseCases + strangerCases
 
     /// The cases of these names, or that begin with one of them and a space; an empty list is for all.
     public static func cases(named names: [String]) -> [ClinicCase] {

@@ -80,6 +80,26 @@ import Testing
         }
     }
 
+    /// Their losses have long tails, once the model is good: a sample that it is sure of, and wrong about.
+    @Test("Small batches of hard samples are no reason to go back", arguments: [1, 8]) func smallBatches(_ size: Int)
+        throws
+    {
+        try withDevice(.cpu) {
+            let model = withGenerator(RandomGenerator(seed: 0)) {
+                Sequential {
+                    Linear(64, 64); ReLU(); Linear(64, 10)
+                }
+            }
+            let trainer = Trainer(
+                model, optimizer: SGD(model.parameters, learningRate: size == 1 ? 0.005 : 0.05, momentum: 0.9),
+                data: DataLoader(Self.digits.train, batchSize: size, seed: 0),
+                settings: TrainerSettings { ($0.epochs, $0.recoveries, $0.maxSteps) = (100, 6, 3000) }
+            ) { crossEntropy(model($0.inputs), $0.targets) }
+            try trainer.run()
+            #expect(trainer.progress.recoveries.isEmpty, "\(trainer.progress.recoveries)")
+        }
+    }
+
     @Test("The same run recovers in the same way, to the same bits") func deterministic() throws {
         try withDevice(.cpu) {
             func run() throws -> ([[UInt8]], [Recovery], [Double?]) {

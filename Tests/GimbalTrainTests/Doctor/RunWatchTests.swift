@@ -251,7 +251,7 @@ import Testing
                     Linear(64, 48); norm; ReLU(); Linear(48, 10)
                 }
             }
-            let trainer = makeTrainer(model, SGD(model.parameters, learningRate: 0.1), steps: 400)
+            let trainer = makeTrainer(model, SGD(model.parameters, learningRate: 0.1), steps: 600)
             try trainer.run()
             #expect(trainer.findings.map(\.illness) == [.modesDiffer], "\(trainer.findings)")
         }
