@@ -1,6 +1,7 @@
 extension Trainer {
-    /// Looks at the model before it is trained: one pass over the first batch that has several classes, where there are any, and the first steps on it, by the first phase's
-    /// loss, optimizer, schedule and clipping. Everything is afterwards what it was.
+    /// Looks at the model before it is trained: one pass over a batch, the first that has several classes, where there are
+    /// any, and the first steps on it, by the first phase's loss, optimizer, schedule and clipping. Everything is afterwards
+    /// what it was.
     /// - Parameter doctor: who looks.
     /// - Throws: what data, loss and device report; `GimbalError.invalidSetting` where there is no batch.
     public func examine(by doctor: Doctor = Doctor()) throws -> Diagnosis {
@@ -12,20 +13,19 @@ extension Trainer {
                 }
                 let update = WeightUpdate(phase, precision: settings.precision, device: device)
                 let schedule = phase.schedule(RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch))
-                var examination =
-                    try Examination(
-                        of: model, on: batch, optimizer: phase.optimizer,
-                        plannedSteps: totalSteps.map { schedule.stepsAtFirstRate($0) }
-                    ) { batch in
-                        try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
-                    } train: { number, loss in
-                        phase.optimizer.learningRate = baseRate * schedule.factor(at: number)
-                        try (update.scaler?.scaled(loss) ?? loss).backward()
-                        var step = TrainingStep(
-                            epoch: 1, number: number + 1, phase: phase.name, optimizer: phase.optimizer,
-                            lossScale: update.scaler?.scale)
-                        try update.apply(&step, [])
-                    }
+                var examination = try Examination(
+                    of: model, on: batch, optimizer: phase.optimizer,
+                    plannedSteps: totalSteps.map { schedule.stepsAtFirstRate($0) }
+                ) { batch in
+                    try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
+                } train: { number, loss in
+                    phase.optimizer.learningRate = baseRate * schedule.factor(at: number)
+                    try (update.scaler?.scaled(loss) ?? loss).backward()
+                    var step = TrainingStep(
+                        epoch: 1, number: number + 1, phase: phase.name, optimizer: phase.optimizer,
+                        lossScale: update.scaler?.scale)
+                    try update.apply(&step, [])
+                }
                 if let place = examination.targets.firstIndex(where: \.isWhole) {
                     examination.targets[place].surveyedCounts = counts
                 }
