@@ -268,17 +268,18 @@ extension CourseContext {
                 .momentumTooHigh,
                 "a momentum of \(short(plan.momentum)) makes steps \(short(1 / (1 - min(plan.momentum, 0.9999)))) times as "
                     + "long as the learning rate says", layers: layers, step: course.step,
-                evidence: Array(shown.dropFirst()), signs: signs, remedies: [.lessMomentum, .lowerRate(by: 10)])
+                evidence: Array(shown.dropFirst()), signs: signs,
+                remedies: [.lessMomentum, .lowerRate(by: 10, from: course.peakRate)])
         }
         if !recurrent.isEmpty, plan.clipNorm == nil, gradientsJump {
             return Finding(
                 .unstableRecurrence, "gradients of \(recurrent[0]) explode over time, and nothing limits them",
                 layers: recurrent, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
-                remedies: [.clipping, .lowerRate(by: 10), .orthogonalRecurrence])
+                remedies: [.clipping, .lowerRate(by: 10, from: course.peakRate), .orthogonalRecurrence])
         }
         return Finding(
             .learningRateTooHigh, "the learning rate of \(short(rate)) is too high for this model and loss",
             layers: layers, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
-            remedies: [.lowerRate(by: 10), .warmup] + (plan.clipNorm == nil ? [.clipping] : []))
+            remedies: [.lowerRate(by: 10, from: course.peakRate), .warmup] + (plan.clipNorm == nil ? [.clipping] : []))
     }
 }

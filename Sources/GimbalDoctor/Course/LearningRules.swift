@@ -1,6 +1,6 @@
 extension CourseRule {
     /// What is learnt, where steps are as they should be.
-    static let learning = [modesDiffer, unrelatedTargets, overfitting]
+    static let learning = [modesDiffer, unrelatedTargets, overfitting, nothingLearnt]
 
     private static let modesDiffer = CourseRule("training and evaluation differ") { context in
         let course = context.course
@@ -82,6 +82,31 @@ extension CourseRule {
                 "since epoch \(best.number) the validation loss has risen from \(short(least)) to \(short(now)), while that "
                     + "of the training data has fallen from \(short(trainThen)) to \(short(trainNow))",
                 step: context.course.step, remedies: [.earlyStopping, .augmentation, .weightDecay, .dropout])
+        ]
+    }
+
+    /// The last word of a run of which no rule has said why it led nowhere.
+    private static let nothingLearnt = CourseRule("a run that ends where it began") { context in
+        let course = context.course
+        guard context.found.isEmpty, course.plan.isOnlyLoss, let steps = course.plan.steps, course.step >= steps,
+            course.blocks.count >= 5, let first = course.firstLoss, first > 0, let best = course.bestLoss,
+            best > (1 - context.thresholds.learntShare) * first
+        else { return [] }
+        let gradients = course.latest(.gradient).filter { $0.updateRatio == nil && $0.norm > 0 }
+        var evidence: [String] = []
+        if let early = gradients.first, let late = gradients.last, early.norm < 1e-3 * late.norm {
+            evidence.append(
+                "the gradient of \(early.name) has a norm of \(short(early.norm)), that of \(late.name) of \(short(late.norm))"
+            )
+        }
+        if let ratio = course.latest(.update).compactMap(\.updateRatio).median {
+            evidence.append("steps change parameters by \(short(ratio)) of themselves; a thousandth is usual")
+        }
+        return [
+            Finding(
+                .unexplained,
+                "the run is over, and the loss is \(short(course.recentLoss ?? .nan)), \(short(first)) at first: nothing was learnt",
+                step: course.step, evidence: evidence, remedies: [.fewerObstacles])
         ]
     }
 }

@@ -131,6 +131,8 @@ public struct InputExamination: Codable, Sendable {
     public var distinctSamples: Int
     /// Of a table of three features or more: the feature that changes exactly with the target, and how; nil for none.
     public var leakingFeature: Int?
+    /// What people call the features, in their order; empty where they have no names.
+    public var featureNames: [String] = []
 }
 
 /// What a loss aims at.

@@ -13,7 +13,10 @@ extension Remedy {
     static let mendTargets = Remedy(
         "look at how targets are read: divided, rounded, one so large that all others are the same beside it, or sorted so "
             + "that a batch holds one class; shuffle")
-    static let leaveOutFeature = Remedy("leave the feature out", code: "gimbal train --exclude COLUMN")
+    /// - Parameter name: of the feature; nil where it has none.
+    static func leaveOut(_ name: String?) -> Remedy {
+        Remedy("leave the feature out", code: name.map { "gimbal train --exclude '\($0)'" })
+    }
     static let shuffle = Remedy("shuffle the samples", code: "DataLoader(train, batchSize: 64, shuffles: true)")
     static let drawAll = Remedy("look at how samples are drawn, so that each comes once in an epoch")
     static let weighClasses = Remedy(
@@ -120,8 +123,11 @@ extension Remedy {
     static let clearGradients = Remedy(
         "forget the gradients before each step", code: "optimizer.zeroGradients()")
     static let descend = Remedy("subtract the gradient, or turn the sign of the loss", code: "try loss.backward()")
-    static func lowerRate(by factor: Double) -> Remedy {
-        Remedy("divide the learning rate by \(short(factor))", .learningRate(factor: 1 / factor))
+    /// - Parameter rate: what it is now, where that is known.
+    static func lowerRate(by factor: Double, from rate: Double? = nil) -> Remedy {
+        Remedy(
+            "divide the learning rate by \(short(factor))", .learningRate(factor: 1 / factor),
+            code: rate.map { "gimbal train --lr \(short($0 / factor))" })
     }
     static let lookAtBatch = Remedy(
         "look at the samples of that batch: one may be of another scale, or a missing value's mark")
@@ -156,7 +162,7 @@ extension Remedy {
     static func lowerRate(_ examination: Examination) -> Remedy {
         guard let rate = examination.learningRate, let largest = examination.sharpness?.largestRate, largest < rate
         else {
-            return Remedy("divide the learning rate by 10", .learningRate(factor: 0.1))
+            return lowerRate(by: 10, from: examination.learningRate)
         }
         let factor = largest / 2 / rate
         return Remedy(

@@ -73,6 +73,9 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var bornDead = 0.05
     /// Samples that a batch must have for what all of its targets have in common to mean something.
     public var samples = 16
+    /// Time steps from which on a cell that begins by forgetting has far to go back: over the eight rows of a digit, a bias of
+    /// -5 harms nothing.
+    public var rememberedSteps = 20
     /// How often the gradient of an early time step may be smaller than that of the last. Recurrent weights grow as they are
     /// trained: nets of thirty steps that begin with 1e-7 to 1e-10 learn; what two hundred steps leave, 1e-20 and less, is lost.
     public var vanishingInTime = 1e-12
@@ -108,6 +111,8 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var longUpdate = 0.1
     /// How many times as large as those before it the loss of a batch must be to be known for spoilt by that alone.
     public var spoiltBatch = 1000.0
+    /// What part of the first loss a whole run must take off for something to be learnt.
+    public var learntShare = 0.03
     /// The part of the gradient that clipping may leave, time after time.
     public var clippedShare = 0.01
     /// How hard a penalty may pull, in units of the gradient of the data, while the loss is far from its end.

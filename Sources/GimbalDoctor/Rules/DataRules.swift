@@ -103,10 +103,12 @@ extension Rule {
         context.examination.inputs.compactMap { input in
             guard input.distinctSamples >= context.thresholds.samples else { return nil }
             return input.leakingFeature.map { feature in
-                Finding(
+                let name = input.featureNames.indices.contains(feature) ? input.featureNames[feature] : nil
+                return Finding(
                     .leakedTarget,
-                    "input feature \(feature), counted from 0, changes exactly with the target: it is made from it, or is it",
-                    remedies: [.leaveOutFeature])
+                    "input feature \(name ?? "\(feature), counted from 0,") changes exactly with the target: it is made from it, or "
+                        + "is it",
+                    remedies: [.leaveOut(name)])
             }
         }
     }

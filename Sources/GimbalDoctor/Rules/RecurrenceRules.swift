@@ -5,7 +5,10 @@ extension Rule {
     static let recurrence = [closedForgetGates, fadingMemory, unstableRecurrence]
 
     private static let closedForgetGates = Rule("shut forget gates") { context in
-        let bad = context.examination.layers.filter { ($0.forgetGateBias ?? 0) < -0.5 }
+        // Over a few time steps, gates that begin shut open in time.
+        let bad = context.examination.layers.filter {
+            ($0.forgetGateBias ?? 0) < -0.5 && $0.gradientOverTime.count >= context.thresholds.rememberedSteps
+        }
         guard let worst = bad.min(by: { $0.forgetGateBias! < $1.forgetGateBias! }) else { return [] }
         let kept = 1 / (1 + exp(-worst.forgetGateBias!))
         return [

@@ -10,6 +10,8 @@ final class RunWatch<Batch> {
     /// What is new since `takeNew` was called.
     private var new: [Finding] = []
     private var log: HealthLog?
+    /// Which remedies are offered.
+    var takes: (Remedy) -> Bool = { _ in true }
     /// What the rules have seen of each course.
     private var seen: [Seen]
 
@@ -119,6 +121,7 @@ final class RunWatch<Batch> {
     /// - Throws: `GimbalError.fileSystem`.
     func raise(_ finding: Finding) throws {
         guard !findings.contains(where: { $0.illness == finding.illness }) else { return }
+        let finding = finding.offering(takes)
         findings.append(finding)
         new.append(finding)
         try log?.add(finding)
@@ -145,5 +148,16 @@ extension Course.Plan {
         }
         for case .globalNorm(let limit, _) in phase.clipping { clipNorm = min(limit, clipNorm ?? limit) }
         weightDecay += phase.penalty?.l2 ?? 0
+    }
+}
+
+extension Finding {
+    /// Without the remedies that would change nothing, unless none would be left.
+    func offering(_ takes: (Remedy) -> Bool) -> Finding {
+        let useful = remedies.filter(takes)
+        guard !useful.isEmpty else { return self }
+        var finding = self
+        finding.remedies = useful
+        return finding
     }
 }

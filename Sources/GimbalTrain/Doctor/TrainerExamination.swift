@@ -29,7 +29,10 @@ extension Trainer {
                 if let place = examination.targets.firstIndex(where: \.isWhole) {
                     examination.targets[place].surveyedCounts = counts
                 }
-                return doctor.diagnose(examination)
+                if examination.inputs.count == 1 { examination.inputs[0].featureNames = featureNames }
+                var diagnosis = doctor.diagnose(examination)
+                diagnosis.findings = diagnosis.findings.map { $0.offering(takes) }
+                return diagnosis
             }
         }
     }

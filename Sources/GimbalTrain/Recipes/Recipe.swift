@@ -156,6 +156,9 @@ public struct RecipeRun {
         trainer.dataDescription = "\(train.name) with \(train.isCountExact ? "" : "about ")\(train.count) samples"
         trainer.attachments = [RunRecord.fileName: try record.json()]
         trainer.shownSettings = RunSettings.list(of: recipe)
+        // What the recipe cannot take, or has already, is no advice; that inputs are standardised is up to the data.
+        trainer.takes = { $0.change.map { $0 == .standardization || recipe.applying($0) != nil } ?? true }
+        trainer.featureNames = recipe.data.table?.schema.featureNames ?? []
         if let validation {
             trainer.validationSamples = validation.count
             trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }

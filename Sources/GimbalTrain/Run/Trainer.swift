@@ -59,6 +59,10 @@ public final class Trainer<Batch> {
     public var attachments: [String: String] = [:]
     /// What the run is set to, for logs; nil for its `settings`.
     var shownSettings: [RunFacts.Setting]?
+    /// What people call the features of a sample, in their order; empty where they have no names.
+    var featureNames: [String] = []
+    /// Whether a remedy changes something of the run; all do unless it is known what the run is made from.
+    var takes: (Remedy) -> Bool = { _ in true }
     /// What a message calls the data, and how much of it there is.
     var dataDescription = "the data"
 
@@ -230,6 +234,7 @@ public final class Trainer<Batch> {
                 plan.validationSamples = validationSamples
                 return plan
             })
+        watch.takes = takes
         self.watch = watch
         if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
         if progress.step > 0 { watch.takeUp(progress.history, trainLoss: trainLoss) }
