@@ -102,7 +102,8 @@ private final class NonFiniteSearch {
 
     private var found: [TensorKey: Found] = [:]
     private var backward: NonFiniteOrigin?
-    /// Operations, by layer and name, that were given an infinity which they made finite, as gates do.
+    /// By layer and name, operations whose gradient takes up an infinity that need not reach the loss: one that they were
+    /// given and made finite, as gates do, or one among their own results, as of a time step that nobody reads.
     private var swallowed: [String: Found] = [:]
     private var failure: (any Error)?
     /// A place in memory stays a result's while it is held.
@@ -129,6 +130,8 @@ private final class NonFiniteSearch {
                     hasNaN: element.hasNaN, causes: given, hasConstant: hasConstant)
                 found[TensorKey(output)] = entry
                 found[.memory(output)] = entry
+                let key = "\(operation.layer?.path ?? "") \(operation.name)"
+                if !entry.isMask, swallowed[key] == nil { swallowed[key] = entry }
                 held.append(output.detached())
             }
         } catch {
