@@ -24,7 +24,7 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var leastTarget = 1e-3
     /// The share of the commonest class, from which on a constant guess is right nearly always, where rare classes have no
     /// larger a share in the gradient.
-    public var commonestClass = 0.97
+    public var commonestClass = 0.95
     /// The share of samples that differ from each other in a batch.
     public var distinctSamples = 0.25
     /// The share of the validation data that may be in the training data: a percent moves no figure by more than itself.

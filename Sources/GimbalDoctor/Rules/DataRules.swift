@@ -150,8 +150,10 @@ extension Rule {
         else { return [] }
         let count = counts.values.reduce(0, +)
         let share = Double(commonest.value) / Double(count)
+        // What chance may have made of a smaller share, in fourteen of fifteen batches.
+        let least = share - 1.5 * (share * (1 - share) / Double(count)).squareRoot()
         let pull = examination.output.gradientShares[commonest.key] ?? share
-        guard count >= 4 * context.thresholds.samples, share > context.thresholds.commonestClass,
+        guard count >= 4 * context.thresholds.samples, least > context.thresholds.commonestClass,
             pull > context.thresholds.commonestClass
         else { return [] }
         return [
