@@ -190,10 +190,7 @@ struct TrainCommand: ParsableCommand {
     /// Makes sure that a new run can have the folder, before much is done for it.
     static func requireNew(_ runDir: String) throws {
         if RunFolder.newestCheckpoint(at: runDir) != runDir { throw isTaken(runDir) }
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: runDir, isDirectory: &isFolder), !isFolder.boolValue {
-            throw GimbalError.fileSystem(operation: "create", path: runDir, reason: "a file is in its place")
-        }
+        try RunFolder.requireNoFile(at: runDir)
     }
 
     /// The run to go on with and its newest checkpoint. Of a run that ended before it saved one there is the record alone;

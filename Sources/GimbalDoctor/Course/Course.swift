@@ -133,10 +133,11 @@ public struct Course: Sendable {
         if steps.count > 2 * Self.keptSteps { steps.removeFirst(steps.count - Self.keptSteps) }
         block.append(step.loss)
         if firstLoss == nil, block.count == 5, let median = block.median {
-            startLoss = block[0].isFinite ? block[0] : median
-            let next = block.dropFirst().filter(\.isFinite).min() ?? startLoss!
+            let start = block[0].isFinite ? block[0] : median
+            let next = block.dropFirst().filter(\.isFinite).min() ?? start
             // The first batch may have been an easy one: what the next all exceed is no loss to begin with.
-            firstLoss = abs(median - startLoss!) < 0.5 * abs(startLoss!) ? median : max(startLoss!, next)
+            firstLoss = abs(median - start) < 0.5 * abs(start) ? median : max(start, next)
+            startLoss = start
         }
         if block.count == Self.blockLength {
             let median = block.median

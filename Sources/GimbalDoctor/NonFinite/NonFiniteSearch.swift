@@ -109,12 +109,14 @@ private final class NonFiniteSearch {
     /// A place in memory stays a result's while it is held.
     private var held: [Tensor] = []
 
+    private static func key(_ operation: String, _ layer: String?) -> String { "\(layer ?? "") \(operation)" }
+
     func see(_ operation: ComputedOperation) {
         guard failure == nil, !operation.isBackward else { return }
         do {
             let given = operation.inputs.compactMap { found[TensorKey($0)] ?? found[.memory($0)] }
             if let infinite = given.first(where: { !$0.isMask }) {
-                swallowed["\(operation.layer?.path ?? "") \(operation.name)"] = infinite
+                swallowed[Self.key("\(operation.name)", operation.layer?.path)] = infinite
             }
             for output in operation.outputs {
                 guard output.view.isAllocated, let element = try NonFiniteElement(in: output) else { continue }
@@ -130,7 +132,7 @@ private final class NonFiniteSearch {
                     hasNaN: element.hasNaN, causes: given, hasConstant: hasConstant)
                 found[TensorKey(output)] = entry
                 found[.memory(output)] = entry
-                let key = "\(operation.layer?.path ?? "") \(operation.name)"
+                let key = Self.key("\(operation.name)", operation.layer?.path)
                 if !entry.isMask, swallowed[key] == nil { swallowed[key] = entry }
                 held.append(output.detached())
             }
@@ -145,7 +147,7 @@ private final class NonFiniteSearch {
             guard try NonFiniteElement(in: operation.outputGradient) == nil else { return }
             for (index, gradient) in operation.inputGradients.enumerated() {
                 guard let gradient, let element = try NonFiniteElement(in: gradient) else { continue }
-                if let infinite = swallowed["\(operation.layer?.path ?? "") \(operation.name)"] {
+                if let infinite = swallowed[Self.key("\(operation.name)", operation.layer?.path)] {
                     backward = root(of: infinite)
                     return
                 }

@@ -139,9 +139,12 @@ extension Course.Plan {
     /// - Parameters:
     ///   - schedule: of the rate.
     ///   - steps: of the whole run; nil where that is not known.
-    init<Batch>(_ phase: Phase<Batch>, schedule: Schedule, steps: Int?, isOnlyLoss: Bool) {
+    ///   - validationSamples: nil where that is not known.
+    init<Batch>(
+        _ phase: Phase<Batch>, schedule: Schedule, steps: Int?, isOnlyLoss: Bool, validationSamples: Int?
+    ) {
         self.init(phase.optimizer, steps: steps)
-        self.isOnlyLoss = isOnlyLoss
+        (self.isOnlyLoss, self.validationSamples) = (isOnlyLoss, validationSamples)
         if let steps, steps > 0 {
             let count = min(steps, 1000)
             rateFactors = (0..<count).map { schedule.factor(at: $0 * steps / count) }

@@ -47,10 +47,12 @@ extension Trainer {
         var counts: [Int: Int] = [:]
         for number in classes(chosen) { counts[Int(number), default: 0] += 1 }
         guard !counts.isEmpty else { return (chosen, [:]) }
+        var isOfOneClass = counts.count == 1
         for _ in 1..<16 {
             guard let next = try batches.next()?.batch else { break }
-            if Set(classes(chosen)).count == 1, Set(classes(next)).count > 1 { chosen = next }
-            for number in classes(next) { counts[Int(number), default: 0] += 1 }
+            let classes = classes(next)
+            if isOfOneClass, Set(classes).count > 1 { (chosen, isOfOneClass) = (next, false) }
+            for number in classes { counts[Int(number), default: 0] += 1 }
         }
         return (chosen, counts)
     }

@@ -23,10 +23,7 @@ public struct RunFolder: Sendable {
     ///   origin under the names of a run's.
     public init(path: String) throws {
         self.path = path
-        var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR {
-            throw GimbalError.fileSystem(operation: "create", path: path, reason: "a file is in its place")
-        }
+        try Self.requireNoFile(at: path)
         if !FileManager.default.fileExists(atPath: path + "/" + RunLock.name), Self.checkpoints(in: path).isEmpty {
             let names = Self.names(in: path)
             if let taken = (Self.files + ["checkpoints"]).first(where: names.contains) {
@@ -44,6 +41,15 @@ public struct RunFolder: Sendable {
         lock = try RunLock(folder: path)
         AtomicFile.removePartials(in: path) { Self.files.contains($0) || EventWriter.isOwn($0) }
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
+    }
+
+    /// Makes sure that no file is where a run's folder is to be.
+    /// - Throws: `GimbalError.fileSystem`.
+    package static func requireNoFile(at path: String) throws {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR {
+            throw GimbalError.fileSystem(operation: "create", path: path, reason: "a file is in its place")
+        }
     }
 
     /// Whether a run has made, or is making, something of the folder at `path`.

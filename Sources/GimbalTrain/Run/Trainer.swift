@@ -230,9 +230,9 @@ public final class Trainer<Batch> {
         let watch = RunWatch(
             doctor, phases, interval: healthInterval,
             plans: zip(phases, schedules).map { phase, schedule in
-                var plan = Course.Plan(phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1)
-                plan.validationSamples = validationSamples
-                return plan
+                Course.Plan(
+                    phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1,
+                    validationSamples: validationSamples)
             })
         watch.takes = takes
         self.watch = watch

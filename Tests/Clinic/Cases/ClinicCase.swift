@@ -147,6 +147,26 @@ public struct Run: Patient {
     }
 }
 
+/// A run of a classifier over epochs.
+/// - Parameters:
+///   - validation: what it is validated by; a fifth of `train`, which is then trained on the rest, unless given.
+func run(
+    _ model: any TensorLayer, _ optimizer: MakeOptimizer, on train: Dataset, validation: Dataset? = nil,
+    batchSize: Int = 64, shuffles: Bool = true, change: (inout TrainerSettings) -> Void = { _ in }
+) -> Run {
+    let fifth = validation == nil ? train.count / 5 : 0
+    var settings = TrainerSettings { ($0.epochs, $0.weights) = (1000, .last) }
+    change(&settings)
+    return Run(
+        trainer: Trainer(
+            model, optimizer: optimizer(model.parameters),
+            data: DataLoader(
+                train.subset(Array(fifth..<train.count)), batchSize: batchSize, shuffles: shuffles, seed: 3),
+            validation: DataLoader(validation ?? train.prefix(fifth), batchSize: 128, shuffles: false),
+            settings: settings
+        ) { crossEntropy(model($0.inputs), $0.targets) })
+}
+
 /// A run that the command's flags can spell, so that the doctor can change it.
 public struct RecipePatient: Patient {
     /// The run.

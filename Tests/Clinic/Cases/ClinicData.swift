@@ -106,6 +106,20 @@ package enum ClinicData {
         dataset.subset((0..<dataset.count).map { $0 * 7919 % dataset.count })
     }
 
+    /// Digits that are to be given back.
+    @Sendable static func givenBack(_ step: Int) -> ClinicBatch {
+        let batch = digits()(step)
+        return ClinicBatch(x: batch.x, y: batch.x)
+    }
+
+    /// The examples of `set` with what `label` makes of each number and all classes.
+    static func relabelled(_ set: Dataset, _ label: (Int, [Int32]) -> Int32) -> Dataset {
+        guard case .classes(let classes, let names) = set.targets else { return set }
+        return Dataset(
+            name: set.name, inputShape: set.inputShape, inputs: set.inputs,
+            targets: .classes(classes.indices.map { label($0, classes) }, names: names))
+    }
+
     /// Two thousand of the test images of a folder of IDX files.
     static func images(_ name: String) throws -> Dataset {
         let folder = try path(name)

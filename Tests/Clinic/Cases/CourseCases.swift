@@ -10,7 +10,8 @@ let courseCases: [ClinicCase] =
             sick: {
                 let set = try ClinicData.images("fashion-mnist")
                 let order = (0..<set.count).map { ($0 * 37 + 11) % set.count }
-                return run(leNet(), sgd(0.01), on: relabelled(set) { index, classes in classes[order[index]] })
+                return run(
+                    leNet(), sgd(0.01), on: ClinicData.relabelled(set) { index, classes in classes[order[index]] })
             },
             healthy: { run(leNet(), sgd(0.01), on: try ClinicData.images("fashion-mnist")) }),
         .pair(
@@ -175,31 +176,6 @@ let courseCases: [ClinicCase] =
         ])
 
 // MARK: Parts
-
-/// A trainer of a classifier over epochs, with what is left of the data, or a fifth of it, to validate by.
-private func run(
-    _ model: any TensorLayer, _ optimizer: MakeOptimizer, on train: Dataset, validation: Dataset? = nil,
-    batchSize: Int = 64, change: (inout TrainerSettings) -> Void = { _ in }
-) -> Run {
-    let fifth = train.count / 5
-    let (held, rest) = (train.prefix(fifth), train.subset(Array(fifth..<train.count)))
-    var settings = TrainerSettings { ($0.epochs, $0.weights) = (1000, .last) }
-    change(&settings)
-    return Run(
-        trainer: Trainer(
-            model, optimizer: optimizer(model.parameters),
-            data: DataLoader(validation == nil ? rest : train, batchSize: batchSize, seed: 3),
-            validation: DataLoader(validation ?? held, batchSize: 128, shuffles: false), settings: settings
-        ) { crossEntropy(model($0.inputs), $0.targets) })
-}
-
-/// The examples of `set` with what `label` makes of each number and all classes.
-private func relabelled(_ set: Dataset, _ label: (Int, [Int32]) -> Int32) -> Dataset {
-    guard case .classes(let classes, let names) = set.targets else { return set }
-    return Dataset(
-        name: set.name, inputShape: set.inputShape, inputs: set.inputs,
-        targets: .classes(classes.indices.map { label($0, classes) }, names: names))
-}
 
 /// Digits, of which the batch of one step is changed.
 private func spoiling(_ step: Int, _ change: @escaping (ClinicBatch) -> ClinicBatch) -> ClinicData.Batches {

@@ -61,10 +61,10 @@ let taskCases: [ClinicCase] = [
         ) { klDivergence($0.logSoftmax(), $1, reduction: .batchMean) }
     },
     .healthy("autoencoder", "digits, squared error of sigmoids") {
-        compare(perceptron(64, 32, 2, 64), adam(), on: givenBack) { meanSquaredError($0.sigmoid(), $1) }
+        compare(perceptron(64, 32, 2, 64), adam(), on: ClinicData.givenBack) { meanSquaredError($0.sigmoid(), $1) }
     },
     .healthy("autoencoder", "binary cross-entropy of logits") {
-        compare(perceptron(64, 32, 2, 64), adam(), on: givenBack) { binaryCrossEntropyWithLogits($0, $1) }
+        compare(perceptron(64, 32, 2, 64), adam(), on: ClinicData.givenBack) { binaryCrossEntropyWithLogits($0, $1) }
     },
     .healthy("denoising autoencoder", "convolutions") {
         let model = Sequential {
@@ -80,7 +80,7 @@ let taskCases: [ClinicCase] = [
     },
     .healthy("variational autoencoder", "two terms") {
         let model = Assembly([perceptron(64, 64, 1, 16), perceptron(8, 64, 1, 64)]) { layers, x in layers[0](x) }
-        return Program(model, Adam(model.parameters), on: givenBack) { batch in
+        return Program(model, Adam(model.parameters), on: ClinicData.givenBack) { batch in
             let code = model(batch.x)
             let (mean, logVariance) = (code.sliced(0..<8, axis: 1), code.sliced(8..<16, axis: 1))
             let drawn = mean + (logVariance * 0.5).exp() * Tensor.normal(mean.shape)
@@ -319,12 +319,6 @@ let taskCases: [ClinicCase] = [
         return compare(model, adam(0.01), on: ClinicData.regression(8))
     },
 ]
-
-/// Digits that are to be given back.
-@Sendable private func givenBack(_ step: Int) -> ClinicBatch {
-    let batch = ClinicData.digits()(step)
-    return ClinicBatch(x: batch.x, y: batch.x)
-}
 
 func adversaries() -> (Sequential, Sequential) {
     let generator = Sequential {
