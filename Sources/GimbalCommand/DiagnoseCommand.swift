@@ -15,7 +15,12 @@ struct DiagnoseCommand: ParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup var training: TrainingOptions
     @OptionGroup var device: DeviceOptions
-    @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+    @Flag(
+        help: """
+            Print one JSON object on standard output, and nothing else there; with --apply, behind it what train prints, an \
+            object in a line.
+            """
+    )
     var json = false
 
     @Flag(
@@ -50,7 +55,8 @@ struct DiagnoseCommand: ParsableCommand {
         let recipe = Recipe(
             model: try model.settings(for: parts.train, isTable: isTable, resuming: nil), training: settings,
             data: parts.record)
-        for note in parts.notes + training.unused(in: recipe.training) + model.unused(in: recipe.model) {
+        for remark in parts.remarks { printNotice(remark) }
+        for note in training.unused(in: recipe.training) + model.unused(in: recipe.model) {
             printNotice("note: \(note)")
         }
         let validation = parts.validation.flatMap { $0.count > 0 ? $0 : nil }

@@ -136,6 +136,8 @@ struct TrainCommand: ParsableCommand {
             outcome = try trainer.run { interruption.isRequested }
         } catch {
             display.endLine()
+            // What was seen until then, and what it failed with.
+            try? Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
             throw error
         }
         display.endLine()
@@ -251,13 +253,12 @@ struct TrainCommand: ParsableCommand {
 
     /// What was read, and what of it is doubtful.
     private func introduce(_ parts: DataParts) throws {
-        if json {
-            for warning in parts.profile?.warnings ?? [] { printNotice("warning: \(warning)") }
-            for note in parts.profile?.notes ?? [] { printNotice("note: \(note)") }
-        } else if let profile = parts.profile {
+        if !json, let profile = parts.profile {
             try printLine("\(profile)\n")
+            for note in parts.notes { printNotice("note: \(note)") }
+        } else {
+            for remark in parts.remarks { printNotice(remark) }
         }
-        for note in parts.notes { printNotice("note: \(note)") }
     }
 
     private func introduce(
@@ -381,4 +382,11 @@ func peakMemoryBytes() -> Int {
         let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) })
     else { return 0 }
     return kibibytes * 1024
+}
+
+extension DataParts {
+    /// What is doubtful in what was read, a line each.
+    var remarks: [String] {
+        (profile?.warnings ?? []).map { "warning: \($0)" } + ((profile?.notes ?? []) + notes).map { "note: \($0)" }
+    }
 }

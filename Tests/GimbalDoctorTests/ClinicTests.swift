@@ -13,7 +13,8 @@ struct ClinicTests {
         "autoencoder", "siamese", "translation", "V3", "V5", "V6", "V10", "V12", "V13", "V14", "V15", "V16", "V19",
         "W3", "W6", "S47", "S53", "S70", "O1", "O5", "O7",
         "O8", "P1", "P2", "P3", "R2", "two tasks", "rare labels", "one-hot inputs",
-        "U8", "U10", "U17", "U67", "U74", "U81", "U88", "U116", "U141", "U146", "U158", "U159",
+        "U8", "U9", "U10", "U13", "U17", "U21", "U30", "U44", "U157", "U67", "U74", "U81", "U88", "U116", "U141",
+        "U146", "U158", "U159",
     ]
 
     @Test("A case is told for what it is", arguments: selection.flatMap { Clinic.cases(named: [$0]) })

@@ -134,7 +134,7 @@ struct CourseTests {
         let clipped = findings(
             plan: { $0.clipNorm = 1e-6 }, look: { look($0, ratio: 1e-8) }, gradientNorm: { _ in 0.7 }, loss: still)
         #expect(clipped.first?.illness == .clippingTooTight)
-        #expect(clipped.first?.remedies.first?.change == .clipping(norm: 1.4))
+        #expect(clipped.first?.remedies.first?.change == .looserClipping(norm: 1.4))
         let epsilon = findings(
             plan: { $0.epsilon = 1 }, look: { look($0, ratio: 1e-7, gradient: 1e-4) }, loss: still)
         #expect(epsilon.first?.illness == .epsilonTooLarge)

@@ -13,6 +13,7 @@ struct WatchedRun {
     let folder: String
     private(set) var state = RunState.running
     private(set) var findings: [Finding] = []
+    private var failure: String?
     private var metrics = MetricsTable(csv: "")
     private var health = HealthTable(csv: "")
     /// Epochs in the whole run, where that is known.
@@ -28,6 +29,7 @@ struct WatchedRun {
         metrics = MetricsTable(path: folder + "/metrics.csv")
         health = HealthTable(path: "\(folder)/\(HealthTable.fileName)")
         findings = FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
+        failure = RunFolder.failure(at: folder)
         if epochs == nil, RunRecord.exists(in: folder) {
             epochs = (try? RunRecord(path: folder))?.recipe.training.epochs
         }
@@ -72,12 +74,17 @@ struct WatchedRun {
         case .saved(let step):
             let isRecipe = RunRecord.exists(in: folder)
             return "the run has stopped after step \(step), and is saved" + (isRecipe ? "; go on with: \(way)" : "")
-        case .lost(let step, let checkpoint?):
+        case .lost(let step, let checkpoint):
+            if let failure {
+                return "the run has failed after step \(step): \(failure)"
+                    + (checkpoint.map { "; it is saved up to step \($0)" } ?? "")
+            }
+            guard let checkpoint else {
+                return
+                    "the run's process has died after step \(step), or stopped with an error, before its first checkpoint"
+            }
             return "the run's process has died after step \(step), or stopped with an error; it is saved up to step "
                 + "\(checkpoint); go on with: \(way)"
-        case .lost(let step, nil):
-            return
-                "the run's process has died after step \(step), or stopped with an error, before its first checkpoint"
         }
     }
 
@@ -113,7 +120,9 @@ struct WatchedRun {
     private func findingLines(limit: Int) -> [Line] {
         guard !findings.isEmpty else { return [] }
         let lines = findings.suffix(limit - 1).map { finding in
-            Line(text: "! step \(finding.step): \(finding.illness.title): \(finding.summary)", style: .warning)
+            // What helps is shorter than why.
+            let remedy = finding.remedies.first.map { "; try \($0.title)" } ?? ""
+            return Line(text: "! step \(finding.step): \(finding.illness.title)\(remedy)", style: .warning)
         }
         return [Line(text: "findings: \(findings.count)", style: .heading)] + lines
     }

@@ -194,6 +194,13 @@ public struct Course: Sendable {
 }
 
 extension Course {
+    /// The rate that the schedule multiplies: the highest so far, where it is not known by what.
+    var baseRate: Double {
+        let factors = plan.rateFactors
+        guard let last = steps.last, let steps = plan.steps, steps > 0, !factors.isEmpty else { return peakRate }
+        let factor = factors[min(factors.count - 1, max(0, last.number - 1) * factors.count / steps)]
+        return factor > 0.01 ? last.learningRate / factor : peakRate
+    }
     /// The number of the newest step; 0 before the first.
     public var step: Int { steps.last?.number ?? 0 }
     /// The median loss of the newest block; nil before there is one with finite losses.

@@ -32,10 +32,11 @@ extension CourseRule {
         guard newest.count == 3, let least = cosines.min(), least > context.thresholds.ascent,
             course.plan.momentum < context.thresholds.momentum, let first = course.firstLoss
         else { return [] }
-        let isRising = course.blocks.suffix(2).allSatisfy { block in
-            block.median.map { $0 > first + max(0.05 * abs(first), 2 * block.spread) } ?? true
+        let isRising = course.blocks.suffix(2).allSatisfy {
+            $0.isAbove(first, by: context.thresholds.ascentRise, deviations: context.thresholds.ascentDeviations)
         }
-        guard least > 0.5 && course.isInTrouble || course.blocks.count > 1 && isRising else { return [] }
+        guard least > context.thresholds.straightAscent && course.isInTrouble || course.blocks.count > 1 && isRising
+        else { return [] }
         return [
             Finding(
                 .ascent, "each step goes up the gradient, so that the loss rises", step: context.course.step,
@@ -52,9 +53,9 @@ extension CourseRule {
             let newest = course.blocks.last, let best = course.bestLoss
         else { return [] }
         let unit = max(abs(first), 1e-30)
+        // Small batches waver, and the first of them may have been an easy one.
         let isAbove = { (block: Course.Block) in
-            // Small batches waver, and the first of them may have been an easy one.
-            block.median.map { $0 > first + max(context.thresholds.risenLoss * unit, 2.5 * block.spread) } ?? true
+            block.isAbove(first, by: context.thresholds.risenLoss, deviations: 2.5)
         }
         // What was learnt may be lost without the loss ever being above that of the first steps.
         let isLost = { (block: Course.Block) in
@@ -62,6 +63,7 @@ extension CourseRule {
         }
         let spikes = course.spikes.filter { $0.number > course.step - 200 }
         let evidence: String
+        var isShock = false
         // One that carries steps on for long makes the loss swing up and down before it grows.
         let needed = course.plan.momentum >= context.thresholds.momentum ? 1 : 2
         if course.blocks.suffix(needed).count == needed, course.blocks.suffix(needed).allSatisfy(isAbove) {
@@ -70,6 +72,7 @@ extension CourseRule {
                     "the loss is \(short($0)), where it was \(short(first)) at first and \(short(best)) at its best"
                 } ?? "no loss of the last \(Course.blockLength) steps is finite"
         } else if let shock = context.shock {
+            isShock = true
             evidence = "the first steps threw the loss from \(short(course.startLoss ?? first)) up to \(short(shock))"
         } else if course.blocks.suffix(2).allSatisfy(isLost) {
             evidence =
@@ -84,7 +87,7 @@ extension CourseRule {
         } else {
             return []
         }
-        return [context.tooLong(evidence, sign: .divergingLoss)]
+        return [context.tooLong(evidence, sign: .divergingLoss, isShock: isShock)]
     }
 
     /// As of a log-likelihood that is minimised, or of a density that gets as narrow as the numbers allow.
@@ -123,7 +126,7 @@ extension CourseRule {
         guard !context.isExplained(sign) else { return [] }
         return [
             context.tooLong(
-                "\(percent(share(worst))) of the units of \(worst.name) are \(isDead ? "off for every sample" : "saturated"), "
+                "\(percent(share(worst))) of the units of \(worst.name.asLayer) are \(isDead ? "off for every sample" : "saturated"), "
                     + "\(percent(earliest[worst.name] ?? 0)) were at first", sign: sign, layers: lost.map(\.name))
         ]
     }
@@ -197,6 +200,13 @@ extension Doctor {
     }
 }
 
+extension Course.Block {
+    /// Whether the median is above `loss` by `share` of it, and by as many deviations of the block; true where none is finite.
+    fileprivate func isAbove(_ loss: Double, by share: Double, deviations: Double) -> Bool {
+        median.map { $0 > loss + max(share * max(abs(loss), 1e-30), deviations * spread) } ?? true
+    }
+}
+
 extension CourseContext {
     /// What steps change of the weights, where it is far too much, look after look; the least of them.
     fileprivate var longUpdates: Double? {
@@ -253,7 +263,8 @@ extension CourseContext {
     }
 
     /// Steps that are too long, by whatever makes them so.
-    fileprivate func tooLong(_ evidence: String, sign: Sign, layers: [String] = []) -> Finding {
+    /// - Parameter isShock: whether they were so at the start alone, which a warmup mends.
+    fileprivate func tooLong(_ evidence: String, sign: Sign, layers: [String] = [], isShock: Bool = false) -> Finding {
         let plan = course.plan
         let rate = course.steps.last?.learningRate ?? 0
         let recurrent = course.looks.last?.rows(.activation).filter { $0.function == "recurrent" }.map(\.name) ?? []
@@ -269,17 +280,19 @@ extension CourseContext {
                 "a momentum of \(short(plan.momentum)) makes steps \(short(1 / (1 - min(plan.momentum, 0.9999)))) times as "
                     + "long as the learning rate says", layers: layers, step: course.step,
                 evidence: Array(shown.dropFirst()), signs: signs,
-                remedies: [.lessMomentum, .lowerRate(by: 10, from: course.peakRate)])
+                remedies: [.lessMomentum, .lowerRate(by: 10, from: course.baseRate)])
         }
         if !recurrent.isEmpty, plan.clipNorm == nil, gradientsJump {
             return Finding(
-                .unstableRecurrence, "gradients of \(recurrent[0]) explode over time, and nothing limits them",
+                .unstableRecurrence, "gradients of \(recurrent[0].asLayer) explode over time, and nothing limits them",
                 layers: recurrent, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
-                remedies: [.clipping, .lowerRate(by: 10, from: course.peakRate), .orthogonalRecurrence])
+                remedies: [.clipping, .lowerRate(by: 10, from: course.baseRate), .orthogonalRecurrence])
         }
         return Finding(
             .learningRateTooHigh, "the learning rate of \(short(rate)) is too high for this model and loss",
             layers: layers, step: course.step, evidence: Array(shown.dropFirst()), signs: signs,
-            remedies: [.lowerRate(by: 10, from: course.peakRate), .warmup] + (plan.clipNorm == nil ? [.clipping] : []))
+            remedies: [.lowerRate(by: 10, from: course.baseRate)]
+                + (isShock ? [.warmup(of: plan.steps.map(Double.init))] : [])
+                + (plan.clipNorm == nil ? [.clipping] : []))
     }
 }

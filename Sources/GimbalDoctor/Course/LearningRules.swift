@@ -90,7 +90,10 @@ extension CourseRule {
         let course = context.course
         guard context.found.isEmpty, course.plan.isOnlyLoss, let steps = course.plan.steps, course.step >= steps,
             course.blocks.count >= 5, let first = course.firstLoss, first > 0, let best = course.bestLoss,
-            best > (1 - context.thresholds.learntShare) * first
+            best > (1 - context.thresholds.learntShare) * first,
+            // A loss may have its bottom high up, as with smoothed labels.
+            let early = course.looks.first?.norm(of: .gradient), let late = course.looks.last?.norm(of: .gradient),
+            late > 0.3 * early
         else { return [] }
         let gradients = course.latest(.gradient).filter { $0.updateRatio == nil && $0.norm > 0 }
         var evidence: [String] = []

@@ -15,6 +15,8 @@ extension CourseRule {
             summary =
                 "the schedule has brought the learning rate to nothing after step \(step) of \(steps): "
                 + "\(percent(Double(spent) / Double(factors.count))) of the run change nothing"
+        } else if peak > context.thresholds.raisedRate {
+            summary = "the schedule multiplies the learning rate by \(short(peak)) in the end"
         } else if zip(factors, factors.dropFirst()).allSatisfy({ $0 < $1 }) {
             summary =
                 "the learning rate is still rising when the run ends after \(steps) steps: the warmup is longer than it"

@@ -18,6 +18,9 @@ public struct Examination: Codable, Sendable {
     public var parameters: [ParameterExamination]
     /// What the model was called with, real numbers only.
     public var inputs: [InputExamination]
+    /// Of a first input of whole numbers, such as tokens: how many samples differ from all others before them; nil of other
+    /// inputs.
+    public var distinctIndices: Int?
     /// What the loss was told to aim at: tensors of the batch that are no inputs.
     public var targets: [TargetExamination]
     /// Samples in the batch.
@@ -109,6 +112,8 @@ public struct ParameterExamination: Codable, Sendable {
     public var values: SignalStatistics
     /// Its gradient; nil where none arrives.
     public var gradient: GradientStatistics?
+    /// Of a weight: the cosine between its gradient and itself, near 1 where a step would do little but shrink it.
+    public var alignment: Double?
     /// Whether it is trained.
     public var isTrainable: Bool
     /// Whether the optimizer holds it; true without one.
@@ -145,6 +150,8 @@ public struct TargetExamination: Codable, Sendable {
     public var counts: [Int: Int]
     /// The same over several batches, where they were looked at: one may hold none of a rare class.
     public var surveyedCounts: [Int: Int] = [:]
+    /// How many classes each of these batches has.
+    public var surveyedKinds: [Int] = []
     /// Whether all of them are 0 or 1.
     public var isBinary: Bool
     /// Whether each row is all 0 but for one 1.

@@ -21,11 +21,14 @@ extension Examination {
     }
 
     /// - Parameters:
+    ///   - penalty: what `train` adds to the gradients; nil for nothing.
+    ///   - clipNorm: the limit that `train` sets to the norm of all gradients; nil for none.
     ///   - plannedSteps: as in `OptimizerExamination`.
     ///   - train: a step of training, numbered from 0, that makes a backward pass from the loss and changes the weights,
     ///     without gradients held before.
     package init<Batch>(
-        of model: Module, on batch: Batch, optimizer: (any Optimizer)?, plannedSteps: Double? = nil,
+        of model: Module, on batch: Batch, optimizer: (any Optimizer)?, penalty: WeightPenalty? = nil,
+        clipNorm: Double? = nil, plannedSteps: Double? = nil,
         loss: (Batch) throws -> Tensor,
         train: (_ step: Int, _ loss: Tensor) throws -> Void
     ) throws {
@@ -35,14 +38,16 @@ extension Examination {
         self.loss = trace.loss
         sampleCount = trace.inputs.first?.shape.first ?? tensors(in: batch).first?.shape.first ?? 0
         structure = Structure(trace, model)
-        let measured = try zip(parameters, trace.parameterGradients).map { parameter, gradient in
+        let measured = try parameters.enumerated().map { index, parameter in
             ParameterExamination(
-                name: parameter.name, values: try SignalStatistics(of: parameter.value), gradient: gradient,
+                name: parameter.name, values: try SignalStatistics(of: parameter.value),
+                gradient: trace.parameterGradients[index], alignment: trace.alignments[index],
                 isTrainable: parameter.isTrainable, isHeld: held.contains(ObjectIdentifier(parameter)))
         }
         self.parameters = measured
         self.optimizer = optimizer.map {
-            OptimizerExamination($0, measured, plannedSteps: plannedSteps)
+            OptimizerExamination(
+                $0, measured, penalty: penalty, clipNorm: clipNorm, plannedSteps: plannedSteps)
         }
         let isInput = { (tensor: Tensor) in
             trace.inputs.contains { $0.view.storage === tensor.view.storage && $0.shape == tensor.shape }
@@ -62,7 +67,8 @@ extension Examination {
         }
         targets = try aims.map { try TargetExamination($0) }
         inputs = try trace.inputs.filter(\.dtype.isFloatingPoint).map { try InputExamination($0, aims: aims) }
-        if let classes = aims.first, let counts = targets.first?.counts, !counts.isEmpty,
+        distinctIndices = try trace.inputs.first.flatMap { $0.dtype.isFloatingPoint ? nil : try $0.distinctSamples }
+        if let place = targets.firstIndex(where: { !$0.counts.isEmpty }), case let classes = aims[place],
             classes.elementCount == trace.predictionGradients.count
         {
             let total = trace.predictionGradients.reduce(0, +)
@@ -131,8 +137,12 @@ extension LayerExamination {
         outputGradient = operation.gradient
         weightGradient = weight.gradient
         gradientOverTime = operation.gradientOverTime
+        // Where all units of the next layer are the same as well, what arrives is 0 but for rounding.
+        let largest = trace.parameterGradients.compactMap { $0?.rootMeanSquare }.filter(\.isFinite).max() ?? 0
+        let isRounding = weight.gradient.map { $0.rootMeanSquare < 1e-5 * largest } ?? false
         hasIdenticalUnits =
-            try trace.hasIdenticalGradients[place] && trace.parameters[place].value.hasIdenticalRows()
+            try (trace.hasIdenticalGradients[place] || isRounding)
+            && trace.parameters[place].value.hasIdenticalRows(blocks: trace.gateCounts[place] ?? 1)
         (bias, forgetGateBias) = (nil, nil)
         let biases = trace.biases(of: index)
         for bias in biases {
@@ -150,11 +160,33 @@ extension LayerExamination {
 extension Tensor {
     /// Whether there are several first indices, and what lies behind them is the same for all, within a share of the
     /// largest element.
-    func hasIdenticalRows(within tolerance: Double = 0) throws -> Bool {
-        guard rank >= 2, shape[0] > 1, elementCount > shape[0] else { return false }
-        let rows = detached().reshaped([shape[0], elementCount / shape[0]]).cast(to: .float32)
-        let difference = try Double((rows - rows.sliced(0..<1)).absolute().max().item())
+    /// - Parameter blocks: parts of the first axis, equally long, which may differ.
+    func hasIdenticalRows(within tolerance: Double = 0, blocks: Int = 1) throws -> Bool {
+        guard rank >= 2, shape[0] > blocks, shape[0].isMultiple(of: blocks), elementCount > shape[0] else {
+            return false
+        }
+        let rows = detached().reshaped([blocks, shape[0] / blocks, elementCount / shape[0]]).cast(to: .float32)
+        let difference = try Double((rows - rows.sliced(0..<1, axis: 1)).absolute().max().item())
         return try difference <= tolerance * Double(rows.absolute().max().item())
+    }
+}
+
+extension Examination {
+    /// The median cosine between the weights that are trained and their gradients, of those that have enough elements for
+    /// chance to make none; nil without such weights.
+    var alignment: Double? {
+        parameters.filter { $0.isTrainable && $0.isHeld && $0.values.elementCount >= 64 }.compactMap(\.alignment).median
+    }
+}
+
+extension Tensor {
+    /// How many samples, which lie behind the first index, differ from all others before them; nil of too many elements.
+    fileprivate var distinctSamples: Int? {
+        get throws {
+            guard rank > 0, elementCount > 0, elementCount <= 4_000_000 else { return nil }
+            let (values, width) = (try contiguous().cast(to: .int32).integers(), elementCount / shape[0])
+            return Set((0..<shape[0]).map { values[$0 * width..<($0 + 1) * width] }).count
+        }
     }
 }
 

@@ -18,6 +18,20 @@ public struct GradientStatistics: Codable, Sendable, Equatable {
 }
 
 extension Tensor {
+    /// The cosine of the angle between this gradient and the weights that it belongs to; nil where one of both is 0 or not
+    /// finite, and of vectors, such as biases.
+    func cosine(to weights: Tensor) throws -> Double? {
+        guard rank > 1, elementCount > 0 else { return nil }
+        let (g, w) = (detached().cast(to: .float32), weights.detached().cast(to: .float32))
+        // Gradients may be so small or large that their squares leave the range of float32.
+        let largest = try Double(g.absolute().max().item())
+        guard largest > 1e-30, largest.isFinite else { return nil }
+        let scaled = g / largest
+        let product = try Double((scaled * w).sum().item())
+        let norms = try Double(scaled.square().sum().item() * w.square().sum().item()).squareRoot()
+        return norms > 0 && norms.isFinite ? product / norms : nil
+    }
+
     /// The Euclidean norm of what lies behind each first index; none of a tensor without axes.
     func rowNorms() throws -> [Double] {
         guard rank > 0, elementCount > 0 else { return [] }

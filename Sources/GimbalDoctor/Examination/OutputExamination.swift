@@ -21,6 +21,8 @@ public struct OutputExamination: Codable, Sendable {
     public var isPlainMean: Bool
     /// Whether the loss is one that is never below 0 with its sign turned round.
     public var isTurnedRound: Bool
+    /// Of a softmax, or of its logarithm: the mean of the probabilities.
+    public var meanProbability: Double?
     /// Of whole-numbered targets: the share of each class in the gradient that arrives at the predictions.
     public var gradientShares: [Int: Double] = [:]
 
@@ -67,6 +69,7 @@ extension OutputExamination {
         predictions = place.map { trace.operations[$0].output }
         let applied = place.map { trace.beforeRearrangement($0) }
         function = applied.flatMap { trace.isFunction($0) ? trace.operations[$0].name : nil }
+        meanProbability = applied.flatMap { trace.operations[$0].meanProbability }
         isSummed = trace.isSummed
         isTurnedRound = trace.isTurnedRound
         isPlainMean = trace.isPlainMean
@@ -75,8 +78,7 @@ extension OutputExamination {
         }
         isBroadcast = place.map { trace.isBroadcast($0) } ?? false
         let crossEntropy = behind.first { trace.operations[$0].name == "crossEntropy" }
-        let takesLogarithm =
-            place.map { trace.consumers(of: $0).contains { trace.operations[$0].name == "log" } } ?? false
+        let takesLogarithm = place.map { trace.isTakenLogarithm(of: $0) } ?? false
         loss =
             if crossEntropy != nil || function == "logSoftmax" {
                 .crossEntropy
@@ -149,6 +151,17 @@ extension Trace {
             place = before
         }
         return place
+    }
+
+    /// Whether the logarithm is taken of what operation `index` gives out, or of what it leaves of 1.
+    func isTakenLogarithm(of index: Int) -> Bool {
+        let next = consumers(of: index)
+        let least = operations[index].output.minimum ?? 0
+        let rests = next.filter { rest in
+            // Not x + 1e-8, which is safe.
+            signalSources(of: rest) == [index] && abs((operations[rest].output.maximum ?? 0) - (1 - least)) < 1e-6
+        }
+        return (next + rests.flatMap(consumers)).contains { operations[$0].name == "log" }
     }
 
     /// Whether operation `index` applies an activation function or a softmax.

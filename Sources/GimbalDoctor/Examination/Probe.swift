@@ -9,6 +9,8 @@ public struct Probe: Codable, Sendable {
     public var updateRatios: [String: Double]
     /// The cosine between the first step and the gradient that it was made from: -1 for a step straight down.
     public var ascent: Double?
+    /// The norm of all gradients of weights that the first step was made from, such as clipping had left them.
+    public var gradientNorm: Double?
     /// The share of units that were switched on by some sample before the steps and by none after them.
     public var diedShare: Double
 
@@ -53,6 +55,7 @@ extension Probe {
                     changes += moved * Double(change.elementCount)
                     gradients += try Double(gradient.square().sum().item())
                 }
+                if step == 0, gradients.isFinite { probe.gradientNorm = gradients.squareRoot() }
                 if changes > 0, gradients > 0 { probe.ascent = product / (changes * gradients).squareRoot() }
             }
             probe.diedShare = max(0, try deadShare() - before)

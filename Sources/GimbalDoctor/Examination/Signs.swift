@@ -17,12 +17,13 @@ extension Examination {
             return SeenSign(
                 .nonFinite, layers: [layer.name],
                 evidence:
-                    "the output of \(layer.name) has \(layer.output.nanCount) NaN and \(layer.output.infinityCount) "
+                    "the output of \(layer.name.asLayer) has \(layer.output.nanCount) NaN and \(layer.output.infinityCount) "
                     + "infinities")
         }
         if let layer = layers.last(where: { !($0.outputGradient?.rootMeanSquare.isFinite ?? true) }) {
             return SeenSign(
-                .nonFinite, layers: [layer.name], evidence: "the gradient that arrives at \(layer.name) is not finite")
+                .nonFinite, layers: [layer.name],
+                evidence: "the gradient that arrives at \(layer.name.asLayer) is not finite")
         }
         return loss.isFinite ? nil : SeenSign(.nonFinite, evidence: "the loss is \(loss)")
     }
@@ -78,7 +79,8 @@ extension Examination {
         return SeenSign(
             .saturatedUnits, layers: bad.map(\.name),
             evidence:
-                "\(percent(worst.units.saturatedShare)) of \(worst.name) lies where \(worst.units.function) is flat")
+                "\(percent(worst.units.saturatedShare)) of \(worst.name.asLayer) lies where \(worst.units.function) is flat"
+        )
     }
 
     private func deadUnits(_ thresholds: Thresholds) -> SeenSign? {
@@ -87,7 +89,8 @@ extension Examination {
         if let worst = bad.first {
             return SeenSign(
                 .deadUnits, layers: bad.map(\.name),
-                evidence: "\(percent(worst.units.deadShare)) of the units of \(worst.name) are off for every sample")
+                evidence:
+                    "\(percent(worst.units.deadShare)) of the units of \(worst.name.asLayer) are off for every sample")
         }
         guard let probe, probe.diedShare > thresholds.diedShare else { return nil }
         return SeenSign(
@@ -134,6 +137,16 @@ extension Examination {
         else { return nil }
         // Losses may be below 0, as log-likelihoods are: a rise is taken in units of what they are, or have come down by.
         let unit = max(abs(first), first - (probe.leastLoss ?? first))
+        let raising = zip(probe.losses, probe.losses.dropFirst()).count {
+            $1 - $0 > thresholds.raisingStep * max(unit, lossOfGuess ?? 0)
+        }
+        if Double(raising) >= thresholds.raisingSteps * Double(probe.losses.count - 1) {
+            return SeenSign(
+                .divergingLoss,
+                evidence:
+                    "\(raising) of \(probe.losses.count - 1) steps on one batch raise its loss by more than "
+                    + "\(percent(thresholds.raisingStep)) of the \(short(first)) that it was at first")
+        }
         guard
             !last.isFinite || last - first > (thresholds.divergence - 1) * unit
                 || highest - first > (thresholds.spike - 1) * max(unit, lossOfGuess ?? 0)
@@ -173,7 +186,13 @@ package func short(_ value: Double) -> String {
     return size >= 100 ? String(format: "%.0f", value) : String(format: "%.3g", value)
 }
 
+extension String {
+    /// The path of a layer, as it stands in a sentence: `layer 2` for the third of a sequence.
+    package var asLayer: String { first?.isNumber ?? false ? "layer \(self)" : self }
+}
+
 /// A share as people read it.
 func percent(_ share: Double) -> String {
-    String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100)
+    // What is nearly nothing, or nearly all, is neither.
+    String(format: (share < 0.1 && share > 0) || (share > 0.99 && share < 0.9995) ? "%.1f %%" : "%.0f %%", share * 100)
 }

@@ -7,6 +7,8 @@ public struct Structure: Codable, Sendable {
     public var droppedShares: [Double]
     /// Whether statistics are taken over the samples of the batch, as batch normalisation does in training.
     public var normalizesOverBatch: Bool
+    /// A softmax that gives out nothing but 1, by the path of the layer that it was called in; nil where there is none.
+    public var softmaxOfOne: String?
     /// The first operation that gives out NaN or infinity, forward or backward, though what it is given is finite.
     public var undefinedOperation: UndefinedOperation?
 }
@@ -19,6 +21,8 @@ public struct UndefinedOperation: Codable, Sendable, Equatable {
     public var layer: String
     /// Whether it is the gradient that is not finite.
     public var isBackward: Bool
+    /// Whether what comes out is infinite, as the logarithm of 0.
+    public var isInfinite = false
 }
 
 extension Structure {
@@ -26,6 +30,7 @@ extension Structure {
         normalizedSums = trace.normalizedSums
         droppedShares = trace.droppedShares
         normalizesOverBatch = model.modules.contains { ($0 as? BatchNorm)?.isTraining ?? false }
+        softmaxOfOne = trace.softmaxOfOne
         undefinedOperation = trace.undefinedOperation
     }
 }
@@ -61,17 +66,32 @@ extension Trace {
         .sorted(by: >)
     }
 
+    fileprivate var softmaxOfOne: String? {
+        operations.indices.first { index in
+            let operation = operations[index]
+            return operation.name == "softmax" && operation.output.elementCount > 1 && operation.output.minimum == 1
+                && operation.output.maximum == 1 && origin(of: index) != nil
+        }.map { operations[$0].layer }
+    }
+
     fileprivate var undefinedOperation: UndefinedOperation? {
-        for (index, operation) in operations.enumerated() where operation.output.nanCount > 0 {
+        // The logarithm of 0 is the end of a loss as well, unless that is cut off behind it.
+        for (index, operation) in operations.enumerated()
+        where operation.output.nanCount > 0
+            || operation.name == "log" && operation.output.infinityCount > 0 && !loss.isFinite
+        {
             let sources = signalSources(of: index).map { operations[$0] }
             // Infinity of what the model computes is an overflow, whose cause lies further up; that of data is a mask.
             guard
                 sources.allSatisfy({
-                    $0.output.nanCount == 0 && ($0.isData || $0.takesInfinity || $0.output.infinityCount == 0)
+                    $0.output.nanCount == 0
+                        && ($0.isData || $0.takesInfinity || $0.output.infinityCount == 0 && !$0.output.isNearOverflow)
                 }),
                 !(operation.data?.isNonFinite ?? false)
             else { return nil }
-            return UndefinedOperation(name: operation.name, layer: operation.layer, isBackward: false)
+            return UndefinedOperation(
+                name: operation.name, layer: operation.layer, isBackward: false,
+                isInfinite: operation.output.nanCount == 0)
         }
         guard loss.isFinite else { return nil }
         for index in operations.indices.reversed() {
@@ -92,5 +112,12 @@ extension Trace {
             }
         }
         return nil
+    }
+}
+
+extension SignalStatistics {
+    /// Whether the square of some element is more than float32 holds, so that the next operation may overflow.
+    fileprivate var isNearOverflow: Bool {
+        max(maximum ?? 0, -(minimum ?? 0)) > Double(Float.greatestFiniteMagnitude).squareRoot()
     }
 }

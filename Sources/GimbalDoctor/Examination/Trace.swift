@@ -29,6 +29,8 @@ final class Trace {
         let units: UnitActivity?
         /// What its first operand is like, where that is data.
         let data: SignalStatistics?
+        /// Of a softmax, or of its logarithm: the mean of the probabilities.
+        let meanProbability: Double?
         /// Whether it is given infinity as data, such as a mask.
         let takesInfinity: Bool
         /// Of a recurrent net: the largest element of the gradient that arrives at the input of each time step.
@@ -42,11 +44,14 @@ final class Trace {
     private(set) var loss = Double.nan
     /// The gradient of each parameter; nil where none arrives.
     private(set) var parameterGradients: [GradientStatistics?] = []
+    /// Of each weight: the cosine between its gradient and itself; nil where none arrives.
+    private(set) var alignments: [Double?] = []
     /// The place of the loss among the operations; nil where it was computed by none.
     private(set) var lossOperation: Int?
     /// The operation whose result the model gave out first; nil where the model itself was not called.
     private(set) var modelOutput: Int?
-    /// Of each parameter: whether all its units get the same gradient, so that they cannot part.
+    /// Of each parameter: whether all its units get the same gradient, so that they cannot part. The gates of a recurrent
+    /// net may differ.
     private(set) var hasIdenticalGradients: [Bool] = []
     /// The norm of the gradient that arrives at each row of the predictions.
     private(set) var predictionGradients: [Double] = []
@@ -94,22 +99,38 @@ final class Trace {
     private func differentiate(_ loss: Tensor) throws {
         parameterGradients = parameters.map { _ in nil }
         hasIdenticalGradients = parameters.map { _ in false }
+        alignments = parameters.map { _ in nil }
         guard loss.requiresGradient else { return }
         let trained = parameters.indices.filter { parameters[$0].isTrainable }
         guard !trained.isEmpty else { return }
+        let gates = gateCounts
         var handles: [HookHandle] = []
         defer { handles.forEach { $0.remove() } }
         for index in trained {
             handles.append(
                 parameters[index].onGradient { [unowned self] (gradient: Tensor) -> Void in
                     parameterGradients[index] = try GradientStatistics(of: gradient)
+                    alignments[index] = try gradient.cosine(to: parameters[index].value)
                     // Sums in another order are rounded otherwise.
-                    hasIdenticalGradients[index] = try gradient.hasIdenticalRows(within: 1e-3)
+                    hasIdenticalGradients[index] = try gradient.hasIdenticalRows(
+                        within: 1e-3, blocks: gates[index] ?? 1)
                 })
         }
         _ = try gradient(
             of: loss, withRespectTo: trained.map { parameters[$0].value } + (inputLeaf.map { [$0] } ?? []),
             unused: .zeros)
+    }
+
+    /// Of the weights of recurrent nets: how many gates their rows belong to, one block of units each.
+    var gateCounts: [Int: Int] {
+        var counts: [Int: Int] = [:]
+        for operation in operations where operation.name == "recurrent" {
+            guard let units = operation.output.shape.last, units > 0 else { continue }
+            for case .parameter(let index) in operation.sources where parameters[index].shape.rank == 2 {
+                counts[index] = max(1, parameters[index].shape[0] / units)
+            }
+        }
+        return counts
     }
 
     private func takeInputs(of call: LayerCall, _ model: Module) {
@@ -172,7 +193,8 @@ final class Trace {
                 Operation(
                     name: "\(computed.name)", layer: computed.layer?.path ?? "", sources: sources,
                     output: output, isWeight: isWeight, isData: isData,
-                    units: activity, data: try data(in: computed, sources), takesInfinity: takesInfinity))
+                    units: activity, data: try data(in: computed, sources),
+                    meanProbability: try meanProbability(of: "\(computed.name)", first), takesInfinity: takesInfinity))
         }
         guard failure == nil else { return }
         if computed.name.description == "recurrent", let input = computed.inputs.first, input.requiresGradient {
@@ -191,6 +213,14 @@ final class Trace {
     private func data(in computed: ComputedOperation, _ sources: [Source]) throws -> SignalStatistics? {
         guard case .data? = sources.first, computed.inputs[0].dtype.isFloatingPoint else { return nil }
         return try SignalStatistics(of: computed.inputs[0])
+    }
+
+    private func meanProbability(of name: String, _ output: Tensor) throws -> Double? {
+        switch name {
+        case "softmax": try Double(output.detached().cast(to: .float32).mean().item())
+        case "logSoftmax": try Double(output.detached().cast(to: .float32).exp().mean().item())
+        default: nil
+        }
     }
 
     private func source(of tensor: Tensor) -> Source {

@@ -217,7 +217,7 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .unclearedGradients:
             [.divergingLoss, .deadUnits, .nonFinite, .saturatedUnits, .explodingGradient, .noProgress]
         case .ascent: [.divergingLoss, .nonFinite, .explodingGradient, .saturatedUnits, .deadUnits]
-        case .penaltyTooStrong: [.noProgress, .vanishingSignal, .vanishingGradient]
+        case .penaltyTooStrong: [.noProgress, .vanishingSignal, .vanishingGradient, .divergingLoss, .deadUnits]
         case .poisonedBatch: [.divergingLoss, .noProgress, .deadUnits, .nonFinite]
         case .overfitting, .modesDiffer: []
         case .unrelatedTargets: [.noProgress]

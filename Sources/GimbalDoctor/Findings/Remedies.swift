@@ -7,6 +7,10 @@ extension Remedy {
         "give inputs mean 0 and deviation 1, as those of the training part have them", .standardization,
         code: "let x = (x - mean) / deviation",
         evidence: "softmax regression on raw pixels bears a rate of 9e-6, on scaled ones of 0.6")
+    static func lookForOutliers(in feature: String) -> Remedy {
+        Remedy(
+            "look for values of \(feature) that are far off, such as marks for what is missing, and leave them empty")
+    }
     static let standardizeTargets = Remedy(
         "give targets mean 0 and deviation 1, and predictions theirs back", .standardization,
         code: "let y = (y - mean) / deviation")
@@ -41,6 +45,16 @@ extension Remedy {
             "lower the weight decay to \(short(decay * factor))", .weightDecay(factor: factor),
             code: "gimbal train --weight-decay \(short(decay * factor))")
     }
+    static let lessPenaltyInLoss = Remedy("take a hundredth of the penalty on the weights")
+    /// A penalty that pulls a hundredth as hard as the data do.
+    static func lessPenalty(_ penalty: WeightPenalty, share: Double) -> Remedy {
+        let factor = min(0.01, 0.01 / share)
+        let (l1, l2) = (short(penalty.l1 * factor), short(penalty.l2 * factor))
+        return Remedy(
+            "divide the penalty on the weights by \(short(1 / factor))", .penalty(factor: factor),
+            code: penalty.l2 > 0 ? "WeightPenalty(l1: \(l1), l2: \(l2))" : "gimbal train --l1 \(l1)")
+    }
+    static let lookAtNumbers = Remedy("look at how words, or other marks, are turned into numbers")
     static let normalizeFirst = Remedy(
         "normalise before each branch", code: "TransformerEncoderLayer(128, heads: 4, normFirst: true)",
         evidence: "Xiong et al. 2020")
@@ -50,14 +64,20 @@ extension Remedy {
         evidence: "Wortsman et al. 2023, section 3.4")
     static let largerBatch = Remedy("take larger batches", .batchSize(32), code: "gimbal train --batch-size 32")
     static let groupNormalization = Remedy(
-        "normalise over groups of channels", code: "GroupNorm(groups: 8, channels: 64)", evidence: "Wu and He 2018")
+        "normalise over groups of channels", code: "gimbal train --norm group", evidence: "Wu and He 2018")
     static let lessDropout = Remedy("drop a fifth of the units", .dropout(0.2), code: "gimbal train --dropout 0.2")
     static let sigmoidForOne = Remedy(
         "leave the softmax out", code: "binaryCrossEntropyWithLogits(model(x), y)")
+    static let softmaxOverMany = Remedy(
+        "take the softmax over the axis of what is chosen from, such as the time steps", code: "scores.softmax(axis: 1)"
+    )
     static let softmaxOverClasses = Remedy("take the softmax over the classes", code: "crossEntropy(logits, y)")
     static let logits = Remedy("give the loss the model's plain outputs", code: "crossEntropy(model(x), y)")
     static let lossOfLogits = Remedy(
         "take the loss of logits, which never takes the logarithm of 0", code: "crossEntropy(logits, y)")
+    static let logSumExp = Remedy(
+        "add up in logarithms, where no density or probability rounds to 0",
+        code: "(logShares + logDensities).logSumExp([1])")
     static let plainOutput = Remedy("leave the function behind the last layer out")
     static let crossEntropy = Remedy("take the cross-entropy of logits", code: "crossEntropy(logits, y)")
     static let binaryCrossEntropy = Remedy(
@@ -102,8 +122,14 @@ extension Remedy {
     static let clipping = Remedy(
         "clip the norm of all gradients to 1", .clipping(norm: 1), code: "gimbal train --clip-norm 1",
         evidence: "Pascanu et al. 2013")
-    static let warmup = Remedy(
-        "let the rate rise over the first steps", code: "gimbal train --warmup 500", evidence: "Gilmer et al. 2022")
+    /// A warmup of a twentieth of the run, 500 steps at the most.
+    /// - Parameter steps: of the run; nil where that is not known.
+    static func warmup(of steps: Double?) -> Remedy {
+        let length = steps.map { Int(max(1, min(500, $0 / 20)).rounded()) } ?? 500
+        return Remedy(
+            "let the rate rise over the first steps", code: "gimbal train --warmup \(length)",
+            evidence: "Gilmer et al. 2022")
+    }
     static let meanLoss = Remedy("take the mean over the batch", code: "meanSquaredError(model(x), y)")
 
     static let raiseRate = Remedy("multiply the learning rate by 10 until weights move", .learningRate(factor: 10))
@@ -112,7 +138,7 @@ extension Remedy {
     /// does in plain descent and 1e-3 in Adam.
     static func raiseRate(_ examination: Examination) -> Remedy {
         guard let rate = examination.learningRate, let largest = examination.probe?.updateRatios.values.max(),
-            largest > 0
+            largest > 0, largest < 5e-3
         else { return raiseRate }
         let factor = 5e-3 / largest
         return Remedy(
@@ -135,10 +161,15 @@ extension Remedy {
         "let the run leave out batches that spoil it", code: "gimbal train --auto-recover",
         evidence: "Chowdhery et al. 2022, section 5.1")
     static let fitSchedule = Remedy(
-        "make the schedule from the length of the run", code: "schedule: { length in .cosine(steps: length.steps) }")
+        "make the schedule from the length of the run", code: "gimbal train --schedule cosine --warmup 0")
+    static func otherClipping(to norm: Double) -> Remedy {
+        Remedy(
+            "limit gradients less, or by the norm of all of them", code: "gimbal train --clip-norm \(short(2 * norm))",
+            evidence: "Pascanu et al. 2013, section 3.2")
+    }
     static func loosenClipping(to norm: Double) -> Remedy {
         Remedy(
-            "clip at twice the usual norm", .clipping(norm: 2 * norm),
+            "clip at twice the usual norm", .looserClipping(norm: 2 * norm),
             code: "gimbal train --clip-norm \(short(2 * norm))",
             evidence: "Pascanu et al. 2013, section 3.2")
     }

@@ -41,8 +41,12 @@ public struct Remedy: Codable, Sendable, Equatable {
         case learningRate(factor: Double)
         /// A limit on the norm of all gradients together.
         case clipping(norm: Double)
+        /// A limit on the norm of all gradients in place of one that is too low.
+        case looserClipping(norm: Double)
         /// Another weight decay, as a factor of what it is.
         case weightDecay(factor: Double)
+        /// Another penalty on the weights, as a factor of what it is.
+        case penalty(factor: Double)
         /// How much of its velocity a step keeps.
         case momentum(Double)
         /// The probability of dropping a hidden unit.
@@ -60,11 +64,11 @@ public struct Remedy: Codable, Sendable, Equatable {
             case .forgetGateBias, .gatedCell: "cell"
             case .standardization: "scale"
             case .learningRate: "rate"
-            case .weightDecay: "decay"
+            case .weightDecay, .penalty: "decay"
             case .momentum: "momentum"
             case .dropout: "dropout"
             case .batchSize: "batch"
-            case .clipping: "clipping"
+            case .clipping, .looserClipping: "clipping"
             }
         }
 
@@ -74,7 +78,8 @@ public struct Remedy: Codable, Sendable, Equatable {
             case .learningRate, .standardization, .activation, .initialization, .normalization, .residualConnections,
                 .zeroInitializedBranches, .width, .gatedCell:
                 true
-            case .forgetGateBias, .clipping, .weightDecay, .momentum, .dropout, .batchSize: false
+            case .forgetGateBias, .clipping, .looserClipping, .weightDecay, .penalty, .momentum, .dropout, .batchSize:
+                false
             }
         }
 

@@ -41,6 +41,11 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var divergence = 2.0
     /// By how many times they may make it larger on the way.
     public var spike = 10.0
+    /// By what part of the first loss a step on the same batch may raise it, as noise and a step here and there do.
+    public var raisingStep = 0.2
+    /// What share of the first steps may do so. Steps that are too long throw the loss about without end where a normalisation
+    /// keeps it from growing.
+    public var raisingSteps = 0.2
     /// How often the learning rate of a loss that is a parabola may be larger than what its curvature allows.
     public var rate = 1.0
     /// What may be left of the loss of a batch that was tried to be learnt by heart.
@@ -57,6 +62,9 @@ public struct Thresholds: Codable, Sendable, Equatable {
     /// What decay adds to the gradient, over the gradient of the data. While a net learns, the data's falls to a fifth and
     /// less, so that weights shrink from where it is a fifth at first.
     public var decayShare = 0.2
+    /// The cosine between weights and their gradients, in the middle of all layers. That of data alone is within a tenth of 0
+    /// for a layer of more than a hundred weights; that of a penalty is 1, or 0.8 where it is by the absolute value.
+    public var alignment = 0.7
     /// The share of elements that a dropout may drop: the noise that p brings has p / (1 - p) times the signal's variance,
     /// and from 0.8 on twice its deviation.
     public var dropout = 0.79
@@ -100,6 +108,12 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var spikes = 4
     /// The cosine between step and gradient that no step downwards has, time after time.
     public var ascent = 0.1
+    /// The same for a step that leads nearly straight up.
+    public var straightAscent = 0.5
+    /// How far such steps raise the loss, in units of the first, and in deviations of the losses of a block.
+    public var ascentRise = 0.05
+    /// The same in deviations.
+    public var ascentDeviations = 2.0
     /// A step that changes parameters by less than this part of themselves would need the length of a whole run to change
     /// them at all.
     public var slowUpdate = 1e-5
@@ -117,6 +131,8 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var clippedShare = 0.01
     /// How hard a penalty may pull, in units of the gradient of the data, while the loss is far from its end.
     public var penaltyShare = 0.3
+    /// How many times the rate it is given a schedule may raise it to. Those that go up and down raise it tenfold.
+    public var raisedRate = 30.0
     /// The part of its peak below which a learning rate does nothing any more.
     public var spentRate = 1e-3
     /// The part of a run that may go on with such a rate. Cosines and the like end with a fiftieth of it.

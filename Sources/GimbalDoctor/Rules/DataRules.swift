@@ -1,3 +1,5 @@
+import Foundation
+
 extension Rule {
     /// What is wrong with inputs and targets.
     static let data = [
@@ -32,6 +34,20 @@ extension Rule {
         let ratio = examination.inputs.first.flatMap { $0.signal == signal ? $0.featureRatio : nil } ?? 1
         guard scale > thresholds.inputScale || scale < 1 / thresholds.inputScale / 2 || ratio > thresholds.featureRatio
         else { return [] }
+        if let input = examination.inputs.first, ratio > thresholds.featureRatio, scale <= thresholds.inputScale,
+            let name = input.leastVarying.flatMap({
+                input.featureNames.indices.contains($0) ? input.featureNames[$0] : nil
+            })
+        {
+            // Those of tables are standardised by what the whole of the training part is like.
+            return [
+                Finding(
+                    .inputScale,
+                    "\(name) varies x\(short(ratio)) less than another feature, though all of them are standardised: a few of its "
+                        + "values, in other batches, are so large that the rest is next to nothing beside them",
+                    layers: [layer.name], remedies: [.lookForOutliers(in: name)])
+            ]
+        }
         var evidence = [
             "inputs have mean \(short(signal.mean)) and deviation \(short(signal.standardDeviation)), between "
                 + "\(short(signal.minimum ?? 0)) and \(short(signal.maximum ?? 0))"
@@ -43,9 +59,9 @@ extension Rule {
             Finding(
                 .inputScale,
                 scale > thresholds.inputScale
-                    ? "the inputs are not scaled: \(layer.name) gets values of about \(short(scale))"
+                    ? "the inputs are not scaled: \(layer.name.asLayer) gets values of about \(short(scale))"
                     : ratio <= thresholds.featureRatio
-                        ? "the inputs are too small: \(layer.name) gets values of about \(short(scale))"
+                        ? "the inputs are too small: \(layer.name.asLayer) gets values of about \(short(scale))"
                         : "the inputs are not standardised: their features differ x\(short(ratio)) in scale",
                 layers: [layer.name], evidence: evidence, remedies: [.standardizeInputs])
         ]
@@ -113,8 +129,23 @@ extension Rule {
         }
     }
 
-    /// A batch of few of many classes, one behind the other. A batch of one class alone is told of as constant targets.
+    /// A batch of few of many classes, one behind the other, or batch after batch of one class. A batch of one class alone, of
+    /// which no others are known, is told of as constant targets.
     private static let orderedData = Rule("data in order of class") { context in
+        if let targets = context.examination.targets.first(where: { $0.surveyedCounts.count > 1 }),
+            targets.surveyedKinds.count >= 4, targets.surveyedKinds.map(Double.init).median == 1,
+            // As chance would have it, of samples in any order.
+            case let share = Double(targets.surveyedCounts.values.max()!)
+                / Double(targets.surveyedCounts.values.reduce(0, +)),
+            pow(share, Double(context.examination.sampleCount)) < 0.01
+        {
+            return [
+                Finding(
+                    .orderedData,
+                    "most of the first \(targets.surveyedKinds.count) batches hold one class each: what is learnt of one is "
+                        + "forgotten at the next", remedies: [.shuffle])
+            ]
+        }
         guard let classes = context.examination.output.classCount, context.examination.sampleCount >= 4 * classes,
             let targets = context.examination.targets.first(where: { $0.isWhole && $0.isSorted }),
             targets.counts.count > 1, 3 * targets.counts.count <= classes
@@ -129,7 +160,15 @@ extension Rule {
     }
 
     private static let repeatedSamples = Rule("repeated samples") { context in
-        context.examination.inputs.prefix(1).compactMap { input in
+        if context.examination.distinctIndices == 1, context.examination.sampleCount >= context.thresholds.samples {
+            return [
+                Finding(
+                    .repeatedSamples,
+                    "all \(context.examination.sampleCount) samples of the batch are the same numbers, as where no word is known",
+                    remedies: [.lookAtNumbers])
+            ]
+        }
+        return context.examination.inputs.prefix(1).compactMap { input in
             let count = context.examination.sampleCount
             guard count >= context.thresholds.samples, input.signal.shape.first == count,
                 input.signal.elementCount >= 8 * count && !input.isWhole || input.distinctSamples == 1,
@@ -149,6 +188,20 @@ extension Rule {
             counts.count > 1, let commonest = counts.max(by: { $0.value < $1.value })
         else { return [] }
         let count = counts.values.reduce(0, +)
+        // Of classes that are weighed; where an output lets no gradient past itself, that is the cause.
+        if examination.output.loss == .crossEntropy,
+            let pull = examination.output.gradientShares.max(by: { $0.value < $1.value }),
+            count >= context.thresholds.samples,
+            pull.value > 1 - 0.1 * (1 - context.thresholds.commonestClass),
+            case let own = Double(counts[pull.key] ?? 0) / Double(count), own < 0.5
+        {
+            return [
+                Finding(
+                    .classImbalance,
+                    "class \(pull.key) has \(percent(pull.value)) of the gradient, though only \(percent(own)) of the targets are "
+                        + "of it: the others count for nothing", remedies: [.weighClasses])
+            ]
+        }
         let share = Double(commonest.value) / Double(count)
         // What chance may have made of a smaller share, in fourteen of fifteen batches.
         let least = share - 1.5 * (share * (1 - share) / Double(count)).squareRoot()
@@ -167,14 +220,23 @@ extension Rule {
 }
 
 extension InputExamination {
+    /// Features that vary, and by what; what a constant is rounded by is no deviation.
+    private var varying: [(feature: Int, deviation: Double)] {
+        zip(featureDeviations, featureMeans).enumerated().compactMap { index, pair in
+            pair.0 > 1e-5 * abs(pair.1) && pair.0 > 0 && pair.0.isFinite ? (index, pair.0) : nil
+        }
+    }
+
     /// The largest deviation of a feature over the least of those that vary.
     var featureRatio: Double? {
-        // What a constant is rounded by is no deviation.
-        let varying = zip(featureDeviations, featureMeans).filter { $0 > 1e-5 * abs($1) && $0 > 0 && $0.isFinite }.map(
-            \.0)
-        guard let least = varying.min(), let largest = varying.max() else { return nil }
+        guard let least = varying.map(\.deviation).min(), let largest = varying.map(\.deviation).max() else {
+            return nil
+        }
         return largest / least
     }
+
+    /// The feature that varies least, but varies.
+    var leastVarying: Int? { varying.min { $0.deviation < $1.deviation }?.feature }
 }
 
 /// As people list numbers: 1, 2 and 3.

@@ -13,7 +13,7 @@ extension Rule {
         guard !bad.isEmpty else { return [] }
         return [
             Finding(
-                .zeroWeights, "all weights of \(named(bad.map(\.name))) are 0, and so are their gradients",
+                .zeroWeights, "all weights of \(named(bad.map(\.name.asLayer))) are 0, and so are their gradients",
                 layers: bad.map(\.name), remedies: [.initialize(for: context.examination)])
         ]
     }
@@ -24,7 +24,7 @@ extension Rule {
         return [
             Finding(
                 .identicalUnits,
-                "the units of \(named(bad.map(\.name))) have the same weights and the same gradients, so that each layer "
+                "the units of \(named(bad.map(\.name.asLayer))) have the same weights and the same gradients, so that each layer "
                     + "counts as one unit",
                 layers: bad.map(\.name), remedies: [.initialize(for: context.examination)])
         ]
@@ -47,10 +47,10 @@ extension Rule {
         return [
             Finding(
                 .lowBiases,
-                "the biases of \(named(bad.map(\.name))) keep units where their slope is 0, for every sample",
+                "the biases of \(named(bad.map(\.name.asLayer))) keep units where their slope is 0, for every sample",
                 layers: bad.map(\.name),
                 evidence: bad.prefix(3).map {
-                    "\($0.name): biases of \(short($0.bias!.mean)), a signal of \(short($0.output.spread))"
+                    "\($0.name.asLayer): biases of \(short($0.bias!.mean)), a signal of \(short($0.output.spread))"
                 },
                 remedies: [.zeroBiases])
         ]
@@ -133,11 +133,11 @@ extension Rule {
         return [
             Finding(
                 illness,
-                "the first weights of \(named(bad.map(\.0.name))) are too \(worst.1 < 1 ? "small" : "large") for "
+                "the first weights of \(named(bad.map(\.0.name.asLayer))) are too \(worst.1 < 1 ? "small" : "large") for "
                     + "\(examination.layers.count) layers",
                 layers: bad.map(\.0.name),
                 evidence: [
-                    "\(worst.0.name) multiplies its input by \(short(worst.0.gain)); what follows asks for "
+                    "\(worst.0.name.asLayer) multiplies its input by \(short(worst.0.gain)); what follows asks for "
                         + short(examination.wantedGain(of: worst.0))
                 ],
                 remedies: [.initialize(for: examination), .normalization])

@@ -13,24 +13,28 @@ extension Rule {
     ]
 
     private static let softmaxOfOne = Rule("softmax over one unit") { context in
+        guard let layer = context.examination.structure.softmaxOfOne else { return [] }
         let output = context.examination.output
-        guard output.function == "softmax", let predictions = output.predictions, predictions.minimum == 1,
-            predictions.maximum == 1
-        else { return [] }
+        let isOutput = output.function == "softmax" && output.predictions?.minimum == 1
         return [
             Finding(
-                .softmaxOfOne, "the softmax is over a single unit, so that it gives out 1 for every sample",
-                evidence: ["all \(predictions.elementCount) predictions are 1, and no gradient passes"],
-                remedies: [.sigmoidForOne])
+                .softmaxOfOne,
+                isOutput
+                    ? "the softmax is over a single unit, so that it gives out 1 for every sample"
+                    : "the softmax\(layer.isEmpty ? "" : " in \(layer.asLayer)") is over an axis of one element, so that it gives out 1 "
+                        + "whatever comes in",
+                layers: isOutput || layer.isEmpty ? [] : [layer],
+                evidence: ["all that it gives out is 1, and no gradient passes"],
+                remedies: [isOutput ? .sigmoidForOne : .softmaxOverMany])
         ]
     }
 
     /// A softmax has mean 1 / classes over its own axis, whatever goes in.
     private static let softmaxOverBatch = Rule("softmax over the batch") { context in
         let output = context.examination.output
-        guard output.function == "softmax", let predictions = output.predictions, predictions.shape.count == 2,
+        guard let mean = output.meanProbability, let predictions = output.predictions, predictions.shape.count == 2,
             predictions.shape[0] != predictions.shape[1], predictions.shape[0] > 1,
-            abs(predictions.mean * Double(predictions.shape[0]) - 1) < 1e-3
+            abs(mean * Double(predictions.shape[0]) - 1) < 1e-3
         else { return [] }
         return [
             Finding(
@@ -62,6 +66,14 @@ extension Rule {
 
     private static let unsafeLogarithm = Rule("a logarithm of what may be 0") { context in
         let output = context.examination.output
+        if let operation = context.examination.structure.undefinedOperation, operation.isInfinite {
+            return [
+                Finding(
+                    .unsafeLogarithm,
+                    "the loss takes the logarithm of 0: what it is taken of has got too small for a number",
+                    layers: operation.layer.isEmpty ? [] : [operation.layer], remedies: [.logSumExp])
+            ]
+        }
         guard output.loss == .logarithm, let function = output.function, ["softmax", "sigmoid"].contains(function)
         else {
             return []
@@ -80,7 +92,7 @@ extension Rule {
             context.unexplained(.nonFinite) != nil
                 || context.examination.loss.isFinite && context.examination.hasNonFiniteGradient
         else { return [] }
-        let place = operation.layer.isEmpty ? "" : " in \(operation.layer)"
+        let place = operation.layer.isEmpty ? "" : " in \(operation.layer.asLayer)"
         return [
             Finding(
                 .undefinedOperation,

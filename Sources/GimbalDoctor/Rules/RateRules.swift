@@ -2,7 +2,7 @@ extension Rule {
     /// What the optimizer does with the gradient: last, since most illnesses make any rate a wrong one.
     static let rate = [
         ascent, penaltyTooStrong, missingWarmup, summedLoss, momentumTooHigh, learningRateTooHigh, epsilonTooLarge,
-        learningRateTooLow,
+        clippingTooTight, learningRateTooLow,
     ]
 
     private static let ascent = Rule("steps up the gradient") { context in
@@ -18,16 +18,31 @@ extension Rule {
 
     private static let penaltyTooStrong = Rule("a penalty that outweighs the data") { context in
         let examination = context.examination
+        if let alignment = examination.alignment, alignment > context.thresholds.alignment,
+            !context.hasSeen(.vanishingGradient, .zeroGradient, .vanishingSignal, .explodingSignal, .explodingGradient)
+        {
+            return [
+                Finding(
+                    .penaltyTooStrong,
+                    "the gradient does little but shrink the weights: a penalty in the loss pulls at them harder than the data does",
+                    evidence: [
+                        "the cosine between gradients and weights is \(short(alignment)), without a penalty about 0"
+                    ],
+                    remedies: [.lessPenaltyInLoss])
+            ]
+        }
         guard let share = examination.optimizer?.decayShare, share > context.thresholds.decayShare,
             !context.hasSeen(.vanishingGradient, .zeroGradient, .vanishingSignal),
             // One that is trained has small gradients.
             examination.lossOfGuess.map({ examination.loss > 0.5 * $0 }) ?? true
         else { return [] }
+        let optimizer = examination.optimizer
+        let less = optimizer?.penalty.map { Remedy.lessPenalty($0, share: share) }
         return [
             Finding(
                 .penaltyTooStrong,
-                "weight decay pulls at the weights \(short(share)) times as much as the data does",
-                remedies: [.lessDecay(examination.optimizer?.weightDecay ?? 0, share: share)])
+                "\(less == nil ? "weight decay" : "the penalty") pulls at the weights \(short(share)) times as much as the data does",
+                remedies: [less ?? .lessDecay(optimizer?.weightDecay ?? 0, share: share)])
         ]
     }
 
@@ -44,7 +59,7 @@ extension Rule {
                 "\(examination.structure.normalizedSums) sums are normalised behind their branches, and the first step is as "
                     + "long as any",
                 evidence: ["it changes weights by \(short(ratios[ratios.count / 2])) of themselves"],
-                remedies: [.warmup, .normalizeFirst])
+                remedies: [.warmup(of: examination.optimizer?.plannedSteps), .normalizeFirst])
         ]
     }
 
@@ -109,14 +124,34 @@ extension Rule {
         return [
             Finding(
                 .learningRateTooHigh, "the learning rate of \(short(rate)) is too high for this model and loss",
-                evidence: evidence, remedies: [.lowerRate(examination), .warmup, .clipping])
+                evidence: evidence,
+                remedies: [.lowerRate(examination), .clipping])
+        ]
+    }
+
+    private static let clippingTooTight = Rule("clipping too tight") { context in
+        let examination = context.examination
+        guard let optimizer = examination.optimizer, let norm = optimizer.gradientNorm,
+            // What arrives at the optimizer, whatever has limited it.
+            let limit = examination.probe?.gradientNorm, limit > 0,
+            // What adaptive optimizers divide by is as small as what they divide.
+            optimizer.epsilon == nil, limit < context.thresholds.clippedShare * norm,
+            context.unexplained(.noProgress) != nil || context.tooLittleProgress != nil
+        else { return [] }
+        return [
+            Finding(
+                .clippingTooTight,
+                "gradients are clipped to a norm of \(short(limit)), and have one of \(short(norm)): each step is "
+                    + "\(short(norm / limit)) times shorter than the learning rate says",
+                remedies: [optimizer.clipNorm == nil ? .otherClipping(to: norm) : .loosenClipping(to: norm)])
         ]
     }
 
     private static let learningRateTooLow = Rule("learning rate too low") { context in
         let examination = context.examination
         guard let rate = examination.learningRate, let probe = examination.probe,
-            let largest = probe.updateRatios.values.max()
+            let largest = probe.updateRatios.values.max(),
+            !context.found.contains(where: { $0.illness == .clippingTooTight })
         else { return [] }
         if largest < context.thresholds.leastUpdate, context.unexplained(.noProgress) != nil {
             return [
@@ -127,18 +162,12 @@ extension Rule {
                     remedies: [.raiseRate(examination)])
             ]
         }
-        guard let steps = examination.optimizer?.plannedSteps, context.found.isEmpty, !examination.isClosed,
-            let first = probe.losses.first, first > 0, let last = probe.losses.last,
-            largest * steps < context.thresholds.plannedUpdate,
-            // One that is trained has little to go.
-            examination.lossOfGuess.map({ first > 0.5 * $0 }) ?? true,
-            (first - last) / Double(probe.losses.count - 1) * steps < context.thresholds.plannedProgress * first
-        else { return [] }
+        guard let progress = context.tooLittleProgress else { return [] }
         return [
             Finding(
                 .learningRateTooLow,
                 "the learning rate of \(short(rate)) is too low for the run: at the speed of the first steps, all of it takes "
-                    + "\(percent(max(0, (first - last) / first / Double(probe.losses.count - 1) * steps))) off the loss",
+                    + "\(percent(progress)) off the loss",
                 evidence: ["a step changes no weight by more than \(short(largest)) of itself"],
                 remedies: [.raiseRate(examination)])
         ]
@@ -156,12 +185,27 @@ extension RuleContext {
     }
 
     /// Whether the first step is larger than most weights that it changes, so that what was drawn is gone, and the steps get
-    /// nowhere.
+    /// nowhere, or nowhere good at first.
     fileprivate var replacesWeights: Bool {
         guard found.isEmpty, let probe = examination.probe, let first = probe.losses.first, let last = probe.losses.last
         else { return false }
         let ratios = probe.updateRatios.values.sorted()
-        return !ratios.isEmpty && ratios[ratios.count / 2] > 1 && !(last < 0.9 * first)
+        return !ratios.isEmpty && ratios[ratios.count / 2] > 1
+            && (!(last < 0.9 * first) || probe.losses.contains { $0 > 1.5 * first })
+    }
+
+    /// The share of the loss that the whole run takes off at the speed of the first steps, where that is next to nothing, and
+    /// no cause is found so far.
+    fileprivate var tooLittleProgress: Double? {
+        guard let steps = examination.optimizer?.plannedSteps, found.isEmpty, !examination.isClosed,
+            steps >= 1, let probe = examination.probe, let largest = probe.updateRatios.values.max(),
+            let first = probe.losses.first, first > 0, let last = probe.losses.last,
+            largest * steps < thresholds.plannedUpdate,
+            // One that is trained has little to go.
+            examination.lossOfGuess.map({ first > 0.5 * $0 }) ?? true
+        else { return nil }
+        let progress = (first - last) / first / Double(probe.losses.count - 1) * steps
+        return progress < thresholds.plannedProgress ? max(0, progress) : nil
     }
 
     /// The sign, where it was seen and no cause found so far explains it.

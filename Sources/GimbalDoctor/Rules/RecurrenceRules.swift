@@ -14,7 +14,7 @@ extension Rule {
         return [
             Finding(
                 .closedForgetGates,
-                "the forget gates of \(named(bad.map(\.name))) begin nearly shut: a cell keeps \(short(kept)) of itself "
+                "the forget gates of \(named(bad.map(\.name.asLayer))) begin nearly shut: a cell keeps \(short(kept)) of itself "
                     + "from one time step to the next",
                 layers: bad.map(\.name), evidence: ["their biases are \(short(worst.forgetGateBias!)) on average"],
                 remedies: [.forgetGateBias])
@@ -29,7 +29,7 @@ extension Rule {
         return [
             Finding(
                 .fadingMemory,
-                "what \(layer.name) reads first has no effect on what it gives out after "
+                "what \(layer.name.asLayer) reads first has no effect on what it gives out after "
                     + "\(layer.gradientOverTime.count) time steps",
                 layers: [layer.name], remedies: [.gatedCell, .orthogonalRecurrence])
         ]

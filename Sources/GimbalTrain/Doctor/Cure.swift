@@ -42,7 +42,8 @@ extension Doctor {
     /// A look at one batch is cheap: remedies are added until the doctor finds nothing more. What comes out is trained for a
     /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these, and where
     /// what is changed asks for another rate, lower and higher ones. It is taken only if its validation loss
-    /// is better than that of the recipe as it was by `margin`.
+    /// is better than that of the recipe as it was by `margin`; and where that one learns as well, in trials three times as
+    /// long too.
     /// - Parameters:
     ///   - recipe: what is to be cured.
     ///   - train: what it is trained on. Where a trial is on standardised data, its recipe says how in
@@ -66,11 +67,11 @@ extension Doctor {
             else { return (train, validation) }
             return (standardization(train), standardization(validation))
         }
-        func look(_ recipe: Recipe) throws -> (diagnosis: Diagnosis, steps: Int) {
+        func look(_ recipe: Recipe) throws -> (diagnosis: Diagnosis, steps: Int, of: Int) {
             let (train, validation) = parts(recipe)
             let trainer = try recipe.makeRun(train: train, validation: validation, device: device).trainer
             let all = trainer.totalSteps ?? 500
-            return (try trainer.examine(by: self), min(all, steps ?? max(50, all / 10)))
+            return (try trainer.examine(by: self), min(all, steps ?? max(50, all / 10)), all)
         }
         func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ diagnosis: Diagnosis, _ steps: Int) throws -> Cure.Trial
         {
@@ -87,12 +88,11 @@ extension Doctor {
             do {
                 try run.trainer.run()
                 trial.figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
-            } catch GimbalError.nonFinite {
-            } catch is Divergence {}
+            } catch GimbalError.nonFinite {}
             try progress(trial)
             return trial
         }
-        let (sick, length) = try look(recipe)
+        let (sick, length, wholeLength) = try look(recipe)
         guard !sick.isHealthy else { return nil }
         /// Adds the first remedy of what is found, and then that of what is found after it, until nothing is, and trains what
         /// comes out; nil where that was trained before.
@@ -143,6 +143,17 @@ extension Doctor {
                 if trials.count > trialled + 1 { break }
             }
         }
+        // Where the sick net learns as well, only slower, the first steps say little of a whole training.
+        if base.isBetter(than: before, by: margin), before.isFar(below: sick.examination.lossOfGuess),
+            length < wholeLength
+        {
+            let longer = min(wholeLength, 3 * length)
+            let unchanged = try attempt(recipe, [], sick, longer)
+            let changed = try attempt(base.recipe, base.remedies, try look(base.recipe).diagnosis, longer)
+            let others = Array(trials.dropFirst()) + [unchanged, changed]
+            return Cure(
+                before: unchanged, trials: others, best: changed.isBetter(than: unchanged, by: 0) ? changed : unchanged)
+        }
         return Cure(
             before: before, trials: Array(trials.dropFirst()),
             best: base.isBetter(than: before, by: margin) ? base : before)
@@ -167,6 +178,12 @@ extension Cure.Trial {
     /// What trials are judged by: the loss on validation data, and of a regression the share of the targets' variance that is
     /// left, which is the same in whatever unit they are; infinite where it was not finite.
     fileprivate var loss: Double { figures?["r2"].map { 1 - $0 } ?? figures?["loss"] ?? .infinity }
+
+    /// Whether half of what a guess leaves is learnt.
+    fileprivate func isFar(below lossOfGuess: Double?) -> Bool {
+        if figures?["r2"] != nil { return loss < 0.5 }
+        return lossOfGuess.map { loss < 0.5 * $0 } ?? false
+    }
 
     fileprivate func isBetter(than other: Cure.Trial, by margin: Double) -> Bool {
         loss.isFinite && (!other.loss.isFinite || loss < other.loss - margin * abs(other.loss))

@@ -71,6 +71,8 @@ extension Recipe {
             training.learningRate = spoken(training.rate * factor)
         case .weightDecay(let factor):
             training.weightDecay = spoken(training.weightDecay * factor)
+        case .penalty(let factor):
+            training.l1 = spoken(training.l1 * factor)
         case .momentum(let momentum):
             guard training.momentum > momentum else { return false }
             training.momentum = momentum
@@ -80,6 +82,9 @@ extension Recipe {
             training.batchSize = max(training.batchSize, count)
         case .clipping(let norm):
             training.clipNorm = min(training.clipNorm ?? .infinity, norm)
+        case .looserClipping(let norm):
+            guard let limit = training.clipNorm, norm > limit else { return false }
+            training.clipNorm = spoken(norm)
         }
         return true
     }

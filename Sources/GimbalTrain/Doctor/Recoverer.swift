@@ -47,22 +47,28 @@ final class Recoverer<Batch> {
     /// What is wrong with the run now that the host has read its losses.
     /// - Throws: `Failure` where it is to go back.
     func judge() throws {
-        guard trainer.settings.recoveries != nil, !isReplaying, !points.isEmpty, let watch = trainer.watch else {
-            return
-        }
+        // After the last recovery a run goes on as it would have gone without: what is finite ends none.
+        guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0, !isReplaying, !points.isEmpty,
+            let watch = trainer.watch
+        else { return }
         let course = watch.courses[0]
         let now = [course.blocks.count, course.looks.count, course.spikes.count]
         guard now != judged else { return }
         judged = now
-        // A batch that is only hard to believe in ends no run.
-        if trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0, course.plan.isOnlyLoss,
-            let spike = course.spikes.last(where: { $0.number > course.step - 100 }),
+        if course.plan.isOnlyLoss, let spike = course.spikes.last(where: { $0.number > course.step - 100 }),
             !trainer.progress.leavesOut(spike.number),
             spoilt.insert(spike.number).inserted, course.isFarAbove(spike)
         {
             throw Failure(step: spike.number, reason: "a loss of \(decimal(spike.loss)) in one batch", isOneBatch: true)
         }
         guard let finding = watch.doctor.look(at: course).first(where: { $0.illness.isDivergence }) else { return }
+        if finding.illness == .poisonedBatch {
+            // Where such batches come again and again, as from data with outliers, another rate mends nothing.
+            guard let spike = course.spikes.last, !trainer.progress.leavesOut(spike.number),
+                spoilt.insert(spike.number).inserted
+            else { return }
+            throw Failure(step: spike.number, reason: finding.summary, isOneBatch: true)
+        }
         throw Failure(
             step: course.step, reason: finding.signs.first?.evidence ?? finding.summary, isOneBatch: false,
             isInTime: finding.illness == .unstableRecurrence)
@@ -115,10 +121,6 @@ final class Recoverer<Batch> {
         default: throw error
         }
         guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0 else {
-            if cause is Failure {
-                throw Divergence(
-                    step: failure.step, reason: failure.reason, recoveries: trainer.progress.recoveries.count)
-            }
             throw cause
         }
         guard let recovery = try goBack(from: failure) else { throw cause }

@@ -23,21 +23,6 @@ public struct Recovery: Codable, Sendable, Equatable {
     public var reason: String
 }
 
-/// A run that goes on diverging after all recoveries that its settings allow. Its checkpoints are there.
-public struct Divergence: Error, CustomStringConvertible, Equatable {
-    /// The optimizer step that failed last.
-    public var step: Int
-    /// What was seen there.
-    public var reason: String
-    /// How often the run had gone back.
-    public var recoveries: Int
-
-    /// One line.
-    public var description: String {
-        "the training diverges at step \(step): \(reason); \(recoveries) recoveries did not help. A lower learning rate may"
-    }
-}
-
 extension Recovery: CustomStringConvertible {
     /// One line.
     public var description: String {

@@ -149,8 +149,15 @@ extension Course.Plan {
             let count = min(steps, 1000)
             rateFactors = (0..<count).map { schedule.factor(at: $0 * steps / count) }
         }
-        for case .globalNorm(let limit, _) in phase.clipping { clipNorm = min(limit, clipNorm ?? limit) }
+        clipNorm = phase.clipNorm
         weightDecay += phase.penalty?.l2 ?? 0
+    }
+}
+
+extension Phase {
+    /// The limit on the Euclidean norm of all gradients; nil for none.
+    var clipNorm: Double? {
+        clipping.compactMap { if case .globalNorm(let limit, 2) = $0 { limit } else { nil } }.min()
     }
 }
 

@@ -8,13 +8,14 @@ extension Trainer {
         let phase = phases[0]
         return try withDevice(device) {
             try withGenerator(generator) {
-                guard let (batch, counts) = try survey() else {
+                guard let (batch, classes) = try survey() else {
                     throw GimbalError.invalidSetting(name: "data", reason: "\(dataDescription): no samples to look at")
                 }
                 let update = WeightUpdate(phase, precision: settings.precision, device: device)
                 let schedule = phase.schedule(RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch))
                 var examination = try Examination(
-                    of: model, on: batch, optimizer: phase.optimizer,
+                    of: model, on: batch, optimizer: phase.optimizer, penalty: phase.penalty,
+                    clipNorm: phase.clipNorm,
                     plannedSteps: totalSteps.map { schedule.stepsAtFirstRate($0) }
                 ) { batch in
                     try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
@@ -27,7 +28,8 @@ extension Trainer {
                     try update.apply(&step, [])
                 }
                 if let place = examination.targets.firstIndex(where: \.isWhole) {
-                    examination.targets[place].surveyedCounts = counts
+                    examination.targets[place].surveyedCounts = classes.counts
+                    examination.targets[place].surveyedKinds = classes.kinds
                 }
                 if examination.inputs.count == 1 { examination.inputs[0].featureNames = featureNames }
                 var diagnosis = doctor.diagnose(examination)
@@ -37,24 +39,26 @@ extension Trainer {
         }
     }
 
-    /// The first batch, or the next of several classes where it has but one, and how often each class comes in the first few:
-    /// a batch of a few samples may hold none of a rare class.
+    /// The first batch, or the next of several classes where it has but one, and what classes the first few hold: a batch of
+    /// a few samples may hold none of a rare class.
     /// - Returns: nil where there is no batch; no counts for data without classes.
-    private func survey() throws -> (Batch, counts: [Int: Int])? {
+    private func survey() throws -> (Batch, classes: (counts: [Int: Int], kinds: [Int]))? {
         let batches = try data.iterator(epoch: 0, from: 0, on: device)
         guard var chosen = try batches.next()?.batch else { return nil }
         func classes(_ batch: Batch) -> [Int32] { (batch as? GimbalTrain.Batch)?.hostClasses ?? [] }
         var counts: [Int: Int] = [:]
         for number in classes(chosen) { counts[Int(number), default: 0] += 1 }
-        guard !counts.isEmpty else { return (chosen, [:]) }
+        guard !counts.isEmpty else { return (chosen, ([:], [])) }
         var isOfOneClass = counts.count == 1
-        for _ in 1..<16 {
-            guard let next = try batches.next()?.batch else { break }
+        var kinds = [counts.count]
+        // Two thousand samples tell of a class that is one in a hundred.
+        while kinds.count < 16, counts.values.reduce(0, +) < 2048, let next = try batches.next()?.batch {
             let classes = classes(next)
             if isOfOneClass, Set(classes).count > 1 { (chosen, isOfOneClass) = (next, false) }
             for number in classes { counts[Int(number), default: 0] += 1 }
+            kinds.append(Set(classes).count)
         }
-        return (chosen, counts)
+        return (chosen, (counts, kinds))
     }
 }
 

@@ -90,7 +90,7 @@ extension Finding {
             items.isEmpty ? "" : "<ul>\(items.map { "<li>\(escaped($0))</li>" }.joined())</ul>"
         }
         var parts = ["<h3>\(escaped(illness.title))</h3><p>\(escaped(summary)).</p>"]
-        let place = layers.isEmpty ? "" : ", in \(listed(layers, limit: 6, length: 60))"
+        let place = layers.isEmpty ? "" : ", in \(listed(layers.map(\.asLayer), limit: 6, length: 60))"
         parts.append(
             "<p class=note>\(step == 0 ? "Before the first step" : "Before step \(step)")\(escaped(place)).</p>")
         parts.append(list(evidence + signs.map { "\($0.sign.title): \($0.evidence)" }))

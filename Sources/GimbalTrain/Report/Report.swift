@@ -12,6 +12,11 @@ public struct Report {
     public init(_ run: RunSummary) {
         var sections: [(title: String, body: String)] = [("Result", Self.results(run))]
         if !run.findings.isEmpty { sections.append(("Findings", run.findings.map(\.html).joined())) }
+        if !run.recoveries.isEmpty {
+            let items = run.recoveries.map { "<li>\(escaped($0.description))</li>" }.joined()
+            sections.append(
+                ("Recoveries", "<p>The run diverged, went back and went on otherwise:</p><ul>\(items)</ul>"))
+        }
         sections += Self.curves(run.metrics, isTargetStandardized: run.facts.isTargetStandardized).map {
             (title: $0.heading, body: $0.plot.html)
         }
@@ -60,11 +65,12 @@ public struct Report {
         var notes: [String] = []
         if !rows.isEmpty, let weights = run.weights { notes.append(note(of: weights)) }
         if !progress.isEmpty { notes.append("The run has come to \(progress).") }
-        if run.facts.command != nil, run.facts.ended == nil {
+        if run.facts.command != nil, run.facts.ended == nil, run.failure == nil {
             notes.append("It is tested when it ends, which it has not, or not since it was gone on with.")
         }
         if run.facts.isTargetStandardized { notes.append(standardizedNote) }
-        return table + (notes.isEmpty ? "" : "<p class=note>\(notes.joined(separator: " "))</p>")
+        let failure = run.failure.map { "<p class=bad>The run failed: \(escaped($0))</p>" } ?? ""
+        return failure + table + (notes.isEmpty ? "" : "<p class=note>\(notes.joined(separator: " "))</p>")
     }
 
     private static let standardizedNote =

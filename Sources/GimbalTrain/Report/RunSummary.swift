@@ -32,6 +32,10 @@ public struct RunSummary: Sendable {
     public var metrics: MetricsTable
     /// Why it went wrong, in the order in which that was found; empty where nothing was.
     public var findings: [Finding] = []
+    /// What it failed with; nil where it did not.
+    public var failure: String?
+    /// How it was saved from divergence, in the order of time.
+    public var recoveries: [Recovery] = []
     /// What its monitors saw of layers and parameters.
     package var health = HealthTable(csv: "")
     /// The spread of weights and gradients, where it was written.
@@ -91,6 +95,8 @@ public struct RunSummary: Sendable {
         let result = try RunResult(folder: folder).flatMap { steps == nil || $0.steps == steps ? $0 : nil }
         self.init(RunFacts(name: name), metrics: metrics, weights: result?.weights ?? manifest?.chosenWeights())
         findings = FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
+        failure = RunFolder.failure(at: folder)
+        recoveries = manifest?.progress.recoveries ?? []
         health = HealthTable(path: "\(folder)/\(HealthTable.fileName)")
         histograms = try EventFile(folder: folder)?.histograms ?? []
         facts.path = folder

@@ -14,8 +14,23 @@ public struct RunFolder: Sendable {
     private static let keptCheckpoints = 2
     /// What a run writes beside checkpoints.
     private static let files = [
-        "metrics.csv", "report.html", RunRecord.fileName, RunResult.fileName, HealthTable.fileName, FindingsFile.name,
+        "metrics.csv", "report.html", failureName, RunRecord.fileName, RunResult.fileName, HealthTable.fileName,
+        FindingsFile.name,
     ]
+
+    private static let failureName = "error.txt"
+
+    /// What the run in the folder at `path` failed with; nil where it did not, or went on since.
+    package static func failure(at path: String) -> String? {
+        try? String(contentsOfFile: "\(path)/\(failureName)", encoding: .utf8).trimmingCharacters(in: .newlines)
+    }
+
+    /// Writes down what the run failed with; nil takes that back.
+    func note(failure: (any Error)?) {
+        // A full disk must not hide what went wrong.
+        if let failure { return (try? AtomicFile.write("\(failure)\n", to: "\(path)/\(Self.failureName)")) ?? () }
+        try? FileManager.default.removeItem(atPath: "\(path)/\(Self.failureName)")
+    }
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of
     /// writing.

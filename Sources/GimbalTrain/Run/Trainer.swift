@@ -205,7 +205,17 @@ public final class Trainer<Batch> {
     @discardableResult
     public func run(isInterrupted: () -> Bool = { false }) throws -> TrainingOutcome {
         try requireFigures()
-        return try withDevice(device) {
+        folder?.note(failure: nil)
+        do {
+            return try train(isInterrupted: isInterrupted)
+        } catch {
+            folder?.note(failure: error)
+            throw error
+        }
+    }
+
+    private func train(isInterrupted: () -> Bool) throws -> TrainingOutcome {
+        try withDevice(device) {
             try withGenerator(generator) {
                 try weights.resumeLive()
                 let length = RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch)

@@ -224,7 +224,7 @@ let strangerSickDuring: [ClinicCase] = [
     ClinicCase("U43", "RMSprop 1e-4 with an epsilon of 1", [.epsilonTooLarge, .learningRateTooLow], .duringTraining) {
         classify(perceptron(64, 64, 3, 10), { RMSprop($0, learningRate: 1e-4, epsilon: 1) })
     },
-    ClinicCase("U44", "L1 by hand, 0.01", [.penaltyTooStrong], .duringTraining, steps: 600) {
+    ClinicCase("U44", "L1 by hand, 0.01", [.penaltyTooStrong]) {
         let model = perceptron(64, 128, 3, 10)
         return Program(model, Adam(model.parameters), on: ClinicData.digits()) { batch in
             let penalty = model.parameters.map { $0.value.absolute().sum() }.reduce(Tensor.zeros([]), +)
@@ -276,7 +276,7 @@ let strangerSickDuring: [ClinicCase] = [
             Memory(LSTM(inputSize: 4, hiddenSize: 32)), adam(),
             on: { _ in ClinicBatch(x: .normal([20, 32, 4]), y: .normal([32, 1])) })
     },
-    ClinicCase("U51", "digits in order of class", [.orderedData, .constantTargets], .duringTraining, steps: 400) {
+    ClinicCase("U51", "digits in order of class", [.orderedData, .constantTargets]) {
         let all = ClinicData.mixed(Dataset.digits().flattened)
         return classify(perceptron(64, 64, 2, 10), sgd(0.1), on: ClinicData.batches(of: inOrderOfClass(all), 32))
     },

@@ -53,6 +53,29 @@ struct CureTests {
         #expect(cure.isBetter && cure.best.recipe.training.rate < 1e4)
     }
 
+    @Test("A limit on gradients far below them is loosened") func clipping() throws {
+        let sick = recipe { _, training in
+            (training.optimizer, training.clipNorm, training.schedule) = (.sgd, 1e-6, .constant)
+        }
+        let cure = try #require(try Doctor().cure(sick, train: parts.train, validation: parts.test))
+        #expect(cure.before.findings.map(\.illness) == [.clippingTooTight], "\(cure.before.findings)")
+        #expect(cure.isBetter && cure.best.recipe.training.clipNorm! > 0.1)
+    }
+
+    @Test("Where the sick recipe learns as well, longer trainings decide") func slowLearners() throws {
+        // A rule that takes offence at a rate that is only low.
+        let careful = Rule("a low rate") { context in
+            guard context.examination.learningRate ?? 0 < 0.04 else { return [] }
+            return [Finding(.learningRateTooLow, "low", remedies: [Remedy("raise", .learningRate(factor: 3))])]
+        }
+        let slow = recipe { _, training in (training.learningRate, training.epochs) = (0.03, 50) }
+        let cure = try #require(
+            try Doctor(rules: [careful]).cure(slow, train: parts.train, validation: parts.test, steps: 150))
+        let lengths = Set(cure.trials.map(\.steps))
+        #expect(lengths.count == 2 && lengths.max() == 3 * lengths.min()!, "\(lengths)")
+        #expect(cure.before.steps == lengths.max() && cure.best.steps == lengths.max())
+    }
+
     @Test("Inputs in thousands are standardised, and the recipe says how") func standardizes() throws {
         let digits = Dataset.digits().flattened
         let inputs = digits.batch([Int](0..<digits.count)).inputs.map { $0 * 5000 }

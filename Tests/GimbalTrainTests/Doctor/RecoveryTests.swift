@@ -282,6 +282,8 @@ import Testing
                 let saved = try Checkpoint(path: RunFolder.newestCheckpoint(at: path))
                 #expect(saved.manifest.progress.recoveries == run.progress.recoveries)
                 #expect(run.progress.recoveries.count == 1)
+                let report = Report(try RunSummary(folder: path)).html
+                #expect(report.contains("step 237") && report.contains("leaving out the batch of step 237"))
                 _ = model
             }
         }

@@ -47,7 +47,8 @@ struct HealthReportTests {
     func page() throws {
         let html = Report(try summary("a")).html
         for text in [
-            "<h2>Findings</h2>", "learning rate too high", "steps of &lt;10&gt; are too long", "Before step 50, in 0.",
+            "<h2>Findings</h2>", "learning rate too high", "steps of &lt;10&gt; are too long",
+            "Before step 50, in layer 0.",
             "the loss doubled", "<pre>--lr 0.01</pre>", "<h2>Gradient flow</h2>", "root mean square (logarithmic)",
             "a &quot;b&quot;, c", "class=bad", "class=zero", "NaN or infinite", "exactly 0",
             "<h2>Activation health</h2>",

@@ -327,7 +327,7 @@ struct TableDecisions {
                 continue
             }
             guard !isRegression, found.hasAllValues, facts.rows >= 20, found.values.count >= 2,
-                2 * found.values.count <= facts.rows, answers.values.count > 1,
+                2 * found.values.count <= facts.rows - found.empty - found.marks, answers.values.count > 1,
                 found.values.classes.allSatisfy({ $0 >= 0 })
             else { continue }
             warnings.append(
