@@ -1,6 +1,6 @@
 extension CourseRule {
     /// A schedule, or a momentum, that has another idea of the run's length. Both are known before the first step.
-    static let schedule = [scheduleOutOfStep, momentumOutOfStep]
+    static let schedule = [scheduleOutOfStep, scheduleTooSteep, momentumOutOfStep]
 
     private static let scheduleOutOfStep = CourseRule("a schedule out of step") { context in
         let factors = context.course.plan.rateFactors
@@ -15,8 +15,6 @@ extension CourseRule {
             summary =
                 "the schedule has brought the learning rate to nothing after step \(step) of \(steps): "
                 + "\(percent(Double(spent) / Double(factors.count))) of the run change nothing"
-        } else if peak > context.thresholds.raisedRate {
-            summary = "the schedule multiplies the learning rate by \(short(peak)) in the end"
         } else if zip(factors, factors.dropFirst()).allSatisfy({ $0 < $1 }) {
             summary =
                 "the learning rate is still rising when the run ends after \(steps) steps: the warmup is longer than it"
@@ -27,6 +25,17 @@ extension CourseRule {
             Finding(
                 .scheduleOutOfStep, summary, step: context.course.step,
                 evidence: ["schedules count optimizer steps, not epochs"], remedies: [.fitSchedule])
+        ]
+    }
+
+    private static let scheduleTooSteep = CourseRule("a schedule that raises the rate too far") { context in
+        let factors = context.course.plan.rateFactors
+        guard let peak = factors.max(), peak > context.thresholds.raisedRate else { return [] }
+        return [
+            Finding(
+                .learningRateTooHigh, "the schedule multiplies the learning rate by \(short(peak)) at its highest",
+                step: context.course.step,
+                evidence: ["those that go up and down raise it tenfold"], remedies: [.fitSchedule])
         ]
     }
 
