@@ -17,8 +17,8 @@ struct DiagnoseCommand: ParsableCommand {
     @OptionGroup var device: DeviceOptions
     @Flag(
         help: """
-            Print one JSON object on standard output, and nothing else there; with --apply, behind it what train prints, an \
-            object in a line.
+            Print one JSON object on standard output, and nothing else there; with --apply, behind it an object for each \
+            trial, and what train prints, each in a line.
             """
     )
     var json = false
@@ -82,7 +82,7 @@ struct DiagnoseCommand: ParsableCommand {
         _ recipe: Recipe, _ train: any SupervisedData, _ validation: any SupervisedData, _ device: Device
     ) throws {
         let cure = try Doctor().cure(recipe, train: train, validation: validation, device: device) { trial in
-            if !json { try printLine(Self.line(trial)) }
+            try json ? printJSON(TrialLine(trial)) : printLine(Self.line(trial))
         }
         guard let cure, cure.isBetter else {
             throw GimbalError.invalidSetting(
@@ -97,6 +97,18 @@ struct DiagnoseCommand: ParsableCommand {
         printNotice("going on with: " + command)
         let page = cure.page(title: "Cure of a run on \(data.data ?? "")", command: command)
         try TrainCommand.parse(arguments).run(attaching: ["cure.html": page.html])
+    }
+
+    /// A trial as JSON has it.
+    private struct TrialLine: Encodable {
+        var event = "trial"
+        var remedies: [String]
+        var steps: Int
+        var figures: [String: Double]?
+
+        init(_ trial: Cure.Trial) {
+            (remedies, steps, figures) = (trial.remedies.map(\.title), trial.steps, trial.figures)
+        }
     }
 
     private static func line(_ trial: Cure.Trial) -> String {

@@ -33,6 +33,11 @@ extension Trainer {
                 }
                 if examination.inputs.count == 1 { examination.inputs[0].featureNames = featureNames }
                 var diagnosis = doctor.diagnose(examination)
+                // What is known of the run before its first step, such as its schedule.
+                let plan = Course.Plan(
+                    phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1,
+                    validationSamples: validationSamples)
+                diagnosis.findings += doctor.look(at: Course(plan: plan), known: diagnosis.findings)
                 diagnosis.findings = diagnosis.findings.map { $0.offering(takes) }
                 return diagnosis
             }

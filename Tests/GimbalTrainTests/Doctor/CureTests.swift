@@ -62,6 +62,15 @@ struct CureTests {
         #expect(cure.isBetter && cure.best.recipe.training.clipNorm! > 0.1)
     }
 
+    @Test("A schedule that is out of step is told before the first one") func schedule() throws {
+        let early = recipe { _, training in
+            (training.schedule, training.warmup, training.warmupKind) = (.constant, 5000, .linear)
+        }
+        let trainer = try early.makeRun(train: parts.train, validation: parts.test).trainer
+        let findings = try trainer.examine().findings
+        #expect(findings.map(\.illness) == [.scheduleOutOfStep] && findings.first?.step == 0, "\(findings)")
+    }
+
     @Test("Where the sick recipe learns as well, longer trainings decide") func slowLearners() throws {
         // A rule that takes offence at a rate that is only low.
         let careful = Rule("a low rate") { context in
