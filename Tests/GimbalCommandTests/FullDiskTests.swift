@@ -49,7 +49,9 @@ struct FullDiskTests {
                 .outcome().refused("cannot write \(run)/checkpoints/step-000000005", "File too large")
             #expect(
                 tree(run).filter { !isEventFile($0) } == [
-                    "checkpoints", "findings.jsonl", "health.csv", "metrics.csv", "run.json", "run.lock",
+                    "checkpoints", "error.txt", "findings.jsonl", "health.csv", "metrics.csv", "report.html",
+                    "run.json",
+                    "run.lock",
                 ])
             #expect(metrics(of: run).count == 5)
             try Gimbal.run(Self.settings + ["--run-dir", run, "--resume"]).succeeded()

@@ -97,7 +97,11 @@ extension Trace {
         for index in operations.indices.reversed() {
             // What is large already overflows, and what is many time steps in one operation may within it.
             guard let gradient = operations[index].gradient, gradient.rootMeanSquare < 1e10,
-                operations[index].name != "recurrent"
+                operations[index].name != "recurrent",
+                // Products with it overflow as well.
+                signalSources(of: index).allSatisfy({
+                    operations[$0].output.infinityCount == 0 && !operations[$0].output.isNearOverflow
+                })
             else { continue }
             let isBad = operations[index].sources.contains { source in
                 switch source {

@@ -37,7 +37,12 @@ extension Trainer {
                 let plan = Course.Plan(
                     phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1,
                     validationSamples: validationSamples)
-                diagnosis.findings += doctor.look(at: Course(plan: plan), known: diagnosis.findings)
+                let planned = doctor.look(at: Course(plan: plan), known: diagnosis.findings)
+                // What keeps the rate at nothing is why steps are short.
+                if planned.contains(where: { $0.illness.explains.contains(.noProgress) }) {
+                    diagnosis.findings.removeAll { $0.illness == .learningRateTooLow }
+                }
+                diagnosis.findings += planned
                 diagnosis.findings = diagnosis.findings.map { $0.offering(takes) }
                 return diagnosis
             }

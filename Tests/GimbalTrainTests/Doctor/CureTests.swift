@@ -74,10 +74,10 @@ struct CureTests {
     @Test("Where the sick recipe learns as well, longer trainings decide") func slowLearners() throws {
         // A rule that takes offence at a rate that is only low.
         let careful = Rule("a low rate") { context in
-            guard context.examination.learningRate ?? 0 < 0.2 else { return [] }
+            guard context.examination.learningRate ?? 0 < 0.04 else { return [] }
             return [Finding(.learningRateTooLow, "low", remedies: [Remedy("raise", .learningRate(factor: 3))])]
         }
-        let slow = recipe { _, training in (training.learningRate, training.epochs) = (0.1, 50) }
+        let slow = recipe { _, training in (training.learningRate, training.epochs) = (0.03, 50) }
         let cure = try #require(
             try Doctor(rules: [careful]).cure(slow, train: parts.train, validation: parts.test, steps: 150))
         let lengths = Set(cure.trials.map(\.steps))
