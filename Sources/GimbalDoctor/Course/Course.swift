@@ -26,6 +26,12 @@ public struct Course: Sendable {
 
         /// A run of which nothing is known.
         public init() {}
+
+        /// What the base rate is multiplied by at `step`; nil where that is not known.
+        func rateFactor(at step: Int) -> Double? {
+            guard let steps, steps > 0, !rateFactors.isEmpty else { return nil }
+            return rateFactors[min(rateFactors.count - 1, max(0, step) * rateFactors.count / steps)]
+        }
     }
 
     /// A step of training.
@@ -196,11 +202,12 @@ public struct Course: Sendable {
 extension Course {
     /// The rate that the schedule multiplies: the highest so far, where it is not known by what.
     var baseRate: Double {
-        let factors = plan.rateFactors
-        guard let last = steps.last, let steps = plan.steps, steps > 0, !factors.isEmpty else { return peakRate }
-        let factor = factors[min(factors.count - 1, max(0, last.number - 1) * factors.count / steps)]
-        return factor > 0.01 ? last.learningRate / factor : peakRate
+        guard let last = steps.last, let factor = plan.rateFactor(at: last.number - 1), factor > 0.01 else {
+            return peakRate
+        }
+        return last.learningRate / factor
     }
+
     /// The number of the newest step; 0 before the first.
     public var step: Int { steps.last?.number ?? 0 }
     /// The median loss of the newest block; nil before there is one with finite losses.

@@ -86,13 +86,7 @@ extension CourseRule {
         guard norms.count >= 5, let usual = norms.median, limit < context.thresholds.clippedShare * usual else {
             return []
         }
-        return [
-            Finding(
-                .clippingTooTight,
-                "gradients are clipped to a norm of \(short(limit)), and have one of \(short(usual)): each step is "
-                    + "\(short(usual / limit)) times shorter than the learning rate says",
-                step: course.step, remedies: [.loosenClipping(to: usual)])
-        ]
+        return [.clippingTooTight(limit, of: usual, step: course.step, .loosenClipping(to: usual))]
     }
 
     private static let epsilonTooLarge = CourseRule("epsilon too large") { context in
@@ -152,11 +146,7 @@ extension CourseRule {
         // What the run would come to, were it to go on like this.
         let gain = max(0, -slope) * Double(steps) / Double(Course.blockLength)
         let peak = course.plan.rateFactors.max() ?? 1
-        let now =
-            course.plan.rateFactors.isEmpty
-            ? 1
-            : course.plan.rateFactors[
-                min(course.plan.rateFactors.count - 1, step.number * course.plan.rateFactors.count / max(steps, 1))]
+        let now = course.plan.rateFactor(at: step.number) ?? 1
         guard gain < 0.1 * abs(first), now >= 0.5 * peak else { return [] }
         return [
             Finding(
@@ -166,6 +156,17 @@ extension CourseRule {
                 evidence: ["a step changes parameters by \(short(ratio)) of themselves; a thousandth is usual"],
                 remedies: [.raiseRate])
         ]
+    }
+}
+
+extension Finding {
+    /// Gradients of norm `norm` of which clipping leaves `limit`.
+    static func clippingTooTight(_ limit: Double, of norm: Double, step: Int = 0, _ remedy: Remedy) -> Finding {
+        Finding(
+            .clippingTooTight,
+            "gradients are clipped to a norm of \(short(limit)), and have one of \(short(norm)): each step is "
+                + "\(short(norm / limit)) times shorter than the learning rate says",
+            step: step, remedies: [remedy])
     }
 }
 

@@ -39,9 +39,10 @@ extension Examination {
         sampleCount = trace.inputs.first?.shape.first ?? tensors(in: batch).first?.shape.first ?? 0
         structure = Structure(trace, model)
         let measured = try parameters.enumerated().map { index, parameter in
-            ParameterExamination(
-                name: parameter.name, values: try SignalStatistics(of: parameter.value),
-                gradient: trace.parameterGradients[index], alignment: trace.alignments[index],
+            let values = try SignalStatistics(of: parameter.value)
+            return ParameterExamination(
+                name: parameter.name, values: values, gradient: trace.parameterGradients[index],
+                alignment: trace.alignments[index].flatMap { ($0 / values.rootMeanSquare).ifFinite },
                 isTrainable: parameter.isTrainable, isHeld: held.contains(ObjectIdentifier(parameter)))
         }
         self.parameters = measured
@@ -138,8 +139,7 @@ extension LayerExamination {
         weightGradient = weight.gradient
         gradientOverTime = operation.gradientOverTime
         // Where all units of the next layer are the same as well, what arrives is 0 but for rounding.
-        let largest = trace.parameterGradients.compactMap { $0?.rootMeanSquare }.filter(\.isFinite).max() ?? 0
-        let isRounding = weight.gradient.map { $0.rootMeanSquare < 1e-5 * largest } ?? false
+        let isRounding = weight.gradient.map { $0.rootMeanSquare < 1e-5 * trace.largestGradient } ?? false
         hasIdenticalUnits =
             try (trace.hasIdenticalGradients[place] || isRounding)
             && trace.parameters[place].value.hasIdenticalRows(blocks: trace.gateCounts[place] ?? 1)

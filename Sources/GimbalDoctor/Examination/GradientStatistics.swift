@@ -18,18 +18,15 @@ public struct GradientStatistics: Codable, Sendable, Equatable {
 }
 
 extension Tensor {
-    /// The cosine of the angle between this gradient and the weights that it belongs to; nil where one of both is 0 or not
-    /// finite, and of vectors, such as biases.
-    func cosine(to weights: Tensor) throws -> Double? {
-        guard rank > 1, elementCount > 0 else { return nil }
-        let (g, w) = (detached().cast(to: .float32), weights.detached().cast(to: .float32))
-        // Gradients may be so small or large that their squares leave the range of float32.
-        let largest = try Double(g.absolute().max().item())
-        guard largest > 1e-30, largest.isFinite else { return nil }
-        let scaled = g / largest
-        let product = try Double((scaled * w).sum().item())
-        let norms = try Double(scaled.square().sum().item() * w.square().sum().item()).squareRoot()
-        return norms > 0 && norms.isFinite ? product / norms : nil
+    /// The mean product of `weights` and this gradient, the latter in units of its size: the cosine of the angle between both,
+    /// times the root mean square of the weights.
+    /// - Parameter size: the gradient's root mean square.
+    /// - Returns: nil of a gradient that is 0 or not finite, and of vectors, such as biases.
+    func projection(of weights: Tensor, size: Double) throws -> Double? {
+        guard rank > 1, elementCount > 0, size > 1e-30, size.isFinite else { return nil }
+        // Gradients may be so small or large that products of them leave the range of float32.
+        let product = detached().cast(to: .float32) / size * weights.detached().cast(to: .float32)
+        return try Double(product.mean().item())
     }
 
     /// The Euclidean norm of what lies behind each first index; none of a tensor without axes.

@@ -44,7 +44,7 @@ final class Trace {
     private(set) var loss = Double.nan
     /// The gradient of each parameter; nil where none arrives.
     private(set) var parameterGradients: [GradientStatistics?] = []
-    /// Of each weight: the cosine between its gradient and itself; nil where none arrives.
+    /// Of each weight: the cosine between its gradient and itself, times its own root mean square; nil where none arrives.
     private(set) var alignments: [Double?] = []
     /// The place of the loss among the operations; nil where it was computed by none.
     private(set) var lossOperation: Int?
@@ -103,17 +103,17 @@ final class Trace {
         guard loss.requiresGradient else { return }
         let trained = parameters.indices.filter { parameters[$0].isTrainable }
         guard !trained.isEmpty else { return }
-        let gates = gateCounts
         var handles: [HookHandle] = []
         defer { handles.forEach { $0.remove() } }
         for index in trained {
             handles.append(
                 parameters[index].onGradient { [unowned self] (gradient: Tensor) -> Void in
-                    parameterGradients[index] = try GradientStatistics(of: gradient)
-                    alignments[index] = try gradient.cosine(to: parameters[index].value)
+                    let size = try GradientStatistics(of: gradient)
+                    parameterGradients[index] = size
+                    alignments[index] = try gradient.projection(of: parameters[index].value, size: size.rootMeanSquare)
                     // Sums in another order are rounded otherwise.
                     hasIdenticalGradients[index] = try gradient.hasIdenticalRows(
-                        within: 1e-3, blocks: gates[index] ?? 1)
+                        within: 1e-3, blocks: gateCounts[index] ?? 1)
                 })
         }
         _ = try gradient(
@@ -121,8 +121,9 @@ final class Trace {
             unused: .zeros)
     }
 
-    /// Of the weights of recurrent nets: how many gates their rows belong to, one block of units each.
-    var gateCounts: [Int: Int] {
+    /// Of the weights of recurrent nets: how many gates their rows belong to, one block of units each. Known once all
+    /// operations are.
+    private(set) lazy var gateCounts: [Int: Int] = {
         var counts: [Int: Int] = [:]
         for operation in operations where operation.name == "recurrent" {
             guard let units = operation.output.shape.last, units > 0 else { continue }
@@ -131,7 +132,11 @@ final class Trace {
             }
         }
         return counts
-    }
+    }()
+
+    /// The largest root mean square of a parameter's gradient, of those that are finite; 0 of none. Known after the pass.
+    private(set) lazy var largestGradient =
+        parameterGradients.compactMap { $0?.rootMeanSquare }.filter(\.isFinite).max() ?? 0
 
     private func takeInputs(of call: LayerCall, _ model: Module) {
         guard call.module === model, inputs.isEmpty else { return }
@@ -194,7 +199,8 @@ final class Trace {
                     name: "\(computed.name)", layer: computed.layer?.path ?? "", sources: sources,
                     output: output, isWeight: isWeight, isData: isData,
                     units: activity, data: try data(in: computed, sources),
-                    meanProbability: try meanProbability(of: "\(computed.name)", first), takesInfinity: takesInfinity))
+                    meanProbability: try meanProbability(of: "\(computed.name)", first, mean: output.mean),
+                    takesInfinity: takesInfinity))
         }
         guard failure == nil else { return }
         if computed.name.description == "recurrent", let input = computed.inputs.first, input.requiresGradient {
@@ -215,9 +221,9 @@ final class Trace {
         return try SignalStatistics(of: computed.inputs[0])
     }
 
-    private func meanProbability(of name: String, _ output: Tensor) throws -> Double? {
+    private func meanProbability(of name: String, _ output: Tensor, mean: Double) throws -> Double? {
         switch name {
-        case "softmax": try Double(output.detached().cast(to: .float32).mean().item())
+        case "softmax": mean
         case "logSoftmax": try Double(output.detached().cast(to: .float32).exp().mean().item())
         default: nil
         }

@@ -110,9 +110,9 @@ public struct Thresholds: Codable, Sendable, Equatable {
     public var ascent = 0.1
     /// The same for a step that leads nearly straight up.
     public var straightAscent = 0.5
-    /// How far such steps raise the loss, in units of the first, and in deviations of the losses of a block.
+    /// How far such steps raise the loss, in units of the first.
     public var ascentRise = 0.05
-    /// The same in deviations.
+    /// How far they do in deviations of the losses of a block.
     public var ascentDeviations = 2.0
     /// A step that changes parameters by less than this part of themselves would need the length of a whole run to change
     /// them at all.

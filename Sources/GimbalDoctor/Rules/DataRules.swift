@@ -229,9 +229,8 @@ extension InputExamination {
 
     /// The largest deviation of a feature over the least of those that vary.
     var featureRatio: Double? {
-        guard let least = varying.map(\.deviation).min(), let largest = varying.map(\.deviation).max() else {
-            return nil
-        }
+        let deviations = varying.map(\.deviation)
+        guard let least = deviations.min(), let largest = deviations.max() else { return nil }
         return largest / least
     }
 

@@ -138,20 +138,14 @@ extension Rule {
             optimizer.epsilon == nil, limit < context.thresholds.clippedShare * norm,
             context.unexplained(.noProgress) != nil || context.tooLittleProgress != nil
         else { return [] }
-        return [
-            Finding(
-                .clippingTooTight,
-                "gradients are clipped to a norm of \(short(limit)), and have one of \(short(norm)): each step is "
-                    + "\(short(norm / limit)) times shorter than the learning rate says",
-                remedies: [optimizer.clipNorm == nil ? .otherClipping(to: norm) : .loosenClipping(to: norm)])
-        ]
+        let remedy = optimizer.clipNorm == nil ? Remedy.otherClipping(to: norm) : .loosenClipping(to: norm)
+        return [.clippingTooTight(limit, of: norm, remedy)]
     }
 
     private static let learningRateTooLow = Rule("learning rate too low") { context in
         let examination = context.examination
         guard let rate = examination.learningRate, let probe = examination.probe,
-            let largest = probe.updateRatios.values.max(),
-            !context.found.contains(where: { $0.illness == .clippingTooTight })
+            let largest = probe.updateRatios.values.max()
         else { return [] }
         if largest < context.thresholds.leastUpdate, context.unexplained(.noProgress) != nil {
             return [

@@ -67,7 +67,7 @@ extension Doctor {
             else { return (train, validation) }
             return (standardization(train), standardization(validation))
         }
-        func look(_ recipe: Recipe) throws -> (diagnosis: Diagnosis, steps: Int, of: Int) {
+        func look(_ recipe: Recipe) throws -> (diagnosis: Diagnosis, steps: Int, whole: Int) {
             let (train, validation) = parts(recipe)
             let trainer = try recipe.makeRun(train: train, validation: validation, device: device).trainer
             let all = trainer.totalSteps ?? 500

@@ -34,10 +34,7 @@ extension Trainer {
                 if examination.inputs.count == 1 { examination.inputs[0].featureNames = featureNames }
                 var diagnosis = doctor.diagnose(examination)
                 // What is known of the run before its first step, such as its schedule.
-                let plan = Course.Plan(
-                    phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1,
-                    validationSamples: validationSamples)
-                let planned = doctor.look(at: Course(plan: plan), known: diagnosis.findings)
+                let planned = doctor.look(at: Course(plan: plan(phase, schedule)), known: diagnosis.findings)
                 // What keeps the rate at nothing is why steps are short.
                 if planned.contains(where: { $0.illness.explains.contains(.noProgress) }) {
                     diagnosis.findings.removeAll { $0.illness == .learningRateTooLow }
@@ -64,9 +61,9 @@ extension Trainer {
         // Two thousand samples tell of a class that is one in a hundred.
         while kinds.count < 16, counts.values.reduce(0, +) < 2048, let next = try batches.next()?.batch {
             let classes = classes(next)
-            if isOfOneClass, Set(classes).count > 1 { (chosen, isOfOneClass) = (next, false) }
-            for number in classes { counts[Int(number), default: 0] += 1 }
             kinds.append(Set(classes).count)
+            if isOfOneClass, kinds.last! > 1 { (chosen, isOfOneClass) = (next, false) }
+            for number in classes { counts[Int(number), default: 0] += 1 }
         }
         return (chosen, (counts, kinds))
     }

@@ -27,9 +27,13 @@ public struct RunFolder: Sendable {
 
     /// Writes down what the run failed with; nil takes that back.
     func note(failure: (any Error)?) {
+        let path = "\(self.path)/\(Self.failureName)"
         // A full disk must not hide what went wrong.
-        if let failure { return (try? AtomicFile.write("\(failure)\n", to: "\(path)/\(Self.failureName)")) ?? () }
-        try? FileManager.default.removeItem(atPath: "\(path)/\(Self.failureName)")
+        if let failure {
+            try? AtomicFile.write("\(failure)\n", to: path)
+        } else {
+            try? FileManager.default.removeItem(atPath: path)
+        }
     }
 
     /// Opens the folder for a run, making it where it is not there, and removes what a killed run was in the middle of

@@ -70,7 +70,7 @@ public final class Trainer<Batch> {
     let generator: RandomGenerator
     let updates: [WeightUpdate]
     var stopping: EarlyStopping?
-    private var schedules: [Schedule] = []
+    private(set) var schedules: [Schedule] = []
     var pending: [PendingLosses]
     /// The batch of the newest step, and the step at which it was last looked at in both modes of the model.
     var newestBatch: Batch?
@@ -234,26 +234,6 @@ public final class Trainer<Batch> {
         }
     }
 
-    private func beginWatching() throws {
-        guard let doctor else { return watch = nil }
-        guard watch == nil else { return }
-        let watch = RunWatch(
-            doctor, phases, interval: healthInterval,
-            plans: zip(phases, schedules).map { phase, schedule in
-                Course.Plan(
-                    phase, schedule: schedule, steps: totalSteps, isOnlyLoss: phases.count == 1,
-                    validationSamples: validationSamples)
-            })
-        watch.takes = takes
-        self.watch = watch
-        if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
-        if progress.step > 0 { watch.takeUp(progress.history, trainLoss: trainLoss) }
-        if examinesFirst, progress.step == 0 {
-            for finding in try examine(by: doctor).findings { try watch.raise(finding) }
-            try tellFindings()
-        }
-    }
-
     private func requireFigures() throws {
         guard evaluation == nil else { return }
         let cause =
@@ -318,12 +298,6 @@ public final class Trainer<Batch> {
         for callback in callbacks { try callback.didFinishEpoch(result) }
         try save()
         try requireFiniteLosses()
-    }
-
-    func tellFindings() throws {
-        for finding in watch?.takeNew() ?? [] {
-            for callback in callbacks { try callback.didFind(finding) }
-        }
     }
 
     /// A run that has learnt nothing because every step was left out is no success.
