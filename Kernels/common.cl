@@ -123,6 +123,11 @@ static inline ushort bfloat16_of(float value) {
 #define LARGER(p, q) ((p) > (q) || (p) != (p) ? (p) : (q))
 #define SMALLER(p, q) ((p) < (q) || (p) != (p) ? (p) : (q))
 
+/// Folds the eight parts of a vector, of which a CPU's work-item keeps one for each of its chains.
+#define FOLD8(v, COMBINE)                                                        \
+    COMBINE(COMBINE(COMBINE((v).s0, (v).s4), COMBINE((v).s2, (v).s6)),           \
+            COMBINE(COMBINE((v).s1, (v).s5), COMBINE((v).s3, (v).s7)))
+
 // Work shared by several groups of one launch, finished by the last of them to arrive:
 //
 //   STORE_SHARE(value, shares + i);                     each group leaves its floats

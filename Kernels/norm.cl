@@ -103,6 +103,24 @@ static float root_of_scaled(float2 sum, float p) {
 #define TERM_SIZE 1
 #endif
 
+#if LANES == 1 && NORM_KIND == 2
+/// Elements of a chain of additions.
+#define PLAIN_BLOCK 4096
+
+/// Whether `count` elements, a multiple of eight, can be squared as they are; their sum of squares is in `squares` then.
+static inline int squares_of_eights(__global const float *x, COUNT count, float *squares) {
+    float8 sum = 0.0f;
+    int8 is_odd = 0;
+    for (COUNT i = 0; i < count; i += 8) {
+        const float8 value = vload8(0, x + i), size = fabs(value);
+        sum += value * value;
+        is_odd |= (size > 0x1p52f) | ((size < 0x1p-52f) & (size != 0.0f));
+    }
+    *squares = FOLD8(sum, ADD);
+    return !any(is_odd);
+}
+#endif
+
 #define TAKE(sum, value)                       \
     {                                          \
         const TERM term = POWER(value);        \
@@ -126,7 +144,21 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void norm(
     const COUNT end = min(count, first + slice);
     x += x_offset;
     TERM sum0 = (TERM)(0.0f), sum1 = (TERM)(0.0f), sum2 = (TERM)(0.0f), sum3 = (TERM)(0.0f);
-#if ALIGNED
+#if LANES == 1 && NORM_KIND == 2
+    // A core takes eight at a time, where none of a block is large or small; as a rule none is.
+    COUNT i = first;
+    while (i < end) {
+        const COUNT block = min((COUNT)PLAIN_BLOCK, end - i), eights = block & ~(COUNT)7;
+        float squares;
+        COUNT taken = 0;
+        if (squares_of_eights(x + i, eights, &squares)) {
+            sum1.x += squares;
+            taken = eights;
+        }
+        for (; taken < block; taken++) TAKE(sum0, x[i + taken])
+        i += block;
+    }
+#elif ALIGNED
     // A slice begins on a multiple of four; the last few elements are left to what follows.
     const COUNT whole = max(first, end & ~(COUNT)3);
     COUNT quad = first + 4 * LANE;

@@ -86,6 +86,46 @@ static inline Share share_of(VALUES_SPACE const float *values, int held, float o
     return share;
 }
 
+#if LANES == 1
+/// The same by eights: one chain of additions would keep a core waiting for each sum before the next.
+static inline Share share_of_eights(__global const float *values, int held, float origin) {
+    float8 sum = 0.0f, energy = 0.0f, squares = 0.0f, rest = 0.0f, minimum = INFINITY, maximum = -INFINITY;
+    // A condition that holds is -1.
+    int8 finite = 0, zero = 0, nan = 0;
+    for (int k = 0; k < held; k += 8) {
+        const float8 value = vload8(0, values + k);
+        const int8 is_finite = value - value == 0.0f;
+        finite -= is_finite;
+        sum += select((float8)(0.0f), value - origin, is_finite);
+        energy += select((float8)(0.0f), value * value, is_finite);
+        minimum = select(minimum, value, is_finite & (value < minimum));
+        maximum = select(maximum, value, is_finite & (value > maximum));
+        zero -= value == 0.0f;
+        nan -= value != value;
+    }
+    Share share = empty_share();
+    share.finite_count = FOLD8(finite, ADD);
+    share.zero_count = FOLD8(zero, ADD);
+    share.nan_count = FOLD8(nan, ADD);
+    share.infinity_count = (uint)held - share.finite_count - share.nan_count;
+    if (share.finite_count == 0) return share;
+    share.energy = FOLD8(energy, ADD);
+    share.minimum = FOLD8(minimum, fmin);
+    share.maximum = FOLD8(maximum, fmax);
+    share.mean = FOLD8(sum, ADD) / (float)share.finite_count;
+    for (int k = 0; k < held; k += 8) {
+        const float8 value = vload8(0, values + k);
+        const float8 difference = select((float8)(0.0f), (value - origin) - share.mean, value - value == 0.0f);
+        squares += difference * difference;
+        rest += difference;
+    }
+    const float all = FOLD8(rest, ADD);
+    share.squares = FOLD8(squares, ADD) - all * all / (float)share.finite_count;
+    share.mean += all / (float)share.finite_count;
+    return share;
+}
+#endif
+
 #define SHARE_SIZE 9
 
 static inline void store_share(Share share, __global float *at) {
@@ -127,13 +167,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void statistics
     const float origin = origin_of(x, length);
     Share here = empty_share();
     for (COUNT base = first; base < end; base += CHUNK * LANES) {
-        const int held = (int)min((COUNT)CHUNK, (end - base + LANES - 1) / LANES);
+        int held = (int)min((COUNT)CHUNK, (end - base + LANES - 1) / LANES);
 #if LANES > 1
         float values[CHUNK];
 #pragma unroll
         FOR_HELD(k, held) values[k] = x[base + k * LANES];
 #else
-        __global const float *values = x + base;
+        const int eights = held & ~7;
+        here = joined(here, share_of_eights(x + base, eights, origin));
+        __global const float *values = x + base + eights;
+        held -= eights;
 #endif
         here = joined(here, share_of(values, held, origin));
     }

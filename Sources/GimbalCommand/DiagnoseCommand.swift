@@ -67,8 +67,7 @@ struct DiagnoseCommand: ParsableCommand {
         if let runDir { try TrainCommand.requireNew(runDir) }
         let device = try device.chosen()
         let run = try recipe.makeRun(train: parts.train, validation: parts.validation, device: device)
-        var diagnosis = try run.trainer.examine()
-        if let validation { diagnosis.findings += try Doctor().examine(train: parts.train, validation: validation) }
+        let diagnosis = try run.trainer.examine()
         try json ? printJSON(diagnosis) : printLine("\(diagnosis)")
         guard !diagnosis.isHealthy else {
             if apply { printNotice("note: there is nothing to cure, and nothing was trained; gimbal train does") }

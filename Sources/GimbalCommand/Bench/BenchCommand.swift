@@ -38,7 +38,10 @@ struct BenchCommand: ParsableCommand {
     var most: String?
     @Flag(
         help:
-            "Time each training step with the doctor's monitors and without, in turns, and print the ratio of the medians."
+            """
+            Time each training step with the doctor's monitors and without, in turns, and print the ratio of the medians; \
+            with --launches, count a step that is looked at.
+            """
     )
     var monitors = false
     @Flag(help: "List the benchmarks and leave.")
@@ -99,9 +102,12 @@ struct BenchCommand: ParsableCommand {
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
         for benchmark in Benchmark.all(precision)
-        where benchmark.batch != nil && names?.contains(benchmark.name) ?? !benchmark.isForGPUs {
+        where names?.contains(benchmark.name) ?? !benchmark.isForGPUs {
+            guard let training = benchmark.training else { continue }
             for device in devices where device.launchRecord != nil {
-                let count = try withDevice(device) { try LaunchCount(benchmark, on: device) }
+                let count = try withDevice(device) {
+                    try LaunchCount(benchmark, training(device), on: device, isWatched: monitors)
+                }
                 try json ? printJSON(count) : printLine(count.text)
                 if let excess = allowed?.excess(count) { excesses.append(excess) }
             }

@@ -17,11 +17,16 @@ struct LaunchCount: Encodable {
     var peakBytes: Int
 
     /// Counts the third step: the first two make what later ones find, such as an optimizer's moments and pooled memory.
-    init(_ benchmark: Benchmark, on device: Device) throws {
-        let step = try benchmark.prepare(device)
-        for _ in 0..<2 { try step() }
+    /// - Parameter isWatched: whether the doctor's monitors look at these steps, and what they saw is read.
+    init(_ benchmark: Benchmark, _ training: Benchmark.Training, on device: Device, isWatched: Bool) throws {
+        let monitor = HealthMonitor(interval: 1)
+        func step(_ number: Int) throws {
+            try training.step(watchedBy: isWatched ? (monitor, number) : nil)
+            _ = try monitor.takeLooks()
+        }
+        for number in 1...2 { try step(number) }
         let before = device.launchRecord ?? LaunchRecord()
-        try step()
+        try step(3)
         let record = (device.launchRecord ?? LaunchRecord()) - before
         try device.backend.synchronize()
         self.benchmark = benchmark.name

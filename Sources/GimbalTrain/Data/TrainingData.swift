@@ -13,6 +13,8 @@ public protocol TrainingData<Batch> {
     var estimatedBatchesPerEpoch: Int? { get }
     /// Samples in all batches of an epoch; nil where that is not known, as it is unless given.
     var samplesPerEpoch: Int? { get }
+    /// The examples that batches are made of, where the doctor may look at them by themselves; nil unless given.
+    var examples: (any SupervisedData)? { get }
     /// The batches of an epoch, from one of them on.
     /// - Parameters:
     ///   - epoch: counted from 0.
@@ -27,6 +29,8 @@ extension TrainingData {
     public var estimatedBatchesPerEpoch: Int? { batchesPerEpoch }
     /// Not known.
     public var samplesPerEpoch: Int? { nil }
+    /// Not known.
+    public var examples: (any SupervisedData)? { nil }
 }
 
 /// A batch, and how many samples it counts for in means.
@@ -60,6 +64,7 @@ extension DataLoader: TrainingData {
 
     public var batchesPerEpoch: Int? { batchCount }
     public var samplesPerEpoch: Int? { exampleCount }
+    public var examples: (any SupervisedData)? { source as? any SupervisedData }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Source.Batch> {
         let batches = batches(epoch: epoch, from: first).makeIterator()

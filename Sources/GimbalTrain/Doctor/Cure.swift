@@ -42,8 +42,7 @@ extension Doctor {
     /// A look at one batch is cheap: remedies are added until the doctor finds nothing more. What comes out is trained for a
     /// tenth of the run, and so is each of the other remedies that the findings name, beside the best of these, and where
     /// what is changed asks for another rate, lower and higher ones. It is taken only if its validation loss
-    /// is better than that of the recipe as it was by `margin`; and where that one learns as well, in trials three times as
-    /// long too.
+    /// is better than that of the recipe as it was by `margin`; and where that one learns as well, in whole trainings too.
     /// - Parameters:
     ///   - recipe: what is to be cured.
     ///   - train: what it is trained on. Where a trial is on standardised data, its recipe says how in
@@ -71,21 +70,29 @@ extension Doctor {
             let (train, validation) = parts(recipe)
             let trainer = try recipe.makeRun(train: train, validation: validation, device: device).trainer
             let all = trainer.totalSteps ?? 500
-            return (try trainer.examine(by: self), min(all, steps ?? max(50, all / 10)), all)
+            return (try trainer.examineModel(by: self), min(all, steps ?? max(50, all / 10)), all)
         }
-        func attempt(_ recipe: Recipe, _ remedies: [Remedy], _ diagnosis: Diagnosis, _ steps: Int) throws -> Cure.Trial
-        {
+        /// - Parameter steps: nil for a whole training.
+        func attempt(
+            _ recipe: Recipe, _ remedies: [Remedy], _ diagnosis: Diagnosis, _ steps: Int?
+        ) throws -> Cure.Trial {
             let (train, validation) = parts(recipe)
-            // A short training is judged once, when it has ended.
-            var short = recipe
-            short.training.patience = nil
-            if short.training.schedule == .plateau { short.training.schedule = .constant }
-            let run = try short.makeRun(train: train, device: device)
-            run.trainer.maxSteps = steps
+            let run: RecipeRun
+            if let steps {
+                // A short training is judged once, when it has ended.
+                var short = recipe
+                short.training.patience = nil
+                if short.training.schedule == .plateau { short.training.schedule = .constant }
+                run = try short.makeRun(train: train, device: device)
+                run.trainer.maxSteps = steps
+            } else {
+                run = try recipe.makeRun(train: train, validation: validation, device: device)
+            }
             var trial = Cure.Trial(
                 remedies: remedies, recipe: recipe, findings: diagnosis.findings,
-                layers: diagnosis.examination.layers.map(Cure.LayerSignal.init), figures: nil, steps: steps)
+                layers: diagnosis.examination.layers.map(Cure.LayerSignal.init), figures: nil, steps: steps ?? 0)
             do {
+                defer { trial.steps = max(trial.steps, run.trainer.progress.step) }
                 try run.trainer.run()
                 trial.figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
             } catch GimbalError.nonFinite {}
@@ -147,9 +154,8 @@ extension Doctor {
         if base.isBetter(than: before, by: margin), before.isFar(below: sick.examination.lossOfGuess),
             length < wholeLength
         {
-            let longer = min(wholeLength, 3 * length)
-            let unchanged = try attempt(recipe, [], sick, longer)
-            let changed = try attempt(base.recipe, base.remedies, try look(base.recipe).diagnosis, longer)
+            let unchanged = try attempt(recipe, [], sick, nil)
+            let changed = try attempt(base.recipe, base.remedies, try look(base.recipe).diagnosis, nil)
             let others = Array(trials.dropFirst()) + [unchanged, changed]
             return Cure(
                 before: unchanged, trials: others, best: changed.isBetter(than: unchanged, by: 0) ? changed : unchanged)

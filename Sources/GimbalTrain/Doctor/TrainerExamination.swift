@@ -1,10 +1,19 @@
 extension Trainer {
     /// Looks at the model before it is trained: one pass over a batch, the first that has several classes, where there are
-    /// any, and the first steps on it, by the first phase's loss, optimizer, schedule and clipping. Everything is afterwards
-    /// what it was.
+    /// any, and the first steps on it, by the first phase's loss, optimizer, schedule and clipping; and whether it is judged
+    /// by what it is trained on (`Doctor.examine(train:validation:)`). Everything is afterwards what it was.
     /// - Parameter doctor: who looks.
     /// - Throws: what data, loss and device report; `GimbalError.invalidSetting` where there is no batch.
     public func examine(by doctor: Doctor = Doctor()) throws -> Diagnosis {
+        var diagnosis = try examineModel(by: doctor)
+        if let train = data.examples, let validation = validationExamples {
+            diagnosis.findings += try doctor.examine(train: train, validation: validation)
+        }
+        return diagnosis
+    }
+
+    /// As `examine(by:)`, without a look at the data.
+    func examineModel(by doctor: Doctor) throws -> Diagnosis {
         let phase = phases[0]
         return try withDevice(device) {
             try withGenerator(generator) {

@@ -160,7 +160,7 @@ public struct RecipeRun {
         trainer.takes = { $0.change.map { $0 == .standardization || recipe.applying($0) != nil } ?? true }
         trainer.featureNames = recipe.data.table?.schema.featureNames ?? []
         if let validation {
-            trainer.validationSamples = validation.count
+            (trainer.validationSamples, trainer.validationExamples) = (validation.count, validation)
             trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
         }
     }

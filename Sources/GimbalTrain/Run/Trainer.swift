@@ -37,6 +37,8 @@ public final class Trainer<Batch> {
     /// Samples that `evaluation` measures: what of its figures is chance follows from them. At first, those of the
     /// validation data, where it tells; nil where that is not known.
     public var validationSamples: Int?
+    /// The validation data, where the doctor may look whether the run is trained on it.
+    var validationExamples: (any SupervisedData)?
     /// Takes part in the run, in this order.
     public var callbacks: [any TrainingCallback] = []
     /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
@@ -123,7 +125,7 @@ public final class Trainer<Batch> {
         skipInterval = reportInterval
         _ = settings.precision.use(on: device)
         if let validation {
-            validationSamples = validation.samplesPerEpoch
+            (validationSamples, validationExamples) = (validation.samplesPerEpoch, validation.examples)
             evaluation = {
                 try meanFigures(over: validation, on: device) { batch in
                     (try phases[0].loss(batch), try metrics?(batch) ?? [:])

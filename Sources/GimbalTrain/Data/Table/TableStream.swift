@@ -55,6 +55,7 @@ public struct TableStream: TrainingData, Sendable {
 
     /// Nil: rows are counted only as they are read.
     public var batchesPerEpoch: Int? { nil }
+    public var examples: (any SupervisedData)? { part }
 
     /// As many as about so many rows make.
     public var estimatedBatchesPerEpoch: Int? { max((part.count + batchSize - 1) / batchSize, 1) }
