@@ -84,6 +84,7 @@ public final class Parameter {
     package var weights: TensorView { view }
     package var gradientView: TensorView? { leaf.gradient?.view }
     package var hasGradient: Bool { leaf.gradient != nil }
+    fileprivate var gradientType: DType? { leaf.gradient?.dtype }
 
     /// Moves value and gradient into an arena.
     fileprivate func move(to arena: ParameterArena, offset: Int) {
@@ -166,25 +167,29 @@ package struct ParameterRun {
     /// a run each. One that received no gradient is left out, as PyTorch leaves out those whose `grad` is None.
     package static func withGradients(_ parameters: [Parameter]) -> [ParameterRun] {
         var runs: [ParameterRun] = []
-        var end = 0
-        for parameter in parameters {
-            guard parameter.isTrainable, let gradient = parameter.gradientView else { continue }
-            let arena = parameter.arena
-            if let arena, let last = runs.indices.last, runs[last].parameters[0].arena === arena,
-                parameter.arenaOffset == end
-            {
-                let start = runs[last].parameters[0].arenaOffset
-                let range = start..<parameter.arenaOffset + parameter.elementCount
-                runs[last].parameters.append(parameter)
-                runs[last].weights = arena.weights.sliced(axis: 0, range)
-                runs[last].gradients = arena.gradients.sliced(axis: 0, range)
-            } else {
-                runs.append(
-                    ParameterRun(
-                        parameters: [parameter], weights: parameter.weights.flattened, gradients: gradient.flattened))
+        var members: [Parameter] = []
+        /// That of the members, and where in it the next of them would begin.
+        var (arena, end) = (ParameterArena?.none, 0)
+        func closeRun() {
+            guard let first = members.first, let last = members.last, let gradient = first.gradientView else { return }
+            var run = ParameterRun(
+                parameters: members, weights: first.weights.flattened, gradients: gradient.flattened)
+            if let arena, members.count > 1 {
+                let range = first.arenaOffset..<last.arenaOffset + last.elementCount
+                run.weights = arena.weights.sliced(axis: 0, range)
+                run.gradients = arena.gradients.sliced(axis: 0, range)
             }
-            end = parameter.arenaOffset + ParameterArena.stride(parameter.elementCount, gradient.dtype)
+            runs.append(run)
+            members = []
         }
+        for parameter in parameters where parameter.isTrainable {
+            guard let dtype = parameter.gradientType else { continue }
+            let own = parameter.arena
+            if own == nil || own !== arena || parameter.arenaOffset != end { closeRun() }
+            members.append(parameter)
+            (arena, end) = (own, parameter.arenaOffset + ParameterArena.stride(parameter.elementCount, dtype))
+        }
+        closeRun()
         return runs
     }
 

@@ -122,10 +122,10 @@ extension Tensor {
     package var inFullPrecision: Tensor { cast(to: fullType) }
 
     /// The type of what is made of this tensor and another: the wider one, but a single number does not widen others.
-    func commonType(_ name: String, _ other: Tensor) -> DType {
+    func commonType(_ name: @autoclosure () -> String, _ other: Tensor) -> DType {
         if dtype == other.dtype { return dtype }
         require(
-            dtype.isFloatingPoint && other.dtype.isFloatingPoint, name,
+            dtype.isFloatingPoint && other.dtype.isFloatingPoint, name(),
             "\(dtype) and \(other.dtype); convert one with cast(to:)")
         if rank == 0 && other.rank > 0 { return other.dtype }
         if other.rank == 0 && rank > 0 { return dtype }

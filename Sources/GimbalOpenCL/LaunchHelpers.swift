@@ -101,10 +101,10 @@ extension OpenCLBackend {
     }
 
     /// Whether the device can handle these types; if not, says so.
-    func supports(_ operation: String, _ views: [TensorView]) -> Bool {
+    func supports(_ operation: @autoclosure () -> String, _ views: [TensorView]) -> Bool {
         guard !openCLDevice.supportsFloat64, views.contains(where: { $0.dtype == .float64 }) else { return true }
         errors.report(
-            .deviceFailed(device: device.id, operation: operation, reason: "the device has no float64"))
+            .deviceFailed(device: device.id, operation: operation(), reason: "the device has no float64"))
         return false
     }
 }

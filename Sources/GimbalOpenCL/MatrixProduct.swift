@@ -63,8 +63,9 @@ struct MatrixProduct {
     var numbers: [Int] {
         [
             m, n, k, xStrides.m, xStrides.k, yStrides.k, yStrides.n, outStrides.m, outStrides.n, biasStrides.m,
-            biasStrides.n, batch.inner,
-        ] + batchStrides.flatMap { [$0.outer, $0.inner] }
+            biasStrides.n, batch.inner, batchStrides[0].outer, batchStrides[0].inner, batchStrides[1].outer,
+            batchStrides[1].inner, batchStrides[2].outer, batchStrides[2].inner,
+        ]
     }
 
     func problem(_ precision: ProductPrecision) -> MatrixProblem {

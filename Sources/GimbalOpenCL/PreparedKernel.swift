@@ -1,5 +1,6 @@
 import COpenCL
 import GimbalBackend
+import Glibc
 
 /// A built kernel, and the arguments that the driver has from its last launch: a launch sets only those that changed.
 ///
@@ -8,10 +9,9 @@ final class PreparedKernel {
     let kernel: cl_kernel
     let name: String
     var launches = 0
-    /// The bytes of all arguments, one after the other, and where each ends. A kernel's arguments keep their sizes.
-    private var bytes: [UInt8] = []
-    private var ends: [Int] = []
-    /// Of the buffers that `bytes` names; see `BufferPool.generation`.
+    /// What the driver has.
+    private var held = HeldArguments()
+    /// Of the buffers that `held` names; see `BufferPool.generation`.
     private var generation = 0
 
     init(_ kernel: cl_kernel, name: String) {
@@ -28,11 +28,31 @@ final class PreparedKernel {
         _ arguments: [KernelArgument], counters: inout ArrivalCounters, generation: Int
     ) throws -> (count: Int, code: cl_int) {
         if generation != self.generation {
-            bytes.removeAll(keepingCapacity: true)
-            ends.removeAll(keepingCapacity: true)
+            held.removeAll()
             self.generation = generation
         }
-        var cursor = Cursor()
+        let (count, code) = try held.set(arguments, of: kernel, counters: &counters)
+        // What failed half-way is set anew.
+        if code != CL_SUCCESS { self.generation = -1 }
+        return (count, code)
+    }
+}
+
+/// The arguments of a kernel, as the driver has them. Every launch passes here: a value costs a comparison of bytes.
+private struct HeldArguments {
+    /// The bytes of all arguments, one after the other, and where each ends. A kernel's arguments keep their sizes.
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = []
+
+    mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+    }
+
+    mutating func set(
+        _ arguments: [KernelArgument], of kernel: cl_kernel, counters: inout ArrivalCounters
+    ) throws -> (count: Int, code: cl_int) {
+        var cursor = Cursor(kernel: kernel)
         for argument in arguments where cursor.code == CL_SUCCESS {
             switch argument {
             case .view(let storage, let offset):
@@ -56,25 +76,27 @@ final class PreparedKernel {
             case .floats(let values): set(values, as: { Float($0) }, &cursor)
             }
         }
-        // What failed half-way is set anew.
-        if cursor.code != CL_SUCCESS { self.generation = -1 }
-        return (cursor.set, cursor.code)
+        return (cursor.count, cursor.code)
     }
 
     private struct Cursor {
+        let kernel: cl_kernel
+        /// Of the next argument, and where its bytes begin.
         var index = 0
-        var set = 0
+        var start = 0
+        /// Arguments that were set.
+        var count = 0
         /// Whether the next value is set even where it is the old one.
         var isForced = false
         var code: cl_int = CL_SUCCESS
     }
 
-    private func set<Value: BitwiseCopyable>(_ value: Value, _ cursor: inout Cursor) {
+    private mutating func set<Value: BitwiseCopyable>(_ value: Value, _ cursor: inout Cursor) {
         withUnsafeBytes(of: value) { set($0, &cursor) }
     }
 
     /// A structure, each of whose members is made of one value.
-    private func set<Value, Member: BitwiseCopyable>(
+    private mutating func set<Value, Member: BitwiseCopyable>(
         _ values: [Value], as member: (Value) -> Member, _ cursor: inout Cursor
     ) {
         withUnsafeTemporaryAllocation(of: Member.self, capacity: values.count) { members in
@@ -83,25 +105,25 @@ final class PreparedKernel {
         }
     }
 
-    private func set(_ value: UnsafeRawBufferPointer, _ cursor: inout Cursor) {
-        let index = cursor.index
+    private mutating func set(_ value: UnsafeRawBufferPointer, _ cursor: inout Cursor) {
+        let (index, start) = (cursor.index, cursor.start)
         cursor.index += 1
-        let start = index == 0 ? 0 : ends[index - 1]
+        cursor.start += value.count
         if index == ends.count {
             bytes.append(contentsOf: value)
-            ends.append(bytes.count)
+            ends.append(cursor.start)
         } else {
-            precondition(ends[index] - start == value.count, "an argument of \(name) changed its size")
+            precondition(ends[index] == cursor.start, "argument \(index) of a kernel changed its size")
             let isKept = bytes.withUnsafeMutableBytes { kept in
-                let kept = UnsafeMutableRawBufferPointer(rebasing: kept[start..<start + value.count])
-                if kept.elementsEqual(value) { return !cursor.isForced }
-                kept.copyMemory(from: value)
+                guard let old = kept.baseAddress, let new = value.baseAddress else { return !cursor.isForced }
+                if memcmp(old + start, new, value.count) == 0 { return !cursor.isForced }
+                memcpy(old + start, new, value.count)
                 return false
             }
             if isKept { return }
         }
-        cursor.set += 1
-        let code = clSetKernelArg(kernel, cl_uint(index), value.count, value.baseAddress)
+        cursor.count += 1
+        let code = clSetKernelArg(cursor.kernel, cl_uint(index), value.count, value.baseAddress)
         if code != CL_SUCCESS { cursor.code = code }
     }
 }

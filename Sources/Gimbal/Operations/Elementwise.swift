@@ -85,9 +85,9 @@ extension Tensor {
         }
     }
 
-    static func commonShape(_ name: String, _ x: Tensor, _ y: Tensor) -> Shape {
+    static func commonShape(_ name: @autoclosure () -> String, _ x: Tensor, _ y: Tensor) -> Shape {
         guard let shape = x.shape.broadcast(with: y.shape) else {
-            stop(name, "shapes \(x.shape) and \(y.shape) do not broadcast")
+            stop(name(), "shapes \(x.shape) and \(y.shape) do not broadcast")
         }
         return shape
     }
