@@ -151,7 +151,7 @@ extension Doctor {
             }
         }
         // Where the sick net learns as well, only slower, the first steps say little of a whole training.
-        if base.isBetter(than: before, by: margin), before.isFar(below: sick.examination.lossOfGuess),
+        if base.isBetter(than: before, by: margin), before.hasLearnt(from: sick.examination.lossOfGuess),
             length < wholeLength
         {
             let unchanged = try attempt(recipe, [], sick, nil)
@@ -185,10 +185,10 @@ extension Cure.Trial {
     /// left, which is the same in whatever unit they are; infinite where it was not finite.
     fileprivate var loss: Double { figures?["r2"].map { 1 - $0 } ?? figures?["loss"] ?? .infinity }
 
-    /// Whether half of what a guess leaves is learnt.
-    fileprivate func isFar(below lossOfGuess: Double?) -> Bool {
-        if figures?["r2"] != nil { return loss < 0.5 }
-        return lossOfGuess.map { loss < 0.5 * $0 } ?? false
+    /// Whether a tenth of what a guess leaves is learnt: what begins to learn may come further than what learnt first.
+    fileprivate func hasLearnt(from lossOfGuess: Double?) -> Bool {
+        guard let loss = figures?["loss"], let lossOfGuess else { return false }
+        return loss < 0.9 * lossOfGuess
     }
 
     fileprivate func isBetter(than other: Cure.Trial, by margin: Double) -> Bool {
