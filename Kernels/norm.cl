@@ -104,7 +104,7 @@ static float root_of_scaled(float2 sum, float p) {
 #endif
 
 #if LANES == 1 && NORM_KIND == 2
-/// Elements of a chain of additions.
+/// Elements of which one that is large or small sends all to be summed up one by one.
 #define PLAIN_BLOCK 4096
 
 /// Whether `count` elements, a multiple of eight, can be squared as they are; their sum of squares is in `squares` then.

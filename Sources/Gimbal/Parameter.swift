@@ -84,7 +84,6 @@ public final class Parameter {
     package var weights: TensorView { view }
     package var gradientView: TensorView? { leaf.gradient?.view }
     package var hasGradient: Bool { leaf.gradient != nil }
-    fileprivate var gradientType: DType? { leaf.gradient?.dtype }
 
     /// Moves value and gradient into an arena.
     fileprivate func move(to arena: ParameterArena, offset: Int) {
@@ -182,12 +181,12 @@ package struct ParameterRun {
             runs.append(run)
             members = []
         }
-        for parameter in parameters where parameter.isTrainable {
-            guard let dtype = parameter.gradientType else { continue }
+        for parameter in parameters where parameter.isTrainable && parameter.hasGradient {
             let own = parameter.arena
             if own == nil || own !== arena || parameter.arenaOffset != end { closeRun() }
             members.append(parameter)
-            (arena, end) = (own, parameter.arenaOffset + ParameterArena.stride(parameter.elementCount, dtype))
+            arena = own
+            end = parameter.arenaOffset + ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
         }
         closeRun()
         return runs

@@ -89,32 +89,30 @@ struct MatrixProduct {
 
 extension OpenCLBackend {
     /// Queues a kernel that takes what all kernels for products do: x, y, out and bias, the epilogue's numbers and the
-    /// structure `Product`, then `more`. Every product passes here: settings with room for seven more are not moved.
+    /// structure `Product`, then `more`.
     func launchProduct(
-        _ kernel: KernelName, _ product: MatrixProduct, _ settings: consuming [KernelKey.Setting],
-        groups: (Int, Int, Int), groupSize: Int, isWide: Bool, more: [KernelArgument] = []
+        _ kernel: KernelName, _ product: MatrixProduct, _ settings: [KernelKey.Setting], groups: (Int, Int, Int),
+        groupSize: Int, isWide: Bool, more: [KernelArgument] = []
     ) {
-        let usesFloat64 =
-            product.x.dtype == .float64 || product.y.dtype == .float64 || product.out.dtype == .float64
-            || product.bias?.dtype == .float64
-        settings.append(.type(.xType, product.x.dtype))
-        settings.append(.type(.outType, product.out.dtype))
-        settings.append(.flag(.wideIndex, isWide))
-        settings.append(.flag(.accumulates, product.accumulates))
-        settings.append(.flag(.usesFloat64, usesFloat64))
+        // Every product passes here: neither array is moved as it grows.
+        var all: [KernelKey.Setting] = []
+        all.reserveCapacity(settings.count + 7)
+        all += settings
+        all += [
+            .type(.xType, product.x.dtype), .type(.outType, product.out.dtype), .flag(.wideIndex, isWide),
+            .flag(.accumulates, product.accumulates),
+            .flag(
+                .usesFloat64, [product.x, product.y, product.out, product.bias].contains { $0?.dtype == .float64 }),
+        ]
         var arguments: [KernelArgument] = []
         arguments.reserveCapacity(6 + more.count)
-        arguments.append(.view(product.x))
-        arguments.append(.view(product.y))
-        arguments.append(.view(product.out))
+        arguments += [.view(product.x), .view(product.y), .view(product.out)]
         if let bias = product.bias {
-            settings.append(.flag(.hasBias, true))
-            settings.append(.type(.biasType, bias.dtype))
+            all += [.flag(.hasBias, true), .type(.biasType, bias.dtype)]
             arguments.append(.view(bias))
         }
-        arguments.append(.float(product.scale))
-        arguments.append(.indices(product.numbers, isWide: isWide))
-        arguments.append(contentsOf: more)
-        launch(KernelKey(kernel, settings), groups: groups, groupSize: groupSize, arguments)
+        arguments += [.float(product.scale), .indices(product.numbers, isWide: isWide)]
+        arguments += more
+        launch(KernelKey(kernel, all), groups: groups, groupSize: groupSize, arguments)
     }
 }

@@ -9,14 +9,14 @@ final class PreparedKernel {
     let kernel: cl_kernel
     let name: String
     var launches = 0
-    /// What the driver has.
-    private var held = HeldArguments()
+    private var held: HeldArguments
     /// Of the buffers that `held` names; see `BufferPool.generation`.
     private var generation = 0
 
     init(_ kernel: cl_kernel, name: String) {
         self.kernel = kernel
         self.name = name
+        held = HeldArguments(kernel, name: name)
     }
 
     /// Hands the driver what differs from the last launch.
@@ -31,7 +31,7 @@ final class PreparedKernel {
             held.removeAll()
             self.generation = generation
         }
-        let (count, code) = try held.set(arguments, of: kernel, counters: &counters)
+        let (count, code) = try held.set(arguments, counters: &counters)
         // What failed half-way is set anew.
         if code != CL_SUCCESS { self.generation = -1 }
         return (count, code)
@@ -40,9 +40,16 @@ final class PreparedKernel {
 
 /// The arguments of a kernel, as the driver has them. Every launch passes here: a value costs a comparison of bytes.
 private struct HeldArguments {
+    private let kernel: cl_kernel
+    private let name: String
     /// The bytes of all arguments, one after the other, and where each ends. A kernel's arguments keep their sizes.
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
+
+    init(_ kernel: cl_kernel, name: String) {
+        self.kernel = kernel
+        self.name = name
+    }
 
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
@@ -50,9 +57,9 @@ private struct HeldArguments {
     }
 
     mutating func set(
-        _ arguments: [KernelArgument], of kernel: cl_kernel, counters: inout ArrivalCounters
+        _ arguments: [KernelArgument], counters: inout ArrivalCounters
     ) throws -> (count: Int, code: cl_int) {
-        var cursor = Cursor(kernel: kernel)
+        var cursor = Cursor()
         for argument in arguments where cursor.code == CL_SUCCESS {
             switch argument {
             case .view(let storage, let offset):
@@ -80,7 +87,6 @@ private struct HeldArguments {
     }
 
     private struct Cursor {
-        let kernel: cl_kernel
         /// Of the next argument, and where its bytes begin.
         var index = 0
         var start = 0
@@ -113,7 +119,7 @@ private struct HeldArguments {
             bytes.append(contentsOf: value)
             ends.append(cursor.start)
         } else {
-            precondition(ends[index] == cursor.start, "argument \(index) of a kernel changed its size")
+            precondition(ends[index] == cursor.start, "argument \(index) of \(name) changed its size")
             let isKept = bytes.withUnsafeMutableBytes { kept in
                 guard let old = kept.baseAddress, let new = value.baseAddress else { return !cursor.isForced }
                 if memcmp(old + start, new, value.count) == 0 { return !cursor.isForced }
@@ -123,7 +129,7 @@ private struct HeldArguments {
             if isKept { return }
         }
         cursor.count += 1
-        let code = clSetKernelArg(cursor.kernel, cl_uint(index), value.count, value.baseAddress)
+        let code = clSetKernelArg(kernel, cl_uint(index), value.count, value.baseAddress)
         if code != CL_SUCCESS { cursor.code = code }
     }
 }

@@ -101,9 +101,7 @@ struct TilesKernel: MatrixKernel {
             func width(_ operand: MatrixProblem.Operand) -> Int {
                 operand.width >= 4 && [.float32, .float16, .bfloat16].contains(operand.dtype) ? 4 : 1
             }
-            var settings: [KernelKey.Setting] = []
-            settings.reserveCapacity(24)
-            settings += [
+            var settings: [KernelKey.Setting] = [
                 .number(.tileM, m), .number(.tileN, n), .number(.tileK, k), .number(.workM, workM),
                 .number(.workN, workN), .flag(.xKFirst, problem.x.isRowMajor), .flag(.yNFirst, problem.y.isRowMajor),
                 .number(.xWidth, width(problem.x)), .number(.yWidth, width(problem.y)),

@@ -88,14 +88,15 @@ extension Doctor {
             } else {
                 run = try recipe.makeRun(train: train, validation: validation, device: device)
             }
-            var trial = Cure.Trial(
-                remedies: remedies, recipe: recipe, findings: diagnosis.findings,
-                layers: diagnosis.examination.layers.map(Cure.LayerSignal.init), figures: nil, steps: steps ?? 0)
+            var figures: [String: Double]?
             do {
-                defer { trial.steps = max(trial.steps, run.trainer.progress.step) }
                 try run.trainer.run()
-                trial.figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
+                figures = try run.evaluate(on: validation).figures.filter(\.value.isFinite)
             } catch GimbalError.nonFinite {}
+            let trial = Cure.Trial(
+                remedies: remedies, recipe: recipe, findings: diagnosis.findings,
+                layers: diagnosis.examination.layers.map(Cure.LayerSignal.init), figures: figures,
+                steps: steps ?? run.trainer.progress.step)
             try progress(trial)
             return trial
         }
