@@ -94,25 +94,22 @@ extension OpenCLBackend {
         _ kernel: KernelName, _ product: MatrixProduct, _ settings: [KernelKey.Setting], groups: (Int, Int, Int),
         groupSize: Int, isWide: Bool, more: [KernelArgument] = []
     ) {
-        // Every product passes here: neither array is moved as it grows.
-        var all: [KernelKey.Setting] = []
-        all.reserveCapacity(settings.count + 7)
-        all += settings
-        all += [
-            .type(.xType, product.x.dtype), .type(.outType, product.out.dtype), .flag(.wideIndex, isWide),
-            .flag(.accumulates, product.accumulates),
-            .flag(
-                .usesFloat64, [product.x, product.y, product.out, product.bias].contains { $0?.dtype == .float64 }),
-        ]
-        var arguments: [KernelArgument] = []
-        arguments.reserveCapacity(6 + more.count)
-        arguments += [.view(product.x), .view(product.y), .view(product.out)]
+        var settings =
+            settings + [
+                .type(.xType, product.x.dtype), .type(.outType, product.out.dtype), .flag(.wideIndex, isWide),
+                .flag(.accumulates, product.accumulates),
+                .flag(
+                    .usesFloat64,
+                    [product.x, product.y, product.out, product.bias].contains { $0?.dtype == .float64 }),
+            ]
+        var arguments: [KernelArgument] = [.view(product.x), .view(product.y), .view(product.out)]
         if let bias = product.bias {
-            all += [.flag(.hasBias, true), .type(.biasType, bias.dtype)]
+            settings += [.flag(.hasBias, true), .type(.biasType, bias.dtype)]
             arguments.append(.view(bias))
         }
-        arguments += [.float(product.scale), .indices(product.numbers, isWide: isWide)]
-        arguments += more
-        launch(KernelKey(kernel, all), groups: groups, groupSize: groupSize, arguments)
+        arguments += [
+            .float(product.scale), .indices(product.numbers, isWide: isWide),
+        ]
+        launch(KernelKey(kernel, settings), groups: groups, groupSize: groupSize, arguments + more)
     }
 }
