@@ -189,60 +189,91 @@ static double power_sum(const float *x, size_t count, double p, double scale) {
     return ((total[0] + total[4]) + (total[1] + total[5])) + ((total[2] + total[6]) + (total[3] + total[7]));
 }
 
-static void statistics(const float *x, size_t count, struct gimbal_statistics *s) {
-    enum { width = 16 };
-    for (size_t start = 0; start < count; start += fold_block) {
-        size_t end = count - start < fold_block ? count : start + fold_block;
-        double sum[width] = {0}, squares[width] = {0};
-        float minimum[width], maximum[width];
-        int32_t finite[width] = {0}, zeros[width] = {0}, nans[width] = {0};
-        for (int l = 0; l < width; l++) minimum[l] = __builtin_inff(), maximum[l] = -__builtin_inff();
-        for (size_t i = start; i < end; i += width) {
-            float block[width];
-            int live = end - i < width ? (int)(end - i) : width;
-            // Missing elements become infinities, which touch nothing but the count that is the rest of the others.
-            for (int l = 0; l < live; l++) block[l] = x[i + (size_t)l];
-            for (int l = live; l < width; l++) block[l] = __builtin_inff();
-            for (int l = 0; l < width; l++) {
-                float value = block[l];
-                bool is_finite = value - value == 0.0f;
-                float kept = is_finite ? value : 0.0f;
-                sum[l] += (double)kept;
-                squares[l] += (double)kept * (double)kept;
-                minimum[l] = is_finite && value < minimum[l] ? value : minimum[l];
-                maximum[l] = is_finite && value > maximum[l] ? value : maximum[l];
-                finite[l] += is_finite;
-                zeros[l] += value == 0.0f;
-                nans[l] += value != value;
-            }
+/// Of `count` elements, a multiple of `lane_count` and of one block: false where they are not all finite, or too large for
+/// their sum. The second pass finds them in the cache; about their mean, little is lost to rounding or to an offset.
+static bool block_statistics(const float *x, size_t count, struct gimbal_statistics *s) {
+    float sum[lane_count] = {0}, minimum[lane_count], maximum[lane_count];
+    int32_t largest[lane_count] = {0}, zeros[lane_count] = {0};
+    for (int l = 0; l < lane_count; l++) minimum[l] = __builtin_inff(), maximum[l] = -__builtin_inff();
+    for (size_t i = 0; i < count; i += lane_count) {
+        for (int l = 0; l < lane_count; l++) {
+            float value = x[i + (size_t)l];
+            // The bits of |x| are ordered as |x| is, with infinity and NaN above all others.
+            int32_t magnitude = (int32_t)(bits_of(value) & 0x7fffffffu);
+            largest[l] = magnitude > largest[l] ? magnitude : largest[l];
+            sum[l] += value;
+            minimum[l] = value < minimum[l] ? value : minimum[l];
+            maximum[l] = value > maximum[l] ? value : maximum[l];
+            zeros[l] += magnitude == 0;
         }
-        int64_t finite_here = 0, nans_here = 0;
+    }
+    for (int width = lane_count / 2; width >= 1; width /= 2) {
         for (int l = 0; l < width; l++) {
-            s->sum += sum[l];
-            s->squares += squares[l];
-            s->minimum = minimum[l] < s->minimum ? minimum[l] : s->minimum;
-            s->maximum = maximum[l] > s->maximum ? maximum[l] : s->maximum;
-            s->zeros += zeros[l];
-            finite_here += finite[l];
-            nans_here += nans[l];
+            largest[l] = largest[l + width] > largest[l] ? largest[l + width] : largest[l];
+            sum[l] += sum[l + width];
+            minimum[l] = minimum[l + width] < minimum[l] ? minimum[l + width] : minimum[l];
+            maximum[l] = maximum[l + width] > maximum[l] ? maximum[l + width] : maximum[l];
+            zeros[l] += zeros[l + width];
         }
-        s->finite += finite_here;
-        s->nans += nans_here;
-        s->infinities += (int64_t)(end - start) - finite_here - nans_here;
+    }
+    if (largest[0] >= (int32_t)bits_of(0x1p117f)) return false;
+
+    // By a power of two to where float holds squares.
+    float scale = largest[0] > (int32_t)bits_of(0x1p40f) ? 0x1p-80f : largest[0] < (int32_t)bits_of(0x1p-40f) ? 0x1p80f : 1;
+    float center = sum[0] / (float)count;
+    float rest[lane_count] = {0}, squares[lane_count] = {0};
+    for (size_t i = 0; i < count; i += lane_count) {
+        for (int l = 0; l < lane_count; l++) {
+            float difference = (x[i + (size_t)l] - center) * scale;
+            rest[l] += difference;
+            squares[l] += difference * difference;
+        }
+    }
+    double all_rest = 0, all_squares = 0;
+    for (int l = 0; l < lane_count; l++) all_rest += (double)rest[l], all_squares += (double)squares[l];
+    // `center` is the mean as float rounds it.
+    double correction = all_rest / (double)count;
+    all_squares -= all_rest * correction;
+    *s = (struct gimbal_statistics){
+        .mean = (double)center + correction / (double)scale,
+        .squares = (all_squares > 0 ? all_squares : 0) / ((double)scale * (double)scale),
+        .minimum = minimum[0], .maximum = maximum[0], .finite = (int64_t)count, .zeros = zeros[0],
+    };
+    return true;
+}
+
+/// Of any elements.
+static void careful_statistics(const float *x, size_t count, struct gimbal_statistics *s) {
+    *s = gimbal_empty_statistics();
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_finite = x[i] - x[i] == 0.0f;
+        sum += is_finite ? (double)x[i] : 0;
+        s->minimum = is_finite && x[i] < s->minimum ? x[i] : s->minimum;
+        s->maximum = is_finite && x[i] > s->maximum ? x[i] : s->maximum;
+        s->finite += is_finite;
+        s->zeros += x[i] == 0.0f;
+        s->nans += x[i] != x[i];
+    }
+    s->infinities = (int64_t)count - s->finite - s->nans;
+    if (s->finite == 0) return;
+    s->mean = sum / (double)s->finite;
+    for (size_t i = 0; i < count; i++) {
+        double difference = (double)x[i] - s->mean;
+        s->squares += x[i] - x[i] == 0.0f ? difference * difference : 0;
     }
 }
 
-static double squared_deviations(const float *x, size_t count, double mean) {
-    double total[8] = {0};
-    size_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        for (int l = 0; l < 8; l++) {
-            double d = (double)x[i + l] - mean;
-            total[l] += x[i + l] - x[i + l] == 0.0f ? d * d : 0.0;
-        }
-    for (; i < count; i++) {
-        double d = (double)x[i] - mean;
-        total[0] += x[i] - x[i] == 0.0f ? d * d : 0.0;
+static void statistics(const float *x, size_t count, struct gimbal_statistics *s) {
+    *s = gimbal_empty_statistics();
+    for (size_t start = 0; start < count; start += fold_block) {
+        size_t length = count - start < fold_block ? count - start : fold_block;
+        size_t done = length / lane_count * lane_count;
+        struct gimbal_statistics block;
+        if (done > 0 && block_statistics(x + start, done, &block)) gimbal_join_statistics(s, &block);
+        else done = 0;
+        if (done == length) continue;
+        careful_statistics(x + start + done, length - done, &block);
+        gimbal_join_statistics(s, &block);
     }
-    return ((total[0] + total[4]) + (total[1] + total[5])) + ((total[2] + total[6]) + (total[3] + total[7]));
 }

@@ -74,7 +74,6 @@ const struct gimbal_loops LEVEL_TABLE = {
 #undef OPTIMIZER
     },
     .statistics = statistics,
-    .squared_deviations = squared_deviations,
     .recurrent_cell = recurrent_cell,
     .recurrent_cell_gradient = recurrent_cell_gradient,
     .layer_norm = layer_norm,

@@ -74,37 +74,52 @@ extension CPUBackend {
 
     public func statistics(_ x: TensorView, segments: TensorView, out: TensorView) {
         guard segments.elementCount > 0 else { return }
-        let width = Statistic.allCases.count
         computing([x], out: out, contiguous: true) { inputs, out in
             let values = inputs[0].floats
-            func write(_ segment: Int, _ statistics: [gimbal_statistics], _ deviations: (Double) -> Double) {
-                let all = statistics.reduce(into: emptyStatistics) { $0.add($1) }
-                let count = Double(max(all.finite, 1))
-                let mean = all.sum / count
-                let row = out.floats + segment * width
-                func set(_ statistic: Statistic, _ value: Double) { row[statistic.rawValue] = Float(value) }
-                set(.mean, mean)
-                set(.standardDeviation, (deviations(mean) / count).squareRoot())
-                set(.minimum, Double(all.minimum))
-                set(.maximum, Double(all.maximum))
-                set(.absoluteMaximum, all.finite == 0 ? 0 : Double(max(abs(all.minimum), abs(all.maximum))))
-                set(.norm, all.squares.squareRoot())
-                set(.zeroCount, Double(all.zeros))
-                set(.nanCount, Double(all.nans))
-                set(.infinityCount, Double(all.infinities))
+            let bounds = segments.integers
+            // Threads share the pieces of all segments: a bias alone is not worth waking one.
+            let pieces = (0..<segments.shape[0]).flatMap { segment in
+                let start = Int(bounds[2 * segment])
+                let end = start + Int(bounds[2 * segment + 1])
+                return stride(from: start, to: end, by: Self.chunk).map {
+                    (segment: segment, range: $0..<min($0 + Self.chunk, end))
+                }
             }
+            let found = results(of: pieces.count, elementCount: x.elementCount) { index in
+                var statistics = gimbal_statistics()
+                let range = pieces[index].range
+                loops.statistics(values + range.lowerBound, range.count, &statistics)
+                return statistics
+            }
+            var next = 0
             for segment in 0..<segments.shape[0] {
-                let start = values + Int(segments.integers[2 * segment])
-                let length = Int(segments.integers[2 * segment + 1])
-                let parts = chunks(of: length) { range in
-                    var statistics = emptyStatistics
-                    loops.statistics(start + range.lowerBound, range.count, &statistics)
-                    return statistics
+                var all = gimbal_empty_statistics()
+                while next < pieces.count, pieces[next].segment == segment {
+                    withUnsafePointer(to: found[next]) { gimbal_join_statistics(&all, $0) }
+                    next += 1
                 }
-                write(segment, parts) { mean in
-                    chunks(of: length) { loops.squared_deviations(start + $0.lowerBound, $0.count, mean) }.reduce(0, +)
-                }
+                write(all, to: out.floats + segment * Statistic.allCases.count)
             }
+        }
+    }
+
+    private func write(_ statistics: gimbal_statistics, to row: UnsafeMutablePointer<Float>) {
+        let count = Double(statistics.finite)
+        let mean = statistics.mean
+        for statistic in Statistic.allCases {
+            let value =
+                switch statistic {
+                case .mean: mean
+                case .standardDeviation: (statistics.squares / max(count, 1)).squareRoot()
+                case .minimum: Double(statistics.minimum)
+                case .maximum: Double(statistics.maximum)
+                case .absoluteMaximum: count == 0 ? 0 : Double(max(abs(statistics.minimum), abs(statistics.maximum)))
+                case .norm: (statistics.squares + count * mean * mean).squareRoot()
+                case .zeroCount: Double(statistics.zeros)
+                case .nanCount: Double(statistics.nans)
+                case .infinityCount: Double(statistics.infinities)
+                }
+            row[statistic.rawValue] = Float(value)
         }
     }
 
@@ -112,15 +127,19 @@ extension CPUBackend {
 
     /// The results of `body` over consecutive pieces of fixed length, computed by several threads, in order.
     private func chunks<Result>(of count: Int, _ body: (Range<Int>) -> Result) -> [Result] {
-        let pieces = (count + Self.chunk - 1) / Self.chunk
-        guard pieces > 0 else { return [] }
-        return [Result](unsafeUninitializedCapacity: pieces) { results, initialized in
+        results(of: (count + Self.chunk - 1) / Self.chunk, elementCount: count) { piece in
+            let start = piece * Self.chunk
+            return body(start..<min(start + Self.chunk, count))
+        }
+    }
+
+    /// The results of `body` for each of 0..<count, in order, by several threads where `elementCount` pays for them.
+    private func results<Result>(of count: Int, elementCount: Int, _ body: (Int) -> Result) -> [Result] {
+        guard elementCount > grain else { return (0..<count).map(body) }
+        return [Result](unsafeUninitializedCapacity: count) { results, initialized in
             nonisolated(unsafe) let results = results
-            run(parts: pieces) { piece in
-                let start = piece * Self.chunk
-                (results.baseAddress! + piece).initialize(to: body(start..<min(start + Self.chunk, count)))
-            }
-            initialized = pieces
+            run(parts: count) { (results.baseAddress! + $0).initialize(to: body($0)) }
+            initialized = count
         }
     }
 
@@ -137,21 +156,5 @@ extension CPUBackend {
             divide(gradient.elementCount, grain: grain / 2, alignment: 16) { body(floats, gradient, $0) }
             for (float, state) in zip(floats, states) where float.storage !== state.storage { copy(float, to: state) }
         }
-    }
-}
-
-private let emptyStatistics = gimbal_statistics(
-    sum: 0, squares: 0, minimum: .infinity, maximum: -.infinity, finite: 0, zeros: 0, nans: 0, infinities: 0)
-
-extension gimbal_statistics {
-    fileprivate mutating func add(_ other: gimbal_statistics) {
-        sum += other.sum
-        squares += other.squares
-        minimum = min(minimum, other.minimum)
-        maximum = max(maximum, other.maximum)
-        finite += other.finite
-        zeros += other.zeros
-        nans += other.nans
-        infinities += other.infinities
     }
 }

@@ -144,12 +144,33 @@ struct gimbal_optimizer {
 typedef void (*gimbal_step)(const struct gimbal_optimizer *, float *weights, const float *gradients, float *first,
                             float *second, float *third, size_t count);
 
-/// Sums over the finite elements of a segment, and counts over all of them.
+/// What is known of the finite elements of a segment, and counts over all of them.
 struct gimbal_statistics {
-    double sum, squares;
+    /// `squares` is the sum of squared differences from the mean.
+    double mean, squares;
     float minimum, maximum;
     int64_t finite, zeros, nans, infinities;
 };
+
+static inline struct gimbal_statistics gimbal_empty_statistics(void) {
+    return (struct gimbal_statistics){.minimum = __builtin_inff(), .maximum = -__builtin_inff()};
+}
+
+/// Adds the elements of `other` to `s` (Chan et al. 1979).
+static inline void gimbal_join_statistics(struct gimbal_statistics *s, const struct gimbal_statistics *other) {
+    if (other->finite > 0) {
+        double held = (double)s->finite, weight = (double)other->finite / (held + (double)other->finite);
+        double difference = other->mean - s->mean;
+        s->mean += difference * weight;
+        s->squares += other->squares + difference * difference * held * weight;
+        s->minimum = other->minimum < s->minimum ? other->minimum : s->minimum;
+        s->maximum = other->maximum > s->maximum ? other->maximum : s->maximum;
+    }
+    s->finite += other->finite;
+    s->zeros += other->zeros;
+    s->nans += other->nans;
+    s->infinities += other->infinities;
+}
 
 /// One step of a recurrent cell; rows of `hidden`, `cell` and their successors have `size` elements, those of `gates`
 /// `gate_count` · `size`, all without gaps.
@@ -243,8 +264,6 @@ struct gimbal_loops {
     void (*add)(float *out, const float *x, size_t count);
     gimbal_step step[gimbal_optimizer_count];
     void (*statistics)(const float *x, size_t count, struct gimbal_statistics *);
-    /// Σ (x - mean)² over the finite elements.
-    double (*squared_deviations)(const float *x, size_t count, double mean);
 
     // Rows first..<last of a recurrent cell.
     void (*recurrent_cell)(const struct gimbal_recurrent *, size_t first, size_t last);
