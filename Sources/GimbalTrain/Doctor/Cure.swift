@@ -131,25 +131,30 @@ extension Doctor {
         }
         // The doctor only says which rates cannot be; which is best of those that can, trials tell. What changes the size of
         // the signal, or of the targets, asks for another rate as well: a higher one, as it was too much for the sick net.
-        let changes = base.remedies.compactMap(\.change)
-        if changes.contains(where: \.asksForAnotherRate) {
+        // Where nothing has begun to learn, the trials so far tell nothing apart, and each has its chance at other rates.
+        let hasLearnt = base.hasLearnt(from: sick.examination.lossOfGuess)
+        for start in hasLearnt ? [base] : trials.dropFirst().filter({ $0.loss.isFinite }) {
+            let changes = start.remedies.compactMap(\.change)
+            guard changes.contains(where: \.asksForAnotherRate) else { continue }
+            var best = start
             for factor in changes.contains(where: { $0.kind == "rate" }) ? [0.3, 3] : [3, 0.3] {
                 let trialled = trials.count
                 while trials.count < trialled + Self.mostRates,
-                    let next = base.recipe.applying(.learningRate(factor: factor))
+                    let next = best.recipe.applying(.learningRate(factor: factor))
                 {
                     let remedy = Remedy(
                         "a learning rate of \(short(next.training.rate))", .learningRate(factor: factor))
                     // It is the rate itself, whatever others did to it before.
-                    let others = base.remedies.filter { $0.change?.kind != "rate" }
+                    let others = best.remedies.filter { $0.change?.kind != "rate" }
                     let trial = try attempt(next, others + [remedy], try look(next).diagnosis, length)
                     trials.append(trial)
-                    guard trial.findings.isEmpty, trial.isBetter(than: base, by: margin) else { break }
-                    base = trial
+                    guard trial.findings.isEmpty, trial.isBetter(than: best, by: margin) else { break }
+                    best = trial
                 }
                 // What is better at a lower rate is not so at a higher one.
                 if trials.count > trialled + 1 { break }
             }
+            if best.isBetter(than: base, by: 0) { base = best }
         }
         // Where the sick net learns as well, only slower, the first steps say little of a whole training.
         if base.isBetter(than: before, by: margin), before.hasLearnt(from: sick.examination.lossOfGuess),
