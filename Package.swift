@@ -42,7 +42,7 @@ let package = Package(
         .target(name: "GimbalBackend"),
         .target(name: "GimbalCPU", dependencies: ["GimbalBackend", "CGimbalLoops", "COpenBLAS"]),
         .target(name: "GimbalOpenCL", dependencies: ["GimbalBackend", "GimbalKernels", "COpenCL"]),
-        .target(name: "Gimbal", dependencies: ["GimbalBackend", "GimbalCPU", "GimbalOpenCL"]),
+        .target(name: "Gimbal", dependencies: ["GimbalBackend", "GimbalCPU", "GimbalOpenCL", "CZlib"]),
         .target(name: "GimbalNN", dependencies: ["Gimbal"]),
         .target(name: "GimbalOptim", dependencies: ["Gimbal"]),
         .target(name: "GimbalDoctor", dependencies: ["Gimbal", "GimbalNN", "GimbalOptim"]),

@@ -1,4 +1,4 @@
-/// Named tensors in a file, from which a model's state can be taken: a safetensors file or a NumPy archive.
+/// Named tensors, from which a model's state can be taken: those of a `WeightFile`, a `StateDictionary`, or of one's own.
 public protocol StoredTensors {
     /// What messages call the source: the path of the file, as a rule.
     var path: String { get }
@@ -26,42 +26,76 @@ extension SafeTensors: StoredTensors {
     }
 
     public func tensor(named name: String, like model: Tensor) throws -> Tensor {
-        try tensor(try entry(name), like: model)
+        try stored(try entry(name)).tensor(like: model)
     }
 
-    public func integer(named name: String) throws -> Int {
-        let entry = try entry(name)
-        if entry.type.isRead, entry.type.dtype?.isFloatingPoint != true { return try integers(of: entry)[0] }
-        guard let value = Int(exactly: try doubles(of: entry)[0].rounded(.towardZero)) else {
-            throw GimbalError.invalidFile(path: path, reason: "'\(name)' is no whole number")
-        }
-        return value
-    }
+    public func integer(named name: String) throws -> Int { try stored(try entry(name)).integer() }
 
     private func entry(_ name: String) throws -> Entry {
         guard let entry = self[name] else { throw GimbalError.invalidFile(path: path, reason: "it has no '\(name)'") }
         return entry
     }
 
+    private func stored(_ entry: Entry) throws -> StoredElements {
+        StoredElements(
+            path: path, name: entry.name, type: entry.type, shape: entry.shape, bytes: try elements(of: entry))
+    }
+
     /// The tensor of an entry, with the dtype and on the device of `model`.
-    package func tensor(_ entry: Entry, like model: Tensor) throws -> Tensor {
-        if let dtype = entry.type.dtype {
-            return try elements(of: entry).withUnsafeBytes { bytes in
-                Tensor(copying: bytes, entry.shape, dtype, model.device).cast(to: model.dtype)
-            }
-        }
-        switch model.dtype {
-        case .int32, .uint8:
-            let values = try integers(of: entry).map { value in
-                guard let small = Int32(exactly: value) else {
-                    throw GimbalError.invalidFile(
-                        path: path, reason: "'\(entry.name)' holds \(value), which is beyond any int32")
-                }
-                return small
-            }
-            return Tensor(values, entry.shape, device: model.device).cast(to: model.dtype)
-        case .float64: return Tensor(try doubles(of: entry), entry.shape, dtype: .float64, device: model.device)
-        default: return Tensor(try floats(of: entry), entry.shape, device: model.device).cast(to: model.dtype)
-        }
+    package func tensor(_ entry: Entry, like model: Tensor) throws -> Tensor { try stored(entry).tensor(like: model) }
+}
+
+extension NumPyArchive: StoredTensors {
+    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
+
+    public var unreadable: [(name: String, reason: String)] {
+        entries.filter { !$0.type.isRead }.map { ($0.name, NumPyHeader.reasonAgainstReading($0.type)) }
+    }
+
+    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
+        try stored(name).tensor(like: model)
+    }
+
+    public func integer(named name: String) throws -> Int { try stored(name).integer() }
+
+    private func stored(_ name: String) throws -> StoredElements {
+        let array = try array(name)
+        return StoredElements(path: path, name: name, type: array.type, shape: array.shape, bytes: array.bytes)
+    }
+}
+
+extension PyTorchFile: StoredTensors {
+    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
+
+    public var unreadable: [(name: String, reason: String)] {
+        entries.filter { !$0.type.isRead }.map { ($0.name, $0.type.reasonAgainstReading) }
+    }
+
+    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
+        try stored(name).tensor(like: model)
+    }
+
+    public func integer(named name: String) throws -> Int { try stored(name).integer() }
+
+    private func stored(_ name: String) throws -> StoredElements {
+        guard let entry = self[name] else { throw GimbalError.invalidFile(path: path, reason: "it has no '\(name)'") }
+        return StoredElements(
+            path: path, name: name, type: entry.type, shape: entry.shape, bytes: try bytes(of: entry))
+    }
+}
+
+extension WeightFile: StoredTensors {
+    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
+
+    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
+        try stored(name).tensor(like: model)
+    }
+
+    public func integer(named name: String) throws -> Int { try stored(name).integer() }
+
+    private func stored(_ name: String) throws -> StoredElements {
+        guard let entry = self[name] else { throw GimbalError.invalidFile(path: path, reason: "it has no '\(name)'") }
+        return StoredElements(
+            path: path, name: name, type: entry.type, shape: entry.shape, bytes: try bytes(of: entry))
     }
 }

@@ -35,14 +35,14 @@ extension Module {
         try SafeTensors.write(items, metadata: metadata, to: path)
     }
 
-    /// Takes up the state of a safetensors file, as PyTorch writes it too; see `load(from:mapping:isStrict:forgiving:)`
+    /// Takes up the state of a file: safetensors, what `torch.save` wrote, or an archive of NumPy; see `load(from:mapping:isStrict:forgiving:)`
     /// for what the arguments mean.
     /// - Throws: what that does, `GimbalError.invalidFile` and `GimbalError.fileSystem`.
     @discardableResult
     public func load(
         from path: String, mapping: NameMap = .identity, isStrict: Bool = true, forgiving: [NamePattern] = []
     ) throws -> LoadReport {
-        try load(from: SafeTensors(path: path), mapping: mapping, isStrict: isStrict, forgiving: forgiving)
+        try load(from: WeightFile(path: path), mapping: mapping, isStrict: isStrict, forgiving: forgiving)
     }
 
     /// Takes up the state of a file, wholly or in part.

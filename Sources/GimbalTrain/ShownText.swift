@@ -2,25 +2,6 @@
 
 import Gimbal
 
-/// `text` as a message, a table or a terminal may show it: control characters, line ends and what turns the direction of
-/// writing escaped, and cut in the middle beyond `limit` characters.
-package func shown(_ text: String, limit: Int = 60) -> String {
-    // A field may be as large as its file: no more of it is looked at than can be shown.
-    let (scalars, most) = (text.unicodeScalars, 4 * limit + 4)
-    let head = scalars.prefix(most)
-    let isWhole = head.endIndex == scalars.endIndex
-    let result = visible(head)
-    guard result.count > limit || !isWhole else { return result }
-    let tail = isWhole ? result : visible(scalars.suffix(10))
-    return "\(result.prefix(max(limit - 13, 1)))…\(tail.suffix(10))"
-}
-
-/// Names from a file one after another, each as `shown` gives it, at most `limit` of them and then "and N more".
-package func listed(_ names: some Collection<String>, limit: Int = 8, length: Int = 40) -> String {
-    let head = names.prefix(limit).map { shown($0, limit: length) }.joined(separator: ", ")
-    return names.count > limit ? "\(head) and \(names.count - limit) more" : head
-}
-
 /// `text` in full as HTML shows it: with the characters that HTML gives a meaning replaced, and the others as `shown` has
 /// them.
 /// - Parameter keepsLines: leaves line ends, for text in several lines.

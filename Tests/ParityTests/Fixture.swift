@@ -9,8 +9,8 @@ struct Fixture {
 
     init(_ name: String) throws { file = try SafeTensors(path: Fixture.path(name)) }
 
-    static func path(_ name: String) -> String {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/\(name).safetensors"
+    static func path(_ name: String, extension: String = "safetensors") -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/\(name).\(`extension`)"
     }
 
     var names: [String] { file.entries.map(\.name) }

@@ -41,7 +41,7 @@ extension SafeTensors.ElementType {
     }
 
     /// Little-endian elements as `Float`, each rounded once.
-    func floats(_ bytes: UnsafeRawBufferPointer) -> [Float] {
+    package func floats(_ bytes: UnsafeRawBufferPointer) -> [Float] {
         switch self {
         case .float64: Self.convert(bytes) { (value: Double) in Float(value) }
         case .float32: Self.convert(bytes) { (value: Float) in value }
@@ -56,7 +56,7 @@ extension SafeTensors.ElementType {
     }
 
     /// Little-endian elements as `Double`.
-    func doubles(_ bytes: UnsafeRawBufferPointer) -> [Double] {
+    package func doubles(_ bytes: UnsafeRawBufferPointer) -> [Double] {
         switch self {
         case .float64: Self.convert(bytes) { (value: Double) in value }
         case .float32, .float16, .bfloat16: floats(bytes).map { Double($0) }
@@ -73,7 +73,7 @@ extension SafeTensors.ElementType {
     }
 
     /// Little-endian elements as whole numbers; `failure` makes the error for one that is none.
-    func integers(
+    package func integers(
         _ bytes: UnsafeRawBufferPointer, _ failure: (any CustomStringConvertible) -> GimbalError
     ) throws -> [Int] {
         switch self {

@@ -11,20 +11,12 @@ package enum ForeignFile {
         return "\(kind.name) and not \(expected)\(kind.cure)"
     }
 
-    private static let stateDictionary = """
-        in Python, `safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors")` converts a \
-        state dictionary
-        """
     private static let page = "; look at its address, and download the file itself"
-    private static let pickle =
-        ", as what old versions of torch.save wrote is; \(stateDictionary)"
-
     private static let starts: [(bytes: [UInt8], name: String, cure: String)] =
         [
             (
                 [0x50, 0x4B, 3, 4], "a zip archive",
-                ", as what torch.save writes (.pt, .pth) is; \(stateDictionary). Arrays of NumPy (.npz) are read by "
-                    + "NumPyArchive"
+                ", as files of torch.save (.pt, .pth) and of NumPy (.npz) are; WeightFile reads all three"
             ),
             (
                 [0x93] + Array("NUMPY".utf8), "an array of NumPy (.npy)",
@@ -47,5 +39,7 @@ package enum ForeignFile {
             ),
         ]
         // A pickle of protocol 2 to 5.
-        + (2...5).map { ([0x80, $0], "a pickle", pickle) }
+        + (2...5).map {
+            ([0x80, $0], "a pickle", ", as Python writes; of those, WeightFile reads what torch.save wrote")
+        }
 }

@@ -10,7 +10,7 @@ extension SafeTensors {
         public let type: ElementType
         /// Its shape; [] for a single number.
         public let shape: Shape
-        let contents: () throws -> [UInt8]
+        private let contents: () throws -> [UInt8]
 
         /// A tensor whose `contents` gives its bytes, little-endian, row-major, when they are to be written.
         public init(name: String, type: ElementType, shape: Shape, contents: @escaping () throws -> [UInt8]) {
@@ -27,6 +27,15 @@ extension SafeTensors {
         }
 
         var byteCount: Int { shape.elementCount * type.byteCount }
+
+        /// The tensor's bytes, which are as many as it takes.
+        package func bytes() throws -> [UInt8] {
+            let bytes = try contents()
+            require(
+                bytes.count == byteCount, "writing \(name)",
+                "\(type.rawValue) \(shape) takes \(byteCount) bytes, not \(bytes.count)")
+            return bytes
+        }
     }
 
     /// Writes a file, wholly or not at all (see `AtomicFile`).
@@ -44,13 +53,7 @@ extension SafeTensors {
         }
         try AtomicFile.write(to: path) { writer in
             try writer.write(header(items, metadata))
-            for item in items {
-                let bytes = try item.contents()
-                require(
-                    bytes.count == item.byteCount, "writing \(item.name)",
-                    "\(item.type.rawValue) \(item.shape) takes \(item.byteCount) bytes, not \(bytes.count)")
-                try writer.write(bytes)
-            }
+            for item in items { try writer.write(item.bytes()) }
         }
     }
 

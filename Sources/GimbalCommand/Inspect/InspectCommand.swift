@@ -10,12 +10,13 @@ struct InspectCommand: ParsableCommand {
               gimbal inspect customers.csv                  columns, types, what is missing, classes
               gimbal inspect customers.csv --target churned
               gimbal inspect runs/churn                     a run: its model, its data, how far it has come
-              gimbal inspect model.safetensors --values     tensors, and how their values are spread
+              gimbal inspect model.safetensors --values     tensors, how their values are spread, what is sick
+              gimbal inspect checkpoint.pt                  what torch.save wrote; nothing in it is run
             """)
 
     @Argument(
         help:
-            "A table, a file or folder of IDX images, weights (.safetensors, .npz, .npy), a checkpoint or a run's folder.",
+            "A table, a file or folder of IDX images, weights (.safetensors, .pt, .npz, .npy), a checkpoint or a run's folder.",
         completion: .file())
     var path: String
     @Option(

@@ -19,8 +19,11 @@ struct WeightInspection: Inspection {
         var deviation: Double?
         var notFinite = 0
         var zeros = 0
+        /// Rows of a matrix, or filters of a convolution, that are all 0: the unit gives out its bias and no more.
+        var deadRows = 0
 
-        init(_ values: some Collection<Double>) {
+        /// - Parameter shape: of the tensor, whose elements `values` are, row-major.
+        init(_ values: some RandomAccessCollection<Double>, _ shape: [Int]) {
             let finite = values.lazy.filter(\.isFinite)
             var (count, least, largest) = (0, Double.infinity, -Double.infinity)
             for value in finite {
@@ -30,6 +33,12 @@ struct WeightInspection: Inspection {
                 if value == 0 { zeros += 1 }
             }
             notFinite = values.count - count
+            if shape.count > 1, shape[0] > 1, !values.isEmpty {
+                let width = values.count / shape[0]
+                deadRows = (0..<shape[0]).count { row in
+                    values.dropFirst(row * width).prefix(width).allSatisfy { $0 == 0 }
+                }
+            }
             guard count > 0 else { return }
             // No sum of scaled values is beyond what a float64 holds.
             let size = max(abs(least), abs(largest))
@@ -42,57 +51,41 @@ struct WeightInspection: Inspection {
     }
 
     var path: String
+    var format: String
     var items: [Item]
+    /// What the file says beside its tensors.
     var metadata: [String: String] = [:]
     /// What is in the file and cannot be read.
     var warnings: [String] = []
 
     /// The weights in the file at `path`; nil where its name is not that of a weight file.
     init?(path: String, readsValues: Bool) throws {
-        switch URL(filePath: path).pathExtension.lowercased() {
         // Of those that are not read, the error tells how they are converted.
-        case "safetensors", "pt", "pth", "bin", "ckpt", "h5", "gguf":
-            try self.init(SafeTensors(path: path), readsValues: readsValues)
-        case "npz": try self.init(NumPyArchive(path: path), readsValues: readsValues)
-        case "npy": try self.init(NumPyArray(path: path), path: path, readsValues: readsValues)
-        default: return nil
-        }
-    }
-
-    private init(_ file: SafeTensors, readsValues: Bool) throws {
-        path = file.path
-        metadata = file.metadata
+        let others = ["h5", "gguf"]
+        guard
+            WeightFile.Format(path: path) != nil || others.contains(URL(filePath: path).pathExtension.lowercased())
+        else { return nil }
+        let file = try WeightFile(path: path)
+        self.path = path
+        format = file.format.rawValue
+        metadata = Dictionary(file.notes, uniquingKeysWith: { first, _ in first })
+        warnings = file.unreadable.map { "'\(shown($0.name))' cannot be read: it is \($0.reason)" }
         items = try file.entries.map { entry in
             Item(
-                name: entry.name, type: typeName(entry.type), shape: entry.shape.sizes, bytes: entry.byteCount,
+                name: entry.name, type: typeName(entry.type), shape: entry.shape.sizes,
+                bytes: entry.type.isRead ? entry.shape.elementCount * entry.type.byteCount : nil,
                 // What Gimbal does not read has no values to show.
                 values: readsValues && entry.type.isRead ? try Self.spread(entry, in: file) : nil)
         }
     }
 
-    private init(_ file: NumPyArchive, readsValues: Bool) throws {
-        path = file.path
-        warnings = file.packedArrays.map { "'\(shown($0.name))' cannot be read: it is \($0.reason)" }
-        items = try file.entries.map { entry in
-            Item(
-                name: entry.name, type: typeName(entry.type), shape: entry.shape.sizes,
-                values: readsValues && entry.type.isRead ? Spread(try file.array(entry.name).doubles) : nil)
-        }
-    }
-
-    private init(_ array: NumPyArray, path: String, readsValues: Bool) {
-        self.path = path
-        items = [
-            Item(
-                name: "", type: typeName(array.type), shape: array.shape.sizes, bytes: array.bytes.count,
-                values: readsValues ? Spread(array.doubles) : nil)
-        ]
-    }
-
     /// Without a copy of what is mostly the largest.
-    private static func spread(_ entry: SafeTensors.Entry, in file: SafeTensors) throws -> Spread {
-        entry.type == .float32
-            ? Spread(try file.floats(of: entry).lazy.map(Double.init)) : Spread(try file.doubles(of: entry))
+    private static func spread(_ entry: WeightFile.Entry, in file: WeightFile) throws -> Spread {
+        try file.bytes(of: entry).withUnsafeBytes { bytes in
+            entry.type == .float32
+                ? Spread(bytes.bindMemory(to: Float.self).lazy.map(Double.init), entry.shape.sizes)
+                : Spread(entry.type.doubles(bytes), entry.shape.sizes)
+        }
     }
 
     /// Shapes of what is not read are whatever the file says, beyond any whole number too.
@@ -125,6 +118,11 @@ struct WeightInspection: Inspection {
         let sick = items.filter { ($0.values?.notFinite ?? 0) > 0 }
         if !sick.isEmpty {
             lines.append("warning: \(listed(sick.map(\.name))) \(sick.count == 1 ? "holds" : "hold") NaN or infinity")
+        }
+        for item in items where item.values?.deadRows ?? 0 > 0 {
+            lines.append(
+                "warning: \(item.values?.deadRows ?? 0) of \(item.shape[0]) rows of \(shown(item.name)) are all 0: such a "
+                    + "unit gives out its bias and no more")
         }
         lines += warnings.map { "warning: \($0)" }
         return lines.joined(separator: "\n")

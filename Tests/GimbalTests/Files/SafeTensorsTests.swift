@@ -36,8 +36,8 @@ struct SafeTensorsTests {
     func foreignFiles() throws {
         try withTemporaryFolder { folder in
             for (start, words, cure) in [
-                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0], "a zip archive and not safetensors", "torch.save_file"),
-                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not", "torch.save_file"),
+                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0], "a zip archive and not safetensors", "WeightFile"),
+                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not", "WeightFile"),
                 ([0x93] + Array("NUMPY\u{1}\0".utf8), "an array of NumPy (.npy) and not", "NumPyArray"),
                 ([0x89] + Array("HDF\r\n\u{1A}\n".utf8), "HDF5 and not", "h5py"),
                 ([0x1F, 0x8B, 8, 0, 0, 0, 0, 0], "gzip and not", "gunzip"),

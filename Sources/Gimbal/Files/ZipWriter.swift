@@ -1,5 +1,5 @@
 import CZlib
-import Gimbal
+import GimbalBackend
 
 /// Writes a ZIP archive into a file, member by member, with ZIP64 where a number needs it. The same members give the
 /// same bytes: their time is the format's earliest.
@@ -10,19 +10,19 @@ struct ZipWriter {
 
     init(_ file: FileWriter) { self.file = file }
 
-    mutating func add(_ name: String, _ bytes: [UInt8], deflates: Bool) throws {
+    /// - Parameter alignment: what the place of the member's first byte in the file is a multiple of.
+    mutating func add(_ name: String, _ bytes: [UInt8], deflates: Bool, alignment: Int = 1) throws {
         let start = file.byteCount
         let packed = deflates ? try deflated(bytes) : bytes
         let name = Array(name.utf8)
         require(name.count < 1 << 16, "ZipWriter", "a name of \(name.count) bytes")
 
         // Version 4.5 for ZIP64; bit 11: names in UTF-8; the first of January 1980.
-        func common(_ wide: [UInt64]) -> [UInt8] {
+        func common(_ wide: [UInt64], extraCount: Int) -> [UInt8] {
             let limited = [packed.count, bytes.count].map { UInt32(exactly: $0) ?? .max }
             return number(UInt16(wide.isEmpty ? 20 : 45)) + number(UInt16(1 << 11)) + number(UInt16(deflates ? 8 : 0))
                 + number(UInt16(0)) + number(UInt16(0x21)) + number(checksum(bytes)) + number(limited[0])
-                + number(limited[1]) + number(UInt16(name.count))
-                + number(UInt16(wide.isEmpty ? 0 : 4 + 8 * wide.count))
+                + number(limited[1]) + number(UInt16(name.count)) + number(UInt16(extraCount))
         }
         func extra(_ wide: [UInt64]) -> [UInt8] {
             wide.isEmpty ? [] : number(UInt16(1)) + number(UInt16(8 * wide.count)) + wide.flatMap { number($0) }
@@ -31,11 +31,19 @@ struct ZipWriter {
         let sizes = [bytes.count, packed.count].map(UInt64.init)
         let isWide = sizes.contains { $0 >= 0xFFFF_FFFF }
         let local = isWide ? sizes : []
-        try file.write(number(UInt32(0x0403_4B50)) + common(local) + name + extra(local))
+        var fields = extra(local)
+        let misplaced = (start + 30 + name.count + fields.count) % alignment
+        if misplaced > 0 {
+            // A field of its own fills the space, and takes four bytes at least; it is called as PyTorch calls it.
+            let filling = (2 * alignment - misplaced - 4) % alignment
+            fields += number(UInt16(0x4246)) + number(UInt16(filling)) + [UInt8](repeating: 0, count: filling)
+        }
+        try file.write(number(UInt32(0x0403_4B50)) + common(local, extraCount: fields.count) + name + fields)
         try file.write(packed)
 
         let listed = sizes.filter { $0 >= 0xFFFF_FFFF } + (start >= 0xFFFF_FFFF ? [UInt64(start)] : [])
-        directory += number(UInt32(0x0201_4B50)) + number(UInt16(listed.isEmpty ? 20 : 45)) + common(listed)
+        directory += number(UInt32(0x0201_4B50)) + number(UInt16(listed.isEmpty ? 20 : 45))
+        directory += common(listed, extraCount: extra(listed).count)
         directory += [UInt8](repeating: 0, count: 10) + number(UInt32(exactly: start) ?? .max)
         directory += name + extra(listed)
         count += 1

@@ -1,5 +1,4 @@
-import Gimbal
-import GimbalNN
+import GimbalBackend
 
 /// Named arrays in NumPy's `.npz` format: a ZIP archive of `.npy` files.
 ///
@@ -10,7 +9,7 @@ import GimbalNN
 /// let archive = try NumPyArchive(path: "weights.npz")
 /// try model.load(from: archive, mapping: ["encoder.*": "*"])
 /// ```
-public final class NumPyArchive: StoredTensors, Sendable {
+public final class NumPyArchive: Sendable {
     /// One array of an archive.
     public struct Entry: Sendable, Equatable {
         /// The array's name in the archive, without `.npy`.
@@ -59,7 +58,7 @@ public final class NumPyArchive: StoredTensors, Sendable {
             throw GimbalError.invalidFile(
                 path: path,
                 reason: "no arrays of NumPy (.npy) are in it, but \(archive.members.prefix(3).map(\.name)); what "
-                    + "torch.save writes is to be converted in Python, by safetensors.torch.save_file")
+                    + "torch.save writes, PyTorchFile reads")
         }
         self.entries = entries
         packedArrays = packed
@@ -93,29 +92,5 @@ public final class NumPyArchive: StoredTensors, Sendable {
             for (name, array) in arrays { try archive.add(name + ".npy", array.contents, deflates: compresses) }
             try archive.finish()
         }
-    }
-
-    // MARK: Weights
-
-    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
-
-    public var unreadable: [(name: String, reason: String)] {
-        entries.filter { !$0.type.isRead }.map { ($0.name, NumPyHeader.reasonAgainstReading($0.type)) }
-    }
-
-    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
-        let array = try array(name)
-        // Numbers that no int32 holds have a place among floats.
-        let tensor =
-            array.type.dtype == nil && model.dtype.isFloatingPoint
-            ? Tensor(array.doubles, array.shape, device: model.device) : try array.tensor(on: model.device)
-        return tensor.cast(to: model.dtype)
-    }
-
-    public func integer(named name: String) throws -> Int {
-        guard let value = Int(exactly: (try array(name).doubles.first ?? .nan).rounded(.towardZero)) else {
-            throw GimbalError.invalidFile(path: path, reason: "'\(name)' is no whole number")
-        }
-        return value
     }
 }

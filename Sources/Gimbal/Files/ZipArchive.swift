@@ -1,13 +1,13 @@
 import CZlib
-import Gimbal
+import GimbalBackend
 
 /// The members of a ZIP archive, stored or deflated, with ZIP64 (PKWARE APPNOTE 6.3.10, sections 4.3 to 4.5).
 ///
 /// Nothing in the file is trusted: every offset and size must lie within it, and a member may unpack to no more than
 /// deflate can make of its bytes.
-final class ZipArchive: Sendable {
-    struct Member: Sendable {
-        let name: String
+package final class ZipArchive: Sendable {
+    package struct Member: Sendable {
+        package let name: String
         /// Why it cannot be read, where it cannot.
         let obstacle: String?
         let isDeflated: Bool
@@ -17,7 +17,7 @@ final class ZipArchive: Sendable {
         let headerStart: Int
     }
 
-    let members: [Member]
+    package let members: [Member]
     private let file: FileReader
     private let size: Int
 
@@ -25,14 +25,14 @@ final class ZipArchive: Sendable {
     private static let entrySize = 46
     private static let localSize = 30
 
-    init(path: String) throws {
+    package init(path: String) throws {
         file = try FileReader(path: path, format: "an archive")
         size = try file.size() ?? 0
         members = try Directory(file, size: size).members()
     }
 
     /// The first `limit` bytes of a member, or all; of all of them the checksum is compared.
-    func read(_ member: Member, limit: Int = .max) throws -> [UInt8] {
+    package func read(_ member: Member, limit: Int = .max) throws -> [UInt8] {
         if let obstacle = member.obstacle { throw file.invalid("'\(member.name)' is \(obstacle)") }
         let local = try file.bytes(member.headerStart..<member.headerStart + Self.localSize, of: size, member.name)
         guard local.number(at: 0, as: UInt32.self) == 0x0403_4B50 else {

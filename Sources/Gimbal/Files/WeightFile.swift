@@ -1,0 +1,157 @@
+import Foundation
+import GimbalBackend
+
+/// Named tensors in a file of whichever format: safetensors, PyTorch's own, or NumPy's. Which it is, its bytes tell, not its
+/// name.
+///
+/// ```swift
+/// let file = try WeightFile(path: "resnet18.pth")
+/// for entry in file.entries { print(entry.name, entry.type, entry.shape) }
+/// try WeightFile.write(file.items, as: .safeTensors, to: "resnet18.safetensors")
+/// ```
+public struct WeightFile: Sendable {
+    /// How tensors are put into files.
+    public enum Format: String, Sendable, CaseIterable {
+        /// Hugging Face's: a header in JSON, then the tensors.
+        case safeTensors = "safetensors"
+        /// What `torch.save` writes.
+        case pyTorch = "pt"
+        /// NumPy's archive of arrays.
+        case npz
+        /// One array of NumPy, without a name.
+        case npy
+
+        /// The format that a path's extension stands for; nil where it stands for none.
+        public init?(path: String) {
+            switch URL(fileURLWithPath: path).pathExtension.lowercased() {
+            case "safetensors": self = .safeTensors
+            case "pt", "pth", "bin", "ckpt": self = .pyTorch
+            case "npz": self = .npz
+            case "npy": self = .npy
+            default: return nil
+            }
+        }
+    }
+
+    /// One tensor of a file.
+    public struct Entry: Sendable, Equatable {
+        /// The tensor's name; that of a lone array is "array".
+        public let name: String
+        /// The type of its elements.
+        public let type: SafeTensors.ElementType
+        /// Its shape; [] for a single number.
+        public let shape: Shape
+    }
+
+    /// The path that the file was opened at.
+    public let path: String
+    /// How it is written.
+    public let format: Format
+    /// All tensors in the order of the file.
+    public let entries: [Entry]
+    /// What else it says: the metadata of safetensors, the numbers and texts beside PyTorch's tensors.
+    public let notes: [(name: String, value: String)]
+    /// What cannot be read, and why.
+    public let unreadable: [(name: String, reason: String)]
+
+    private let positions: [ExactText: Int]
+    private let read: @Sendable (_ name: String) throws -> [UInt8]
+
+    /// Opens a file and reads what it says of its tensors.
+    /// - Throws: `GimbalError.fileSystem` where it cannot be read, `GimbalError.invalidFile` where it is of no such format
+    ///   or damaged.
+    public init(path: String) throws {
+        self.path = path
+        let start = try Self.start(of: path)
+        if start.starts(with: NumPyHeader.magic) {
+            let array = try NumPyArray(path: path)
+            format = .npy
+            entries = [Entry(name: "array", type: array.type, shape: array.shape)]
+            (notes, unreadable) = ([], [])
+            read = { _ in array.bytes }
+        } else if start.starts(with: Array("PK".utf8)), try !PyTorchArchive.isOne(path) {
+            let file = try NumPyArchive(path: path)
+            format = .npz
+            entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
+            notes = []
+            unreadable =
+                file.packedArrays
+                + file.entries.filter { !$0.type.isRead }.map { ($0.name, NumPyHeader.reasonAgainstReading($0.type)) }
+            read = { try file.array($0).bytes }
+        } else if start.starts(with: Array("PK".utf8)) || PyTorchLegacyFile.begins(with: start) {
+            let file = try PyTorchFile(path: path)
+            format = .pyTorch
+            entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
+            notes = file.values
+            unreadable = Self.unread(entries)
+            read = { name in try file[name].map { try file.bytes(of: $0) } ?? [] }
+        } else {
+            let file = try SafeTensors(path: path)
+            format = .safeTensors
+            entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
+            notes = file.metadata.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            unreadable = Self.unread(entries)
+            read = { name in try file[name].map { try file.elements(of: $0) } ?? [] }
+        }
+        positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { (ExactText($1.name), $0) })
+    }
+
+    /// The tensor of this name, or `nil`.
+    public subscript(name: String) -> Entry? { positions[ExactText(name)].map { entries[$0] } }
+
+    /// The elements of a tensor of this file, little-endian, row-major.
+    /// - Throws: `GimbalError.invalidFile` where the file is damaged or its elements are of a type that is not read,
+    ///   `GimbalError.fileSystem`.
+    public func bytes(of entry: Entry) throws -> [UInt8] { try read(entry.name) }
+
+    /// All tensors that can be read, to be written elsewhere.
+    public var items: [SafeTensors.Item] {
+        entries.filter(\.type.isRead).map { entry in
+            SafeTensors.Item(name: entry.name, type: entry.type, shape: entry.shape) { try bytes(of: entry) }
+        }
+    }
+
+    /// Writes tensors, wholly or not at all. NumPy has no bfloat16, which becomes float32 there.
+    /// - Parameters:
+    ///   - items: with distinct names; for `npy`, one.
+    ///   - format: how they are written.
+    ///   - path: of the file to write or replace.
+    /// - Throws: `GimbalError.invalidSetting` where the format has no room for them, `GimbalError.fileSystem`, or what an
+    ///   item's `contents` throws; an older file is then untouched.
+    public static func write(_ items: [SafeTensors.Item], as format: Format, to path: String) throws {
+        switch format {
+        case .safeTensors: try SafeTensors.write(items, metadata: ["format": "pt"], to: path)
+        case .pyTorch: try PyTorchFile.write(items, to: path)
+        case .npz: try NumPyArchive.write(items.map { ($0.name, try NumPyArray($0)) }, to: path)
+        case .npy:
+            guard let only = items.first, items.count == 1 else {
+                throw GimbalError.invalidSetting(
+                    name: "npy", reason: "it holds one array, and there are \(items.count) tensors; .npz holds several")
+            }
+            try NumPyArray(only).write(to: path)
+        }
+    }
+
+    private static func unread(_ entries: [Entry]) -> [(name: String, reason: String)] {
+        entries.filter { !$0.type.isRead }.map { ($0.name, $0.type.reasonAgainstReading) }
+    }
+
+    private static func start(of path: String) throws -> [UInt8] {
+        let file = try FileReader(path: path, format: "a file of weights")
+        return try [UInt8](count: min(try file.size() ?? 0, 32)) {
+            try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0))
+        }
+    }
+}
+
+extension NumPyArray {
+    /// - Throws: what the item's `contents` throws.
+    init(_ item: SafeTensors.Item) throws {
+        let bytes = try item.bytes()
+        if item.type == .bfloat16 {
+            self.init(bytes.withUnsafeBytes { item.type.floats($0) }, item.shape)
+        } else {
+            self.init(shape: item.shape, type: item.type, bytes: bytes)
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Foundation
+import GimbalTrain
+
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert", abstract: "Puts the tensors of a weight file into a file of another format.",
+        discussion: """
+            Read are safetensors, what torch.save wrote (.pt, .pth, .bin; the new and the old format) and arrays of \
+            NumPy (.npz, .npy). What is written follows from the name of OUT: .safetensors, .pt or .pth, .npz, .npy. \
+            Nothing that a file of PyTorch holds is run; one that needs Python's code to be loaded is refused.
+
+            EXAMPLES:
+              gimbal convert resnet18.pth resnet18.safetensors
+              gimbal convert checkpoint.pt model.safetensors --rename 'model_state_dict.*=*' --only 'model_state_dict.*'
+              gimbal convert model.safetensors model.pt --type float16
+            """)
+
+    @Argument(help: ArgumentHelp("The file to read.", valueName: "in"), completion: .file())
+    var source: String
+    @Argument(help: ArgumentHelp("The file to write.", valueName: "out"), completion: .file())
+    var target: String
+    @Option(
+        help: ArgumentHelp(
+            "Tensors to take, by a pattern with * and ?; all unless given. May be given several times.",
+            valueName: "pattern"))
+    var only: [NamePattern] = []
+    @Option(
+        help: ArgumentHelp(
+            "Gives tensors that fit a pattern another name, in which a * stands for what the pattern's found. May be given "
+                + "several times; the first that fits counts.", valueName: "pattern=name"))
+    var rename: [Renaming] = []
+    @Option(help: "The type that real numbers are written in; their own unless given.")
+    var type: RealType?
+    @Flag(help: "Replace OUT where it is there.")
+    var force = false
+    @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+    var json = false
+
+    func validate() throws {
+        guard WeightFile.Format(path: target) != nil else {
+            throw ValidationError(
+                "\(target): the name must end in .safetensors, .pt, .pth, .bin, .ckpt, .npz or .npy, which says what to "
+                    + "write")
+        }
+    }
+
+    func run() throws { try SettingFlags.translating(convert) }
+
+    private func convert() throws {
+        guard let format = WeightFile.Format(path: target) else { return }
+        if !force, FileManager.default.fileExists(atPath: target) {
+            throw GimbalError.fileSystem(
+                operation: "write", path: target, reason: "it is there already; --force replaces it")
+        }
+        let file = try WeightFile(path: source)
+        let names = NameMap(rename.map { ($0.pattern, $0.name) })
+        let chosen = file.entries.filter { entry in only.isEmpty || only.contains { $0.matches(entry.name) } }
+        guard !chosen.isEmpty || file.entries.isEmpty else {
+            throw GimbalError.invalidSetting(
+                name: "--only", reason: "no tensor fits; \(source) has \(listed(file.entries.map(\.name)))")
+        }
+        var seen: [String: String] = [:]
+        var items: [SafeTensors.Item] = []
+        var leftOut: [String] = []
+        for entry in chosen {
+            guard entry.type.isRead else {
+                leftOut.append("'\(shown(entry.name))' is left out: it is \(entry.type.reasonAgainstReading)")
+                continue
+            }
+            let name = names.name(for: entry.name) ?? entry.name
+            if let other = seen.updateValue(entry.name, forKey: name) {
+                throw GimbalError.invalidSetting(
+                    name: "--rename",
+                    reason: "'\(shown(other))' and '\(shown(entry.name))' both become '\(shown(name))'")
+            }
+            items.append(try item(entry, called: name, of: file))
+        }
+        for (name, reason) in file.unreadable where !chosen.contains(where: { $0.name == name }) {
+            leftOut.append("'\(shown(name))' is left out: it is \(reason)")
+        }
+        try WeightFile.write(items, as: format, to: target)
+        let numbers = items.reduce(0) { $0 + $1.shape.elementCount }
+        if json {
+            try printJSON(
+                Report(
+                    source: source, target: target, format: format.rawValue, tensors: items.count, numbers: numbers,
+                    leftOut: leftOut))
+            return
+        }
+        for line in leftOut { printNotice("warning: " + line) }
+        try printLine("\(shown(target, limit: 200)): \(items.count) tensors, \(numbers) numbers, as \(format.rawValue)")
+    }
+
+    /// An entry as it is to be written, read when its turn comes.
+    private func item(
+        _ entry: WeightFile.Entry, called name: String, of file: WeightFile
+    ) throws -> SafeTensors.Item {
+        guard let type, let dtype = entry.type.dtype, dtype.isFloatingPoint, entry.type != type.element else {
+            return SafeTensors.Item(name: name, type: entry.type, shape: entry.shape) { try file.bytes(of: entry) }
+        }
+        return SafeTensors.Item(name: name, type: type.element, shape: entry.shape) {
+            let tensor = try file.bytes(of: entry).withUnsafeBytes { Tensor(copying: $0, entry.shape, dtype, .cpu) }
+            return try tensor.cast(to: type.dtype).bytes()
+        }
+    }
+
+    private struct Report: Encodable {
+        var source: String
+        var target: String
+        var format: String
+        var tensors: Int
+        var numbers: Int
+        var leftOut: [String]
+    }
+}
+
+/// What `--type` takes.
+enum RealType: String, ExpressibleByArgument, CaseIterable {
+    case float64, float32, float16, bfloat16
+
+    var dtype: DType {
+        switch self {
+        case .float64: .float64
+        case .float32: .float32
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        }
+    }
+    var element: SafeTensors.ElementType { .init(dtype) }
+}
+
+extension NamePattern: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+/// A pattern of names, and what they become.
+struct Renaming: ExpressibleByArgument {
+    var pattern: NamePattern
+    var name: String
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return nil }
+        (pattern, name) = (NamePattern(parts[0]), parts[1])
+        guard NamePattern(name).wildcardCount <= pattern.wildcardCount else { return nil }
+    }
+}
