@@ -11,7 +11,9 @@
 //   CENTERS         0 to normalise about 0 instead of the mean. Default 1.
 //   HAS_SCALE       1 with a scale. Default 0.
 //   HAS_SHIFT       1 with a shift. Default 0.
+//   HAS_ADDEND      1 where x is a sum of two, which is written as well. Default 0.
 //   INPUT_GRADIENT  1 where the gradient of x is wanted. Default 1.
+//   HAS_PASSING     1 where another gradient of x is added to it. Default 0.
 //   SCALE_GRADIENT, SHIFT_GRADIENT  0 not wanted, 1 to write, 2 to add to. Default 0.
 
 #ifndef CENTERS
@@ -22,6 +24,12 @@
 #endif
 #ifndef HAS_SHIFT
 #define HAS_SHIFT 0
+#endif
+#ifndef HAS_ADDEND
+#define HAS_ADDEND 0
+#endif
+#ifndef HAS_PASSING
+#define HAS_PASSING 0
 #endif
 #ifndef INPUT_GRADIENT
 #define INPUT_GRADIENT 1
@@ -48,6 +56,14 @@ static __attribute__((noinline)) float2 extreme_statistics(__global const float 
     }
     return (float2)(center / small, small / sqrt(squares / (float)columns));
 }
+// From here on x is the sum; a row of extremes is read by all its work-items.
+#if LANES > 1
+#define SUM_IS_WRITTEN                 \
+    barrier(CLK_GLOBAL_MEM_FENCE);     \
+    x = (__global const float *)sum;
+#else
+#define SUM_IS_WRITTEN x = (__global const float *)sum;
+#endif
 #define CORRECT_EXTREMES                                       \
     if (!(squares < INFINITY) && end > 0) {                    \
         const float2 statistics = extreme_statistics(x, end);  \
@@ -57,6 +73,9 @@ static __attribute__((noinline)) float2 extreme_statistics(__global const float 
 
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm(
     __global const float *x, const ulong x_offset,
+#if HAS_ADDEND
+    __global const float *addend, const ulong addend_offset, __global float *sum, const ulong sum_offset,
+#endif
 #if HAS_SCALE
     __global const float *scale, const ulong scale_offset,
 #endif
@@ -73,6 +92,10 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
 #if LANES > 1
     __local float shares[GROUP_SIZE];
 #endif
+#if HAS_ADDEND
+    addend += addend_offset + row * columns;
+    sum += sum_offset + row * columns;
+#endif
 
 #if VALUES
     PACK values[VALUES];
@@ -80,8 +103,15 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
 #pragma unroll
     FOR_PACKS(k, end) {
         values[k] = PACK_AT(x, k);
+#if HAS_ADDEND
+        values[k] += PACK_AT(addend, k);
+        SET_PACK_AT(sum, k, values[k]);
+#endif
         center += SUM_OF(values[k]);
     }
+#if HAS_ADDEND
+    SUM_IS_WRITTEN
+#endif
 #if CENTERS
     FOLD_FOR_ALL(center, shares, ADD)
     center /= (float)columns;
@@ -120,6 +150,10 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         SET_PACK_AT(out, k, value);
     }
 #else
+#if HAS_ADDEND
+    for (COUNT column = LANE; column < end; column += LANES) sum[column] = x[column] + addend[column];
+    SUM_IS_WRITTEN
+#endif
     // Two chains keep the sums short.
     float center = 0.0f;
 #if CENTERS
@@ -177,6 +211,9 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
 #endif
     __global const float *mean, const ulong mean_offset, __global const float *deviation,
     const ulong deviation_offset,
+#if HAS_PASSING
+    __global const float *passing, const ulong passing_offset,
+#endif
 #if INPUT_GRADIENT
     __global float *out, const ulong out_offset,
 #endif
@@ -254,6 +291,9 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     x += row * columns;
     output_gradient += row * columns;
     out += out_offset + row * columns;
+#if HAS_PASSING
+    passing += passing_offset + row * columns;
+#endif
     const float center = row < rows ? mean[row] : 0.0f;
     const float factor = row < rows ? deviation[row] : 0.0f;
     __local float *totals = (__local float *)parts;
@@ -296,14 +336,24 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     product /= (float)columns;
 #if VALUES
 #pragma unroll
-    FOR_PACKS(k, end) SET_PACK_AT(out, k, ((gradients[k] - sum) - values[k] * product) * factor);
+    FOR_PACKS(k, end) {
+        PACK gradient = ((gradients[k] - sum) - values[k] * product) * factor;
+#if HAS_PASSING
+        gradient += PACK_AT(passing, k);
+#endif
+        SET_PACK_AT(out, k, gradient);
+    }
 #else
     for (COUNT column = LANE; column < end; column += LANES) {
         float g = output_gradient[column];
 #if HAS_SCALE
         g *= scale[scale_offset + column];
 #endif
-        out[column] = ((g - sum) - ((x[column] - center) * factor) * product) * factor;
+        float gradient = ((g - sum) - ((x[column] - center) * factor) * product) * factor;
+#if HAS_PASSING
+        gradient += passing[column];
+#endif
+        out[column] = gradient;
     }
 #endif
 #endif

@@ -162,6 +162,8 @@ enum KernelMacro: String, Sendable {
     case isDescending = "IS_DESCENDING"
     case isLogarithmic = "IS_LOGARITHMIC"
     case hasScale = "HAS_SCALE"
+    case hasAddend = "HAS_ADDEND"
+    case hasPassing = "HAS_PASSING"
     case hasShift = "HAS_SHIFT"
     case values = "VALUES"
     case packsChannels = "PACKS_CHANNELS"

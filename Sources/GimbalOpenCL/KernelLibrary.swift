@@ -34,8 +34,8 @@ struct KernelLibrary {
     mutating func kernel(_ key: KernelKey) throws -> PreparedKernel {
         if let kernel = kernels[key] { return kernel }
         let options = ([commonOptions] + key.settings.compactMap(\.option)).joined(separator: " ")
-        let kernel = PreparedKernel(
-            try build(name: key.name.rawValue, source: key.source, options: options), name: key.name.rawValue)
+        let built = device.isDry ? nil : try build(name: key.name.rawValue, source: key.source, options: options)
+        let kernel = PreparedKernel(built, name: key.name.rawValue)
         kernels[key] = kernel
         return kernel
     }
@@ -44,8 +44,8 @@ struct KernelLibrary {
     /// - Throws: `GimbalError.kernelBuildFailed`.
     mutating func kernel(_ kernel: CustomKernel, _ source: CustomKernelSource) throws -> PreparedKernel {
         if let kernel = customKernels[source.key] { return kernel }
-        let prepared = PreparedKernel(
-            try build(name: kernel.name, source: source.text, options: commonOptions), name: kernel.name)
+        let built = device.isDry ? nil : try build(name: kernel.name, source: source.text, options: commonOptions)
+        let prepared = PreparedKernel(built, name: kernel.name)
         customKernels[source.key] = prepared
         return prepared
     }

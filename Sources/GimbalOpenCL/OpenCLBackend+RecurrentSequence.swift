@@ -8,7 +8,7 @@ extension OpenCLBackend {
         let isDone =
             !openCLDevice.isCPU
             && runInGroups(
-                sequence, computeUnits: device.computeUnits, meets: openCLDevice.compilesPTX)
+                sequence, computeUnits: device.computeUnits, meets: openCLDevice.runsGroupsAtOnce)
         if !isDone { runStepByStep(sequence) }
     }
 
@@ -20,7 +20,7 @@ extension OpenCLBackend {
             !openCLDevice.isCPU
             && differentiateInGroups(
                 sequence, outputGradient: outputGradient, gatesGradient: gatesGradient, hiddenGradient: hiddenGradient,
-                cellGradient: cellGradient, computeUnits: device.computeUnits, meets: openCLDevice.compilesPTX)
+                cellGradient: cellGradient, computeUnits: device.computeUnits, meets: openCLDevice.runsGroupsAtOnce)
         if isDone { return }
         differentiateStepByStep(
             sequence, outputGradient: outputGradient, gatesGradient: gatesGradient, hiddenGradient: hiddenGradient,

@@ -220,7 +220,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         }
     }
 
-    private func enqueue(_ kernel: cl_kernel, groups: (Int, Int, Int), groupSize: Int, operation: String) throws {
+    private func enqueue(_ kernel: cl_kernel?, groups: (Int, Int, Int), groupSize: Int, operation: String) throws {
+        guard let kernel else { return }
         let code = withUnsafeTemporaryAllocation(of: Int.self, capacity: 6) { sizes in
             (sizes[0], sizes[1], sizes[2]) = (groups.0 * groupSize, groups.1, groups.2)
             (sizes[3], sizes[4], sizes[5]) = (groupSize, 1, 1)

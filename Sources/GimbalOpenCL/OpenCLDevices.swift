@@ -80,6 +80,8 @@ struct OpenCLDevice: @unchecked Sendable {
     let capability: ComputeCapability?
     /// Whether the compiler is NVIDIA's, which takes PTX; it sets `__NVPTX__`.
     let compilesPTX: Bool
+    /// Whether kernels are only counted, neither compiled nor run.
+    let isDry: Bool
     let supportsFloat64: Bool
     let roundsDivisionsCorrectly: Bool
     /// Bytes of the largest single buffer.
@@ -114,6 +116,7 @@ struct OpenCLDevice: @unchecked Sendable {
         isCPU = isOnCPU && pretended == nil
         // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV of the extension cl_nv_device_attribute_query.
         compilesPTX = extensions.contains("cl_nv_device_attribute_query")
+        isDry = pretended?.isDry ?? false
         let found =
             compilesPTX
             ? ComputeCapability(major: Int(query(0x4000, cl_uint.self)), minor: Int(query(0x4001, cl_uint.self))) : nil
@@ -132,13 +135,16 @@ struct OpenCLDevice: @unchecked Sendable {
             id: "opencl:\(number)", backend: "opencl",
             kind: isGPU || pretended != nil ? .gpu : isCPU ? .cpu : .accelerator,
             // What is kept on disk goes by the name.
-            name: text(CL_DEVICE_NAME) + (pretended.map { " as \($0.capability) of \($0.units) units" } ?? ""),
+            name: text(CL_DEVICE_NAME) + (pretended.map { " as \($0)" } ?? ""),
             vendor: text(CL_DEVICE_VENDOR), driver: text(CL_DRIVER_VERSION),
             memoryBytes: memory,
             computeUnits: pretended?.units ?? Int(query(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
             architecture: capability?.description,
             notes: isOnCPU ? ["OpenCL runs on a CPU here; the backend `cpu` is faster there."] : [])
     }
+
+    /// Whether as many groups as the device has units run at the same time, so that they may wait for each other.
+    var runsGroupsAtOnce: Bool { compilesPTX || isDry }
 }
 
 /// Reads a string by one of OpenCL's two-call queries; empty where it fails.

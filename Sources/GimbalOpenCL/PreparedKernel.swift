@@ -6,14 +6,15 @@ import Glibc
 ///
 /// Not thread-safe, as a kernel's arguments belong to the kernel object; whoever launches holds a lock.
 final class PreparedKernel {
-    let kernel: cl_kernel
+    /// Nil where launches are only counted.
+    let kernel: cl_kernel?
     let name: String
     var launches = 0
     private var held: HeldArguments
     /// Of the buffers that `held` names; see `BufferPool.generation`.
     private var generation = 0
 
-    init(_ kernel: cl_kernel, name: String) {
+    init(_ kernel: cl_kernel?, name: String) {
         self.kernel = kernel
         self.name = name
         held = HeldArguments(kernel, name: name)
@@ -40,13 +41,13 @@ final class PreparedKernel {
 
 /// The arguments of a kernel, as the driver has them. Every launch passes here: a value costs a comparison of bytes.
 private struct HeldArguments {
-    private let kernel: cl_kernel
+    private let kernel: cl_kernel?
     private let name: String
     /// The bytes of all arguments, one after the other, and where each ends. A kernel's arguments keep their sizes.
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
 
-    init(_ kernel: cl_kernel, name: String) {
+    init(_ kernel: cl_kernel?, name: String) {
         self.kernel = kernel
         self.name = name
     }
@@ -129,6 +130,7 @@ private struct HeldArguments {
             if isKept { return }
         }
         cursor.count += 1
+        guard let kernel else { return }
         let code = clSetKernelArg(kernel, cl_uint(index), value.count, value.baseAddress)
         if code != CL_SUCCESS { cursor.code = code }
     }

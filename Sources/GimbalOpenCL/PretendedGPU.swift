@@ -1,4 +1,5 @@
 import Foundation
+import GimbalBackend
 
 /// The generation of an NVIDIA GPU, which decides what instructions it has: `sm_80` is Ampere, `sm_89` Ada, `sm_90` Hopper,
 /// `sm_120` Blackwell.
@@ -25,13 +26,21 @@ struct ComputeCapability: Hashable, Comparable, Sendable, CustomStringConvertibl
 /// A GPU that every OpenCL device plays where `GIMBAL_PRETEND_GPU` asks for it, such as `sm_90:132`: the plans of a GPU of that
 /// architecture with that many units are made, run and tested on whatever there is, a CPU included. What NVIDIA's
 /// compiler would take as PTX runs as plain OpenCL C there. For tests: it makes a CPU slower.
-struct PretendedGPU: Hashable, Sendable {
+///
+/// `sm_90:132:dry` only counts: no kernel is compiled or run, so that results mean nothing, and what a training step asks of
+/// such a GPU is known at once.
+struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
     var capability: ComputeCapability
     var units: Int
+    /// Whether kernels are neither compiled nor run.
+    var isDry: Bool
 
-    /// From text such as `sm_90:132` (the units are 132 where they are left out); nil where it is not of this form.
+    /// From text such as `sm_90:132` (the units are 132 where they are left out) or `sm_90:132:dry`; nil where it is not of
+    /// this form.
     init?(_ text: String) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        var parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        isDry = parts.last == "dry"
+        if isDry { parts.removeLast() }
         guard (1...2).contains(parts.count), let capability = ComputeCapability(parts[0]),
             let units = parts.count == 2 ? Int(parts[1]) : 132, units > 0
         else { return nil }
@@ -39,6 +48,15 @@ struct PretendedGPU: Hashable, Sendable {
         self.units = units
     }
 
+    /// As devices are called that play it.
+    var description: String { "\(capability) of \(units) units\(isDry ? ", dry" : "")" }
+
     /// The one that the environment asks for.
-    static let wanted: PretendedGPU? = ProcessInfo.processInfo.environment["GIMBAL_PRETEND_GPU"].flatMap(Self.init)
+    static let wanted: PretendedGPU? = {
+        guard let text = ProcessInfo.processInfo.environment["GIMBAL_PRETEND_GPU"], !text.isEmpty else { return nil }
+        guard let gpu = PretendedGPU(text) else {
+            stop("GIMBAL_PRETEND_GPU", "'\(text)' is no GPU such as sm_90:132 or sm_90:132:dry")
+        }
+        return gpu
+    }()
 }
