@@ -83,7 +83,7 @@ public struct WeightFile: Sendable {
             format = .pyTorch
             entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
             notes = file.values
-            unreadable = Self.unread(entries)
+            unreadable = Self.unread(entries) + file.unreadTensors
             read = { name in try file[name].map { try file.bytes(of: $0) } ?? [] }
         } else {
             let file = try SafeTensors(path: path)

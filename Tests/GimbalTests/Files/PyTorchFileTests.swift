@@ -84,6 +84,15 @@ struct PyTorchFileTests {
         }
     }
 
+    @Test("Tensors of kinds that are not read are told, and the others read")
+    func oddKinds() throws {
+        let file = try WeightFile(path: fixture("odd"))
+        #expect(file.entries.filter(\.type.isRead).map(\.name) == ["", "plain"])
+        #expect(try file.bytes(of: #require(file[""])) == file.bytes(of: #require(file["plain"])))
+        #expect(Set(file.unreadable.map(\.name)) == ["negated", "sparse", "meta", "quantized"])
+        #expect(file.notes.map(\.name) == ["complex", "set"])
+    }
+
     @Test("A lone tensor is read under a name")
     func loneTensor() throws {
         let file = try PyTorchFile(path: fixture("tensor"))

@@ -15,6 +15,8 @@ enum PickleValue {
     /// What `torch.save` puts in place of a tensor's memory.
     indirect case storage(PyTorchStorage)
     indirect case tensor(PyTorchTensor)
+    /// A tensor of a kind that is not read, such as a sparse one.
+    case unreadTensor(String)
     /// Data of another kind, such as a date, that no weights are in.
     case other(String)
 }
@@ -51,6 +53,12 @@ struct PickleGlobal: Hashable, CustomStringConvertible {
     let module: String
     let name: String
 
+    /// - Parameter module: as Python 3 calls it, or as Python 2 did, whose names old protocols have.
+    init(module: String, name: String) {
+        self.module = module == "__builtin__" ? "builtins" : module
+        self.name = name
+    }
+
     var description: String { "\(module).\(name)" }
 }
 
@@ -66,7 +74,7 @@ extension PickleValue {
         case .bytes(let bytes): "\(bytes.count) bytes"
         case .global(let global): "\(global)"
         case .other(let kind): kind
-        case .sequence, .dictionary, .storage, .tensor: nil
+        case .sequence, .dictionary, .storage, .tensor, .unreadTensor: nil
         }
     }
 

@@ -4,6 +4,8 @@ import GimbalBackend
 struct PyTorchContent {
     private(set) var tensors: [(name: String, tensor: PyTorchTensor)] = []
     private(set) var values: [(name: String, value: String)] = []
+    /// Tensors that are not read, and why.
+    private(set) var unread: [(name: String, reason: String)] = []
 
     /// A pickle may hold a list within itself, or one list a million times over.
     private static let depthLimit = 64
@@ -11,7 +13,6 @@ struct PyTorchContent {
     private static let nameLimit = 4096
 
     init(of root: PickleValue, on heap: PickleHeap, _ invalid: (String) -> GimbalError) throws {
-        if case .tensor(let tensor) = root { tensors = [("tensor", tensor)] }
         var pending = [(name: "", value: root, depth: 0)]
         var visits = 0
         while let (name, value, depth) = pending.popLast() {
@@ -21,7 +22,7 @@ struct PyTorchContent {
             }
             func enter(_ children: [(name: String, value: PickleValue)]) throws {
                 for child in children.reversed() {
-                    let path = name.isEmpty ? child.name : "\(name).\(child.name)"
+                    let path = depth == 0 ? child.name : "\(name).\(child.name)"
                     guard path.utf8.count <= Self.nameLimit else { throw invalid("a name in it is longer than any") }
                     pending.append((path, child.value, depth + 1))
                 }
@@ -39,7 +40,9 @@ struct PyTorchContent {
                 } else {
                     try enter(items.enumerated().map { ("\($0)", $1) })
                 }
-            case .tensor(let tensor): if !name.isEmpty { tensors.append((name, tensor)) }
+            case .tensor(let tensor): tensors.append((depth == 0 ? "tensor" : name, tensor))
+            case .unreadTensor(let kind):
+                unread.append((depth == 0 ? "tensor" : name, "\(kind), which Gimbal does not read"))
             case .storage: break
             default: values.append((name, value.description ?? ""))
             }

@@ -34,6 +34,8 @@ public final class PyTorchFile: Sendable {
     public let entries: [Entry]
     /// What else it holds by name, such as the epoch of a checkpoint; long lists as what they are.
     public let values: [(name: String, value: String)]
+    /// Tensors of kinds that are not read, such as sparse ones, and why.
+    public let unreadTensors: [(name: String, reason: String)]
 
     private let memory: any PyTorchMemory
     private let positions: [ExactText: Int]
@@ -66,6 +68,7 @@ public final class PyTorchFile: Sendable {
         }
         let content = try PyTorchContent(of: root, on: heap, invalid)
         values = content.values
+        unreadTensors = content.unread
         let memory = memory
         entries = try content.tensors.map { try Entry($0.name, $0.tensor, memory, invalid) }
         positions = Dictionary(

@@ -56,7 +56,8 @@ enum PyTorchGlobals {
     static func isKnown(_ global: PickleGlobal) -> Bool {
         rebuilders.contains(global.description) || wrappers.contains(global.description)
             || dictionaries.contains(global.description) || sequences.contains(global.description)
-            || passedOver.contains(global.description) || storage(global) != nil || isUntyped(global)
+            || passedOver.contains(global.description) || unread[global.description] != nil || storage(global) != nil
+            || isUntyped(global)
             || dtype(global) != nil
     }
 
@@ -84,19 +85,30 @@ enum PyTorchGlobals {
         "torch.Tensor",
     ]
     private static let dictionaries: Set<String> = [
-        "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "argparse.Namespace",
+        "builtins.dict", "collections.OrderedDict", "collections.defaultdict", "collections.Counter",
+        "argparse.Namespace",
         "types.SimpleNamespace",
     ]
     private static let sequences: Set<String> = [
-        "torch.Size", "builtins.set", "builtins.frozenset", "__builtin__.set", "__builtin__.frozenset",
+        "torch.Size", "builtins.set", "builtins.frozenset", "builtins.list", "builtins.tuple",
+    ]
+    /// Make tensors of kinds that are not read, and what those are called.
+    private static let unread = [
+        "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
+        "torch._utils._rebuild_sparse_csr_tensor": "a sparse tensor",
+        "torch._utils._rebuild_nested_tensor": "a nested tensor",
+        "torch._utils._rebuild_meta_tensor_no_storage": "a tensor of the device meta, which has no values",
     ]
     /// Kinds of data that are met beside weights, and hold none.
     private static let passedOver: Set<String> = [
         "torch.device", "_codecs.encode", "builtins.bytearray", "builtins.complex", "builtins.slice",
+        "builtins.int", "builtins.float", "builtins.str", "builtins.bool",
         "numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
         "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
         "pathlib.PosixPath", "pathlib.PurePosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath",
         "datetime.datetime", "datetime.date", "datetime.timedelta",
+        "torch.serialization._get_layout", "torch.per_tensor_affine", "torch.per_channel_affine",
+        "torch.per_tensor_symmetric", "torch.per_channel_symmetric", "torch.per_channel_affine_float_qparams",
     ]
 
     /// What calling `global` would give.
@@ -104,7 +116,14 @@ enum PyTorchGlobals {
         by global: PickleGlobal, of arguments: [PickleValue], on heap: PickleHeap, _ invalid: (String) -> GimbalError
     ) throws -> PickleValue {
         let name = global.description
+        if let kind = unread[name] { return .unreadTensor(kind) }
         if rebuilders.contains(name) {
+            // The values are to be negated, or conjugated, as they are read.
+            if case .dictionary(let metadata)? = arguments.last, arguments.count > 6,
+                heap.dictionaries[metadata].contains(where: { ["neg", "conj"].contains($0.key.asText) })
+            {
+                return .unreadTensor("a tensor that PyTorch would negate or conjugate")
+            }
             return .tensor(try tensor(global, arguments, on: heap, invalid))
         }
         if name == "torch._tensor._rebuild_from_type_v2" {
@@ -114,10 +133,10 @@ enum PyTorchGlobals {
             return .tensor(try tensor(function, heap.sequences[number], on: heap, invalid))
         }
         if wrappers.contains(name) {
-            guard let first = arguments.first, case .tensor = first else {
-                throw invalid("a parameter in it holds no tensor")
+            switch arguments.first {
+            case .tensor?, .unreadTensor?: return arguments[0]
+            default: throw invalid("a parameter in it holds no tensor")
             }
-            return first
         }
         if dictionaries.contains(name) { return heap.dictionary(pairs(arguments.last, on: heap)) }
         if sequences.contains(name) {

@@ -69,6 +69,16 @@ young = {
     "complex": torch.tensor([1 + 2j]),
     "plain": torch.tensor([1.0, 2.0]),
 }
+odd = {
+    "": values,
+    "negated": torch.view_as_complex(values.view(3, 2)).conj().imag,
+    "sparse": torch.eye(3).to_sparse(),
+    "meta": torch.ones(3, device="meta"),
+    "quantized": torch.quantize_per_tensor(values, 0.1, 0, torch.qint8),
+    "complex": 1 + 2j,
+    "set": {1},
+    "plain": values,
+}
 
 
 class Evil:
@@ -80,6 +90,7 @@ for name, content in [("every-type", every_type), ("checkpoint", checkpoint), ("
     torch.save(content, folder / f"{name}.pt")
     torch.save(content, folder / f"{name}-legacy.pt", _use_new_zipfile_serialization=False)
 torch.save(young, folder / "young.pt")
+torch.save(odd, folder / "odd.pt")
 torch.save(values, folder / "tensor.pt")
 torch.save(model, folder / "model.pt")
 torch.save(every_type, folder / "protocol-4.pt", pickle_protocol=4)
