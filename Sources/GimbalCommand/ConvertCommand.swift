@@ -79,6 +79,20 @@ struct ConvertCommand: ParsableCommand {
         for (name, reason) in file.unreadable where !chosen.contains(where: { $0.name == name }) {
             leftOut.append("'\(shown(name))' is left out: it is \(reason)")
         }
+        // An older OUT is not given up for nothing.
+        guard !items.isEmpty else {
+            throw GimbalError.invalidFile(
+                path: source,
+                reason: leftOut.first.map { "no tensor in it can be written: \($0)" } ?? "there are no tensors in it")
+        }
+        if format == .safeTensors, items.contains(where: { $0.name == "__metadata__" }) {
+            throw GimbalError.invalidSetting(
+                name: "--rename",
+                reason: "safetensors keep '__metadata__' for themselves; give that tensor another name")
+        }
+        if format == .npz || format == .npy, items.contains(where: { $0.type == .bfloat16 }) {
+            printNotice("note: NumPy has no bfloat16, which is written as float32")
+        }
         try WeightFile.write(items, as: format, to: target)
         let numbers = items.reduce(0) { $0 + $1.shape.elementCount }
         if json {
