@@ -219,7 +219,9 @@ static bool block_statistics(const float *x, size_t count, struct gimbal_statist
     if (largest[0] >= (int32_t)bits_of(0x1p117f)) return false;
 
     // By a power of two to where float holds squares.
-    float scale = largest[0] > (int32_t)bits_of(0x1p40f) ? 0x1p-80f : largest[0] < (int32_t)bits_of(0x1p-40f) ? 0x1p80f : 1;
+    float scale = largest[0] > (int32_t)bits_of(0x1p40f) ? 0x1p-80f
+        : largest[0] < (int32_t)bits_of(0x1p-40f)        ? 0x1p80f
+                                                         : 1.0f;
     float center = sum[0] / (float)count;
     float rest[lane_count] = {0}, squares[lane_count] = {0};
     for (size_t i = 0; i < count; i += lane_count) {

@@ -24,6 +24,19 @@ public struct Shape: Hashable, Sendable {
         return strides
     }
 
+    /// Whether elements at `strides` lie in row-major order without gaps. Axes of size 1 may have any stride.
+    package func isContiguous(_ strides: [Int]) -> Bool {
+        var expected = 1
+        for axis in stride(from: rank - 1, through: 0, by: -1) {
+            let size = sizes[axis]
+            if size == 0 { return true }
+            if size == 1 { continue }
+            if strides[axis] != expected { return false }
+            expected *= size
+        }
+        return true
+    }
+
     /// The shape that both operands of an elementwise operation take on, by NumPy's rule: shapes are aligned at their
     /// last axis, and an axis of size 1 repeats. `nil` where the shapes do not fit.
     public func broadcast(with other: Shape) -> Shape? {

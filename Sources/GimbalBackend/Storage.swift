@@ -82,17 +82,7 @@ public struct TensorView: Sendable {
     public var byteOffset: Int { offset * dtype.byteCount }
 
     /// Whether the elements lie in row-major order without gaps. Axes of size 1 may have any stride.
-    public var isContiguous: Bool {
-        var expected = 1
-        for axis in stride(from: shape.rank - 1, through: 0, by: -1) {
-            let size = shape[axis]
-            if size == 0 { return true }
-            if size == 1 { continue }
-            if strides[axis] != expected { return false }
-            expected *= size
-        }
-        return true
-    }
+    public var isContiguous: Bool { shape.isContiguous(strides) }
 
     /// The bytes of the storage from the first element to the last.
     package var byteRange: Range<Int> {

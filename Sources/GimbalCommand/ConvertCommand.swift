@@ -85,11 +85,6 @@ struct ConvertCommand: ParsableCommand {
                 path: source,
                 reason: leftOut.first.map { "no tensor in it can be written: \($0)" } ?? "there are no tensors in it")
         }
-        if format == .safeTensors, items.contains(where: { $0.name == "__metadata__" }) {
-            throw GimbalError.invalidSetting(
-                name: "--rename",
-                reason: "safetensors keep '__metadata__' for themselves; give that tensor another name")
-        }
         if format == .npz || format == .npy, items.contains(where: { $0.type == .bfloat16 }) {
             printNotice("note: NumPy has no bfloat16, which is written as float32")
         }

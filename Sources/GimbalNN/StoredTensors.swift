@@ -64,26 +64,6 @@ extension NumPyArchive: StoredTensors {
     }
 }
 
-extension PyTorchFile: StoredTensors {
-    public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
-
-    public var unreadable: [(name: String, reason: String)] {
-        entries.filter { !$0.type.isRead }.map { ($0.name, $0.type.reasonAgainstReading) }
-    }
-
-    public func tensor(named name: String, like model: Tensor) throws -> Tensor {
-        try stored(name).tensor(like: model)
-    }
-
-    public func integer(named name: String) throws -> Int { try stored(name).integer() }
-
-    private func stored(_ name: String) throws -> StoredElements {
-        guard let entry = self[name] else { throw GimbalError.invalidFile(path: path, reason: "it has no '\(name)'") }
-        return StoredElements(
-            path: path, name: name, type: entry.type, shape: entry.shape, bytes: try bytes(of: entry))
-    }
-}
-
 extension WeightFile: StoredTensors {
     public var contents: [(name: String, shape: Shape)] { entries.map { ($0.name, $0.shape) } }
 

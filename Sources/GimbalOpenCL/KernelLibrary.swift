@@ -34,8 +34,7 @@ struct KernelLibrary {
     mutating func kernel(_ key: KernelKey) throws -> PreparedKernel {
         if let kernel = kernels[key] { return kernel }
         let options = ([commonOptions] + key.settings.compactMap(\.option)).joined(separator: " ")
-        let built = device.isDry ? nil : try build(name: key.name.rawValue, source: key.source, options: options)
-        let kernel = PreparedKernel(built, name: key.name.rawValue)
+        let kernel = try prepared(name: key.name.rawValue, source: key.source, options: options)
         kernels[key] = kernel
         return kernel
     }
@@ -44,10 +43,13 @@ struct KernelLibrary {
     /// - Throws: `GimbalError.kernelBuildFailed`.
     mutating func kernel(_ kernel: CustomKernel, _ source: CustomKernelSource) throws -> PreparedKernel {
         if let kernel = customKernels[source.key] { return kernel }
-        let built = device.isDry ? nil : try build(name: kernel.name, source: source.text, options: commonOptions)
-        let prepared = PreparedKernel(built, name: kernel.name)
+        let prepared = try prepared(name: kernel.name, source: source.text, options: commonOptions)
         customKernels[source.key] = prepared
         return prepared
+    }
+
+    private mutating func prepared(name: String, source: String, options: String) throws -> PreparedKernel {
+        PreparedKernel(device.isDry ? nil : try build(name: name, source: source, options: options), name: name)
     }
 
     /// Builds one kernel of a program: out of the cache if it is there, else from source.

@@ -40,6 +40,9 @@ extension SafeTensors.ElementType {
             + Self.allCases.map(\.rawValue).joined(separator: ", ")
     }
 
+    /// The first of `bytes` that is no truth value though it must be one; nil where there is none, and of other types.
+    func firstUntrue(_ bytes: [UInt8]) -> Int? { self == .bool ? bytes.firstIndex { $0 > 1 } : nil }
+
     /// Little-endian elements as `Float`, each rounded once.
     package func floats(_ bytes: UnsafeRawBufferPointer) -> [Float] {
         switch self {

@@ -46,6 +46,11 @@ package final class FileReader: Sendable {
         return filled
     }
 
+    /// The first `limit` bytes of a regular file, or all.
+    package func start(_ limit: Int) throws -> [UInt8] {
+        try [UInt8](count: min(try size() ?? 0, limit)) { try read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
+    }
+
     /// Fills `bytes` with what the file holds from `offset` on.
     /// - Throws: `GimbalError.invalidFile` where the file ends before that: it has been cut since it was opened.
     package func read(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {

@@ -5,8 +5,7 @@ package enum ForeignFile {
     ///   - file: whose first bytes are looked at.
     ///   - expected: what it was taken for, such as `safetensors`.
     package static func reason(_ file: FileReader, notA expected: String) throws -> String? {
-        let count = min(try file.size() ?? 0, starts.map(\.bytes.count).max()!)
-        let bytes = try [UInt8](count: count) { try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
+        let bytes = try file.start(starts.map(\.bytes.count).max()!)
         guard let kind = starts.first(where: { bytes.starts(with: $0.bytes) }) else { return nil }
         return "\(kind.name) and not \(expected)\(kind.cure)"
     }

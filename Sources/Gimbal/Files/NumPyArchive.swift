@@ -34,9 +34,11 @@ public final class NumPyArchive: Sendable {
 
     /// - Throws: `GimbalError.fileSystem` where the file cannot be read, `GimbalError.invalidFile` where it is no
     ///   archive of arrays that Gimbal reads.
-    public init(path: String) throws {
+    public convenience init(path: String) throws { try self.init(path: path, archive: ZipArchive(path: path)) }
+
+    init(path: String, archive: ZipArchive) throws {
         self.path = path
-        archive = try ZipArchive(path: path)
+        self.archive = archive
         var entries: [Entry] = []
         var packed: [(name: String, reason: String)] = []
         var members: [ExactText: ZipArchive.Member] = [:]
@@ -58,7 +60,7 @@ public final class NumPyArchive: Sendable {
             throw GimbalError.invalidFile(
                 path: path,
                 reason: "no arrays of NumPy (.npy) are in it, but \(archive.members.prefix(3).map(\.name)); what "
-                    + "torch.save writes, PyTorchFile reads")
+                    + "torch.save writes, WeightFile reads")
         }
         self.entries = entries
         packedArrays = packed

@@ -107,7 +107,7 @@ public struct NumPyArray: Sendable, Equatable {
         var bytes = [UInt8](contents[header.dataStart...])
         if header.isBigEndian { Self.swapBytes(&bytes, width: header.type.byteCount) }
         if header.isFortranOrder { bytes = Self.rowMajor(bytes, header.shape, width: header.type.byteCount) }
-        if header.type == .bool, let wrong = bytes.firstIndex(where: { $0 > 1 }) {
+        if let wrong = header.type.firstUntrue(bytes) {
             throw GimbalError.invalidFile(path: path, reason: "element \(wrong) is \(bytes[wrong]), which is no bool")
         }
         self.init(shape: header.shape, type: header.type, bytes: bytes)
@@ -132,22 +132,27 @@ public struct NumPyArray: Sendable, Equatable {
 
     /// Column-major elements in row-major order.
     private static func rowMajor(_ bytes: [UInt8], _ shape: Shape, width: Int) -> [UInt8] {
-        guard shape.rank > 1, !bytes.isEmpty else { return bytes }
         let sizes = shape.sizes
         // In column-major order the first axis is the densest.
-        let strides = sizes.indices.map { sizes[..<$0].reduce(width, *) }
-        var place = [Int](repeating: 0, count: sizes.count)
-        var source = 0
-        return [UInt8](count: bytes.count) { result in
-            for start in stride(from: 0, to: bytes.count, by: width) {
-                for byte in 0..<width { result[start + byte] = bytes[source + byte] }
-                for axis in sizes.indices.reversed() {
-                    place[axis] += 1
-                    source += strides[axis]
-                    if place[axis] < sizes[axis] { break }
-                    source -= strides[axis] * sizes[axis]
-                    place[axis] = 0
-                }
+        return gathered(bytes, sizes, sizes.indices.map { sizes[..<$0].reduce(1, *) }, width: width)
+    }
+}
+
+/// Elements of `width` bytes that lie at `strides`, counted in elements, in row-major order.
+func gathered(_ bytes: [UInt8], _ sizes: [Int], _ strides: [Int], width: Int) -> [UInt8] {
+    if Shape(sizes).isContiguous(strides) { return bytes }
+    let strides = strides.map { $0 * width }
+    var place = [Int](repeating: 0, count: sizes.count)
+    var source = 0
+    return [UInt8](count: sizes.reduce(width, *)) { result in
+        for start in stride(from: 0, to: result.count, by: width) {
+            for byte in 0..<width { result[start + byte] = bytes[source + byte] }
+            for axis in sizes.indices.reversed() {
+                place[axis] += 1
+                source += strides[axis]
+                if place[axis] < sizes[axis] { break }
+                source -= strides[axis] * sizes[axis]
+                place[axis] = 0
             }
         }
     }

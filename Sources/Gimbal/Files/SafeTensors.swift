@@ -176,7 +176,7 @@ public final class SafeTensors: Sendable {
             throw GimbalError.invalidFile(path: path, reason: "'\(entry.name)' is \(entry.type.reasonAgainstReading)")
         }
         let bytes = try bytes(of: entry)
-        if entry.type == .bool, let wrong = bytes.firstIndex(where: { $0 > 1 }) {
+        if let wrong = entry.type.firstUntrue(bytes) {
             throw GimbalError.invalidFile(
                 path: path, reason: "element \(wrong) of '\(entry.name)' is \(bytes[wrong]), which is no bool")
         }

@@ -80,7 +80,7 @@ extension SafeTensors {
         }
         var text = Array("{\(fields.joined(separator: ","))}".utf8)
         text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
-        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+        return UInt64(text.count).littleEndianBytes + text
     }
 
     /// `text` as a JSON string.

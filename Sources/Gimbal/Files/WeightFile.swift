@@ -62,15 +62,17 @@ public struct WeightFile: Sendable {
     ///   or damaged.
     public init(path: String) throws {
         self.path = path
-        let start = try Self.start(of: path)
+        let file = try FileReader(path: path, format: "a file of weights")
+        let start = try file.start(PyTorchLegacyFile.startLength)
+        let archive = start.starts(with: Array("PK".utf8)) ? try ZipArchive(path: path) : nil
         if start.starts(with: NumPyHeader.magic) {
             let array = try NumPyArray(path: path)
             format = .npy
             entries = [Entry(name: "array", type: array.type, shape: array.shape)]
             (notes, unreadable) = ([], [])
             read = { _ in array.bytes }
-        } else if start.starts(with: Array("PK".utf8)), try !PyTorchArchive.isOne(path) {
-            let file = try NumPyArchive(path: path)
+        } else if let archive, !PyTorchArchive.isOne(archive) {
+            let file = try NumPyArchive(path: path, archive: archive)
             format = .npz
             entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
             notes = []
@@ -78,8 +80,8 @@ public struct WeightFile: Sendable {
                 file.packedArrays
                 + file.entries.filter { !$0.type.isRead }.map { ($0.name, NumPyHeader.reasonAgainstReading($0.type)) }
             read = { try file.array($0).bytes }
-        } else if start.starts(with: Array("PK".utf8)) || PyTorchLegacyFile.begins(with: start) {
-            let file = try PyTorchFile(path: path)
+        } else if archive != nil || PyTorchLegacyFile.begins(with: start) {
+            let file = try archive.map { try PyTorchFile(path: path, archive: $0) } ?? PyTorchFile(legacy: file)
             format = .pyTorch
             entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
             notes = file.values
@@ -120,7 +122,14 @@ public struct WeightFile: Sendable {
     ///   item's `contents` throws; an older file is then untouched.
     public static func write(_ items: [SafeTensors.Item], as format: Format, to path: String) throws {
         switch format {
-        case .safeTensors: try SafeTensors.write(items, metadata: ["format": "pt"], to: path)
+        case .safeTensors:
+            // A tensor of a file in another format may be called so.
+            guard !items.contains(where: { $0.name == "__metadata__" }) else {
+                throw GimbalError.invalidSetting(
+                    name: "safetensors",
+                    reason: "they keep '__metadata__' for themselves; give that tensor another name")
+            }
+            try SafeTensors.write(items, metadata: ["format": "pt"], to: path)
         case .pyTorch: try PyTorchFile.write(items, to: path)
         case .npz: try NumPyArchive.write(items.map { ($0.name, try NumPyArray($0)) }, to: path)
         case .npy:
@@ -134,13 +143,6 @@ public struct WeightFile: Sendable {
 
     private static func unread(_ entries: [Entry]) -> [(name: String, reason: String)] {
         entries.filter { !$0.type.isRead }.map { ($0.name, $0.type.reasonAgainstReading) }
-    }
-
-    private static func start(of path: String) throws -> [UInt8] {
-        let file = try FileReader(path: path, format: "a file of weights")
-        return try [UInt8](count: min(try file.size() ?? 0, 32)) {
-            try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0))
-        }
     }
 }
 

@@ -208,13 +208,6 @@ extension FileReader {
     }
 }
 
-extension [UInt8] {
-    /// A little-endian number.
-    fileprivate func number<Number: FixedWidthInteger>(at place: Int, as _: Number.Type) -> Number {
-        withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: place, as: Number.self)) }
-    }
-}
-
 /// CRC-32 of all bytes.
 func checksum(_ bytes: [UInt8]) -> UInt32 {
     bytes.withUnsafeBufferPointer { bytes in

@@ -67,9 +67,7 @@ struct ZipWriter {
                 + number(UInt16(0)))
     }
 
-    private func number<Number: FixedWidthInteger>(_ value: Number) -> [UInt8] {
-        withUnsafeBytes(of: value.littleEndian) { [UInt8]($0) }
-    }
+    private func number(_ value: some FixedWidthInteger) -> [UInt8] { value.littleEndianBytes }
 
     /// `bytes` as raw deflate.
     private func deflated(_ bytes: [UInt8]) throws -> [UInt8] {

@@ -131,11 +131,9 @@ extension Doctor {
         }
         // The doctor only says which rates cannot be; which is best of those that can, trials tell. What changes the size of
         // the signal, or of the targets, asks for another rate as well: a higher one, as it was too much for the sick net.
-        // Where nothing has begun to learn, the trials so far tell nothing apart, and each has its chance at other rates.
-        let hasLearnt = base.hasLearnt(from: sick.examination.lossOfGuess)
-        for start in hasLearnt ? [base] : trials.dropFirst().filter({ $0.loss.isFinite }) {
+        func tuned(_ start: Cure.Trial) throws -> Cure.Trial {
             let changes = start.remedies.compactMap(\.change)
-            guard changes.contains(where: \.asksForAnotherRate) else { continue }
+            guard changes.contains(where: \.asksForAnotherRate) else { return start }
             var best = start
             for factor in changes.contains(where: { $0.kind == "rate" }) ? [0.3, 3] : [3, 0.3] {
                 let trialled = trials.count
@@ -154,6 +152,12 @@ extension Doctor {
                 // What is better at a lower rate is not so at a higher one.
                 if trials.count > trialled + 1 { break }
             }
+            return best
+        }
+        // Where nothing has begun to learn, the trials so far tell nothing apart, and each has its chance at other rates.
+        let hasLearnt = base.hasLearnt(from: sick.examination.lossOfGuess)
+        for start in hasLearnt ? [base] : trials.dropFirst().filter({ $0.loss.isFinite }) {
+            let best = try tuned(start)
             if best.isBetter(than: base, by: 0) { base = best }
         }
         // Where the sick net learns as well, only slower, the first steps say little of a whole training.

@@ -57,10 +57,8 @@ final class PickleSource {
     }
 
     /// A little-endian number.
-    func number<Number: FixedWidthInteger>(_: Number.Type) throws -> Number {
-        try bytes(MemoryLayout<Number>.size).withUnsafeBytes {
-            Number(littleEndian: $0.loadUnaligned(as: Number.self))
-        }
+    func number<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
+        try bytes(MemoryLayout<Number>.size).number(at: 0, as: type)
     }
 
     /// As many bytes as the number before them says.

@@ -7,9 +7,10 @@ import GimbalBackend
 /// and of the one before. A tensor within others has their names before its own, as in `model.fc1.weight`; the index is
 /// the name in a list. A file that needs Python's code to be loaded, as a whole model does, is refused.
 ///
+/// A model takes one up by its path, as any file of weights:
 /// ```swift
-/// try model.load(from: PyTorchFile(path: "resnet18.pt"))
-/// try model.load(from: PyTorchFile(path: "checkpoint.pt"), mapping: ["model_state_dict.*": "*"], isStrict: false)
+/// try model.load(from: "resnet18.pt")
+/// try model.load(from: "checkpoint.pt", mapping: ["model_state_dict.*": "*", "*": nil])
 /// ```
 public final class PyTorchFile: Sendable {
     /// One tensor of a file.
@@ -43,33 +44,46 @@ public final class PyTorchFile: Sendable {
     /// Opens a file and reads its description.
     /// - Throws: `GimbalError.fileSystem` where it cannot be read, `GimbalError.invalidFile` where torch.save did not
     ///   write it, it is damaged, or it holds more than data.
-    public init(path: String) throws {
-        self.path = path
+    public convenience init(path: String) throws {
         let file = try FileReader(path: path, format: "a file of PyTorch")
         func invalid(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
-        let count = min(try file.size() ?? 0, 32)
-        let start = try [UInt8](count: count) { try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
-        let heap = PickleHeap()
-        let root: PickleValue
+        let start = try file.start(PyTorchLegacyFile.startLength)
         if PyTorchLegacyFile.begins(with: start) {
-            let legacy = try PyTorchLegacyFile(file, heap: heap)
-            (memory, root) = (legacy, legacy.root)
+            try self.init(legacy: file)
         } else if start.starts(with: Array("PK".utf8)) {
-            let archive = try PyTorchArchive(path: path)
-            memory = archive
-            root = try Pickle.value(from: PickleSource(archive.description, path: path), heap: heap) {
-                .storage(try Self.storage($0, heap, invalid))
-            }
+            try self.init(path: path, archive: ZipArchive(path: path))
         } else if start.first == 0x80 {
             throw invalid("a pickle of Python that torch.save did not write")
         } else {
             let reason = try ForeignFile.reason(file, notA: "a file of PyTorch")
             throw invalid(reason ?? "no file that torch.save wrote, or its start is damaged")
         }
+    }
+
+    /// A file of the format before PyTorch 1.6.
+    convenience init(legacy file: FileReader) throws {
+        let heap = PickleHeap()
+        let legacy = try PyTorchLegacyFile(file, heap: heap)
+        try self.init(path: file.path, legacy, legacy.root, heap)
+    }
+
+    /// A file of the format since PyTorch 1.6, whose archive is `archive`.
+    convenience init(path: String, archive: ZipArchive) throws {
+        let heap = PickleHeap()
+        let memory = try PyTorchArchive(archive, path: path)
+        let root = try Pickle.value(from: PickleSource(memory.description, path: path), heap: heap) {
+            .storage(try PyTorchStorage($0, heap) { .invalidFile(path: path, reason: $0) })
+        }
+        try self.init(path: path, memory, root, heap)
+    }
+
+    private init(path: String, _ memory: any PyTorchMemory, _ root: PickleValue, _ heap: PickleHeap) throws {
+        func invalid(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
+        self.path = path
+        self.memory = memory
         let content = try PyTorchContent(of: root, on: heap, invalid)
         values = content.values
         unreadTensors = content.unread
-        let memory = memory
         entries = try content.tensors.map { try Entry($0.name, $0.tensor, memory, invalid) }
         positions = Dictionary(
             entries.enumerated().map { (ExactText($1.name), $0) }, uniquingKeysWith: { first, _ in first })
@@ -94,34 +108,12 @@ public final class PyTorchFile: Sendable {
         guard entry.shape.elementCount > 0 else { return [] }
         let (start, span, width) = (entry.start * entry.width, entry.span * entry.width, entry.width)
         let extract = try memory.bytes(of: entry.storage, start..<start + span)
-        let bytes = entry.isContiguous ? extract : gathered(extract, entry.shape.sizes, entry.strides, width: width)
-        if entry.type == .bool, let wrong = bytes.firstIndex(where: { $0 > 1 }) {
+        let bytes = gathered(extract, entry.shape.sizes, entry.strides, width: width)
+        if let wrong = entry.type.firstUntrue(bytes) {
             throw GimbalError.invalidFile(
                 path: path, reason: "element \(wrong) of '\(shown(entry.name))' is \(bytes[wrong]), which is no bool")
         }
         return bytes
-    }
-
-    /// What the tuple stands for that `torch.save` writes in place of a storage: its class, its key, where it was and how
-    /// many elements it has, and, in the old format, which of them are meant.
-    static func storage(
-        _ number: PickleValue, _ heap: PickleHeap, _ invalid: (String) -> GimbalError
-    ) throws -> PyTorchStorage {
-        guard case .sequence(let index) = number, case let parts = heap.sequences[index], parts.count >= 5,
-            parts[0].asText == "storage", case .global(let global) = parts[1], let key = parts[2].asText
-        else { throw invalid("what stands in place of a tensor's memory is damaged") }
-        let kind = PyTorchGlobals.storage(global)
-        guard kind != nil || PyTorchGlobals.isUntyped(global) else {
-            throw invalid("a storage in it is of class '\(shown("\(global)"))'")
-        }
-        var start = 0
-        if parts.count > 5, case .sequence(let view) = parts[5] {
-            guard heap.sequences[view].count == 3, let offset = heap.sequences[view][1].asInteger, offset >= 0 else {
-                throw invalid("a view of a storage in it is damaged")
-            }
-            start = offset
-        }
-        return PyTorchStorage(key: key, kind: kind, start: start)
     }
 }
 
@@ -166,31 +158,4 @@ extension PyTorchFile.Entry {
 
     /// Elements of the storage from the first to the last.
     fileprivate var span: Int { zip(shape.sizes, strides).reduce(1) { $0 + ($1.0 - 1) * $1.1 } }
-
-    fileprivate var isContiguous: Bool {
-        var expected = 1
-        for (size, stride) in zip(shape.sizes, strides).reversed() where size != 1 {
-            if stride != expected { return false }
-            expected *= size
-        }
-        return true
-    }
-}
-
-/// Elements of `width` bytes at `strides`, in row-major order.
-private func gathered(_ bytes: [UInt8], _ sizes: [Int], _ strides: [Int], width: Int) -> [UInt8] {
-    var place = [Int](repeating: 0, count: sizes.count)
-    var source = 0
-    return [UInt8](count: sizes.reduce(width, *)) { result in
-        for start in stride(from: 0, to: result.count, by: width) {
-            for byte in 0..<width { result[start + byte] = bytes[source + byte] }
-            for axis in sizes.indices.reversed() {
-                place[axis] += 1
-                source += strides[axis] * width
-                if place[axis] < sizes[axis] { break }
-                source -= strides[axis] * sizes[axis] * width
-                place[axis] = 0
-            }
-        }
-    }
 }

@@ -7,6 +7,26 @@ struct PyTorchStorage {
     let kind: PyTorchElement?
     /// Elements before those that are meant, as files before PyTorch 1.6 may have them.
     let start: Int
+
+    /// What the tuple stands for that `torch.save` writes in place of a storage: its class, its key, where it was and how
+    /// many elements it has, and, in the old format, which of them are meant.
+    init(_ number: PickleValue, _ heap: PickleHeap, _ invalid: (String) -> GimbalError) throws {
+        guard case .sequence(let index) = number, case let parts = heap.sequences[index], parts.count >= 5,
+            parts[0].asText == "storage", case .global(let global) = parts[1], let key = parts[2].asText
+        else { throw invalid("what stands in place of a tensor's memory is damaged") }
+        let kind = PyTorchGlobals.storage(global)
+        guard kind != nil || PyTorchGlobals.isUntyped(global) else {
+            throw invalid("a storage in it is of class '\(shown("\(global)"))'")
+        }
+        var start = 0
+        if parts.count > 5, case .sequence(let view) = parts[5] {
+            guard heap.sequences[view].count == 3, let offset = heap.sequences[view][1].asInteger, offset >= 0 else {
+                throw invalid("a view of a storage in it is damaged")
+            }
+            start = offset
+        }
+        (self.key, self.kind, self.start) = (key, kind, start)
+    }
 }
 
 /// What a tensor of PyTorch is made of: an extract of a storage.

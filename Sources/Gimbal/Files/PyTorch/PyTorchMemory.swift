@@ -18,15 +18,15 @@ final class PyTorchArchive: PyTorchMemory {
     /// The pickle that describes the tensors.
     let description: [UInt8]
 
-    /// Whether the ZIP archive at `path` has what makes it a file of PyTorch.
-    static func isOne(_ path: String) throws -> Bool { pickle(in: try ZipArchive(path: path)) != nil }
+    /// Whether a ZIP archive has what makes it a file of PyTorch.
+    static func isOne(_ archive: ZipArchive) -> Bool { pickle(in: archive) != nil }
 
     private static func pickle(in archive: ZipArchive) -> ZipArchive.Member? {
         archive.members.first { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }
     }
 
-    init(path: String) throws {
-        archive = try ZipArchive(path: path)
+    init(_ archive: ZipArchive, path: String) throws {
+        self.archive = archive
         func invalid(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
         guard let pickle = Self.pickle(in: archive) else {
             throw invalid("a ZIP archive that torch.save did not write: there is no data.pkl in it")
@@ -71,6 +71,9 @@ final class PyTorchLegacyFile: PyTorchMemory {
     /// The whole number that the first pickle holds.
     private static let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
+    /// Bytes of a file that tell whether it is of this format.
+    static let startLength = 32
+
     /// Whether a file that begins so is of this format: before the number stand only the pickle's protocol and frame.
     static func begins(with start: [UInt8]) -> Bool {
         start.first == 0x80 && !start.ranges(of: magic).isEmpty
@@ -94,7 +97,7 @@ final class PyTorchLegacyFile: PyTorchMemory {
         }
         var widths: [String: Int] = [:]
         root = try Pickle.value(from: source, heap: heap) { number in
-            let storage = try PyTorchFile.storage(number, heap, invalid)
+            let storage = try PyTorchStorage(number, heap, invalid)
             widths[storage.key] = storage.kind?.byteCount ?? 1
             return .storage(storage)
         }

@@ -81,15 +81,15 @@ private struct PickledState {
 
     private mutating func text(_ text: String) {
         code("X")
-        bytes += withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian) { Array($0) } + Array(text.utf8)
+        bytes += UInt32(text.utf8.count).littleEndianBytes + Array(text.utf8)
     }
 
     private mutating func integer(_ value: Int) {
         if let small = Int32(exactly: value) {
             code("J")
-            bytes += withUnsafeBytes(of: small.littleEndian) { Array($0) }
+            bytes += small.littleEndianBytes
         } else {
-            bytes += [0x8A, 8] + withUnsafeBytes(of: Int64(value).littleEndian) { Array($0) }
+            bytes += [0x8A, 8] + Int64(value).littleEndianBytes
         }
     }
 
