@@ -33,8 +33,11 @@ let package = Package(
         // C floors
         .systemLibrary(name: "COpenCL", pkgConfig: "OpenCL", providers: [.apt(["ocl-icd-opencl-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CGimbalDigits", exclude: ["digits.bin", "NOTICE.md"], cSettings: cWarnings),
+        .target(name: "CGimbalPictures", dependencies: ["CPNG", "CJPEG"], cSettings: cWarnings),
         .target(name: "CGimbalLoops", cSettings: cWarnings, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "GimbalKernels", cSettings: cWarnings),
 
@@ -49,7 +52,7 @@ let package = Package(
         .target(
             name: "GimbalTrain",
             dependencies: [
-                "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor", "CZlib", "CGimbalDigits",
+                "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor", "CZlib", "CGimbalDigits", "CGimbalPictures",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
         .executableTarget(

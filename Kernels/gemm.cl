@@ -85,16 +85,22 @@
 // One vector more for each row of a tile moves the rows to different banks and keeps vectors aligned.
 #define ROW_M (TILE_M + 4)
 #define ROW_N (TILE_N + 4)
+// Reads that a line of a tile takes, and how many lines a work-item's next read is further on: always as many, so that
+// no read needs registers of its own for where it is.
+#define X_LINE ((X_K_FIRST ? TILE_K : TILE_M) / X_WIDTH)
+#define Y_LINE ((Y_N_FIRST ? TILE_N : TILE_K) / Y_WIDTH)
+#define X_LINES (ITEMS / X_LINE)
+#define Y_LINES (ITEMS / Y_LINE)
+// Rows of x that a work-item reads from: for each it keeps a sum.
+#define X_SUMS (X_K_FIRST ? X_READS : X_WIDTH)
+#if ITEMS % X_LINE != 0 || ITEMS % Y_LINE != 0
+#error "the work-items of a group read whole lines"
+#endif
 // Where read number `read` of this work-item lies in a tile: (along, k), `along` being m or n.
-#define X_ALONG(read) \
-    (X_K_FIRST ? ((read) * ITEMS + item) / (TILE_K / X_WIDTH) : ((read) * ITEMS + item) % (TILE_M / X_WIDTH) * X_WIDTH)
-#define X_DEPTH(read) \
-    (X_K_FIRST ? ((read) * ITEMS + item) % (TILE_K / X_WIDTH) * X_WIDTH : ((read) * ITEMS + item) / (TILE_M / X_WIDTH))
-#define Y_ALONG(read) \
-    (Y_N_FIRST ? ((read) * ITEMS + item) % (TILE_N / Y_WIDTH) * Y_WIDTH : ((read) * ITEMS + item) / (TILE_K / Y_WIDTH))
-#define Y_DEPTH(read) \
-    (Y_N_FIRST ? ((read) * ITEMS + item) / (TILE_N / Y_WIDTH) : ((read) * ITEMS + item) % (TILE_K / Y_WIDTH) * Y_WIDTH)
-
+#define X_ALONG(read) (X_K_FIRST ? item / X_LINE + (read) * X_LINES : item % X_LINE * X_WIDTH)
+#define X_DEPTH(read) (X_K_FIRST ? item % X_LINE * X_WIDTH : item / X_LINE + (read) * X_LINES)
+#define Y_ALONG(read) (Y_N_FIRST ? item % Y_LINE * Y_WIDTH : item / Y_LINE + (read) * Y_LINES)
+#define Y_DEPTH(read) (Y_N_FIRST ? item / Y_LINE + (read) * Y_LINES : item % Y_LINE * Y_WIDTH)
 
 #if SPLIT_K
 #define SPLIT_PARAMETERS , __global float *shares, volatile __global uint *counters
@@ -169,9 +175,9 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 #pragma unroll
         for (int j = 0; j < WORK_N; j++) sums[i][j] = 0.0f;
 #if SUMS_ROWS
-    float x_sums[X_READS * X_WIDTH];
+    float x_sums[X_SUMS];
 #pragma unroll
-    for (int i = 0; i < X_READS * X_WIDTH; i++) x_sums[i] = 0.0f;
+    for (int i = 0; i < X_SUMS; i++) x_sums[i] = 0.0f;
 #endif
 
 #if SPLIT_K
@@ -185,31 +191,42 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 #else
     INDEX depth_left = shape.k;
 #endif
+    // The first read of each step, from there to the next, and rows, columns and depths that are left from there on.
+    x += (first_m + X_ALONG(0)) * shape.x_m + X_DEPTH(0) * shape.x_k;
+    y += Y_DEPTH(0) * shape.y_k + (first_n + Y_ALONG(0)) * shape.y_n;
+    const INDEX x_step = X_LINES * (X_K_FIRST ? shape.x_m : shape.x_k);
+    const INDEX y_step = Y_LINES * (Y_N_FIRST ? shape.y_k : shape.y_n);
+    const INDEX m_left = shape.m - first_m - X_ALONG(0), n_left = shape.n - first_n - Y_ALONG(0);
     // The buffer that holds the present slices; -1 while there are none.
     int buffer = -1;
     while (true) {
         // The next slices set out for registers, zeros beyond the edges.
         const int has_next = depth_left > 0;
         if (has_next) {
+            const INDEX x_left = depth_left - X_DEPTH(0), y_left = depth_left - Y_DEPTH(0);
+            __global const STORED(X_TYPE) *x_from = x;
+            __global const STORED(Y_TYPE) *y_from = y;
 #pragma unroll
             for (int read = 0; read < X_READS; read++) {
-                const INDEX m = first_m + X_ALONG(read), at = m * shape.x_m + X_DEPTH(read) * shape.x_k;
-                const int inside = m < shape.m && X_DEPTH(read) < depth_left;
+                const int inside =
+                    X_K_FIRST ? read * X_LINES < m_left && 0 < x_left : 0 < m_left && read * X_LINES < x_left;
 #if X_WIDTH == 4
-                vstore4(inside ? LOAD4(X_TYPE, x + at) : (float4)(0.0f), read, x_next);
+                vstore4(inside ? LOAD4(X_TYPE, x_from) : (float4)(0.0f), read, x_next);
 #else
-                x_next[read] = inside ? LOAD(X_TYPE, x, at) : 0.0f;
+                x_next[read] = inside ? LOAD(X_TYPE, x_from, 0) : 0.0f;
 #endif
+                x_from += x_step;
             }
 #pragma unroll
             for (int read = 0; read < Y_READS; read++) {
-                const INDEX n = first_n + Y_ALONG(read), at = Y_DEPTH(read) * shape.y_k + n * shape.y_n;
-                const int inside = n < shape.n && Y_DEPTH(read) < depth_left;
+                const int inside =
+                    Y_N_FIRST ? 0 < n_left && read * Y_LINES < y_left : read * Y_LINES < n_left && 0 < y_left;
 #if Y_WIDTH == 4
-                vstore4(inside ? LOAD4(Y_TYPE, y + at) : (float4)(0.0f), read, y_next);
+                vstore4(inside ? LOAD4(Y_TYPE, y_from) : (float4)(0.0f), read, y_next);
 #else
-                y_next[read] = inside ? LOAD(Y_TYPE, y, at) : 0.0f;
+                y_next[read] = inside ? LOAD(Y_TYPE, y_from, 0) : 0.0f;
 #endif
+                y_from += y_step;
             }
             x += TILE_K * shape.x_k;
             y += TILE_K * shape.y_k;
@@ -249,7 +266,13 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
 #if SUMS_ROWS
             if (first_n == 0) {
 #pragma unroll
-                for (int i = 0; i < X_READS * X_WIDTH; i++) x_sums[i] += x_next[i];
+                for (int i = 0; i < X_SUMS; i++) {
+                    float sum = 0.0f;
+#pragma unroll
+                    for (int j = 0; j < X_READS * X_WIDTH / X_SUMS; j++)
+                        sum += x_next[X_K_FIRST ? i * X_WIDTH + j : j * X_WIDTH + i];
+                    x_sums[i] += sum;
+                }
             }
 #endif
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -278,18 +301,13 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(
     // Every work-item's sums go where what it read went; then each column is added from top to bottom.
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
-    for (int read = 0; read < X_READS; read++)
-#pragma unroll
-        for (int part_of_read = 0; part_of_read < X_WIDTH; part_of_read++) {
-            const int along = X_ALONG(read) + (X_K_FIRST ? 0 : part_of_read);
-            const int depth = X_DEPTH(read) + (X_K_FIRST ? part_of_read : 0);
-            x_tile[0][depth * ROW_M + along] = x_sums[read * X_WIDTH + part_of_read];
-        }
+    for (int i = 0; i < X_SUMS; i++)
+        x_tile[0][(X_K_FIRST ? item % X_LINE * ROW_M : item / X_LINE * ROW_M + i) + X_ALONG(i)] = x_sums[i];
     barrier(CLK_LOCAL_MEM_FENCE);
     if (first_n == 0) {
         for (int row = item; row < TILE_M; row += ITEMS) {
             float sum = 0.0f;
-            for (int depth = 0; depth < TILE_K; depth++) sum += x_tile[0][depth * ROW_M + row];
+            for (int i = 0; i < (X_K_FIRST ? X_LINE : X_LINES); i++) sum += x_tile[0][i * ROW_M + row];
 #if SPLIT_K
             STORE_SHARE(sum, own_share + TILE_M * TILE_N + row);
 #else

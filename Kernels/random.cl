@@ -31,7 +31,9 @@ __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void random_normal(
     philox_normal(words[0], words[1], &values[0], &values[1]);
     philox_normal(words[2], words[3], &values[2], &values[3]);
     out += out_offset + first;
-    for (COUNT i = 0; i < 4 && first + i < count; i++) out[i] = values[i];
+#pragma unroll
+    for (COUNT i = 0; i < 4; i++)
+        if (first + i < count) out[i] = values[i];
 }
 
 __kernel __attribute__((reqd_work_group_size(256, 1, 1))) void dropout(

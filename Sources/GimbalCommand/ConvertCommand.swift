@@ -4,21 +4,27 @@ import GimbalTrain
 
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "convert", abstract: "Puts the tensors of a weight file into a file of another format.",
+        commandName: "convert", abstract: "Puts weights into a file of another format, or images into PNG files.",
         discussion: """
             Read are safetensors, what torch.save wrote (.pt, .pth, .bin; the new and the old format) and arrays of \
             NumPy (.npz, .npy). What is written follows from the name of OUT: .safetensors, .pt or .pth, .npz, .npy. \
             Nothing that a file of PyTorch holds is run; one that needs Python's code to be loaded is refused.
 
+            A folder of IDX files, or digits, becomes a folder of PNG files, with train and test in it and a folder for each \
+            class in these.
+
             EXAMPLES:
               gimbal convert resnet18.pth resnet18.safetensors
               gimbal convert checkpoint.pt model.safetensors --rename 'model_state_dict.*=*' --only 'model_state_dict.*'
               gimbal convert model.safetensors model.pt --type float16
+              gimbal convert digits digit-pictures
             """)
 
-    @Argument(help: ArgumentHelp("The file to read.", valueName: "in"), completion: .file())
+    @Argument(
+        help: ArgumentHelp("The file to read; or digits, or a folder of IDX files.", valueName: "in"),
+        completion: .file())
     var source: String
-    @Argument(help: ArgumentHelp("The file to write.", valueName: "out"), completion: .file())
+    @Argument(help: ArgumentHelp("The file, or the folder, to write.", valueName: "out"), completion: .file())
     var target: String
     @Option(
         help: ArgumentHelp(
@@ -27,8 +33,9 @@ struct ConvertCommand: ParsableCommand {
     var only: [NamePattern] = []
     @Option(
         help: ArgumentHelp(
-            "Gives tensors that fit a pattern another name, in which a * stands for what the pattern's found. May be given "
-                + "several times; the first that fits counts.", valueName: "pattern=name"))
+            "Gives tensors that fit a pattern another name, in which a * stands for what the pattern's found, or leaves "
+                + "them out where none is given. May be given several times; the first that fits counts.",
+            valueName: "pattern=name"))
     var rename: [Renaming] = []
     @Option(help: "The type that real numbers are written in; their own unless given.")
     var type: RealType?
@@ -37,8 +44,11 @@ struct ConvertCommand: ParsableCommand {
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
     var json = false
 
+    /// Whether images are to become pictures.
+    private var isOfImages: Bool { source == "digits" || isFolder(source) }
+
     func validate() throws {
-        guard WeightFile.Format(path: target) != nil else {
+        guard isOfImages || WeightFile.Format(path: target) != nil else {
             throw ValidationError(
                 "\(target): the name must end in .safetensors, .pt, .pth, .bin, .ckpt, .npz or .npy, which says what to "
                     + "write")
@@ -48,11 +58,12 @@ struct ConvertCommand: ParsableCommand {
     func run() throws { try SettingFlags.translating(convert) }
 
     private func convert() throws {
-        guard let format = WeightFile.Format(path: target) else { return }
         if !force, FileManager.default.fileExists(atPath: target) {
             throw GimbalError.fileSystem(
                 operation: "write", path: target, reason: "it is there already; --force replaces it")
         }
+        if isOfImages { return try writePictures() }
+        guard let format = WeightFile.Format(path: target) else { return }
         let file = try WeightFile(path: source)
         let names = NameMap(rename.map { ($0.pattern, $0.name) })
         let chosen = file.entries.filter { entry in only.isEmpty || only.contains { $0.matches(entry.name) } }
@@ -68,7 +79,7 @@ struct ConvertCommand: ParsableCommand {
                 leftOut.append("'\(shown(entry.name))' is left out: it is \(entry.type.reasonAgainstReading)")
                 continue
             }
-            let name = names.name(for: entry.name) ?? entry.name
+            guard let name = names.name(for: entry.name) else { continue }
             if let other = seen.updateValue(entry.name, forKey: name) {
                 throw GimbalError.invalidSetting(
                     name: "--rename",
@@ -99,6 +110,20 @@ struct ConvertCommand: ParsableCommand {
         }
         for line in leftOut { printNotice("warning: " + line) }
         try printLine("\(shown(target, limit: 200)): \(items.count) tensors, \(numbers) numbers, as \(format.rawValue)")
+    }
+
+    private func writePictures() throws {
+        let source: DataSource = source == "digits" ? .digits : .images(folder: source)
+        let parts = try source.parts(SplitPlan(validationFraction: nil))
+        let data = [("train", parts.train), ("test", parts.test)]
+        try AtomicFile.writeFolder(at: target) { folder in
+            for (name, part) in data {
+                // Images are held in memory as they are.
+                try (part as? Dataset)?.writePictures(to: "\(folder)/\(name)")
+            }
+        }
+        let counts = data.map { "\($1.count) in \($0)" }.joined(separator: ", ")
+        try printLine("\(shown(target, limit: 200)): pictures of \(parts.train.classNames.count) classes, \(counts)")
     }
 
     /// An entry as it is to be written, read when its turn comes.
@@ -137,21 +162,4 @@ enum RealType: String, ExpressibleByArgument, CaseIterable {
         }
     }
     var element: SafeTensors.ElementType { .init(dtype) }
-}
-
-extension NamePattern: ExpressibleByArgument {
-    public init?(argument: String) { self.init(argument) }
-}
-
-/// A pattern of names, and what they become.
-struct Renaming: ExpressibleByArgument {
-    var pattern: NamePattern
-    var name: String
-
-    init?(argument: String) {
-        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return nil }
-        (pattern, name) = (NamePattern(parts[0]), parts[1])
-        guard NamePattern(name).wildcardCount <= pattern.wildcardCount else { return nil }
-    }
 }

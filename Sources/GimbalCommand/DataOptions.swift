@@ -6,7 +6,7 @@ import GimbalTrain
 struct DataFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, or a table in a text file, plain or gzipped; that of the run unless given.",
+            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, a folder of pictures with a folder for each class, a table in a text file, plain or gzipped, or one of pictures' paths and classes; that of the run unless given.",
             valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"),
         completion: .data)
     var data: String?
@@ -19,9 +19,9 @@ struct DataFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What the target column of a table holds: classes, or numbers to be predicted. (default: numbers where it holds fractions or mostly different whole numbers)"
+            "What the target column of a table holds: classes, or numbers to be predicted, from the same row or, as a forecast, from the rows before. (default: numbers where it holds fractions or mostly different whole numbers)"
         ))
-    var task: ModelSettings.Task?
+    var task: DataTask?
 
     @Option(
         help: ArgumentHelp(
@@ -55,11 +55,14 @@ struct DataFlags: ParsableArguments {
 struct DataOptions: ParsableArguments {
     @OptionGroup(title: "Data") var flags: DataFlags
     @OptionGroup(title: "Tables") var table: TableFlags
+    @OptionGroup(title: "Pictures") var pictures: PictureFlags
+    @OptionGroup(title: "Forecasts") var series: SeriesFlags
 
     subscript<Value>(dynamicMember flag: KeyPath<DataFlags, Value>) -> Value { flags[keyPath: flag] }
 
     private var data: String? { flags.data }
-    private var task: ModelSettings.Task? { flags.task }
+    private var task: ModelSettings.Task? { flags.task?.model }
+    private var isForecast: Bool { flags.task == .forecast }
     private var target: String? { flags.target }
 
     /// Where the data is: what --data names, or what the run was trained on.
@@ -91,19 +94,26 @@ struct DataOptions: ParsableArguments {
             }
             return .images(folder: folder, set: set)
         }
-        if isFolder(data) || DataSource.isImageFile(data) { return .images(folder: data) }
         // A word alone may also name a folder beside mnist.
-        if !data.contains("."), !data.contains("/"), isFolder("data/\(data)") {
-            return .images(folder: "data/\(data)")
+        let isBesideMNIST =
+            !data.contains(".") && !data.contains("/") && !isFolder(data) && isFolder("data/\(data)")
+        let path = isBesideMNIST ? "data/\(data)" : data
+        let options = try tableOptions(record)
+        if isForecast || record?.series != nil {
+            return .series(path: path, options: series.options, table: options)
         }
+        if DataSource.isPictures(path, options: options) {
+            return .pictures(path: path, options: pictures.options, table: options)
+        }
+        if isFolder(path) || DataSource.isImageFile(path) { return .images(folder: path) }
         guard data.contains(".") || data.contains("/") || FileManager.default.fileExists(atPath: data) else {
             throw GimbalError.invalidSetting(
                 name: "--data",
                 reason:
-                    "'\(data)' is neither digits, mnist, fashion-mnist, a folder of images nor a table; there is no "
+                    "'\(data)' is neither digits, mnist, fashion-mnist, a folder of pictures nor a table; there is no "
                     + "file or folder of this name, nor data/\(data)")
         }
-        return .table(path: data, options: try tableOptions(record))
+        return .table(path: data, options: options)
     }
 
     /// How the data is divided: what --validation and --test say, or the run to be resumed.
@@ -159,10 +169,18 @@ struct DataOptions: ParsableArguments {
     /// data was divided.
     private func check(_ source: DataSource, _ record: DataRecord?) throws {
         if let record { _ = try plan(resuming: record) }
+        try pictures.check(source, record)
+        try series.check(source, record?.series)
+        if case .series = source {
+            if let record, isForecast, record.series == nil {
+                throw GimbalError.invalidSetting(name: "--task", reason: "the run of \(record.name) forecasts nothing")
+            }
+            return
+        }
         guard source.kind == .table else {
-            guard target == nil, task != .regression else {
+            guard target == nil || source.kind == .pictures, task != .regression else {
                 throw GimbalError.invalidSetting(
-                    name: target == nil ? "--task" : "--target",
+                    name: target == nil || source.kind == .pictures ? "--task" : "--target",
                     reason: "is for tables; \(source.path) holds images of classes")
             }
             return

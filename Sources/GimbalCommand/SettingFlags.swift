@@ -7,6 +7,10 @@ enum SettingFlags {
     /// The flag of each property of `ModelSettings`, `TrainingSettings` and what a recipe adds to them. Messages of the
     /// library name properties.
     static let byProperty: [String: String] = [
+        "pretrained": "--pretrained",
+        "renames": "--rename",
+        "frozen": "--freeze",
+        "layerRates": "--layer-rate",
         "augmentation": "--augment",
         "mixup": "--mixup",
         "loss": "--loss",
@@ -63,7 +67,10 @@ enum SettingFlags {
         "dropout": "--dropout",
         "maxSteps": "--max-steps", "weights": "--weights", "validationFraction": "--validation",
         "validationPath": "--validation",
-        "testFraction": "--test", "testPath": "--test", "folds": "--folds", "inputShape": "--data",
+        "testFraction": "--test", "testPath": "--test", "folds": "--folds",
+        "size": "--image-size", "channels": "--image-channels",
+        "window": "--window", "horizon": "--horizon", "season": "--season",
+        "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
     ]
 

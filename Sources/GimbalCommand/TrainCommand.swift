@@ -60,7 +60,8 @@ struct TrainCommand: ParsableCommand {
         let first = resume ? runDir.flatMap { try? RunRecord(path: CrossValidation.path(of: 1, in: $0)) } : nil
         let source = try data.source(of: first?.recipe.data)
         guard source.kind == .table else {
-            throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(source.path) holds images")
+            let reason = source.kind == .series ? "is not for forecasts" : "is for tables; \(source.path) holds images"
+            throw GimbalError.invalidSetting(name: "folds", reason: reason)
         }
         guard first != nil || data.test == nil else {
             throw GimbalError.invalidSetting(
@@ -96,7 +97,7 @@ struct TrainCommand: ParsableCommand {
         }
         var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
-        let isTable = source.kind == .table
+        let isTable = source.kind == .table || source.kind == .series
         let trainingSettings = try training.settings(
             resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)
@@ -112,7 +113,8 @@ struct TrainCommand: ParsableCommand {
         let device = try device.chosen()
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let run = try recipe.makeRun(
-            train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [])
+            train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [],
+            loadsPretrained: checkpoint == nil)
         let trainer = run.trainer
         try refuseBlindChoices(trainer, trainingSettings)
         for note in training.unused(in: trainer) { printNotice("note: \(note)") }
@@ -152,8 +154,10 @@ struct TrainCommand: ParsableCommand {
         let result = RunResult(run, test: evaluation)
         try result.write(to: folder)
         try Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
-        let line = try TrainingResult(run, test: evaluation, folder: folder, device: device)
+        var line = try TrainingResult(run, test: evaluation, folder: folder, device: device)
+        if !parts.baselines.isEmpty { line.baselines = parts.baselines }
         try json ? printJSON(line) : printLine(line.line)
+        if !json, !parts.baselines.isEmpty { try printLine(ForecastComparison(evaluation, parts).text) }
         return result
     }
 
@@ -270,6 +274,7 @@ struct TrainCommand: ParsableCommand {
             "\(parts.train.isCountExact ? "" : "about ")\(parts.train.count) samples to train on\(validation), \(parts.test.count) to test on; device \(device.id): "
                 + "\(device.description.name); run \(folder.path)")
         for note in device.description.notes { printNotice("note: \(note)") }
+        if let report = run.pretraining { try printLine(report.summary) }
         let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
         if step > 0, step < steps { try printLine("resuming after step \(step) of \(steps)") }
     }
@@ -301,6 +306,18 @@ private struct CrossValidationLine: Encodable {
     }
 }
 
+extension LoadReport {
+    /// What was loaded, and what begins anew, in a line.
+    fileprivate var summary: String {
+        let anew = missing + misshaped
+        let count = loaded.count + anew.count + unreadable.count
+        var line = "begins with \(loaded.count) of \(count) tensors of \(path)"
+        if !anew.isEmpty { line += "; anew: \(listed(anew, length: 80))" }
+        if !unexpected.isEmpty { line += "; not in the model: \(listed(unexpected))" }
+        return line
+    }
+}
+
 /// The line a run ends with. What was not measured is absent.
 struct TrainingResult: Encodable {
     var event = "result"
@@ -311,6 +328,8 @@ struct TrainingResult: Encodable {
     /// Of a regression, in the units of the data.
     var testRMSE: Double?
     var testLoss: Double?
+    /// Of a forecast: those that need no model.
+    var baselines: [ForecastBaseline]?
     /// With the best weights, where there are any.
     var validationLoss: Double?
     /// Of the last epoch.
@@ -326,6 +345,8 @@ struct TrainingResult: Encodable {
     /// In training steps; evaluation and saving not counted.
     var seconds: Double
     var samplesPerSecond: Double
+    /// The share of those seconds in which a step waited for its batch.
+    var waitingShare: Double
     /// The most memory that the process has had in use on the host.
     var peakMemoryBytes: Int
     var device: String
@@ -351,6 +372,7 @@ struct TrainingResult: Encodable {
         lossScale = scaling?.scale
         seconds = trainer.trainingSeconds
         samplesPerSecond = seconds > 0 ? Double(trainer.trainedSamples) / seconds : 0
+        waitingShare = seconds > 0 ? trainer.waitingSeconds / seconds : 0
         peakMemoryBytes = GimbalCommand.peakMemoryBytes()
         self.device = device.id
         runDirectory = folder.path
@@ -369,8 +391,10 @@ struct TrainingResult: Encodable {
         parts.append("steps \(steps)")
         parts.append(
             String(
-                format: "seconds %.2f  samplesPerSecond %.0f  peakMemoryBytes %d  device %@  report %@", seconds,
-                samplesPerSecond, peakMemoryBytes, device, report))
+                format: "seconds %.2f  samplesPerSecond %.0f  waitingShare %.3f  peakMemoryBytes %d  device %@",
+                seconds,
+                samplesPerSecond, waitingShare, peakMemoryBytes, device))
+        parts.append("report \(report)")
         return parts.joined(separator: "  ")
     }
 }

@@ -5,6 +5,7 @@ import GimbalTrain
 /// began with.
 struct TrainingOptions: ParsableArguments {
     @OptionGroup(title: "Loss and changes to the data") var data: ExampleFlags
+    @OptionGroup(title: "First weights") var fineTuning: FineTuningFlags
     @OptionGroup(title: "Optimizer") var descent: OptimizerFlags
     @OptionGroup(title: "Regularisation") var regularization: RegularizationFlags
     @OptionGroup(title: "Schedule of the learning rate") var rates: ScheduleFlags
@@ -28,6 +29,7 @@ struct TrainingOptions: ParsableArguments {
         // How long a recipe trains, it says by both: who gives the number of epochs means that number.
         if isNew && (!validates || course.epochs != nil) { result.patience = nil }
         try data.apply(to: &result, isNew)
+        try fineTuning.apply(to: &result, isNew)
         try descent.apply(to: &result, isNew)
         try regularization.apply(to: &result, isNew)
         try rates.apply(to: &result, isNew)

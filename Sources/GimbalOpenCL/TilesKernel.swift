@@ -35,13 +35,14 @@ struct TilesKernel: MatrixKernel {
         }
     }
 
-    /// Whether the device has the resources, and a work-group's reads cover its tiles without a rest.
+    /// Whether the device has the resources, and a work-group's reads cover its tiles without a rest, line by line.
     func fits(_ device: OpenCLDevice) -> Bool {
         // Some drivers take a little of the local memory for themselves.
         localMemory <= min(device.localMemoryBytes, 48 << 10) - 1024
             && groupSize <= device.largestWorkGroup && workM % 4 == 0 && workN % 4 == 0
             && (m / workM) % 4 == 0 && (n / workN) % 8 == 0
             && m * k % (groupSize * 4) == 0 && n * k % (groupSize * 4) == 0
+            && groupSize % m == 0 && groupSize % n == 0 && groupSize % k == 0
     }
 
     func supports(_ problem: MatrixProblem) -> Bool {

@@ -16,7 +16,7 @@ import Testing
     static let sharing = MatrixPlan.tiles(m: 16, n: 32, k: 8, workM: 4, workN: 4, parts: 3)
     static let panels = MatrixPlan.panels(rows: 4, columns: 16, length: 8)
     private static let others: [MatrixPlan] = [
-        .tiles(m: 32, n: 32, k: 8, workM: 8, workN: 4, parts: 2), .tiles(m: 32, n: 64, k: 8, workM: 8, workN: 8),
+        .tiles(m: 32, n: 32, k: 8, workM: 8, workN: 4, parts: 2), .tiles(m: 64, n: 64, k: 8, workM: 8, workN: 8),
         .tensor("splitFloat32", m: 64, n: 64, warpM: 32, warpN: 32, parts: 2),
         .tensor("tf32", m: 32, n: 64, warpM: 16, warpN: 32, stages: 3),
     ]

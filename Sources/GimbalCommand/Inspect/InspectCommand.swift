@@ -16,7 +16,7 @@ struct InspectCommand: ParsableCommand {
 
     @Argument(
         help:
-            "A table, a file or folder of IDX images, weights (.safetensors, .pt, .npz, .npy), a checkpoint or a run's folder.",
+            "A table, a folder of pictures, a file or folder of IDX images, weights (.safetensors, .pt, .npz, .npy), a checkpoint or a run's folder.",
         completion: .file())
     var path: String
     @Option(
@@ -45,11 +45,19 @@ struct InspectCommand: ParsableCommand {
             let isRun =
                 RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
                 || Checkpoint.exists(at: path)
-            found = isRun ? try RunInspection(path: path) : try ImageInspection(folder: path)
+            if isRun {
+                found = try RunInspection(path: path)
+            } else if DataSource.isPictures(path) {
+                found = try PictureInspection(path: path, table: table.options())
+            } else {
+                found = try ImageInspection(folder: path)
+            }
         } else if let weights = try WeightInspection(path: path, readsValues: values) {
             found = weights
         } else if DataSource.isImageFile(path) {
             found = try ImageInspection(file: path)
+        } else if DataSource.isPictures(path, options: try table.options(target: target)) {
+            found = try PictureInspection(path: path, table: table.options(target: target))
         } else {
             found = try TableInspection(path: path, flags: table, target: target, task: task)
         }

@@ -2,7 +2,7 @@
 /// `BatchNorm3d` fix the axes.
 ///
 /// In training, each channel is normalised by the mean and variance of the batch, which needs more than one value per
-/// channel; in evaluation, by running estimates of both.
+/// channel; in evaluation, and with `keepsRunningEstimates`, by running estimates of both.
 public class BatchNorm: Module, Layer {
     /// γ, by which each channel is multiplied, [channels]; nil without `isAffine`.
     public let weight: Parameter?
@@ -18,6 +18,10 @@ public class BatchNorm: Module, Layer {
     public override class var partNames: [String: String] {
         ["runningVariance": "running_var", "batchCount": "num_batches_tracked"]
     }
+
+    /// Whether training, too, normalises by the running estimates and leaves them as they are, as fine-tuning on few or
+    /// small batches may need; without running estimates it has no effect.
+    public var keepsRunningEstimates = false
 
     /// The size of the second axis.
     public let channels: Int
@@ -65,7 +69,7 @@ public class BatchNorm: Module, Layer {
             ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
             "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
         let running = runningMean.flatMap { mean in runningVariance.map { (mean: mean.value, variance: $0.value) } }
-        if let running, !isTraining {
+        if let running, !isTraining || keepsRunningEstimates {
             return ended(
                 input.batchNormalized(
                     scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,

@@ -12,6 +12,8 @@ public struct DataParts: Sendable {
     public var record: DataRecord
     /// What was found in a table that is trained on for the first time.
     public var profile: TableProfile?
+    /// Of a series: forecasts that need no model, tried on the test part.
+    public var baselines: [ForecastBaseline] = []
     /// What is not as in training, in sentences.
     public var notes: [String] = []
 
@@ -28,6 +30,25 @@ public struct DataParts: Sendable {
         if data.isStreamed {
             notes.insert("the table is larger than memory is used for: it is read as it is trained on", at: 0)
         }
+    }
+
+    fileprivate init(_ series: SeriesParts, of source: DataSource, plan: SplitPlan) {
+        (train, validation, test, notes) = (series.train, series.validation, series.test, series.notes)
+        baselines = series.baselines
+        record = DataRecord(train, validation: validation, test: test)
+        (record.kind, record.path) = (.series, source.absolutePath)
+        record.plan = plan
+        record.series = series.record
+        record.standardization = series.record.standardization
+    }
+
+    fileprivate init(_ pictures: PictureParts, of source: DataSource, plan: SplitPlan) {
+        (train, validation, test, notes) = (pictures.train, pictures.validation, pictures.test, pictures.notes)
+        record = DataRecord(train, validation: validation, test: test)
+        (record.kind, record.path) = (.pictures, source.absolutePath)
+        record.plan = plan
+        record.pictures = pictures.record
+        record.fingerprints = pictures.fingerprints
     }
 
     fileprivate init(
@@ -55,6 +76,16 @@ extension DataSource {
     ///   `GimbalError.invalidSetting` for options that do not fit the data.
     public func parts(_ plan: SplitPlan = SplitPlan()) throws -> DataParts {
         try plan.validate()
+        if case .pictures(let path, let options, let table) = self {
+            return DataParts(
+                try PictureParts(path: path, options: options, table: table, plan: plan, continuing: nil), of: self,
+                plan: plan)
+        }
+        if case .series(let path, let options, let table) = self {
+            return DataParts(
+                try SeriesParts(path: path, options: options, table: table, plan: plan, continuing: nil), of: self,
+                plan: plan)
+        }
         guard case .table(let path, let options) = self else {
             try requireShares(plan)
             return DataParts(images: try images(plan), of: self, plan: plan)
@@ -76,11 +107,27 @@ extension DataSource {
     public func parts(continuing record: DataRecord) throws -> DataParts {
         try requireKind(of: record)
         let plan = record.plan
+        if case .series(let path, let options, let table) = self {
+            return DataParts(
+                try SeriesParts(
+                    path: path, options: options, table: table, plan: plan, continuing: try record.requiredSeries(path)),
+                of: self, plan: plan)
+        }
         guard case .table(let path, let options) = self else {
-            let parts = DataParts(images: try images(plan), of: self, plan: plan)
+            let parts =
+                if case .pictures(let path, let options, let table) = self {
+                    DataParts(
+                        try PictureParts(path: path, options: options, table: table, plan: plan, continuing: record),
+                        of: self, plan: plan)
+                } else {
+                    DataParts(images: try images(plan), of: self, plan: plan)
+                }
             guard parts.record.fingerprints == record.fingerprints else {
+                let (now, before) = (parts.record.sampleCount, record.sampleCount)
+                let change = now == before ? "" : ": it has \(now) samples, where there were \(before)"
                 throw GimbalError.invalidSetting(
-                    name: "data", reason: "the run was trained on \(record.name), and \(self.path) is other data")
+                    name: "data",
+                    reason: "the run was trained on \(record.name), and \(self.path) is other data\(change)")
             }
             return parts
         }
@@ -144,6 +191,26 @@ extension DataSource {
             }
             return (found.data, found.notes)
         case .digits where record.kind == .samples: return (Dataset.digits(), [])
+        case .series(let path, _, let table) where absolutePath != record.path:
+            // Another series is tested as a whole.
+            let series = try record.requiredSeries(path)
+            let table = try SeriesTable(path: path, options: series.reading(table))
+            let note =
+                "\(path) is not the data that the model was trained on, which is \(record.name): all of it is tested"
+            return (series.examples(table, predicting: 0..<table.count, name: table.name), [note])
+        case .pictures(let path, _, let table) where absolutePath != record.path:
+            // Another folder is tested as a whole, with classes by name.
+            let listing = try PictureListing(at: path, table: table)
+            guard !listing.entries.isEmpty, listing.entries.allSatisfy({ $0.label != nil }) else {
+                throw GimbalError.invalidFile(
+                    path: path, reason: "has no pictures in folders called by their classes: there is nothing to test")
+            }
+            let note =
+                "\(path) is not the data that the model was trained on, which is \(record.name): all "
+                + "\(listing.entries.count) pictures of it are tested"
+            return (
+                try Pictures(listing, classNames: record.classNames, record: record.requiredPictures(path)), [note]
+            )
         case .images(let folder, let set) where part == .test:
             if record.kind != .samples { try requireKind(of: record) }
             let names = set.classNames ?? record.classNames
@@ -203,6 +270,27 @@ extension DataSource {
 extension DataRecord {
     /// Samples of all parts.
     var sampleCount: Int { counts.values.reduce(0, +) }
+
+    /// How a series is read for a model of this data.
+    /// - Throws: `GimbalError.invalidSetting` for a model of something else.
+    func requiredSeries(_ path: String) throws -> SeriesRecord {
+        guard let series else {
+            throw GimbalError.invalidSetting(
+                name: "data", reason: "\(path) is read as a series, and the run was trained on \(name), which is none")
+        }
+        return series
+    }
+
+    /// How pictures are read for a model of this data: one of images without colours takes them as well.
+    /// - Throws: `GimbalError.invalidSetting` for a model of something else.
+    func requiredPictures(_ path: String) throws -> PictureRecord {
+        if let pictures { return pictures }
+        guard kind == .images, inputShape.count == 3, inputShape[0] == 1 else {
+            throw GimbalError.invalidSetting(
+                name: "data", reason: "\(path) holds pictures, and the run was trained on \(name), which is none")
+        }
+        return PictureRecord(size: PictureSize(height: inputShape[1], width: inputShape[2]), channels: 1)
+    }
 
     /// - Throws: `GimbalError.invalidFile` where the run was trained on other data than a table.
     fileprivate func requiredTable() throws -> TableRecord {

@@ -11,6 +11,10 @@ public struct DataRecord: Codable, Sendable, Equatable {
         case digits
         /// A folder of IDX files.
         case images
+        /// PNG and JPEG files.
+        case pictures
+        /// A table in a text file whose rows follow each other in time.
+        case series
         /// A table in a text file.
         case table
     }
@@ -33,6 +37,10 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var fingerprints: [TableSplit.Part: String] = [:]
     /// Of a table: how its rows become numbers, and which are held back.
     public var table: TableRecord?
+    /// Of pictures: how their files become inputs.
+    public var pictures: PictureRecord?
+    /// Of a series: how its columns become examples.
+    public var series: SeriesRecord?
     /// What was done to numbers before training, where it is not in `table`; nil for data that is taken as it is.
     public var standardization: Standardization?
     /// How the data was divided into parts.
@@ -64,6 +72,8 @@ public struct DataRecord: Codable, Sendable, Equatable {
             Set(classNames.map { Array($0.utf8) }).count == classNames.count, "classNames", "two classes of one name")
         try plan.validate()
         try table?.validate()
+        try pictures?.validate()
+        try series?.validate()
     }
 }
 

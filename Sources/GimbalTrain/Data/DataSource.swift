@@ -13,6 +13,12 @@ public enum DataSource: Sendable {
     case digits
     /// A folder of IDX files: `Dataset.idx(folder:name:classNames:)`. To predict, also a single file of images.
     case images(folder: String, set: ImageSet = .other)
+    /// PNG and JPEG files: a folder with a folder for each class, or a table of paths and classes. To predict, also a folder
+    /// without classes, or a single file. `table` says how a table is written, and which column holds the classes.
+    case pictures(path: String, options: PictureOptions = PictureOptions(), table: TableOptions = TableOptions())
+    /// A table whose rows follow each other in time, and whose numbers are to be forecast. `table` says how it is written, which
+    /// column is to be predicted, and by `columns` which others a model sees.
+    case series(path: String, options: SeriesOptions = SeriesOptions(), table: TableOptions = TableOptions())
     /// A table in a text file.
     case table(path: String, options: TableOptions = TableOptions())
 
@@ -57,6 +63,8 @@ public enum DataSource: Sendable {
         case (.digits, _): self = .digits
         case (.images, let path?):
             self = .images(folder: path, set: ImageSet.allCases.first { $0.title == record.name } ?? .other)
+        case (.series, let path?): self = .series(path: path, table: options)
+        case (.pictures, let path?): self = .pictures(path: path, table: options)
         case (.table, let path?): self = .table(path: path, options: options)
         default: return nil
         }
@@ -65,11 +73,19 @@ public enum DataSource: Sendable {
     /// Whether this is a file of images, not a table.
     public static func isImageFile(_ path: String) -> Bool { IDX.isFile(path) }
 
+    /// Whether a file or folder holds pictures in PNG or JPEG files, or names them in a table.
+    /// - Parameter options: how the table is written.
+    public static func isPictures(_ path: String, options: TableOptions = TableOptions()) -> Bool {
+        if isFolder(path) { return PictureListing.isPictureFolder(path) }
+        return PictureListing.isPictureName(path) || PictureListing.isList(path, options: options)
+    }
+
     /// What messages call it.
     public var path: String {
         switch self {
         case .digits: "digits"
         case .images(let folder, _): folder
+        case .pictures(let path, _, _), .series(let path, _, _): path
         case .table(let path, _): path
         }
     }
@@ -79,6 +95,8 @@ public enum DataSource: Sendable {
         switch self {
         case .digits: .digits
         case .images: .images
+        case .pictures: .pictures
+        case .series: .series
         case .table: .table
         }
     }

@@ -49,6 +49,12 @@ extension SupervisedData {
     public var classCount: Int? { classNames.isEmpty ? nil : classNames.count }
     /// Elements of one input.
     public var featureCount: Int { inputShape.elementCount }
+
+    /// Whether the last batch of `size` is to be left out, as it has fewer than `leastSize` examples and is not the only one.
+    func dropsLast(of size: Int, leastSize: Int) -> Bool {
+        let rest = count % size
+        return rest > 0 && rest < leastSize && count > size
+    }
 }
 
 extension Dataset: SupervisedData {
@@ -70,9 +76,8 @@ extension Dataset: SupervisedData {
     public func trainingBatches(
         of size: Int, leastSize: Int, seed: UInt64, augmentation: Augmentation?
     ) -> any TrainingData<Batch> {
-        let rest = count % size
-        return DataLoader(
-            self, batchSize: size, dropsLast: rest > 0 && rest < leastSize && count > size, seed: seed,
+        DataLoader(
+            self, batchSize: size, dropsLast: dropsLast(of: size, leastSize: leastSize), seed: seed,
             augmentation: augmentation)
     }
 

@@ -93,6 +93,26 @@ public final class Predictor {
     public func predictions(of source: DataSource, batchSize: Int? = nil) throws -> Predictions {
         let size = batchSize ?? usualBatchSize
         require(size > 0, "Predictor", "a batch size of \(size)")
+        if case .series(let path, _, let table) = source {
+            guard members.count == 1 else {
+                throw GimbalError.invalidSetting(name: "runs", reason: "a series is forecast by one run at a time")
+            }
+            let record = try data.requiredSeries(path)
+            let series = try SeriesTable(path: path, options: record.reading(table))
+            guard series.count >= record.window, let last = series.columns[0].values.last else {
+                throw GimbalError.invalidFile(
+                    path: path, reason: "\(series.count) rows, where a window has \(record.window)")
+            }
+            return Predictions(
+                self, .end(record.inputs(series, before: series.count), last: last, notes: series.notes), batchSize: 1)
+        }
+        if case .pictures(let path, let options, let table) = source {
+            let listing = try PictureListing(toPredict: path, table: table)
+            let pictures = try members.map {
+                try Pictures(listing, classNames: [], record: $0.recipe.data.requiredPictures(path))
+            }
+            return Predictions(self, .pictures(pictures, listing, options.damaged), batchSize: size)
+        }
         guard case .table(let path, let options) = source else {
             let samples = try samples(of: source)
             try requireFit(samples, source.path)
@@ -218,18 +238,27 @@ public final class Predictions {
         case samples(Dataset)
         /// The rows of one table as each run reads them, side by side.
         case rows([TableRows])
+        /// The window that a series ends with, and its last number.
+        case end([Float], last: Double, notes: [String])
+        /// The same pictures as each run reads them, and what is done about those that cannot be read.
+        case pictures([Pictures], PictureListing, PictureOptions.Damaged)
     }
 
     /// What was found on the way that is not as in training, in sentences; complete when the last batch was given.
     public var notes: [String] {
-        guard case .rows(let rows) = input else { return [] }
-        return rows[0].notes
+        switch input {
+        case .rows(let rows): rows[0].notes
+        case .end(_, _, let notes): notes
+        case .samples, .pictures: unread
+        }
     }
 
     private let predictor: Predictor
     private let input: Input
     private let batchSize: Int
     private var place = 0
+    /// Why pictures could not be read.
+    private var unread: [String] = []
 
     fileprivate init(_ predictor: Predictor, _ input: Input, batchSize: Int) {
         self.predictor = predictor
@@ -239,8 +268,11 @@ public final class Predictions {
 
     /// The names of the columns of a table that only tell rows apart.
     public var idNames: [String] {
-        guard case .rows(let rows) = input else { return [] }
-        return rows[0].idNames
+        switch input {
+        case .rows(let rows): rows[0].idNames
+        case .pictures: ["file"]
+        case .samples, .end: []
+        }
     }
 
     /// The next predictions; nil after the last.
@@ -256,6 +288,24 @@ public final class Predictions {
             guard place < end else { return nil }
             features = [dataset.batch(Array(place..<end)).inputs]
             isComplete = [Bool](repeating: true, count: end - place)
+        case .end(let inputs, _, _):
+            guard place == 0 else { return nil }
+            (features, isComplete) = ([inputs], [true])
+        case .pictures(let pictures, let listing, let damaged):
+            let end = min(place + batchSize, listing.entries.count)
+            guard place < end else { return nil }
+            features = pictures.map { _ in [] }
+            isComplete = []
+            for index in place..<end {
+                ids.append([("file", listing.entries[index].path)])
+                do {
+                    for (run, pictures) in pictures.enumerated() { features[run] += try pictures.batch([index]).inputs }
+                    isComplete.append(true)
+                } catch  where damaged == .skip {
+                    isComplete.append(false)
+                    unread.append("\(error)")
+                }
+            }
         case .rows(let rows):
             features = rows.map { _ in [] }
             isComplete = []
@@ -271,7 +321,9 @@ public final class Predictions {
             guard !isComplete.isEmpty else { return nil }
         }
         let count = isComplete.count { $0 }
-        let outputs = count > 0 ? try predictor.outputs(features, count: count) : []
+        var outputs = count > 0 ? try predictor.outputs(features, count: count) : []
+        // What is predicted of a series are changes.
+        if case .end(_, let last, _) = input { outputs = outputs.map { last + $0 } }
         let width = count > 0 ? outputs.count / count : 0
         var row = 0
         return isComplete.enumerated().map { index, isComplete in

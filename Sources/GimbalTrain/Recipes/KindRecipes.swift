@@ -28,12 +28,21 @@ extension TrainingSettings {
             self.optimizer = .adam
         case .mlp:
             (learningRate, momentum) = (0.05, 0.9)
+        case .resnet18, .resnet34, .resnet50:
+            // Steps that weights which are trained already bear, as those of these nets mostly are.
+            (learningRate, momentum, weightDecay) = (0.01, 0.9, 1e-4)
+            batchSize = 32
+            self.schedule = .oneCycle
+            augmentation = [.crop]
         case .resnet20, .resnet56:
             (learningRate, momentum, weightDecay) = (0.1, 0.9, 5e-4)
             self.schedule = .oneCycle
             augmentation = [.crop]
         case .rnn, .lstm, .gru:
             (self.optimizer, learningRate) = (.adam, kind == .rnn ? 0.003 : 0.01)
+            self.schedule = .cosine
+        case .tcn:
+            (self.optimizer, learningRate) = (.adam, 0.002)
             self.schedule = .cosine
         case .transformer:
             (self.optimizer, learningRate, weightDecay) = (.adamw, 0.002, 0.01)

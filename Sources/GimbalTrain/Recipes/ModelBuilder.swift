@@ -5,13 +5,26 @@ extension ModelSettings {
             let model: any TensorLayer =
                 switch kind {
                 case .mlp: perceptron
-                case .resnet20, .resnet56: resNet
+                case .resnet20, .resnet56: smallResNet
+                case .resnet18: resNet(.basic, [2, 2, 2, 2])
+                case .resnet34: resNet(.basic, [3, 4, 6, 3])
+                case .resnet50: resNet(.bottleneck, [3, 4, 6, 3])
                 case .rnn, .lstm, .gru: recurrentNet
+                case .tcn: temporalConvolution
                 case .transformer: transformer
                 }
             if let initializer { initialize(model, by: initializer) }
             if kind == .mlp { model.scaleResidualBranches() }
             return model
+        }
+    }
+
+    /// The path in a model of these settings of the layer that gives its outputs.
+    func headPath(in model: any TensorLayer) -> String {
+        switch kind {
+        case .mlp: "\((model as? Sequential).map { $0.count - 1 } ?? 0)"
+        case .resnet20, .resnet56, .resnet18, .resnet34, .resnet50: "fc"
+        case .rnn, .lstm, .gru, .tcn, .transformer: "head"
         }
     }
 
@@ -75,7 +88,13 @@ extension ModelSettings {
 
     // MARK: The other models
 
-    private var resNet: SmallResNet {
+    private func resNet(_ block: ResNet.Block, _ blocks: [Int]) -> ResNet {
+        ResNet(
+            block, blocks: blocks, classes: outputs, channels: sampleShape[0], width: hidden, isResidual: isResidual,
+            startsAsIdentity: startsAsIdentity)
+    }
+
+    private var smallResNet: SmallResNet {
         SmallResNet(
             depth: kind == .resnet20 ? 20 : 56, classes: outputs, channels: sampleShape[0], width: hidden,
             shortcut: .identity, isResidual: isResidual, startsAsIdentity: startsAsIdentity)
@@ -101,6 +120,11 @@ extension ModelSettings {
                     dropout: layers > 1 ? dropout : 0, isBidirectional: isBidirectional)
             }
         return RecurrentClassifier(net, classes: outputs, dropout: dropout)
+    }
+
+    private var temporalConvolution: TemporalConvolutionClassifier {
+        TemporalConvolutionClassifier(
+            inputs: sampleShape[1], classes: outputs, size: hidden, layers: layers, dropout: dropout)
     }
 
     private var transformer: TransformerClassifier {

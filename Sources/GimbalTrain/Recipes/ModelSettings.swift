@@ -8,12 +8,20 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         case resnet20
         /// A residual net of 56 layers for small images (He et al. 2016, section 4.2): `SmallResNet`.
         case resnet56
+        /// A residual net of 18 layers for large images (He et al. 2016, table 1), with torchvision's names: `ResNet`.
+        case resnet18
+        /// A residual net of 34 layers for large images (He et al. 2016, table 1), with torchvision's names: `ResNet`.
+        case resnet34
+        /// A residual net of 50 layers for large images (He et al. 2016, table 1), with torchvision's names: `ResNet`.
+        case resnet50
         /// A plain recurrent net (Elman 1990), read out by a linear layer: `RNN` in a `RecurrentClassifier`.
         case rnn
         /// Long short-term memory (Hochreiter and Schmidhuber 1997): `LSTM` in a `RecurrentClassifier`.
         case lstm
         /// Gated recurrent units (Cho et al. 2014): `GRU` in a `RecurrentClassifier`.
         case gru
+        /// Dilated causal convolutions over a sequence (Bai et al. 2018): `TemporalConvolutionClassifier`.
+        case tcn
         /// A Transformer encoder (Vaswani et al. 2017): `TransformerClassifier`.
         case transformer
     }
@@ -177,7 +185,9 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         switch kind {
         case .mlp: (hidden, layers) = (512, 1)
         case .resnet20, .resnet56: (hidden, layers) = (16, 0)
+        case .resnet18, .resnet34, .resnet50: (hidden, layers) = (64, 0)
         case .rnn, .lstm, .gru: (hidden, layers) = (128, 1)
+        case .tcn: (hidden, layers) = (32, 4)
         case .transformer: (hidden, layers) = (64, 2)
         }
         activation = kind == .rnn ? .tanh : kind == .transformer ? .gelu : .relu
@@ -210,13 +220,14 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         let sizes = inputShape.count == 3 && inputShape[0] == 1 ? [Int](inputShape.dropFirst()) : inputShape
         return switch kind {
         case .mlp: [inputs]
-        case .resnet20, .resnet56: inputShape.count == 2 ? Shape([1] + inputShape) : Shape(inputShape)
-        case .rnn, .lstm, .gru, .transformer: sizes.count == 1 ? [inputs, 1] : Shape(sizes)
+        case .resnet20, .resnet56, .resnet18, .resnet34, .resnet50:
+            inputShape.count == 2 ? Shape([1] + inputShape) : Shape(inputShape)
+        case .rnn, .lstm, .gru, .tcn, .transformer: sizes.count == 1 ? [inputs, 1] : Shape(sizes)
         }
     }
 
     /// Samples that are tested at once: the activations of images and sequences take much more memory than a vector's.
-    public var evaluationBatchSize: Int { kind == .mlp ? 1000 : 250 }
+    public var evaluationBatchSize: Int { kind == .mlp ? 1000 : inputs > 1 << 15 ? 32 : 250 }
 
     /// A batch as the model takes it, without a copy.
     func shaped(_ inputs: Tensor) -> Tensor { inputs.reshaped(Shape([inputs.shape[0]] + sampleShape.sizes)) }
@@ -291,6 +302,10 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 }
 
 extension ModelSettings.Kind {
-    package var isResNet: Bool { self == .resnet20 || self == .resnet56 }
+    package var isResNet: Bool { isSmallResNet || isLargeResNet }
+    /// Of images such as CIFAR's.
+    package var isSmallResNet: Bool { self == .resnet20 || self == .resnet56 }
+    /// Of images such as ImageNet's.
+    package var isLargeResNet: Bool { self == .resnet18 || self == .resnet34 || self == .resnet50 }
     package var isRecurrent: Bool { self == .rnn || self == .lstm || self == .gru }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import GimbalNN
 
 /// What the flags of `gimbal train` spell: a model of a known kind, and how it is trained. It makes a `Trainer`.
 ///
@@ -43,11 +44,13 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - device: where the model is to be.
     ///   - folder: where checkpoints and `metrics.csv` are written.
     ///   - earlier: when the run began and was gone on with before, where it is gone on with.
+    ///   - loadsPretrained: whether the weights that the recipe begins with are read; a run whose checkpoint is restored
+    ///     afterwards has no need of them.
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
-    ///   `GimbalError.outOfMemory` for a model larger than the device.
+    ///   `GimbalError.outOfMemory` for a model larger than the device, and what reading pretrained weights throws.
     public func makeRun(
         train: any SupervisedData, validation: (any SupervisedData)? = nil, device: Device = .current,
-        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = []
+        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = [], loadsPretrained: Bool = true
     ) throws -> RecipeRun {
         var recipe = self
         if data.name.isEmpty { recipe.data = DataRecord(train, validation: validation) }
@@ -57,7 +60,7 @@ public struct Recipe: Codable, Sendable, Equatable {
         let record = RunRecord(recipe, starts: earlier + [RunRecord.Start(on: device)])
         return try RecipeRun(
             record, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
-            folder: folder)
+            folder: folder, loadsPretrained: loadsPretrained)
     }
 
     /// Loss and scores of a model of this recipe on data, as a run measures them: `loss` is what is trained with.
@@ -111,6 +114,9 @@ public struct RecipeRun {
     public let model: any TensorLayer
     /// What trains it.
     public let trainer: Trainer<Batch>
+    /// What became of every tensor of the weights that training began with; nil where it began with weights that were
+    /// drawn, or goes on from a checkpoint.
+    public let pretraining: LoadReport?
     private let sample: Dataset
 
     /// The recipe, with what the data added to it.
@@ -118,7 +124,7 @@ public struct RecipeRun {
 
     fileprivate init(
         _ record: RunRecord, train: any SupervisedData, validation: (any SupervisedData)?, device: Device,
-        folder: RunFolder?
+        folder: RunFolder?, loadsPretrained: Bool
     ) throws {
         let recipe = record.recipe
         try recipe.requireFit(train, device)
@@ -133,6 +139,10 @@ public struct RecipeRun {
             let batch = first.batch(on: device)
             try withGenerator(generator) { _ = try model.initializeLSUV(settings.shaped(batch.inputs)) }
         }
+        pretraining =
+            loadsPretrained
+            ? try training.fineTuning?.load(into: model, head: settings.headPath(in: model)) : nil
+        try training.fineTuning?.freeze(model)
         // Batch statistics need two samples: a last batch of one is left out.
         let batches = try train.trainingBatches(
             of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 : 1, seed: training.seed,

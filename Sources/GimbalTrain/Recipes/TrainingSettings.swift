@@ -100,6 +100,12 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     /// α of mixup (Zhang et al. 2018), for classes; 0 mixes nothing.
     public var mixup = 0.0
 
+    // MARK: First weights
+
+    /// Weights that training begins with, and how far it may move them; nil begins with weights that are drawn, and trains
+    /// all of them.
+    public var fineTuning: FineTuning?
+
     // MARK: Loss
 
     /// What is minimised.
@@ -247,7 +253,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
             ? ParameterGroup.layerwiseDecay(parameters, factor: layerwiseDecay)
             : decaysWeightsOnly
                 ? ParameterGroup.withoutDecayOnBiasesAndNorms(parameters) : [ParameterGroup(parameters)]
-        let optimizer = makeOptimizer(groups)
+        let optimizer = makeOptimizer(fineTuning?.rated(groups) ?? groups)
         return lookahead.map { Lookahead(optimizer, interval: $0) } ?? optimizer
     }
 
@@ -364,6 +370,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         try checkSetting(
             (0..<1).contains(labelSmoothing), "labelSmoothing", "must lie in [0, 1), not \(labelSmoothing)")
         try classWeights?.validate()
+        try fineTuning?.validate()
         try checkNotNegative(weightDecay, "weightDecay")
         try checkNotNegative(mixup, "mixup")
         try checkSetting(

@@ -10,6 +10,9 @@ final class StepBatches<Batch> {
     private var used = (batches: 0, samples: 0)
     /// The batch that was taken to see whether there is one.
     private var ahead: SizedBatch<Batch>?
+    private let clock = ContinuousClock()
+    /// Time in which a step waited for a batch, and for its copy to the device.
+    private(set) var waitingSeconds = 0.0
 
     init(_ iterator: BatchIterator<Batch>, left: Int?, perStep: Int, keeps: Bool) {
         self.iterator = iterator
@@ -22,7 +25,7 @@ final class StepBatches<Batch> {
     var isAtEnd: Bool {
         get throws {
             if let left { return left == 0 }
-            if ahead == nil { ahead = try iterator.next() }
+            if ahead == nil { ahead = try take() }
             return ahead == nil
         }
     }
@@ -56,10 +59,16 @@ final class StepBatches<Batch> {
             ahead = nil
             left = left.map { $0 - 1 }
         }
-        guard let batch = try ahead ?? iterator.next() else {
+        guard let batch = try ahead ?? take() else {
             throw GimbalError.invalidSetting(
                 name: "batchesPerEpoch", reason: "the data ended \(left ?? 0) batches before it was expected to")
         }
         return batch
+    }
+
+    private func take() throws -> SizedBatch<Batch>? {
+        let began = clock.now
+        defer { waitingSeconds += (clock.now - began).seconds }
+        return try iterator.next()
     }
 }

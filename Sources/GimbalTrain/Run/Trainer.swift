@@ -27,6 +27,8 @@ public final class Trainer<Batch> {
     public internal(set) var progress = TrainingProgress()
     /// Time spent in training steps since this trainer was made, evaluation and saving left out.
     public private(set) var trainingSeconds = 0.0
+    /// The part of `trainingSeconds` in which a step waited for its batch, and for the batch's copy to the device.
+    public private(set) var waitingSeconds = 0.0
     /// Samples used in `trainingSeconds`.
     public private(set) var trainedSamples = 0
 
@@ -333,6 +335,7 @@ public final class Trainer<Batch> {
             }
             throw GimbalError.invalidSetting(name: "data", reason: "\(dataDescription): no samples to train on")
         }
+        let waitedBefore = waitingSeconds
         while true {
             try recoverer.beginStep()
             batches.beginStep()
@@ -364,6 +367,7 @@ public final class Trainer<Batch> {
                 let norm = try gradientNorm.map { Double(try $0.item()) }
                 let losses = try takeLosses(gradientNorm: norm)
                 trainingSeconds += (clock.now - began).seconds
+                waitingSeconds = waitedBefore + batches.waitingSeconds
                 try report(losses, gradientNorm: norm)
                 try tellFindings()
                 try recoverer.judge()

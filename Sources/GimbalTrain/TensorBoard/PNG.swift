@@ -2,9 +2,9 @@ import CZlib
 import Gimbal
 
 /// Pictures as PNG files (ISO/IEC 15948), of eight bits a channel.
-enum PNG {
+package enum PNG {
     /// A picture of 1 (grey), 3 (RGB) or 4 (RGBA) channels whose pixels lie row by row, the channels of each side by side.
-    static func encoded(_ pixels: [UInt8], width: Int, height: Int, channels: Int) throws -> [UInt8] {
+    package static func encoded(_ pixels: [UInt8], width: Int, height: Int, channels: Int) throws -> [UInt8] {
         let colorType: UInt8 = channels == 1 ? 0 : channels == 3 ? 2 : 6
         // Each row begins with how it is filtered: not at all.
         var rows: [UInt8] = []

@@ -1,0 +1,217 @@
+import Foundation
+import Gimbal
+
+/// The pictures of a run in their parts, and how their files become inputs.
+struct PictureParts {
+    var train: Pictures
+    var validation: Pictures?
+    var test: Pictures
+    var record: PictureRecord
+    var fingerprints: [TableSplit.Part: String]
+    /// What was left out, in sentences.
+    var notes: [String] = []
+
+    /// - Parameters:
+    ///   - path: a folder or a list.
+    ///   - options: how pictures become inputs.
+    ///   - plan: how they are divided.
+    ///   - known: what the run that goes on keeps of its data; nil for a new one.
+    /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile`, `GimbalError.invalidSetting`.
+    init(path: String, options: PictureOptions, table: TableOptions, plan: SplitPlan, continuing known: DataRecord?)
+        throws
+    {
+        try options.validate()
+        guard plan.fold == nil else {
+            throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(path) holds pictures")
+        }
+        var listings = try PictureListings(path: path, table: table)
+        if let path = plan.validationPath { listings.validation = try PictureListing(at: path, table: table) }
+        if let path = plan.testPath { listings.test = try PictureListing(at: path, table: table) }
+        let classNames = known?.classNames ?? listings.train.classNames
+        if known == nil { try listings.train.requireLearnable(path, classNames) }
+        listings.divide(plan)
+        fingerprints = [
+            .training: listings.train.with(listings.train.entries + (listings.validation?.entries ?? [])).fingerprint,
+            .test: listings.test!.fingerprint,
+        ]
+        var record = try known?.pictures ?? PictureRecord(options, for: listings.train)
+        if options.damaged == .skip {
+            var damaged: [String] = []
+            func sound(_ listing: PictureListing) throws -> PictureListing {
+                let found = try listing.readable(by: record)
+                damaged += found.damaged
+                return found.listing
+            }
+            listings.train = try sound(listings.train)
+            listings.validation = try listings.validation.map(sound)
+            listings.test = try listings.test.map(sound)
+            if !damaged.isEmpty {
+                notes.append("left out, as they cannot be read, are \(damaged.count): \(listed(damaged, length: 120))")
+            }
+        }
+        if !listings.train.others.isEmpty {
+            let kinds = listings.train.others.sorted { $0.key < $1.key }.map { "\($0.value) .\($0.key)" }
+            notes.append("files of kinds that are not read are passed over: \(listed(kinds))")
+        }
+        var training = try Pictures(listings.train, classNames: classNames, record: record)
+        if known == nil {
+            switch options.normalization {
+            case .none: break
+            case .data: (record.means, record.deviations) = try training.channelStatistics()
+            case .imageNet: record.takeImageNet()
+            }
+            training = training.normalized(by: record)
+        }
+        self.record = record
+        train = training
+        validation = try listings.validation.map { try Pictures($0, classNames: classNames, record: record) }
+        test = try Pictures(listings.test!, classNames: classNames, record: record)
+    }
+}
+
+/// The listings of the parts, as far as they lie apart.
+struct PictureListings {
+    var train: PictureListing
+    var validation: PictureListing?
+    var test: PictureListing?
+
+    /// A folder whose folders are called train, and test or val, holds the parts; any other is one.
+    init(path: String, table: TableOptions) throws {
+        let names = isFolder(path) ? (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] : []
+        func part(_ wanted: [String]) throws -> PictureListing? {
+            guard let name = names.first(where: { wanted.contains($0.lowercased()) && isFolder("\(path)/\($0)") })
+            else { return nil }
+            return try PictureListing(folder: "\(path)/\(name)")
+        }
+        let found = (
+            try part(["train", "training"]), try part(["val", "valid", "validation", "dev"]),
+            try part(["test", "testing"])
+        )
+        guard var training = found.0, found.1 != nil || found.2 != nil else {
+            train = try PictureListing(at: path, table: table)
+            return
+        }
+        training.name = URL(filePath: path).standardizedFileURL.lastPathComponent
+        train = training
+        // One held-back part is what is tested at the end, as with ImageNet's val.
+        validation = found.2 == nil ? nil : found.1
+        test = found.2 ?? found.1
+    }
+
+    /// Takes from the training part what has no part of its own yet, class by class.
+    mutating func divide(_ plan: SplitPlan) {
+        if test == nil {
+            let parts = train.split(heldBack: plan.testFraction, seed: plan.seed)
+            (train, test) = (parts.rest, parts.heldBack)
+        }
+        if validation == nil, let fraction = plan.validationFraction {
+            let parts = train.split(heldBack: fraction, seed: plan.seed &+ 1)
+            (train, validation) = (parts.rest, parts.heldBack)
+        }
+    }
+}
+
+extension PictureListing {
+    /// A folder, or a list.
+    init(at path: String, table: TableOptions) throws {
+        if isFolder(path) { try self.init(folder: path) } else { try self.init(list: path, options: table) }
+    }
+
+    /// Two parts that share no picture, drawn class by class: of each, about the same share is held back.
+    fileprivate func split(
+        heldBack fraction: Double, seed: UInt64
+    ) -> (rest: PictureListing, heldBack: PictureListing) {
+        var places: [ExactText: [Int]] = [:]
+        for (place, entry) in entries.enumerated() { places[ExactText(entry.label ?? ""), default: []].append(place) }
+        var random = Philox(seed: seed, stream: .split)
+        var isHeld = [Bool](repeating: false, count: entries.count)
+        // What rounding gave or took before is made up for, so that many small classes come to the share as well.
+        var debt = 0.0
+        for (_, places) in places.sorted(by: { $0.key < $1.key }) {
+            let wanted = Double(places.count) * fraction + debt
+            let count = min(max(Int(wanted.rounded()), 0), places.count - 1)
+            debt = wanted - Double(count)
+            for place in random.permutation(of: places.count).prefix(count) { isHeld[places[place]] = true }
+        }
+        func part(_ held: Bool) -> PictureListing {
+            with(entries.indices.filter { isHeld[$0] == held }.map { entries[$0] })
+        }
+        return (part(false), part(true))
+    }
+
+    /// - Throws: `GimbalError.invalidFile` where there are no pictures, or no classes to tell apart.
+    fileprivate func requireLearnable(_ path: String, _ classNames: [String]) throws {
+        func refuse(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
+        guard !entries.isEmpty else {
+            let kinds = others.sorted { $0.key < $1.key }.map { "\($0.value) .\($0.key)" }
+            throw refuse(
+                "holds no PNG or JPEG file" + (kinds.isEmpty ? "" : ", but \(listed(kinds)), which are not read"))
+        }
+        if let stray = entries.first(where: { $0.label == nil }) {
+            throw refuse(
+                "\(shown(stray.path)) lies beside the folders of the classes: each class has a folder of its name, with its "
+                    + "pictures in it")
+        }
+        guard classNames.count > 1 else {
+            throw refuse("every picture is of the class '\(shown(classNames[0]))': there is nothing to learn")
+        }
+    }
+
+    /// The pictures that can be read, and the files that cannot, with the reasons.
+    fileprivate func readable(by record: PictureRecord) throws -> (listing: PictureListing, damaged: [String]) {
+        let entries = entries
+        let paths = entries.map(path)
+        let workers = min(max(ProcessInfo.processInfo.activeProcessorCount, 1), max(paths.count, 1))
+        let reasons = Prefetcher<String?, Never>(capacity: 64, workers: workers) { number in
+            guard number < paths.count else { return nil }
+            do {
+                _ = try record.pixels(ofFile: paths[number])
+                return .some(nil)
+            } catch {
+                return .some(visible("\(error)".unicodeScalars))
+            }
+        }
+        var result: [Entry] = []
+        var damaged: [String] = []
+        for entry in entries {
+            guard let reason = reasons?.next() ?? nil else {
+                result.append(entry)
+                continue
+            }
+            damaged.append(reason)
+        }
+        return (with(result), damaged)
+    }
+}
+
+extension PictureRecord {
+    /// What options and files say: the sides and colours of pictures from all over the listing.
+    /// - Throws: `GimbalError.invalidFile` for a picture that cannot be read, unless such are skipped.
+    init(_ options: PictureOptions, for listing: PictureListing) throws {
+        let entries = listing.entries
+        let sample = entries.count <= 256 ? entries : (0..<256).map { entries[$0 * entries.count / 256] }
+        var size = options.size
+        var channels = options.channels
+        if size == nil || channels == nil {
+            let heads = try sample.compactMap { entry in
+                do {
+                    return try PictureRecord.head(ofFile: listing.path(entry))
+                } catch  where options.damaged == .skip {
+                    return nil
+                }
+            }
+            let own = heads.first?.size
+            let isAlike = heads.allSatisfy { $0.size == own } && (own.map { max($0.height, $0.width) <= 512 } ?? false)
+            size = size ?? (isAlike ? own : PictureSize(height: 224, width: 224))
+            channels = channels ?? (heads.contains(where: \.isColour) ? 3 : 1)
+        }
+        self.init(size: size!, channels: channels!, fit: options.fit)
+    }
+
+    /// Of red, green and blue over the pictures of ImageNet, as torchvision's models were trained with; of grey, what they
+    /// come to by ITU-R BT.601.
+    fileprivate mutating func takeImageNet() {
+        (means, deviations) =
+            channels == 3 ? ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]) : ([0.459], [0.226])
+    }
+}

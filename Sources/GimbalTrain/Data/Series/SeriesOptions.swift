@@ -1,0 +1,25 @@
+/// How a series of numbers is cut into examples for a forecast, where something else is wanted than what suits most.
+///
+/// ```swift
+/// var options = SeriesOptions()
+/// (options.window, options.horizon) = (48, 12)
+/// let parts = try DataSource.series(path: "sales.csv", options: options).parts()
+/// ```
+public struct SeriesOptions: Sendable, Equatable {
+    /// Steps that a model sees; nil for three seasons where there is one, else 24, or a fifth of the series where that is less.
+    public var window: Int?
+    /// Steps ahead that it predicts, from the next one on.
+    public var horizon = 1
+    /// Steps after which the series resembles itself; nil for what is found in it.
+    public var season: Int?
+
+    /// What suits most series.
+    public init() {}
+
+    /// - Throws: `GimbalError.invalidSetting`.
+    func validate() throws {
+        try checkSetting((window ?? 1) > 0, "window", "must be positive, not \(window ?? 0)")
+        try checkSetting(horizon > 0, "horizon", "must be positive, not \(horizon)")
+        try checkSetting((season ?? 2) > 1, "season", "must be at least 2, not \(season ?? 0)")
+    }
+}

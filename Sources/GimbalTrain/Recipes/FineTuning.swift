@@ -1,0 +1,171 @@
+import Foundation
+import Gimbal
+import GimbalNN
+import GimbalOptim
+
+/// What a model begins with in place of weights that are drawn, and how far training may move it from there.
+///
+/// ```swift
+/// var training = TrainingSettings(for: .resnet18)
+/// training.fineTuning = FineTuning(pretrained: "resnet18.pth", frozen: ["conv1.*", "bn1.*", "layer1.*"])
+/// ```
+public struct FineTuning: Codable, Sendable, Equatable {
+    /// Gives tensors of the file that fit a pattern another name, or leaves them out.
+    public struct Renaming: Codable, Sendable, Equatable {
+        /// Of names in the file, as `NamePattern` reads it.
+        public var pattern: String
+        /// The name in the model, in which each wildcard stands for what the pattern's found; nil leaves the tensor out.
+        public var name: String?
+
+        /// A rule of a pattern and the name in its place; nil leaves tensors out.
+        public init(_ pattern: String, _ name: String?) { (self.pattern, self.name) = (pattern, name) }
+    }
+
+    /// The learning rate of some parameters.
+    public struct LayerRate: Codable, Sendable, Equatable {
+        /// Of names in the model, as `NamePattern` reads it.
+        public var pattern: String
+        /// What the learning rate is multiplied by.
+        public var factor: Double
+
+        /// A rate of `factor` times the optimizer's for parameters whose name fits `pattern`.
+        public init(_ pattern: String, _ factor: Double) { (self.pattern, self.factor) = (pattern, factor) }
+    }
+
+    /// Where the weights are: a file that `WeightFile` reads, a checkpoint, or the folder of a run, whose newest
+    /// checkpoint is taken; nil begins with weights that are drawn.
+    public var pretrained: String?
+    /// What tensors of the file are called in the model, the first rule that fits; without any, a prefix that the file
+    /// puts before the model's names is found and taken away.
+    public var renames: [Renaming] = []
+    /// Parameters that are not trained, by patterns of their names. Batch normalisation whose own parameters are among
+    /// them keeps its running estimates as well, and normalises by them.
+    public var frozen: [String] = []
+    /// Learning rates of parameters by patterns of their names, the first that fits.
+    public var layerRates: [LayerRate] = []
+
+    /// Weights that training begins with, and what it may do to them.
+    public init(
+        pretrained: String? = nil, renames: [Renaming] = [], frozen: [String] = [], layerRates: [LayerRate] = []
+    ) {
+        self.pretrained = pretrained
+        self.renames = renames
+        self.frozen = frozen
+        self.layerRates = layerRates
+    }
+
+    /// Checks each setting by itself.
+    /// - Throws: `GimbalError.invalidSetting`.
+    func validate() throws {
+        try checkSetting(renames.isEmpty || pretrained != nil, "renames", "needs `pretrained`")
+        for rule in renames {
+            let (wanted, there) = (NamePattern(rule.name ?? "").wildcardCount, NamePattern(rule.pattern).wildcardCount)
+            try checkSetting(
+                wanted <= there, "renames",
+                "'\(shown(rule.name ?? ""))' has \(wanted) wildcards, '\(shown(rule.pattern))' only \(there)")
+        }
+        for rate in layerRates {
+            try checkSetting(
+                rate.factor >= 0 && rate.factor.isFinite, "layerRates",
+                "the factor of '\(shown(rate.pattern))' must not be negative, not \(rate.factor)")
+        }
+    }
+}
+
+// MARK: First weights
+
+extension FineTuning {
+    /// Loads the weights, where there are any to load. The layer that gives the outputs may have another shape in the
+    /// file, for other classes; it then keeps the weights that it has.
+    /// - Parameters:
+    ///   - model: has weights as they are drawn.
+    ///   - head: the path of the layer that gives the outputs.
+    /// - Returns: what became of every name; nil where there is nothing to load.
+    /// - Throws: as `Module.load(from:mapping:isStrict:forgiving:)`.
+    func load(into model: some Module, head: String) throws -> LoadReport? {
+        guard let pretrained else { return nil }
+        let file = try WeightFile(path: try Self.file(of: pretrained))
+        let map =
+            renames.isEmpty
+            ? Self.map(of: file, to: model, head: head) : NameMap(renames.map { (NamePattern($0.pattern), $0.name) })
+        let report = try model.load(
+            from: file, mapping: map,
+            // Files of torchvision's first years count no batches.
+            forgiving: [NamePattern("\(head).*"), "*num_batches_tracked"])
+        guard !report.loaded.isEmpty else {
+            throw GimbalError.invalidFile(path: file.path, reason: "holds no weight that the model has")
+        }
+        return report
+    }
+
+    /// The file of weights that `path` stands for.
+    private static func file(of path: String) throws -> String {
+        guard isFolder(path) else { return path }
+        return "\(RunFolder.newestCheckpoint(at: path))/\(ModelWeights.modelFile)"
+    }
+
+    /// Takes away what stands before the model's names in the file, such as the `module.` of PyTorch's `DataParallel` or
+    /// the `state_dict.` of a checkpoint, and leaves out what does not begin so. All parameters but those of the head must
+    /// be there behind it; else names stay as they are.
+    private static func map(of file: WeightFile, to model: some Module, head: String) -> NameMap {
+        let wanted = Set(
+            model.namedParameters.map(\.name).filter { !$0.hasPrefix(head + ".") }.map { ExactText($0) })
+        var counts: [String: Int] = [:]
+        for (name, _) in file.contents {
+            // Every way to cut the name at a dot: one of them may leave a name in the model.
+            var rest = name[...]
+            while true {
+                if wanted.contains(ExactText(String(rest))) {
+                    counts[String(name.dropLast(rest.count)), default: 0] += 1
+                }
+                guard let dot = rest.firstIndex(of: ".") else { break }
+                rest = rest[rest.index(after: dot)...]
+            }
+        }
+        // A file may hold a model twice, such as beside its moving average: then the name is to be given.
+        let complete = counts.filter { $0.value == wanted.count && !wanted.isEmpty }.map(\.key)
+        guard complete.count == 1, let prefix = complete.first, !prefix.isEmpty else { return .identity }
+        return NameMap([(NamePattern(prefix + "*"), "*"), ("*", nil)])
+    }
+}
+
+// MARK: What training may do
+
+extension FineTuning {
+    /// Takes the frozen parameters of `model` from training.
+    /// - Throws: `GimbalError.invalidSetting` for a pattern that fits no parameter, and where none is left to train.
+    func freeze(_ model: some Module) throws {
+        for pattern in frozen {
+            try requireFit(pattern, model, "frozen")
+            model.freeze(NamePattern(pattern))
+        }
+        for rate in layerRates { try requireFit(rate.pattern, model, "layerRates") }
+        try checkSetting(
+            model.parameters.contains(where: \.isTrainable), "frozen",
+            "every parameter is frozen: there is nothing to train")
+        for case let norm as BatchNorm in model.modules {
+            let own = [norm.weight, norm.bias].compactMap { $0 }
+            norm.keepsRunningEstimates = !own.isEmpty && !own.contains(where: \.isTrainable)
+        }
+    }
+
+    private func requireFit(_ pattern: String, _ model: some Module, _ name: String) throws {
+        let names = model.namedParameters.map(\.name)
+        guard !names.contains(where: NamePattern(pattern).matches) else { return }
+        throw GimbalError.invalidSetting(
+            name: name, reason: "'\(shown(pattern))' fits no parameter; there are \(listed(names))")
+    }
+
+    /// `groups` with the rates of their parameters.
+    func rated(_ groups: [ParameterGroup]) -> [ParameterGroup] {
+        guard !layerRates.isEmpty else { return groups }
+        let rules = layerRates.map { (NamePattern($0.pattern), $0.factor, Double?.none) }
+        return groups.flatMap { group in
+            ParameterGroup.matching(rules, in: group.parameters).map { part in
+                ParameterGroup(
+                    part.parameters, learningRateScale: part.learningRateScale * group.learningRateScale,
+                    weightDecay: group.weightDecay)
+            }
+        }
+    }
+}

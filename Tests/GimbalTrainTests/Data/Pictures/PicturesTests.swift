@@ -1,0 +1,240 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+@Suite("Folders of pictures")
+struct PicturesTests {
+    /// A folder with a folder for each class: pictures of `cats` are dark above, those of `dogs` below.
+    private func withPets(
+        count: Int = 20, height: Int = 6, width: Int = 8, channels: Int = 3, _ body: (String) throws -> Void
+    ) throws {
+        try withTemporaryFolder { folder in
+            for (number, name) in ["cats", "dogs"].enumerated() {
+                for index in 0..<count {
+                    let pixels = (0..<height * width * channels).map { place in
+                        let isDark = (place / (width * channels) < height / 2) == (number == 0)
+                        return UInt8((isDark ? 40 : 180) + (place * 7 + index * 13) % 30)
+                    }
+                    let path = "\(folder)/\(name)/\(index % 2 == 0 ? "" : "more/")\(index).png"
+                    try Self.write(
+                        try PNG.encoded(pixels, width: width, height: height, channels: channels), to: path)
+                }
+            }
+            try body(folder)
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to path: String) throws {
+        let url = URL(filePath: path)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: url)
+    }
+
+    private func parts(
+        _ path: String, _ plan: SplitPlan = SplitPlan(), _ change: (inout PictureOptions) -> Void = { _ in }
+    ) throws -> DataParts {
+        var options = PictureOptions()
+        change(&options)
+        return try DataSource.pictures(path: path, options: options).parts(plan)
+    }
+
+    @Test("A folder for each class becomes parts that share no picture, with the sides and channels of the files")
+    func divides() throws {
+        try withPets { folder in
+            let parts = try parts(folder)
+            #expect(parts.train.classNames == ["cats", "dogs"])
+            #expect(parts.train.inputShape == [3, 6, 8])
+            #expect(parts.record.kind == .pictures && parts.record.pictures?.size.description == "6 × 8")
+            // A fifth of 20 of each, then a tenth of the 16 that are left.
+            #expect(try parts.test.classCounts() == [4, 4])
+            #expect(try parts.validation?.classCounts().reduce(0, +) == 3)
+            #expect(parts.train.count == 29)
+            #expect(try self.parts(folder).record == parts.record)
+        }
+    }
+
+    @Test("Inputs have mean 0 and deviation 1 over the training part, ImageNet's or none as is chosen")
+    func normalizes() throws {
+        try withPets { folder in
+            let train = try parts(folder).train
+            let inputs = try floats(train)
+            let plane = 6 * 8
+            for channel in 0..<3 {
+                let values = inputs.indices.filter { $0 / plane % 3 == channel }.map { Double(inputs[$0]) }
+                let mean = values.reduce(0, +) / Double(values.count)
+                let variance = values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count)
+                #expect(abs(mean) < 1e-5 && abs(variance - 1) < 1e-4, "\(mean) \(variance)")
+            }
+            let plain = try floats(try parts(folder) { $0.normalization = .none }.train)
+            #expect(plain.allSatisfy { (0...1).contains($0) } && plain.contains { $0 > 0.6 })
+            let imageNet = try floats(try parts(folder) { $0.normalization = .imageNet }.train)
+            #expect(
+                zip(imageNet, plain).enumerated().allSatisfy { place, pair in
+                    let channel = place / plane % 3
+                    let expected = (pair.1 - [0.485, 0.456, 0.406][channel]) / [0.229, 0.224, 0.225][channel]
+                    return abs(pair.0 - expected) < 1e-5
+                })
+        }
+    }
+
+    private func floats(_ data: any SupervisedData) throws -> [Float] {
+        guard case .floats(let floats) = try data.examples(limit: 1000).inputs else { return [] }
+        return floats
+    }
+
+    @Test("Batches hold every picture once an epoch, in an order of the epoch's own, whatever the number of threads")
+    func streams() throws {
+        try withPets { folder in
+            let pictures = try #require(try parts(folder).train as? Pictures)
+            func order(epoch: Int, workers: Int, from first: Int = 0) throws -> [HostBatch] {
+                let stream = PictureStream(pictures, batchSize: 4, seed: 3, workers: workers)
+                let iterator = stream.iterator(epoch: epoch, from: first, on: .cpu)
+                var batches: [HostBatch] = []
+                while let batch = try iterator.next() {
+                    batches.append(
+                        HostBatch.of(try batch.batch.inputs.floats(), batch.samples))
+                }
+                return batches
+            }
+            let one = try order(epoch: 0, workers: 1)
+            #expect(one.map(\.count).reduce(0, +) == pictures.count)
+            #expect(try order(epoch: 0, workers: 4) == one)
+            #expect(try order(epoch: 1, workers: 1) != one)
+            #expect(try order(epoch: 0, workers: 2, from: 3) == Array(one[3...]))
+        }
+    }
+
+    private struct HostBatch: Equatable {
+        var inputs: [Float]
+        var count: Int
+        static func of(_ inputs: [Float], _ count: Int) -> HostBatch { HostBatch(inputs: inputs, count: count) }
+    }
+
+    @Test("A net learns them, predicts single files, and a checkpoint knows how pictures are read")
+    func trains() throws {
+        try withPets { folder in
+            let parts = try parts(folder)
+            var training = TrainingSettings(for: .mlp)
+            training.epochs = 8
+            training.batchSize = 8
+            let recipe = Recipe(model: ModelSettings(for: parts.train), training: training, data: parts.record)
+            let run = try recipe.makeRun(
+                train: parts.train, validation: parts.validation, device: .cpu,
+                folder: RunFolder(path: folder + "-run"))
+            defer { try? FileManager.default.removeItem(atPath: folder + "-run") }
+            try run.trainer.run()
+            #expect(try run.evaluate(on: parts.test).accuracy == 1)
+
+            let predictor = try Predictor(folder + "-run", device: .cpu)
+            let predictions = try predictor.predictions(of: .pictures(path: folder + "/dogs/more/1.png"))
+            #expect(try predictions.next()?.first?.best?.name == "dogs")
+            let all = try predictor.predictions(of: .pictures(path: folder))
+            var names: [String: String] = [:]
+            while let batch = try all.next() { for row in batch { names[row.ids[0].text] = row.best?.name } }
+            #expect(names.count == 40 && names.allSatisfy { $0.key.hasPrefix($0.value) })
+            let (again, notes) = try DataSource.pictures(path: folder).evaluationData(of: recipe.data)
+            #expect(again.count == parts.test.count && notes.isEmpty)
+        }
+    }
+
+    @Test("A file that cannot be read is named, or left out by choice")
+    func damaged() throws {
+        try withPets { folder in
+            let path = folder + "/dogs/0.png"
+            let whole = try [UInt8](Data(contentsOf: URL(filePath: path)))
+            try Self.write(Array(whole.dropLast(40)), to: path)
+            let error = #expect(throws: GimbalError.self) {
+                let parts = try parts(folder)
+                for part in [parts.train, parts.validation!, parts.test] { _ = try part.examples(limit: 100) }
+            }
+            guard case .invalidFile(path, let reason) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(reason == "the file ends in the middle of the picture")
+            let skipped = try parts(folder) { $0.damaged = .skip }
+            #expect(skipped.record.counts.values.reduce(0, +) == 39)
+            #expect(skipped.notes.contains { $0.contains("left out") && $0.contains("dogs/0.png") })
+        }
+    }
+
+    @Test("What is no folder of classes is told so", arguments: ["none", "stray", "one", "gif"])
+    func refuses(kind: String) throws {
+        try withPets(count: 2) { folder in
+            let picture = try [UInt8](Data(contentsOf: URL(filePath: folder + "/cats/0.png")))
+            var expected = ""
+            var path = folder
+            switch kind {
+            case "none":
+                path = folder + "/nothing"
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                expected = "holds no PNG or JPEG file"
+            case "stray":
+                try Self.write(picture, to: folder + "/here.png")
+                expected = "here.png lies beside the folders of the classes"
+            case "one":
+                try FileManager.default.removeItem(atPath: folder + "/dogs")
+                expected = "every picture is of the class 'cats'"
+            default:
+                path = folder + "/other"
+                try Self.write(Array("GIF89a".utf8), to: path + "/a/1.gif")
+                expected = "holds no PNG or JPEG file, but 1 .gif, which are not read"
+            }
+            let error = #expect(throws: GimbalError.self) { try parts(path) }
+            #expect("\(String(describing: error))".contains(expected), "\(String(describing: error))")
+        }
+    }
+
+    @Test("Folders called train, val and test are the parts")
+    func namedParts() throws {
+        try withPets(count: 3) { folder in
+            let manager = FileManager.default
+            let root = folder + "/all"
+            for part in ["train", "val", "test"] {
+                try manager.createDirectory(atPath: root + "/\(part)", withIntermediateDirectories: true)
+                for name in ["cats", "dogs"] {
+                    try manager.copyItem(atPath: "\(folder)/\(name)", toPath: "\(root)/\(part)/\(name)")
+                }
+            }
+            let parts = try parts(root)
+            #expect((parts.train.count, parts.validation?.count, parts.test.count) == (6, 6, 6))
+            try manager.removeItem(atPath: root + "/test")
+            let two = try self.parts(root, SplitPlan(validationFraction: nil))
+            #expect((two.train.count, two.validation?.count, two.test.count) == (6, nil, 6))
+        }
+    }
+
+    @Test("A table of paths and classes is a list of pictures", arguments: [true, false])
+    func list(hasHeader: Bool) throws {
+        try withPets(count: 4) { folder in
+            let rows = ["cats", "dogs"].flatMap { name in
+                [0, 2].map { "\(name)/\($0).png,\(name == "cats" ? "tame" : "loud")" }
+            }
+            let path = folder + "/list.csv"
+            try ((hasHeader ? ["file,kind"] : []) + rows).joined(separator: "\n").write(
+                toFile: path, atomically: true, encoding: .utf8)
+            #expect(DataSource.isPictures(path))
+            let parts = try parts(path, SplitPlan(validationFraction: nil))
+            #expect(parts.train.classNames == ["loud", "tame"])
+            #expect(parts.train.count + parts.test.count == 4)
+            try (rows + ["cats/9.png,tame"]).joined(separator: "\n").write(
+                toFile: path, atomically: true, encoding: .utf8)
+            let error = #expect(throws: GimbalError.self) { try self.parts(path) }
+            #expect("\(String(describing: error))".contains("line 5 names"))
+        }
+    }
+
+    @Test("A folder that has changed is other data to a run that goes on")
+    func changed() throws {
+        try withPets { folder in
+            let source = DataSource.pictures(path: folder)
+            let record = try source.parts().record
+            #expect(try source.parts(continuing: record).record == record)
+            try FileManager.default.removeItem(atPath: folder + "/dogs/0.png")
+            let error = #expect(throws: GimbalError.self) { try source.parts(continuing: record) }
+            #expect("\(String(describing: error))".contains("it has 39 samples, where there were 40"))
+        }
+    }
+}
