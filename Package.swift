@@ -87,7 +87,7 @@ let package = Package(
         test("GimbalNNTests"),
         test("GimbalOptimTests"),
         test("GimbalDoctorTests", dependencies: ["ClinicCases"]),
-        test("GimbalTrainTests"),
+        test("GimbalTrainTests", exclude: ["Text/Fixtures", "Text/make_fixtures.py"]),
         test("GimbalCommandTests"),
         test("ParityTests", exclude: ["make_fixtures.py", "Generators", "Fixtures"]),
 

@@ -1,16 +1,23 @@
-/// Reads the small part of JSON that a safetensors header consists of: objects, strings and lists of natural numbers.
+/// Reads JSON a part at a time: the small part of it that a safetensors header consists of, objects, strings and lists of
+/// natural numbers, or any value (`JSONValue`).
 ///
 /// A general JSON reader would lose what matters here: that a name occurs twice, and where a mistake is.
-struct JSONScanner {
-    struct Failure: Error {
-        let reason: String
-        let position: Int
+package struct JSONScanner {
+    package struct Failure: Error {
+        package let reason: String
+        /// Counted in bytes from the beginning of the text.
+        package let position: Int
     }
 
     private let text: [UInt8]
+    /// What the text is to be, for messages.
+    private let kind: String
     private var position = 0
 
-    init(_ text: [UInt8]) { self.text = text }
+    init(_ text: [UInt8], of kind: String = "a safetensors file") {
+        self.text = text
+        self.kind = kind
+    }
 
     /// Reads an object; `member` is called at each value, with its name, and must read it.
     mutating func object(_ member: (inout JSONScanner, String) throws -> Void) throws {
@@ -61,23 +68,37 @@ struct JSONScanner {
 
     // MARK: Parts
 
-    private var next: UInt8? { position < text.count ? text[position] : nil }
+    var next: UInt8? { position < text.count ? text[position] : nil }
 
-    private func failure(_ reason: String) -> Failure { Failure(reason: reason, position: position) }
+    func failure(_ reason: String) -> Failure { Failure(reason: reason, position: position) }
 
-    private mutating func skipSpace() {
+    mutating func skipSpace() {
         while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    private mutating func skip(_ character: Unicode.Scalar) -> Bool {
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
         skipSpace()
         guard next == UInt8(ascii: character) else { return false }
         position += 1
         return true
     }
 
-    private mutating func expect(_ character: Unicode.Scalar) throws {
-        if !skip(character) { throw failure("not the JSON of a safetensors file: '\(character)' expected") }
+    mutating func expect(_ character: Unicode.Scalar) throws {
+        if !skip(character) { throw failure("not the JSON of \(kind): '\(character)' expected") }
+    }
+
+    /// The next byte, which there must be.
+    mutating func takeByte() -> UInt8 {
+        defer { position += 1 }
+        return text[position]
+    }
+
+    /// Whether these bytes come next, which are then passed over.
+    mutating func takeBytes(of word: StaticString) -> Bool {
+        let bytes = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
+        guard text[position...].starts(with: bytes) else { return false }
+        position += bytes.count
+        return true
     }
 
     private mutating func naturalNumber() throws -> Int {

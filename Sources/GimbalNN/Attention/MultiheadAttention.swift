@@ -160,6 +160,29 @@ public final class MultiheadAttention: Module, Layer {
         }
     }
 
+    /// What new positions gather from those that were kept, and from each other up to themselves.
+    /// - Parameters:
+    ///   - input: [batch, new, size], queries, keys and values in one; the layer is batch first.
+    ///   - cache: what is kept, to which the new positions' keys and values are added.
+    /// - Returns: [batch, new, size]. No gradient flows to what was kept.
+    public func callAsFunction(_ input: Tensor, cache: AttentionCache) -> Tensor {
+        entering(input) { input in
+            guard let weight = inputWeight?.value, isBatchFirst, input.rank == 3, input.shape[2] == size else {
+                stop(
+                    "MultiheadAttention",
+                    "keeps keys and values of [batch, length, \(size)] that are its queries too, not of \(input.shape)")
+            }
+            let (batch, length) = (input.shape[0], input.shape[1])
+            let parts = input.linear(weight: weight, bias: inputBias?.value)
+                .reshaped([batch, length, 3, heads, size / heads]).permuted([2, 0, 3, 1, 4])
+            let first = cache.count
+            let (keys, values) = cache.append(keys: parts[1].detached(), values: parts[2].detached())
+            let output = scaledDotProductAttention(
+                parts[0], keys, values, isCausal: true, queryOffset: first, dropout: isTraining ? dropout : 0)
+            return outputProjection(output.permuted([0, 2, 1, 3]).reshaped(input.shape))
+        }
+    }
+
     /// Projects, lets `heads` attend, and projects their joined output.
     private func attend<Weights>(
         _ input: AttentionInput,

@@ -53,8 +53,22 @@ public final class LearnedPositions: Module, Layer {
 
     /// The input, [..., length, size] with at most `maximumLength` positions, and the rows of `weight` added to it.
     public func forward(_ input: Tensor) -> Tensor {
-        let range = positions(of: input, size: weight.shape[1], weight.shape[0], "LearnedPositions")
-        return input + (range.count == weight.shape[0] ? weight.value : weight.value.sliced(range))
+        add(to: input, offset: 0)
+    }
+
+    /// The input, and rows of `weight` added to it.
+    /// - Parameters:
+    ///   - input: [..., length, size].
+    ///   - offset: the position of the first; offset + length may be up to `maximumLength`.
+    public func callAsFunction(_ input: Tensor, offset: Int) -> Tensor {
+        entering((input: input, offset: offset)) { add(to: $0.input, offset: $0.offset) }
+    }
+
+    private func add(to input: Tensor, offset: Int) -> Tensor {
+        let range = positions(of: input, size: weight.shape[1], weight.shape[0] - offset, "LearnedPositions")
+        return input
+            + (range.count == weight.shape[0]
+                ? weight.value : weight.value.sliced(range.lowerBound + offset..<range.upperBound + offset))
     }
 
     public override var signature: String { "LearnedPositions(\(weight.shape[1]))" }

@@ -8,6 +8,8 @@ public struct EncoderInput {
     public var keyPaddingMask: Tensor?
     /// Whether a position attends to positions up to itself only.
     public var isCausal: Bool
+    /// Keeps the keys and values of a layer, which the input goes on from; nil where it is the whole sequence.
+    var cache: AttentionCache?
 
     /// An input in which every position attends to all, unless masks are given.
     public init(_ input: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false) {
@@ -90,8 +92,10 @@ public final class TransformerEncoderLayer: Module, Layer {
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal), encode)
+        encoding(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal))
     }
+
+    fileprivate func encoding(_ all: EncoderInput) -> Tensor { entering(all, encode) }
 
     private func encode(_ all: EncoderInput) -> Tensor {
         if normFirst {
@@ -112,7 +116,8 @@ public final class TransformerEncoderLayer: Module, Layer {
     }
 
     private func attend(_ x: Tensor, _ all: EncoderInput) -> Tensor {
-        dropout1(
+        if let cache = all.cache { return dropout1(selfAttention(x, cache: cache)) }
+        return dropout1(
             selfAttention(
                 x, x, x, keyPaddingMask: all.keyPaddingMask, attentionMask: all.mask, isCausal: all.isCausal))
     }
@@ -144,21 +149,33 @@ public final class TransformerEncoder: Module, Layer {
     public func callAsFunction(
         _ input: Tensor, mask: Tensor?, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
     ) -> Tensor {
-        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal), encode)
+        entering(EncoderInput(input, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal)) { encode($0) }
     }
 
-    private func encode(_ all: EncoderInput) -> Tensor {
+    /// The output for positions that follow those that were kept; a position attends to those up to itself.
+    /// - Parameters:
+    ///   - input: [batch, new, size]; the layers are batch first.
+    ///   - caches: one for each layer, in which the keys and values of the new positions are kept too.
+    /// - Returns: of the shape of the input. No gradient flows to what was kept.
+    public func callAsFunction(_ input: Tensor, caches: [AttentionCache]) -> Tensor {
+        require(
+            caches.count == layers.count, "TransformerEncoder", "\(caches.count) caches for \(layers.count) layers")
+        return entering(EncoderInput(input, isCausal: true)) { encode($0, caches) }
+    }
+
+    private func encode(_ all: EncoderInput, _ caches: [AttentionCache]? = nil) -> Tensor {
         var all = all
         if let norm, !layers.isEmpty, layers.allSatisfy({ $0.normFirst && !$0.isWatched }) {
             var branch: Tensor?
-            for layer in layers {
+            for (index, layer) in layers.enumerated() {
+                all.cache = caches?[index]
                 (all.input, branch) = layer.entering(all) { layer.branches($0, adding: branch) }
             }
             return norm.ofSum(all.input, branch!).normalized
         }
-        for layer in layers {
-            all.input = layer(
-                all.input, mask: all.mask, keyPaddingMask: all.keyPaddingMask, isCausal: all.isCausal)
+        for (index, layer) in layers.enumerated() {
+            all.cache = caches?[index]
+            all.input = layer.encoding(all)
         }
         return norm.map { $0(all.input) } ?? all.input
     }

@@ -55,7 +55,33 @@ public final class LanguageModel: Module, Layer {
         require(input.rank == 2, "LanguageModel", "needs int32 [batch, length], not \(input.dtype) \(input.shape)")
         let vectors = dropout(positions(tokens.value.gathered(input)))
         let features = encoder(vectors, mask: nil, isCausal: true)
-        let logits = head.map { $0(features) } ?? features.linear(weight: tokens.value)
-        return logits.reshaped([input.elementCount, tokens.shape[0]] as Shape)
+        return logits(features).reshaped([input.elementCount, tokens.shape[0]] as Shape)
+    }
+
+    private func logits(_ features: Tensor) -> Tensor {
+        head.map { $0(features) } ?? features.linear(weight: tokens.value)
+    }
+}
+
+extension LanguageModel: AutoregressiveModel {
+    public var vocabulary: Int { tokens.shape[0] }
+
+    /// As many tokens as there are positions.
+    public var maximumLength: Int? { positions.weight.shape[0] }
+
+    public func makeState(batch: Int) -> TransformerState {
+        TransformerState(layers: encoder.layers.count, capacity: positions.weight.shape[0])
+    }
+
+    public func nextLogits(_ input: Tensor, _ state: inout TransformerState) -> Tensor {
+        entering(input) { input in
+            require(
+                input.rank == 2 && input.shape[1] > 0, "LanguageModel",
+                "needs int32 [batch, length], not \(input.dtype) \(input.shape)")
+            let vectors = dropout(positions(tokens.value.gathered(input), offset: state.length))
+            let features = encoder(vectors, caches: state.caches)
+            state.length += input.shape[1]
+            return logits(features.selecting(-1, axis: 1))
+        }
     }
 }

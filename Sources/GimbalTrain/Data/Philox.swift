@@ -7,6 +7,7 @@ package struct Philox {
     package enum Stream: UInt32 {
         case split = 1
         case epoch = 2
+        case generation = 3
     }
 
     private let key: SIMD2<UInt32>
