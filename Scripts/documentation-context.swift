@@ -18,6 +18,8 @@ nonisolated(unsafe) let images = Tensor.zeros([1, 3, 224, 224])
 nonisolated(unsafe) let (source, target, features) = (x, x, x)
 nonisolated(unsafe) let (characters, tokens, nextTokens) = (targets, targets, targets)
 nonisolated(unsafe) let (logits, inputLengths, targetLengths, lengths) = (x, targets, targets, targets)
+let text = "To be, or not to be"
+let tokenizer: any Tokenizer = CharacterVocabulary(text)
 nonisolated(unsafe) let pieces = [x]
 nonisolated(unsafe) let trainer = Trainer(model, optimizer: optimizer, data: loader) { batch in
     crossEntropy(model(batch.inputs), batch.targets)

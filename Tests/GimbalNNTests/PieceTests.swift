@@ -20,6 +20,19 @@ import Testing
         ) { model, inputs in model(inputs[0]) }
     }
 
+    @Test func recurrentLanguageModelsDifferentiate() throws {
+        for kind in RecurrentLanguageModel.Kind.allCases {
+            for shares in [false, true] {
+                try expectGradient(
+                    of: .layer("RecurrentLanguageModel"), [spread([6, 4])], "\(kind), shared: \(shares)",
+                    module: {
+                        RecurrentLanguageModel(vocabulary: 4, size: 3, layers: 2, kind: kind, sharesTokens: shares)
+                    }
+                ) { model, inputs in model(Tensor([1, 3, 0, 2, 2, 1] as [Int32], [2, 3])) * inputs[0] }
+            }
+        }
+    }
+
     @Test func theFirstLayersDifferentiate() throws {
         try expectGradient(of: .layer("Linear"), [spread([4, 3])], module: { Linear(3, 2) }) { $0($1[0]) }
         try expectGradient(of: .layer("BatchNorm1d"), [spread([4, 3])], module: { BatchNorm1d(3) }) { $0($1[0]) }

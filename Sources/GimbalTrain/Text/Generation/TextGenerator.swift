@@ -4,8 +4,9 @@ import GimbalNN
 /// Writes on from a text as a model would have it, a piece at a time.
 ///
 /// ```swift
-/// let writer = try TextGenerator(model, tokenizer, prompt: "ROMEO:", sampling: Sampling(temperature: 0.8, topP: 0.9),
-///     maximumCount: 200)
+/// let model = RecurrentLanguageModel(vocabulary: tokenizer.count, size: 256, layers: 2)
+/// let writer = try TextGenerator(
+///     model, tokenizer, prompt: "ROMEO:", sampling: Sampling(temperature: 0.8, topP: 0.9), maximumCount: 200)
 /// while let piece = try writer.next() { print(piece, terminator: "") }
 /// ```
 /// A piece never ends within a character, and may be empty while one is not complete. Special tokens are left out of the

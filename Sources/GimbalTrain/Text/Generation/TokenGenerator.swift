@@ -4,9 +4,10 @@ import GimbalNN
 /// Goes on with a sequence of tokens as a model would have it.
 ///
 /// ```swift
+/// let model = LanguageModel(vocabulary: tokenizer.count, length: 256, size: 256, heads: 4, layers: 4)
 /// let generator = try TokenGenerator(
 ///     model, prompt: tokenizer.encode("ROMEO:"), sampling: Sampling(temperature: 0.8, topK: 40), maximumCount: 200)
-/// while let token = try generator.next() { … }
+/// while let token = try generator.next() { print(token) }
 /// ```
 /// What the model keeps of the tokens so far makes each take the same time. The model is in evaluation mode, without
 /// gradients, while a token is worked out, and as it was between them; its weights must stay the same.

@@ -4,7 +4,7 @@ import Gimbal
 /// (Sennrich et al. 2016, "Neural machine translation of rare words with subword units").
 ///
 /// ```swift
-/// let tokenizer = try BytePairTokenizer(training: [text], count: 4096, specialTokens: ["<|endoftext|>"])
+/// let tokenizer = BytePairTokenizer(training: [text], count: 4096, specialTokens: ["<|endoftext|>"])
 /// let tokens = try tokenizer.encode("To be, or not to be")
 /// ```
 /// One that is trained here begins with bytes, as GPT-2's (Radford et al. 2019): every text has numbers, and decoding gives

@@ -4,7 +4,7 @@ import Gimbal
 ///
 /// ```swift
 /// var stream = TokenTextStream(tokenizer, skipsSpecialTokens: true)
-/// for token in tokens { print(stream.text(of: token), terminator: "") }
+/// for token in try tokenizer.encode("wörter") { print(stream.text(of: token), terminator: "") }
 /// print(stream.end())
 /// ```
 /// A piece never ends within a character: its bytes wait until the last of them has come. All pieces together, with that

@@ -5,7 +5,7 @@ import Gimbal
 ///
 /// ```swift
 /// let text = try TextFile.read("shakespeare.txt")
-/// let tokenizer = try BytePairTokenizer(training: [text], count: 4096, specialTokens: ["<|endoftext|>"])
+/// let tokenizer = BytePairTokenizer(training: [text], count: 4096, specialTokens: ["<|endoftext|>"])
 /// let tokens = try tokenizer.encode(text)
 /// print(tokenizer.decode(tokens.prefix(10)))
 /// try tokenizer.write(to: "tokenizer.json")

@@ -1,0 +1,108 @@
+import Foundation
+import Gimbal
+import GimbalNN
+
+/// How well a model predicts a text: by what its tokens surprise it.
+///
+/// ```swift
+/// let model = LanguageModel(vocabulary: tokenizer.count, length: 256, size: 256, heads: 4, layers: 4)
+/// let score = try TextScore(of: text, by: model, tokenizer, length: 256, stride: 128)
+/// print(score.bitsPerCharacter, score.perplexity)
+/// ```
+/// Perplexities compare models with the same tokenizer only; bits per byte or character compare any.
+public struct TextScore: Sendable, Equatable {
+    /// Tokens that were predicted: all but the first, before which the model sees nothing.
+    public let tokenCount: Int
+    /// Bytes of UTF-8 that those tokens spell.
+    public let byteCount: Int
+    /// Unicode scalars that they spell.
+    public let characterCount: Int
+    /// The sum of the tokens' cross-entropies in nats.
+    public let totalLoss: Double
+
+    /// exp of the mean cross-entropy per token.
+    public var perplexity: Double { exp(totalLoss / Double(tokenCount)) }
+    /// Bits that a byte of the text takes by the model's probabilities.
+    public var bitsPerByte: Double { totalLoss / log(2) / Double(byteCount) }
+    /// Bits that a character, a Unicode scalar, takes.
+    public var bitsPerCharacter: Double { totalLoss / log(2) / Double(characterCount) }
+
+    /// Has a model predict a text, in windows that overlap: each begins `stride` tokens behind the one before, and predicts
+    /// those that no earlier one has. So a token, but for the first window's, is predicted from at least
+    /// `length` - `stride` before it: a small stride judges the model better, and takes longer.
+    ///
+    /// The model computes in evaluation mode and without gradients, and is left as it was.
+    /// - Parameters:
+    ///   - text: at least two tokens.
+    ///   - model: from tokens int32 [batch, length] to logits [batch · length, classes], as `LanguageModel`.
+    ///   - tokenizer: the one that the model was trained with.
+    ///   - length: tokens that the model sees at most, such as the length it was trained with; at least 1.
+    ///   - stride: in 1...length; nil for `length`, windows that do not overlap.
+    ///   - batchSize: windows that are computed together; at least 1.
+    /// - Throws: `GimbalError.invalidSetting` for a text of fewer than two tokens, or with what has no number;
+    ///   `GimbalError.nonFinite` where the model does not give numbers, and what the device throws.
+    public init(
+        of text: String, by model: some TensorLayer, _ tokenizer: any Tokenizer, length: Int, stride: Int? = nil,
+        batchSize: Int = 8
+    ) throws {
+        let step = stride ?? length
+        require(
+            length >= 1 && (1...length).contains(step) && batchSize >= 1, "TextScore",
+            "windows of \(length) tokens with a stride of \(step), \(batchSize) at a time")
+        let tokens = try tokenizer.encode(text)
+        guard tokens.count > 1 else {
+            throw GimbalError.invalidSetting(name: "text", reason: "\(tokens.count) tokens, where two are the least")
+        }
+        let windows = Self.windows(of: tokens.count, length: length, stride: step)
+        let device = model.parameters.first?.device ?? .current
+        var sums = BatchSums()
+        model.evaluating {
+            withoutGradients {
+                var place = 0
+                while place < windows.count {
+                    // The last window may be shorter.
+                    let size = windows[place].inputs.count
+                    let batch = windows[place...].prefix { $0.inputs.count == size }.prefix(batchSize)
+                    let inputs = batch.flatMap { tokens[$0.inputs] }
+                    let targets = batch.flatMap { window in
+                        window.inputs.map { $0 + 1 >= window.firstPredicted ? tokens[$0 + 1] : -1 }
+                    }
+                    let logits = model(Tensor(inputs, [batch.count, size], device: device))
+                    sums.add(logits.crossEntropies(Tensor(targets, device: device), ignoredIndex: -1).sum())
+                    place += batch.count
+                }
+            }
+        }
+        totalLoss = try sums.total
+        guard totalLoss.isFinite else {
+            throw GimbalError.nonFinite(quantity: "the cross-entropy", value: totalLoss, place: "a text that is scored")
+        }
+        tokenCount = tokens.count - 1
+        var stream = TokenTextStream(tokenizer)
+        _ = stream.bytes(of: tokens[0])
+        var (bytes, characters) = (0, 0)
+        for token in tokens.dropFirst() {
+            let spelled = stream.bytes(of: token)
+            bytes += spelled.count
+            // A character is counted where it begins.
+            characters += spelled.count { $0 & 0xC0 != 0x80 }
+        }
+        byteCount = bytes
+        characterCount = characters
+    }
+
+    /// Which tokens are inputs of each window, and from which on those that follow them are predicted.
+    static func windows(
+        of count: Int, length: Int, stride step: Int
+    ) -> [(inputs: Range<Int>, firstPredicted: Int)] {
+        var result: [(inputs: Range<Int>, firstPredicted: Int)] = []
+        var (begin, predicted) = (0, 1)
+        while predicted < count {
+            let end = min(begin + length, count - 1)
+            result.append((begin..<end, predicted))
+            predicted = end + 1
+            begin += step
+        }
+        return result
+    }
+}
