@@ -21,15 +21,13 @@ import Testing
     }
 
     @Test func recurrentLanguageModelsDifferentiate() throws {
-        for kind in RecurrentLanguageModel.Kind.allCases {
-            for shares in [false, true] {
-                try expectGradient(
-                    of: .layer("RecurrentLanguageModel"), [spread([6, 4])], "\(kind), shared: \(shares)",
-                    module: {
-                        RecurrentLanguageModel(vocabulary: 4, size: 3, layers: 2, kind: kind, sharesTokens: shares)
-                    }
-                ) { model, inputs in model(Tensor([1, 3, 0, 2, 2, 1] as [Int32], [2, 3])) * inputs[0] }
-            }
+        for (kind, shares) in [(.lstm, true), (.gru, false)] as [(RecurrentLanguageModel.Kind, Bool)] {
+            try expectGradient(
+                of: .layer("RecurrentLanguageModel"), [spread([6, 4])], "\(kind), shared: \(shares)",
+                module: {
+                    RecurrentLanguageModel(vocabulary: 4, size: 3, layers: 2, kind: kind, sharesTokens: shares)
+                }
+            ) { model, inputs in model(Tensor([1, 3, 0, 2, 2, 1] as [Int32], [2, 3])) * inputs[0] }
         }
     }
 

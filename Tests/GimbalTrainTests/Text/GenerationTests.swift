@@ -64,6 +64,26 @@ final class Uncached<Model: AutoregressiveModel & TensorLayer>: Module, Autoregr
         }
     }
 
+    /// Of a text longer than 7 tokens, the model sees a part from a multiple of 3 on, the first from which the rest fits.
+    @Test func theSeenPartMovesByHalves() throws {
+        let model = Self.sharpened(
+            LanguageModel(
+                vocabulary: 12, length: 7, size: 16, heads: 2, layers: 1, generator: RandomGenerator(seed: 3)))
+        let tokens = try TokenGenerator(model, prompt: [1, 2], sampling: .greedy, maximumCount: 25)
+        _ = try tokens.rest()
+        let starts = [8: 3, 9: 3, 10: 3, 11: 6, 12: 6, 13: 6, 14: 9, 15: 9, 16: 9, 17: 12, 20: 15, 26: 21]
+        for (count, start) in starts {
+            let seen = Array(tokens.tokens[start..<count])
+            let best = try withoutGradients {
+                try model(Tensor(seen, [1, seen.count]))[-1].argMax().item(as: Int32.self)
+            }
+            #expect(tokens.tokens[count] == best, "after \(count)")
+        }
+        // A prompt of any length.
+        let long = try TokenGenerator(model, prompt: Array(tokens.tokens[..<20]), sampling: .greedy, maximumCount: 7)
+        #expect(try long.rest() == Array(tokens.tokens[20...]))
+    }
+
     @Test(arguments: BackendUnderTest.all) func keptStateGivesTheSameTokens(on subject: BackendUnderTest) throws {
         try withDevice(Device(backend: subject.backend)) {
             for kind in RecurrentLanguageModel.Kind.allCases {
