@@ -21,7 +21,7 @@ let package = Package(
             name: "Gimbal",
             targets: [
                 "GimbalBackend", "GimbalCPU", "GimbalOpenCL", "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor",
-                "GimbalTrain",
+                "GimbalTrain", "GimbalONNX",
             ]),
         .executable(name: "gimbal", targets: ["GimbalCommand"]),
     ],
@@ -55,10 +55,15 @@ let package = Package(
                 "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor", "CZlib", "CGimbalDigits", "CGimbalPictures",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
+        .target(
+            name: "GimbalONNX",
+            dependencies: [
+                "Gimbal", "GimbalNN", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
         .executableTarget(
             name: "GimbalCommand",
             dependencies: [
-                "GimbalTrain", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "GimbalTrain", "GimbalONNX", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Short programs to copy from
@@ -88,6 +93,7 @@ let package = Package(
         test("GimbalOptimTests"),
         test("GimbalDoctorTests", dependencies: ["ClinicCases"]),
         test("GimbalTrainTests", exclude: ["Text/Fixtures", "Text/make_fixtures.py"]),
+        test("GimbalONNXTests", dependencies: ["GimbalONNX"], exclude: ["compare.py"]),
         test("GimbalCommandTests"),
         test("ParityTests", exclude: ["make_fixtures.py", "Generators", "Fixtures"]),
 

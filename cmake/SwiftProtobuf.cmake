@@ -1,5 +1,5 @@
-# The messages of TensorBoard's event files are written by SwiftProtobuf. Its sources are built as a module among Gimbal's
-# and installed with them: whoever compiles against GimbalTrain needs its module.
+# The messages of TensorBoard's event files and of ONNX models are written by SwiftProtobuf. Its sources are built as a module
+# among Gimbal's and installed with them: whoever compiles against GimbalTrain or GimbalONNX needs its module.
 
 include(FetchContent)
 FetchContent_Declare(swift-protobuf

@@ -98,7 +98,7 @@ extension Tensor {
     /// The same elements in memory of their own, in row-major order. Gradients flow through.
     public func copy() -> Tensor {
         Tensor.operation(
-            "copy", [self], shape, forward: { backend, out in backend.copy(view, to: out) },
+            "copy", [self], shape, details: .identity, forward: { backend, out in backend.copy(view, to: out) },
             gradient: { outputGradient, inputs in inputs.add(0, outputGradient) })
     }
 }

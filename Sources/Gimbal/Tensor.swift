@@ -139,25 +139,31 @@ extension Tensor {
     ///
     /// - Parameters:
     ///   - operands: what `forward` reads instead of the inputs, where it is not them.
+    ///   - details: what the operation was told beside its inputs, for who watches.
     ///   - forward: computes the result into the view it is given.
     ///   - gradient: the rule. It must capture views or detached tensors only: a captured tensor with its node would
     ///     keep the whole graph alive.
     package static func operation(
         _ name: StaticString, _ inputs: [Tensor], _ shape: Shape, dtype: DType? = nil, operands: [Tensor] = [],
+        details: @autoclosure () -> OperationDetails = .unstated,
         forward: (any Backend, TensorView) -> Void, gradient: @escaping GradientRule
     ) -> Tensor {
         let device = commonDevice(name, inputs)
         let result = make(shape, dtype ?? inputs[0].dtype, device, inputs: inputs + operands, forward)
-        return result.recorded(name, inputs, gradient)
+        return result.recorded(name, inputs, details(), gradient)
     }
 
     /// This result, with a node if a gradient flows through any of `inputs`.
-    package func recorded(_ name: StaticString, _ inputs: [Tensor], _ gradient: @escaping GradientRule) -> Tensor {
+    package func recorded(
+        _ name: StaticString, _ inputs: [Tensor], _ details: @autoclosure () -> OperationDetails = .unstated,
+        _ gradient: @escaping GradientRule
+    ) -> Tensor {
         var result = self
         if inputs.contains(where: { $0.node != nil }), GradientMode.isRecording {
             result.node = Node(operation: name, output: view, inputs: inputs.map(\.node), rule: gradient)
         }
-        OperationObserver.current?.see(ComputedOperation(name: name, inputs: inputs, outputs: [result]))
+        OperationObserver.current?.see(
+            ComputedOperation(name: name, inputs: inputs, outputs: [result], details: details()))
         return result
     }
 

@@ -130,6 +130,18 @@ struct ResolvedIndices {
             "a mask stands alone among index tensors; join masks with .&")
     }
 
+    /// What is done to the view, for who watches.
+    var parts: [AxisPart] {
+        entries.compactMap { entry in
+            switch entry {
+            case .element(let axis, let index): AxisPart(axis: axis, start: index, count: 1)
+            case .span(let axis, let start, let count, let step):
+                AxisPart(axis: axis, start: start, count: count, step: step)
+            case .newAxis: nil
+            }
+        }
+    }
+
     /// The elements of `view` that all indices but the tensors choose.
     func callAsFunction(_ view: TensorView) -> TensorView {
         var result = view

@@ -1,4 +1,5 @@
 import Foundation
+import GimbalTestSupport
 import Testing
 
 @Suite("gimbal bench, help and completions")

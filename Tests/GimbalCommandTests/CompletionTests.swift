@@ -35,7 +35,10 @@ struct CompletionTests {
                         == ["digits", "mnist", "fashion-mnist", "data", "diamonds.csv", "other.csv"])
             }
             #expect(try offered("train", "--data", folder + "/di", in: "/") == [folder + "/diamonds.csv"])
-            for (option, command) in [("--checkpoint", "evaluate"), ("--run-dir", "train"), ("--data-dir", "train")] {
+            for (option, command) in [
+                ("--checkpoint", "evaluate"), ("--checkpoint", "export"), ("--run-dir", "train"),
+                ("--data-dir", "train"),
+            ] {
                 #expect(try offered(command, option, "da", in: folder) == ["data"], "\(option)")
             }
             #expect(try offered("evaluate", "--report", "o", in: folder) == ["other.csv"])

@@ -51,7 +51,8 @@ public struct CustomFunction: @unchecked Sendable {
         let outputs = withoutGradients { forward(plain, &kept) }
         guard GradientMode.isRecording, inputs.contains(where: { $0.node != nil }) else {
             let results = outputs.map { $0.detached() }
-            OperationObserver.current?.see(ComputedOperation(name: name, inputs: inputs, outputs: results))
+            OperationObserver.current?.see(
+                ComputedOperation(name: name, inputs: inputs, outputs: results, details: .unstated))
             return results
         }
         let saved = kept.map { value in

@@ -6,6 +6,8 @@ package struct ComputedOperation {
     package let inputs: [Tensor]
     /// Its results: one, but for operations of several.
     package let outputs: [Tensor]
+    /// What else it was told.
+    package let details: OperationDetails
     /// The layer that it was called in, or is being differentiated for; nil outside every layer.
     package var layer: LayerPlace? { LayerPath.place }
     /// Whether it belongs to a backward pass.
@@ -33,14 +35,18 @@ package struct OperationWatcher {
     /// Whether everything is computed one by one, so that it is seen: operations inside of `checkpointed`, which then take
     /// the memory that it saves, and sums that are computed with what comes behind them, whose bits may then be others.
     package var isThorough = true
+    /// Whether it is told of all that is computed: of masks and whole numbers too, through which no gradient flows, of the
+    /// operations that attention is made of, and of a recurrence's results one by one.
+    package var isComplete = false
 
     package init(
         computed: ((ComputedOperation) -> Void)? = nil, differentiated: ((DifferentiatedOperation) -> Void)? = nil,
-        isThorough: Bool = true
+        isThorough: Bool = true, isComplete: Bool = false
     ) {
         self.computed = computed
         self.differentiated = differentiated
         self.isThorough = isThorough
+        self.isComplete = isComplete
     }
 }
 
@@ -60,10 +66,13 @@ final class OperationObserver: @unchecked Sendable {
     private let watchers: [OperationWatcher]
     /// Whether any watcher wants to see everything.
     let isThorough: Bool
+    /// Whether any watcher wants to be told of all.
+    let isComplete: Bool
 
     init(_ watcher: OperationWatcher, outer: OperationObserver?) {
         watchers = (outer?.watchers ?? []) + [watcher]
         isThorough = watchers.contains(where: \.isThorough)
+        isComplete = watchers.contains(where: \.isComplete)
     }
 
     func see(_ operation: @autoclosure () -> ComputedOperation) {
@@ -74,7 +83,22 @@ final class OperationObserver: @unchecked Sendable {
         tell { watcher in watcher.differentiated?(operation()) }
     }
 
+    /// Tells those who want to be told of all.
+    func note(_ operation: @autoclosure () -> ComputedOperation) {
+        guard isComplete else { return }
+        tell { watcher in if watcher.isComplete { watcher.computed?(operation()) } }
+    }
+
     private func tell(_ body: (OperationWatcher) -> Void) {
         OperationObserver.$current.withValue(nil) { withoutGradients { watchers.forEach(body) } }
+    }
+}
+
+extension Tensor {
+    /// This result of an operation without a gradient, which only those see who want to be told of all.
+    func noted(_ name: StaticString, _ inputs: [Tensor], _ details: @autoclosure () -> OperationDetails) -> Tensor {
+        OperationObserver.current?.note(
+            ComputedOperation(name: name, inputs: inputs, outputs: [self], details: details()))
+        return self
     }
 }

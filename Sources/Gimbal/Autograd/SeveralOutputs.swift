@@ -16,7 +16,8 @@ extension Tensor {
             ) -> Void
     ) -> [Tensor] {
         let results = node(name, outputs, inputs.map(\.node), mayReachOthers, gradient)
-        OperationObserver.current?.see(ComputedOperation(name: name, inputs: inputs, outputs: results))
+        OperationObserver.current?.see(
+            ComputedOperation(name: name, inputs: inputs, outputs: results, details: .unstated))
         return results
     }
 

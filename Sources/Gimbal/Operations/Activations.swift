@@ -60,7 +60,7 @@ extension Tensor {
             shape.broadcast(with: slopes.shape) == shape, "prelu", "slopes of \(slopes.shape) do not fit \(shape)")
         let (x, w) = (detached(), slopes.detached())
         let result = Tensor.combine(.init(.prelu), x, w, dtype: dtype)
-        return result.recorded("prelu", [self, slopes]) { outputGradient, inputs in
+        return result.recorded("prelu", [self, slopes], .binary(.init(.prelu))) { outputGradient, inputs in
             let (x, w) = (inputs.input(0, x), inputs.input(1, w))
             if inputs.createsGraph {
                 let isPositive = x.isGreater(than: x.scalar(0))

@@ -30,7 +30,7 @@ extension Tensor {
         let (axis, indices) = choosing("gathered", axis, indices)
         let positions = indices.view.lastAxis(axis)
         return Tensor.operation(
-            "gathered", [self], indices.shape, operands: [indices],
+            "gathered", [self], indices.shape, operands: [indices], details: .elements(axis: axis, indices: indices),
             forward: { backend, out in
                 backend.gatherAlong(view.lastAxis(axis), indices: positions, out: out.lastAxis(axis))
             },
@@ -103,6 +103,7 @@ extension Tensor {
     ) -> Tensor {
         Tensor.operation(
             accumulates ? "scatterAdded" : "scattered", [self, source], shape, operands: [self, source, indices],
+            details: .scattering(axis: axis, indices: indices, accumulates: accumulates),
             forward: { backend, out in
                 backend.copy(view, to: out)
                 backend.scatterAlong(
@@ -130,7 +131,8 @@ extension Tensor {
                 && indices.shape.broadcast(with: target) == target, name,
             "\(indices.dtype) indices of \(indices.shape)" + (source.map { " and a source of \($0.shape)" } ?? "")
                 + " do not fit axis \(axis) of \(shape)")
-        return (axis, Tensor(indices.view.broadcast(to: target)))
+        let repeated = Tensor(indices.view.broadcast(to: target))
+        return (axis, repeated.noted("broadcast", [indices], .broadcasting))
     }
 }
 

@@ -152,6 +152,9 @@ package func attention(
     let (mask, isCausal) = roles.causal(mask, isCausal: isCausal, queryOffset: queryOffset)
     let problem = AttentionProblem(roles, mask: mask, keyLengths: keyLengths, isBatchFirst: isBatchFirst)
     let scale = scale ?? problem.scale
+    if dropout == 0, OperationObserver.current?.isComplete ?? false {
+        return problem.composed(isCausal: isCausal, scale: scale)
+    }
     let isFused =
         dropout == 0 && mask?.node == nil
         && roles[0].tensor.backend.fusesAttention(size: problem.query.shape[3], valueSize: problem.value.shape[3])
@@ -216,6 +219,13 @@ struct AttentionProblem {
         memory = HeadsInMemory(isBatchFirst: isBatchFirst)
     }
 
+    /// The same in operations of tensors.
+    fileprivate func composed(isCausal: Bool, scale: Double) -> Tensor {
+        let roles = zip(places, composedHeads).map { place, heads in heads(tensors[place]) }
+        return .composedAttention(
+            roles[0], roles[1], roles[2], mask: wholeMask, isCausal: isCausal, scale: scale, dropout: 0, nil)
+    }
+
     /// The mask and the lengths as one mask.
     var wholeMask: Tensor? { Self.wholeMask(mask, keyLengths, shape, tensors[0]) }
 
@@ -223,6 +233,10 @@ struct AttentionProblem {
     /// - Parameter keyLengths: contiguous int32 [batch].
     fileprivate static func keysThere(_ keyLengths: Tensor, of keys: Int) -> Tensor {
         let shape: Shape = [keyLengths.elementCount, 1, 1, keys]
+        if OperationObserver.current?.isComplete ?? false {
+            let places = Tensor.arange(keys, device: keyLengths.device)
+            return places.isLess(than: keyLengths.reshaped([keyLengths.elementCount, 1, 1, 1]))
+        }
         return Tensor.make(shape, .uint8, keyLengths.device, inputs: [keyLengths]) { backend, out in
             backend.reportingErrors { backend.copy(try backend.keysThere(keyLengths.view, keys: keys), to: out) }
         }

@@ -124,7 +124,10 @@ extension Tensor {
         }
         let column = Shape([layout[1]] + [Int](repeating: 1, count: rank - 2))
         let hasScale = scale != nil
-        return result.recorded("batchNormalized", inputs) { outputGradient, inputs in
+        return result.recorded(
+            "batchNormalized", inputs,
+            .batchNormalization(scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon)
+        ) { outputGradient, inputs in
             let x = inputs.input(0, x)
             let (factor, center, spread) = (
                 factor.map { inputs.input(1, $0) }, inputs.saved(center), inputs.saved(spread)

@@ -19,7 +19,13 @@ extension Tensor {
     public func isAtLeast(_ other: Tensor) -> Tensor { compared(.greaterOrEqual, other) }
 
     private func compared(_ kind: BinaryOperation.Kind, _ other: Tensor) -> Tensor {
-        Tensor.combine(.init(kind), self, other, dtype: .uint8)
+        noted(combining: kind, other, dtype: .uint8)
+    }
+
+    /// `kind` of this tensor and another, through which no gradient flows.
+    func noted(combining kind: BinaryOperation.Kind, _ other: Tensor, dtype: DType? = nil) -> Tensor {
+        Tensor.combine(.init(kind), self, other, dtype: dtype)
+            .noted("combined", [self, other], .binary(.init(kind)))
     }
 
     /// Where this tensor is NaN.
@@ -108,9 +114,9 @@ extension Tensor {
     // MARK: Logic
 
     /// Where both masks hold.
-    public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.combine(.init(.minimum), asBytes(), other.asBytes()) }
+    public func logicalAnd(_ other: Tensor) -> Tensor { asBytes().noted(combining: .minimum, other.asBytes()) }
     /// Where at least one of both masks holds.
-    public func logicalOr(_ other: Tensor) -> Tensor { Tensor.combine(.init(.maximum), asBytes(), other.asBytes()) }
+    public func logicalOr(_ other: Tensor) -> Tensor { asBytes().noted(combining: .maximum, other.asBytes()) }
     /// Where exactly one of both masks holds.
     public func logicalXor(_ other: Tensor) -> Tensor { logicalNot().compared(.notEqual, other.logicalNot()) }
     /// Where the mask does not hold.

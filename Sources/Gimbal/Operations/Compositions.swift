@@ -54,6 +54,8 @@ extension Tensor {
                 rows: query.shape[2], columns: key.shape[2], isLower: true, device: query.device)
             scores = select(isSeen, scores, nothing)
         }
+        // A causal query sees the first key at least: only another mask may leave it nothing.
+        if mask == nil && state == nil { return scores.softmax().matrixMultiplied(by: value) }
         // Where a query sees nothing, 0 stands for the largest of no scores and 1 for the sum of no weights.
         let zero = scores.scalar(0)
         let largest = scores.detached().max([-1], keepsAxes: true)

@@ -24,7 +24,7 @@ extension Tensor {
         let offset = bias?.contiguous()
         return Tensor.operation(
             "convolved", [source, kernel] + (offset.map { [$0] } ?? []), Shape([shape[0], weight.shape[0]] + spatial),
-            dtype: x.commonType("convolved", w), operands: [x, w],
+            dtype: x.commonType("convolved", w), operands: [x, w], details: .convolution(geometry),
             forward: { backend, out in
                 backend.convolution(x.view, weight: w.view, bias: offset?.view, geometry, out: out)
             },
@@ -76,6 +76,7 @@ extension Tensor {
         return Tensor.operation(
             "transposedConvolved", [source, kernel] + (bias.map { [$0] } ?? []), Shape([shape[0], outputs] + spatial),
             dtype: x.commonType("transposedConvolved", w), operands: [x, w],
+            details: .transposedConvolution(geometry, outputPadding: outputPadding ?? geometry.kernel.map { _ in 0 }),
             forward: { backend, out in
                 backend.convolutionInputGradient(x.view, weight: w.view, geometry, out: out, accumulates: false)
                 guard let bias else { return }

@@ -27,6 +27,7 @@ extension Tensor {
         let axes = resolve(axes, "product")
         let result = Tensor.operation(
             "product", [self], shape.reducing(axes), dtype: dtype == .uint8 ? .int32 : fullType,
+            details: .reduction(.product, axes: axes),
             forward: { backend, out in backend.reduce(.product, view, out: out, accumulates: false) },
             gradient: { [x = detached()] outputGradient, inputs in
                 inputs.add(0, outputGradient.maskedProduct(inputs.input(0, x).productOfOthers(axes)))
@@ -75,7 +76,10 @@ extension Tensor {
         let y = Tensor.make(terms.shape, dtype, terms.device, inputs: [terms] + (factors.map { [$0] } ?? [])) {
             $0.scan(factors: a?.view.lastAxis(axis), terms: terms.view.lastAxis(axis), out: $1.lastAxis(axis))
         }
-        return y.recorded("linearRecurrence", [terms] + (factors.map { [$0] } ?? [])) { outputGradient, inputs in
+        return y.recorded(
+            "linearRecurrence", [terms] + (factors.map { [$0] } ?? []),
+            factors == nil ? .runningSum(axis: axis) : .unstated
+        ) { outputGradient, inputs in
             let (a, y) = (a.map { inputs.input(1, $0) }, inputs.output(y))
             // The gradient runs backwards: G[i] = g[i] + factors[i + 1] · G[i + 1].
             let arrived = linearRecurrence(

@@ -28,10 +28,15 @@ extension ElementFunction {
         }
         let dtype = Self.commonType(inputs)
         let results = computed(inputs, numbers, [DType](repeating: dtype, count: outputCount))
-        guard outputCount == 1 else { return results }
+        guard outputCount == 1 else {
+            OperationObserver.current?.note(
+                ComputedOperation(
+                    name: "elementwise", inputs: inputs, outputs: results, details: .function(self, numbers: numbers)))
+            return results
+        }
         let kept = inputs.map { $0.detached() }
         return [
-            results[0].recorded("elementwise", inputs) { outputGradient, gradients in
+            results[0].recorded("elementwise", inputs, .function(self, numbers: numbers)) { outputGradient, gradients in
                 let wanted = kept.indices.filter { gradients.isNeeded($0) }
                 let operands = kept.indices.map { gradients.input($0, kept[$0]) } + [outputGradient]
                 let rule = gradient(for: wanted)

@@ -46,17 +46,19 @@ extension Tensor {
         }
         switch gradient {
         case .constant(let gradient):
-            return result.recorded(name, [self]) { outputGradient, inputs in inputs.add(0, gradient(outputGradient)) }
+            return result.recorded(name, [self], .unary(operation)) { outputGradient, inputs in
+                inputs.add(0, gradient(outputGradient))
+            }
         case .fromInput(let gradient):
-            return result.recorded(name, [self]) { outputGradient, inputs in
+            return result.recorded(name, [self], .unary(operation)) { outputGradient, inputs in
                 inputs.add(0, gradient(inputs.input(0, x), outputGradient))
             }
         case .fromOutput(let gradient):
-            return result.recorded(name, [self]) { outputGradient, inputs in
+            return result.recorded(name, [self], .unary(operation)) { outputGradient, inputs in
                 inputs.add(0, gradient(inputs.output(result), outputGradient))
             }
         case .fusedFromInput(let fused, let slope):
-            return result.recorded(name, [self]) { outputGradient, inputs in
+            return result.recorded(name, [self], .unary(operation)) { outputGradient, inputs in
                 let x = inputs.input(0, x)
                 inputs.add(
                     0,
@@ -64,7 +66,7 @@ extension Tensor {
                         ? slope.multiplied(by: outputGradient, x, fused) : Tensor.combine(fused, x, outputGradient))
             }
         case .fusedFromOutput(let fused, let slope):
-            return result.recorded(name, [self]) { outputGradient, inputs in
+            return result.recorded(name, [self], .unary(operation)) { outputGradient, inputs in
                 let y = inputs.output(result)
                 inputs.add(
                     0,
@@ -102,7 +104,7 @@ extension Tensor {
             common.isFloatingPoint || kind.takesWholeNumbers, "\(name)",
             "needs real numbers, not \(common) \(x.shape) and \(y.shape); convert them with cast(to:)")
         return operation(
-            name, [x, y], shape, dtype: dtype ?? common,
+            name, [x, y], shape, dtype: dtype ?? common, details: .binary(.init(kind)),
             forward: { backend, out in
                 backend.binary(.init(kind), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
             }, gradient: gradient)
@@ -289,10 +291,9 @@ extension Tensor {
     public func clamped(to range: ClosedRange<Double>) -> Tensor {
         require(dtype.isFloatingPoint, "clamped", "needs real numbers, not \(dtype)")
         let x = detached()
-        let result = Tensor.make(shape, dtype, device, inputs: [self]) {
-            $0.unary(.init(.clamp, a: range.lowerBound, b: range.upperBound), x.view, out: $1)
-        }
-        return result.recorded("clamped", [self]) { outputGradient, inputs in
+        let operation = UnaryOperation(.clamp, a: range.lowerBound, b: range.upperBound)
+        let result = Tensor.make(shape, dtype, device, inputs: [self]) { $0.unary(operation, x.view, out: $1) }
+        return result.recorded("clamped", [self], .unary(operation)) { outputGradient, inputs in
             inputs.add(
                 0, Tensor.combine(.init(.equal), inputs.saved(x), inputs.saved(result)).maskedProduct(outputGradient))
         }
@@ -308,7 +309,7 @@ extension Tensor {
         }
         let mask = condition.detached()
         return operation(
-            "select", [x, y], shape, dtype: x.commonType("select", y),
+            "select", [x, y], shape, dtype: x.commonType("select", y), details: .selection(condition: mask),
             forward: { backend, out in
                 backend.select(
                     mask.view.broadcast(to: shape), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)

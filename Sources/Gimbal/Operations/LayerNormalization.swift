@@ -48,7 +48,7 @@ extension Tensor {
         let rows = Shape([elementCount / width, width])
         let (x, y) = (view, other.view)
         let sum = Tensor.make(shape, dtype, device, inputs: [self, other]) { _, _ in }
-            .recorded("+", [self, other]) { outputGradient, inputs in
+            .recorded("+", [self, other], .binary(.init(.add))) { outputGradient, inputs in
                 inputs.add(0, outputGradient)
                 inputs.add(1, outputGradient)
             }
@@ -86,7 +86,11 @@ extension Tensor {
                 mean, inverseDeviation)
         }
         let (scaleIndex, shiftIndex) = (scale == nil ? nil : 1, shift == nil ? nil : parameters.count)
-        return result.recorded("layerNormalized", [source] + parameters) { outputGradient, inputs in
+        return result.recorded(
+            "layerNormalized", [source] + parameters,
+            .layerNormalization(
+                axes: normalized.rank, scale: scale, shift: shift, epsilon: epsilon, centers: centers)
+        ) { outputGradient, inputs in
             let x = inputs.input(0, x)
             let factor = factor.map { inputs.input(1, $0) }
             if inputs.createsGraph {

@@ -21,6 +21,7 @@ extension Tensor {
         let result = Shape(batch.sizes + [shape[rank - 2], other.shape[other.rank - 1]])
         return Tensor.operation(
             "matrixMultiplied", [self, other], result, dtype: x.commonType("matrixMultiplied", y), operands: [x, y],
+            details: .matrixProduct,
             forward: { backend, out in
                 backend.matrixMultiply(x.view.batched(batch), y.view.batched(batch), out: out, .plain)
             },
@@ -59,7 +60,7 @@ extension Tensor {
         let hasBias = bias != nil
         return Tensor.operation(
             "linear", [self, weight] + (bias.map { [$0] } ?? []), [shape[0], weight.shape[0]],
-            dtype: x.commonType("linear", w), operands: [x, w],
+            dtype: x.commonType("linear", w), operands: [x, w], details: .linear,
             forward: { backend, out in
                 backend.matrixMultiply(x.view, w.view.transposed, out: out, Epilogue(bias: bias?.view))
             },

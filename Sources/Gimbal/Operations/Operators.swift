@@ -27,7 +27,7 @@ extension Tensor {
     public static func + (x: Double, y: Tensor) -> Tensor { y + x }
     /// x minus each element.
     public static func - (x: Double, y: Tensor) -> Tensor {
-        y.dtype.isFloatingPoint ? y.affine(scale: -1, shift: x) : combine(.init(.subtract), y.scalar(x), y)
+        y.dtype.isFloatingPoint ? y.affine(scale: -1, shift: x) : y.scalar(x).noted(combining: .subtract, y)
     }
     /// x times each element.
     public static func * (x: Double, y: Tensor) -> Tensor { y * x }
@@ -133,6 +133,6 @@ extension Tensor {
 
     /// `kind` of this tensor of whole numbers and `number`.
     private func combined(_ kind: BinaryOperation.Kind, _ number: Double) -> Tensor {
-        Tensor.combine(.init(kind), self, scalar(number))
+        noted(combining: kind, scalar(number))
     }
 }

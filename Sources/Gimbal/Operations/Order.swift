@@ -24,7 +24,7 @@ extension Tensor {
         let moved = transform(detached()).movingAxis(axis, to: -1)
         let result = Tensor.make(Shape([Int](moved.shape.sizes.dropLast())), .int32, device, inputs: [moved]) {
             $0.argMaximum(moved.view, out: $1)
-        }
+        }.noted("argMax", [moved], .placesOfLargest)
         return keepsAxis ? result.expandingAxis(axis) : result
     }
 
@@ -36,7 +36,7 @@ extension Tensor {
         let axis = resolve(axis, "argSorted")
         return Tensor.make(shape, .int32, device, inputs: [self]) {
             $0.argSort(view.lastAxis(axis), isDescending: isDescending, out: $1.lastAxis(axis))
-        }
+        }.noted("argSorted", [self], .order(axis: axis, isDescending: isDescending))
     }
 
     /// The elements along `axis` in order, and where each came from (int32). Equal elements keep their order, and NaN counts

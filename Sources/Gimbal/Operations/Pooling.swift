@@ -67,7 +67,7 @@ extension Tensor {
         let result = Tensor.make(pooled, dtype, device, inputs: [source, indices]) { backend, out in
             backend.maxPool(x.view, geometry, out: out, indices: indices.view)
         }
-        return result.recorded(name, [source]) { outputGradient, inputs in
+        return result.recorded(name, [source], .maximumPooling(geometry)) { outputGradient, inputs in
             inputs.add(0, outputGradient.maxUnpooled(indices, geometry))
         }
     }
@@ -98,6 +98,7 @@ extension Tensor {
         let source = contiguous()
         return Tensor.operation(
             name, [source], Shape([shape[0], shape[1]] + geometry.outputSizes),
+            details: .averagePooling(geometry, countsPadding: countsPadding),
             forward: { backend, out in
                 backend.averagePool(source.view, geometry, countsPadding: countsPadding, out: out)
             },

@@ -62,7 +62,12 @@ extension Tensor {
             for (index, width) in widths.enumerated() { sizes[first + index] += width.before + width.after }
             if sizes == shape { return self }
             let inner = shape
-            return placed(in: sizes, "padded", background: value) { view in
+            let untouched = [Int](repeating: 0, count: first)
+            return placed(
+                in: sizes, "padded", background: value,
+                .padding(
+                    before: untouched + widths.map(\.before), after: untouched + widths.map(\.after), value: value)
+            ) { view in
                 widths.enumerated().reduce(view) { part, width in
                     let axis = first + width.offset
                     return part.sliced(axis: axis, width.element.before..<width.element.before + inner[axis])

@@ -83,12 +83,33 @@ extension Tensor {
                 try plan.backward(outputGradient: arrived.view, states: states.view, saved, inputs)
             }
         }
-        var outputs = result.sliced(isReversed ? 0..<steps : 1..<steps + 1)
+        let slots = isReversed ? 0..<steps : 1..<steps + 1
+        var outputs: Tensor
+        let finalHidden: Tensor
+        let finalCell: Tensor?
+        if let observer = OperationObserver.current, observer.isComplete, result.node == nil, result.view.isAllocated {
+            // Each by itself: nobody else has them as parts of one tensor.
+            func slot(_ index: Int) -> Tensor {
+                Tensor(result.view.sliced(axis: 0, index..<index + 1).reshaped(Shape([Int](result.shape.dropFirst()))))
+            }
+            outputs = Tensor(result.view.sliced(axis: 0, slots))
+            (finalHidden, finalCell) = (slot(plan.finalSlot), kind.hasCell ? slot(steps + 1) : nil)
+            observer.note(
+                ComputedOperation(
+                    name: "recurrent", inputs: operands,
+                    outputs: [outputs, finalHidden] + (finalCell.map { [$0] } ?? []),
+                    details: .recurrence(recurrence.details(kind, weights))))
+        } else {
+            outputs = result.sliced(slots)
+            (finalHidden, finalCell) = (
+                result.selecting(plan.finalSlot), kind.hasCell ? result.selecting(steps + 1) : nil
+            )
+        }
         if let lengths {
             outputs = Tensor.select(
                 lengths.isLonger(thanStepsOf: steps), outputs, outputs.scalar(0))
         }
-        return (outputs, result.selecting(plan.finalSlot), kind.hasCell ? result.selecting(steps + 1) : nil)
+        return (outputs, finalHidden, finalCell)
     }
 
     /// uint8 [steps, batch, 1]: whether a step lies within its sequence; this tensor is int32 [batch].
@@ -105,6 +126,14 @@ private struct Recurrence {
     /// What the plan reads.
     let read: [Tensor]
     let plan: RecurrencePlan
+    private let optional: (hidden: Tensor?, cell: Tensor?, lengths: Tensor?, hiddenMask: Tensor?)
+
+    /// What is told to who watches.
+    func details(_ kind: RecurrentKind, _ weights: RecurrentWeights) -> RecurrenceDetails {
+        RecurrenceDetails(
+            kind: kind, input: operands[0], weights: weights, hidden: optional.hidden, cell: optional.cell,
+            lengths: optional.lengths, hiddenMask: optional.hiddenMask, isReversed: plan.isReversed)
+    }
 
     init(
         _ kind: RecurrentKind, _ input: Tensor, _ weights: RecurrentWeights, hidden: Tensor?, cell: Tensor?,
@@ -148,5 +177,6 @@ private struct Recurrence {
             cellIndex: index(of: cell))
         self.operands = operands
         read = operands + [x, inputWeight]
+        optional = (hidden, cell, lengths, hiddenMask)
     }
 }

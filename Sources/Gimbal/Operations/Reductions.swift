@@ -6,7 +6,7 @@ extension Tensor {
         let reduced = shape.reducing(axes)
         let original = shape
         let result = Tensor.operation(
-            "sum", [self], reduced, dtype: dtype == .uint8 ? .int32 : fullType,
+            "sum", [self], reduced, dtype: dtype == .uint8 ? .int32 : fullType, details: .reduction(.sum, axes: axes),
             forward: { backend, out in backend.reduce(.sum, view, out: out, accumulates: false) },
             gradient: { outputGradient, inputs in
                 inputs.add(0, outputGradient.broadcast(to: original))
@@ -55,7 +55,7 @@ extension Tensor {
         let extreme = Tensor.make(shape.reducing(axes), dtype, device, inputs: [self]) { backend, out in
             backend.reduce(reduction, x.view, out: out, accumulates: false)
         }
-        let result = extreme.recorded(name, [self]) { outputGradient, inputs in
+        let result = extreme.recorded(name, [self], .reduction(reduction, axes: axes)) { outputGradient, inputs in
             let x = inputs.saved(x)
             let isNaN = Tensor.combine(.init(.notEqual), x, x)
             let isExtreme = Tensor.combine(.init(.equal), x, inputs.saved(extreme)) + isNaN

@@ -26,7 +26,7 @@ extension Tensor {
         let result =
             source.view.isAllocated
             ? Tensor(source.view.reshaped(shape)) : Tensor.make(shape, dtype, device, inputs: [source]) { _, _ in }
-        return result.recorded("reshaped", [source]) { outputGradient, inputs in
+        return result.recorded("reshaped", [source], .reshaping) { outputGradient, inputs in
             inputs.add(0, outputGradient.reshaped(original))
         }
     }
@@ -48,7 +48,7 @@ extension Tensor {
         result.shape = Shape(axes.map { shape[$0] })
         result.strides = axes.map { view.strides[$0] }
         let inverse = axes.indices.map { axes.firstIndex(of: $0)! }
-        return Tensor(result).recorded("permuted", [self]) { outputGradient, inputs in
+        return Tensor(result).recorded("permuted", [self], .permutation(axes)) { outputGradient, inputs in
             inputs.add(0, outputGradient.permuted(inverse))
         }
     }
@@ -68,7 +68,7 @@ extension Tensor {
         result.shape = Shape([Int](shape.sizes[..<axis]) + [1] + shape.sizes[axis...])
         result.strides.insert(1, at: axis)
         let original = shape
-        return Tensor(result).recorded("expandingAxis", [self]) { outputGradient, inputs in
+        return Tensor(result).recorded("expandingAxis", [self], .reshaping) { outputGradient, inputs in
             inputs.add(0, outputGradient.reshaped(original))
         }
     }
@@ -76,7 +76,8 @@ extension Tensor {
     /// Repeated along axes of size 1, and along new leading axes, to fill `shape`.
     public func broadcast(to shape: Shape) -> Tensor {
         require(self.shape.broadcast(with: shape) == shape, "broadcast", "\(self.shape) cannot be repeated to \(shape)")
-        return Tensor(view.broadcast(to: shape)).recorded("broadcast", [self]) { outputGradient, inputs in
+        return Tensor(view.broadcast(to: shape)).recorded("broadcast", [self], .broadcasting) {
+            outputGradient, inputs in
             inputs.add(0, outputGradient)
         }
     }
@@ -88,7 +89,9 @@ extension Tensor {
             range.lowerBound >= 0 && range.upperBound <= shape[axis], "sliced",
             "\(range) exceeds axis \(axis) of \(shape)")
         let original = shape
-        return Tensor(view.sliced(axis: axis, range)).recorded("sliced", [self]) { outputGradient, inputs in
+        return Tensor(view.sliced(axis: axis, range)).recorded(
+            "sliced", [self], .part([AxisPart(axis: axis, start: range.lowerBound, count: range.count)])
+        ) { outputGradient, inputs in
             if inputs.createsGraph {
                 return inputs.add(0, outputGradient.embedded(in: original, range, axis: axis))
             }
@@ -134,6 +137,7 @@ extension Tensor {
         let ends = tensors.reduce(into: [0]) { $0.append($0.last! + $1.shape[axis]) }
         return operation(
             "concatenated", tensors, shape, dtype: tensors.reduce(first.dtype) { .wider($0, $1.dtype) },
+            details: .concatenation(axis: axis),
             forward: { backend, out in
                 for (index, tensor) in tensors.enumerated() {
                     backend.copy(tensor.view, to: out.sliced(axis: axis, ends[index]..<ends[index + 1]))
@@ -155,7 +159,7 @@ extension Tensor {
     public func contiguous() -> Tensor {
         if view.isContiguous { return self }
         return Tensor.operation(
-            "contiguous", [self], shape, forward: { backend, out in backend.copy(view, to: out) },
+            "contiguous", [self], shape, details: .identity, forward: { backend, out in backend.copy(view, to: out) },
             gradient: { outputGradient, inputs in inputs.add(0, outputGradient) })
     }
 
@@ -164,8 +168,10 @@ extension Tensor {
         if dtype == self.dtype { return self }
         let original = self.dtype
         let result = Tensor.make(shape, dtype, device, inputs: [self]) { backend, out in backend.copy(view, to: out) }
-        guard dtype.isFloatingPoint && original.isFloatingPoint else { return result }
-        return result.recorded("cast", [self]) { outputGradient, inputs in
+        guard dtype.isFloatingPoint && original.isFloatingPoint else {
+            return result.noted("cast", [self], .conversion)
+        }
+        return result.recorded("cast", [self], .conversion) { outputGradient, inputs in
             inputs.add(0, outputGradient.cast(to: original))
         }
     }
@@ -177,7 +183,7 @@ extension Tensor {
         if dtype == .float64 && device.backend.realType != .float64 { return try cast(to: .float32).to(device) }
         let original = self.device
         let moved = try bytes().withUnsafeBytes { Tensor(copying: $0, shape, dtype, device) }
-        return moved.recorded("to", [self]) { outputGradient, inputs in
+        return moved.recorded("to", [self], .identity) { outputGradient, inputs in
             // What cannot be moved back is thrown where the host next waits.
             original.backend.reportingErrors {
                 let arrived = try outputGradient.to(original)

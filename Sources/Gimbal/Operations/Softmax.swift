@@ -23,7 +23,9 @@ extension Tensor {
         let result = Tensor.make(shape, fullType, device, inputs: [x]) { backend, out in
             backend.softmax(x.view.reshaped(rows), out: out.reshaped(rows), isLogarithmic: isLogarithmic)
         }
-        return result.recorded(isLogarithmic ? "logSoftmax" : "softmax", [x]) { outputGradient, inputs in
+        return result.recorded(
+            isLogarithmic ? "logSoftmax" : "softmax", [x], .softmax(isLogarithmic: isLogarithmic)
+        ) { outputGradient, inputs in
             let result = inputs.output(result)
             if inputs.createsGraph {
                 return inputs.add(0, outputGradient.throughSoftmax(result, isLogarithmic: isLogarithmic))

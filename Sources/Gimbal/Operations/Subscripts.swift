@@ -119,7 +119,7 @@ extension Tensor {
 
     private func part(_ indices: [any TensorIndex]) -> Tensor {
         let resolved = ResolvedIndices(indices, for: shape)
-        let part = resolved.isWhole ? self : viewed("subscript") { resolved($0) }
+        let part = resolved.isWhole ? self : viewed("subscript", .part(resolved.parts)) { resolved($0) }
         if resolved.choices.isEmpty { return part }
         let chosen = Choices(resolved.choices, of: part)
         return chosen.arranged(part.reshapedForChoices(chosen).gathered(chosen.places), for: part)
@@ -133,7 +133,7 @@ extension Tensor {
             return setMasked(resolved, mask, at: resolved.choices[0].axis, value)
         }
         if resolved.choices.isEmpty { return setElements(resolved, value) }
-        let part = resolved.isWhole ? self : viewed("subscript") { resolved($0) }
+        let part = resolved.isWhole ? self : viewed("subscript", .part(resolved.parts)) { resolved($0) }
         let chosen = Choices(resolved.choices, of: part)
         let target = part.reshapedForChoices(chosen)
         let rows = chosen.rows(value, for: part, target)
@@ -149,7 +149,9 @@ extension Tensor {
         require(
             value.shape.broadcast(with: partShape) == partShape, "subscript",
             "a value of \(value.shape) does not fit the part of \(partShape)")
-        let isRecorded = GradientMode.isRecording && (node != nil || value.node != nil)
+        let isRecorded =
+            GradientMode.isRecording && (node != nil || value.node != nil)
+            || OperationObserver.current?.isComplete ?? false
         if isRecorded {
             self = replacing(resolved, by: value)
             return
@@ -169,6 +171,7 @@ extension Tensor {
         let original = view
         return Tensor.operation(
             "subscript", [self, value], shape, dtype: dtype,
+            details: .replacement(resolved.parts, shape: resolved(original).shape),
             forward: { backend, out in
                 backend.copy(original, to: out)
                 let part = resolved(out)
@@ -195,7 +198,7 @@ extension Tensor {
         _ resolved: ResolvedIndices, _ mask: Tensor, at axis: Int, _ value: Tensor
     ) {
         let value = value.fitting(self)
-        let part = resolved.isWhole ? self : viewed("subscript") { resolved($0) }
+        let part = resolved.isWhole ? self : viewed("subscript", .part(resolved.parts)) { resolved($0) }
         let rest = part.rank - axis - mask.rank
         if axis == 0 && value.rank > rest {
             // A value for each element that the mask chooses.

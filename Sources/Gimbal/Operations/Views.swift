@@ -3,11 +3,15 @@
 extension Tensor {
     /// This tensor seen through `transform`, which takes a view of this tensor's shape to some of its elements, each at
     /// most once. The gradient goes back to where the elements came from, and is 0 elsewhere.
-    func viewed(_ name: StaticString, _ transform: @escaping (TensorView) -> TensorView) -> Tensor {
+    /// - Parameter details: what `transform` does, for who watches.
+    func viewed(
+        _ name: StaticString, _ details: @autoclosure () -> OperationDetails = .unstated,
+        _ transform: @escaping (TensorView) -> TensorView
+    ) -> Tensor {
         let original = shape
-        return Tensor(transform(view)).recorded(name, [self]) { outputGradient, inputs in
+        return Tensor(transform(view)).recorded(name, [self], details()) { outputGradient, inputs in
             if inputs.createsGraph {
-                return inputs.add(0, outputGradient.placed(in: original, name, transform))
+                return inputs.add(0, outputGradient.placed(in: original, name, background: 0, .unstated, transform))
             }
             inputs.write(0) { destination, accumulates in
                 let backend = outputGradient.backend
@@ -22,6 +26,7 @@ extension Tensor {
     /// Zeros of `shape` with these elements where `transform` finds them: the gradient of `viewed`.
     func placed(
         in shape: Shape, _ name: StaticString, background: Double = 0,
+        _ details: @autoclosure () -> OperationDetails = .unstated,
         _ transform: @escaping (TensorView) -> TensorView
     ) -> Tensor {
         let result = Tensor.make(shape, dtype, device, inputs: [self]) { backend, out in
@@ -29,8 +34,8 @@ extension Tensor {
             if part.elementCount < out.elementCount { backend.fill(out, with: background) }
             backend.copy(view, to: part)
         }
-        return result.recorded(name, [self]) { outputGradient, inputs in
-            inputs.add(0, outputGradient.viewed(name, transform))
+        return result.recorded(name, [self], details()) { outputGradient, inputs in
+            inputs.add(0, outputGradient.viewed(name, .unstated, transform))
         }
     }
 
@@ -38,7 +43,10 @@ extension Tensor {
     public func flipped(_ axes: [Int]? = nil) -> Tensor {
         let axes = axes.map { $0.map { resolve($0, "flipped") } } ?? [Int](shape.indices)
         require(Set(axes).count == axes.count, "flipped", "\(axes) names an axis twice")
-        return viewed("flipped") { view in
+        return viewed(
+            "flipped",
+            .part(axes.map { AxisPart(axis: $0, start: shape[$0] - 1, count: shape[$0], step: -1) })
+        ) { view in
             var view = view
             for axis in axes where view.shape[axis] > 1 {
                 view.offset += (view.shape[axis] - 1) * view.strides[axis]

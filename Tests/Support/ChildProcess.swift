@@ -1,37 +1,36 @@
 import Foundation
 import Gimbal
-import GimbalTestSupport
 import Testing
 
 /// A program run as a child process, with pipes on both outputs that are emptied all the time.
-final class ChildProcess {
+package final class ChildProcess {
     /// How a program ended and what it had to say.
-    struct Outcome {
+    package struct Outcome {
         /// The exit status; nil for a program that a signal ended.
-        var status: Int32?
+        package var status: Int32?
         /// The signal that ended the program.
-        var signal: Int32?
-        var output: String
-        var errors: String
+        package var signal: Int32?
+        package var output: String
+        package var errors: String
 
         /// The lines of standard output.
-        var lines: [String] {
+        package var lines: [String] {
             output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
         }
 
         /// Standard output, every line of which must be one JSON object, as values.
-        func decoded<Value: Decodable>(_ type: Value.Type = Value.self) throws -> [Value] {
+        package func decoded<Value: Decodable>(_ type: Value.Type = Value.self) throws -> [Value] {
             try lines.map { try JSONDecoder().decode(type, from: Data($0.utf8)) }
         }
 
         /// Standard output, every line of which must be one JSON object.
-        func objects() throws -> [[String: Any]] {
+        package func objects() throws -> [[String: Any]] {
             try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:] }
         }
 
         /// Records an issue unless the program ended well.
         @discardableResult
-        func succeeded(sourceLocation: SourceLocation = #_sourceLocation) -> Outcome {
+        package func succeeded(sourceLocation: SourceLocation = #_sourceLocation) -> Outcome {
             #expect(status == 0 && signal == nil, "\(self)", sourceLocation: sourceLocation)
             return self
         }
@@ -51,7 +50,7 @@ final class ChildProcess {
     /// - Parameters:
     ///   - environment: what differs from this process's own.
     ///   - timeLimit: from now; the program is killed then, and the test fails.
-    init(
+    package init(
         _ path: String, _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
     ) throws {
         self.timeLimit = timeLimit
@@ -107,14 +106,14 @@ final class ChildProcess {
     }
 
     /// What standard error has received so far.
-    var errorsSoFar: String { errors.text }
+    package var errorsSoFar: String { errors.text }
 
-    var isRunning: Bool { status.withLock { $0 == nil } }
+    package var isRunning: Bool { status.withLock { $0 == nil } }
 
-    func send(_ signal: Int32) { if isRunning { kill(identifier, signal) } }
+    package func send(_ signal: Int32) { if isRunning { kill(identifier, signal) } }
 
     /// Waits until `condition` holds. False where the program ended, or ran out of time, before it did.
-    func wait(until condition: () -> Bool) -> Bool {
+    package func wait(until condition: () -> Bool) -> Bool {
         while isRunning && .now < deadline {
             if condition() { return true }
             usleep(500)
@@ -123,7 +122,7 @@ final class ChildProcess {
     }
 
     /// Waits for the end.
-    func outcome() throws -> Outcome {
+    package func outcome() throws -> Outcome {
         let left = max(0, (deadline - .now).components.seconds)
         if end.wait(timeout: .now() + .seconds(Int(left) + 1)) == .timedOut {
             send(SIGKILL)
@@ -179,73 +178,3 @@ private final class Capture: Sendable {
         return text
     }
 }
-
-/// The built command.
-enum Gimbal {
-    /// `$GIMBAL_BINARY`, else what the build put beside the tests.
-    static let path: String = {
-        if let path = ProcessInfo.processInfo.environment["GIMBAL_BINARY"] { return path }
-        let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-        return tests.deletingLastPathComponent().appending(path: "gimbal").path
-    }()
-
-    /// Starts `gimbal` with `arguments`. The environment chooses no device.
-    static func start(
-        _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
-    ) throws -> ChildProcess {
-        try ChildProcess(
-            path, arguments, environment: ["GIMBAL_DEVICE": ""].merging(environment) { $1 }, timeLimit: timeLimit)
-    }
-
-    /// Runs `gimbal` with `arguments` to its end.
-    static func run(
-        _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
-    ) throws -> ChildProcess.Outcome {
-        try start(arguments, environment: environment, timeLimit: timeLimit).outcome()
-    }
-
-    static func run(_ arguments: String...) throws -> ChildProcess.Outcome { try run(arguments) }
-
-    /// Ids of the OpenCL devices of this machine.
-    static let openCLDevices: [String] = {
-        struct Line: Decodable { var id: String }
-        let lines = try? run("devices", "--json").decoded(Line.self)
-        return (lines ?? []).map(\.id).filter { $0.hasPrefix("opencl") }
-    }()
-}
-
-extension ChildProcess.Outcome {
-    /// Records an issue unless the command refused to go on: a status other than 0, nothing on standard output, and one
-    /// line on standard error that begins with `Error: ` and holds `words`.
-    func refused(_ words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
-        #expect(output == "", sourceLocation: sourceLocation)
-        failed(words, sourceLocation: sourceLocation)
-    }
-
-    /// As `refused`, for a command that failed after it had printed something.
-    func failed(_ words: [String], sourceLocation: SourceLocation = #_sourceLocation) {
-        #expect(signal == nil && status != 0, "\(self)", sourceLocation: sourceLocation)
-        #expect(errors.hasPrefix("Error: "), "\(errors)", sourceLocation: sourceLocation)
-        #expect(errors.hasSuffix("\n") && errors.count { $0 == "\n" } == 1, "\(errors)", sourceLocation: sourceLocation)
-        for words in words { #expect(errors.contains(words), sourceLocation: sourceLocation) }
-    }
-}
-
-/// Paths of all files and folders below `folder`, sorted.
-func tree(_ folder: String) -> [String] {
-    (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).sorted()
-}
-
-/// Whether a file of this name is TensorBoard's.
-func isEventFile(_ name: String) -> Bool { name.hasPrefix("events.out.tfevents.") }
-
-/// The rows of a run's `metrics.csv` below the header, each as its fields; none where there is no such file.
-func metrics(of run: String) -> [[String]] {
-    let text = (try? String(contentsOfFile: run + "/metrics.csv", encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").dropFirst().map {
-        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    }
-}
-
-/// Names of a run's checkpoints, oldest first, and of what lies beside them.
-func checkpoints(of run: String) -> [String] { (try? names(in: run + "/checkpoints")) ?? [] }

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Foundation
+import GimbalONNX
+import GimbalTrain
+
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Writes a trained model as an ONNX file, which onnxruntime and others run.",
+        discussion: """
+            The file computes what the model does, in float32, for batches of any size. It gives logits, of which a softmax \
+            makes the probabilities of the classes, or numbers; its metadata say which, what the classes are called, and \
+            how the inputs have to be prepared: what Gimbal does to data before the model sees it is no part of the graph. \
+            Weights keep their names.
+
+            EXAMPLES:
+              gimbal export --checkpoint runs/churn churn.onnx
+              gimbal export --checkpoint runs/a/checkpoints/epoch-5 a.onnx --weights last
+            """)
+
+    @Option(
+        help: ArgumentHelp("A checkpoint, or the folder of a run, whose newest is taken.", valueName: "dir"),
+        completion: .directory)
+    var checkpoint: String
+    @Argument(help: ArgumentHelp("The file to write.", valueName: "out.onnx"), completion: .file())
+    var target: String
+    @Option(
+        help:
+            "Which of the run's weights to write: the best by validation loss, the moving average, or the last. (default: as in training)"
+    )
+    var weights: WeightChoice?
+    @Flag(help: "Replace OUT.ONNX where it is there.")
+    var force = false
+    @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+    var json = false
+
+    func run() throws { try SettingFlags.translating(export) }
+
+    private func export() throws {
+        if !force, FileManager.default.fileExists(atPath: target) {
+            throw GimbalError.fileSystem(
+                operation: "write", path: target, reason: "it is there already; --force replaces it")
+        }
+        if let fold = CrossValidation.runs(in: checkpoint).first {
+            throw GimbalError.invalidSetting(
+                name: "--checkpoint",
+                reason: "\(checkpoint) holds the folds of a cross-validation: name one of them, such as \(fold)")
+        }
+        let run = try SavedRun(checkpoint, weights: weights, device: .cpu)
+        let settings = run.record.recipe.model
+        let use = ModelUse(run.record.recipe)
+        // Other numbers in each sample; what they are makes no difference to the graph.
+        let sample = Tensor.normal(
+            Shape([3] + settings.sampleShape.sizes), generator: RandomGenerator(seed: 0), device: .cpu)
+        let model = try ONNXModel(of: run.model, sample: sample, metadata: try use.metadata())
+        try model.write(to: target)
+        if json {
+            try printJSON(
+                Report(checkpoint: run.checkpoint.path, target: target, operatorSet: ONNXModel.operatorSet, use))
+        } else {
+            try printLine("\(shown(target, limit: 200)): \(use.text)")
+        }
+    }
+
+    private struct Report: Encodable {
+        var checkpoint: String
+        var target: String
+        var operatorSet: Int
+        var use: ModelUse
+
+        init(checkpoint: String, target: String, operatorSet: Int, _ use: ModelUse) {
+            (self.checkpoint, self.target, self.operatorSet, self.use) = (checkpoint, target, operatorSet, use)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import Testing
+
+/// The built command.
+enum Gimbal {
+    /// `$GIMBAL_BINARY`, else what the build put beside the tests.
+    static let path: String = {
+        if let path = ProcessInfo.processInfo.environment["GIMBAL_BINARY"] { return path }
+        let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+        return tests.deletingLastPathComponent().appending(path: "gimbal").path
+    }()
+
+    /// Starts `gimbal` with `arguments`. The environment chooses no device.
+    static func start(
+        _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            path, arguments, environment: ["GIMBAL_DEVICE": ""].merging(environment) { $1 }, timeLimit: timeLimit)
+    }
+
+    /// Runs `gimbal` with `arguments` to its end.
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
+    ) throws -> ChildProcess.Outcome {
+        try start(arguments, environment: environment, timeLimit: timeLimit).outcome()
+    }
+
+    static func run(_ arguments: String...) throws -> ChildProcess.Outcome { try run(arguments) }
+
+    /// Ids of the OpenCL devices of this machine.
+    static let openCLDevices: [String] = {
+        struct Line: Decodable { var id: String }
+        let lines = try? run("devices", "--json").decoded(Line.self)
+        return (lines ?? []).map(\.id).filter { $0.hasPrefix("opencl") }
+    }()
+}
+
+extension ChildProcess.Outcome {
+    /// Records an issue unless the command refused to go on: a status other than 0, nothing on standard output, and one
+    /// line on standard error that begins with `Error: ` and holds `words`.
+    func refused(_ words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(output == "", sourceLocation: sourceLocation)
+        failed(words, sourceLocation: sourceLocation)
+    }
+
+    /// As `refused`, for a command that failed after it had printed something.
+    func failed(_ words: [String], sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(signal == nil && status != 0, "\(self)", sourceLocation: sourceLocation)
+        #expect(errors.hasPrefix("Error: "), "\(errors)", sourceLocation: sourceLocation)
+        #expect(errors.hasSuffix("\n") && errors.count { $0 == "\n" } == 1, "\(errors)", sourceLocation: sourceLocation)
+        for words in words { #expect(errors.contains(words), sourceLocation: sourceLocation) }
+    }
+}
+
+/// Paths of all files and folders below `folder`, sorted.
+func tree(_ folder: String) -> [String] {
+    (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).sorted()
+}
+
+/// Whether a file of this name is TensorBoard's.
+func isEventFile(_ name: String) -> Bool { name.hasPrefix("events.out.tfevents.") }
+
+/// The rows of a run's `metrics.csv` below the header, each as its fields; none where there is no such file.
+func metrics(of run: String) -> [[String]] {
+    let text = (try? String(contentsOfFile: run + "/metrics.csv", encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").dropFirst().map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+}
+
+/// Names of a run's checkpoints, oldest first, and of what lies beside them.
+func checkpoints(of run: String) -> [String] { (try? names(in: run + "/checkpoints")) ?? [] }
