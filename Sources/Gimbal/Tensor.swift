@@ -83,6 +83,7 @@ public struct Tensor {
 
     /// The memory of this contiguous tensor as `count` values of `type`.
     private func elements<Element: BitwiseCopyable>(_ type: Element.Type, count: Int) throws -> [Element] {
+        OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
         guard view.isAllocated else {
             try backend.synchronize()
             throw GimbalError.deviceFailed(

@@ -14,7 +14,7 @@ struct ExportCommand: ParsableCommand {
 
             EXAMPLES:
               gimbal export --checkpoint runs/churn churn.onnx
-              gimbal export --checkpoint runs/a/checkpoints/epoch-5 a.onnx --weights last
+              gimbal export --checkpoint runs/a/checkpoints/step-000000200 a.onnx --weights last
             """)
 
     @Option(

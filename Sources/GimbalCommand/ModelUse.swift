@@ -89,7 +89,7 @@ struct ModelUse: Encodable {
         }
         if standardization != nil { return "\(form), standardised as gimbal.standardization in the metadata says" }
         guard let range else { return "\(form), as the run was given them" }
-        return "\(form), numbers from \(decimal(range[0])) to \(decimal(range[1]))"
+        return "\(form), numbers from \(TableProfile.short(range[0])) to \(TableProfile.short(range[1]))"
     }
 
     private var outputText: String {

@@ -11,8 +11,8 @@ internal import SwiftProtobuf
 /// ```
 /// The graph computes what the model does in evaluation, in float32, for batches of any size. It is made of the operations
 /// that two forward passes compute, at two batch sizes and with different numbers: whatever layers and functions of tensors
-/// a model is written with, their operations are known. Where what is computed changes with the input, or a tensor was
-/// made of values that the host read, there is no such graph, and the export says where.
+/// a model is written with, their operations are known. Where what is computed changes with the input, or the host reads
+/// values that depend on it, there is no such graph, and the export says where.
 ///
 /// Parameters and buffers keep their names in the state dictionary, and their layout. Indices must lie within their axis
 /// and not be negative, unless the model counts them from the end itself: out of range, ONNX knows no NaN.
@@ -31,6 +31,8 @@ public struct ONNXModel {
     public static let operatorSet = 18
     /// The version of the format that came with these operators.
     static let formatVersion = 8
+    /// What weights and constants may take: a protobuf message ends at 2 GB, and the rest of the graph needs room too.
+    @TaskLocal package static var byteLimit = Int(Int32.max) - (16 << 20)
 
     /// What the graph takes.
     public let inputs: [Value]

@@ -52,13 +52,40 @@ struct ExportTests {
         }
     }
 
+    /// A Python that has onnx, onnxruntime and numpy.
+    private static let python = ProcessInfo.processInfo.environment["GIMBAL_ONNX_PYTHON"]
+
+    @Test(
+        "What --model builds gives by onnxruntime what the run's own weights give here",
+        .enabled(if: python != nil, "GIMBAL_ONNX_PYTHON names no Python that has onnx and onnxruntime"),
+        arguments: ModelSettings.Kind.allCases)
+    func runtime(kind: ModelSettings.Kind) throws {
+        try withTemporaryFolder { folder in
+            let run = try train("--data", "digits", "--model", kind.rawValue, "--max-steps", "3", in: folder)
+            try Gimbal.run("export", "--checkpoint", run, folder + "/model.onnx").succeeded()
+            let saved = try SavedRun(run, device: .cpu)
+            let settings = saved.record.recipe.model
+            let images = Dataset.digits().batch(Array(0..<5)).inputs
+            let inputs = Tensor(images, Shape([5] + settings.sampleShape.sizes), device: .cpu)
+            let outputs = saved.model.evaluating { withoutGradients { saved.model(inputs) } }
+            let items = [("in.input", inputs), ("out.output", outputs)].map { name, tensor in
+                SafeTensors.Item(name: name, type: .float32, shape: tensor.shape) { try tensor.bytes() }
+            }
+            try WeightFile.write(items, as: .npz, to: folder + "/0.npz")
+            let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .appending(path: "GimbalONNXTests/compare.py").path
+            let outcome = try ChildProcess(Self.python ?? "", [script, folder], timeLimit: .seconds(120)).outcome()
+            let result = try #require(try outcome.succeeded().objects().first?.values.first as? [String: Any])
+            #expect(result["difference"] as? Double ?? .infinity <= 1e-5, "\(result)")
+        }
+    }
+
     @Test("What cannot be read or written is refused")
     func refusals() throws {
         try withTemporaryFolder { folder in
             try Gimbal.run("export", "--checkpoint", folder + "/absent", folder + "/a.onnx").refused("absent")
             let run = try train("--data", "digits", in: folder)
             try Gimbal.run("export", "--checkpoint", run, folder + "/no/a.onnx").refused("no/a.onnx")
-            try Gimbal.run("export", "--checkpoint", run, folder + "/a.onnx", "--weights", "mean").refused("mean")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["run"])
         }
     }

@@ -5,6 +5,8 @@
 package enum OperationDetails {
     /// The operation does not say what it computes.
     case unstated
+    /// The host reads the elements of the operand; there is no result.
+    case read
     /// The same elements in the same order.
     case identity
     /// The same elements in the type of the result.

@@ -36,7 +36,7 @@ package struct OperationWatcher {
     /// the memory that it saves, and sums that are computed with what comes behind them, whose bits may then be others.
     package var isThorough = true
     /// Whether it is told of all that is computed: of masks and whole numbers too, through which no gradient flows, of the
-    /// operations that attention is made of, and of a recurrence's results one by one.
+    /// operations that attention is made of, of a recurrence's results one by one, and of what the host reads.
     package var isComplete = false
 
     package init(

@@ -19,9 +19,6 @@ final class GraphBuilder {
         let bytes: [UInt8]
     }
 
-    /// What one protobuf message may hold, with room for all but the initializers.
-    private static let byteLimit = Int(Int32.max) - (16 << 20)
-
     // MARK: Names
 
     /// Keeps `name` for the caller, who makes sure that it is free.
@@ -80,12 +77,12 @@ final class GraphBuilder {
 
     private func require(_ more: Int) throws {
         byteCount += more
-        guard byteCount <= Self.byteLimit else {
+        guard byteCount <= ONNXModel.byteLimit else {
             throw GimbalError.invalidSetting(
                 name: "model",
                 reason:
-                    "its weights take more than the \(Self.byteLimit) bytes that fit into one ONNX file, whose format "
-                    + "ends at 2 GB")
+                    "its weights take more than the \(ONNXModel.byteLimit) bytes that there is room for in one ONNX "
+                    + "file, whose format ends at 2 GB")
         }
     }
 

@@ -14,7 +14,7 @@ extension OperationDetails {
                 details.input, details.weights.input, details.weights.hidden, details.weights.inputBias,
                 details.weights.hiddenBias, details.hidden, details.cell, details.lengths, details.hiddenMask,
             ].compactMap { $0 }
-        case .unstated, .identity, .conversion, .reshaping, .permutation, .broadcasting, .part, .replacement,
+        case .unstated, .read, .identity, .conversion, .reshaping, .permutation, .broadcasting, .part, .replacement,
             .concatenation, .padding, .unary, .binary, .function, .reduction, .matrixProduct, .linear, .convolution,
             .transposedConvolution, .maximumPooling, .averagePooling, .softmax, .placesOfLargest, .order, .runningSum:
             []

@@ -7,7 +7,7 @@ extension Translator {
             throw step.refused("its result is \(output.dtype); a model is exported in float32")
         }
         switch (step.small.details, step.large.details) {
-        case (.unstated, _): throw step.refused("the export does not know the operation")
+        case (.unstated, _), (.read, _): throw step.refused("the export does not know the operation")
         case (.identity, _): define(step, as: try value(step.operands[0]))
         case (.conversion, _): define(step, as: try value(step.operands[0], as: step.outputs[0].dtype))
         case (.reshaping, _): try reshape(step)

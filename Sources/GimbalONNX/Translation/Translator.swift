@@ -51,6 +51,7 @@ final class Translator {
     /// - Returns: the names of the outputs' values.
     /// - Throws: `GimbalError.invalidSetting` for what has no counterpart in ONNX.
     func translate() throws -> [String] {
+        try requireNoReading()
         for index in neededSteps() {
             let step = trace.steps[index]
             self.step = step
@@ -80,6 +81,23 @@ final class Translator {
             open += trace.steps[index].small.reads.map { TensorKey($0) }
         }
         return needed.sorted()
+    }
+
+    /// Makes sure that the host has read nothing that depends on an input: what it made of it, such as a choice between two
+    /// ways, would be that of this input for ever.
+    private func requireNoReading() throws {
+        var dependent = Set(trace.inputs.map { TensorKey($0.small) })
+        for step in trace.steps where step.small.reads.contains(where: { dependent.contains(TensorKey($0)) }) {
+            if case .read = step.small.details {
+                let layer = step.small.layer
+                throw GimbalError.invalidSetting(
+                    name: "model",
+                    reason:
+                        "its values are read on the host\(layer.isEmpty ? "" : " in layer \(layer)"), and what is made of "
+                        + "them there cannot be written in ONNX")
+            }
+            dependent.formUnion(step.small.outputs.map { TensorKey($0) })
+        }
     }
 
     // MARK: Values
@@ -143,8 +161,7 @@ final class Translator {
             name: "model",
             reason:
                 "\(step.map { "\($0.place) reads" } ?? "an output is") a tensor of \(tensor.small.shape) that changes "
-                + "with the input, but that no operation of tensors made of it: values read on the host and kernels of "
-                + "one's own cannot be written in ONNX")
+                + "with the input, but that no operation of tensors made of it")
     }
 
     // MARK: Sizes

@@ -190,7 +190,7 @@ extension TableProfile: CustomStringConvertible {
     }
 
     /// A number as people write it.
-    static func short(_ number: Double) -> String {
+    package static func short(_ number: Double) -> String {
         number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : String(format: "%.6g", number)
     }
 
