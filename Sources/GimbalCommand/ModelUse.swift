@@ -26,11 +26,14 @@ struct ModelUse: Encodable {
     var range: [Double]?
     /// How a predicted number becomes one in the data's units: output · deviation + mean; empty where it is one.
     var targets: [Scale]
+    /// Of pictures, how their files become inputs; of a series, how its columns do.
+    var pictures: PictureRecord?
+    var series: SeriesRecord?
     private let schema: TableSchema?
     private let standardization: Standardization?
 
     private enum CodingKeys: CodingKey {
-        case task, sampleShape, classes, features, range, targets
+        case task, sampleShape, classes, features, range, targets, pictures, series
     }
 
     init(_ recipe: Recipe) {
@@ -41,7 +44,8 @@ struct ModelUse: Encodable {
             task == .regression
             ? [] : data.classNames.isEmpty ? (0..<recipe.model.outputs).map(String.init) : data.classNames
         schema = data.table?.schema
-        standardization = data.table == nil ? data.standardization : nil
+        (pictures, series) = (data.pictures, data.series)
+        standardization = data.table == nil && data.series == nil ? data.standardization : nil
         features =
             schema.map { schema in
                 schema.columns.flatMap { column in
@@ -72,6 +76,8 @@ struct ModelUse: Encodable {
         if !features.isEmpty { result["gimbal.features"] = try jsonText(features) }
         if let schema { result["gimbal.table_schema"] = try jsonText(schema) }
         if let standardization { result["gimbal.standardization"] = try jsonText(standardization) }
+        if let pictures { result["gimbal.pictures"] = try jsonText(pictures) }
+        if let series { result["gimbal.series"] = try jsonText(series) }
         if let range { result["gimbal.input_range"] = try jsonText(range) }
         if !targets.isEmpty { result["gimbal.target_scale"] = try jsonText(targets) }
         return result
@@ -87,6 +93,15 @@ struct ModelUse: Encodable {
             return "\(form), \(features.count) features of a row"
                 + (scaled == 0 ? "" : ", \(scaled) of them standardised as gimbal.features in the metadata says")
         }
+        if let pictures {
+            return
+                "\(form), pixels of 0 to 1, less \(pictures.means) and divided by \(pictures.deviations) channel by channel"
+        }
+        if let series {
+            return
+                "\(form), \(series.columns.count == 1 ? "numbers" : "columns") less the last of the window and divided by "
+                + "\(series.scales)"
+        }
         if standardization != nil { return "\(form), standardised as gimbal.standardization in the metadata says" }
         guard let range else { return "\(form), as the run was given them" }
         return "\(form), numbers from \(TableProfile.short(range[0])) to \(TableProfile.short(range[1]))"
@@ -94,6 +109,9 @@ struct ModelUse: Encodable {
 
     private var outputText: String {
         if task == .classification { return "logits of \(classes.count) classes, which a softmax makes probabilities" }
+        if series != nil {
+            return "changes from the last number of the window, to be multiplied by \(targets.first?.deviation ?? 1)"
+        }
         guard let scale = targets.first, targets.count == 1 else {
             return targets.isEmpty ? "numbers" : "numbers, to be scaled as gimbal.target_scale in the metadata says"
         }
