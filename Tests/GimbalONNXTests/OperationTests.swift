@@ -43,6 +43,7 @@ struct OperationTests {
                         return y.expandingAxis(1).broadcast(to: [x.shape[0], x.shape[0], 24]) * y.expandingAxis(0)
                     }
                 ),
+                ("twice-the-batch", { x in x.sum([0]).broadcast(to: [2 * x.shape[0], 4, 6]) }),
                 ("sliced", { $0.sliced(1..<3, axis: 1).sliced(0..<2, axis: 2) }),
                 ("subscript", { $0[0..., -1, .every(2)] }),
                 ("backwards", { $0[0..., .every(-1), .every(-2)] }),
