@@ -7,6 +7,7 @@ enum SettingFlags {
     /// The flag of each property of `ModelSettings`, `TrainingSettings` and what a recipe adds to them. Messages of the
     /// library name properties.
     static let byProperty: [String: String] = [
+        "fineTuning": "--pretrained",
         "pretrained": "--pretrained",
         "renames": "--rename",
         "frozen": "--freeze",

@@ -16,8 +16,9 @@ struct HelpTests {
         let sections = lines.filter { $0.hasSuffix(":") && $0 == $0.uppercased() }
         #expect(
             sections == [
-                "EXAMPLES:", "DATA:", "TABLES:", "MODEL:", "LOSS AND CHANGES TO THE DATA:", "OPTIMIZER:",
-                "REGULARISATION:", "SCHEDULE OF THE LEARNING RATE:", "GRADIENT CLIPPING:", "COURSE OF TRAINING:",
+                "EXAMPLES:", "DATA:", "TABLES:", "PICTURES:", "FORECASTS:", "MODEL:", "LOSS AND CHANGES TO THE DATA:",
+                "FIRST WEIGHTS:", "OPTIMIZER:", "REGULARISATION:", "SCHEDULE OF THE LEARNING RATE:",
+                "GRADIENT CLIPPING:", "COURSE OF TRAINING:",
                 "OPTIONS:",
             ])
         #expect(lines.contains("  gimbal train --data digits"))
@@ -34,7 +35,8 @@ struct HelpTests {
         #expect(text.contains("(default: 0.9) --beta2"))
         #expect(text.contains("(default: 0.999 for adam, adamw, amsgrad, nadam, radam, adamax, lamb; 0.99 for lion)"))
         #expect(text.contains("--batch-size <batch-size> Samples in a batch. (default: "))
-        #expect(text.contains("(default: none for mlp, rnn, lstm, gru, transformer; crop for resnet20, resnet56)"))
+        let (none, crop) = ("mlp, rnn, lstm, gru, tcn, transformer", "resnet20, resnet56, resnet18, resnet34, resnet50")
+        #expect(text.contains("(default: none for \(none); crop for \(crop))"))
     }
 
     @Test("The help of the program says how to begin")

@@ -31,7 +31,6 @@ extension TrainingSettings {
         case .resnet18, .resnet34, .resnet50:
             // Steps that weights which are trained already bear, as those of these nets mostly are.
             (learningRate, momentum, weightDecay) = (0.01, 0.9, 1e-4)
-            batchSize = 32
             self.schedule = .oneCycle
             augmentation = [.crop]
         case .resnet20, .resnet56:

@@ -204,10 +204,10 @@ struct PictureListing: Sendable {
         guard !entries.isEmpty else { throw GimbalError.invalidFile(path: path, reason: "holds no PNG or JPEG file") }
     }
 
-    /// A single picture, known by its absolute path.
+    /// A single picture, known by its path as it was given.
     private init(file path: String) {
-        (root, name) = ("", path)
-        entries = [Entry(path: URL(filePath: path).standardizedFileURL.path)]
+        (root, name) = (".", path)
+        entries = [Entry(path: path)]
     }
 
     // MARK: Classes

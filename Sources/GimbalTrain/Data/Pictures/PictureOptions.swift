@@ -9,7 +9,7 @@ import Gimbal
 /// ```
 public struct PictureOptions: Sendable, Equatable {
     /// What is done about files that cannot be read.
-    public enum Damaged: String, Sendable, CaseIterable {
+    public enum Damaged: String, Codable, Sendable, CaseIterable {
         /// The first that is met ends the run, and is named.
         case refuse
         /// All files are looked at before training begins, and those that cannot be read are left out and named.

@@ -35,7 +35,7 @@ struct PictureParts {
             .test: listings.test!.fingerprint,
         ]
         var record = try known?.pictures ?? PictureRecord(options, for: listings.train)
-        if options.damaged == .skip {
+        if record.damaged == .skip {
             var damaged: [String] = []
             func sound(_ listing: PictureListing) throws -> PictureListing {
                 let found = try listing.readable(by: record)
@@ -206,6 +206,7 @@ extension PictureRecord {
             channels = channels ?? (heads.contains(where: \.isColour) ? 3 : 1)
         }
         self.init(size: size!, channels: channels!, fit: options.fit)
+        damaged = options.damaged
     }
 
     /// Of red, green and blue over the pictures of ImageNet, as torchvision's models were trained with; of grey, what they

@@ -13,6 +13,8 @@ public struct PictureRecord: Codable, Sendable, Equatable {
     public var means: [Double]
     /// What they are then divided by, for each channel.
     public var deviations: [Double]
+    /// What is done about files of the run's own data that cannot be read.
+    public var damaged = PictureOptions.Damaged.refuse
 
     /// Pictures whose pixels stay within 0…1.
     /// - Parameters:

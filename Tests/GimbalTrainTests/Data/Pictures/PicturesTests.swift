@@ -157,6 +157,9 @@ struct PicturesTests {
             let skipped = try parts(folder) { $0.damaged = .skip }
             #expect(skipped.record.counts.values.reduce(0, +) == 39)
             #expect(skipped.notes.contains { $0.contains("left out") && $0.contains("dogs/0.png") })
+            // What was said when a run began holds when it goes on.
+            let again = try DataSource.pictures(path: folder).parts(continuing: skipped.record)
+            #expect(again.record == skipped.record && again.train.count == skipped.train.count)
         }
     }
 
