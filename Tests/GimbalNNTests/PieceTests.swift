@@ -18,6 +18,13 @@ import Testing
             of: .layer("TransformerClassifier"), [spread([2, 3, 3])],
             module: { TransformerClassifier(inputs: 3, classes: 2, size: 4, heads: 2, layers: 1, dropout: 0) }
         ) { model, inputs in model(inputs[0]) }
+        try expectGradient(
+            of: .layer("TemporalConvolutionClassifier"), [spread([2, 5, 2])],
+            module: { TemporalConvolutionClassifier(inputs: 2, classes: 2, size: 3, layers: 2) }
+        ) { model, inputs in model(inputs[0]) }
+        try expectGradient(
+            of: .layer("TemporalBlock"), [spread([2, 2, 5])], module: { TemporalBlock(2, 3, dilation: 2) }
+        ) { block, inputs in block(inputs[0]) }
     }
 
     @Test func recurrentLanguageModelsDifferentiate() throws {
