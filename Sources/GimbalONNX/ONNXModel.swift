@@ -6,8 +6,8 @@ internal import SwiftProtobuf
 /// A model as an ONNX graph (https://onnx.ai), to be run by onnxruntime and others without Gimbal.
 ///
 /// ```swift
-/// let model = try ONNXModel(of: net, sample: Tensor.zeros([1, 3, 32, 32]))
-/// try model.write(to: "net.onnx")
+/// let graph = try ONNXModel(of: resNet, sample: images)
+/// try graph.write(to: "resnet18.onnx")
 /// ```
 /// The graph computes what the model does in evaluation, in float32, for batches of any size. It is made of the operations
 /// that two forward passes compute, at two batch sizes and with different numbers: whatever layers and functions of tensors
@@ -65,7 +65,7 @@ public struct ONNXModel {
     ///
     /// ```swift
     /// let inputs = [ONNXInput("left", x), ONNXInput("right", y)]
-    /// let model = try ONNXModel(of: net, inputs: inputs, outputNames: ["distance"]) { [net((left: $0[0], right: $0[1]))] }
+    /// let graph = try ONNXModel(of: model, inputs: inputs, outputNames: ["difference"]) { [model($0[0]) - model($0[1])] }
     /// ```
     /// - Parameters:
     ///   - module: whose parameters and buffers give their names.

@@ -73,6 +73,7 @@ extension LanguageModel: AutoregressiveModel {
         TransformerState(layers: encoder.layers.count, capacity: positions.weight.shape[0])
     }
 
+    /// The logits of the token that follows the last of `input`, int32 [batch, length]: [batch, vocabulary].
     public func nextLogits(_ input: Tensor, _ state: inout TransformerState) -> Tensor {
         entering(input) { input in
             require(

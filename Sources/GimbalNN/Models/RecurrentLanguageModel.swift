@@ -81,6 +81,7 @@ public final class RecurrentLanguageModel: Module, Layer, AutoregressiveModel {
     public var maximumLength: Int? { nil }
     public func makeState(batch: Int) -> RecurrentDecodingState { RecurrentDecodingState() }
 
+    /// The logits of the token that follows the last of `input`, int32 [batch, length]: [batch, vocabulary].
     public func nextLogits(_ input: Tensor, _ state: inout RecurrentDecodingState) -> Tensor {
         entering(input) { input in
             require(

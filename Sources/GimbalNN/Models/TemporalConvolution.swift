@@ -3,7 +3,7 @@
 ///
 /// ```swift
 /// let model = TemporalConvolutionClassifier(inputs: 1, classes: 12, size: 64, layers: 4)
-/// let forecast = model(windows)  // [32, 48, 1] to [32, 12]
+/// let forecast = model(features)  // [32, 48, 1] to [32, 12]
 /// ```
 /// Block i looks 2 · 2^i steps back twice; with `layers` blocks, a step sees 1 + 4 (2^layers - 1) steps up to itself.
 public final class TemporalConvolutionClassifier: Module, Layer {

@@ -74,7 +74,9 @@ public enum DataSource: Sendable {
     public static func isImageFile(_ path: String) -> Bool { IDX.isFile(path) }
 
     /// Whether a file or folder holds pictures in PNG or JPEG files, or names them in a table.
-    /// - Parameter options: how the table is written.
+    /// - Parameters:
+    ///   - path: of the file or folder.
+    ///   - options: how the table is written.
     public static func isPictures(_ path: String, options: TableOptions = TableOptions()) -> Bool {
         if isFolder(path) { return PictureListing.isPictureFolder(path) }
         return PictureListing.isPictureName(path) || PictureListing.isList(path, options: options)
