@@ -4,7 +4,7 @@ import Gimbal
 public struct ForecastBaseline: Codable, Sendable, Equatable {
     /// What it is called.
     public var name: String
-    /// The root of its mean squared error over all steps ahead, in the units of the data.
+    /// The mean over all steps ahead of the root of its mean squared error, in the units of the data.
     public var rootMeanSquaredError: Double
     /// Its mean absolute error over all steps ahead, in the units of the data.
     public var meanAbsoluteError: Double
@@ -17,17 +17,15 @@ public struct ForecastBaseline: Codable, Sendable, Equatable {
         let ends = record.ends(rows, count: series.count)
         let values = series.columns[0].values
         func baseline(_ name: String, _ predict: (_ end: Int, _ step: Int) -> Double) -> ForecastBaseline {
-            var (squares, sizes) = (0.0, 0.0)
-            for end in ends {
-                for step in 0..<record.horizon {
-                    let error = predict(end, step) - values[end + step]
-                    squares += error * error
-                    sizes += abs(error)
-                }
+            func all(_ value: (_ end: Int, _ step: Int) -> Double) -> [Double] {
+                ends.flatMap { end in (0..<record.horizon).map { value(end, $0) } }
             }
-            let count = Double(max(ends.count * record.horizon, 1))
+            // By the scores that the model has too.
+            let scores = RegressionScores(
+                predictions: all(predict), targets: all { values[$0 + $1] }, width: record.horizon)
             return ForecastBaseline(
-                name: name, rootMeanSquaredError: (squares / count).squareRoot(), meanAbsoluteError: sizes / count)
+                name: name, rootMeanSquaredError: scores.rootMeanSquaredError,
+                meanAbsoluteError: scores.meanAbsoluteError)
         }
         var result = [baseline("naive") { end, _ in values[end - 1] }]
         if let season = record.season, let first = ends.first, first >= season {
