@@ -36,7 +36,7 @@ struct ConvertCommand: ParsableCommand {
             "Gives tensors that fit a pattern another name, in which a * stands for what the pattern's found, or leaves "
                 + "them out where none is given. May be given several times; the first that fits counts.",
             valueName: "pattern=name"))
-    var rename: [Renaming] = []
+    var rename: [FineTuning.Renaming] = []
     @Option(help: "The type that real numbers are written in; their own unless given.")
     var type: RealType?
     @Flag(help: "Replace OUT where it is there.")
@@ -58,14 +58,11 @@ struct ConvertCommand: ParsableCommand {
     func run() throws { try SettingFlags.translating(convert) }
 
     private func convert() throws {
-        if !force, FileManager.default.fileExists(atPath: target) {
-            throw GimbalError.fileSystem(
-                operation: "write", path: target, reason: "it is there already; --force replaces it")
-        }
+        if !force { try requireNothing(at: target) }
         if isOfImages { return try writePictures() }
         guard let format = WeightFile.Format(path: target) else { return }
         let file = try WeightFile(path: source)
-        let names = NameMap(rename.map { ($0.pattern, $0.name) })
+        let names = NameMap(rename)
         let chosen = file.entries.filter { entry in only.isEmpty || only.contains { $0.matches(entry.name) } }
         guard !chosen.isEmpty || file.entries.isEmpty else {
             throw GimbalError.invalidSetting(
@@ -147,6 +144,13 @@ struct ConvertCommand: ParsableCommand {
         var numbers: Int
         var leftOut: [String]
     }
+}
+
+/// Makes sure that a file that is to be written takes the place of none.
+func requireNothing(at path: String) throws {
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    throw GimbalError.fileSystem(
+        operation: "write", path: path, reason: "it is there already; --force replaces it")
 }
 
 /// What `--type` takes.

@@ -258,10 +258,6 @@ struct TableFlags: ParsableArguments {
     /// missing value.
     /// - Throws: `GimbalError.invalidSetting` for what the run did not begin with.
     func requireAgreement(with schema: TableSchema, isOwnFile: Bool) throws {
-        func refuse(_ option: String, _ begun: String) -> GimbalError {
-            .invalidSetting(
-                name: option, reason: "the run began with \(begun), which cannot be changed; leave the option out")
-        }
         func isNamed(_ column: TableSchema.Column, in words: [String]) -> Bool {
             words.contains { $0.utf8.elementsEqual(column.name.utf8) || Int($0) == column.place + 1 }
         }
@@ -269,30 +265,30 @@ struct TableFlags: ParsableArguments {
         for column in schema.columns {
             let name = shown(column.name)
             if column.role == .input {
-                if isNamed(column, in: options.excluded) { throw refuse("--exclude", "\(name) as an input") }
+                if isNamed(column, in: options.excluded) { throw begunOtherwise("--exclude", "\(name) as an input") }
                 if let columns = options.columns, !isNamed(column, in: columns) {
-                    throw refuse("--columns", "\(name) as an input")
+                    throw begunOtherwise("--columns", "\(name) as an input")
                 }
             } else if let columns = options.columns, isNamed(column, in: columns), column.role != .target,
                 column.isLeftOutAsTold
             {
-                throw refuse("--columns", "\(name) left out")
+                throw begunOtherwise("--columns", "\(name) left out")
             }
             if column.role != .id, isNamed(column, in: options.ids) {
-                throw refuse("--id", "\(name) as \(column.role == .input ? "an input" : column.role.rawValue)")
+                throw begunOtherwise("--id", "\(name) as \(column.role == .input ? "an input" : column.role.rawValue)")
             }
             for (word, type) in options.types where column.role != .ignored && isNamed(column, in: [word]) {
-                guard column.type == type else { throw refuse("--types", "\(name) as \(column.type.rawValue)") }
+                guard column.type == type else { throw begunOtherwise("--types", "\(name) as \(column.type.rawValue)") }
             }
         }
         if missingRows != nil, options.missing != schema.missing {
-            throw refuse("--missing-rows", schema.missing.rawValue)
+            throw begunOtherwise("--missing-rows", schema.missing.rawValue)
         }
         if isOwnFile, raggedRows == .skip, schema.dialect.rowWidth == nil {
-            throw refuse("--ragged-rows", TableOptions.RaggedRows.refuse.rawValue)
+            throw begunOtherwise("--ragged-rows", TableOptions.RaggedRows.refuse.rawValue)
         }
         if isOwnFile, let marks = options.missingMarks, Set(marks) != Set(schema.missingMarks ?? []) {
-            throw refuse("--missing", schema.missingMarks.map { listed($0) } ?? "the usual marks")
+            throw begunOtherwise("--missing", schema.missingMarks.map { listed($0) } ?? "the usual marks")
         }
     }
 

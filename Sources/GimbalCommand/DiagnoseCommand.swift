@@ -46,7 +46,7 @@ struct DiagnoseCommand: ParsableCommand {
     private func diagnose() throws {
         var plan = try data.plan(resuming: nil)
         let source = try data.source(of: nil)
-        let isTable = source.kind == .table || source.kind == .series
+        let isTable = source.isOfRows
         let settings = try training.settings(
             resuming: nil, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)

@@ -36,10 +36,7 @@ struct ExportCommand: ParsableCommand {
     func run() throws { try SettingFlags.translating(export) }
 
     private func export() throws {
-        if !force, FileManager.default.fileExists(atPath: target) {
-            throw GimbalError.fileSystem(
-                operation: "write", path: target, reason: "it is there already; --force replaces it")
-        }
+        if !force { try requireNothing(at: target) }
         if let fold = CrossValidation.runs(in: checkpoint).first {
             throw GimbalError.invalidSetting(
                 name: "--checkpoint",

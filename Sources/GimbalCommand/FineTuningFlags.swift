@@ -13,7 +13,7 @@ struct FineTuningFlags: ParsableArguments {
         help: ArgumentHelp(
             "What tensors of --pretrained are called in the model: a pattern with * and ?, and the name in its place, or none to leave them out. May be given several times; the first that fits counts. (default: a prefix of all names is found)",
             valueName: "pattern=name"))
-    var rename: [Renaming] = []
+    var rename: [FineTuning.Renaming] = []
     @Option(
         help: ArgumentHelp(
             "Leave parameters that fit a pattern, such as 'layer1.*', as they are; batch normalisation among them keeps its estimates. May be given several times.",
@@ -23,7 +23,7 @@ struct FineTuningFlags: ParsableArguments {
         help: ArgumentHelp(
             "What the rate of parameters that fit a pattern is multiplied by. May be given several times; the first that fits counts.",
             valueName: "pattern=factor"))
-    var layerRate: [LayerRate] = []
+    var layerRate: [FineTuning.LayerRate] = []
 
     /// Sets what was given.
     func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
@@ -31,37 +31,32 @@ struct FineTuningFlags: ParsableArguments {
         // A run may be gone on with from another folder.
         let path = pretrained.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
         try take(optional(path), "pretrained", into: &tuning.pretrained, isNew)
-        try take(given(rename.map { .init($0.pattern.text, $0.name) }), "renames", into: &tuning.renames, isNew)
+        try take(given(rename), "renames", into: &tuning.renames, isNew)
         try take(given(freeze.map(\.text)), "frozen", into: &tuning.frozen, isNew)
-        try take(given(layerRate.map(\.rate)), "layerRates", into: &tuning.layerRates, isNew)
+        try take(given(layerRate), "layerRates", into: &tuning.layerRates, isNew)
         result.fineTuning = tuning == FineTuning() ? nil : tuning
     }
 
     private func given<Value>(_ list: [Value]) -> [Value]? { list.isEmpty ? nil : list }
 }
 
-/// A pattern of names, and what tensors that fit it become; nothing behind the mark leaves them out.
-struct Renaming: ExpressibleByArgument {
-    var pattern: NamePattern
-    var name: String?
-
-    init?(argument: String) {
+extension FineTuning.Renaming: ExpressibleByArgument {
+    /// A pattern of names, and what tensors that fit it become; nothing behind the mark leaves them out.
+    public init?(argument: String) {
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, !parts[0].isEmpty else { return nil }
-        (pattern, name) = (NamePattern(parts[0]), parts[1].isEmpty ? nil : parts[1])
-        guard NamePattern(name ?? "").wildcardCount <= pattern.wildcardCount else { return nil }
+        self.init(parts[0], parts[1].isEmpty ? nil : parts[1])
+        guard hasWildcardsEnough else { return nil }
     }
 }
 
-/// What `--layer-rate` takes.
-struct LayerRate: ExpressibleByArgument {
-    var rate: FineTuning.LayerRate
-
-    init?(argument: String) {
+extension FineTuning.LayerRate: ExpressibleByArgument {
+    /// A pattern of names, and what the rate of parameters that fit it is multiplied by.
+    public init?(argument: String) {
         guard let place = argument.lastIndex(of: "="), place > argument.startIndex,
             let factor = Double(argument[argument.index(after: place)...])
         else { return nil }
-        rate = .init(String(argument[..<place]), factor)
+        self.init(String(argument[..<place]), factor)
     }
 }
 

@@ -40,9 +40,7 @@ struct ModelUse: Encodable {
         let data = recipe.data
         task = recipe.model.task
         sampleShape = recipe.model.sampleShape.sizes
-        classes =
-            task == .regression
-            ? [] : data.classNames.isEmpty ? (0..<recipe.model.outputs).map(String.init) : data.classNames
+        classes = task == .regression ? [] : recipe.outputNames
         schema = data.table?.schema
         (pictures, series) = (data.pictures, data.series)
         standardization = data.table == nil && data.series == nil ? data.standardization : nil

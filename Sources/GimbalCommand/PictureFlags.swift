@@ -47,17 +47,13 @@ struct PictureFlags: ParsableArguments {
                 name: first.name, reason: "is for PNG and JPEG files; \(source.path) holds none")
         }
         guard let known = record?.pictures else { return }
-        func refuse(_ name: String, _ begun: String) -> GimbalError {
-            .invalidSetting(
-                name: name, reason: "the run began with \(begun), which cannot be changed; leave the option out")
-        }
-        if let imageSize, imageSize != known.size { throw refuse("--image-size", "\(known.size)") }
+        if let imageSize, imageSize != known.size { throw begunOtherwise("--image-size", "\(known.size)") }
         if let imageChannels, imageChannels != known.channels {
-            throw refuse("--image-channels", "\(known.channels)")
+            throw begunOtherwise("--image-channels", "\(known.channels)")
         }
-        if let imageFit, imageFit != known.fit { throw refuse("--image-fit", known.fit.rawValue) }
+        if let imageFit, imageFit != known.fit { throw begunOtherwise("--image-fit", known.fit.rawValue) }
         if normalize != nil {
-            throw refuse("--normalize", "the means \(known.means) and the deviations \(known.deviations)")
+            throw begunOtherwise("--normalize", "the means \(known.means) and the deviations \(known.deviations)")
         }
     }
 }

@@ -39,11 +39,7 @@ struct SeriesFlags: ParsableArguments {
         guard let known else { return }
         for ((name, now), begun) in zip(given, [known.window, known.horizon, known.season]) {
             guard let now, now != begun else { continue }
-            throw GimbalError.invalidSetting(
-                name: name,
-                reason:
-                    "the run began with \(begun.map(String.init) ?? "none"), which cannot be changed; leave the option out"
-            )
+            throw begunOtherwise(name, begun.map(String.init) ?? "none")
         }
     }
 }

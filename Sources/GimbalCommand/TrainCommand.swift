@@ -97,7 +97,7 @@ struct TrainCommand: ParsableCommand {
         }
         var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data)
-        let isTable = source.kind == .table || source.kind == .series
+        let isTable = source.isOfRows
         let trainingSettings = try training.settings(
             resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)

@@ -387,6 +387,12 @@ func optional<Value>(_ given: Value?) -> Value?? { given.map { $0 } }
 /// 0 stands for not at all.
 private func orNone<Value: Numeric>(_ given: Value?) -> Value?? { given.map { $0 == 0 ? nil : $0 } }
 
+/// What is thrown for an option that says otherwise than the run that goes on began with.
+func begunOtherwise(_ option: String, _ begun: String) -> GimbalError {
+    .invalidSetting(
+        name: option, reason: "the run began with \(begun), which cannot be changed; leave the option out")
+}
+
 /// Sets `setting` to what was given. In a resumed run it must be what the run began with.
 func take<Value: Equatable>(
     _ given: Value?, _ property: String, into setting: inout Value, _ isNew: Bool

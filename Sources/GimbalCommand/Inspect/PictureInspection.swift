@@ -24,7 +24,7 @@ struct PictureInspection: Inspection {
             lines.append("  \(summary.opened) opened: \(sides); \(summary.coloured) have colours")
         }
         lines += summary.damaged.map { "  cannot be read: \(shown($0, limit: 200))" }
-        lines += summary.others.sorted { $0.key < $1.key }.map { "  not read: \($0.value) .\($0.key)" }
+        lines += summary.others.map { "  not read: \($0)" }
         return lines.joined(separator: "\n")
     }
 }

@@ -70,33 +70,33 @@ public final class ResNet: Module, Layer {
 
     /// The network of 18 layers, with 2 basic blocks in each stage.
     public static func resNet18(
-        classes: Int = 1000, channels: Int = 3, width: Int = 64, startsAsIdentity: Bool = false,
-        generator: RandomGenerator = .current, device: Device = .current
+        classes: Int = 1000, channels: Int = 3, width: Int = 64, isResidual: Bool = true,
+        startsAsIdentity: Bool = false, generator: RandomGenerator = .current, device: Device = .current
     ) -> ResNet {
         ResNet(
             .basic, blocks: [2, 2, 2, 2], classes: classes, channels: channels, width: width,
-            startsAsIdentity: startsAsIdentity, generator: generator, device: device)
+            isResidual: isResidual, startsAsIdentity: startsAsIdentity, generator: generator, device: device)
     }
 
     /// The network of 34 layers, with 3, 4, 6 and 3 basic blocks.
     public static func resNet34(
-        classes: Int = 1000, channels: Int = 3, width: Int = 64, startsAsIdentity: Bool = false,
-        generator: RandomGenerator = .current, device: Device = .current
+        classes: Int = 1000, channels: Int = 3, width: Int = 64, isResidual: Bool = true,
+        startsAsIdentity: Bool = false, generator: RandomGenerator = .current, device: Device = .current
     ) -> ResNet {
         ResNet(
             .basic, blocks: [3, 4, 6, 3], classes: classes, channels: channels, width: width,
-            startsAsIdentity: startsAsIdentity, generator: generator, device: device)
+            isResidual: isResidual, startsAsIdentity: startsAsIdentity, generator: generator, device: device)
     }
 
     /// The network of 50 layers, with 3, 4, 6 and 3 bottlenecks, their stride in the 3x3 convolutions as
     /// torchvision has it.
     public static func resNet50(
-        classes: Int = 1000, channels: Int = 3, width: Int = 64, startsAsIdentity: Bool = false,
-        generator: RandomGenerator = .current, device: Device = .current
+        classes: Int = 1000, channels: Int = 3, width: Int = 64, isResidual: Bool = true,
+        startsAsIdentity: Bool = false, generator: RandomGenerator = .current, device: Device = .current
     ) -> ResNet {
         ResNet(
             .bottleneck, blocks: [3, 4, 6, 3], classes: classes, channels: channels, width: width,
-            startsAsIdentity: startsAsIdentity, generator: generator, device: device)
+            isResidual: isResidual, startsAsIdentity: startsAsIdentity, generator: generator, device: device)
     }
 }
 

@@ -70,9 +70,7 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
     /// The order in which an epoch goes through the examples.
     /// - Parameter epoch: counted from 0.
     public func order(epoch: Int) -> [Int] {
-        guard shuffles else { return Array(0..<source.count) }
-        var random = Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
-        return random.permutation(of: source.count)
+        epochOrder(of: source.count, epoch: epoch, seed: seed, shuffles: shuffles)
     }
 
     /// The batches of an epoch.
@@ -152,6 +150,13 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
             }
         }
     }
+}
+
+/// The order in which an epoch, counted from 0, goes through `count` examples.
+func epochOrder(of count: Int, epoch: Int, seed: UInt64, shuffles: Bool) -> [Int] {
+    guard shuffles else { return Array(0..<count) }
+    var random = Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
+    return random.permutation(of: count)
 }
 
 /// Where a batch stands: for changes that are drawn at random, yet the same in a resumed run.

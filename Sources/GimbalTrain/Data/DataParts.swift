@@ -23,9 +23,7 @@ public struct DataParts: Sendable {
         test = data.test
         notes = data.notes
         self.profile = profile
-        record = DataRecord(train, validation: validation, test: test)
-        (record.kind, record.path) = (.table, source.absolutePath)
-        record.plan = plan
+        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
         record.table = data.record
         if data.isStreamed {
             notes.insert("the table is larger than memory is used for: it is read as it is trained on", at: 0)
@@ -35,18 +33,14 @@ public struct DataParts: Sendable {
     fileprivate init(_ series: SeriesParts, of source: DataSource, plan: SplitPlan) {
         (train, validation, test, notes) = (series.train, series.validation, series.test, series.notes)
         baselines = series.baselines
-        record = DataRecord(train, validation: validation, test: test)
-        (record.kind, record.path) = (.series, source.absolutePath)
-        record.plan = plan
+        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
         record.series = series.record
         record.standardization = series.record.standardization
     }
 
     fileprivate init(_ pictures: PictureParts, of source: DataSource, plan: SplitPlan) {
         (train, validation, test, notes) = (pictures.train, pictures.validation, pictures.test, pictures.notes)
-        record = DataRecord(train, validation: validation, test: test)
-        (record.kind, record.path) = (.pictures, source.absolutePath)
-        record.plan = plan
+        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
         record.pictures = pictures.record
         record.fingerprints = pictures.fingerprints
     }
@@ -61,9 +55,7 @@ public struct DataParts: Sendable {
         } else {
             train = images.train
         }
-        record = DataRecord(train, validation: validation, test: test)
-        (record.kind, record.path) = (source.kind, source.absolutePath)
-        record.plan = plan
+        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
         record.inputRange = images.train.inputRange
         record.fingerprints = [.training: images.train.fingerprint, .test: images.test.fingerprint]
     }
@@ -76,20 +68,31 @@ extension DataSource {
     ///   `GimbalError.invalidSetting` for options that do not fit the data.
     public func parts(_ plan: SplitPlan = SplitPlan()) throws -> DataParts {
         try plan.validate()
-        if case .pictures(let path, let options, let table) = self {
+        return try parts(plan, continuing: nil)
+    }
+
+    /// The parts of the data for a new run, or for the run of `record`.
+    private func parts(_ plan: SplitPlan, continuing record: DataRecord?) throws -> DataParts {
+        switch self {
+        case .table(let path, let options):
+            guard let record else { return try newParts(ofTable: path, options, plan) }
+            return try parts(ofTable: path, options, continuing: record)
+        case .pictures(let path, let options, let table):
             return DataParts(
-                try PictureParts(path: path, options: options, table: table, plan: plan, continuing: nil), of: self,
+                try PictureParts(path: path, options: options, table: table, plan: plan, continuing: record), of: self,
                 plan: plan)
-        }
-        if case .series(let path, let options, let table) = self {
+        case .series(let path, let options, let table):
             return DataParts(
-                try SeriesParts(path: path, options: options, table: table, plan: plan, continuing: nil), of: self,
-                plan: plan)
-        }
-        guard case .table(let path, let options) = self else {
+                try SeriesParts(
+                    path: path, options: options, table: table, plan: plan,
+                    continuing: try record?.requiredSeries(path)), of: self, plan: plan)
+        case .digits, .images:
             try requireShares(plan)
             return DataParts(images: try images(plan), of: self, plan: plan)
         }
+    }
+
+    private func newParts(ofTable path: String, _ options: TableOptions, _ plan: SplitPlan) throws -> DataParts {
         let request = TableSplit.Request(
             test: plan.testPath == nil ? plan.testFraction : 0,
             validation: plan.validationPath == nil ? plan.validationFraction ?? 0 : 0, seed: plan.seed)
@@ -106,31 +109,21 @@ extension DataSource {
     /// - Throws: as `parts(_:)`, and where this is other data than the run began with.
     public func parts(continuing record: DataRecord) throws -> DataParts {
         try requireKind(of: record)
+        let parts = try parts(record.plan, continuing: record)
+        guard parts.record.fingerprints == record.fingerprints else {
+            let (now, before) = (parts.record.sampleCount, record.sampleCount)
+            let change = now == before ? "" : ": it has \(now) samples, where there were \(before)"
+            throw GimbalError.invalidSetting(
+                name: "data",
+                reason: "the run was trained on \(record.name), and \(self.path) is other data\(change)")
+        }
+        return parts
+    }
+
+    private func parts(
+        ofTable path: String, _ options: TableOptions, continuing record: DataRecord
+    ) throws -> DataParts {
         let plan = record.plan
-        if case .series(let path, let options, let table) = self {
-            return DataParts(
-                try SeriesParts(
-                    path: path, options: options, table: table, plan: plan, continuing: try record.requiredSeries(path)),
-                of: self, plan: plan)
-        }
-        guard case .table(let path, let options) = self else {
-            let parts =
-                if case .pictures(let path, let options, let table) = self {
-                    DataParts(
-                        try PictureParts(path: path, options: options, table: table, plan: plan, continuing: record),
-                        of: self, plan: plan)
-                } else {
-                    DataParts(images: try images(plan), of: self, plan: plan)
-                }
-            guard parts.record.fingerprints == record.fingerprints else {
-                let (now, before) = (parts.record.sampleCount, record.sampleCount)
-                let change = now == before ? "" : ": it has \(now) samples, where there were \(before)"
-                throw GimbalError.invalidSetting(
-                    name: "data",
-                    reason: "the run was trained on \(record.name), and \(self.path) is other data\(change)")
-            }
-            return parts
-        }
         var parts = DataParts(
             try record.requiredTable().data(
                 path: path, validation: plan.validationPath, test: plan.testPath, options: options), of: self,
@@ -195,9 +188,10 @@ extension DataSource {
             // Another series is tested as a whole.
             let series = try record.requiredSeries(path)
             let table = try SeriesTable(path: path, options: series.reading(table))
-            let note =
-                "\(path) is not the data that the model was trained on, which is \(record.name): all of it is tested"
-            return (series.examples(table, predicting: 0..<table.count, name: table.name), [note])
+            return (
+                series.examples(table, predicting: 0..<table.count, name: table.name),
+                [record.note(onOtherData: path, "of it is")]
+            )
         case .pictures(let path, _, let table) where absolutePath != record.path:
             // Another folder is tested as a whole, with classes by name.
             let listing = try PictureListing(at: path, table: table)
@@ -205,11 +199,9 @@ extension DataSource {
                 throw GimbalError.invalidFile(
                     path: path, reason: "has no pictures in folders called by their classes: there is nothing to test")
             }
-            let note =
-                "\(path) is not the data that the model was trained on, which is \(record.name): all "
-                + "\(listing.entries.count) pictures of it are tested"
             return (
-                try Pictures(listing, classNames: record.classNames, record: record.requiredPictures(path)), [note]
+                try Pictures(listing, classNames: record.classNames, record: record.requiredPictures(path)),
+                [record.note(onOtherData: path, "\(listing.entries.count) pictures of it are")]
             )
         case .images(let folder, let set) where part == .test:
             if record.kind != .samples { try requireKind(of: record) }
@@ -223,10 +215,7 @@ extension DataSource {
             let test = try Dataset.idxTest(folder: folder, name: set.title, classNames: names)
             try record.requireInputRange(of: test, path: folder)
             let isKnown = test.fingerprint == record.fingerprints[.test]
-            let note =
-                "\(folder) is not the data that the model was trained on, which is \(record.name): all "
-                + "\(test.count) test images of it are tested"
-            return (test, isKnown ? [] : [note])
+            return (test, isKnown ? [] : [record.note(onOtherData: folder, "\(test.count) test images of it are")])
         default:
             let parts = try parts(continuing: record)
             switch part {
@@ -268,8 +257,22 @@ extension DataSource {
 }
 
 extension DataRecord {
+    /// What is known of the parts of `source`.
+    fileprivate init(
+        _ train: any SupervisedData, validation: (any SupervisedData)?, test: any SupervisedData, of source: DataSource,
+        plan: SplitPlan
+    ) {
+        self.init(train, validation: validation, test: test)
+        (kind, path, self.plan) = (source.kind, source.absolutePath, plan)
+    }
+
     /// Samples of all parts.
     var sampleCount: Int { counts.values.reduce(0, +) }
+
+    /// What is said of an evaluation on all of other data.
+    fileprivate func note(onOtherData path: String, _ all: String) -> String {
+        "\(path) is not the data that the model was trained on, which is \(name): all \(all) tested"
+    }
 
     /// How a series is read for a model of this data.
     /// - Throws: `GimbalError.invalidSetting` for a model of something else.

@@ -103,6 +103,9 @@ public enum DataSource: Sendable {
         }
     }
 
+    /// Whether the data is rows of a table, in whatever way they are looked at.
+    package var isOfRows: Bool { kind == .table || kind == .series }
+
     /// A path that means the same wherever a command is given.
     var absolutePath: String? {
         kind == .digits ? nil : URL(fileURLWithPath: path).standardizedFileURL.path

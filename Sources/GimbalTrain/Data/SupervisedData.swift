@@ -44,6 +44,11 @@ public protocol SupervisedData: Sendable {
     func forEachBatch(of size: Int, _ body: (HostBatch) throws -> Void) throws
 }
 
+/// Up to `limit` of `count` places, in even steps: all where there are no more.
+func evenPlaces(_ limit: Int, of count: Int) -> [Int] {
+    count <= limit ? Array(0..<count) : (0..<max(limit, 0)).map { $0 * count / limit }
+}
+
 extension SupervisedData {
     /// How many classes there are; nil where numbers are predicted.
     public var classCount: Int? { classNames.isEmpty ? nil : classNames.count }

@@ -221,7 +221,7 @@ extension Predictor.Member {
 
 extension Recipe {
     /// The names of the classes, or the numbers of what has no names.
-    fileprivate var outputNames: [String] {
+    package var outputNames: [String] {
         data.classNames.isEmpty ? (0..<model.outputs).map(String.init) : data.classNames
     }
 

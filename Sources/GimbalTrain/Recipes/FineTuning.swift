@@ -19,6 +19,11 @@ public struct FineTuning: Codable, Sendable, Equatable {
 
         /// A rule of a pattern and the name in its place; nil leaves tensors out.
         public init(_ pattern: String, _ name: String?) { (self.pattern, self.name) = (pattern, name) }
+
+        /// Whether the pattern finds something for each wildcard of the name.
+        package var hasWildcardsEnough: Bool {
+            NamePattern(name ?? "").wildcardCount <= NamePattern(pattern).wildcardCount
+        }
     }
 
     /// The learning rate of some parameters.
@@ -59,16 +64,22 @@ public struct FineTuning: Codable, Sendable, Equatable {
     func validate() throws {
         try checkSetting(renames.isEmpty || pretrained != nil, "renames", "needs `pretrained`")
         for rule in renames {
-            let (wanted, there) = (NamePattern(rule.name ?? "").wildcardCount, NamePattern(rule.pattern).wildcardCount)
             try checkSetting(
-                wanted <= there, "renames",
-                "'\(shown(rule.name ?? ""))' has \(wanted) wildcards, '\(shown(rule.pattern))' only \(there)")
+                rule.hasWildcardsEnough, "renames",
+                "'\(shown(rule.name ?? ""))' has more wildcards than '\(shown(rule.pattern))'")
         }
         for rate in layerRates {
             try checkSetting(
                 rate.factor >= 0 && rate.factor.isFinite, "layerRates",
                 "the factor of '\(shown(rate.pattern))' must not be negative, not \(rate.factor)")
         }
+    }
+}
+
+extension NameMap {
+    /// What tensors are called by these rules, the first that fits.
+    package init(_ renames: [FineTuning.Renaming]) {
+        self.init(renames.map { (NamePattern($0.pattern), $0.name) })
     }
 }
 
@@ -87,7 +98,7 @@ extension FineTuning {
         let file = try WeightFile(path: try Self.file(of: pretrained))
         let map =
             renames.isEmpty
-            ? Self.map(of: file, to: model, head: head) : NameMap(renames.map { (NamePattern($0.pattern), $0.name) })
+            ? Self.map(of: file, to: model, head: head) : NameMap(renames)
         let report = try model.load(
             from: file, mapping: map,
             // Files of torchvision's first years count no batches.

@@ -6,9 +6,18 @@ extension ModelSettings {
                 switch kind {
                 case .mlp: perceptron
                 case .resnet20, .resnet56: smallResNet
-                case .resnet18: resNet(.basic, [2, 2, 2, 2])
-                case .resnet34: resNet(.basic, [3, 4, 6, 3])
-                case .resnet50: resNet(.bottleneck, [3, 4, 6, 3])
+                case .resnet18:
+                    ResNet.resNet18(
+                        classes: outputs, channels: sampleShape[0], width: hidden, isResidual: isResidual,
+                        startsAsIdentity: startsAsIdentity)
+                case .resnet34:
+                    ResNet.resNet34(
+                        classes: outputs, channels: sampleShape[0], width: hidden, isResidual: isResidual,
+                        startsAsIdentity: startsAsIdentity)
+                case .resnet50:
+                    ResNet.resNet50(
+                        classes: outputs, channels: sampleShape[0], width: hidden, isResidual: isResidual,
+                        startsAsIdentity: startsAsIdentity)
                 case .rnn, .lstm, .gru: recurrentNet
                 case .tcn: temporalConvolution
                 case .transformer: transformer
@@ -87,12 +96,6 @@ extension ModelSettings {
     }
 
     // MARK: The other models
-
-    private func resNet(_ block: ResNet.Block, _ blocks: [Int]) -> ResNet {
-        ResNet(
-            block, blocks: blocks, classes: outputs, channels: sampleShape[0], width: hidden, isResidual: isResidual,
-            startsAsIdentity: startsAsIdentity)
-    }
 
     private var smallResNet: SmallResNet {
         SmallResNet(

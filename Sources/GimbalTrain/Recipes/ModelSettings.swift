@@ -302,10 +302,6 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 }
 
 extension ModelSettings.Kind {
-    package var isResNet: Bool { isSmallResNet || isLargeResNet }
-    /// Of images such as CIFAR's.
-    package var isSmallResNet: Bool { self == .resnet20 || self == .resnet56 }
-    /// Of images such as ImageNet's.
-    package var isLargeResNet: Bool { self == .resnet18 || self == .resnet34 || self == .resnet50 }
+    package var isResNet: Bool { [.resnet20, .resnet56, .resnet18, .resnet34, .resnet50].contains(self) }
     package var isRecurrent: Bool { self == .rnn || self == .lstm || self == .gru }
 }

@@ -30,12 +30,12 @@ public enum TextFile {
         func line(at place: Int) -> Int { bytes[..<place].count { $0 == 0x0A } + 1 }
         if bytes.isEmpty { throw invalid("an empty file") }
         var start = 0
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
-            start = 3
-        } else if bytes.starts(with: [0xFF, 0xFE, 0, 0]) || bytes.starts(with: [0, 0, 0xFE, 0xFF]) {
+        switch ByteOrderMark(bytes[...]) {
+        case let mark? where mark.encoding.hasPrefix("UTF-32"):
             throw invalid("UTF-32, which is not read; save it as UTF-8")
-        } else if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
-            bytes = try utf16(bytes, isBigEndian: bytes[0] == 0xFE, path)
+        case let mark? where mark.encoding.hasPrefix("UTF-16"):
+            bytes = try utf16(bytes, isBigEndian: mark.encoding == "UTF-16BE", path)
+        case let mark: start = mark?.length ?? 0
         }
         let place = bytes.withUnsafeBufferPointer { firstInvalidUTF8($0.baseAddress!, $0.count) }
         if let place {

@@ -22,6 +22,9 @@ struct PictureListing: Sendable {
     /// Files whose names say that they are pictures of kinds that are not read, by their endings.
     var others: [String: Int] = [:]
 
+    /// `others` in words.
+    var otherKinds: [String] { others.sorted { $0.key < $1.key }.map { "\($0.value) .\($0.key)" } }
+
     /// Where the file of an entry is.
     func path(_ entry: Entry) -> String { entry.path.hasPrefix("/") ? entry.path : "\(root)/\(entry.path)" }
 
@@ -78,10 +81,12 @@ struct PictureListing: Sendable {
 
     private enum Kind { case read, other(String) }
 
+    private static let readEndings = ["png", "jpg", "jpeg", "jpe", "jfif"]
+
     private static func kind(of name: String) -> Kind? {
         guard let dot = name.lastIndex(of: "."), !name.hasPrefix(".") else { return nil }
         let ending = name[name.index(after: dot)...].lowercased()
-        if ["png", "jpg", "jpeg", "jpe", "jfif"].contains(ending) { return .read }
+        if readEndings.contains(ending) { return .read }
         let others = ["gif", "bmp", "webp", "tif", "tiff", "heic", "heif", "avif", "ppm", "pgm", "jp2"]
         return others.contains(ending) ? .other(ending) : nil
     }
@@ -145,8 +150,18 @@ struct PictureListing: Sendable {
 
     /// Whether a table names pictures.
     static func isList(_ path: String, options: TableOptions) -> Bool {
-        guard !TableSource.isReadOnce(path), let source = try? TableSource(path: path) else { return false }
+        guard !TableSource.isReadOnce(path), mayNamePictures(path), let source = try? TableSource(path: path) else {
+            return false
+        }
         return (try? columns(of: source, options)) != nil
+    }
+
+    /// Whether an ending of pictures stands in the beginning of a file, whatever its encoding: most tables have none, and
+    /// are looked at no further.
+    private static func mayNamePictures(_ path: String) -> Bool {
+        guard let head = try? ByteStream(path: path).read(count: 1 << 16) else { return false }
+        let text = String(decoding: head.filter { $0 != 0 }, as: UTF8.self).lowercased()
+        return head.starts(with: Array("PK".utf8)) || readEndings.contains { text.contains(".\($0)") }
     }
 
     /// How a table is written, what its columns are called, and which holds paths of pictures; nil where none does.

@@ -50,8 +50,7 @@ struct PictureParts {
             }
         }
         if !listings.train.others.isEmpty {
-            let kinds = listings.train.others.sorted { $0.key < $1.key }.map { "\($0.value) .\($0.key)" }
-            notes.append("files of kinds that are not read are passed over: \(listed(kinds))")
+            notes.append("files of kinds that are not read are passed over: \(listed(listings.train.otherKinds))")
         }
         var training = try Pictures(listings.train, classNames: classNames, record: record)
         if known == nil {
@@ -60,7 +59,7 @@ struct PictureParts {
             case .data: (record.means, record.deviations) = try training.channelStatistics()
             case .imageNet: record.takeImageNet()
             }
-            training = training.normalized(by: record)
+            training = Pictures(training, normalizedBy: record)
         }
         self.record = record
         train = training
@@ -143,9 +142,9 @@ extension PictureListing {
     fileprivate func requireLearnable(_ path: String, _ classNames: [String]) throws {
         func refuse(_ reason: String) -> GimbalError { .invalidFile(path: path, reason: reason) }
         guard !entries.isEmpty else {
-            let kinds = others.sorted { $0.key < $1.key }.map { "\($0.value) .\($0.key)" }
             throw refuse(
-                "holds no PNG or JPEG file" + (kinds.isEmpty ? "" : ", but \(listed(kinds)), which are not read"))
+                "holds no PNG or JPEG file"
+                    + (others.isEmpty ? "" : ", but \(listed(otherKinds)), which are not read"))
         }
         if let stray = entries.first(where: { $0.label == nil }) {
             throw refuse(
@@ -189,7 +188,7 @@ extension PictureRecord {
     /// - Throws: `GimbalError.invalidFile` for a picture that cannot be read, unless such are skipped.
     init(_ options: PictureOptions, for listing: PictureListing) throws {
         let entries = listing.entries
-        let sample = entries.count <= 256 ? entries : (0..<256).map { entries[$0 * entries.count / 256] }
+        let sample = evenPlaces(256, of: entries.count).map { entries[$0] }
         var size = options.size
         var channels = options.channels
         if size == nil || channels == nil {

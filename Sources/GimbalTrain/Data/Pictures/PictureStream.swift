@@ -73,12 +73,8 @@ public struct PictureStream: TrainingData, Sendable {
 
         fileprivate init(_ stream: PictureStream, epoch: Int, first: Int) {
             let count = stream.batchesPerEpoch ?? 0
-            var order = Array(0..<stream.pictures.count)
-            if stream.shuffles {
-                var random = Philox(seed: stream.seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
-                order = random.permutation(of: stream.pictures.count)
-            }
-            let places = order
+            let places = epochOrder(
+                of: stream.pictures.count, epoch: epoch, seed: stream.seed, shuffles: stream.shuffles)
             let make: @Sendable (Int) throws -> HostBatch? = { place in
                 let number = first + place
                 guard number < count else { return nil }

@@ -33,8 +33,8 @@ public struct PictureSummary: Encodable, Sendable {
     public var coloured = 0
     /// What is wrong with those that cannot be read, each with its path.
     public var damaged: [String] = []
-    /// Files of kinds that are not read, by their endings.
-    public var others: [String: Int]
+    /// Files of kinds that are not read, such as "3 .webp".
+    public var others: [String]
 
     /// Looks through the names of all files and opens up to `limit` of them.
     /// - Parameters:
@@ -55,13 +55,13 @@ public struct PictureSummary: Encodable, Sendable {
                 name: isWhole ? nil : name, classNames: names, counts: names.map { counts[ExactText($0)]?.count ?? 0 },
                 pictures: listing.entries.count)
         }
-        others = listings.train.others
+        others = listings.train.otherKinds
         let paths = named.flatMap { $0.1.map { listing in listing.entries.map(listing.path) } ?? [] }
-        opened = min(paths.count, limit)
-        for index in 0..<opened {
-            let path = paths[index * paths.count / opened]
+        let places = evenPlaces(limit, of: paths.count)
+        opened = places.count
+        for place in places {
             do {
-                let (size, isColour) = try PictureRecord.head(ofFile: path)
+                let (size, isColour) = try PictureRecord.head(ofFile: paths[place])
                 smallest = smallest.map { $0.merged(with: size, by: min) } ?? size
                 largest = largest.map { $0.merged(with: size, by: max) } ?? size
                 coloured += isColour ? 1 : 0

@@ -26,8 +26,7 @@ public struct Pictures: SupervisedData {
     ///   - listing: each of whose pictures is of one of `classNames`.
     ///   - classNames: all classes, in the order of their numbers.
     ///   - record: how files become inputs.
-    ///   - kept: what was decoded of the same files with the same sides, where it is known.
-    init(_ listing: PictureListing, classNames: [String], record: PictureRecord, kept: KeptPictures? = nil) throws {
+    init(_ listing: PictureListing, classNames: [String], record: PictureRecord) throws {
         name = listing.name
         self.classNames = classNames
         self.record = record
@@ -42,14 +41,12 @@ public struct Pictures: SupervisedData {
             }
             return number
         }
-        self.kept = kept ?? KeptPictures(count: paths.count, size: record.inputShape.elementCount)
+        kept = KeptPictures(count: paths.count, size: record.inputShape.elementCount)
         inputsOfBytes = record.inputsOfBytes
     }
 
-    /// The same pictures, with inputs made by `record`, which has the same sides.
-    func normalized(by record: PictureRecord) -> Pictures { Pictures(self, record) }
-
-    private init(_ other: Pictures, _ record: PictureRecord) {
+    /// The pictures of `other`, with inputs made by `record`, which has the same sides.
+    init(_ other: Pictures, normalizedBy record: PictureRecord) {
         (name, classNames, paths, classes, kept) = (
             other.name, other.classNames, other.paths, other.classes, other.kept
         )
@@ -103,8 +100,7 @@ public struct Pictures: SupervisedData {
 
     /// Pictures from all over the data.
     public func examples(limit: Int) throws -> Dataset {
-        let indices = count <= limit ? Array(0..<count) : (0..<max(limit, 0)).map { $0 * count / limit }
-        let batch = try batch(indices)
+        let batch = try batch(evenPlaces(limit, of: count))
         guard case .classes(let classes) = batch.targets else { stop("Pictures", "examples without classes") }
         return Dataset(
             name: name, inputShape: inputShape, inputs: .floats(batch.inputs),
@@ -128,7 +124,7 @@ public struct Pictures: SupervisedData {
     /// The means and deviations of each channel over pictures from all over the data, as pixels of 0…1.
     func channelStatistics(limit: Int = 1024) throws -> (means: [Double], deviations: [Double]) {
         let plane = record.size.height * record.size.width
-        let indices = count <= limit ? Array(0..<count) : (0..<limit).map { $0 * count / limit }
+        let indices = evenPlaces(limit, of: count)
         var sums = [Int](repeating: 0, count: record.channels)
         var squares = sums
         for index in indices {

@@ -36,7 +36,7 @@ struct SeriesTable: Sendable {
         let choice = try ColumnChoice(options, names: names, last: names.count - 1, path: path)
         let others = options.columns == nil ? [] : names.indices.filter { choice.roles[$0] == .input }
         let chosen = [choice.target] + others
-        let isTold = options.missingMarks.map { MissingMarks($0) }
+        let marks = options.missingMarks.map { MissingMarks($0) } ?? .usual
         let number = dialect.numberReader
         var values = [[Double]](repeating: [], count: chosen.count)
         var times: [Double]? = choice.target == 0 || others.contains(0) ? nil : []
@@ -49,14 +49,12 @@ struct SeriesTable: Sendable {
             }
             for (place, column) in chosen.enumerated() {
                 let field = reader.field(column)
-                let text = reader.text(column)
-                let isMissing =
-                    text.isEmpty || (isTold ?? .usual).contains(field.start, field.count)
+                let isMissing = field.count == 0 || marks.contains(field.start, field.count)
                 guard let value = isMissing ? .nan : number(field.start, field.count), !value.isInfinite else {
                     throw GimbalError.invalidFile(
                         path: path,
                         reason:
-                            "line \(reader.line): '\(shown(text))' in \(TableNames.place(column, names[column])) is no "
+                            "line \(reader.line): '\(shown(reader.text(column)))' in \(TableNames.place(column, names[column])) is no "
                             + "number; --missing tells what stands for a missing one")
                 }
                 values[place].append(value)

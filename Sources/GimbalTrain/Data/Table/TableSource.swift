@@ -218,7 +218,7 @@ func hexadecimal(_ byte: UInt8) -> String {
 }
 
 /// The mark that some texts begin with, which tells their encoding.
-private struct ByteOrderMark {
+struct ByteOrderMark {
     let encoding: String
     let length: Int
 
