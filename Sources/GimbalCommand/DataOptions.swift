@@ -6,8 +6,8 @@ import GimbalTrain
 struct DataFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, a folder of pictures with a folder for each class, a table in a text file, plain or gzipped, or one of pictures' paths and classes; that of the run unless given.",
-            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv"),
+            "The data: digits (embedded), mnist, fashion-mnist, a folder of IDX files, a folder of pictures with a folder for each class, a table in a text file, plain or gzipped, or one of pictures' paths and classes; with a --model of texts, a text, or pairs of texts with a tab between them, one in a line; that of the run unless given.",
+            valueName: "digits|mnist|fashion-mnist|dir|FILE.csv|FILE.txt"),
         completion: .data)
     var data: String?
 
@@ -57,6 +57,7 @@ struct DataOptions: ParsableArguments {
     @OptionGroup(title: "Tables") var table: TableFlags
     @OptionGroup(title: "Pictures") var pictures: PictureFlags
     @OptionGroup(title: "Forecasts") var series: SeriesFlags
+    @OptionGroup(title: "Texts") var texts: TextFlags
 
     subscript<Value>(dynamicMember flag: KeyPath<DataFlags, Value>) -> Value { flags[keyPath: flag] }
 
@@ -66,11 +67,13 @@ struct DataOptions: ParsableArguments {
     private var target: String? { flags.target }
 
     /// Where the data is: what --data names, or what the run was trained on.
-    /// - Parameter record: of the run that is gone on with or judged; nil for a new one.
-    func source(of record: DataRecord? = nil) throws -> DataSource {
+    /// - Parameters:
+    ///   - record: of the run that is gone on with or judged; nil for a new one.
+    ///   - model: of a new run, which tells whether a file is read as a text.
+    func source(of record: DataRecord? = nil, for model: ModelSettings.Kind? = nil) throws -> DataSource {
         let source: DataSource
         if let data {
-            source = try named(data, record)
+            source = try text(data, record, model) ?? named(data, record)
         } else {
             guard let record else { throw GimbalError.invalidSetting(name: "--data", reason: "is needed") }
             guard let known = DataSource(record, options: try tableOptions(record)) else {
@@ -81,6 +84,16 @@ struct DataOptions: ParsableArguments {
         }
         try check(source, record)
         return source
+    }
+
+    /// What `data` names where a model of texts reads it; nil for other models.
+    private func text(_ data: String, _ record: DataRecord?, _ model: ModelSettings.Kind?) throws -> DataSource? {
+        let isText = record.map { $0.kind == .text } ?? model?.isLanguageModel ?? false
+        guard isText || record.map({ $0.kind == .pairs }) ?? model?.isSequenceToSequence ?? false else { return nil }
+        if isFolder(data) {
+            throw GimbalError.invalidSetting(name: "--data", reason: "\(data) is a folder, where a text is read from a file")
+        }
+        return isText ? .text(path: data, options: texts.options) : .pairs(path: data, options: texts.options)
     }
 
     private func named(_ data: String, _ record: DataRecord?) throws -> DataSource {
@@ -171,9 +184,17 @@ struct DataOptions: ParsableArguments {
         if let record { _ = try plan(resuming: record) }
         try pictures.check(source, record)
         try series.check(source, record?.series)
+        try texts.check(source, record?.text)
         if case .series = source {
             if let record, isForecast, record.series == nil {
                 throw GimbalError.invalidSetting(name: "--task", reason: "the run of \(record.name) forecasts nothing")
+            }
+            return
+        }
+        if source.isOfTexts {
+            guard target == nil, flags.task == nil else {
+                throw GimbalError.invalidSetting(
+                    name: target == nil ? "--task" : "--target", reason: "is for tables; \(source.path) is read as a text")
             }
             return
         }

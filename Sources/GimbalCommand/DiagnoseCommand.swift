@@ -45,7 +45,7 @@ struct DiagnoseCommand: ParsableCommand {
 
     private func diagnose() throws {
         var plan = try data.plan(resuming: nil)
-        let source = try data.source(of: nil)
+        let source = try data.source(for: model.kind)
         let isTable = source.isOfRows
         let settings = try training.settings(
             resuming: nil, for: model.kind, isTable: isTable,

@@ -80,6 +80,11 @@ struct EvaluateCommand: ParsableCommand {
             output = EvaluationOutput(
                 found, loss: trained.loss, text: head + "\n\n" + found.description,
                 sections: found.sections(part: part.rawValue))
+        case .tokens:
+            guard let scores = trained.text else { preconditionFailure("tokens have scores") }
+            let found = TextReport(scores)
+            output = EvaluationOutput(
+                found, loss: trained.loss, text: found.text(loss: trained.loss), sections: found.sections(part: part.rawValue))
         }
         output.classNames = test.classNames
         output.device = device.id
@@ -139,6 +144,37 @@ private struct EvaluationOutput: Encodable {
         }
         try container.encode(device, forKey: .device)
         try container.encodeIfPresent(weights, forKey: .weights)
+    }
+}
+
+/// What an evaluation of a model of texts tells.
+private struct TextReport: Encodable {
+    var accuracy: Double?
+    var perplexity: Double?
+    var bitsPerCharacter: Double?
+    var tokens: Int
+    var characters: Int?
+
+    init(_ scores: TokenScores) {
+        (tokens, characters) = (scores.tokenCount, scores.characterCount)
+        accuracy = scores.accuracy.ifFinite
+        perplexity = scores.perplexity.ifFinite
+        bitsPerCharacter = scores.bitsPerCharacter?.ifFinite
+    }
+
+    /// Each figure by name.
+    private func rows(loss: Double?) -> [(name: String, value: String)] {
+        var rows = [("loss (nats a token)", decimal(loss)), ("perplexity", decimal(perplexity))]
+        if let bitsPerCharacter { rows.append(("bits a character", decimal(bitsPerCharacter))) }
+        rows += [("accuracy", decimal(accuracy)), ("tokens", "\(tokens)")]
+        if let characters { rows.append(("characters", "\(characters)")) }
+        return rows
+    }
+
+    func text(loss: Double?) -> String { rows(loss: loss).map { "\($0.name) \($0.value)" }.joined(separator: "  ") }
+
+    func sections(part: String) -> [(title: String, body: String)] {
+        [("Results on the \(part) data", Page.table(head: ["figure", "value"], rows(loss: nil).dropFirst().map { [$0.name, $0.value] }))]
     }
 }
 

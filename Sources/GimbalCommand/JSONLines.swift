@@ -16,9 +16,13 @@ func jsonText(_ value: some Encodable) throws -> String {
 
 /// Writes a line to standard output at once, also where that is a pipe.
 /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
-func printLine(_ text: String) throws {
+func printLine(_ text: String) throws { try printText(text + "\n") }
+
+/// Writes a text to standard output at once, without the end of a line.
+/// - Throws: as `printLine(_:)`.
+func printText(_ text: String) throws {
     do {
-        try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
     } catch {
         throw GimbalError.fileSystem(operation: "write", path: "standard output", reason: (error as NSError).reason)
     }

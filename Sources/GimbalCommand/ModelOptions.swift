@@ -5,7 +5,7 @@ import GimbalTrain
 struct ModelOptions: ParsableArguments {
     @Option(
         help:
-            "The model; all but mlp and resnet read the rows of an image, or the features, as a sequence. (default: \(Defaults.kind.rawValue))"
+            "The model; rnn, lstm, gru, tcn and transformer read the rows of an image, or the features, as a sequence, those on -lm a text, and those of seq2seq pairs of texts. (default: \(Defaults.kind.rawValue))"
     )
     var model: ModelSettings.Kind?
     @Option(
@@ -106,7 +106,7 @@ struct ModelOptions: ParsableArguments {
             (zeroInitResidual != nil, kind.isResNet, "--zero-init-residual"),
             (bidirectional != nil, kind.isRecurrent, "--bidirectional"),
             (forgetBias != nil, kind == .lstm, "--forget-bias"),
-            (heads != nil, kind == .transformer, "--heads"),
+            (heads != nil, kind.hasHeads, "--heads"),
             (dropout != nil, !kind.isResNet, "--dropout"),
         ]
         for option in foreign where option.isGiven && !option.isOwn {

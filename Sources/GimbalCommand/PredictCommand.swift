@@ -56,6 +56,10 @@ struct PredictCommand: ParsableCommand {
         let device = try device.chosen()
         let predictor = try Predictor(
             ensemble: checkpoint.flatMap(runs(at:)), weights: weights, device: device, precision: precision)
+        guard predictor.task != .tokens else {
+            throw GimbalError.invalidSetting(
+                name: "--checkpoint", reason: "\(checkpoint[0]) is a model of texts: gimbal generate writes with it")
+        }
         for path in checkpoint where runs(at: path) != [path] {
             printNotice("note: the answers of the \(runs(at: path).count) folds in \(path) are averaged")
         }

@@ -70,6 +70,7 @@ enum SettingFlags {
         "validationPath": "--validation",
         "testFraction": "--test", "testPath": "--test", "folds": "--folds",
         "size": "--image-size", "channels": "--image-channels",
+        "tokenizer": "--tokenizer", "vocabulary": "--vocabulary", "length": "--length", "padding": "--data",
         "window": "--window", "horizon": "--horizon", "season": "--season",
         "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
@@ -137,7 +138,11 @@ enum Defaults {
     static func byRecipe(_ setting: (TrainingSettings) -> String) -> String {
         let kinds = ModelSettings.Kind.allCases
         let entries = kinds.map { ($0.rawValue, setting(TrainingSettings(for: $0))) }
-        let tables = kinds.map { ("\($0.rawValue) of a table", setting(TrainingSettings(for: $0, isTable: true))) }
+        let tables = kinds.map { kind in
+            // Texts are no tables.
+            let isTable = !kind.isOfTokens
+            return ("\(kind.rawValue) of a table", setting(TrainingSettings(for: kind, isTable: isTable)))
+        }
         if Set((entries + tables).map(\.1)).count <= 2, Set(tables.map(\.1)).count == 1,
             Set(entries.map(\.1)).count == 1
         {

@@ -58,10 +58,10 @@ struct TrainCommand: ParsableCommand {
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
     private func crossValidate(_ count: Int) throws {
         let first = resume ? runDir.flatMap { try? RunRecord(path: CrossValidation.path(of: 1, in: $0)) } : nil
-        let source = try data.source(of: first?.recipe.data)
+        let source = try data.source(of: first?.recipe.data, for: model.kind)
         guard source.kind == .table else {
-            let reason = source.kind == .series ? "is not for forecasts" : "is for tables; \(source.path) holds images"
-            throw GimbalError.invalidSetting(name: "folds", reason: reason)
+            let what = source.kind == .series ? "a series" : source.isOfTexts ? "a text" : "images"
+            throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(source.path) holds \(what)")
         }
         guard first != nil || data.test == nil else {
             throw GimbalError.invalidSetting(
@@ -96,7 +96,7 @@ struct TrainCommand: ParsableCommand {
                 name: "folds", reason: "the run in \(runDir) began \(begun), which cannot be changed")
         }
         var plan = try data.plan(resuming: saved?.recipe.data)
-        let source = try data.source(of: saved?.recipe.data)
+        let source = try data.source(of: saved?.recipe.data, for: model.kind)
         let isTable = source.isOfRows
         let trainingSettings = try training.settings(
             resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
@@ -273,6 +273,11 @@ struct TrainCommand: ParsableCommand {
         try printLine(
             "\(parts.train.isCountExact ? "" : "about ")\(parts.train.count) samples to train on\(validation), \(parts.test.count) to test on; device \(device.id): "
                 + "\(device.description.name); run \(folder.path)")
+        if let text = parts.record.text {
+            try printLine(
+                "tokens of a vocabulary of \(parts.train.outputCount), up to \(text.length) in a sample; losses are in nats a token"
+            )
+        }
         for note in device.description.notes { printNotice("note: \(note)") }
         if let report = run.pretraining { try printLine(report.summary) }
         let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
@@ -328,6 +333,11 @@ struct TrainingResult: Encodable {
     /// Of a regression, in the units of the data.
     var testRMSE: Double?
     var testLoss: Double?
+    /// Of tokens: exp of the mean cross-entropy, and, of a text, bits for each character.
+    var testPerplexity: Double?
+    var testBitsPerCharacter: Double?
+    /// Of pairs of texts, in 0...100.
+    var testBLEU: Double?
     /// Of a forecast: those that need no model.
     var baselines: [ForecastBaseline]?
     /// With the best weights, where there are any.
@@ -361,6 +371,8 @@ struct TrainingResult: Encodable {
         testR2 = test.figures["r2"]?.ifFinite
         testRMSE = test.regression?.rootMeanSquaredError.ifFinite
         testLoss = test.loss?.ifFinite
+        testPerplexity = test.text?.perplexity.ifFinite
+        testBitsPerCharacter = test.text?.bitsPerCharacter?.ifFinite
         weights = trainer.weights.kind(for: trainer.settings.weights)
         if weights == .best {
             validationLoss = trainer.progress.best?.value.ifFinite
@@ -385,6 +397,9 @@ struct TrainingResult: Encodable {
         if let skippedSteps { parts.append("skippedSteps \(skippedSteps)") }
         if let lossScale { parts.append("lossScale \(lossScale)") }
         parts.append("testLoss \(decimal(testLoss))")
+        if let testPerplexity { parts.append("testPerplexity \(decimal(testPerplexity))") }
+        if let testBitsPerCharacter { parts.append("testBitsPerCharacter \(decimal(testBitsPerCharacter))") }
+        if let testBLEU { parts.append("testBLEU \(decimal(testBLEU))") }
         if let validationLoss { parts.append("validationLoss \(decimal(validationLoss))") }
         parts += ["trainLoss \(decimal(trainLoss))", "weights \(weights.rawValue)"]
         if let bestEpoch { parts.append("bestEpoch \(bestEpoch)") }

@@ -2,35 +2,38 @@
 public struct Batch {
     /// The inputs, [count, …the shape of one input].
     public let inputs: Tensor
-    /// What is to be predicted: int32 [count] of classes, or [count, width] of values.
+    /// What is to be predicted: int32 [count] of classes, [count, width] of values, or int32 [count · width] of tokens.
     public let targets: Tensor
-    /// The classes of `targets` on the host, where nothing need be waited for; nil where they are no classes.
-    var hostClasses: [Int32]?
+    /// What `targets` holds, on the host, where nothing need be waited for; nil where a program gave the tensors.
+    var hostTargets: HostBatch.Targets?
     /// Number of examples.
     public var count: Int { inputs.shape[0] }
 
     /// A batch of inputs, [count, …the shape of one input], and what is to be predicted for them.
     public init(inputs: Tensor, targets: Tensor) {
-        self.init(inputs: inputs, targets: targets, hostClasses: nil)
+        self.init(inputs: inputs, targets: targets, hostTargets: nil)
     }
 
-    init(inputs: Tensor, targets: Tensor, hostClasses: [Int32]?) {
+    init(inputs: Tensor, targets: Tensor, hostTargets: HostBatch.Targets?) {
         self.inputs = inputs
         self.targets = targets
-        self.hostClasses = hostClasses
+        self.hostTargets = hostTargets
     }
 }
 
 extension HostBatch {
     /// Copies the batch to `device`.
     public func to(_ device: Device) -> Batch {
-        let inputs = Tensor(inputs, inputShape, device: device)
-        return switch targets {
-        case .classes(let classes):
-            Batch(inputs: inputs, targets: Tensor(classes, device: device), hostClasses: classes)
-        case .values(let values, let shape):
-            Batch(inputs: inputs, targets: Tensor(values, shape, device: device))
-        }
+        let targets =
+            switch targets {
+            case .classes(let classes): Tensor(classes, device: device)
+            case .values(let values, let shape): Tensor(values, shape, device: device)
+            case .tokens(let tokens, _): Tensor(tokens, device: device)
+            }
+        return Batch(
+            inputs: tokens.isEmpty
+                ? Tensor(inputs, inputShape, device: device) : Tensor(tokens, inputShape, device: device),
+            targets: targets, hostTargets: self.targets)
     }
 }
 

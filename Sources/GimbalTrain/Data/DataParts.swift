@@ -1,3 +1,4 @@
+import Foundation
 import Gimbal
 
 /// Data in the parts that a run looks at for different ends, and what is known of it.
@@ -36,6 +37,18 @@ public struct DataParts: Sendable {
         record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
         record.series = series.record
         record.standardization = series.record.standardization
+    }
+
+    fileprivate init(_ texts: TextParts, of source: DataSource, plan: SplitPlan) {
+        (train, validation, test) = (texts.train, texts.validation, texts.test)
+        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
+        (record.text, record.fingerprints) = (texts.record, texts.fingerprints)
+    }
+
+    fileprivate init(_ pairs: PairParts, of source: DataSource, plan: SplitPlan) {
+        (train, validation, test, notes) = (pairs.train, pairs.validation, pairs.test, pairs.notes)
+        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
+        (record.text, record.fingerprints) = (pairs.record, pairs.fingerprints)
     }
 
     fileprivate init(_ pictures: PictureParts, of source: DataSource, plan: SplitPlan) {
@@ -86,6 +99,12 @@ extension DataSource {
                 try SeriesParts(
                     path: path, options: options, table: table, plan: plan,
                     continuing: try record?.requiredSeries(path)), of: self, plan: plan)
+        case .text(let path, let options):
+            return DataParts(
+                try TextParts(path: path, options: options, plan: plan, continuing: record?.text), of: self, plan: plan)
+        case .pairs(let path, let options):
+            return DataParts(
+                try PairParts(path: path, options: options, plan: plan, continuing: record?.text), of: self, plan: plan)
         case .digits, .images:
             try requireShares(plan)
             return DataParts(images: try images(plan), of: self, plan: plan)
@@ -203,6 +222,22 @@ extension DataSource {
                 try Pictures(listing, classNames: record.classNames, record: record.requiredPictures(path)),
                 [record.note(onOtherData: path, "\(listing.entries.count) pictures of it are")]
             )
+        case .text(let path, _) where absolutePath != record.path:
+            try requireKind(of: record)
+            // Another text is tested as a whole.
+            let text = try record.requiredText()
+            return (
+                try TextPart(
+                    TextFile.read(path), text.makeTokenizer(), length: text.length,
+                    name: URL(fileURLWithPath: path).lastPathComponent),
+                [record.note(onOtherData: path, "of it is")]
+            )
+        case .pairs(let path, _) where absolutePath != record.path:
+            try requireKind(of: record)
+            var plan = SplitPlan(validationFraction: nil)
+            plan.testFraction = 0
+            let all = try PairParts(path: path, options: TextOptions(), plan: plan, continuing: record.requiredText())
+            return (all.train, all.notes + [record.note(onOtherData: path, "\(all.train.count) pairs of it are")])
         case .images(let folder, let set) where part == .test:
             if record.kind != .samples { try requireKind(of: record) }
             let names = set.classNames ?? record.classNames
@@ -272,6 +307,15 @@ extension DataRecord {
     /// What is said of an evaluation on all of other data.
     fileprivate func note(onOtherData path: String, _ all: String) -> String {
         "\(path) is not the data that the model was trained on, which is \(name): all \(all) tested"
+    }
+
+    /// How texts are read for a model of this data.
+    /// - Throws: `GimbalError.invalidSetting` for a model of something else.
+    func requiredText() throws -> TextRecord {
+        guard let text else {
+            throw GimbalError.invalidSetting(name: "data", reason: "the run was trained on \(name), which is no text")
+        }
+        return text
     }
 
     /// How a series is read for a model of this data.

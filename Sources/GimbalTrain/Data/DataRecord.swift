@@ -13,6 +13,10 @@ public struct DataRecord: Codable, Sendable, Equatable {
         case images
         /// PNG and JPEG files.
         case pictures
+        /// A text.
+        case text
+        /// Pairs of texts.
+        case pairs
         /// A table in a text file whose rows follow each other in time.
         case series
         /// A table in a text file.
@@ -33,7 +37,7 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var inputRange: ClosedRange<Double>?
     /// Samples of each part; of a table larger than memory, about as many.
     public var counts: [TableSplit.Part: Int] = [:]
-    /// Of images: a hash of what is in each part, training with validation, by which the data is known again.
+    /// Of images and texts: a hash of what is in each part, training with validation, by which the data is known again.
     public var fingerprints: [TableSplit.Part: String] = [:]
     /// Of a table: how its rows become numbers, and which are held back.
     public var table: TableRecord?
@@ -41,6 +45,8 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var pictures: PictureRecord?
     /// Of a series: how its columns become examples.
     public var series: SeriesRecord?
+    /// Of texts: how they become tokens.
+    public var text: TextRecord?
     /// What was done to numbers before training, where it is not in `table`; nil for data that is taken as it is.
     public var standardization: Standardization?
     /// How the data was divided into parts.
@@ -74,6 +80,7 @@ public struct DataRecord: Codable, Sendable, Equatable {
         try table?.validate()
         try pictures?.validate()
         try series?.validate()
+        try text?.validate()
     }
 }
 
@@ -108,6 +115,7 @@ extension Dataset {
         case .floats(let floats):
             guard let least = floats.min(), let most = floats.max(), least <= most else { return nil }
             return Double(least)...Double(most)
+        case .tokens: return nil
         }
     }
 
@@ -123,11 +131,13 @@ extension Dataset {
         switch self.inputs {
         case .bytes(let bytes, _): inputs = hash(bytes)
         case .floats(let floats): inputs = hash(floats)
+        case .tokens(let tokens): inputs = hash(tokens)
         }
         let targets: UInt64
         switch self.targets {
         case .classes(let classes, _): targets = hash(classes)
         case .values(let values, _): targets = hash(values)
+        case .tokens(let tokens, _, _): targets = hash(tokens)
         }
         return hexadecimal(folded(inputs, targets ^ 0xE703_7ED1_A0B4_28DB), digits: 16)
     }

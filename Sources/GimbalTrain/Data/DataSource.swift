@@ -19,6 +19,10 @@ public enum DataSource: Sendable {
     /// A table whose rows follow each other in time, and whose numbers are to be forecast. `table` says how it is written, which
     /// column is to be predicted, and by `columns` which others a model sees.
     case series(path: String, options: SeriesOptions = SeriesOptions(), table: TableOptions = TableOptions())
+    /// A text, whose tokens are to be predicted.
+    case text(path: String, options: TextOptions = TextOptions())
+    /// Pairs of texts, the second of which is to be written from the first: see `PairFile`.
+    case pairs(path: String, options: TextOptions = TextOptions())
     /// A table in a text file.
     case table(path: String, options: TableOptions = TableOptions())
 
@@ -65,6 +69,8 @@ public enum DataSource: Sendable {
             self = .images(folder: path, set: ImageSet.allCases.first { $0.title == record.name } ?? .other)
         case (.series, let path?): self = .series(path: path, table: options)
         case (.pictures, let path?): self = .pictures(path: path, table: options)
+        case (.text, let path?): self = .text(path: path)
+        case (.pairs, let path?): self = .pairs(path: path)
         case (.table, let path?): self = .table(path: path, options: options)
         default: return nil
         }
@@ -88,7 +94,7 @@ public enum DataSource: Sendable {
         case .digits: "digits"
         case .images(let folder, _): folder
         case .pictures(let path, _, _), .series(let path, _, _): path
-        case .table(let path, _): path
+        case .table(let path, _), .text(let path, _), .pairs(let path, _): path
         }
     }
 
@@ -99,12 +105,17 @@ public enum DataSource: Sendable {
         case .images: .images
         case .pictures: .pictures
         case .series: .series
+        case .text: .text
+        case .pairs: .pairs
         case .table: .table
         }
     }
 
     /// Whether the data is rows of a table, in whatever way they are looked at.
     package var isOfRows: Bool { kind == .table || kind == .series }
+
+    /// Whether the data is texts.
+    package var isOfTexts: Bool { kind == .text || kind == .pairs }
 
     /// A path that means the same wherever a command is given.
     var absolutePath: String? {

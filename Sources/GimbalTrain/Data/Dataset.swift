@@ -13,11 +13,14 @@ public struct Dataset: Sendable {
         case bytes([UInt8], divisor: Float)
         /// The numbers themselves.
         case floats([Float])
+        /// The numbers of tokens, which a model looks up and does not compute with.
+        case tokens([Int32])
 
         var elementCount: Int {
             switch self {
             case .bytes(let bytes, _): bytes.count
             case .floats(let floats): floats.count
+            case .tokens(let tokens): tokens.count
             }
         }
     }
@@ -28,6 +31,9 @@ public struct Dataset: Sendable {
         case classes([Int32], names: [String])
         /// `width` numbers for each example, one example after another.
         case values([Float], width: Int)
+        /// `width` tokens of a vocabulary for each example, one example after another; `HostBatch.ignoredToken` where there
+        /// is none to predict.
+        case tokens([Int32], width: Int, vocabulary: Int)
     }
 
     /// What messages and reports call the data.
@@ -63,6 +69,12 @@ public struct Dataset: Sendable {
         case .values(let values, let width):
             require(width > 0 && values.count % width == 0, "data set '\(name)'", "\(values.count) values of \(width)")
             targetCount = values.count / width
+        case .tokens(let tokens, let width, let vocabulary):
+            require(width > 0 && tokens.count % width == 0, "data set '\(name)'", "\(tokens.count) tokens of \(width)")
+            let known = HostBatch.ignoredToken..<Int32(vocabulary)
+            require(
+                tokens.allSatisfy(known.contains), "data set '\(name)'", "a token is outside 0..<\(vocabulary)")
+            targetCount = tokens.count / width
         }
         require(targetCount == count, "data set '\(name)'", "\(count) inputs, but \(targetCount) targets")
         self.name = name
@@ -89,6 +101,7 @@ public struct Dataset: Sendable {
         switch targets {
         case .classes(_, let names): names.count
         case .values(_, let width): width
+        case .tokens(_, _, let vocabulary): vocabulary
         }
     }
 
@@ -101,11 +114,14 @@ public struct Dataset: Sendable {
             case .bytes(let bytes, let divisor):
                 .bytes(gatherRows(bytes, indices, width: featureCount), divisor: divisor)
             case .floats(let floats): .floats(gatherRows(floats, indices, width: featureCount))
+            case .tokens(let tokens): .tokens(gatherRows(tokens, indices, width: featureCount))
             }
         let targets: Targets =
             switch self.targets {
             case .classes(let classes, let names): .classes(gatherRows(classes, indices, width: 1), names: names)
             case .values(let values, let width): .values(gatherRows(values, indices, width: width), width: width)
+            case .tokens(let tokens, let width, let vocabulary):
+                .tokens(gatherRows(tokens, indices, width: width), width: width, vocabulary: vocabulary)
             }
         return Dataset(name: name, inputShape: inputShape, inputs: inputs, targets: targets)
     }
@@ -114,7 +130,7 @@ public struct Dataset: Sendable {
     /// keep their numbers.
     public func subset(ofClasses isIncluded: (Int) -> Bool) -> Dataset {
         guard case .classes(let classes, _) = targets else {
-            stop("subset(ofClasses:)", "'\(name)' has values to predict, not classes")
+            stop("subset(ofClasses:)", "'\(name)' has no classes to predict")
         }
         return subset(classes.indices.filter { isIncluded(Int(classes[$0])) })
     }
@@ -149,20 +165,24 @@ public struct Dataset: Sendable {
 
     /// Copies the examples at `indices` into one batch, inputs widened to `Float`.
     public func batch(_ indices: [Int], number: Int = 0) -> HostBatch {
-        let inputs =
-            switch self.inputs {
-            case .bytes(let bytes, let divisor): gatherRows(bytes, indices, width: featureCount, divisor: divisor)
-            case .floats(let floats): gatherRows(floats, indices, width: featureCount)
-            }
+        var (inputs, tokens): ([Float], [Int32]) = ([], [])
+        switch self.inputs {
+        case .bytes(let bytes, let divisor):
+            inputs = gatherRows(bytes, indices, width: featureCount, divisor: divisor)
+        case .floats(let floats): inputs = gatherRows(floats, indices, width: featureCount)
+        case .tokens(let all): tokens = gatherRows(all, indices, width: featureCount)
+        }
         let targets: HostBatch.Targets =
             switch self.targets {
             case .classes(let classes, _): .classes(gatherRows(classes, indices, width: 1))
             case .values(let values, let width):
                 .values(gatherRows(values, indices, width: width), shape: [indices.count, width])
+            case .tokens(let tokens, let width, _):
+                .tokens(gatherRows(tokens, indices, width: width), shape: [indices.count, width])
             }
         return HostBatch(
-            number: number, indices: indices, inputs: inputs, inputShape: Shape([indices.count] + inputShape.sizes),
-            targets: targets)
+            number: number, indices: indices, inputs: inputs, tokens: tokens,
+            inputShape: Shape([indices.count] + inputShape.sizes), targets: targets)
     }
 }
 
@@ -173,6 +193,7 @@ extension Dataset: CustomStringConvertible {
             switch targets {
             case .classes(_, let names): names.count == 1 ? "1 class" : "\(names.count) classes"
             case .values(_, let width): width == 1 ? "a number to predict" : "\(width) numbers to predict"
+            case .tokens(_, let width, let vocabulary): "\(width) tokens to predict of \(vocabulary)"
             }
         return "\(name): \(count) example\(count == 1 ? "" : "s") of \(inputShape), \(targets)"
     }
@@ -186,18 +207,45 @@ public struct HostBatch: Sendable, Equatable {
         case classes([Int32])
         /// Numbers for each example, [count, width], row-major.
         case values([Float], shape: Shape)
+        /// Tokens for each example, [count, width], row-major; `ignoredToken` where there is none to predict.
+        case tokens([Int32], shape: Shape)
+
+        /// How many predictions are judged.
+        var judgedCount: Int {
+            switch self {
+            case .classes(let classes): classes.count
+            case .values(_, let shape): shape.sizes[0]
+            case .tokens(let tokens, _): tokens.count { $0 != ignoredToken }
+            }
+        }
     }
+
+    /// Stands where there is no token to predict; losses and scores leave it out.
+    public static let ignoredToken: Int32 = -1
 
     /// The batch's place in its epoch, from 0.
     public let number: Int
     /// The examples in it, as places in the data set.
     public let indices: [Int]
-    /// The inputs, row-major.
+    /// The inputs, row-major; empty where they are tokens.
     public let inputs: [Float]
-    /// The shape of `inputs`: [count, …the shape of one input].
+    /// Inputs that are the numbers of tokens, row-major; empty where they are not.
+    public let tokens: [Int32]
+    /// The shape of the inputs: [count, …the shape of one input].
     public let inputShape: Shape
     /// What is to be predicted.
     public let targets: Targets
+
+    init(
+        number: Int, indices: [Int], inputs: [Float] = [], tokens: [Int32] = [], inputShape: Shape, targets: Targets
+    ) {
+        self.number = number
+        self.indices = indices
+        self.inputs = inputs
+        self.tokens = tokens
+        self.inputShape = inputShape
+        self.targets = targets
+    }
 
     /// Number of examples.
     public var count: Int { indices.count }

@@ -20,8 +20,11 @@ public protocol SupervisedData: Sendable {
     var inputShape: Shape { get }
     /// What the classes are called; empty where numbers are predicted.
     var classNames: [String] { get }
-    /// Numbers that a model has to give for each example: one per class, or one per value.
+    /// Numbers that a model has to give for each example: one per class, or one per value; for tokens, at each place one per
+    /// token of the vocabulary.
     var outputCount: Int { get }
+    /// What is known of inputs that are tokens; nil for other data, as it is unless given.
+    var tokens: TokenFacts? { get }
 
     /// Examples of each class; of data whose count is an estimate, of a sample of it. Empty where numbers are predicted.
     /// - Throws: what reading them throws.
@@ -44,12 +47,31 @@ public protocol SupervisedData: Sendable {
     func forEachBatch(of size: Int, _ body: (HostBatch) throws -> Void) throws
 }
 
+/// What is known of data whose inputs are the numbers of tokens.
+public struct TokenFacts: Sendable, Equatable {
+    /// Characters, Unicode scalars, that the tokens to be predicted spell; nil where that is not asked.
+    public var characterCount: Int?
+    /// The token that fills up sequences which are shorter than others; nil where none are.
+    public var padding: Int32?
+
+    /// Facts of which those that are not given are not known.
+    public init(characterCount: Int? = nil, padding: Int32? = nil) {
+        (self.characterCount, self.padding) = (characterCount, padding)
+    }
+}
+
 /// Up to `limit` of `count` places, in even steps: all where there are no more.
 func evenPlaces(_ limit: Int, of count: Int) -> [Int] {
     count <= limit ? Array(0..<count) : (0..<max(limit, 0)).map { $0 * count / limit }
 }
 
 extension SupervisedData {
+    /// No tokens.
+    public var tokens: TokenFacts? { nil }
+    /// What a model is to tell of the examples.
+    public var task: ModelSettings.Task {
+        tokens != nil ? .tokens : classNames.isEmpty ? .regression : .classification
+    }
     /// How many classes there are; nil where numbers are predicted.
     public var classCount: Int? { classNames.isEmpty ? nil : classNames.count }
     /// Elements of one input.
@@ -65,6 +87,10 @@ extension SupervisedData {
 extension Dataset: SupervisedData {
     /// Always: all examples are in memory.
     public var isCountExact: Bool { true }
+
+    public var tokens: TokenFacts? {
+        if case .tokens = targets { TokenFacts() } else { nil }
+    }
 
     /// Examples of each class.
     public func classCounts() -> [Int] {

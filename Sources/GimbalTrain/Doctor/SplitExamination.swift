@@ -16,15 +16,16 @@ extension Doctor {
             var made: [Int] = []
             made.reserveCapacity(samples.count)
             try samples.forEachBatch(of: 256) { batch in
-                let width = batch.inputs.count / batch.count
-                batch.inputs.withUnsafeBytes { bytes in
+                func add(_ bytes: UnsafeRawBufferPointer) {
+                    let width = bytes.count / batch.count
                     for place in 0..<batch.count {
                         var hasher = Hasher()
                         hasher.combine(
-                            bytes: UnsafeRawBufferPointer(rebasing: bytes[4 * width * place..<4 * width * (place + 1)]))
+                            bytes: UnsafeRawBufferPointer(rebasing: bytes[width * place..<width * (place + 1)]))
                         made.append(hasher.finalize())
                     }
                 }
+                batch.tokens.isEmpty ? batch.inputs.withUnsafeBytes(add) : batch.tokens.withUnsafeBytes(add)
             }
             return made
         }

@@ -61,7 +61,9 @@ extension Trainer {
     private func survey() throws -> (Batch, classes: (counts: [Int: Int], kinds: [Int]))? {
         let batches = try data.iterator(epoch: 0, from: 0, on: device)
         guard var chosen = try batches.next()?.batch else { return nil }
-        func classes(_ batch: Batch) -> [Int32] { (batch as? GimbalTrain.Batch)?.hostClasses ?? [] }
+        func classes(_ batch: Batch) -> [Int32] {
+            if case .classes(let classes)? = (batch as? GimbalTrain.Batch)?.hostTargets { classes } else { [] }
+        }
         var counts: [Int: Int] = [:]
         for number in classes(chosen) { counts[Int(number), default: 0] += 1 }
         guard !counts.isEmpty else { return (chosen, ([:], [])) }

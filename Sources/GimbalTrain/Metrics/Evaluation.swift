@@ -6,58 +6,67 @@ public struct Evaluation: Sendable {
         case classes(ConfusionMatrix)
         /// Of a model that predicts numbers: their errors.
         case values(RegressionScores)
+        /// Of a model that predicts the tokens of texts.
+        case tokens(TokenScores)
     }
 
-    /// Mean over the examples of the loss that was trained with; nil over none.
+    /// Mean over the examples, or their tokens, of the loss that was trained with; nil over none.
     public var loss: Double?
     /// How the model's answers compare with the truth.
     public var scores: Scores
 
-    /// Counts of true against predicted classes; empty for a regression.
+    /// Counts of true against predicted classes; empty where there are none.
     public var confusion: ConfusionMatrix {
         if case .classes(let confusion) = scores { confusion } else { ConfusionMatrix(classCount: 0) }
     }
-    /// Share of examples whose class was told rightly; nil over none, and for a regression.
-    public var accuracy: Double? { confusion.accuracy }
+    /// Share of examples whose class was told rightly, or of tokens; nil over none, and for a regression.
+    public var accuracy: Double? { text.map(\.accuracy.ifFinite) ?? confusion.accuracy }
     /// The errors of predicted numbers; nil for a classifier.
     public var regression: RegressionScores? {
         if case .values(let scores) = scores { scores } else { nil }
+    }
+    /// How well tokens were predicted; nil where there are none.
+    public var text: TokenScores? {
+        if case .tokens(let scores) = scores { scores } else { nil }
     }
 
     /// Runs `model` over all of `dataset` in evaluation mode, and gives every module back the mode it had.
     ///
     /// - Parameters:
-    ///   - model: gives logits for classes, or the numbers to be predicted.
+    ///   - model: gives logits for classes, at each place for tokens, or the numbers to be predicted.
     ///   - dataset: in memory, or a part of a table that is read as it is measured; may be empty.
-    ///   - sampleShape: the shape that the model takes an input in; nil for that of the data.
+    ///   - sampleShape: the shape that the model takes an input in; nil for that of the data, as tokens are in any case.
     ///   - batchSize: examples run at once; the results do not depend on it but for rounding.
     ///   - device: that of the model.
     ///   - standardization: what was done to the targets of a regression, so that its scores come in their own units.
     ///   - classWeights: what the examples of each class count for in `loss`, whose mean over all examples is weighted by
     ///     them; nil for 1 each.
-    ///   - loss: of a batch, the mean over its examples. Unless given, a classifier's is cross-entropy, a regression's
-    ///     the mean squared error.
+    ///   - loss: of a batch, the mean over its examples or tokens. Unless given, a regression's is the mean squared error,
+    ///     every other the cross-entropy.
     /// - Throws: what reading the data throws, and what the device reports, such as `GimbalError.outOfMemory`.
     public init(
         of model: any TensorLayer, on dataset: any SupervisedData, sampleShape: Shape? = nil, batchSize: Int = 1000,
         device: Device = .current, standardization: Standardization? = nil, classWeights: [Double]? = nil,
         loss: ((_ outputs: Tensor, _ targets: Tensor) -> Tensor)? = nil
     ) throws {
-        let isClassifier = dataset.classCount != nil
-        let meanLoss = loss ?? { isClassifier ? crossEntropy($0, $1) : meanSquaredError($0, $1) }
+        let task = dataset.task
+        let meanLoss = loss ?? { TrainingSettings().loss(of: $0, $1, task: task) }
         let shape = (sampleShape ?? dataset.inputShape).sizes
         var (total, weight) = (0.0, 0.0)
+        var text = TokenScores(characterCount: dataset.tokens?.characterCount)
         var confusion = ConfusionMatrix(classCount: dataset.classCount ?? 0)
-        var numbers = RegressionTally(width: isClassifier ? 1 : dataset.outputCount)
+        var numbers = RegressionTally(width: task == .regression ? dataset.outputCount : 1)
         let restored = { (values: [Double]) in standardization?.restoringTargets(values) ?? values }
         try model.evaluating {
             try dataset.forEachBatch(of: batchSize) { host in
                 let batch = host.to(device)
                 let (loss, outputs) = withoutGradients {
-                    let outputs = model(batch.inputs.reshaped(Shape([host.count] + shape)))
+                    let inputs = batch.inputs
+                    let outputs = model(
+                        task == .tokens ? inputs : inputs.reshaped(Shape([host.count] + shape)))
                     return (meanLoss(outputs, batch.targets), outputs)
                 }
-                var hostWeight = Double(host.count)
+                var hostWeight = Double(host.targets.judgedCount)
                 if let classWeights, case .classes(let truths) = host.targets {
                     hostWeight = classWeights.sum(over: truths)
                 }
@@ -67,11 +76,10 @@ public struct Evaluation: Sendable {
                 switch host.targets {
                 case .classes(let truths):
                     // As `Prediction` has it: what is not finite predicts nothing.
-                    let predictions = withoutGradients {
-                        let (classes, largest) = (outputs.argMax(), outputs.max([1]))
-                        return Tensor.select((largest - largest).isNaN(), classes.scalar(-1), classes)
-                    }
+                    let predictions = withoutGradients { outputs.finiteArgMax() }
                     confusion.add(truths: truths, predictions: try predictions.integers())
+                case .tokens(let truths, _):
+                    try text.add(logits: outputs, targets: batch.targets, hostTargets: truths)
                 case .values(let truths, _):
                     numbers.add(
                         predictions: restored(try outputs.doubles()), targets: restored(truths.map(Double.init)))
@@ -79,14 +87,19 @@ public struct Evaluation: Sendable {
             }
         }
         self.loss = weight == 0 ? nil : total / weight
-        scores = isClassifier ? .classes(confusion) : .values(numbers.scores)
+        scores =
+            switch task {
+            case .classification: .classes(confusion)
+            case .regression: .values(numbers.scores)
+            case .tokens: .tokens(text)
+            }
     }
 }
 
 extension Evaluation {
-    /// The loss and the main score by name, `accuracy` or `r2`; what is undefined is absent.
+    /// The loss and the main scores by name: `accuracy` or `r2`, and those of `TokenScores`; what is undefined is absent.
     public var figures: Figures {
-        var figures: Figures = [:]
+        var figures = text?.figures ?? [:]
         figures["loss"] = loss
         figures["accuracy"] = accuracy
         if let determination = regression?.determination, !determination.isNaN { figures["r2"] = determination }
@@ -97,7 +110,8 @@ extension Evaluation {
 extension Evaluation: CustomStringConvertible {
     /// One line, with a dash for what is undefined.
     public var description: String {
-        let score = regression == nil ? "accuracy \(decimal(accuracy))" : "r2 \(decimal(figures["r2"]))"
-        return "loss \(decimal(loss))  \(score)"
+        let main = regression == nil ? "accuracy" : "r2"
+        let perplexity = text.map { "  perplexity \(decimal($0.perplexity))" } ?? ""
+        return "loss \(decimal(loss))  \(main) \(decimal(figures[main]))\(perplexity)"
     }
 }

@@ -46,6 +46,12 @@ extension TrainingSettings {
         case .transformer:
             (self.optimizer, learningRate, weightDecay) = (.adamw, 0.002, 0.01)
             self.schedule = .oneCycle
+        case .lstmLM, .gruLM, .seq2seq:
+            (self.optimizer, learningRate, batchSize) = (.adam, 0.004, 32)
+            (self.schedule, warmup) = (.cosine, 100)
+        case .transformerLM, .transformerSeq2seq:
+            (self.optimizer, learningRate, weightDecay, batchSize) = (.adamw, 0.002, 0.1, 32)
+            (decaysWeightsOnly, self.schedule) = (true, .oneCycle)
         }
         if let optimizer, optimizer != self.optimizer {
             let plain = TrainingSettings()

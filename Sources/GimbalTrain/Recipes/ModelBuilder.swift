@@ -21,6 +21,16 @@ extension ModelSettings {
                 case .rnn, .lstm, .gru: recurrentNet
                 case .tcn: temporalConvolution
                 case .transformer: transformer
+                case .lstmLM, .gruLM:
+                    RecurrentLanguageModel(
+                        vocabulary: outputs, size: hidden, layers: layers, kind: kind == .lstmLM ? .lstm : .gru,
+                        dropout: dropout)
+                case .transformerLM:
+                    LanguageModel(
+                        vocabulary: outputs, length: inputShape[0], size: hidden, heads: heads, layers: layers,
+                        dropout: dropout)
+                case .seq2seq: stop("ModelSettings", "seq2seq")
+                case .transformerSeq2seq: stop("ModelSettings", "seq2seq")
                 }
             if let initializer { initialize(model, by: initializer) }
             if kind == .mlp { model.scaleResidualBranches() }
@@ -33,7 +43,8 @@ extension ModelSettings {
         switch kind {
         case .mlp: "\((model as? Sequential).map { $0.count - 1 } ?? 0)"
         case .resnet20, .resnet56, .resnet18, .resnet34, .resnet50: "fc"
-        case .rnn, .lstm, .gru, .tcn, .transformer: "head"
+        case .rnn, .lstm, .gru, .tcn, .transformer, .lstmLM, .gruLM, .transformerLM, .seq2seq, .transformerSeq2seq:
+            "head"
         }
     }
 
@@ -165,7 +176,7 @@ extension ModelSettings {
         where initializer.ranks.contains(parameter.shape.rank) && parameter.shape.rank >= 2 {
             let device = parameter.device
             let isRecurrent = parameter.name.contains("weight_ih") || parameter.name.contains("weight_hh")
-            let gates = isRecurrent ? RecurrentKind(rawValue: kind.rawValue)?.blockCount ?? 1 : 1
+            let gates = isRecurrent ? kind.recurrentKind?.blockCount ?? 1 : 1
             let shape = Shape([parameter.shape[0] / gates] + parameter.shape.sizes.dropFirst())
             parameter.assign(.concatenated((0..<gates).map { _ in initializer.make(shape, device: device) }))
         }
@@ -175,13 +186,24 @@ extension ModelSettings {
     private var nonlinearity: Nonlinearity {
         switch (kind, activation) {
         // Over many steps, the gain of a ReLU makes states that stay positive grow without bound.
-        case (.rnn, _), (.lstm, _), (.gru, _): .linear
+        case (.rnn, _), (.lstm, _), (.gru, _), (.lstmLM, _), (.gruLM, _), (.seq2seq, _): .linear
         case (_, .sigmoid), (_, .hardsigmoid), (_, .softsign), (_, .logSigmoid), (_, .tanhshrink): .sigmoid
         case (_, .tanh), (_, .hardtanh): .tanh
         case (_, .leakyReLU): .leakyReLU(slope: 0.01)
         case (_, .prelu): .leakyReLU(slope: 0.25)
         case (_, .selu): .selu
         default: .relu
+        }
+    }
+}
+
+extension ModelSettings.Kind {
+    /// What its recurrent layers are made of; nil where it has none.
+    fileprivate var recurrentKind: RecurrentKind? {
+        switch self {
+        case .lstmLM, .seq2seq: .lstm
+        case .gruLM: .gru
+        default: RecurrentKind(rawValue: rawValue)
         }
     }
 }

@@ -24,6 +24,17 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         case tcn
         /// A Transformer encoder (Vaswani et al. 2017): `TransformerClassifier`.
         case transformer
+        /// Long short-term memory that predicts the tokens of a text: `RecurrentLanguageModel`.
+        case lstmLM = "lstm-lm"
+        /// Gated recurrent units that predict the tokens of a text: `RecurrentLanguageModel`.
+        case gruLM = "gru-lm"
+        /// A Transformer that predicts the tokens of a text (Radford et al. 2019): `LanguageModel`.
+        case transformerLM = "transformer-lm"
+        /// Long short-term memory with attention that writes a text from another (Luong et al. 2015):
+        /// `RecurrentSequenceToSequence`.
+        case seq2seq
+        /// A Transformer that writes a text from another (Vaswani et al. 2017): `TransformerSequenceToSequence`.
+        case transformerSeq2seq = "transformer-seq2seq"
     }
 
     /// What a model is to tell.
@@ -32,6 +43,8 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         case classification
         /// Numbers that go with a sample.
         case regression
+        /// The tokens of a text, each from what stands before it.
+        case tokens
     }
 
     /// Activations by element, spelled as `gimbal train --activation` takes them; constants are PyTorch's defaults.
@@ -135,10 +148,12 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     public var kind: Kind
     /// What the model is to tell.
     public var task: Task
-    /// The shape of one sample as the data has it, such as [1, 28, 28].
+    /// The shape of one sample as the data has it, such as [1, 28, 28]; of texts [tokens], of pairs of texts [2, tokens].
     public var inputShape: [Int]
-    /// Number of classes, or of numbers to be predicted.
+    /// Number of classes, of numbers to be predicted, or of tokens in the vocabulary.
     public var outputs: Int
+    /// The token that fills up the shorter one of a pair of texts; nil for other data.
+    public var padding: Int?
     /// Units in each hidden layer; the width of a Transformer; channels of a ResNet's first stage.
     public var hidden: Int
     /// Number of hidden, recurrent or attention layers. A ResNet has those of its name.
@@ -167,7 +182,8 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     public var dropout = 0.0
 
     /// The usual model of its kind: an mlp of one hidden layer of 512 units with batch normalisation, a ResNet of 16
-    /// channels at first, a recurrent net of one layer of 128 units, a Transformer of two layers of width 64.
+    /// channels at first, a recurrent net of one layer of 128 units, a Transformer of two layers of width 64; for texts two
+    /// layers of 256 units, or four of a Transformer, and for pairs of texts one, or three of a Transformer.
     /// - Parameters:
     ///   - kind: of the model.
     ///   - inputShape: the shape of one sample.
@@ -189,6 +205,10 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         case .rnn, .lstm, .gru: (hidden, layers) = (128, 1)
         case .tcn: (hidden, layers) = (32, 4)
         case .transformer: (hidden, layers) = (64, 2)
+        case .lstmLM, .gruLM: (hidden, layers, dropout) = (256, 2, 0.2)
+        case .transformerLM: (hidden, layers, dropout) = (256, 4, 0.1)
+        case .seq2seq: (hidden, layers, dropout) = (256, 1, 0.2)
+        case .transformerSeq2seq: (hidden, layers, dropout) = (256, 3, 0.1)
         }
         activation = kind == .rnn ? .tanh : kind == .transformer ? .gelu : .relu
         normalization = kind == .mlp && !isTable ? .batch : .none
@@ -207,8 +227,9 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     ///   - isTable: whether samples are rows of a table, for which an mlp has no normalisation.
     public init(kind: Kind = .mlp, for dataset: any SupervisedData, isTable: Bool = false) {
         self.init(
-            kind: kind, inputShape: dataset.inputShape.sizes, outputs: dataset.outputCount,
-            task: dataset.classCount == nil ? .regression : .classification, isTable: isTable)
+            kind: kind, inputShape: dataset.inputShape.sizes, outputs: dataset.outputCount, task: dataset.task,
+            isTable: isTable)
+        padding = dataset.tokens?.padding.map { Int($0) }
     }
 
     /// Number of features of one sample.
@@ -219,6 +240,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     public var sampleShape: Shape {
         let sizes = inputShape.count == 3 && inputShape[0] == 1 ? [Int](inputShape.dropFirst()) : inputShape
         return switch kind {
+        case .lstmLM, .gruLM, .transformerLM, .seq2seq, .transformerSeq2seq: Shape(inputShape)
         case .mlp: [inputs]
         case .resnet20, .resnet56, .resnet18, .resnet34, .resnet50:
             inputShape.count == 2 ? Shape([1] + inputShape) : Shape(inputShape)
@@ -227,10 +249,16 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     }
 
     /// Samples that are tested at once: the activations of images and sequences take much more memory than a vector's.
-    public var evaluationBatchSize: Int { kind == .mlp ? 1000 : inputs > 1 << 15 ? 32 : 250 }
+    public var evaluationBatchSize: Int {
+        // A logit for each token of the vocabulary at each place of a text: 64 MB of them.
+        if task == .tokens { return min(64, max(1, (1 << 24) / (max(inputs, 1) * max(outputs, 1)))) }
+        return kind == .mlp ? 1000 : inputs > 1 << 15 ? 32 : 250
+    }
 
-    /// A batch as the model takes it, without a copy.
-    func shaped(_ inputs: Tensor) -> Tensor { inputs.reshaped(Shape([inputs.shape[0]] + sampleShape.sizes)) }
+    /// A batch as the model takes it, without a copy; texts may be of any length.
+    func shaped(_ inputs: Tensor) -> Tensor {
+        task == .tokens ? inputs : inputs.reshaped(Shape([inputs.shape[0]] + sampleShape.sizes))
+    }
 
     /// Whether batches must hold two samples or more.
     var needsSeveralSamples: Bool { normalization == .batch || kind.isResNet }
@@ -251,11 +279,22 @@ public struct ModelSettings: Codable, Sendable, Equatable {
             "must not be negative, not \(initializationScale)")
         try checkSetting((0..<1).contains(dropout), "dropout", "must lie in [0, 1), not \(dropout)")
         try checkSetting(forgetGateBias?.isFinite ?? true, "forgetGateBias", "must be a number")
+        let pairs = kind.isSequenceToSequence
+        try checkSetting(
+            (task == .tokens) == kind.isOfTokens && (!kind.isOfTokens || inputShape.count == (pairs ? 2 : 1)), "kind",
+            kind.isOfTokens
+                ? "\(kind.rawValue) reads \(pairs ? "pairs of texts" : "a text")"
+                : "\(kind.rawValue) reads no tokens; for \(inputShape.count == 2 ? "pairs of texts" : "a text") there are "
+                    + listed(
+                        Kind.allCases.filter { $0.isOfTokens && $0.isSequenceToSequence == (inputShape.count == 2) }
+                            .map(\.rawValue)))
+        try checkSetting(
+            !pairs || padding.map { (0..<outputs).contains($0) } ?? false, "padding", "must be a token of the vocabulary")
         if kind.isResNet {
             try checkSetting(
                 inputShape.count == 3 || inputShape.count == 2, "kind",
                 "\(kind.rawValue) needs images of [channels, height, width], not samples of \(Shape(inputShape))")
-        } else if kind != .mlp {
+        } else if kind != .mlp, !kind.isOfTokens {
             try checkSetting(
                 inputShape.count < 3 || inputShape[0] == 1, "kind",
                 "\(kind.rawValue) reads the rows of an image of one channel, not of \(Shape(inputShape))")
@@ -264,10 +303,11 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         case .rnn: try checkSetting([.tanh, .relu].contains(activation), "activation", "is tanh or relu for a rnn")
         case .transformer:
             try checkSetting([.relu, .gelu].contains(activation), "activation", "is relu or gelu for a Transformer")
-            try checkSetting(
-                heads > 0 && hidden % heads == 0, "heads", "\(hidden) units cannot be divided over \(heads) heads")
         default: break
         }
+        try checkSetting(
+            !kind.hasHeads || (heads > 0 && hidden % heads == 0), "heads",
+            "\(hidden) units cannot be divided over \(heads) heads")
         try checkSetting(
             normalization != .group || hidden % ModelSettings.groups == 0, "normalization",
             "group needs `hidden` to be a multiple of \(ModelSettings.groups)")
@@ -282,7 +322,13 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     public func requireFit(_ dataset: any SupervisedData, _ subject: String, name: String) throws {
         let other = ModelSettings(for: dataset)
         guard inputs != other.inputs || outputs != other.outputs || task != other.task else { return }
-        let noun = { (task: Task) in task == .classification ? "classes" : "numbers" }
+        let noun = { (task: Task) in
+            switch task {
+            case .classification: "classes"
+            case .regression: "numbers"
+            case .tokens: "tokens"
+            }
+        }
         throw GimbalError.invalidSetting(
             name: name,
             reason: "\(subject) takes \(inputs) features and tells \(outputs) \(noun(task)), "
@@ -292,6 +338,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     /// Elements of all weight matrices, rounded: an estimate of the model's size that can be made before the model.
     var approximateWeightCount: Double {
         let (inputs, hidden, outputs) = (Double(inputs), Double(hidden), Double(outputs))
+        if kind.isOfTokens { return Double(layers) * hidden * hidden + 2 * outputs * hidden }
         guard kind == .mlp else { return Double(layers) * hidden * hidden }
         guard layers > 0 else { return inputs * outputs }
         return inputs * hidden + Double(layers - 1) * hidden * hidden + hidden * outputs
@@ -304,4 +351,12 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 extension ModelSettings.Kind {
     package var isResNet: Bool { [.resnet20, .resnet56, .resnet18, .resnet34, .resnet50].contains(self) }
     package var isRecurrent: Bool { self == .rnn || self == .lstm || self == .gru }
+    /// Whether it predicts the tokens of a text.
+    package var isLanguageModel: Bool { self == .lstmLM || self == .gruLM || self == .transformerLM }
+    /// Whether it writes a text from another.
+    package var isSequenceToSequence: Bool { self == .seq2seq || self == .transformerSeq2seq }
+    /// Whether it reads and writes tokens.
+    package var isOfTokens: Bool { isLanguageModel || isSequenceToSequence }
+    /// Whether it has attention heads.
+    package var hasHeads: Bool { self == .transformer || self == .transformerLM || self == .transformerSeq2seq }
 }

@@ -158,8 +158,13 @@ public struct RecipeRun {
         ) { batch in
             let loss = training.loss(
                 of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task, weight: weight)
-            guard let weights, let classes = batch.hostClasses else { return loss }
-            return WeightedLoss(loss, weight: weights.sum(over: classes))
+            switch batch.hostTargets {
+            case .classes(let classes)?:
+                return weights.map { WeightedLoss(loss, weight: $0.sum(over: classes)) } ?? loss
+            // The mean is over tokens, of which some batches have more than others.
+            case .tokens?: return WeightedLoss(loss, count: batch.hostTargets!.judgedCount)
+            case .values?, nil: return loss
+            }
         }
         trainer = Trainer(
             model, phases: [phase], data: batches, settings: training.course, generator: generator, folder: folder)

@@ -232,15 +232,17 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     /// The mean loss of a batch.
     /// - Parameter weight: what the examples of each class count for, [classes]; nil for 1 each.
     func loss(of outputs: Tensor, _ targets: Tensor, task: ModelSettings.Task, weight: Tensor? = nil) -> Tensor {
-        switch (loss, task) {
+        // Only tokens have places without a target.
+        let ignored = task == .tokens ? Int(HostBatch.ignoredToken) : nil
+        return switch (loss, task) {
         case (.meanAbsoluteError, _): meanAbsoluteError(outputs, targets)
         case (.huber, _): huber(outputs, targets)
         case (.smoothL1, _): smoothL1(outputs, targets)
         case (.meanSquaredError, _), (.standard, .regression): meanSquaredError(outputs, targets)
-        case (.crossEntropy, _), (.standard, .classification):
+        case (.crossEntropy, _), (.standard, .classification), (.standard, .tokens):
             labelSmoothing > 0
-                ? crossEntropy(outputs, targets, weight: weight, labelSmoothing: labelSmoothing, ignoredIndex: nil)
-                : crossEntropy(outputs, targets, weight: weight, ignoredIndex: nil)
+                ? crossEntropy(outputs, targets, weight: weight, labelSmoothing: labelSmoothing, ignoredIndex: ignored)
+                : crossEntropy(outputs, targets, weight: weight, ignoredIndex: ignored)
         }
     }
 
@@ -412,13 +414,13 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     func validate(for model: ModelSettings) throws {
         let task = model.task
         try checkSetting(
-            augmentation.isEmpty || model.inputShape.count > 1, "augmentation",
-            "is for images, not for rows of features")
+            augmentation.isEmpty || (model.inputShape.count > 1 && task != .tokens), "augmentation",
+            "is for images, not for \(task == .tokens ? "texts" : "rows of features")")
         try checkSetting(mixup == 0 || task == .classification, "mixup", "is for classification")
         try checkSetting(
-            loss == .standard || (loss == .crossEntropy) == (task == .classification), "loss",
+            loss == .standard || (loss == .crossEntropy) == (task != .regression), "loss",
             "\(loss.rawValue) is not for \(task.rawValue)")
-        try checkSetting(labelSmoothing == 0 || task == .classification, "labelSmoothing", "is for classification")
+        try checkSetting(labelSmoothing == 0 || task != .regression, "labelSmoothing", "is for classification")
         try checkSetting(classWeights == nil || task == .classification, "classWeights", "is for classification")
     }
 }

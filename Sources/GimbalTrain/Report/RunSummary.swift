@@ -113,7 +113,8 @@ public struct RunSummary: Sendable {
     private mutating func add(_ result: RunResult) {
         (facts.seconds, facts.model) = (result.seconds, result.model)
         facts.ended = result.date
-        guard (result.classes?.samples ?? result.numbers?.samples ?? 0) > 0 else { return }
+        // Over no samples there are no scores, and no figures.
+        guard (result.classes?.samples ?? result.numbers?.samples ?? result.figures.count) > 0 else { return }
         parts.removeAll { $0.name == "test" }
         parts.append(
             Part(name: "test", figures: result.figures, classes: result.classes, numbers: result.numbers))

@@ -2,6 +2,8 @@ import Foundation
 import Synchronization
 
 private let requests = Atomic<Int>(0)
+/// Whether the first signal is answered by a word.
+private let isSaid = Atomic<Bool>(true)
 
 /// Notices Ctrl-C and SIGTERM, so that a run can save before it leaves. A second one ends the program at once.
 ///
@@ -17,7 +19,9 @@ public struct Interruption: Sendable {
     public func end() { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
 
     /// Takes over both signals of the process.
-    public init() {
+    /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
+    public init(isQuiet: Bool = false) {
+        isSaid.store(!isQuiet, ordering: .relaxed)
         for number in [SIGINT, SIGTERM] {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in
@@ -26,6 +30,7 @@ public struct Interruption: Sendable {
                     raise(number)
                     return
                 }
+                guard isSaid.load(ordering: .relaxed) else { return }
                 let text: StaticString = "\nstopping after this step and saving; once more to stop at once\n"
                 _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
             }

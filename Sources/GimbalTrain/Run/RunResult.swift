@@ -48,6 +48,7 @@ public struct RunResult: Codable, Sendable {
         case .values(let scores):
             numbers = RegressionReport(scores)
             points = numbers?.points
+        case .tokens: break
         }
     }
 

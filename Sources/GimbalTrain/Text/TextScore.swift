@@ -49,33 +49,27 @@ public struct TextScore: Sendable, Equatable {
         require(
             length >= 1 && (1...length).contains(step) && batchSize >= 1, "TextScore",
             "windows of \(length) tokens with a stride of \(step), \(batchSize) at a time")
-        let tokens = try tokenizer.encode(text)
+        let part = try TextPart(text, tokenizer, length: length, name: "a text that is scored")
+        let tokens = part.windows.tokens
         guard tokens.count > 1 else {
             throw GimbalError.invalidSetting(name: "text", reason: "\(tokens.count) tokens, where two are the least")
         }
-        let windows = Self.windows(of: tokens.count, length: length, stride: step)
         let device = model.parameters.first?.device ?? .current
         var sums = BatchSums()
-        model.evaluating {
-            withoutGradients {
-                var place = 0
-                while place < windows.count {
-                    // The last window may be shorter.
-                    let size = windows[place].inputs.count
-                    let batch = windows[place...].prefix { $0.inputs.count == size }.prefix(batchSize)
-                    let inputs = batch.flatMap { tokens[$0.inputs] }
-                    let targets = batch.flatMap { window in
-                        window.inputs.map { $0 + 1 >= window.firstPredicted ? tokens[$0 + 1] : -1 }
-                    }
-                    let logits = model(Tensor(inputs, [batch.count, size], device: device))
-                    sums.add(logits.crossEntropies(Tensor(targets, device: device), ignoredIndex: -1).sum())
-                    place += batch.count
+        try model.evaluating {
+            try withoutGradients {
+                try part.forEachBatch(of: batchSize, stride: step) { host in
+                    let batch = host.to(device)
+                    sums.add(
+                        model(batch.inputs).crossEntropies(
+                            batch.targets, ignoredIndex: Int(HostBatch.ignoredToken)
+                        ).sum())
                 }
             }
         }
         totalLoss = try sums.total
         guard totalLoss.isFinite else {
-            throw GimbalError.nonFinite(quantity: "the cross-entropy", value: totalLoss, place: "a text that is scored")
+            throw GimbalError.nonFinite(quantity: "the cross-entropy", value: totalLoss, place: part.name)
         }
         tokenCount = tokens.count - 1
         var stream = TokenTextStream(tokenizer)
@@ -89,20 +83,5 @@ public struct TextScore: Sendable, Equatable {
         }
         byteCount = bytes
         characterCount = characters
-    }
-
-    /// Which tokens are inputs of each window, and from which on those that follow them are predicted.
-    static func windows(
-        of count: Int, length: Int, stride step: Int
-    ) -> [(inputs: Range<Int>, firstPredicted: Int)] {
-        var result: [(inputs: Range<Int>, firstPredicted: Int)] = []
-        var (begin, predicted) = (0, 1)
-        while predicted < count {
-            let end = min(begin + length, count - 1)
-            result.append((begin..<end, predicted))
-            predicted = end + 1
-            begin += step
-        }
-        return result
     }
 }

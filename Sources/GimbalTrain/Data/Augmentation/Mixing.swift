@@ -111,6 +111,7 @@ extension HostBatch.Targets {
                 values[row * classCount + Int(other)] += 1 - share
             }
             return .values(values, shape: [classes.count, classCount])
+        case .tokens: stop("Mixup", "tokens cannot be mixed")
         case .values(let values, let shape):
             let width = shape.sizes.dropFirst().reduce(1, *)
             let mixed = values.indices.map { place in

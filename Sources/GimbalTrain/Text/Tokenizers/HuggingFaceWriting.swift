@@ -1,12 +1,9 @@
 import Gimbal
 
 extension BytePairTokenizer {
-    /// Writes Hugging Face's `tokenizer.json`, which `TokenizerFile.read` and their `tokenizers` read.
-    /// - Throws: `GimbalError.fileSystem`.
-    public func write(to path: String) throws { try AtomicFile.write(huggingFaceText, to: path) }
-
-    /// With a line for each token and merge, so that files can be compared.
-    private var huggingFaceText: String {
+    /// Hugging Face's `tokenizer.json`, which their `tokenizers` read too, with a line for each token and merge, so that
+    /// files can be compared.
+    public var json: String {
         let quoted = JSONValue.quoted
         func sequence(_ parts: [String], _ name: String) -> String {
             switch parts.count {

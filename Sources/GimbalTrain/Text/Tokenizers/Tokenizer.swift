@@ -31,9 +31,8 @@ public protocol Tokenizer: Sendable {
     ///   - previous: the token before it; nil where it is the first.
     func bytes(of token: Int32, after previous: Int32?) -> [UInt8]
 
-    /// Writes the file that `TokenizerFile.read` reads, wholly or not at all.
-    /// - Throws: `GimbalError.fileSystem`.
-    func write(to path: String) throws
+    /// What `TokenizerFile.read` makes this tokenizer of, in JSON.
+    var json: String { get }
 }
 
 /// A token with a name instead of a spelling.
@@ -51,6 +50,10 @@ public struct SpecialToken: Sendable, Hashable {
 }
 
 extension Tokenizer {
+    /// Writes the file that `TokenizerFile.read` reads, wholly or not at all.
+    /// - Throws: `GimbalError.fileSystem`.
+    public func write(to path: String) throws { try AtomicFile.write(json, to: path) }
+
     /// The number of the special token with this name, to the byte; nil where there is none.
     public func number(ofSpecialToken name: String) -> Int32? {
         specialTokens.first { ExactText($0.name) == ExactText(name) }?.number

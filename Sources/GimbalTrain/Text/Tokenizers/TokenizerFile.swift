@@ -31,8 +31,17 @@ public enum TokenizerFile {
                 path: path, reason: "\(size) bytes, more than any tokenizer's file (\(greatestSize))")
         }
         guard size > 0 else { throw GimbalError.invalidFile(path: path, reason: "an empty file") }
+        return try tokenizer(in: file.start(size), path: path)
+    }
+
+    /// The tokenizer that the text of a file is of.
+    /// - Parameters:
+    ///   - json: in UTF-8.
+    ///   - path: what messages call the file.
+    /// - Throws: `GimbalError.invalidFile`.
+    static func tokenizer(in json: [UInt8], path: String) throws -> any Tokenizer {
         do {
-            return try parse(JSONValue(reading: file.start(size), of: "a tokenizer's file"))
+            return try parse(JSONValue(reading: json, of: "a tokenizer's file"))
         } catch let failure as JSONScanner.Failure {
             throw GimbalError.invalidFile(path: path, reason: "\(failure.reason) at byte \(failure.position)")
         } catch let fault as TokenizerFault {
@@ -89,33 +98,32 @@ public enum TokenizerFile {
         }
     }
 
-    /// Writes a file of Gimbal's own format.
-    static func write(
-        kind: String, tokens: [String], specialTokens: [SpecialToken], unknownToken: String?, to path: String
-    ) throws {
+    /// The text of a file of Gimbal's own format.
+    fileprivate static func json(
+        kind: String, tokens: [String], specialTokens: [SpecialToken], unknownToken: String?
+    ) -> String {
         func list(_ texts: [String]) -> String { "[" + texts.map(JSONValue.quoted).joined(separator: ", ") + "]" }
-        try AtomicFile.write(
-            """
+        return """
             {"format": "\(format)", "version": \(version), "kind": "\(kind)",
              "special_tokens": \(list(specialTokens.map(\.name))), "unknown_token": \
             \(unknownToken.map(JSONValue.quoted) ?? "null"),
              "tokens": \(list(tokens))}
 
-            """, to: path)
+            """
     }
 }
 
 extension CharacterVocabulary {
-    public func write(to path: String) throws {
-        try TokenizerFile.write(
+    public var json: String {
+        TokenizerFile.json(
             kind: "characters", tokens: characters.map { String(Character($0)) }, specialTokens: specialTokens,
-            unknownToken: unknownToken, to: path)
+            unknownToken: unknownToken)
     }
 }
 
 extension WordTokenizer {
-    public func write(to path: String) throws {
-        try TokenizerFile.write(
-            kind: "words", tokens: words, specialTokens: specialTokens, unknownToken: unknownToken, to: path)
+    public var json: String {
+        TokenizerFile.json(
+            kind: "words", tokens: words, specialTokens: specialTokens, unknownToken: unknownToken)
     }
 }

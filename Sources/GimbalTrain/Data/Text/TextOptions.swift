@@ -1,0 +1,89 @@
+import Gimbal
+
+/// How a text, or pairs of texts, become tokens and those become examples, where something else is wanted than what suits most.
+///
+/// ```swift
+/// var options = TextOptions()
+/// (options.tokenizer, options.vocabulary) = (.bytePairs, 4096)
+/// let parts = try DataSource.text(path: "novels.txt", options: options).parts()
+/// ```
+public struct TextOptions: Sendable, Equatable {
+    /// What tokens are.
+    public enum Tokens: Sendable, Equatable {
+        /// Unicode scalars: `CharacterVocabulary`.
+        case characters
+        /// Words and signs: `WordTokenizer`.
+        case words
+        /// Parts of words, learned from the text that is trained on: `BytePairTokenizer`.
+        case bytePairs
+        /// Those of the tokenizer in this file, which `TokenizerFile` reads.
+        case file(String)
+    }
+
+    /// What tokens are; nil for characters of a text, and byte pairs of pairs.
+    public var tokenizer: Tokens?
+    /// The most words or byte pairs, special tokens included; nil for 8192, and 4000 of pairs. Characters are all taken.
+    public var vocabulary: Int?
+    /// Tokens that a model sees of a text, or the most that each text of a pair has, where longer pairs are left out; nil for
+    /// 128, and for as many as the longest of the pairs has.
+    public var length: Int?
+
+    /// What suits most texts.
+    public init() {}
+
+    /// - Throws: `GimbalError.invalidSetting`.
+    func validate() throws {
+        try checkSetting((length ?? 1) > 0, "length", "must be positive, not \(length ?? 0)")
+        let least = tokenizer == .words ? 16 : 300
+        try checkSetting(
+            vocabulary.map { (least...1_000_000).contains($0) } ?? true, "vocabulary",
+            "must be from \(least) to 1000000, not \(vocabulary ?? 0)")
+        switch tokenizer {
+        case .characters, .file:
+            try checkSetting(vocabulary == nil, "vocabulary", "is for words and byte pairs, which are counted")
+        case .words, .bytePairs, nil: break
+        }
+    }
+
+    /// A tokenizer of these options.
+    /// - Parameters:
+    ///   - texts: what is trained on, from which words and byte pairs are learned.
+    ///   - all: all texts, whose characters are numbered.
+    ///   - specialTokens: their names.
+    ///   - usual: what tokens are where nothing is said.
+    ///   - size: the most words or byte pairs where nothing is said.
+    /// - Throws: as `TokenizerFile.read`.
+    func makeTokenizer(
+        trainedOn texts: [String], all: () -> String, specialTokens: [String] = [], usual: Tokens, size: Int
+    ) throws -> any Tokenizer {
+        let count = vocabulary ?? size
+        switch tokenizer ?? usual {
+        case .characters: return CharacterVocabulary(all(), specialTokens: specialTokens)
+        case .words:
+            return WordTokenizer(
+                texts.joined(separator: "\n"), limit: count - specialTokens.count - 1, specialTokens: specialTokens)
+        case .bytePairs: return BytePairTokenizer(training: texts, count: count, specialTokens: specialTokens)
+        case .file(let path): return try TokenizerFile.read(path)
+        }
+    }
+}
+
+/// How texts become tokens: what a run keeps of it, so that other texts are read in the same way.
+public struct TextRecord: Codable, Sendable, Equatable {
+    /// The file of the tokenizer, as `TokenizerFile` reads it.
+    public var tokenizer: String
+    /// Tokens that a model sees of a text, or the most of each text of a pair.
+    public var length: Int
+
+    /// The tokenizer.
+    /// - Throws: `GimbalError.invalidFile` where its text is damaged.
+    public func makeTokenizer() throws -> any Tokenizer {
+        try TokenizerFile.tokenizer(in: Array(tokenizer.utf8), path: "the run's tokenizer")
+    }
+
+    /// Checks what may have come from a file.
+    /// - Throws: `GimbalError.invalidSetting`.
+    func validate() throws {
+        try checkSetting((1...1_000_000_000).contains(length), "length", "must be positive, not \(length)")
+    }
+}

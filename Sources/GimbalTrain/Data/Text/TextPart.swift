@@ -1,0 +1,115 @@
+import Gimbal
+
+/// A text, or a part of one, as examples for a model that predicts each token from those before it.
+///
+/// Training goes through `TextWindows`. An evaluation predicts every token but the first once, each from at least half a
+/// window before it where there is as much.
+public struct TextPart: SupervisedData {
+    public let name: String
+    /// The tokens, and how many of them a model sees.
+    public let windows: TextWindows
+    /// Tokens of the vocabulary.
+    public let outputCount: Int
+    public let tokens: TokenFacts?
+
+    /// - Parameters:
+    ///   - text: may be empty.
+    ///   - tokenizer: numbers its tokens.
+    ///   - length: tokens in a window, at least 1.
+    ///   - name: what messages and reports call it.
+    /// - Throws: `GimbalError.invalidSetting` where the text has something that has no number.
+    public init(_ text: String, _ tokenizer: any Tokenizer, length: Int, name: String) throws {
+        self.name = name
+        windows = TextWindows(try tokenizer.encode(text), length: length)
+        outputCount = tokenizer.count
+        // A character is counted where it begins.
+        let counts = (0..<Int32(tokenizer.count)).map { token in
+            tokenizer.bytes(of: token, after: 0).count { $0 & 0xC0 != 0x80 }
+        }
+        tokens = TokenFacts(characterCount: windows.tokens.dropFirst().reduce(0) { $0 + counts[Int($1)] })
+    }
+
+    /// Windows, the last of which may be shorter.
+    public var count: Int { max(0, (windows.tokens.count - 1 + windows.length - 1) / windows.length) }
+    public var isCountExact: Bool { true }
+    public var inputShape: Shape { [windows.length] }
+    public var classNames: [String] { [] }
+    public func classCounts() -> [Int] { [] }
+
+    public func examples(limit: Int) -> Dataset {
+        let batch = batch(windows.starts(epoch: 0, seed: 0, shuffles: false).spread(limit), number: 0)
+        guard case .tokens(let targets, _) = batch.targets else { stop("TextPart", "examples without tokens") }
+        return Dataset(
+            name: name, inputShape: inputShape, inputs: .tokens(batch.tokens),
+            targets: .tokens(targets, width: windows.length, vocabulary: outputCount))
+    }
+
+    public func trainingBatches(
+        of size: Int, leastSize: Int, seed: UInt64, augmentation: Augmentation?
+    ) -> any TrainingData<Batch> {
+        TokenBatches(
+            batchesPerEpoch: (windows.count + size - 1) / size, samplesPerEpoch: windows.count, examples: self,
+            places: { epoch in
+                let starts = windows.starts(epoch: epoch, seed: seed)
+                return stride(from: 0, to: starts.count, by: size).map {
+                    Array(starts[$0..<min($0 + size, starts.count)])
+                }
+            }, make: batch)
+    }
+
+    /// The windows that begin at these tokens.
+    private func batch(_ starts: [Int], number: Int) -> HostBatch {
+        let (tokens, length) = (windows.tokens, windows.length)
+        return HostBatch(
+            number: number, indices: starts, tokens: starts.flatMap { tokens[$0..<$0 + length] },
+            inputShape: [starts.count, length],
+            targets: .tokens(
+                starts.flatMap { tokens[$0 + 1..<$0 + 1 + length] }, shape: [starts.count, length]))
+    }
+
+    public func forEachBatch(of size: Int, _ body: (HostBatch) throws -> Void) throws {
+        try forEachBatch(of: size, stride: max(1, windows.length / 2), body)
+    }
+
+    /// Calls `body` with windows that overlap: each begins `stride` tokens behind the one before, and predicts those that no
+    /// earlier one has.
+    func forEachBatch(of size: Int, stride: Int, _ body: (HostBatch) throws -> Void) throws {
+        let tokens = windows.tokens
+        let all = Self.overlapping(tokens.count, length: windows.length, stride: stride)
+        var (place, number) = (0, 0)
+        while place < all.count {
+            // The last window may be shorter.
+            let length = all[place].inputs.count
+            let batch = all[place...].prefix { $0.inputs.count == length }.prefix(size)
+            let targets = batch.flatMap { window in
+                window.inputs.map { $0 + 1 >= window.firstPredicted ? tokens[$0 + 1] : HostBatch.ignoredToken }
+            }
+            try body(
+                HostBatch(
+                    number: number, indices: Array(batch.indices), tokens: batch.flatMap { tokens[$0.inputs] },
+                    inputShape: [batch.count, length], targets: .tokens(targets, shape: [batch.count, length])))
+            place += batch.count
+            number += 1
+        }
+    }
+
+    /// Which of `count` tokens are inputs of each window, and from which on those that follow them are predicted.
+    static func overlapping(
+        _ count: Int, length: Int, stride step: Int
+    ) -> [(inputs: Range<Int>, firstPredicted: Int)] {
+        var result: [(inputs: Range<Int>, firstPredicted: Int)] = []
+        var (begin, predicted) = (0, 1)
+        while predicted < count {
+            let end = min(begin + length, count - 1)
+            result.append((begin..<end, predicted))
+            predicted = end + 1
+            begin += step
+        }
+        return result
+    }
+}
+
+extension [Int] {
+    /// Up to `limit` of these, from all over them.
+    fileprivate func spread(_ limit: Int) -> [Int] { evenPlaces(limit, of: count).map { self[$0] } }
+}
