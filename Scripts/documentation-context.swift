@@ -20,6 +20,7 @@ nonisolated(unsafe) let (characters, tokens, nextTokens) = (targets, targets, ta
 nonisolated(unsafe) let (logits, inputLengths, targetLengths, lengths) = (x, targets, targets, targets)
 let text = "To be, or not to be"
 let tokenizer: any Tokenizer = CharacterVocabulary(text)
+nonisolated(unsafe) let (labels, encoded, decoded) = (targets, x, x)
 nonisolated(unsafe) let pieces = [x]
 nonisolated(unsafe) let trainer = Trainer(model, optimizer: optimizer, data: loader) { batch in
     crossEntropy(model(batch.inputs), batch.targets)

@@ -118,4 +118,33 @@ struct ZooTests {
             }
         }
     }
+
+    /// With padding, as in training: the last source of every three has no token at all.
+    @Test("Models from one sequence to another")
+    func sequenceToSequence() throws {
+        func pairs(_ batch: Int) -> Tensor {
+            Tensor(
+                (0..<batch).flatMap { row -> [Int32] in
+                    func sequence(_ count: Int) -> [Int32] {
+                        (0..<6).map { $0 < count ? Int32((row * 3 + $0 * 5) % 8 + 1) : 0 }
+                    }
+                    return sequence([6, 3, 0][row % 3]) + sequence(1 + row % 6)
+                }, [batch, 2, 6])
+        }
+        try RuntimeComparison.run { comparison in
+            for kind in RecurrentLanguageModel.Kind.allCases {
+                for layers in [1, 2] {
+                    let model = RecurrentSequenceToSequence(
+                        sourceVocabulary: 9, targetVocabulary: 11, size: 8, hiddenSize: 6, layers: layers, kind: kind)
+                    try comparison.add("recurrent-\(kind)-\(layers)", model, pairs)
+                }
+            }
+            for sharesTokens in [false, true] {
+                let model = TransformerSequenceToSequence(
+                    sourceVocabulary: 9, targetVocabulary: 11, length: 8, size: 16, heads: 2, layers: 2,
+                    sharesTokens: sharesTokens)
+                try comparison.add("transformer-\(sharesTokens ? "shared" : "own")", model, pairs)
+            }
+        }
+    }
 }

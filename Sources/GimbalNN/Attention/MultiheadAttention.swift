@@ -167,20 +167,59 @@ public final class MultiheadAttention: Module, Layer {
     /// - Returns: [batch, new, size]. No gradient flows to what was kept.
     public func callAsFunction(_ input: Tensor, cache: AttentionCache) -> Tensor {
         entering(input) { input in
-            guard let weight = inputWeight?.value, isBatchFirst, input.rank == 3, input.shape[2] == size else {
-                stop(
-                    "MultiheadAttention",
-                    "keeps keys and values of [batch, length, \(size)] that are its queries too, not of \(input.shape)")
-            }
-            let (batch, length) = (input.shape[0], input.shape[1])
-            let parts = input.linear(weight: weight, bias: inputBias?.value)
-                .reshaped([batch, length, 3, heads, size / heads]).permuted([2, 0, 3, 1, 4])
+            let parts = project(input, roles: 0..<3)
             let first = cache.count
             let (keys, values) = cache.append(keys: parts[1].detached(), values: parts[2].detached())
-            let output = scaledDotProductAttention(
-                parts[0], keys, values, isCausal: true, queryOffset: first, dropout: isTraining ? dropout : 0)
-            return outputProjection(output.permuted([0, 2, 1, 3]).reshaped(input.shape))
+            return join(
+                scaledDotProductAttention(
+                    parts[0], keys, values, isCausal: true, queryOffset: first, dropout: isTraining ? dropout : 0))
         }
+    }
+
+    /// What many queries are to attend to, one call after the other, so that it is projected once.
+    /// - Parameters:
+    ///   - memory: [batch, keys, size], keys and values in one; the layer is batch first.
+    ///   - keyPaddingMask: [batch, keys]: uint8, 1 where a key is there, or real numbers to be added to the scores; nil
+    ///     where all are there.
+    public func remembering(_ memory: Tensor, keyPaddingMask: Tensor? = nil) -> AttentionMemory {
+        entering(memory) { memory in
+            let input = AttentionInput(query: memory, key: memory, value: memory, keyPaddingMask: keyPaddingMask)
+            let parts = project(withoutPadding(input).key, roles: 1..<3)
+            return AttentionMemory(keys: parts[0], values: parts[1], mask: combined(keyPaddingMask, nil))
+        }
+    }
+
+    /// What each query gathers from a memory.
+    /// - Parameters:
+    ///   - query: [batch, queries, size]; the layer is batch first.
+    ///   - memory: what `remembering` gave.
+    public func callAsFunction(_ query: Tensor, memory: AttentionMemory) -> Tensor {
+        entering(query) { query in
+            join(
+                scaledDotProductAttention(
+                    project(query, roles: 0..<1)[0], memory.keys, memory.values, mask: memory.mask,
+                    dropout: isTraining ? dropout : 0))
+        }
+    }
+
+    /// What one input is as queries, keys and values, or as some of these: [roles, batch, heads, length, size / heads].
+    /// - Parameters:
+    ///   - input: [batch, length, size].
+    ///   - roles: 0 for queries, 1 for keys, 2 for values.
+    private func project(_ input: Tensor, roles: Range<Int>) -> Tensor {
+        guard let weight = inputWeight?.value, isBatchFirst, input.rank == 3, input.shape[2] == size else {
+            stop(
+                "MultiheadAttention",
+                "keeps keys and values of [batch, length, \(size)], as its queries are, not of \(input.shape)")
+        }
+        let rows = roles.lowerBound * size..<roles.upperBound * size
+        return input.linear(weight: weight.sliced(rows), bias: inputBias?.value.sliced(rows))
+            .reshaped([input.shape[0], input.shape[1], roles.count, heads, size / heads]).permuted([2, 0, 3, 1, 4])
+    }
+
+    /// What heads gathered, [batch, heads, length, size / heads], side by side and projected: [batch, length, size].
+    private func join(_ output: Tensor) -> Tensor {
+        outputProjection(output.permuted([0, 2, 1, 3]).reshaped([output.shape[0], output.shape[2], size]))
     }
 
     /// Projects, lets `heads` attend, and projects their joined output.

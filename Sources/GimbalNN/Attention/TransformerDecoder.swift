@@ -113,26 +113,43 @@ public final class TransformerDecoderLayer: Module, Layer {
     }
 
     public func forward(_ input: DecoderInput) -> Tensor {
-        let (target, memory, masks) = (input.target, input.memory, input.masks)
-        func attendToTargets(_ x: Tensor) -> Tensor {
-            dropout1(
+        let (memory, masks) = (input.memory, input.masks)
+        return decode(
+            input.target,
+            attendToTargets: { x in
                 selfAttention(
                     x, x, x, keyPaddingMask: masks.targetPadding, attentionMask: masks.target,
-                    isCausal: masks.isCausal))
+                    isCausal: masks.isCausal)
+            },
+            attendToMemory: { x in
+                crossAttention(x, memory, memory, keyPaddingMask: masks.memoryPadding, attentionMask: masks.memory)
+            })
+    }
+
+    /// The output for targets that follow those that were kept; a target attends to those up to itself.
+    /// - Parameters:
+    ///   - target: [batch, new, size]; the layer is batch first.
+    ///   - cache: what is kept of the encoder's output and of the targets before, to which the new ones are added.
+    /// - Returns: of the shape of `target`. No gradient flows to what was kept.
+    public func callAsFunction(_ target: Tensor, cache: DecoderCache) -> Tensor {
+        entering(target) { target in
+            decode(
+                target, attendToTargets: { selfAttention($0, cache: cache.targets) },
+                attendToMemory: { crossAttention($0, memory: cache.memory) })
         }
-        func attendToMemory(_ x: Tensor) -> Tensor {
-            dropout2(
-                crossAttention(
-                    x, memory, memory, keyPaddingMask: masks.memoryPadding, attentionMask: masks.memory))
-        }
+    }
+
+    private func decode(
+        _ target: Tensor, attendToTargets: (Tensor) -> Tensor, attendToMemory: (Tensor) -> Tensor
+    ) -> Tensor {
         func feedForward(_ x: Tensor) -> Tensor { dropout3(linear2(dropout(activation(linear1(x))))) }
         if normFirst {
-            let x = target + attendToTargets(norm1(target))
-            let y = x + attendToMemory(norm2(x))
+            let x = target + dropout1(attendToTargets(norm1(target)))
+            let y = x + dropout2(attendToMemory(norm2(x)))
             return y + feedForward(norm3(y))
         }
-        let x = norm1(target + attendToTargets(target))
-        let y = norm2(x + attendToMemory(x))
+        let x = norm1(target + dropout1(attendToTargets(target)))
+        let y = norm2(x + dropout2(attendToMemory(x)))
         return norm3(y + feedForward(y))
     }
 }
@@ -160,7 +177,34 @@ public final class TransformerDecoder: Module, Layer {
     }
 
     public func forward(_ input: DecoderInput) -> Tensor {
-        let output = layers.reduce(input.target) { $1($0, memory: input.memory, masks: input.masks) }
-        return norm.map { $0(output) } ?? output
+        normalized(layers.reduce(input.target) { $1($0, memory: input.memory, masks: input.masks) })
     }
+
+    /// What the layers keep of an encoder's output before the first target.
+    /// - Parameters:
+    ///   - memory: the encoder's output, [batch, sources, size]; the layers are batch first.
+    ///   - memoryPadding: which sources there are, [batch, sources]; uint8, 1 where a source is there. nil where all are.
+    ///   - capacity: the most targets that can be kept.
+    public func makeCaches(memory: Tensor, memoryPadding: Tensor? = nil, capacity: Int) -> [DecoderCache] {
+        layers.map { layer in
+            DecoderCache(
+                targets: AttentionCache(capacity: capacity),
+                memory: layer.crossAttention.remembering(memory, keyPaddingMask: memoryPadding))
+        }
+    }
+
+    /// The output for targets that follow those that were kept; a target attends to those up to itself.
+    /// - Parameters:
+    ///   - target: [batch, new, size]; the layers are batch first.
+    ///   - caches: what `makeCaches` gave, in which the keys and values of the new targets are kept too.
+    /// - Returns: of the shape of `target`. No gradient flows to what was kept.
+    public func callAsFunction(_ target: Tensor, caches: [DecoderCache]) -> Tensor {
+        require(
+            caches.count == layers.count, "TransformerDecoder", "\(caches.count) caches for \(layers.count) layers")
+        return entering(target) { target in
+            normalized(zip(layers, caches).reduce(target) { $1.0($0, cache: $1.1) })
+        }
+    }
+
+    private func normalized(_ output: Tensor) -> Tensor { norm.map { $0(output) } ?? output }
 }

@@ -12,6 +12,23 @@ public final class RecurrentLanguageModel: Module, Layer, AutoregressiveModel {
         case lstm
         /// Gated recurrent units.
         case gru
+
+        /// A net of such layers, batch first.
+        func makeNet(
+            inputSize: Int, hiddenSize: Int, layers: Int, dropout: Double, isBidirectional: Bool = false,
+            generator: RandomGenerator, device: Device
+        ) -> RecurrentNet {
+            switch self {
+            case .lstm:
+                LSTM(
+                    inputSize: inputSize, hiddenSize: hiddenSize, layers: layers, isBatchFirst: true, dropout: dropout,
+                    isBidirectional: isBidirectional, generator: generator, device: device)
+            case .gru:
+                GRU(
+                    inputSize: inputSize, hiddenSize: hiddenSize, layers: layers, isBatchFirst: true, dropout: dropout,
+                    isBidirectional: isBidirectional, generator: generator, device: device)
+            }
+        }
     }
 
     /// The tokens' vectors, [vocabulary, size], uniform in ±0.1 at first.
@@ -49,16 +66,9 @@ public final class RecurrentLanguageModel: Module, Layer, AutoregressiveModel {
         let uniform = Initializer.uniform(low: -0.1, high: 0.1)
         tokens = Parameter(uniform.make([vocabulary, size], generator: generator, device: device))
         self.dropout = Dropout(dropout)
-        switch kind {
-        case .lstm:
-            recurrent = LSTM(
-                inputSize: size, hiddenSize: hiddenSize, layers: layers, isBatchFirst: true, dropout: dropout,
-                generator: generator, device: device)
-        case .gru:
-            recurrent = GRU(
-                inputSize: size, hiddenSize: hiddenSize, layers: layers, isBatchFirst: true, dropout: dropout,
-                generator: generator, device: device)
-        }
+        recurrent = kind.makeNet(
+            inputSize: size, hiddenSize: hiddenSize, layers: layers, dropout: dropout, generator: generator,
+            device: device)
         head = sharesTokens ? nil : Linear(hiddenSize, vocabulary, generator: generator, device: device)
     }
 
@@ -102,12 +112,5 @@ public struct RecurrentDecodingState: DecodingState {
     public internal(set) var state: RecurrentState?
     public internal(set) var length = 0
 
-    public mutating func select(_ rows: [Int]) {
-        guard let old = state else { return }
-        let places = Tensor(rows.map { Int32($0) }, device: old.hidden.device)
-        func selected(_ tensor: Tensor) -> Tensor {
-            tensor.transposed(0, 1).gathered(places).transposed(0, 1).contiguous()
-        }
-        state = RecurrentState(hidden: selected(old.hidden), cell: old.cell.map(selected))
-    }
+    public mutating func select(_ rows: [Int]) { state = state?.selecting(rows) }
 }

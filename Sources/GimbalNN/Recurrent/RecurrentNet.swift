@@ -186,6 +186,15 @@ public struct RecurrentState {
 
     /// The same values, cut off from what they were computed by: gradients end here.
     public func detached() -> RecurrentState { RecurrentState(hidden: hidden.detached(), cell: cell?.detached()) }
+
+    /// The same for other sequences: for each, the row of the present ones, along the batch, that it goes on from.
+    func selecting(_ rows: [Int]) -> RecurrentState {
+        let places = Tensor(rows.map { Int32($0) }, device: hidden.device)
+        func selected(_ tensor: Tensor) -> Tensor {
+            tensor.transposed(0, 1).gathered(places).transposed(0, 1).contiguous()
+        }
+        return RecurrentState(hidden: selected(hidden), cell: cell.map(selected))
+    }
 }
 
 /// Dropout with one mask for all steps of a sequence, drawn anew for each batch (Gal and Ghahramani 2016, "A
