@@ -61,7 +61,7 @@ struct EvaluateCommand: ParsableCommand {
         let precision = precision ?? recipe.training.precision
         if let notice = precision.use(on: device) { printNotice(notice) }
         // By the same way as in training, so that the figures are the same to the last digit.
-        let trained = try recipe.evaluate(model, on: test, batchSize: batchSize, precision: precision)
+        let trained = try recipe.test(model, on: test, batchSize: batchSize, precision: precision)
         let batchSize = batchSize ?? recipe.model.evaluationBatchSize
         var output: EvaluationOutput
         switch recipe.model.task {
@@ -152,6 +152,8 @@ private struct TextReport: Encodable {
     var accuracy: Double?
     var perplexity: Double?
     var bitsPerCharacter: Double?
+    /// Of pairs of texts, in 0...100.
+    var bleu: Double?
     var tokens: Int
     var characters: Int?
 
@@ -160,12 +162,14 @@ private struct TextReport: Encodable {
         accuracy = scores.accuracy.ifFinite
         perplexity = scores.perplexity.ifFinite
         bitsPerCharacter = scores.bitsPerCharacter?.ifFinite
+        bleu = scores.bleu
     }
 
     /// Each figure by name.
     private func rows(loss: Double?) -> [(name: String, value: String)] {
         var rows = [("loss (nats a token)", decimal(loss)), ("perplexity", decimal(perplexity))]
         if let bitsPerCharacter { rows.append(("bits a character", decimal(bitsPerCharacter))) }
+        if let bleu { rows.append(("BLEU", decimal(bleu))) }
         rows += [("accuracy", decimal(accuracy)), ("tokens", "\(tokens)")]
         if let characters { rows.append(("characters", "\(characters)")) }
         return rows

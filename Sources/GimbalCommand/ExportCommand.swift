@@ -46,15 +46,18 @@ struct ExportCommand: ParsableCommand {
         let settings = run.record.recipe.model
         let use = ModelUse(run.record.recipe)
         // Other numbers in each sample; what they are makes no difference to the graph.
-        let sample = Tensor.normal(
-            Shape([3] + settings.sampleShape.sizes), generator: RandomGenerator(seed: 0), device: .cpu)
+        let (shape, generator) = (Shape([3] + settings.sampleShape.sizes), RandomGenerator(seed: 0))
+        let sample =
+            settings.task == .tokens
+            ? Tensor.integers(in: 0..<settings.outputs, shape, generator: generator, device: .cpu)
+            : Tensor.normal(shape, generator: generator, device: .cpu)
         let model = try ONNXModel(of: run.model, sample: sample, metadata: try use.metadata())
         try model.write(to: target)
         if json {
             try printJSON(
                 Report(checkpoint: run.checkpoint.path, target: target, operatorSet: ONNXModel.operatorSet, use))
         } else {
-            try printLine("\(shown(target, limit: 200)): \(use.text)")
+            try printLine("\(shown(target, limit: 200)): \(use.description)")
         }
     }
 

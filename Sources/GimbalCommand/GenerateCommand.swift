@@ -69,7 +69,9 @@ struct GenerateCommand: ParsableCommand {
         let precision = precision ?? recipe.training.precision
         if let notice = precision.use(on: device) { printNotice(notice) }
         try withPrecision(precision) {
-            if let model = run.model as? any AutoregressiveModel {
+            if recipe.model.kind.isSequenceToSequence {
+                try writePairs(try PairWriter(run))
+            } else if let model = run.model as? any AutoregressiveModel {
                 guard data == nil else {
                     throw GimbalError.invalidSetting(
                         name: "--data", reason: "is for models of pairs of texts; name the text's file by --prompt-file")
@@ -83,6 +85,44 @@ struct GenerateCommand: ParsableCommand {
     private func givenPrompt() throws -> String? {
         if let prompt { return prompt }
         return try promptFile.map { try TextFile.read($0 == "-" ? "/dev/stdin" : $0) }
+    }
+
+    // MARK: Pairs of texts
+
+    private func writePairs(_ writer: PairWriter) throws {
+        try sampling.requireSearch()
+        guard let data else {
+            guard let prompt = try givenPrompt() else {
+                throw GimbalError.invalidSetting(
+                    name: "--prompt", reason: "is needed, or --data: what the text is written from")
+            }
+            return try write(writer, [prompt])
+        }
+        var lines = try TextFile.read(data == "-" ? "/dev/stdin" : data)
+            .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        // The end of the last line begins none.
+        if lines.last == "" { lines.removeLast() }
+        // So many at a time that something is seen early, and that those of like length go together.
+        for start in stride(from: 0, to: lines.count, by: 1024) {
+            try write(writer, Array(lines[start..<min(start + 1024, lines.count)]))
+        }
+    }
+
+    private func write(_ writer: PairWriter, _ sources: [String]) throws {
+        for (source, text) in zip(
+            sources, try writer.texts(for: sources, beams: sampling.beam, maximumCount: sampling.count))
+        {
+            // A line for a line.
+            try json
+                ? printJSON(WrittenPair(prompt: source, text: text))
+                : printLine(data == nil ? text : text.replacing("\n", with: " "))
+        }
+    }
+
+    /// A text that was written from another, as JSON has it.
+    private struct WrittenPair: Encodable {
+        var prompt: String
+        var text: String
     }
 
     // MARK: Language models
@@ -151,7 +191,7 @@ struct SamplingFlags: ParsableArguments {
     var count = 500
     @Option(
         help:
-            "Divides the logits: below 1 what is probable becomes more so; 0 takes the most probable token always. (default: 1; of pairs of texts 0)"
+            "Divides the logits: below 1 what is probable becomes more so; 0 takes the most probable token always. (default: 1)"
     )
     var temperature: Double?
     @Option(help: "Choose among so many of the most probable tokens.")
@@ -185,6 +225,20 @@ struct SamplingFlags: ParsableArguments {
             throw ValidationError(
                 "--beam draws nothing: leave out --temperature, --top-k, --top-p, --repetition-penalty and --samples")
         }
+    }
+
+    /// What is written from another text is looked for, not drawn.
+    /// - Throws: `GimbalError.invalidSetting` for what draws.
+    func requireSearch() throws {
+        let drawing: [(name: String, isGiven: Bool)] = [
+            ("--temperature", temperature.map { $0 != 0 } ?? false), ("--top-k", topK != nil),
+            ("--top-p", topP != nil), ("--repetition-penalty", repetitionPenalty != 1), ("--samples", samples > 1),
+            ("--stop", stop != nil),
+        ]
+        guard let first = drawing.first(where: \.isGiven) else { return }
+        throw GimbalError.invalidSetting(
+            name: first.name, reason: "is for language models; of pairs of texts the most probable text is written, see --beam"
+        )
     }
 
     /// Draws from the model's own distribution unless told otherwise.

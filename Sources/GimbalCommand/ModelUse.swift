@@ -29,20 +29,24 @@ struct ModelUse: Encodable {
     /// Of pictures, how their files become inputs; of a series, how its columns do.
     var pictures: PictureRecord?
     var series: SeriesRecord?
+    /// Of texts, how they become tokens.
+    var text: TextRecord?
+    private let outputs: Int
     private let schema: TableSchema?
     private let standardization: Standardization?
 
     private enum CodingKeys: CodingKey {
-        case task, sampleShape, classes, features, range, targets, pictures, series
+        case task, sampleShape, classes, features, range, targets, pictures, series, text
     }
 
     init(_ recipe: Recipe) {
         let data = recipe.data
         task = recipe.model.task
         sampleShape = recipe.model.sampleShape.sizes
-        classes = task == .regression ? [] : recipe.outputNames
+        classes = task == .classification ? recipe.outputNames : []
+        outputs = recipe.model.outputs
         schema = data.table?.schema
-        (pictures, series) = (data.pictures, data.series)
+        (pictures, series, text) = (data.pictures, data.series, data.text)
         standardization = data.table == nil && data.series == nil ? data.standardization : nil
         features =
             schema.map { schema in
@@ -76,15 +80,21 @@ struct ModelUse: Encodable {
         if let standardization { result["gimbal.standardization"] = try jsonText(standardization) }
         if let pictures { result["gimbal.pictures"] = try jsonText(pictures) }
         if let series { result["gimbal.series"] = try jsonText(series) }
+        if let text { result["gimbal.tokenizer"] = text.tokenizer }
         if let range { result["gimbal.input_range"] = try jsonText(range) }
         if !targets.isEmpty { result["gimbal.target_scale"] = try jsonText(targets) }
         return result
     }
 
     /// One line for a reader.
-    var text: String { "input \(inputText); output \(outputText)" }
+    var description: String { "input \(inputText); output \(outputText)" }
 
     private var inputText: String {
+        if text != nil {
+            return sampleShape.count == 1
+                ? "int32 [batch, \(sampleShape[0])], the numbers that the tokenizer in the metadata gives to tokens"
+                : "int32 [batch, 2, \(sampleShape[1])], the tokens of a text, and those of the other so far, filled up at the end"
+        }
         let form = "float32 [batch, \(sampleShape.map(String.init).joined(separator: ", "))]"
         if !features.isEmpty {
             let scaled = features.count { $0.scale != nil }
@@ -106,6 +116,9 @@ struct ModelUse: Encodable {
     }
 
     private var outputText: String {
+        if task == .tokens {
+            return "logits of the token that follows each, [batch · \(sampleShape.last ?? 0), \(outputs)]"
+        }
         if task == .classification { return "logits of \(classes.count) classes, which a softmax makes probabilities" }
         if series != nil {
             return "changes from the last number of the window, to be multiplied by \(targets.first?.deviation ?? 1)"

@@ -150,7 +150,7 @@ struct TrainCommand: ParsableCommand {
                     + wayOn(folder: folder, device: device))
             throw ExitCode(130)
         }
-        let evaluation = try run.evaluate(on: parts.test)
+        let evaluation = try run.test(on: parts.test)
         let result = RunResult(run, test: evaluation)
         try result.write(to: folder)
         try Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
@@ -373,6 +373,7 @@ struct TrainingResult: Encodable {
         testLoss = test.loss?.ifFinite
         testPerplexity = test.text?.perplexity.ifFinite
         testBitsPerCharacter = test.text?.bitsPerCharacter?.ifFinite
+        testBLEU = test.text?.bleu
         weights = trainer.weights.kind(for: trainer.settings.weights)
         if weights == .best {
             validationLoss = trainer.progress.best?.value.ifFinite

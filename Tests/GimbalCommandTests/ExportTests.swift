@@ -61,15 +61,21 @@ struct ExportTests {
         arguments: ModelSettings.Kind.allCases)
     func runtime(kind: ModelSettings.Kind) throws {
         try withTemporaryFolder { folder in
-            let run = try train("--data", "digits", "--model", kind.rawValue, "--max-steps", "3", in: folder)
+            let data = try kind.exampleData(in: folder) ?? "digits"
+            let run = try train("--data", data, "--model", kind.rawValue, "--max-steps", "3", in: folder)
             try Gimbal.run("export", "--checkpoint", run, folder + "/model.onnx").succeeded()
             let saved = try SavedRun(run, device: .cpu)
             let settings = saved.record.recipe.model
-            let images = Dataset.digits().batch(Array(0..<5)).inputs
-            let inputs = Tensor(images, Shape([5] + settings.sampleShape.sizes), device: .cpu)
+            let shape = Shape([5] + settings.sampleShape.sizes)
+            let inputs =
+                kind.isOfTokens
+                ? Tensor.integers(in: 0..<settings.outputs, shape, generator: RandomGenerator(seed: 1), device: .cpu)
+                : Tensor(Dataset.digits().batch(Array(0..<5)).inputs, shape, device: .cpu)
             let outputs = saved.model.evaluating { withoutGradients { saved.model(inputs) } }
             let items = [("in.input", inputs), ("out.output", outputs)].map { name, tensor in
-                SafeTensors.Item(name: name, type: .float32, shape: tensor.shape) { try tensor.bytes() }
+                SafeTensors.Item(
+                    name: name, type: tensor.dtype == .int32 ? .int32 : .float32, shape: tensor.shape
+                ) { try tensor.bytes() }
             }
             try WeightFile.write(items, as: .npz, to: folder + "/0.npz")
             let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

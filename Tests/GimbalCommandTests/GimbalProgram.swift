@@ -1,6 +1,7 @@
 import Foundation
 import Gimbal
 import GimbalTestSupport
+import GimbalTrain
 import Testing
 
 /// The built command.
@@ -72,3 +73,16 @@ func metrics(of run: String) -> [[String]] {
 
 /// Names of a run's checkpoints, oldest first, and of what lies beside them.
 func checkpoints(of run: String) -> [String] { (try? names(in: run + "/checkpoints")) ?? [] }
+
+extension ModelSettings.Kind {
+    /// A file that a model of this kind can be trained on; nil where that is the digits.
+    func exampleData(in folder: String) throws -> String? {
+        guard isOfTokens else { return nil }
+        let path = folder + (isLanguageModel ? "/text.txt" : "/pairs.tsv")
+        let line = { (number: Int) in
+            isLanguageModel ? "A line of \(number) words.\n" : "I have \(number) cats.\tУ меня \(number) кошек.\n"
+        }
+        try (0..<100).map(line).joined().write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+}

@@ -32,11 +32,11 @@ struct RecipeTests {
             try (["a,b,class"] + (0..<60).map { "\($0),\($0 * $0 % 7),\($0 % 2 == 0 ? "x" : "y")" })
                 .joined(separator: "\n").write(toFile: table, atomically: true, encoding: .utf8)
             for line in lines where line.model != "resnet56" {
-                let data = line.isTable ? table : "digits"
+                let kind = try #require(ModelSettings.Kind(rawValue: line.model))
+                let data = line.isTable ? table : try kind.exampleData(in: folder) ?? "digits"
                 let own = try settings(data, ["--model", line.model], in: folder)
                 let given = try settings(data, ["--model", line.model] + line.flags, in: folder)
                 #expect(own == given, "\(line)")
-                let kind = try #require(ModelSettings.Kind(rawValue: line.model))
                 var expected = TrainingSettings(for: kind, isTable: line.isTable)
                 expected.maxSteps = 1
                 #expect(own == expected)

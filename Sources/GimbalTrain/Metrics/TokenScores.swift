@@ -12,6 +12,8 @@ public struct TokenScores: Codable, Sendable, Equatable {
     public var totalLoss = 0.0
     /// Characters, Unicode scalars, that the tokens spell; nil where that is not asked.
     public var characterCount: Int?
+    /// Of pairs of texts, BLEU of what is written from the sources, in 0...100; nil where nothing was written.
+    public var bleu: Double?
 
     /// Scores of nothing yet.
     /// - Parameter characterCount: characters that all tokens together spell; nil where that is not asked.
@@ -28,12 +30,13 @@ public struct TokenScores: Codable, Sendable, Equatable {
         characterCount.flatMap { $0 > 0 ? totalLoss / log(2) / Double($0) : nil }
     }
 
-    /// By name, as files and tables have them: `accuracy`, `perplexity` and `bits_per_character`; what is undefined is absent.
+    /// By name, as files and tables have them: `accuracy`, `perplexity`, `bits_per_character` and `bleu`; what is undefined is absent.
     var figures: Figures {
         var figures: Figures = [:]
         figures["accuracy"] = accuracy.ifFinite
         figures["perplexity"] = perplexity.ifFinite
         figures["bits_per_character"] = bitsPerCharacter?.ifFinite
+        figures["bleu"] = bleu
         return figures
     }
 

@@ -7,7 +7,7 @@ extension TrainingSettings {
     /// ```
     /// A mlp has momentum, and Adam for a table, at a rate that stays, so that a run that is prolonged is the run that was
     /// longer from the start. A ResNet has momentum, decay, one cycle of the rate and images moved at random; a recurrent net
-    /// Adam with a rate that falls to 0; a Transformer AdamW and one cycle. A table is gone through more often than images
+    /// Adam with a rate that falls to 0; a Transformer AdamW and one cycle, and models of texts Adam or AdamW and one cycle. A table is gone through more often than images
     /// are and in smaller batches, as it mostly has far fewer rows, until its validation loss has not become better for a
     /// while.
     /// - Parameters:
@@ -46,11 +46,18 @@ extension TrainingSettings {
         case .transformer:
             (self.optimizer, learningRate, weightDecay) = (.adamw, 0.002, 0.01)
             self.schedule = .oneCycle
-        case .lstmLM, .gruLM, .seq2seq:
+        case .lstmLM, .gruLM:
             (self.optimizer, learningRate, batchSize) = (.adam, 0.004, 32)
-            (self.schedule, warmup) = (.cosine, 100)
-        case .transformerLM, .transformerSeq2seq:
-            (self.optimizer, learningRate, weightDecay, batchSize) = (.adamw, 0.002, 0.1, 32)
+            self.schedule = .oneCycle
+        case .seq2seq:
+            (self.optimizer, learningRate, batchSize) = (.adam, 0.002, 64)
+            self.schedule = .oneCycle
+        case .transformerLM:
+            // Many small steps take a text further in an epoch than a few large ones.
+            (self.optimizer, learningRate, weightDecay, batchSize) = (.adamw, 0.001, 0.1, 8)
+            (decaysWeightsOnly, self.schedule) = (true, .oneCycle)
+        case .transformerSeq2seq:
+            (self.optimizer, learningRate, weightDecay, batchSize) = (.adamw, 0.001, 0.01, 64)
             (decaysWeightsOnly, self.schedule) = (true, .oneCycle)
         }
         if let optimizer, optimizer != self.optimizer {

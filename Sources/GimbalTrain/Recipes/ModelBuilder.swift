@@ -29,8 +29,14 @@ extension ModelSettings {
                     LanguageModel(
                         vocabulary: outputs, length: inputShape[0], size: hidden, heads: heads, layers: layers,
                         dropout: dropout)
-                case .seq2seq: stop("ModelSettings", "seq2seq")
-                case .transformerSeq2seq: stop("ModelSettings", "seq2seq")
+                case .seq2seq:
+                    RecurrentSequenceToSequence(
+                        sourceVocabulary: outputs, targetVocabulary: outputs, padding: Int32(padding ?? 0),
+                        size: hidden, layers: layers, dropout: dropout)
+                case .transformerSeq2seq:
+                    TransformerSequenceToSequence(
+                        sourceVocabulary: outputs, targetVocabulary: outputs, padding: Int32(padding ?? 0),
+                        length: inputShape[1], size: hidden, heads: heads, layers: layers, dropout: dropout)
                 }
             if let initializer { initialize(model, by: initializer) }
             if kind == .mlp { model.scaleResidualBranches() }

@@ -85,6 +85,22 @@ public struct Recipe: Codable, Sendable, Equatable {
         }
     }
 
+    /// As `evaluate(_:on:batchSize:precision:)`, and of pairs of texts also BLEU of what the model writes.
+    public func test(
+        _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil
+    ) throws -> Evaluation {
+        var evaluation = try evaluate(layer, on: dataset, batchSize: batchSize, precision: precision)
+        if let pairs = dataset as? PairPart, pairs.count > 0, let model = layer as? any SequenceToSequenceModel,
+            var scores = evaluation.text
+        {
+            scores.bleu = try withPrecision(precision ?? training.precision) {
+                try PairWriter(model, data.requiredText().makeTokenizer()).bleu(on: pairs)
+            }
+            evaluation.scores = .tokens(scores)
+        }
+        return evaluation
+    }
+
     /// Makes sure that the recipe can be used on this data.
     fileprivate func requireFit(_ train: any SupervisedData, _ device: Device) throws {
         try training.validate()
@@ -186,6 +202,9 @@ public struct RecipeRun {
     public func evaluate(on dataset: any SupervisedData) throws -> Evaluation {
         try recipe.evaluate(model, on: dataset)
     }
+
+    /// As `evaluate(on:)`, and of pairs of texts also BLEU of what the model writes.
+    public func test(on dataset: any SupervisedData) throws -> Evaluation { try recipe.test(model, on: dataset) }
 
     /// The model's tree with the shapes that it gives out for one sample of the training data.
     public var summary: String {

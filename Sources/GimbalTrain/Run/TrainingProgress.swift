@@ -105,7 +105,7 @@ extension Figures {
 
 /// `testAccuracy` for `accuracy` on the part `test`.
 package func partName(_ part: String, _ figure: String) -> String {
-    part + figure.prefix(1).uppercased() + figure.dropFirst()
+    part + figure.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
 }
 
 /// A number with `digits` behind the point; a dash for none, and NaN without a sign.

@@ -1,0 +1,150 @@
+import Foundation
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+@Suite("Texts and pairs of texts")
+struct TextTests {
+    private static let text = String(repeating: "To be, or not to be, that is the question.\n", count: 60)
+
+    private func withText(
+        _ text: String = text, name: String = "play.txt", _ body: (_ folder: String, _ path: String) throws -> Void
+    ) throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/" + name
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            try body(folder, path)
+        }
+    }
+
+    private func train(_ path: String, _ model: String, _ run: String, _ more: String...) throws -> ChildProcess.Outcome {
+        try Gimbal.run(
+            [
+                "train", "--data", path, "--model", model, "--hidden", "16", "--layers", "1", "--epochs", "2",
+                "--device", "cpu", "--run-dir", run,
+            ] + more)
+    }
+
+    @Test("Language models are trained, judged, gone on with, written with and exported", arguments: [
+        "lstm-lm", "gru-lm", "transformer-lm",
+    ])
+    func languageModels(model: String) throws {
+        try withText { folder, path in
+            let run = folder + "/run"
+            let trained = try train(path, model, run, "--length", "32", "--dropout", "0").succeeded()
+            #expect(trained.output.contains("testBitsPerCharacter") && trained.output.contains("testPerplexity"))
+            let all = try train(path, model, folder + "/long", "--length", "32", "--dropout", "0", "--epochs", "3")
+                .succeeded()
+            #expect(all.output.contains("epoch 3"))
+
+            let judged = try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu", "--json").succeeded()
+            let figures = try #require(
+                try JSONSerialization.jsonObject(with: Data(judged.output.utf8)) as? [String: Any])
+            let perplexity = try #require(figures["perplexity"] as? Double)
+            #expect(perplexity > 1 && perplexity < 30)
+
+            func written(_ more: String...) throws -> String {
+                try Gimbal.run(
+                    ["generate", "--checkpoint", run, "--prompt", "To be", "--count", "40", "--device", "cpu"] + more)
+                    .succeeded().output
+            }
+            let (first, second) = (try written("--seed", "1"), try written("--seed", "2"))
+            #expect(first.hasPrefix("To be") && first.unicodeScalars.count == 46)
+            #expect(try written("--seed", "1") == first && second != first)
+            #expect(try written("--temperature", "0", "--seed", "1") == written("--temperature", "0", "--seed", "2"))
+            #expect(try written("--beam", "2").hasPrefix("To be"))
+            let lines = try written("--json", "--samples", "3", "--top-k", "5", "--top-p", "0.9").split(separator: "\n")
+            #expect(lines.count == 3 && lines.allSatisfy { $0.contains("\"tokens\":40") })
+
+            let file = folder + "/model.onnx"
+            let exported = try Gimbal.run("export", "--checkpoint", run, file).succeeded()
+            #expect(exported.output.contains("int32 [batch, 32]"))
+        }
+    }
+
+    @Test("A run that is gone on with is the run that was longer from the start")
+    func resuming() throws {
+        try withText { folder, path in
+            let settings = ["--length", "32", "--schedule", "constant", "--tokenizer", "bpe", "--vocabulary", "300"]
+            func loss(_ run: String, _ arguments: [String]) throws -> String {
+                let outcome = try Gimbal.run(arguments + ["--device", "cpu", "--run-dir", folder + "/" + run, "--json"])
+                    .succeeded()
+                let line = try #require(outcome.lines.last)
+                let result = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+                return "\(try #require(result["testLoss"]))"
+            }
+            let start = ["train", "--data", path, "--model", "lstm-lm", "--hidden", "16", "--layers", "1"] + settings
+            let whole = try loss("whole", start + ["--epochs", "3"])
+            _ = try loss("parts", start + ["--epochs", "1"])
+            #expect(try loss("parts", ["train", "--resume", "--epochs", "3"]) == whole)
+            try Gimbal.run("train", "--resume", "--run-dir", folder + "/parts", "--length", "16")
+                .refused("--length: the run began with 32")
+            try Gimbal.run("train", "--resume", "--run-dir", folder + "/parts", "--tokenizer", "words")
+                .refused("--tokenizer: the run began with a tokenizer that it keeps")
+        }
+    }
+
+    @Test("Pairs of texts are trained on, judged by BLEU, and written", arguments: ["seq2seq", "transformer-seq2seq"])
+    func pairs(model: String) throws {
+        let pairs = (0..<40).map { "I have \($0) cats.\tУ меня \($0) кошек.\tsource \($0)\n" }.joined()
+        try withText(pairs, name: "pairs.tsv") { folder, path in
+            let run = folder + "/run"
+            let trained = try train(path, model, run, "--vocabulary", "300").succeeded()
+            #expect(trained.output.contains("testBLEU"))
+            let judged = try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").succeeded()
+            #expect(judged.output.contains("BLEU"))
+            try "I have 3 cats.\n\nI have cats.\n".write(
+                toFile: folder + "/in.txt", atomically: true, encoding: .utf8)
+            let written = try Gimbal.run(
+                "generate", "--checkpoint", run, "--data", folder + "/in.txt", "--device", "cpu", "--count", "12")
+                .succeeded()
+            // A line for each, empty or not.
+            #expect(written.output.count { $0 == "\n" } == 3)
+            let one = try Gimbal.run(
+                "generate", "--checkpoint", run, "--prompt", "I have 3 cats.", "--device", "cpu", "--count", "12")
+                .succeeded()
+            #expect(one.output == written.output.prefix { $0 != "\n" } + "\n")
+            try Gimbal.run("generate", "--checkpoint", run).refused("--prompt: is needed")
+            try Gimbal.run("generate", "--checkpoint", run, "--prompt", "I", "--top-k", "3").refused("--top-k: is for")
+            try Gimbal.run("export", "--checkpoint", run, folder + "/model.onnx").succeeded()
+        }
+    }
+
+    @Test("What cannot be is refused by the flag that is to blame")
+    func refusals() throws {
+        try withText { folder, path in
+            let run = folder + "/run"
+            func refused(_ arguments: [String], _ words: String) throws {
+                try Gimbal.run(["train", "--device", "cpu", "--run-dir", run] + arguments).refused(words)
+            }
+            try refused(["--data", "digits", "--length", "3"], "--length: is for texts")
+            try refused(["--data", path, "--model", "lstm-lm", "--target", "x"], "--target: is for tables")
+            try refused(["--data", path, "--model", "lstm-lm", "--length", "0"], "--length: must be positive")
+            try refused(["--data", path, "--model", "lstm-lm", "--length", "100000"], "too few for one window")
+            try refused(["--data", path, "--model", "seq2seq"], "line 1 has no tab")
+            try refused(["--data", folder, "--model", "gru-lm"], "is a folder")
+            try refused(["--data", path, "--model", "lstm-lm", "--folds", "3"], "--folds: is for tables")
+            try refused(["--data", path, "--model", "lstm-lm", "--augment", "flip"], "--augment: is for images")
+            try refused(["--data", path, "--model", "lstm-lm", "--loss", "mse"], "--loss: mse is not for tokens")
+            try refused(["--data", path, "--model", "transformer-lm", "--heads", "3"], "--heads")
+            try refused(
+                ["--data", path, "--model", "lstm-lm", "--tokenizer", folder + "/none.json"], "none.json")
+            #expect(!FileManager.default.fileExists(atPath: run))
+
+            try Data([0x61, 0xFF, 0x0A]).write(to: URL(fileURLWithPath: folder + "/bad.txt"))
+            try refused(["--data", folder + "/bad.txt", "--model", "lstm-lm"], "is not UTF-8")
+
+            _ = try train(path, "lstm-lm", run, "--length", "16").succeeded()
+            try Gimbal.run("predict", "--checkpoint", run, "--data", path).refused("gimbal generate writes with it")
+            try Gimbal.run("generate", "--checkpoint", run, "--prompt", "€").refused("U+20AC")
+            try Gimbal.run("generate", "--checkpoint", run, "--prompt", "").refused("--prompt: is empty")
+            try Gimbal.run("generate", "--checkpoint", run, "--data", path).refused("--data: is for models of pairs")
+        }
+        try withTemporaryFolder { folder in
+            try Gimbal.run(
+                "train", "--data", "digits", "--max-steps", "1", "--device", "cpu", "--run-dir", folder + "/digits")
+                .succeeded()
+            try Gimbal.run("generate", "--checkpoint", folder + "/digits").refused("writes no texts")
+        }
+    }
+}
