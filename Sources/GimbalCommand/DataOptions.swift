@@ -91,7 +91,8 @@ struct DataOptions: ParsableArguments {
         let isText = record.map { $0.kind == .text } ?? model?.isLanguageModel ?? false
         guard isText || record.map({ $0.kind == .pairs }) ?? model?.isSequenceToSequence ?? false else { return nil }
         if isFolder(data) {
-            throw GimbalError.invalidSetting(name: "--data", reason: "\(data) is a folder, where a text is read from a file")
+            throw GimbalError.invalidSetting(
+                name: "--data", reason: "\(data) is a folder, where a text is read from a file")
         }
         return isText ? .text(path: data, options: texts.options) : .pairs(path: data, options: texts.options)
     }
@@ -194,7 +195,8 @@ struct DataOptions: ParsableArguments {
         if source.isOfTexts {
             guard target == nil, flags.task == nil else {
                 throw GimbalError.invalidSetting(
-                    name: target == nil ? "--task" : "--target", reason: "is for tables; \(source.path) is read as a text")
+                    name: target == nil ? "--task" : "--target",
+                    reason: "is for tables; \(source.path) is read as a text")
             }
             return
         }

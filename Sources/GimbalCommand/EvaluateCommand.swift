@@ -84,7 +84,8 @@ struct EvaluateCommand: ParsableCommand {
             guard let scores = trained.text else { preconditionFailure("tokens have scores") }
             let found = TextReport(scores)
             output = EvaluationOutput(
-                found, loss: trained.loss, text: found.text(loss: trained.loss), sections: found.sections(part: part.rawValue))
+                found, loss: trained.loss, text: found.text(loss: trained.loss),
+                sections: found.sections(part: part.rawValue))
         }
         output.classNames = test.classNames
         output.device = device.id
@@ -178,7 +179,12 @@ private struct TextReport: Encodable {
     func text(loss: Double?) -> String { rows(loss: loss).map { "\($0.name) \($0.value)" }.joined(separator: "  ") }
 
     func sections(part: String) -> [(title: String, body: String)] {
-        [("Results on the \(part) data", Page.table(head: ["figure", "value"], rows(loss: nil).dropFirst().map { [$0.name, $0.value] }))]
+        [
+            (
+                "Results on the \(part) data",
+                Page.table(head: ["figure", "value"], rows(loss: nil).dropFirst().map { [$0.name, $0.value] })
+            )
+        ]
     }
 }
 

@@ -74,7 +74,8 @@ struct GenerateCommand: ParsableCommand {
             } else if let model = run.model as? any AutoregressiveModel {
                 guard data == nil else {
                     throw GimbalError.invalidSetting(
-                        name: "--data", reason: "is for models of pairs of texts; name the text's file by --prompt-file")
+                        name: "--data", reason: "is for models of pairs of texts; name the text's file by --prompt-file"
+                    )
                 }
                 try write(model, tokenizer, prompt: try givenPrompt() ?? "\n")
             }
@@ -146,7 +147,9 @@ struct GenerateCommand: ParsableCommand {
                 if !json { try printText(piece) }
                 if let stop = sampling.stop, written.contains(stop) { break }
             }
-            try end(prompt, written, count: writer.tokens.count - count, since: clock, isLast: number == sampling.samples - 1)
+            try end(
+                prompt, written, count: writer.tokens.count - count, since: clock,
+                isLast: number == sampling.samples - 1)
             if interruption.isRequested { throw ExitCode(130) }
         }
     }
@@ -160,7 +163,8 @@ struct GenerateCommand: ParsableCommand {
         guard let best = found.first else { return }
         // Both together, as a character may begin in the one and end in the other.
         let whole = tokenizer.decode(tokens + best.tokens, skipsSpecialTokens: true)
-        let written = String(whole.unicodeScalars.dropFirst(tokenizer.decode(tokens, skipsSpecialTokens: true).unicodeScalars.count))
+        let written = String(
+            whole.unicodeScalars.dropFirst(tokenizer.decode(tokens, skipsSpecialTokens: true).unicodeScalars.count))
         if !json { try printText(prompt + written) }
         try end(prompt, written, count: best.tokens.count, since: clock, isLast: true)
     }
@@ -237,7 +241,8 @@ struct SamplingFlags: ParsableArguments {
         ]
         guard let first = drawing.first(where: \.isGiven) else { return }
         throw GimbalError.invalidSetting(
-            name: first.name, reason: "is for language models; of pairs of texts the most probable text is written, see --beam"
+            name: first.name,
+            reason: "is for language models; of pairs of texts the most probable text is written, see --beam"
         )
     }
 

@@ -42,7 +42,8 @@ struct GimbalCommandLine: ParsableCommand {
         version: gimbalVersion,
         subcommands: [
             TrainCommand.self, DiagnoseCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
-            InspectCommand.self, ConvertCommand.self, ExportCommand.self, ReportCommand.self, WatchCommand.self, CompareCommand.self,
+            InspectCommand.self, ConvertCommand.self, ExportCommand.self, ReportCommand.self, WatchCommand.self,
+            CompareCommand.self,
             RecipesCommand.self,
             DevicesCommand.self, BenchCommand.self, NewCommand.self,
         ])

@@ -33,7 +33,8 @@ private struct KindRecipe: Encodable {
     /// Of every kind; those of tables for the models that tables are mostly learnt by.
     static func all() throws -> [KindRecipe] {
         let kinds = ModelSettings.Kind.allCases
-        return try (kinds.map { ($0, false) } + kinds.filter { !$0.isResNet && !$0.isOfTokens }.map { ($0, true) }).map { kind, isTable in
+        return try (kinds.map { ($0, false) } + kinds.filter { !$0.isResNet && !$0.isOfTokens }.map { ($0, true) }).map
+        { kind, isTable in
             let model = Defaults.model(kind, isTable: isTable)
             var flags = ["--hidden", "\(model.hidden)"]
             if !kind.isResNet { flags += ["--layers", "\(model.layers)"] }

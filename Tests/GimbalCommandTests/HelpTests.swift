@@ -16,7 +16,8 @@ struct HelpTests {
         let sections = lines.filter { $0.hasSuffix(":") && $0 == $0.uppercased() }
         #expect(
             sections == [
-                "EXAMPLES:", "DATA:", "TABLES:", "PICTURES:", "FORECASTS:", "TEXTS:", "MODEL:", "LOSS AND CHANGES TO THE DATA:",
+                "EXAMPLES:", "DATA:", "TABLES:", "PICTURES:", "FORECASTS:", "TEXTS:", "MODEL:",
+                "LOSS AND CHANGES TO THE DATA:",
                 "FIRST WEIGHTS:", "OPTIMIZER:", "REGULARISATION:", "SCHEDULE OF THE LEARNING RATE:",
                 "GRADIENT CLIPPING:", "COURSE OF TRAINING:",
                 "OPTIONS:",

@@ -17,7 +17,8 @@ struct TextTests {
         }
     }
 
-    private func train(_ path: String, _ model: String, _ run: String, _ more: String...) throws -> ChildProcess.Outcome {
+    private func train(_ path: String, _ model: String, _ run: String, _ more: String...) throws -> ChildProcess.Outcome
+    {
         try Gimbal.run(
             [
                 "train", "--data", path, "--model", model, "--hidden", "16", "--layers", "1", "--epochs", "2",
@@ -25,9 +26,11 @@ struct TextTests {
             ] + more)
     }
 
-    @Test("Language models are trained, judged, gone on with, written with and exported", arguments: [
-        "lstm-lm", "gru-lm", "transformer-lm",
-    ])
+    @Test(
+        "Language models are trained, judged, gone on with, written with and exported",
+        arguments: [
+            "lstm-lm", "gru-lm", "transformer-lm",
+        ])
     func languageModels(model: String) throws {
         try withText { folder, path in
             let run = folder + "/run"
@@ -45,8 +48,9 @@ struct TextTests {
 
             func written(_ more: String...) throws -> String {
                 try Gimbal.run(
-                    ["generate", "--checkpoint", run, "--prompt", "To be", "--count", "40", "--device", "cpu"] + more)
-                    .succeeded().output
+                    ["generate", "--checkpoint", run, "--prompt", "To be", "--count", "40", "--device", "cpu"] + more
+                )
+                .succeeded().output
             }
             let (first, second) = (try written("--seed", "1"), try written("--seed", "2"))
             #expect(first.hasPrefix("To be") && first.unicodeScalars.count == 46)
@@ -67,8 +71,10 @@ struct TextTests {
         try withText { folder, path in
             let settings = ["--length", "32", "--schedule", "constant", "--tokenizer", "bpe", "--vocabulary", "300"]
             func loss(_ run: String, _ arguments: [String]) throws -> String {
-                let outcome = try Gimbal.run(arguments + ["--device", "cpu", "--run-dir", folder + "/" + run, "--json"])
-                    .succeeded()
+                let outcome = try Gimbal.run(
+                    arguments + ["--device", "cpu", "--run-dir", folder + "/" + run, "--json"]
+                )
+                .succeeded()
                 let line = try #require(outcome.lines.last)
                 let result = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
                 return "\(try #require(result["testLoss"]))"
@@ -96,13 +102,15 @@ struct TextTests {
             try "I have 3 cats.\n\nI have cats.\n".write(
                 toFile: folder + "/in.txt", atomically: true, encoding: .utf8)
             let written = try Gimbal.run(
-                "generate", "--checkpoint", run, "--data", folder + "/in.txt", "--device", "cpu", "--count", "12")
-                .succeeded()
+                "generate", "--checkpoint", run, "--data", folder + "/in.txt", "--device", "cpu", "--count", "12"
+            )
+            .succeeded()
             // A line for each, empty or not.
             #expect(written.output.count { $0 == "\n" } == 3)
             let one = try Gimbal.run(
-                "generate", "--checkpoint", run, "--prompt", "I have 3 cats.", "--device", "cpu", "--count", "12")
-                .succeeded()
+                "generate", "--checkpoint", run, "--prompt", "I have 3 cats.", "--device", "cpu", "--count", "12"
+            )
+            .succeeded()
             #expect(one.output == written.output.prefix { $0 != "\n" } + "\n")
             try Gimbal.run("generate", "--checkpoint", run).refused("--prompt: is needed")
             try Gimbal.run("generate", "--checkpoint", run, "--prompt", "I", "--top-k", "3").refused("--top-k: is for")
@@ -142,8 +150,9 @@ struct TextTests {
         }
         try withTemporaryFolder { folder in
             try Gimbal.run(
-                "train", "--data", "digits", "--max-steps", "1", "--device", "cpu", "--run-dir", folder + "/digits")
-                .succeeded()
+                "train", "--data", "digits", "--max-steps", "1", "--device", "cpu", "--run-dir", folder + "/digits"
+            )
+            .succeeded()
             try Gimbal.run("generate", "--checkpoint", folder + "/digits").refused("writes no texts")
         }
     }

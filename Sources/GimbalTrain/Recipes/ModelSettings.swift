@@ -289,7 +289,8 @@ public struct ModelSettings: Codable, Sendable, Equatable {
                         Kind.allCases.filter { $0.isOfTokens && $0.isSequenceToSequence == (inputShape.count == 2) }
                             .map(\.rawValue)))
         try checkSetting(
-            !pairs || padding.map { (0..<outputs).contains($0) } ?? false, "padding", "must be a token of the vocabulary")
+            !pairs || padding.map { (0..<outputs).contains($0) } ?? false, "padding",
+            "must be a token of the vocabulary")
         if kind.isResNet {
             try checkSetting(
                 inputShape.count == 3 || inputShape.count == 2, "kind",

@@ -47,7 +47,8 @@ import Testing
             let part = try TextPart(text, vocabulary, length: length, name: "text")
             var (found, before): ([Int32], [Int32]) = ([], [])
             try part.forEachBatch(of: size) { batch in
-                #expect(batch.count <= size && batch.inputs.isEmpty && batch.tokens.count == batch.inputShape.elementCount)
+                #expect(
+                    batch.count <= size && batch.inputs.isEmpty && batch.tokens.count == batch.inputShape.elementCount)
                 guard case .tokens(let targets, let shape) = batch.targets else { return }
                 #expect(shape == batch.inputShape)
                 for (input, target) in zip(batch.tokens, targets) where target != HostBatch.ignoredToken {
@@ -146,7 +147,8 @@ import Testing
             let all = try [parts.train, #require(parts.validation), parts.test].map { try #require($0 as? PairPart) }
             #expect(all.map(\.count).reduce(0, +) == 60 && all.allSatisfy { $0.count > 0 })
             let sources = all.map { Set($0.pairs.pairs.map(\.source)) }
-            #expect(sources[0].isDisjoint(with: sources[1].union(sources[2])) && sources[1].isDisjoint(with: sources[2]))
+            #expect(
+                sources[0].isDisjoint(with: sources[1].union(sources[2])) && sources[1].isDisjoint(with: sources[2]))
             let record = parts.record
             let again = try #require(DataSource(record)).parts(continuing: record)
             #expect(again.record == record)
