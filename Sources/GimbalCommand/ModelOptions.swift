@@ -59,7 +59,10 @@ struct ModelOptions: ParsableArguments {
     var forgetBias: Double?
     @Option(help: "Attention heads. (default: \(Defaults.model(.transformer).heads))")
     var heads: Int?
-    @Option(help: "Probability of dropping a hidden unit. (default: \(Defaults.model().dropout.text))")
+    @Option(
+        help:
+            "Probability of dropping a hidden unit. (default: \(Defaults.byKind(except: \.isResNet) { $0.dropout.text }))"
+    )
     var dropout: Double?
 
     /// The kind of a new model.

@@ -39,6 +39,7 @@ private struct KindRecipe: Encodable {
             var flags = ["--hidden", "\(model.hidden)"]
             if !kind.isResNet { flags += ["--layers", "\(model.layers)"] }
             if kind == .mlp { flags += ["--norm", model.normalization.rawValue] }
+            if model.dropout > 0 { flags += ["--dropout", model.dropout.text] }
             flags += try Self.flags(TrainingSettings(for: kind, isTable: isTable))
             return KindRecipe(model: kind.rawValue, isTable: isTable, flags: flags)
         }
@@ -50,7 +51,7 @@ private struct KindRecipe: Encodable {
         return own.filter { name, value in name == "optimizer" || plain[name] != value }
             .map { name, value in (flag: SettingFlags.byProperty[name] ?? name, value: value) }
             .sorted { $0.flag < $1.flag }
-            .flatMap { [$0.flag, $0.value] }
+            .flatMap { $0.value == "true" ? [$0.flag] : [$0.flag, $0.value] }
     }
 
     private static func values(_ settings: TrainingSettings) throws -> [String: String] {
@@ -58,6 +59,8 @@ private struct KindRecipe: Encodable {
         return object.mapValues { value in
             switch value {
             case let list as [Any]: list.map { "\($0)" }.joined(separator: ",")
+            // JSON's true and false are numbers too.
+            case let number as NSNumber where String(cString: number.objCType) == "c": "\(number.boolValue)"
             case let number as NSNumber: number.doubleValue.text
             default: "\(value)"
             }

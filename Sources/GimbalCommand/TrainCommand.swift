@@ -102,7 +102,9 @@ struct TrainCommand: ParsableCommand {
             resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)
         (plan.seed, plan.fold) = (trainingSettings.seed, fold)
-        let parts = try saved.map { try source.parts(continuing: $0.recipe.data) } ?? source.parts(plan)
+        let parts = try hintingAtTexts(source) {
+            try saved.map { try source.parts(continuing: $0.recipe.data) } ?? source.parts(plan)
+        }
         if let writeSplit = data.writeSplit { try write(parts.record, to: writeSplit) }
         let recipe = Recipe(
             model: try model.settings(for: parts.train, isTable: isTable, resuming: saved?.recipe.model),
@@ -159,6 +161,16 @@ struct TrainCommand: ParsableCommand {
         try json ? printJSON(line) : printLine(line.line)
         if !json, !parts.baselines.isEmpty { try printLine(ForecastComparison(evaluation, parts).text) }
         return result
+    }
+
+    /// A text is no table: who gives one without a model that reads it is told of those that do.
+    private func hintingAtTexts(_ source: DataSource, _ read: () throws -> DataParts) throws -> DataParts {
+        do { return try read() } catch GimbalError.invalidFile(let path, let reason)
+            where source.kind == .table && path.hasSuffix(".txt")
+        {
+            throw GimbalError.invalidFile(
+                path: path, reason: reason + "; a text is learnt by --model lstm-lm, gru-lm or transformer-lm")
+        }
     }
 
     /// A choice that looks at validation data needs some.

@@ -131,6 +131,7 @@ struct TextTests {
             try refused(["--data", path, "--model", "lstm-lm", "--length", "100000"], "too few for one window")
             try refused(["--data", path, "--model", "seq2seq"], "line 1 has no tab")
             try refused(["--data", folder, "--model", "gru-lm"], "is a folder")
+            try refused(["--data", path], "a text is learnt by --model lstm-lm")
             try refused(["--data", path, "--model", "lstm-lm", "--folds", "3"], "--folds: is for tables")
             try refused(["--data", path, "--model", "lstm-lm", "--augment", "flip"], "--augment: is for images")
             try refused(["--data", path, "--model", "lstm-lm", "--loss", "mse"], "--loss: mse is not for tokens")
