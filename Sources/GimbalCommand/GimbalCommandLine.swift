@@ -41,7 +41,8 @@ struct GimbalCommandLine: ParsableCommand {
         discussion: HelpTexts.gimbal,
         version: gimbalVersion,
         subcommands: [
-            TrainCommand.self, DiagnoseCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self,
+            TrainCommand.self, SearchCommand.self, DiagnoseCommand.self, EvaluateCommand.self, PredictCommand.self,
+            InspectCommand.self,
             ConvertCommand.self, ExportCommand.self, ReportCommand.self, WatchCommand.self, CompareCommand.self,
             RecipesCommand.self,
             DevicesCommand.self, BenchCommand.self, NewCommand.self,

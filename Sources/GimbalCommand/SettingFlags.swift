@@ -72,6 +72,7 @@ enum SettingFlags {
         "validationPath": "--validation",
         "testFraction": "--test", "testPath": "--test", "folds": "--folds",
         "size": "--image-size", "channels": "--image-channels",
+        "vary": "--vary", "trials": "--trials", "factor": "--factor", "searchDir": "--search-dir", "resume": "--resume",
         "window": "--window", "horizon": "--horizon", "season": "--season",
         "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
