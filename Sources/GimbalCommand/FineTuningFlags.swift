@@ -53,11 +53,25 @@ extension FineTuning.Renaming: ExpressibleByArgument {
 extension FineTuning.LayerRate: ExpressibleByArgument {
     /// A pattern of names, and what the rate of parameters that fit it is multiplied by.
     public init?(argument: String) {
-        guard let place = argument.lastIndex(of: "="), place > argument.startIndex,
-            let factor = Double(argument[argument.index(after: place)...])
-        else { return nil }
-        self.init(String(argument[..<place]), factor)
+        guard let (pattern, factor) = patternAndFactor(argument) else { return nil }
+        self.init(pattern, factor)
     }
+}
+
+extension LayerDecay: ExpressibleByArgument {
+    /// A pattern of names, and what the decay of parameters that fit it is multiplied by.
+    public init?(argument: String) {
+        guard let (pattern, factor) = patternAndFactor(argument) else { return nil }
+        self.init(pattern, factor)
+    }
+}
+
+/// `PATTERN=FACTOR`, in which the pattern may hold the mark itself.
+private func patternAndFactor(_ argument: String) -> (pattern: String, factor: Double)? {
+    guard let place = argument.lastIndex(of: "="), place > argument.startIndex,
+        let factor = Double(argument[argument.index(after: place)...])
+    else { return nil }
+    return (String(argument[..<place]), factor)
 }
 
 extension NamePattern: ExpressibleByArgument {

@@ -41,10 +41,9 @@ struct GimbalCommandLine: ParsableCommand {
         discussion: HelpTexts.gimbal,
         version: gimbalVersion,
         subcommands: [
-            TrainCommand.self, DiagnoseCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
-            InspectCommand.self, ConvertCommand.self, ExportCommand.self, ReportCommand.self, WatchCommand.self,
-            CompareCommand.self,
-            RecipesCommand.self,
-            DevicesCommand.self, BenchCommand.self, NewCommand.self,
+            TrainCommand.self, SearchCommand.self, DiagnoseCommand.self, EvaluateCommand.self, PredictCommand.self,
+            GenerateCommand.self, InspectCommand.self, ConvertCommand.self, ExportCommand.self, ReportCommand.self,
+            WatchCommand.self, CompareCommand.self, RecipesCommand.self, DevicesCommand.self, BenchCommand.self,
+            NewCommand.self,
         ])
 }

@@ -9,10 +9,10 @@ struct ModelOptions: ParsableArguments {
     )
     var model: ModelSettings.Kind?
     @Option(
-        help:
-            "Units in each hidden layer, channels of a ResNet's first stage, width of a Transformer. (default: \(Defaults.byKind { $0.hidden }))"
-    )
-    var hidden: Int?
+        help: ArgumentHelp(
+            "Units in each hidden layer, channels of a ResNet's first stage, width of a Transformer; of an mlp also a list, a number for each layer. (default: \(Defaults.byKind { $0.hidden }))",
+            valueName: "units,…"))
+    var hidden: LayerList<Int>?
     @Option(
         help:
             "Number of hidden, recurrent or attention layers. (default: \(Defaults.byKind(except: \.isResNet) { $0.layers }))"
@@ -60,10 +60,10 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Attention heads. (default: \(Defaults.model(.transformer).heads))")
     var heads: Int?
     @Option(
-        help:
-            "Probability of dropping a hidden unit. (default: \(Defaults.byKind(except: \.isResNet) { $0.dropout.text }))"
-    )
-    var dropout: Double?
+        help: ArgumentHelp(
+            "Probability of dropping a hidden unit; of an mlp also a list, a number for each hidden layer. (default: \(Defaults.byKind(except: \.isResNet) { $0.dropout.text }))",
+            valueName: "probability,…"))
+    var dropout: LayerList<Double>?
 
     /// The kind of a new model.
     var kind: ModelSettings.Kind { model ?? Defaults.kind }
@@ -83,7 +83,10 @@ struct ModelOptions: ParsableArguments {
         let isNew = saved == nil
         try refuseForeignOptions(result.kind)
         try take(model, "kind", into: &result.kind, isNew)
-        try take(hidden, "hidden", into: &result.hidden, isNew)
+        try hidden?.requireAgreement(with: saved?.widths, "--hidden")
+        try dropout?.requireAgreement(with: saved?.dropouts, "--dropout")
+        try take(hidden?.single, "hidden", into: &result.hidden, isNew)
+        try take(optional(hidden?.list), "widths", into: &result.widths, isNew)
         try take(layers, "layers", into: &result.layers, isNew)
         try take(activation, "activation", into: &result.activation, isNew)
         try take(initialization, "initialization", into: &result.initialization, isNew)
@@ -94,7 +97,8 @@ struct ModelOptions: ParsableArguments {
         try take(bidirectional, "isBidirectional", into: &result.isBidirectional, isNew)
         try take(optional(forgetBias), "forgetGateBias", into: &result.forgetGateBias, isNew)
         try take(heads, "heads", into: &result.heads, isNew)
-        try take(dropout, "dropout", into: &result.dropout, isNew)
+        try take(dropout?.single, "dropout", into: &result.dropout, isNew)
+        try take(optional(dropout?.list), "dropouts", into: &result.dropouts, isNew)
         try result.validate()
         return result
     }

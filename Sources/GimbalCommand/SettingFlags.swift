@@ -25,6 +25,7 @@ enum SettingFlags {
         "beta2": "--beta2",
         "weightDecay": "--weight-decay",
         "decaysWeightsOnly": "--decay-weights-only",
+        "layerDecays": "--layer-decay",
         "layerwiseDecay": "--layerwise-decay",
         "l1": "--l1",
         "maxWeightNorm": "--max-norm",
@@ -66,11 +67,13 @@ enum SettingFlags {
         "forgetGateBias": "--forget-bias",
         "heads": "--heads",
         "dropout": "--dropout",
+        "widths": "--hidden", "dropouts": "--dropout",
         "maxSteps": "--max-steps", "weights": "--weights", "validationFraction": "--validation",
         "validationPath": "--validation",
         "testFraction": "--test", "testPath": "--test", "folds": "--folds",
         "size": "--image-size", "channels": "--image-channels",
         "tokenizer": "--tokenizer", "vocabulary": "--vocabulary", "length": "--length", "padding": "--data",
+        "vary": "--vary", "trials": "--trials", "factor": "--factor", "searchDir": "--search-dir", "resume": "--resume",
         "window": "--window", "horizon": "--horizon", "season": "--season",
         "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
@@ -86,12 +89,24 @@ enum SettingFlags {
 
     /// The flags that turn one recipe into another: what differs in its model and in how it is trained.
     static func changes(from old: Recipe, to new: Recipe) -> [(flag: String, words: [String])] {
-        func words(_ recipe: Recipe) -> [(flag: String, words: [String])] {
-            [Mirror(reflecting: recipe.model), Mirror(reflecting: recipe.training)].flatMap(\.children).compactMap {
-                property in byProperty[property.label ?? ""].map { flag in (flag, spelled(flag, property.value)) }
+        let before = Dictionary(words(of: old), uniquingKeysWith: { $1 })
+        return words(of: new).filter { before[$0.flag] != $0.words }
+    }
+
+    /// The flags that spell a recipe, each once: a list for each layer stands for the number that would go for all.
+    private static func words(of recipe: Recipe) -> [(flag: String, words: [String])] {
+        var result: [(flag: String, words: [String])] = []
+        for property in [Mirror(reflecting: recipe.model), Mirror(reflecting: recipe.training)].flatMap(\.children) {
+            guard let flag = byProperty[property.label ?? ""] else { continue }
+            let words = spelled(flag, property.value)
+            guard !words.isEmpty else { continue }
+            if let known = result.firstIndex(where: { $0.flag == flag }) {
+                result[known].words = words
+            } else {
+                result.append((flag, words))
             }
         }
-        return zip(words(old), words(new)).filter { $0.words != $1.words && !$1.words.isEmpty }.map(\.1)
+        return result
     }
 
     /// A flag with a value, as the command takes it; nothing for nil.
@@ -102,6 +117,11 @@ enum SettingFlags {
         default:
             switch Mirror(reflecting: value).displayStyle {
             case .optional: Mirror(reflecting: value).children.first.map { spelled(flag, $0.value) } ?? []
+            case .collection where value is [LayerDecay]:
+                (value as? [LayerDecay] ?? []).flatMap { [flag, "\($0.pattern)=\($0.factor)"] }
+            case .collection where Mirror(reflecting: value).children.isEmpty: []
+            case .collection:
+                [flag, Mirror(reflecting: value).children.map { spelled(flag, $0.value)[1] }.joined(separator: ",")]
             default: [flag, "\(value)"]
             }
         }

@@ -33,6 +33,10 @@ struct TrainCommand: ParsableCommand {
     var histograms: Int?
     @Flag(help: "Print one JSON object per line on standard output, and nothing else there.")
     var json = false
+    @Option(help: ArgumentHelp("Save and leave with 130 after so many epochs of the run.", visibility: .private))
+    var pauseEpoch: Int?
+    @Option(help: ArgumentHelp("Save and leave with 130 when this process has ended.", visibility: .private))
+    var parent: Int32?
     @Flag(help: ArgumentHelp("Print the flag of each setting as JSON.", visibility: .private))
     var listSettings = false
 
@@ -67,7 +71,7 @@ struct TrainCommand: ParsableCommand {
             throw GimbalError.invalidSetting(
                 name: "folds", reason: "are the test parts, one after another; leave --test out")
         }
-        let parent = runDir ?? Self.newRunPath(data: source.path)
+        let parent = runDir ?? newPath(in: "runs", data: source.path)
         var results: [RunResult] = []
         for number in 0..<count {
             let path = CrossValidation.path(of: number + 1, in: parent)
@@ -122,10 +126,11 @@ struct TrainCommand: ParsableCommand {
         for note in training.unused(in: trainer) { printNotice("note: \(note)") }
         trainer.attachments.merge(attachments) { $1 }
         trainer.checkpointInterval = checkpointEvery
+        trainer.pauseEpoch = pauseEpoch
         if doctor { trainer.examinesFirst = true } else { trainer.doctor = nil }
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
-        let folder = try held ?? RunFolder(path: runDir ?? Self.newRunPath(data: source.path))
+        let folder = try held ?? RunFolder(path: runDir ?? newPath(in: "runs", data: source.path))
         trainer.folder = folder
         let display = TrainingDisplay(
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
@@ -137,7 +142,7 @@ struct TrainCommand: ParsableCommand {
         let interruption = Interruption()
         let outcome: TrainingOutcome
         do {
-            outcome = try trainer.run { interruption.isRequested }
+            outcome = try trainer.run { interruption.isRequested || parent.map { getppid() != $0 } ?? false }
         } catch {
             display.endLine()
             // What was seen until then, and what it failed with.
@@ -294,17 +299,6 @@ struct TrainCommand: ParsableCommand {
         if let report = run.pretraining { try printLine(report.summary) }
         let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
         if step > 0, step < steps { try printLine("resuming after step \(step) of \(steps)") }
-    }
-
-    private static func newRunPath(data: String) -> String {
-        let formatter = DateFormatter()
-        formatter.locale = Locale(identifier: "en_US_POSIX")
-        formatter.dateFormat = "yyyyMMdd-HHmmss"
-        let name = URL(fileURLWithPath: data).deletingPathExtension().lastPathComponent
-        let path = "runs/\(name)-\(formatter.string(from: Date()))"
-        // Two runs may start in one second.
-        let taken = (2...).lazy.map { "\(path)-\($0)" }.first { !FileManager.default.fileExists(atPath: $0) }
-        return FileManager.default.fileExists(atPath: path) ? taken ?? path : path
     }
 }
 

@@ -55,6 +55,9 @@ extension TrainingOptions {
         var notes = schedules.filter { $0.isGiven && !$0.kinds.contains(settings.schedule) }.map {
             "\($0.flag) has no effect with --schedule \(settings.schedule.rawValue)"
         }
+        if settings.layerDecays != nil, settings.weightDecay == 0 {
+            notes.append("--layer-decay has no effect without --weight-decay")
+        }
         if settings.classWeights != nil, settings.batchSize * settings.accumulation == 1 {
             notes.append("--class-weights have no effect with one sample in a step")
         }
@@ -165,6 +168,11 @@ struct OptimizerFlags: ParsableArguments {
     )
     var decayWeightsOnly: Bool?
     @Option(
+        help: ArgumentHelp(
+            "What the decay of --weight-decay is multiplied by for parameters that fit a pattern, such as '0.*=10'. May be given several times; the first that fits counts.",
+            valueName: "pattern=factor"))
+    var layerDecay: [LayerDecay] = []
+    @Option(
         help:
             "What the rate of a layer is multiplied by to give that of the one before. (default: \(Defaults.training.layerwiseDecay.text))"
     )
@@ -190,6 +198,7 @@ struct OptimizerFlags: ParsableArguments {
         try take(optional(beta2), "beta2", into: &result.beta2, isNew)
         try take(weightDecay, "weightDecay", into: &result.weightDecay, isNew)
         try take(decayWeightsOnly, "decaysWeightsOnly", into: &result.decaysWeightsOnly, isNew)
+        try take(layerDecay.isEmpty ? nil : .some(layerDecay), "layerDecays", into: &result.layerDecays, isNew)
         try take(layerwiseDecay, "layerwiseDecay", into: &result.layerwiseDecay, isNew)
         try take(orNone(lookahead), "lookahead", into: &result.lookahead, isNew)
         try take(orNone(ema), "averageDecay", into: &result.averageDecay, isNew)

@@ -37,7 +37,7 @@ struct CompletionTests {
             #expect(try offered("train", "--data", folder + "/di", in: "/") == [folder + "/diamonds.csv"])
             for (option, command) in [
                 ("--checkpoint", "evaluate"), ("--checkpoint", "export"), ("--run-dir", "train"),
-                ("--data-dir", "train"),
+                ("--data-dir", "train"), ("--search-dir", "search"),
             ] {
                 #expect(try offered(command, option, "da", in: folder) == ["data"], "\(option)")
             }
@@ -55,6 +55,7 @@ struct CompletionTests {
         #expect(
             try offered("train", "--data", "digits", "--optimizer", "adam") == ["adam", "adamw", "adamax"])
         #expect(try offered("train", "--precision", "b") == ["bfloat16"])
+        #expect(try offered("search", "--method", "h") == ["halving"])
         #expect(try offered("train", "--device", "c") == ["cpu"])
         #expect(try offered("bench", "--devices", "c") == ["cpu"])
         #expect(try offered("train", "--augment", "crop,f") == ["crop,flip"])
@@ -66,6 +67,7 @@ struct CompletionTests {
     func names() throws {
         #expect(try offered("ev") == ["evaluate"])
         #expect(try offered("train", "--mom") == ["--momentum"])
+        #expect(try offered("search", "--tri") == ["--trials"])
     }
 
     @Test("The scripts of the other shells are made", arguments: ["zsh", "fish"])

@@ -295,7 +295,8 @@ struct TrainTests {
             #expect(table[property] != nil, "\(property)")
         }
         let help = try Gimbal.run("train", "--help").succeeded().output
-        let others = try ["evaluate", "predict"].map { try Gimbal.run($0, "--help").succeeded().output }.joined()
+        let others = try ["evaluate", "predict", "search"].map { try Gimbal.run($0, "--help").succeeded().output }
+            .joined()
         for flag in table.values { #expect(help.contains(flag) || others.contains(flag), "\(flag)") }
         // Defaults come from where they are.
         for words in ["0.001 for adam, adamw,", "(default: \(TrainingSettings().batchSize); "] {

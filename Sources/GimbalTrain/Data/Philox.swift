@@ -8,6 +8,7 @@ package struct Philox {
         case split = 1
         case epoch = 2
         case generation = 3
+        case search = 4
     }
 
     private let key: SIMD2<UInt32>

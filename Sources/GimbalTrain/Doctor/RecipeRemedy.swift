@@ -50,7 +50,11 @@ extension Recipe {
             guard model.kind.isResNet else { return false }
             model.startsAsIdentity = true
         case .width(let units):
-            model.hidden = max(model.hidden, units)
+            if let widths = model.widths {
+                model.widths = widths.map { max($0, units) }
+            } else {
+                model.hidden = max(model.hidden, units)
+            }
         case .forgetGateBias(let bias):
             guard model.kind == .lstm else { return false }
             model.forgetGateBias = bias
@@ -77,7 +81,11 @@ extension Recipe {
             guard training.momentum > momentum else { return false }
             training.momentum = momentum
         case .dropout(let probability):
-            model.dropout = min(model.dropout, probability)
+            if let dropouts = model.dropouts {
+                model.dropouts = dropouts.map { min($0, probability) }
+            } else {
+                model.dropout = min(model.dropout, probability)
+            }
         case .batchSize(let count):
             training.batchSize = max(training.batchSize, count)
         case .clipping(let norm):

@@ -147,10 +147,10 @@ extension FineTuning {
     /// - Throws: `GimbalError.invalidSetting` for a pattern that fits no parameter, and where none is left to train.
     func freeze(_ model: some Module) throws {
         for pattern in frozen {
-            try requireFit(pattern, model, "frozen")
+            try requireParameter(pattern, in: model, name: "frozen")
             model.freeze(NamePattern(pattern))
         }
-        for rate in layerRates { try requireFit(rate.pattern, model, "layerRates") }
+        for rate in layerRates { try requireParameter(rate.pattern, in: model, name: "layerRates") }
         try checkSetting(
             model.parameters.contains(where: \.isTrainable), "frozen",
             "every parameter is frozen: there is nothing to train")
@@ -158,13 +158,6 @@ extension FineTuning {
             let own = [norm.weight, norm.bias].compactMap { $0 }
             norm.keepsRunningEstimates = !own.isEmpty && !own.contains(where: \.isTrainable)
         }
-    }
-
-    private func requireFit(_ pattern: String, _ model: some Module, _ name: String) throws {
-        let names = model.namedParameters.map(\.name)
-        guard !names.contains(where: NamePattern(pattern).matches) else { return }
-        throw GimbalError.invalidSetting(
-            name: name, reason: "'\(shown(pattern))' fits no parameter; there are \(listed(names))")
     }
 
     /// `groups` with the rates of their parameters.

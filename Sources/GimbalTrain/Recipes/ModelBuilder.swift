@@ -59,26 +59,28 @@ extension ModelSettings {
     /// Hidden layers of Linear, normalisation, activation, dropout, and a Linear at the end. Where a layer is added to its
     /// input, what all of them add begins as large as one of them.
     private var perceptron: Sequential {
-        Sequential {
-            for index in 0..<layers {
+        let widths = hiddenWidths
+        return Sequential {
+            for (index, width) in widths.enumerated() {
+                let dropout = dropouts?[index] ?? dropout
                 if isResidual && index > 0 {
-                    Residual { hiddenLayer(inputs: hidden) }
+                    Residual { hiddenLayer(inputs: width, width: width, dropout: dropout) }
                 } else {
-                    hiddenLayer(inputs: index == 0 ? inputs : hidden)
+                    hiddenLayer(inputs: index == 0 ? inputs : widths[index - 1], width: width, dropout: dropout)
                 }
             }
-            Linear(layers == 0 ? inputs : hidden, outputs)
+            Linear(widths.last ?? inputs, outputs)
         }
     }
 
-    @LayerBuilder private func hiddenLayer(inputs: Int) -> [any TensorLayer] {
-        Linear(inputs, hidden)
+    @LayerBuilder private func hiddenLayer(inputs: Int, width: Int, dropout: Double) -> [any TensorLayer] {
+        Linear(inputs, width)
         switch normalization {
         case .none: [] as [any TensorLayer]
-        case .batch: [BatchNorm1d(hidden)] as [any TensorLayer]
-        case .layer: [LayerNorm([hidden])] as [any TensorLayer]
-        case .rms: [RMSNorm([hidden])] as [any TensorLayer]
-        case .group: [GroupNorm(groups: Self.groups, channels: hidden)] as [any TensorLayer]
+        case .batch: [BatchNorm1d(width)] as [any TensorLayer]
+        case .layer: [LayerNorm([width])] as [any TensorLayer]
+        case .rms: [RMSNorm([width])] as [any TensorLayer]
+        case .group: [GroupNorm(groups: Self.groups, channels: width)] as [any TensorLayer]
         }
         activationLayer
         if dropout > 0 { Dropout(dropout) }

@@ -158,6 +158,11 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     public var hidden: Int
     /// Number of hidden, recurrent or attention layers. A ResNet has those of its name.
     public var layers: Int
+    /// Units of each hidden layer of an mlp, from input to output, where they are not the same in all; nil for `hidden` in
+    /// each of `layers`. Setting it sets these two as well, to the largest width and the number of layers.
+    public var widths: [Int]? {
+        didSet { if let widths, let largest = widths.max() { (hidden, layers) = (largest, widths.count) } }
+    }
     /// The activation of an mlp, or of a rnn (tanh or relu). That of other models is their own.
     public var activation: Activation
     /// What weights begin with.
@@ -180,6 +185,11 @@ public struct ModelSettings: Codable, Sendable, Equatable {
     public var heads = 4
     /// Probability of dropping a hidden unit, in [0, 1).
     public var dropout = 0.0
+    /// That of each hidden layer of an mlp, from input to output; nil for `dropout` in all. Setting it sets `dropout` to the
+    /// largest.
+    public var dropouts: [Double]? {
+        didSet { if let largest = dropouts?.max() { dropout = largest } }
+    }
 
     /// The usual model of its kind: an mlp of one hidden layer of 512 units with batch normalisation, a ResNet of 16
     /// channels at first, a recurrent net of one layer of 128 units, a Transformer of two layers of width 64; for texts two
@@ -232,6 +242,9 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         padding = dataset.tokens?.padding.map { Int($0) }
     }
 
+    /// Units of each hidden layer of an mlp, from input to output.
+    public var hiddenWidths: [Int] { widths ?? [Int](repeating: hidden, count: layers) }
+
     /// Number of features of one sample.
     public var inputs: Int { inputShape.reduce(1, *) }
 
@@ -278,6 +291,7 @@ public struct ModelSettings: Codable, Sendable, Equatable {
             initializationScale >= 0 && initializationScale.isFinite, "initializationScale",
             "must not be negative, not \(initializationScale)")
         try checkSetting((0..<1).contains(dropout), "dropout", "must lie in [0, 1), not \(dropout)")
+        try validateLists()
         try checkSetting(forgetGateBias?.isFinite ?? true, "forgetGateBias", "must be a number")
         let pairs = kind.isSequenceToSequence
         try checkSetting(
@@ -310,8 +324,37 @@ public struct ModelSettings: Codable, Sendable, Equatable {
             !kind.hasHeads || (heads > 0 && hidden % heads == 0), "heads",
             "\(hidden) units cannot be divided over \(heads) heads")
         try checkSetting(
-            normalization != .group || hidden % ModelSettings.groups == 0, "normalization",
+            normalization != .group || hiddenWidths.allSatisfy { $0 % ModelSettings.groups == 0 }, "normalization",
             "group needs `hidden` to be a multiple of \(ModelSettings.groups)")
+    }
+
+    /// Checks what is set for each hidden layer by itself.
+    private func validateLists() throws {
+        if let widths {
+            try checkSetting(
+                kind == .mlp, "widths", "is one number for \(kind.rawValue); a list of widths is for mlp")
+            for width in widths { try checkSetting(width > 0, "widths", "must be positive, not \(width)") }
+            try checkSetting(
+                layers == widths.count, "layers", "is \(layers), but `widths` has \(widths.count) numbers")
+            try checkSetting(
+                hidden == widths.max() ?? hidden, "widths", "has not \(hidden) as its largest, which `hidden` is")
+            try checkSetting(
+                !isResidual || Set(widths).count == 1, "widths",
+                "must be one number with `isResidual`: a layer is added to its input, which must be as wide")
+        }
+        if let dropouts {
+            try checkSetting(
+                kind == .mlp, "dropouts", "is one number for \(kind.rawValue); a list of probabilities is for mlp")
+            for dropout in dropouts {
+                try checkSetting((0..<1).contains(dropout), "dropouts", "must lie in [0, 1), not \(dropout)")
+            }
+            try checkSetting(
+                dropouts.count == layers, "dropouts",
+                "has \(dropouts.count) numbers for \(layers) hidden layer\(layers == 1 ? "" : "s")")
+            try checkSetting(
+                dropout == dropouts.max() ?? dropout, "dropouts",
+                "has not \(dropout) as its largest, which `dropout` is")
+        }
     }
 
     /// Makes sure that the model can be used on `dataset`.
@@ -338,11 +381,10 @@ public struct ModelSettings: Codable, Sendable, Equatable {
 
     /// Elements of all weight matrices, rounded: an estimate of the model's size that can be made before the model.
     var approximateWeightCount: Double {
-        let (inputs, hidden, outputs) = (Double(inputs), Double(hidden), Double(outputs))
-        if kind.isOfTokens { return Double(layers) * hidden * hidden + 2 * outputs * hidden }
-        guard kind == .mlp else { return Double(layers) * hidden * hidden }
-        guard layers > 0 else { return inputs * outputs }
-        return inputs * hidden + Double(layers - 1) * hidden * hidden + hidden * outputs
+        if kind.isOfTokens { return Double(hidden) * (Double(layers * hidden) + 2 * Double(outputs)) }
+        guard kind == .mlp else { return Double(layers) * Double(hidden) * Double(hidden) }
+        let sizes = ([inputs] + hiddenWidths + [outputs]).map(Double.init)
+        return zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
     /// Of `Normalization.group`.

@@ -159,6 +159,7 @@ public struct RecipeRun {
             loadsPretrained
             ? try training.fineTuning?.load(into: model, head: settings.headPath(in: model)) : nil
         try training.fineTuning?.freeze(model)
+        try training.layerDecays?.requireFit(model)
         // Batch statistics need two samples: a last batch of one is left out.
         let batches = try train.trainingBatches(
             of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 : 1, seed: training.seed,

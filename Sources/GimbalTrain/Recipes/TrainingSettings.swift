@@ -133,6 +133,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     public var weightDecay = 0.0
     /// Whether biases and the scales of norms are left without decay.
     public var decaysWeightsOnly = false
+    /// Decays of parameters by patterns of their names, the first that fits; nil for one decay.
+    public var layerDecays: [LayerDecay]?
     /// What the rate of each layer is multiplied by to give that of the one before it; 1 for one rate.
     public var layerwiseDecay = 1.0
     /// What is multiplied by the sum of absolute weights and added to the loss, through the gradients; 0 adds nothing.
@@ -255,7 +257,8 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
             ? ParameterGroup.layerwiseDecay(parameters, factor: layerwiseDecay)
             : decaysWeightsOnly
                 ? ParameterGroup.withoutDecayOnBiasesAndNorms(parameters) : [ParameterGroup(parameters)]
-        let optimizer = makeOptimizer(fineTuning?.rated(groups) ?? groups)
+        let rated = fineTuning?.rated(groups) ?? groups
+        let optimizer = makeOptimizer(layerDecays?.applied(to: rated, decay: weightDecay) ?? rated)
         return lookahead.map { Lookahead(optimizer, interval: $0) } ?? optimizer
     }
 
@@ -374,6 +377,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
         try classWeights?.validate()
         try fineTuning?.validate()
         try checkNotNegative(weightDecay, "weightDecay")
+        for decay in layerDecays ?? [] { try decay.validate() }
         try checkNotNegative(mixup, "mixup")
         try checkSetting(
             layerwiseDecay > 0 && layerwiseDecay <= 1, "layerwiseDecay", "must lie in (0, 1], not \(layerwiseDecay)")

@@ -21,6 +21,8 @@ struct PlotAxis {
     var range: ClosedRange<Double>?
     /// Whether there is nothing between whole numbers.
     var isWhole = false
+    /// What stands at 0, 1, 2, … in place of numbers; empty for numbers.
+    var names: [String] = []
 }
 
 /// An axis with the values of a plot on it.
@@ -40,6 +42,7 @@ struct FittedAxis {
         isLogarithmic =
             axis.scale == .logarithmicWhereWide && least > 0 && most / least > PlotAxis.logarithmicRatio
         var (low, high) = (least, most)
+        if !axis.names.isEmpty { (low, high) = (-0.5, Double(axis.names.count) - 0.5) }
         if let fixed = axis.range ?? range { (low, high) = (fixed.lowerBound, fixed.upperBound) }
         if isLogarithmic { (low, high) = (log10(low), log10(high)) }
         if !(high > low) {
@@ -52,8 +55,10 @@ struct FittedAxis {
         }
         (self.low, self.high) = (low, high)
         ticks =
-            isLogarithmic
-            ? Self.logarithmicTicks(low, high) : Self.linearTicks(low, high, isWhole: axis.isWhole)
+            !axis.names.isEmpty
+            ? axis.names.enumerated().map { (Double($0), shown($1, limit: 12)) }
+            : isLogarithmic
+                ? Self.logarithmicTicks(low, high) : Self.linearTicks(low, high, isWhole: axis.isWhole)
     }
 
     /// Where a value lies, 0 at the axis's beginning and 1 at its end.

@@ -7,9 +7,13 @@ final class RunLock: Sendable {
 
     private let descriptor: Int32
 
+    /// - Parameters:
+    ///   - folder: that is held.
+    ///   - name: of the locked file.
+    ///   - user: what holds the folder, in words.
     /// - Throws: `GimbalError.fileSystem`, naming the holder where there is one.
-    init(folder: String) throws {
-        let path = folder + "/" + Self.name
+    init(folder: String, name: String = RunLock.name, user: String = "run") throws {
+        let path = folder + "/" + name
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else {
             throw GimbalError.fileSystem(operation: "create", path: path, reason: String(cString: strerror(errno)))
@@ -23,7 +27,7 @@ final class RunLock: Sendable {
                 String(decoding: holder[..<count], as: UTF8.self).split(separator: "\n").first ?? "another process"
             throw GimbalError.fileSystem(
                 operation: "use", path: folder,
-                reason: "another run is using it (\(text)); wait until it has ended, or name another folder")
+                reason: "another \(user) is using it (\(text)); wait until it has ended, or name another folder")
         }
         let text = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
         _ = ftruncate(descriptor, 0)

@@ -50,6 +50,8 @@ public final class Trainer<Batch> {
     public var reportInterval: Int
     /// Ends the run after this many optimizer steps; nil goes on to the last epoch. At first, that of the settings.
     public var maxSteps: Int?
+    /// Ends `run()` as an interruption does when so many epochs of a longer run are finished; the run can go on from there.
+    public var pauseEpoch: Int?
     /// Where checkpoints, `metrics.csv` and TensorBoard's event file are written; nil keeps none.
     public var folder: RunFolder?
     /// Who follows the run and says why it goes wrong; nil watches nothing. What is found is in `findings` and in the
@@ -250,6 +252,7 @@ public final class Trainer<Batch> {
 
     private func runEpochs(isInterrupted: () -> Bool) throws -> TrainingOutcome {
         while progress.epoch < settings.epochs && progress.step < maxSteps ?? .max && !progress.hasStopped {
+            if progress.epoch >= pauseEpoch ?? .max { return .interrupted }
             let wasInterrupted: Bool
             do {
                 wasInterrupted = try runEpoch(isInterrupted: isInterrupted)

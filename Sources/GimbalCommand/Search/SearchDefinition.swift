@@ -1,0 +1,139 @@
+import ArgumentParser
+import Foundation
+import GimbalTrain
+
+/// What a search is to be, made from options and checked as far as can be before anything is trained.
+struct SearchDefinition {
+    let options: SearchOptions
+    let data: DataOptions
+    let model: ModelOptions
+    let training: TrainingOptions
+    let device: DeviceOptions
+    /// The words that say what the search is.
+    let words: [String]
+
+    /// - Throws: `GimbalError.invalidSetting` for what no trial could be made from, and what reading the data throws.
+    func record() throws -> SearchRecord {
+        let plan = try data.plan(resuming: nil)
+        guard plan.validationFraction != nil || plan.validationPath != nil else {
+            throw GimbalError.invalidSetting(
+                name: "--validation", reason: "is what trials are judged by; there must be some")
+        }
+        if training.course.maxSteps != nil, method == .halving {
+            throw GimbalError.invalidSetting(
+                name: "--max-steps", reason: "is not for halving, which trains by epochs; see --epochs")
+        }
+        let source = try data.source(of: nil)
+        var splitPlan = plan
+        splitPlan.seed = training.course.seed ?? Defaults.training.seed
+        let parts = try source.parts(splitPlan)
+        guard (parts.validation?.count ?? 0) > 0 else {
+            throw GimbalError.invalidSetting(
+                name: "--validation", reason: "is what trials are judged by, and there is none of it")
+        }
+        for remark in parts.remarks { printNotice(remark) }
+        let device = try device.chosen()
+        var arguments = SearchOptions.trainArguments(words)
+        if self.device.device == nil { arguments += ["--device", device.id] }
+
+        let space = try space(arguments, parts, isTable: source.isOfRows)
+        var search = SearchPlan(
+            space, method: method, metric: options.metric ?? .loss,
+            trials: options.trials ?? SearchOptions.defaultTrials, epochs: 1,
+            factor: options.factor ?? SearchOptions.defaultFactor, seed: splitPlan.seed)
+        try search.validate()
+        try checkWords(space, arguments)
+        let recipes = try recipes(search, arguments, parts, isTable: source.isOfRows)
+        search.epochs = recipes[0].training.epochs
+        if search.metric != .loss, (search.metric == .accuracy) != (recipes[0].model.task == .classification) {
+            throw GimbalError.invalidSetting(
+                name: "--metric",
+                reason: "\(search.metric.rawValue) is not for \(recipes[0].model.task.rawValue)")
+        }
+        return SearchRecord(
+            search, arguments: arguments, definition: words, keepsCheckpoints: options.keepCheckpoints)
+    }
+
+    private var method: SearchPlan.Method { options.method ?? .halving }
+
+    /// What is varied: what was said, or what suits the model.
+    private func space(_ arguments: [String], _ parts: DataParts, isTable: Bool) throws -> SearchSpace {
+        let given = Set(
+            arguments.filter { $0.hasPrefix("--") }.map { word in
+                let name = word.dropFirst(2).prefix { $0 != "=" }
+                return String(name.hasPrefix("no-") ? name.dropFirst(3) : name)
+            })
+        guard !options.vary.isEmpty else {
+            guard method != .grid else {
+                throw GimbalError.invalidSetting(name: "--method", reason: "grid needs --vary, with choices")
+            }
+            let recipe = try recipe(arguments, parts, isTable: isTable)
+            let space = SearchSpace(for: recipe.model, training: recipe.training, except: given)
+            guard !space.dimensions.isEmpty else {
+                throw GimbalError.invalidSetting(
+                    name: "--vary", reason: "is needed: all that is varied by default is given")
+            }
+            return space
+        }
+        let space = SearchSpace(
+            try options.vary.map { try SearchSpace.Dimension(parsing: $0, form: SearchedSettings.form) })
+        for dimension in space.dimensions where given.contains(dimension.name) {
+            throw GimbalError.invalidSetting(
+                name: "--\(dimension.name)", reason: "is given and varied; leave one of the two out")
+        }
+        return space
+    }
+
+    /// Makes sure that each value can be read as its flag's.
+    private func checkWords(_ space: SearchSpace, _ arguments: [String]) throws {
+        for dimension in space.dimensions {
+            let ends = dimension.range.map { [$0.low.text, $0.high.text] }
+            for value in ends ?? dimension.choices {
+                do { _ = try TrainCommand.parse(arguments + dimension.words(value)) } catch {
+                    let message = TrainCommand.message(for: error).split(separator: "\n").first.map(String.init)
+                    throw GimbalError.invalidSetting(
+                        name: "--vary", reason: "\(dimension.name)=\(value): \(message ?? "cannot be read")")
+                }
+            }
+        }
+    }
+
+    /// The recipes of the first trials that there are any of.
+    /// - Throws: `GimbalError.invalidSetting` where a choice is refused in every trial that has it.
+    private func recipes(
+        _ plan: SearchPlan, _ arguments: [String], _ parts: DataParts, isTable: Bool
+    ) throws -> [Recipe] {
+        var recipes: [Recipe] = []
+        /// What was said of each value, by setting and value; nil where a trial with it can be made.
+        var refusals: [[String: (any Error)?]] = plan.space.dimensions.map { _ in [:] }
+        for point in plan.points.prefix(Self.mostChecked) {
+            var refusal: (any Error)?
+            do { recipes.append(try recipe(arguments + plan.space.words(point), parts, isTable: isTable)) } catch {
+                refusal = error
+            }
+            for (place, value) in point.enumerated() {
+                if refusal == nil || refusals[place][value] == nil { refusals[place][value] = .some(refusal) }
+            }
+        }
+        for (dimension, known) in zip(plan.space.dimensions, refusals) where dimension.range == nil {
+            for choice in dimension.choices {
+                if let refusal = known[choice], let refusal { throw refusal }
+            }
+        }
+        guard recipes.isEmpty else { return recipes }
+        // Of ranges, all of whose numbers are refused.
+        _ = try recipe(arguments + plan.space.words(plan.points[0]), parts, isTable: isTable)
+        return recipes
+    }
+
+    /// Trials that are looked at before the search begins; the others tell when they are trained.
+    private static let mostChecked = 200
+
+    private func recipe(_ arguments: [String], _ parts: DataParts, isTable: Bool) throws -> Recipe {
+        let command = try TrainCommand.parse(arguments)
+        let training = try command.training.settings(
+            resuming: nil, for: command.model.kind, isTable: isTable, validates: true)
+        let model = try command.model.settings(for: parts.train, isTable: isTable, resuming: nil)
+        return Recipe(model: model, training: training, data: parts.record)
+    }
+}

@@ -1,0 +1,115 @@
+import Gimbal
+import GimbalNN
+import GimbalOptim
+import GimbalTestSupport
+import GimbalTrain
+import Testing
+
+@Suite("Settings of each layer by itself")
+struct LayerSettingsTests {
+    private static let digits = Dataset.digits().split(trainFraction: 0.8)
+
+    private func settings(_ widths: [Int], _ dropouts: [Double]? = nil) -> ModelSettings {
+        var settings = ModelSettings(for: Self.digits.train)
+        (settings.normalization, settings.widths, settings.dropouts) = (.none, widths, dropouts)
+        return settings
+    }
+
+    @Test("Widths and dropouts make the net that one would write by hand, in both modes")
+    func byHand() throws {
+        let settings = settings([12, 8, 20], [0.5, 0, 0.25])
+        #expect(settings.hidden == 20 && settings.layers == 3 && settings.dropout == 0.5)
+        try settings.validate()
+        let byHand = {
+            Sequential {
+                Linear(64, 12)
+                ReLU()
+                Dropout(0.5)
+                Linear(12, 8)
+                ReLU()
+                Linear(8, 20)
+                ReLU()
+                Dropout(0.25)
+                Linear(20, 10)
+            }
+        }
+        let batch = Self.digits.train.batch(Array(0..<16)).to(.cpu)
+        func outputs(_ make: () -> any TensorLayer) throws -> (names: [String], trained: [Float], tested: [Float]) {
+            try withDevice(.cpu) {
+                try withGenerator(RandomGenerator(seed: 5)) {
+                    let model = make()
+                    let inputs = batch.inputs.reshaped([16, 64])
+                    let trained = try model(inputs).floats()
+                    let tested = try model.evaluating { try model(inputs).floats() }
+                    return (model.namedParameters.map(\.name), trained, tested)
+                }
+            }
+        }
+        let (made, written) = (try outputs { settings.makeModel(device: .cpu) }, try outputs(byHand))
+        #expect(made.names == written.names)
+        #expect(made.trained == written.trained && made.tested == written.tested)
+        #expect(made.trained != made.tested, "or dropout was not on")
+    }
+
+    @Test("Lists that do not go with the rest are refused, and say why")
+    func refused() throws {
+        func refusal(_ change: (inout ModelSettings) -> Void) -> String? {
+            var settings = settings([16, 8])
+            change(&settings)
+            do { try settings.validate() } catch GimbalError.invalidSetting(let name, let reason) {
+                return "\(name) \(reason)"
+            } catch { return "\(error)" }
+            return nil
+        }
+        #expect(refusal { _ in } == nil)
+        #expect(refusal { $0.isResidual = true }?.contains("must be one number with `isResidual`") == true)
+        #expect(refusal { ($0.isResidual, $0.widths) = (true, [8, 8]) } == nil)
+        #expect(refusal { $0.layers = 3 } == "layers is 3, but `widths` has 2 numbers")
+        #expect(refusal { $0.hidden = 20 }?.hasPrefix("widths ") == true)
+        #expect(refusal { $0.widths = [16, 0] } == "widths must be positive, not 0")
+        #expect(refusal { $0.dropouts = [0.1] } == "dropouts has 1 numbers for 2 hidden layers")
+        #expect(refusal { $0.dropouts = [0.1, 1] } == "dropouts must lie in [0, 1), not 1.0")
+        #expect(refusal { $0.kind = .lstm }?.contains("is one number for lstm") == true)
+        #expect(refusal { $0.normalization = .group } == nil)
+        #expect(refusal { ($0.normalization, $0.widths) = (.group, [16, 12]) }?.hasPrefix("normalization ") == true)
+    }
+
+    @Test("Remedies widen and loosen each layer that needs it")
+    func remedies() throws {
+        let recipe = Recipe(model: settings([12, 64], [0.8, 0.1]), training: TrainingSettings(for: .mlp))
+        let wider = recipe.applying(Remedy("wider", .width(32)))
+        #expect(wider?.model.widths == [32, 64] && wider?.model.hidden == 64)
+        let looser = recipe.applying(Remedy("less dropout", .dropout(0.2)))
+        #expect(looser?.model.dropouts == [0.2, 0.1] && looser?.model.dropout == 0.2)
+        #expect(recipe.applying(Remedy("residual", .residualConnections)) == nil)
+    }
+
+    @Test("Each parameter decays by the factor of the first pattern that fits its name")
+    func decays() throws {
+        let model = settings([4]).makeModel(device: .cpu)
+        var training = TrainingSettings()
+        (training.learningRate, training.weightDecay, training.decaysWeightsOnly) = (0.5, 0.1, true)
+        training.layerDecays = [LayerDecay("0.weight", 4), LayerDecay("*", 0.5)]
+        let optimizer = training.makeOptimizer(model.parameters)
+        for parameter in model.parameters where parameter.name.hasSuffix("bias") {
+            parameter.assign(.ones(parameter.shape, device: .cpu))
+        }
+        let before = try model.namedParameters.map { try $0.parameter.value.floats() }
+        // No gradient but the decay's.
+        try (model(Tensor.zeros([2, 64], device: .cpu)) * 0).sum().backward()
+        try optimizer.step()
+        let expected: [String: Float] = ["0.weight": 1 - 0.5 * 0.4, "2.weight": 1 - 0.5 * 0.05]
+        for ((name, parameter), old) in zip(model.namedParameters, before) {
+            let factor = expected[name] ?? 1
+            for (now, then) in zip(try parameter.value.floats(), old) {
+                #expect(abs(now - factor * then) <= 1e-6 * abs(then), "\(name)")
+            }
+        }
+        training.layerDecays = [LayerDecay("no.such", 1)]
+        #expect(throws: GimbalError.self) {
+            try Recipe(model: settings([4]), training: training).makeRun(train: Self.digits.train, device: .cpu)
+        }
+        training.layerDecays = [LayerDecay("*", -1)]
+        #expect(throws: GimbalError.self) { try training.validate() }
+    }
+}
