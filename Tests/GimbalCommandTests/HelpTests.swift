@@ -37,7 +37,8 @@ struct HelpTests {
         #expect(text.contains("(default: 0.999 for adam, adamw, amsgrad, nadam, radam, adamax, lamb; 0.99 for lion)"))
         #expect(text.contains("--batch-size <batch-size> Samples in a batch. (default: "))
         let texts = "lstm-lm, gru-lm, transformer-lm, seq2seq, transformer-seq2seq"
-        let (none, crop) = ("mlp, rnn, lstm, gru, tcn, transformer, \(texts)", "resnet20, resnet56, resnet18, resnet34, resnet50")
+        let none = "mlp, rnn, lstm, gru, tcn, transformer, \(texts)"
+        let crop = "resnet20, resnet56, resnet18, resnet34, resnet50"
         #expect(text.contains("(default: none for \(none); crop for \(crop))"))
     }
 
