@@ -36,7 +36,9 @@ struct LayerOptionsTests {
                 .objects()
             #expect(judged.first?["loss"] as? Double == whole?["testLoss"] as? Double)
             let begun = try Gimbal.run(
-                fixed + ["--hidden", "16,12", "--pretrained", run, "--run-dir", folder + "/begun"]
+                fixed + [
+                    "--hidden", "16,12", "--dropout", "0.1,0.3", "--pretrained", run, "--run-dir", folder + "/begun",
+                ]
             ).succeeded().output
             #expect(begun.contains("begins with 16 of 16 tensors"), "\(begun)")
         }

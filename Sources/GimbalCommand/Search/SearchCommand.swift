@@ -49,7 +49,7 @@ struct SearchCommand: ParsableCommand {
             printNotice("interrupted and saved; go on with: \(wayOn(folder))")
             throw ExitCode(130)
         }
-        if record.plan.best(of: folder.results) == nil {
+        if outcome == .finished, record.plan.best(of: folder.results) == nil {
             throw GimbalError.invalidSetting(name: "--vary", reason: "led to no trial that could be judged; all failed")
         }
     }

@@ -68,7 +68,7 @@ struct LayerSettingsTests {
         #expect(refusal { $0.hidden = 20 }?.hasPrefix("widths ") == true)
         #expect(refusal { $0.widths = [16, 0] } == "widths must be positive, not 0")
         #expect(refusal { $0.dropouts = [0.1] } == "dropouts has 1 numbers for 2 hidden layers")
-        #expect(refusal { $0.dropouts = [0.1, 1] } == "dropouts must lie in [0, 1), not 1.0")
+        #expect(refusal { $0.dropouts = [0.1, 1] } == "dropout must lie in [0, 1), not 1.0")
         #expect(refusal { $0.kind = .lstm }?.contains("is one number for lstm") == true)
         #expect(refusal { $0.normalization = .group } == nil)
         #expect(refusal { ($0.normalization, $0.widths) = (.group, [16, 12]) }?.hasPrefix("normalization ") == true)
