@@ -158,19 +158,16 @@ enum Defaults {
     static func byRecipe(_ setting: (TrainingSettings) -> String) -> String {
         let kinds = ModelSettings.Kind.allCases
         let entries = kinds.map { ($0.rawValue, setting(TrainingSettings(for: $0))) }
-        let tables = kinds.map { kind in
-            // Texts are no tables.
-            let isTable = !kind.isOfTokens
-            return ("\(kind.rawValue) of a table", setting(TrainingSettings(for: kind, isTable: isTable)))
+        // Texts are no tables.
+        let tables = zip(kinds, entries).filter { !$0.0.isOfTokens }.map { kind, entry in
+            (name: kind.rawValue, value: setting(TrainingSettings(for: kind, isTable: true)), other: entry.1)
         }
-        if Set((entries + tables).map(\.1)).count <= 2, Set(tables.map(\.1)).count == 1,
-            Set(entries.map(\.1)).count == 1
-        {
-            return listed([entries[0], ("tables", tables[0].1)])
-                .replacingOccurrences(of: " for \(kinds[0].rawValue)", with: "")
-        }
-        let different = zip(entries, tables).filter { $0.1 != $1.1 }.map(\.1)
-        return listed(entries + different)
+        let different = tables.filter { $0.value != $0.other }
+        let isOne = different.count == tables.count && Set(tables.map(\.value)).count == 1
+        let rest = isOne ? [("tables", tables[0].value)] : different.map { ("\($0.name) of a table", $0.value) }
+        guard isOne, Set(entries.map(\.1)).count == 1 else { return listed(entries + rest) }
+        // One value stands alone.
+        return listed([entries[0]] + rest).replacingOccurrences(of: " for \(kinds[0].rawValue)", with: "")
     }
 
     /// The learning rate of each recipe, and of each optimizer in place of the recipe's own.
