@@ -23,7 +23,7 @@ struct SearchDefinition {
             throw GimbalError.invalidSetting(
                 name: "--max-steps", reason: "is not for halving, which trains by epochs; see --epochs")
         }
-        let source = try data.source(of: nil)
+        let source = try data.source(for: model.kind)
         var splitPlan = plan
         splitPlan.seed = training.course.seed ?? Defaults.training.seed
         let parts = try source.parts(splitPlan)
