@@ -5,6 +5,7 @@ import GimbalOptim
 /// The weight decay of some parameters.
 ///
 /// ```swift
+/// var training = TrainingSettings()
 /// training.weightDecay = 1e-4
 /// training.layerDecays = [LayerDecay("0.*", 0), LayerDecay("*.weight", 10)]
 /// ```

@@ -4,7 +4,16 @@ extension SearchSpace {
     /// What a setting can be, which tells what may be said of it.
     public struct SettingForm: Sendable, Equatable {
         /// What its flag takes.
-        public enum Kind: Sendable { case whole, number, flag, word }
+        public enum Kind: Sendable {
+            /// A whole number.
+            case whole
+            /// A number.
+            case number
+            /// Nothing: it is there, or its opposite is.
+            case flag
+            /// One of some words, or a text.
+            case word
+        }
 
         /// What its flag takes.
         public var kind: Kind
