@@ -69,8 +69,8 @@ struct GenerateCommand: ParsableCommand {
         let precision = precision ?? recipe.training.precision
         if let notice = precision.use(on: device) { printNotice(notice) }
         try withPrecision(precision) {
-            if recipe.model.kind.isSequenceToSequence {
-                try writePairs(try PairWriter(run))
+            if let model = run.model as? any SequenceToSequenceModel {
+                try writePairs(try PairWriter(model, tokenizer))
             } else if let model = run.model as? any AutoregressiveModel {
                 guard data == nil else {
                     throw GimbalError.invalidSetting(

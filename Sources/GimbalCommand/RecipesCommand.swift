@@ -59,8 +59,7 @@ private struct KindRecipe: Encodable {
         return object.mapValues { value in
             switch value {
             case let list as [Any]: list.map { "\($0)" }.joined(separator: ",")
-            // JSON's true and false are numbers too.
-            case let number as NSNumber where String(cString: number.objCType) == "c": "\(number.boolValue)"
+            case let number as NSNumber where RunSettings.isBoolean(number): "\(number.boolValue)"
             case let number as NSNumber: number.doubleValue.text
             default: "\(value)"
             }

@@ -5,11 +5,9 @@ import GimbalTrain
 /// for each epoch where those are asked for.
 final class TrainingDisplay: TrainingCallback {
     private let isJSON: Bool
-    /// Where the line that is written over goes; nil where nobody would see it.
-    private let terminal: FileHandle?
+    private let line: TerminalLine
     private let clock = ContinuousClock()
     private var lastShown: ContinuousClock.Instant
-    private var lineIsOpen = false
     private var estimate = RunLengthEstimate()
     /// Optimizer steps in an epoch, where that is known.
     private let stepsInEpoch: Int?
@@ -17,8 +15,7 @@ final class TrainingDisplay: TrainingCallback {
     init(isJSON: Bool, stepsInEpoch: Int?) {
         self.stepsInEpoch = stepsInEpoch
         self.isJSON = isJSON
-        let output = isJSON ? FileHandle.standardError : FileHandle.standardOutput
-        terminal = isatty(output.fileDescriptor) == 1 ? output : nil
+        line = TerminalLine(isJSON: isJSON)
         lastShown = clock.now
     }
 
@@ -27,12 +24,11 @@ final class TrainingDisplay: TrainingCallback {
             endLine()
             if isJSON { printNotice(line) } else { try printLine(line) }
         }
-        let interval: Duration = terminal == nil ? .seconds(10) : .milliseconds(100)
+        let interval: Duration = line.isSeen ? .milliseconds(100) : .seconds(10)
         guard clock.now - lastShown >= interval || report.step == report.steps else { return }
         lastShown = clock.now
-        if let terminal {
-            try? terminal.write(contentsOf: Data("\r\u{1B}[2K\(report.line)".utf8))
-            lineIsOpen = true
+        if line.isSeen {
+            line.show(report.line)
         } else if !isJSON {
             try printLine(report.line)
         }
@@ -78,10 +74,7 @@ final class TrainingDisplay: TrainingCallback {
     }
 
     /// Leaves the line that is written over, if there is one.
-    func endLine() {
-        if lineIsOpen { try? terminal?.write(contentsOf: Data("\r\u{1B}[2K".utf8)) }
-        lineIsOpen = false
-    }
+    func endLine() { line.end() }
 
     private struct FindingLine: Encodable {
         var event = "finding"

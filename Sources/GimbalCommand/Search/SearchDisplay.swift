@@ -5,32 +5,31 @@ import GimbalTrain
 /// written over.
 final class SearchDisplay {
     private let isJSON: Bool
-    /// Where the line that is written over goes; nil where nobody would see it.
-    private let terminal: FileHandle?
+    private let line: TerminalLine
     private var lastShown = ContinuousClock.now
-    private var lineIsOpen = false
 
     init(isJSON: Bool) {
         self.isJSON = isJSON
-        let output = isJSON ? FileHandle.standardError : FileHandle.standardOutput
-        terminal = isatty(output.fileDescriptor) == 1 ? output : nil
+        line = TerminalLine(isJSON: isJSON)
     }
 
     /// Says what is going on, in a line that is written over.
-    func show(_ folder: SearchFolder, running: Int, elapsed: Double) {
-        guard let terminal, ContinuousClock.now - lastShown >= .milliseconds(200) else { return }
+    /// - Parameters:
+    ///   - folder: of the search.
+    ///   - total: how many results there will be.
+    ///   - running: how many trials are trained now.
+    ///   - elapsed: seconds of the search.
+    func show(_ folder: SearchFolder, of total: Int, running: Int, elapsed: Double) {
+        guard line.isSeen, ContinuousClock.now - lastShown >= .milliseconds(200) else { return }
         lastShown = .now
         let plan = folder.record.plan
-        var parts = [
-            "\(folder.results.count) of \(plan.rungs.reduce(0) { $0 + $1.trials }) done", "\(running) running",
-        ]
+        var parts = ["\(folder.results.count) of \(total) done", "\(running) running"]
         if let best = plan.best(of: folder.results) {
             parts.append(
                 "best \(plan.metric.rawValue) \(decimal(best.figures[plan.metric.rawValue])), trial \(best.trial)")
         }
         parts.append(clockText(elapsed))
-        try? terminal.write(contentsOf: Data("\r\u{1B}[2K\(parts.joined(separator: "  "))".utf8))
-        lineIsOpen = true
+        line.show(parts.joined(separator: "  "))
     }
 
     /// Tells what a trial has come to.
@@ -59,10 +58,7 @@ final class SearchDisplay {
     }
 
     /// Leaves the line that is written over, if there is one.
-    func endLine() {
-        if lineIsOpen { try? terminal?.write(contentsOf: Data("\r\u{1B}[2K".utf8)) }
-        lineIsOpen = false
-    }
+    func endLine() { line.end() }
 }
 
 /// What a trial came to, as JSON has it.

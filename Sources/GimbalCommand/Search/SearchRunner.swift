@@ -17,6 +17,10 @@ final class SearchRunner {
     private let timeLimit: Duration?
     private let display: SearchDisplay
     private let points: [[String]]
+    /// How many results there will be.
+    private let total: Int
+    /// What can be trained after the results so far: to work it out takes longer than a look at the trials.
+    private var steps: [SearchPlan.Step]
     private var running: [SearchPlan.Step: Running] = [:]
     private let began = ContinuousClock.now
     /// What the search had taken before it was gone on with.
@@ -30,7 +34,10 @@ final class SearchRunner {
     ///   - display: is told what comes.
     init(_ folder: SearchFolder, parallel: Int, timeLimit: Duration?, display: SearchDisplay) {
         (self.folder, self.parallel, self.timeLimit, self.display) = (folder, parallel, timeLimit, display)
-        points = folder.record.plan.points
+        let plan = folder.record.plan
+        points = plan.points
+        total = plan.rungs.reduce(0) { $0 + $1.trials }
+        steps = plan.steps(after: folder.results)
         earlier = folder.results.map(\.elapsed).max() ?? 0
         let given = ProcessInfo.processInfo.environment["GIMBAL_THREADS"].flatMap { Int($0) }
         threads = max(1, (given ?? ProcessInfo.processInfo.activeProcessorCount) / parallel)
@@ -46,11 +53,11 @@ final class SearchRunner {
             while true {
                 if interruption.isRequested { return try stop(.interrupted) }
                 if let timeLimit, ContinuousClock.now - began >= timeLimit { return try stop(.outOfTime) }
-                let open = folder.record.plan.steps(after: folder.results).filter { running[$0] == nil }
+                let open = steps.filter { running[$0] == nil }
                 if open.isEmpty && running.isEmpty { return .finished }
                 for step in open where running.count < parallel { try begin(step) }
                 try takeEnded(isStopping: false)
-                display.show(folder, running: running.count, elapsed: elapsed)
+                display.show(folder, of: total, running: running.count, elapsed: elapsed)
                 usleep(Self.pause)
             }
         } catch {
@@ -159,6 +166,7 @@ final class SearchRunner {
             result.failure = "its validation loss was not finite"
         }
         try folder.add(result)
+        steps = folder.record.plan.steps(after: folder.results)
         if result.failure == nil { try? FileManager.default.removeItem(atPath: logPath(step.trial)) }
         try display.add(result, folder.record.plan.space, points[step.trial - 1])
     }

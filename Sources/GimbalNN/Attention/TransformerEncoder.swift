@@ -138,6 +138,20 @@ public final class TransformerEncoder: Module, Layer {
         self.norm = norm
     }
 
+    /// The encoder of the models here: batch first, norms first and one at the end, four times `size` hidden units unless
+    /// something else is said.
+    convenience init(
+        _ size: Int, heads: Int, layers: Int, feedforwardSize: Int?, dropout: Double,
+        activation: () -> any TensorLayer = { GELU() }, generator: RandomGenerator, device: Device
+    ) {
+        self.init(
+            (0..<layers).map { _ in
+                TransformerEncoderLayer(
+                    size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
+                    activation: activation(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
+            }, norm: LayerNorm(size, device: device))
+    }
+
     public func forward(_ input: Tensor) -> Tensor { encode(EncoderInput(input)) }
 
     /// The output, of the shape of the input.

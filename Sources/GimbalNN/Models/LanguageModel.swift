@@ -42,11 +42,8 @@ public final class LanguageModel: Module, Layer {
         positions = LearnedPositions(size, maximumLength: length, generator: generator, device: device)
         self.dropout = Dropout(dropout)
         encoder = TransformerEncoder(
-            (0..<layers).map { _ in
-                TransformerEncoderLayer(
-                    size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
-                    activation: GELU(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
-            }, norm: LayerNorm(size, device: device))
+            size, heads: heads, layers: layers, feedforwardSize: feedforwardSize, dropout: dropout,
+            generator: generator, device: device)
         head = sharesTokens ? nil : Linear(size, vocabulary, generator: generator, device: device)
     }
 

@@ -36,11 +36,9 @@ public final class TransformerClassifier: Module, Layer {
         projection = Linear(inputs, size, generator: generator, device: device)
         positions = SinusoidalPositions(size, maximumLength: maximumLength, device: device)
         encoder = TransformerEncoder(
-            (0..<layers).map { _ in
-                TransformerEncoderLayer(
-                    size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
-                    activation: activation(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
-            }, norm: LayerNorm(size, device: device))
+            size, heads: heads, layers: layers, feedforwardSize: feedforwardSize, dropout: dropout,
+            activation: activation,
+            generator: generator, device: device)
         head = Linear(size, classes, generator: generator, device: device)
     }
 

@@ -64,11 +64,8 @@ public final class TransformerSequenceToSequence: Module, SequenceToSequenceMode
         targetPositions = makePositions()
         self.dropout = Dropout(dropout)
         encoder = TransformerEncoder(
-            (0..<layers).map { _ in
-                TransformerEncoderLayer(
-                    size, heads: heads, feedforwardSize: feedforwardSize ?? 4 * size, dropout: dropout,
-                    activation: GELU(), isBatchFirst: true, normFirst: true, generator: generator, device: device)
-            }, norm: LayerNorm(size, device: device))
+            size, heads: heads, layers: layers, feedforwardSize: feedforwardSize, dropout: dropout,
+            generator: generator, device: device)
         decoder = TransformerDecoder(
             (0..<layers).map { _ in
                 TransformerDecoderLayer(

@@ -45,6 +45,22 @@ public struct TextWindows: Sendable {
         return random.permutation(of: count).map { offset + $0 * length }
     }
 
+    /// Where the windows of each batch of an epoch begin, in its order.
+    /// - Parameters:
+    ///   - size: windows in a batch; the last one may have fewer.
+    ///   - epoch: counted from 0.
+    ///   - seed: of order and places.
+    ///   - shuffles: as `starts` has it.
+    func order(of size: Int, epoch: Int, seed: UInt64, shuffles: Bool = true) -> [[Int]] {
+        let starts = starts(epoch: epoch, seed: seed, shuffles: shuffles)
+        return stride(from: 0, to: starts.count, by: size).map { Array(starts[$0..<min($0 + size, starts.count)]) }
+    }
+
+    /// The tokens of the windows that begin at these places, and the token that follows each.
+    func windows(at starts: [Int]) -> (inputs: [Int32], targets: [Int32]) {
+        (starts.flatMap { tokens[$0..<$0 + length] }, starts.flatMap { tokens[$0 + 1..<$0 + 1 + length] })
+    }
+
     /// The batches of an epoch: inputs int32 [size, length], and as targets the tokens that follow each, int32
     /// [size · length], in the order of the rows of logits of [size · length, vocabulary].
     /// - Parameters:
@@ -59,13 +75,11 @@ public struct TextWindows: Sendable {
         on device: Device = .current
     ) -> some Sequence<Batch> {
         require(size > 0 && first >= 0, "TextWindows", "batches of \(size), from \(first)")
-        let starts = starts(epoch: epoch, seed: seed, shuffles: shuffles)
-        return stride(from: first * size, to: starts.count, by: size).lazy.map { begin in
-            let windows = starts[begin..<min(begin + size, starts.count)]
+        return order(of: size, epoch: epoch, seed: seed, shuffles: shuffles).dropFirst(first).lazy.map { starts in
+            let (inputs, targets) = windows(at: starts)
             return Batch(
-                inputs: Tensor(
-                    windows.flatMap { tokens[$0..<$0 + length] }, [windows.count, length], device: device),
-                targets: Tensor(windows.flatMap { tokens[$0 + 1..<$0 + 1 + length] }, device: device))
+                inputs: Tensor(inputs, [starts.count, length], device: device),
+                targets: Tensor(targets, device: device))
         }
     }
 }

@@ -7,9 +7,9 @@ extension TrainingSettings {
     /// ```
     /// A mlp has momentum, and Adam for a table, at a rate that stays, so that a run that is prolonged is the run that was
     /// longer from the start. A ResNet has momentum, decay, one cycle of the rate and images moved at random; a recurrent net
-    /// Adam with a rate that falls to 0; a Transformer AdamW and one cycle, and models of texts Adam or AdamW and one cycle. A table is gone through more often than images
-    /// are and in smaller batches, as it mostly has far fewer rows, until its validation loss has not become better for a
-    /// while.
+    /// Adam with a rate that falls to 0; a Transformer AdamW and one cycle; models of texts one cycle, of Adam where they are
+    /// recurrent. A table is gone through more often than images are and in smaller batches, as it mostly has far fewer rows,
+    /// until its validation loss has not become better for a while.
     /// - Parameters:
     ///   - kind: of the model.
     ///   - isTable: whether samples are rows of a table.

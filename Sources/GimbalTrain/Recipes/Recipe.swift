@@ -175,12 +175,12 @@ public struct RecipeRun {
         ) { batch in
             let loss = training.loss(
                 of: model(settings.shaped(batch.inputs)), batch.targets, task: settings.task, weight: weight)
-            switch batch.hostTargets {
-            case .classes(let classes)?:
-                return weights.map { WeightedLoss(loss, weight: $0.sum(over: classes)) } ?? loss
+            guard let targets = batch.hostTargets else { return loss }
+            switch targets {
+            case .classes(let classes): return weights.map { WeightedLoss(loss, weight: $0.sum(over: classes)) } ?? loss
             // The mean is over tokens, of which some batches have more than others.
-            case .tokens?: return WeightedLoss(loss, count: batch.hostTargets!.judgedCount)
-            case .values?, nil: return loss
+            case .tokens: return WeightedLoss(loss, count: targets.judgedCount)
+            case .values: return loss
             }
         }
         trainer = Trainer(

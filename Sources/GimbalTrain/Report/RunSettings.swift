@@ -1,7 +1,7 @@
 import Foundation
 
 /// The settings of a run by name, each with what it is by default.
-enum RunSettings {
+package enum RunSettings {
     static func list(of recipe: Recipe) -> [RunFacts.Setting] {
         let model = recipe.model
         let isTable = recipe.data.kind == .table
@@ -85,7 +85,6 @@ enum RunSettings {
         case let list as [Any]:
             list.isEmpty ? "none" : list.map { text($0) ?? "-" }.joined(separator: ", ")
         case let number as NSNumber:
-            // JSON's true and false are numbers too.
             isBoolean(number) ? (number.boolValue ? "yes" : "no") : number.doubleValue.text
         case let fields as [String: Any]:
             fields.sorted { $0.key < $1.key }.map { "\(title($0.key)) \(text($0.value) ?? "-")" }
@@ -101,7 +100,8 @@ enum RunSettings {
         return weights.isBalanced ? "balanced" + (list.isEmpty ? "" : " (\(list))") : list
     }
 
-    private static func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+    /// JSON's true and false are numbers too.
+    package static func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
 
     /// `learningRate` as "learning rate".
     private static func title(_ key: String) -> String {

@@ -63,7 +63,11 @@ public struct SearchSpace: Codable, Sendable, Equatable {
         /// shows it.
         func text(at share: Double) -> String {
             // Each whole number has as much room as the others.
-            let (from, to) = isWhole && !isLogarithmic ? (low - 0.5, high + 0.5) : (low, high)
+            isWhole && !isLogarithmic
+                ? text(at: share, from: low - 0.5, to: high + 0.5) : text(at: share, from: low, to: high)
+        }
+
+        private func text(at share: Double, from: Double, to: Double) -> String {
             let number = isLogarithmic ? from * pow(to / from, share) : from + (to - from) * share
             let near = isWhole ? number.rounded() : Double(String(format: "%.4g", number)) ?? number
             return min(max(near, low), high).text
@@ -74,10 +78,7 @@ public struct SearchSpace: Codable, Sendable, Equatable {
             let last = Double(max(count - 1, 1))
             var result: [String] = []
             for place in 0..<count {
-                let share = Double(place) / last
-                let number = isLogarithmic ? low * pow(high / low, share) : low + (high - low) * share
-                let near = isWhole ? number.rounded() : Double(String(format: "%.4g", number)) ?? number
-                let text = min(max(near, low), high).text
+                let text = text(at: Double(place) / last, from: low, to: high)
                 if !result.contains(text) { result.append(text) }
             }
             return result

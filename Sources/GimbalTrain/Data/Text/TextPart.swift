@@ -37,10 +37,10 @@ public struct TextPart: SupervisedData {
     public func classCounts() -> [Int] { [] }
 
     public func examples(limit: Int) -> Dataset {
-        let batch = batch(windows.starts(epoch: 0, seed: 0, shuffles: false).spread(limit), number: 0)
-        guard case .tokens(let targets, _) = batch.targets else { stop("TextPart", "examples without tokens") }
+        let starts = windows.starts(epoch: 0, seed: 0, shuffles: false)
+        let (inputs, targets) = windows.windows(at: evenPlaces(limit, of: starts.count).map { starts[$0] })
         return Dataset(
-            name: name, inputShape: inputShape, inputs: .tokens(batch.tokens),
+            name: name, inputShape: inputShape, inputs: .tokens(inputs),
             targets: .tokens(targets, width: windows.length, vocabulary: outputCount))
     }
 
@@ -49,22 +49,14 @@ public struct TextPart: SupervisedData {
     ) -> any TrainingData<Batch> {
         TokenBatches(
             batchesPerEpoch: (windows.count + size - 1) / size, samplesPerEpoch: windows.count, examples: self,
-            places: { epoch in
-                let starts = windows.starts(epoch: epoch, seed: seed)
-                return stride(from: 0, to: starts.count, by: size).map {
-                    Array(starts[$0..<min($0 + size, starts.count)])
-                }
-            }, make: batch)
-    }
-
-    /// The windows that begin at these tokens.
-    private func batch(_ starts: [Int], number: Int) -> HostBatch {
-        let (tokens, length) = (windows.tokens, windows.length)
-        return HostBatch(
-            number: number, indices: starts, tokens: starts.flatMap { tokens[$0..<$0 + length] },
-            inputShape: [starts.count, length],
-            targets: .tokens(
-                starts.flatMap { tokens[$0 + 1..<$0 + 1 + length] }, shape: [starts.count, length]))
+            places: { windows.order(of: size, epoch: $0, seed: seed) },
+            make: { starts, number in
+                let (inputs, targets) = windows.windows(at: starts)
+                let shape: Shape = [starts.count, windows.length]
+                return HostBatch(
+                    number: number, indices: starts, tokens: inputs, inputShape: shape,
+                    targets: .tokens(targets, shape: shape))
+            })
     }
 
     public func forEachBatch(of size: Int, _ body: (HostBatch) throws -> Void) throws {
@@ -107,9 +99,4 @@ public struct TextPart: SupervisedData {
         }
         return result
     }
-}
-
-extension [Int] {
-    /// Up to `limit` of these, from all over them.
-    fileprivate func spread(_ limit: Int) -> [Int] { evenPlaces(limit, of: count).map { self[$0] } }
 }

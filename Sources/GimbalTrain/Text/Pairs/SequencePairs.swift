@@ -14,7 +14,7 @@ import Gimbal
 /// A loss over `batch.labels` leaves out `ignoredLabel`, and attention takes `batch.sourceMask` as its padding mask.
 public struct SequencePairs: Sendable {
     /// The label of places behind the end of a target, which losses leave out.
-    public static let ignoredLabel: Int32 = -1
+    public static let ignoredLabel = HostBatch.ignoredToken
 
     /// The tokens of both sequences of each pair, without those that begin and end a target.
     public let pairs: [(source: [Int32], target: [Int32])]
