@@ -35,6 +35,10 @@ struct TrainCommand: ParsableCommand {
     var json = false
     @Option(help: ArgumentHelp("Save and leave with 130 after so many epochs of the run.", visibility: .private))
     var pauseEpoch: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Save at ends of epochs where the last checkpoint is so old, and at the end.", visibility: .private))
+    var saveSeconds = 0
     @Option(help: ArgumentHelp("Save and leave with 130 when this process has ended.", visibility: .private))
     var parent: Int32?
     @Flag(help: ArgumentHelp("Print the flag of each setting as JSON.", visibility: .private))
@@ -127,6 +131,7 @@ struct TrainCommand: ParsableCommand {
         trainer.attachments.merge(attachments) { $1 }
         trainer.checkpointInterval = checkpointEvery
         trainer.pauseEpoch = pauseEpoch
+        trainer.leastSaveInterval = .seconds(saveSeconds)
         if doctor { trainer.examinesFirst = true } else { trainer.doctor = nil }
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.

@@ -46,7 +46,7 @@ struct SearchTests {
                 #expect((line["failure"] as? String)?.contains("--hidden: must be one number with --residual") == true)
             }
             #expect(first.count { $0.failure != nil } == refused.count)
-            #expect(results.filter { $0.rung == 1 }.count == 3 && results.filter { $0.rung == 2 }.count == 1)
+            #expect(results.filter { $0.rung == 1 }.count == 3 && results.allSatisfy { $0.rung < 2 })
 
             // Only the winner has checkpoints; all that trained have their metrics.
             let trial = try #require(best["trial"] as? Int)
@@ -76,7 +76,7 @@ struct SearchTests {
                 again?["testLoss"] as? Double == test["loss"] && again?["testAccuracy"] as? Double == test["accuracy"])
             #expect(again?["validationLoss"] as? Double == (best["figures"] as? [String: Double])?["loss"])
             let names = [checkpoints(of: run), checkpoints(of: folder + "/again")]
-            #expect(names[0] == names[1] && !names[0].isEmpty)
+            #expect(names[0].last == names[1].last && !names[0].isEmpty)
             for file in ["model.safetensors", "optimizer.safetensors"] {
                 let (one, other) = (
                     "\(run)/checkpoints/\(names[0].last ?? "")/\(file)",
@@ -215,7 +215,7 @@ struct SearchTests {
             let outcome = try child.outcome()
             #expect(outcome.status == 130, "\(outcome)")
             let count = try outcomes(path).count
-            #expect(count < 13 && !tree(path).contains { $0.contains(".partial-") })
+            #expect(count < 12 && !tree(path).contains { $0.contains(".partial-") })
             let marker = "interrupted and saved; go on with: gimbal "
             let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix(marker) })
             let shell = try ChildProcess(

@@ -24,7 +24,7 @@ struct PictureInspection: Inspection {
             lines.append("  \(summary.opened) opened: \(sides); \(summary.coloured) have colours")
         }
         lines += summary.damaged.map { "  cannot be read: \(shown($0, limit: 200))" }
-        lines += summary.others.map { "  not read: \($0)" }
+        lines += summary.notes.map { "  \($0)" }
         return lines.joined(separator: "\n")
     }
 }

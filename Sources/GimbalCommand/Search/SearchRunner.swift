@@ -106,6 +106,8 @@ final class SearchRunner {
             arguments.append("--resume")
         }
         arguments += ["--run-dir", path, "--no-doctor", "--json", "--parent", "\(getpid())"]
+        // A trial that is killed loses little, and one whose epochs are short does not wait for the disk.
+        arguments += ["--save-seconds", "10"]
         if step.epochs < folder.record.plan.epochs { arguments += ["--pause-epoch", "\(step.epochs)"] }
         // OpenBLAS computes in Gimbal's threads, however many there are with the same bits. PoCL's own are left alone: what it
         // computes depends on them.

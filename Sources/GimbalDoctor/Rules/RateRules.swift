@@ -192,7 +192,9 @@ extension RuleContext {
     /// no cause is found so far.
     fileprivate var tooLittleProgress: Double? {
         guard let steps = examination.optimizer?.plannedSteps, found.isEmpty, !examination.isClosed,
-            steps >= 1, let probe = examination.probe, let largest = probe.updateRatios.values.max(),
+            // Fewer are a trial of the program, which nothing is to come of.
+            steps >= Self.fewestPlannedSteps, let probe = examination.probe,
+            let largest = probe.updateRatios.values.max(),
             let first = probe.losses.first, first > 0, let last = probe.losses.last,
             largest * steps < thresholds.plannedUpdate,
             // One that is trained has little to go.
@@ -201,6 +203,8 @@ extension RuleContext {
         let progress = (first - last) / first / Double(probe.losses.count - 1) * steps
         return progress < thresholds.plannedProgress ? max(0, progress) : nil
     }
+
+    private static let fewestPlannedSteps = 10.0
 
     /// The sign, where it was seen and no cause found so far explains it.
     public func unexplained(_ sign: Sign) -> SeenSign? {

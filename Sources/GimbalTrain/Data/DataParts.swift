@@ -39,16 +39,10 @@ public struct DataParts: Sendable {
         record.standardization = series.record.standardization
     }
 
-    fileprivate init(_ texts: TextParts, of source: DataSource, plan: SplitPlan) {
-        (train, validation, test) = (texts.train, texts.validation, texts.test)
+    fileprivate init(_ tokens: TokenParts, of source: DataSource, plan: SplitPlan) {
+        (train, validation, test, notes) = (tokens.train, tokens.validation, tokens.test, tokens.notes)
         record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
-        (record.text, record.fingerprints) = (texts.record, texts.fingerprints)
-    }
-
-    fileprivate init(_ pairs: PairParts, of source: DataSource, plan: SplitPlan) {
-        (train, validation, test, notes) = (pairs.train, pairs.validation, pairs.test, pairs.notes)
-        record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
-        (record.text, record.fingerprints) = (pairs.record, pairs.fingerprints)
+        (record.text, record.fingerprints) = (tokens.record, tokens.fingerprints)
     }
 
     fileprivate init(_ pictures: PictureParts, of source: DataSource, plan: SplitPlan) {
@@ -101,10 +95,12 @@ extension DataSource {
                     continuing: try record?.requiredSeries(path)), of: self, plan: plan)
         case .text(let path, let options):
             return DataParts(
-                try TextParts(path: path, options: options, plan: plan, continuing: record?.text), of: self, plan: plan)
+                try TokenParts(text: path, options: options, plan: plan, continuing: record?.text), of: self, plan: plan
+            )
         case .pairs(let path, let options):
             return DataParts(
-                try PairParts(path: path, options: options, plan: plan, continuing: record?.text), of: self, plan: plan)
+                try TokenParts(pairs: path, options: options, plan: plan, continuing: record?.text), of: self,
+                plan: plan)
         case .digits, .images:
             try requireShares(plan)
             return DataParts(images: try images(plan), of: self, plan: plan)
@@ -213,14 +209,15 @@ extension DataSource {
             )
         case .pictures(let path, _, let table) where absolutePath != record.path:
             // Another folder is tested as a whole, with classes by name.
-            let listing = try PictureListing(at: path, table: table)
+            let pictures = try record.requiredPictures(path)
+            let listing = try PictureListing(at: path, table: table, skips: pictures.damaged == .skip)
             guard !listing.entries.isEmpty, listing.entries.allSatisfy({ $0.label != nil }) else {
                 throw GimbalError.invalidFile(
                     path: path, reason: "has no pictures in folders called by their classes: there is nothing to test")
             }
             return (
-                try Pictures(listing, classNames: record.classNames, record: record.requiredPictures(path)),
-                [record.note(onOtherData: path, "\(listing.entries.count) pictures of it are")]
+                try Pictures(listing, classNames: record.classNames, record: pictures),
+                listing.notes + [record.note(onOtherData: path, "\(listing.entries.count) pictures of it are")]
             )
         case .text(let path, _) where absolutePath != record.path:
             try requireKind(of: record)
@@ -236,7 +233,7 @@ extension DataSource {
             try requireKind(of: record)
             var plan = SplitPlan(validationFraction: nil)
             plan.testFraction = 0
-            let all = try PairParts(path: path, options: TextOptions(), plan: plan, continuing: record.requiredText())
+            let all = try TokenParts(pairs: path, options: TextOptions(), plan: plan, continuing: record.requiredText())
             return (all.train, all.notes + [record.note(onOtherData: path, "\(all.train.count) pairs of it are")])
         case .images(let folder, let set) where part == .test:
             if record.kind != .samples { try requireKind(of: record) }

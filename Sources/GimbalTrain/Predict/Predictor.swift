@@ -107,7 +107,7 @@ public final class Predictor {
                 self, .end(record.inputs(series, before: series.count), last: last, notes: series.notes), batchSize: 1)
         }
         if case .pictures(let path, let options, let table) = source {
-            let listing = try PictureListing(toPredict: path, table: table)
+            let listing = try PictureListing(toPredict: path, table: table, skips: options.damaged == .skip)
             let pictures = try members.map {
                 try Pictures(listing, classNames: [], record: $0.recipe.data.requiredPictures(path))
             }

@@ -45,6 +45,10 @@ public final class Trainer<Batch> {
     public var callbacks: [any TrainingCallback] = []
     /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
     public var checkpointInterval: Int?
+    /// How old a checkpoint is at least before the end of an epoch makes a new one; the run's last epoch always makes one, as
+    /// does a stop. Where epochs are short, saving may take longer than training.
+    package var leastSaveInterval = Duration.zero
+    private var lastSaved = ContinuousClock.now
     /// Steps between two reports, each of which waits for the device: 1 on the CPU, where waiting costs nothing, else
     /// 20, unless set.
     public var reportInterval: Int
@@ -266,13 +270,14 @@ public final class Trainer<Batch> {
                 try requireFiniteLosses()
                 return wasInterrupted ? .interrupted : .finished
             }
-            try finishEpoch()
+            try finishEpoch(isLast: wasInterrupted)
             if wasInterrupted && progress.epoch < settings.epochs && !progress.hasStopped { return .interrupted }
         }
         return progress.hasStopped ? .stoppedEarly : .finished
     }
 
-    private func finishEpoch() throws {
+    /// - Parameter isLast: whether the run stops here, though it has epochs left.
+    private func finishEpoch(isLast: Bool) throws {
         let losses = progress.losses
         progress.losses = [:]
         var result = EpochResult(
@@ -303,7 +308,10 @@ public final class Trainer<Batch> {
                 validationLoss: result.validation["loss"], modes: lossesOfBothModes()))
         try tellFindings()
         for callback in callbacks { try callback.didFinishEpoch(result) }
-        try save()
+        let ends =
+            isLast || progress.hasStopped || progress.epoch >= min(settings.epochs, pauseEpoch ?? .max)
+            || progress.step >= maxSteps ?? .max
+        if ends || ContinuousClock.now - lastSaved >= leastSaveInterval { try save() }
         try requireFiniteLosses()
     }
 
@@ -570,6 +578,7 @@ public final class Trainer<Batch> {
             CheckpointManifest(settings: settings, progress: progress, random: generator.state), weights: weights,
             optimizers: phases.map { ($0.name, $0.optimizer) }, extras: extras, attachments: attachments, to: path)
         folder.removeOldCheckpoints()
+        lastSaved = .now
         for callback in callbacks { try callback.didSave(path) }
     }
 }

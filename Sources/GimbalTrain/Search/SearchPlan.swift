@@ -107,14 +107,15 @@ public struct SearchPlan: Codable, Sendable, Equatable {
     /// The rungs, of which random search and grid have one.
     ///
     /// Halving begins with all trials and as few epochs as lead to the whole training in steps of `factor`, so that each rung
-    /// but the first takes about as many epochs in all.
+    /// but the first takes about as many epochs in all. At least two are trained to the end: of one alone nobody would know
+    /// whether it is good or was lucky while it was short.
     public var rungs: [Rung] { rungs(of: points.count) }
 
     private func rungs(of count: Int) -> [Rung] {
         guard method == .halving else { return [Rung(trials: count, epochs: epochs)] }
         var power = 1
         var rungs = [Rung(trials: count, epochs: epochs)]
-        while count / (power * factor) >= 1, epochs / (power * factor) >= 1 {
+        while count / (power * factor) >= 2, epochs / (power * factor) >= 1 {
             power *= factor
             rungs.append(Rung(trials: count / power, epochs: epochs))
         }

@@ -152,20 +152,9 @@ struct PyTorchFileTests {
     @Test("Damage of every kind is told, and crashes nothing", arguments: ["every-type", "checkpoint-legacy", "young"])
     func mutations(name: String) throws {
         let original = try [UInt8](Data(contentsOf: URL(fileURLWithPath: fixture(name))))
-        let count = ProcessInfo.processInfo.environment["GIMBAL_MUTATIONS"].flatMap { Int($0) } ?? 2000
-        var random = SampleGenerator(seed: 7)
         try withTemporaryFolder { folder in
             let path = folder + "/mutated.pt"
-            for number in 0..<count {
-                var bytes = original
-                switch number % 4 {
-                case 0: bytes.removeLast(Int(random.next() % UInt64(bytes.count)))
-                case 1: bytes.remove(at: Int(random.next() % UInt64(bytes.count)))
-                default:
-                    for _ in 0...random.next() % 4 {
-                        bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
-                    }
-                }
+            try forEachMutation(of: original) { bytes in
                 try Data(bytes).write(to: URL(fileURLWithPath: path))
                 do {
                     let file = try WeightFile(path: path)

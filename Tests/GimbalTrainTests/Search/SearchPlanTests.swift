@@ -39,11 +39,14 @@ struct SearchPlanTests {
     @Test("Rungs divide trials and multiply epochs by the factor, and end with the whole training")
     func rungs() {
         func rungs(_ plan: SearchPlan) -> [[Int]] { plan.rungs.map { [$0.trials, $0.epochs] } }
-        #expect(rungs(halving()) == [[27, 1], [9, 3], [3, 9], [1, 27]])
-        #expect(rungs(halving(9, epochs: 81)) == [[9, 9], [3, 27], [1, 81]])
+        #expect(rungs(halving()) == [[27, 3], [9, 9], [3, 27]])
+        #expect(rungs(halving(9, epochs: 81)) == [[9, 27], [3, 81]])
         // As many rungs as both numbers have room for.
         #expect(rungs(halving(27, epochs: 10)) == [[27, 1], [9, 3], [3, 10]])
-        #expect(rungs(halving(10, epochs: 100)) == [[10, 11], [3, 33], [1, 100]])
+        #expect(rungs(halving(27, epochs: 4)) == [[27, 1], [9, 4]])
+        #expect(rungs(halving(10, epochs: 100)) == [[10, 33], [3, 100]])
+        #expect(rungs(halving(18, epochs: 81)) == [[18, 9], [6, 27], [2, 81]])
+        #expect(rungs(halving(5, epochs: 100)) == [[5, 100]])
         #expect(rungs(halving(16, epochs: 8, factor: 2)) == [[16, 1], [8, 2], [4, 4], [2, 8]])
         #expect(rungs(halving(2)) == [[2, 27]])
         #expect(rungs(halving(27, epochs: 2)) == [[27, 2]])
@@ -54,9 +57,9 @@ struct SearchPlanTests {
     func counts() {
         let plan = halving()
         let results = run(plan) { self.scrambled($0.trial) }
-        #expect((0..<4).map { rung in results.count { $0.rung == rung } } == [27, 9, 3, 1])
+        #expect((0..<4).map { rung in results.count { $0.rung == rung } } == [27, 9, 3, 0])
         let order = (1...27).sorted { scrambled($0) < scrambled($1) }
-        for (rung, count) in [27, 9, 3, 1].enumerated() {
+        for (rung, count) in [27, 9, 3].enumerated() {
             #expect(results.filter { $0.rung == rung }.map(\.trial).sorted() == order.prefix(count).sorted())
         }
         #expect(plan.best(of: results)?.trial == order[0] && plan.best(of: results)?.epochs == 27)
@@ -73,7 +76,7 @@ struct SearchPlanTests {
         let loss = { (step: SearchPlan.Step) -> Double? in self.scrambled(step.trial * (step.rung + 1)) }
         let whole = run(plan, loss: loss)
         #expect(key(run(plan, choose: { $0[$0.count - 1] }, loss: loss)) == key(whole))
-        for limit in [1, 13, 27, 28, 36, 39] {
+        for limit in [1, 13, 27, 28, 36, 38] {
             let part = run(plan, stopAt: limit, loss: loss)
             #expect(part.count == limit)
             #expect(run(plan, from: part, loss: loss) == whole)
@@ -82,16 +85,16 @@ struct SearchPlanTests {
 
     @Test("A trial that fails is the worst; where it fails later, the next best takes its place")
     func failures() {
-        let plan = halving(9, epochs: 9)
-        // The nine losses are 1 to 9; trial 2 fails at once, the best one in the second rung, the next in the last.
+        let plan = halving(27, epochs: 9)
+        // The losses are 1 to 27; trial 2 fails at once, the best one in the second rung, the next in the last.
         let results = run(plan) { step in
             if step.trial == 2 || step.trial == 1 && step.rung == 1 || step.trial == 3 && step.rung == 2 { return nil }
             return Double(step.trial)
         }
         func trials(_ rung: Int) -> [Int] { results.filter { $0.rung == rung }.map(\.trial) }
-        #expect(trials(0) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
-        #expect(trials(1) == [1, 3, 4, 5])
-        #expect(trials(2) == [3, 4])
+        #expect(trials(0) == Array(1...27))
+        #expect(trials(1) == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+        #expect(trials(2) == [3, 4, 5, 6])
         #expect(plan.best(of: results)?.trial == 4)
         #expect(plan.ranked(results).last?.failure != nil)
     }
@@ -150,28 +153,28 @@ struct SearchPlanTests {
     @Test("Checkpoints of trials that have lost go, those that may be needed stay", arguments: [false, true])
     func checkpoints(keepsAll: Bool) throws {
         try withTemporaryFolder { path in
-            let plan = halving(9, epochs: 9)
+            let plan = halving(8, epochs: 8, factor: 2)
             let record = SearchRecord(plan, arguments: [], keepsCheckpoints: keepsAll)
             let folder = try SearchFolder(path: path + "/search", beginning: record)
             func checkpoints() -> [Int] {
-                (1...9).filter { FileManager.default.fileExists(atPath: folder.trialPath($0) + "/checkpoints") }
+                (1...8).filter { FileManager.default.fileExists(atPath: folder.trialPath($0) + "/checkpoints") }
             }
-            for trial in 1...9 {
+            for trial in 1...8 {
                 try FileManager.default.createDirectory(
                     atPath: folder.trialPath(trial) + "/checkpoints/step-000000001", withIntermediateDirectories: true)
             }
             var kept: [[Int]] = []
-            for result in run(plan, loss: { $0.trial == 9 ? nil : Double($0.trial) }) {
+            for result in run(plan, loss: { $0.trial == 8 ? nil : Double($0.trial) }) {
                 try folder.add(result)
                 kept.append(checkpoints())
             }
             guard !keepsAll else {
-                #expect(kept.allSatisfy { $0 == Array(1...9) })
+                #expect(kept.allSatisfy { $0 == Array(1...8) })
                 return
             }
-            // 9 trials, 3 and 1: all while any may be among the best or stand in for one of them, then fewer.
-            #expect(kept[7] == Array(1...9) && kept[8] == Array(1...8) && kept[10] == Array(1...8))
-            #expect(kept[11] == [1, 2, 3] && kept[12] == [1])
+            // 8 trials, 4 and 2: all while any may be among the best or stand in for one of them, then fewer.
+            #expect(kept[6] == Array(1...8) && kept[7] == Array(1...7) && kept[10] == Array(1...7))
+            #expect(kept[11] == [1, 2, 3, 4] && kept[12] == [1, 2, 3, 4] && kept[13] == [1])
         }
     }
 

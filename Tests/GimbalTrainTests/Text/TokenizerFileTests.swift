@@ -1,3 +1,4 @@
+import Foundation
 import Gimbal
 import GimbalTestSupport
 import GimbalTrain
@@ -189,6 +190,23 @@ import Testing
                 changed[place] ^= [1, 0x20, 0x80][place % 3]
                 try AtomicFile.write(changed, to: path)
                 do { _ = try TokenizerFile.read(path).encode("abba") } catch is GimbalError {}
+            }
+        }
+    }
+
+    @Test("Damage of every kind is told, and crashes nothing", arguments: ["added", "llama2", "o200k", "words"])
+    func mutations(name: String) throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/t.json"
+            if name == "words" { try WordTokenizer("to be, or not to be").write(to: path) }
+            let source = name == "words" ? path : HuggingFaceTests.path("\(name).json")
+            let original = try [UInt8](Data(contentsOf: URL(filePath: source)))
+            try forEachMutation(of: original, count: 500) { bytes in
+                try Data(bytes).write(to: URL(filePath: path))
+                do {
+                    let tokenizer = try TokenizerFile.read(path)
+                    _ = tokenizer.decode(try tokenizer.encode("To be,\n or not to be? 12 \u{E9}"))
+                } catch is GimbalError {}
             }
         }
     }

@@ -21,9 +21,14 @@ struct PictureListing: Sendable {
     var entries: [Entry]
     /// Files whose names say that they are pictures of kinds that are not read, by their endings.
     var others: [String: Int] = [:]
+    /// What was passed over, in sentences.
+    var notes: [String] = []
 
     /// `others` in words.
     var otherKinds: [String] { others.sorted { $0.key < $1.key }.map { "\($0.value) .\($0.key)" } }
+
+    /// A picture that is of no class, as it lies in none of their folders.
+    var stray: Entry? { entries.first { $0.label == nil } }
 
     /// Where the file of an entry is.
     func path(_ entry: Entry) -> String { entry.path.hasPrefix("/") ? entry.path : "\(root)/\(entry.path)" }
@@ -50,7 +55,8 @@ struct PictureListing: Sendable {
         root = folder
         name = URL(filePath: folder).standardizedFileURL.lastPathComponent
         entries = []
-        try Self.walk(folder) { path, kind in
+        var walk = PictureWalk(folder)
+        try walk.run { path, kind in
             switch kind {
             case .read:
                 let parts = path.split(separator: "/", maxSplits: 1)
@@ -62,58 +68,37 @@ struct PictureListing: Sendable {
             return true
         }
         entries.sort { ExactText($0.path) < ExactText($1.path) }
+        if !walk.repeated.isEmpty {
+            notes.append(
+                "links to folders that were met already are passed over: \(listed(walk.repeated, length: 120))")
+        }
     }
 
     /// Whether a picture lies in a folder, or below it.
     static func isPictureFolder(_ folder: String) -> Bool {
         var isFound = false
-        try? walk(folder) { _, kind in
-            if case .read = kind { isFound = true }
-            return !isFound
+        do {
+            var walk = PictureWalk(folder)
+            try walk.run { _, kind in
+                if case .read = kind { isFound = true }
+                return !isFound
+            }
+        } catch {
+            // The folder can be read, and one below it cannot: that is said when its pictures are wanted.
+            return (try? FileManager.default.contentsOfDirectory(atPath: folder)) != nil
         }
         return isFound
     }
 
     /// Whether a file's name says that it is a picture that is read.
     static func isPictureName(_ name: String) -> Bool {
-        if case .read = kind(of: name) { true } else { false }
+        if case .read? = PictureWalk.kind(of: name) { true } else { false }
     }
 
-    private enum Kind { case read, other(String) }
-
-    private static let readEndings = ["png", "jpg", "jpeg", "jpe", "jfif"]
-
-    private static func kind(of name: String) -> Kind? {
-        guard let dot = name.lastIndex(of: "."), !name.hasPrefix(".") else { return nil }
-        let ending = name[name.index(after: dot)...].lowercased()
-        if readEndings.contains(ending) { return .read }
-        let others = ["gif", "bmp", "webp", "tif", "tiff", "heic", "heif", "avif", "ppm", "pgm", "jp2"]
-        return others.contains(ending) ? .other(ending) : nil
-    }
-
-    /// Goes through the files below a folder whose names say that they are pictures, links followed, hidden ones passed
-    /// over, until `body` says no. Names are in the order of the system.
-    private static func walk(_ folder: String, _ body: (_ path: String, _ kind: Kind) throws -> Bool) throws {
-        // A link to a folder above would have no end.
-        let deepest = 32
-        var open = [(path: "", depth: 0)]
-        while let (path, depth) = open.popLast() {
-            let full = path.isEmpty ? folder : "\(folder)/\(path)"
-            let names: [String]
-            do {
-                names = try FileManager.default.contentsOfDirectory(atPath: full)
-            } catch {
-                throw GimbalError.fileSystem(operation: "list", path: full, reason: (error as NSError).reason)
-            }
-            for name in names where !name.hasPrefix(".") && name != "__MACOSX" {
-                let inner = path.isEmpty ? name : "\(path)/\(name)"
-                if let kind = kind(of: name), !isFolder("\(folder)/\(inner)") {
-                    guard try body(inner, kind) else { return }
-                } else if depth < deepest, isFolder("\(folder)/\(inner)") {
-                    open.append((inner, depth + 1))
-                }
-            }
-        }
+    /// - Throws: `GimbalError.invalidFile` for a file whose name says that it is a picture of a kind that is not read.
+    static func requireReadName(_ path: String) throws {
+        guard case .other(let ending)? = PictureWalk.kind(of: path) else { return }
+        throw GimbalError.invalidFile(path: path, reason: "is a .\(ending) file: PNG and JPEG are read")
     }
 
     // MARK: Lists
@@ -123,8 +108,10 @@ struct PictureListing: Sendable {
     ///   - path: of the table.
     ///   - options: how it is written, and which column holds the classes.
     ///   - needsLabels: whether there must be a column of classes.
-    /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile` with the line of a picture that is not there.
-    init(list path: String, options: TableOptions, needsLabels: Bool = true) throws {
+    ///   - skips: whether lines are left out that name no picture, one that is not there, or no class.
+    /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile` with such a line.
+    init(list path: String, options: TableOptions, needsLabels: Bool = true, skips: Bool = false) throws {
+        try Self.requireReadName(path)
         let source = try TableSource(path: path)
         guard let (dialect, names, pictures) = try Self.columns(of: source, options) else {
             throw GimbalError.invalidFile(path: path, reason: "has no column of paths of PNG or JPEG files")
@@ -134,17 +121,35 @@ struct PictureListing: Sendable {
         entries = []
         let labels = try Self.labelColumn(names, besides: pictures, options, path: path, isNeeded: needsLabels)
         let reader = try source.open(dialect)
+        var faults: [String] = []
         while try reader.next() {
-            guard pictures < reader.count, labels.map({ $0 < reader.count }) ?? true else {
-                throw GimbalError.invalidFile(path: path, reason: "line \(reader.line) has \(reader.count) fields")
+            let fault: String
+            if pictures >= reader.count || labels.map({ $0 >= reader.count }) ?? false {
+                fault = "has \(reader.count) fields"
+            } else {
+                var entry = Entry(path: reader.text(pictures), label: labels.map(reader.text))
+                let size = try? FileManager.default.attributesOfItem(atPath: self.path(entry))[.size] as? Int
+                if entry.path.isEmpty {
+                    fault = "names no picture"
+                } else if !Self.isPicturePath(entry.path) {
+                    fault = "names \(shown(entry.path)), which is no PNG or JPEG file"
+                } else if size == nil {
+                    fault = "names \(shown(self.path(entry))), which is not there"
+                } else if entry.label?.isEmpty ?? false {
+                    fault = "gives \(shown(entry.path)) no class"
+                } else {
+                    entry.byteCount = size ?? 0
+                    entries.append(entry)
+                    continue
+                }
             }
-            var entry = Entry(path: reader.text(pictures), label: labels.map(reader.text))
-            guard let size = try? FileManager.default.attributesOfItem(atPath: self.path(entry))[.size] as? Int else {
-                throw GimbalError.invalidFile(
-                    path: path, reason: "line \(reader.line) names \(shown(self.path(entry))), which is not there")
+            guard skips else {
+                throw GimbalError.invalidFile(path: path, reason: "line \(reader.line) \(fault)")
             }
-            entry.byteCount = size
-            entries.append(entry)
+            faults.append("line \(reader.line) \(fault)")
+        }
+        if !faults.isEmpty {
+            notes.append("of \(name) are left out \(faults.count): \(listed(faults, length: 120))")
         }
     }
 
@@ -161,10 +166,11 @@ struct PictureListing: Sendable {
     private static func mayNamePictures(_ path: String) -> Bool {
         guard let head = try? ByteStream(path: path).read(count: 1 << 16) else { return false }
         let text = String(decoding: head.filter { $0 != 0 }, as: UTF8.self).lowercased()
-        return head.starts(with: Array("PK".utf8)) || readEndings.contains { text.contains(".\($0)") }
+        return head.starts(with: Array("PK".utf8)) || PictureWalk.mayName(text)
     }
 
-    /// How a table is written, what its columns are called, and which holds paths of pictures; nil where none does.
+    /// How a table is written, what its columns are called, and which holds paths of pictures, at least of half of its first
+    /// lines: what the others name is told by their lines. Nil where none does.
     private static func columns(
         of source: TableSource, _ options: TableOptions
     ) throws -> (dialect: TableDialect, names: [String], pictures: Int)? {
@@ -175,7 +181,7 @@ struct PictureListing: Sendable {
         let rows = records.dropFirst(told == false || records.count < 2 ? 0 : 1)
         guard let width = rows.first?.count,
             let pictures = (0..<width).first(where: { column in
-                rows.allSatisfy { column < $0.count && isPicturePath($0[column]) }
+                2 * rows.count { column < $0.count && isPicturePath($0[column]) } >= rows.count
             })
         else { return nil }
         // A header is what stands above paths and is none.
@@ -207,13 +213,13 @@ struct PictureListing: Sendable {
 
     /// The pictures of a folder, a list or a single file, whatever is known of their classes.
     /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile`.
-    init(toPredict path: String, table: TableOptions) throws {
+    init(toPredict path: String, table: TableOptions, skips: Bool = false) throws {
         if isFolder(path) {
             try self.init(folder: path)
         } else if Self.isPictureName(path) {
             self.init(file: path)
         } else {
-            try self.init(list: path, options: table, needsLabels: false)
+            try self.init(list: path, options: table, needsLabels: false, skips: skips)
         }
         for index in entries.indices { entries[index].label = nil }
         guard !entries.isEmpty else { throw GimbalError.invalidFile(path: path, reason: "holds no PNG or JPEG file") }

@@ -24,9 +24,16 @@ struct PictureParts {
         guard plan.fold == nil else {
             throw GimbalError.invalidSetting(name: "folds", reason: "is for tables; \(path) holds pictures")
         }
-        var listings = try PictureListings(path: path, table: table)
-        if let path = plan.validationPath { listings.validation = try PictureListing(at: path, table: table) }
-        if let path = plan.testPath { listings.test = try PictureListing(at: path, table: table) }
+        let skips = (known?.pictures?.damaged ?? options.damaged) == .skip
+        var listings = try PictureListings(path: path, table: table, skips: skips)
+        func heldBack(_ path: String) throws -> PictureListing {
+            let listing = try PictureListing(at: path, table: table, skips: skips)
+            try listing.requireClasses(path)
+            return listing
+        }
+        if let path = plan.validationPath { listings.validation = try heldBack(path) }
+        if let path = plan.testPath { listings.test = try heldBack(path) }
+        notes = listings.notes
         let classNames = known?.classNames ?? listings.train.classNames
         if known == nil { try listings.train.requireLearnable(path, classNames) }
         listings.divide(plan)
@@ -35,7 +42,7 @@ struct PictureParts {
             .test: listings.test!.fingerprint,
         ]
         var record = try known?.pictures ?? PictureRecord(options, for: listings.train)
-        if record.damaged == .skip {
+        if skips {
             var damaged: [String] = []
             func sound(_ listing: PictureListing) throws -> PictureListing {
                 let found = try listing.readable(by: record)
@@ -48,9 +55,6 @@ struct PictureParts {
             if !damaged.isEmpty {
                 notes.append("left out, as they cannot be read, are \(damaged.count): \(listed(damaged, length: 120))")
             }
-        }
-        if !listings.train.others.isEmpty {
-            notes.append("files of kinds that are not read are passed over: \(listed(listings.train.otherKinds))")
         }
         var training = try Pictures(listings.train, classNames: classNames, record: record)
         if known == nil {
@@ -74,27 +78,56 @@ struct PictureListings {
     var validation: PictureListing?
     var test: PictureListing?
 
-    /// A folder whose folders are called train, and test or val, holds the parts; any other is one.
-    init(path: String, table: TableOptions) throws {
+    /// What was passed over, in sentences.
+    var notes: [String]
+
+    /// A folder whose folders are called train, and test or val, holds the parts; any other is one. A part whose pictures are
+    /// of no class, as where a competition keeps what is to be predicted, is none.
+    /// - Parameters:
+    ///   - path: of the folder, or of a list.
+    ///   - table: how the list is written.
+    ///   - skips: whether lines of the list that give no picture are left out.
+    init(path: String, table: TableOptions, skips: Bool = false) throws {
         let names = isFolder(path) ? (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] : []
-        func part(_ wanted: [String]) throws -> PictureListing? {
-            guard let name = names.first(where: { wanted.contains($0.lowercased()) && isFolder("\(path)/\($0)") })
-            else { return nil }
-            return try PictureListing(folder: "\(path)/\(name)")
+        func folder(_ wanted: [String]) -> String? {
+            names.sorted().first { wanted.contains($0.lowercased()) && isFolder("\(path)/\($0)") }
         }
-        let found = (
-            try part(["train", "training"]), try part(["val", "valid", "validation", "dev"]),
-            try part(["test", "testing"])
+        let folders = (
+            train: folder(["train", "training"]), validation: folder(["val", "valid", "validation", "dev"]),
+            test: folder(["test", "testing"])
         )
-        guard var training = found.0, found.1 != nil || found.2 != nil else {
-            train = try PictureListing(at: path, table: table)
+        guard let training = folders.train, folders.validation != nil || folders.test != nil else {
+            train = try PictureListing(at: path, table: table, skips: skips)
+            notes = train.allNotes
             return
         }
-        training.name = URL(filePath: path).standardizedFileURL.lastPathComponent
-        train = training
+        var unlabelled: [String] = []
+        func part(_ name: String?) throws -> PictureListing? {
+            guard let name else { return nil }
+            let listing = try PictureListing(folder: "\(path)/\(name)")
+            guard !listing.entries.isEmpty, listing.entries.allSatisfy({ $0.label == nil }) else {
+                try listing.requireClasses("\(path)/\(name)")
+                return listing
+            }
+            unlabelled.append(
+                "the \(listing.entries.count) pictures in \(shown(name)) are in no folder of a class: they are left for "
+                    + "gimbal predict")
+            return nil
+        }
+        train = try PictureListing(folder: "\(path)/\(training)")
+        train.name = URL(filePath: path).standardizedFileURL.lastPathComponent
+        let found = (validation: try part(folders.validation), test: try part(folders.test))
         // One held-back part is what is tested at the end, as with ImageNet's val.
-        validation = found.2 == nil ? nil : found.1
-        test = found.2 ?? found.1
+        validation = found.test == nil ? nil : found.validation
+        test = found.test ?? found.validation
+        let parts = [folders.train, folders.validation, folders.test]
+        let beside = names.sorted().filter {
+            !parts.contains($0) && !$0.hasPrefix(".") && PictureListing.isPictureFolder("\(path)/\($0)")
+        }
+        notes = train.allNotes + unlabelled
+        if !beside.isEmpty {
+            notes.append("folders beside those of the parts are passed over: \(listed(beside, length: 120))")
+        }
     }
 
     /// Takes from the training part what has no part of its own yet, class by class.
@@ -112,8 +145,32 @@ struct PictureListings {
 
 extension PictureListing {
     /// A folder, or a list.
-    init(at path: String, table: TableOptions) throws {
-        if isFolder(path) { try self.init(folder: path) } else { try self.init(list: path, options: table) }
+    init(at path: String, table: TableOptions, skips: Bool = false) throws {
+        if isFolder(path) {
+            try self.init(folder: path)
+        } else {
+            try self.init(list: path, options: table, skips: skips)
+        }
+    }
+
+    /// All that was passed over, in sentences.
+    fileprivate var allNotes: [String] {
+        var notes = notes
+        if !others.isEmpty { notes.append("files of kinds that are not read are passed over: \(listed(otherKinds))") }
+        let labels = classNames
+        if !labels.isEmpty, labels.allSatisfy({ Double($0) != nil }), labels.contains(where: { Int($0) == nil }) {
+            notes.append("the classes are called by numbers with fractions: from pictures classes are told, no numbers")
+        }
+        return notes
+    }
+
+    /// - Throws: `GimbalError.invalidFile` where a picture is of no class.
+    func requireClasses(_ path: String) throws {
+        guard let stray else { return }
+        throw GimbalError.invalidFile(
+            path: path,
+            reason: "\(shown(stray.path)) lies beside the folders of the classes: each class has a folder of its name, "
+                + "with its pictures in it")
     }
 
     /// Two parts that share no picture, drawn class by class: of each, about the same share is held back.
@@ -146,11 +203,7 @@ extension PictureListing {
                 "holds no PNG or JPEG file"
                     + (others.isEmpty ? "" : ", but \(listed(otherKinds)), which are not read"))
         }
-        if let stray = entries.first(where: { $0.label == nil }) {
-            throw refuse(
-                "\(shown(stray.path)) lies beside the folders of the classes: each class has a folder of its name, with its "
-                    + "pictures in it")
-        }
+        try requireClasses(path)
         guard classNames.count > 1 else {
             throw refuse("every picture is of the class '\(shown(classNames[0]))': there is nothing to learn")
         }

@@ -33,8 +33,8 @@ public struct PictureSummary: Encodable, Sendable {
     public var coloured = 0
     /// What is wrong with those that cannot be read, each with its path.
     public var damaged: [String] = []
-    /// Files of kinds that are not read, such as "3 .webp".
-    public var others: [String]
+    /// What was passed over, in sentences.
+    public var notes: [String]
 
     /// Looks through the names of all files and opens up to `limit` of them.
     /// - Parameters:
@@ -44,7 +44,7 @@ public struct PictureSummary: Encodable, Sendable {
     /// - Throws: `GimbalError.fileSystem`, `GimbalError.invalidFile`.
     public init(path: String, table: TableOptions = TableOptions(), limit: Int = 1000) throws {
         self.path = path
-        let listings = try PictureListings(path: path, table: table)
+        let listings = try PictureListings(path: path, table: table, skips: true)
         let named = [("training", listings.train), ("validation", listings.validation), ("test", listings.test)]
         let isWhole = listings.test == nil
         parts = named.compactMap { name, listing in
@@ -55,7 +55,11 @@ public struct PictureSummary: Encodable, Sendable {
                 name: isWhole ? nil : name, classNames: names, counts: names.map { counts[ExactText($0)]?.count ?? 0 },
                 pictures: listing.entries.count)
         }
-        others = listings.train.otherKinds
+        notes = listings.notes
+        let strays = listings.train.entries.count { $0.label == nil }
+        if strays > 0, !listings.train.classNames.isEmpty {
+            notes.append("\(strays) pictures lie beside the folders of the classes, which cannot be trained on")
+        }
         let paths = named.flatMap { $0.1.map { listing in listing.entries.map(listing.path) } ?? [] }
         let places = evenPlaces(limit, of: paths.count)
         opened = places.count
