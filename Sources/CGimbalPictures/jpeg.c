@@ -55,7 +55,11 @@ static void read_head(
     jpeg_mem_src(jpeg, bytes, count);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
-    if ((uint64_t)jpeg->image_width * jpeg->image_height > most_pixels) ERREXIT(jpeg, JERR_IMAGE_TOO_BIG);
+    if ((uint64_t)jpeg->image_width * jpeg->image_height > most_pixels) {
+        jpeg_failure *failure = (jpeg_failure *)jpeg->err;
+        explain_size(failure->reason, jpeg->image_width, jpeg->image_height);
+        longjmp(failure->jump, 1);
+    }
     *head = (gimbal_picture_head){
         (int32_t)jpeg->image_width, (int32_t)jpeg->image_height, jpeg->jpeg_color_space != JCS_GRAYSCALE};
     *orientation = 1;

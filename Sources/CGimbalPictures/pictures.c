@@ -1,4 +1,5 @@
 // From the bytes of a file to the pixels that a model takes.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,10 @@
 void explain(char reason[gimbal_picture_reason_size], const char *text) {
     strncpy(reason, text, gimbal_picture_reason_size - 1);
     reason[gimbal_picture_reason_size - 1] = 0;
+}
+
+void explain_size(char reason[gimbal_picture_reason_size], unsigned width, unsigned height) {
+    snprintf(reason, gimbal_picture_reason_size, "it has %u x %u pixels, where at most %d are read", width, height, most_pixels);
 }
 
 static bool begins_with(const uint8_t *bytes, size_t count, const char *mark, size_t length) {

@@ -34,7 +34,11 @@ static void read_head(png_structp png, png_infop info, gimbal_picture_head *head
     png_uint_32 width, height;
     int depth, colours;
     png_get_IHDR(png, info, &width, &height, &depth, &colours, NULL, NULL, NULL);
-    if ((uint64_t)width * height > most_pixels) png_error(png, "it has more pixels than are read");
+    if ((uint64_t)width * height > most_pixels) {
+        char text[gimbal_picture_reason_size];
+        explain_size(text, width, height);
+        png_error(png, text);
+    }
     *head = (gimbal_picture_head){(int32_t)width, (int32_t)height, (colours & PNG_COLOR_MASK_COLOR) != 0};
 }
 

@@ -21,6 +21,9 @@ typedef struct {
 
 void explain(char reason[gimbal_picture_reason_size], const char *text);
 
+// Says that a picture is too large.
+void explain_size(char reason[gimbal_picture_reason_size], unsigned width, unsigned height);
+
 bool describe_png(const uint8_t *bytes, size_t count, gimbal_picture_head *head, int *orientation, char *reason);
 bool decode_png(
     const uint8_t *bytes, size_t count, decoding wanted, raster *result, gimbal_picture_head *head, int *orientation,

@@ -103,7 +103,8 @@ struct ModelUse: Encodable {
         }
         if let pictures {
             return
-                "\(form), pixels of 0 to 1, less \(pictures.means) and divided by \(pictures.deviations) channel by channel"
+                "\(form), pixels of 0 to 1 by channel, row and column, less \(pictures.means) and divided by "
+                + "\(pictures.deviations) channel by channel"
         }
         if let series {
             return

@@ -68,6 +68,21 @@ public struct DataParts: Sendable {
     }
 }
 
+extension DataParts {
+    /// - Throws: `GimbalError.invalidSetting` for a part that there is not, or for none, where data comes in parts.
+    fileprivate func requiredPart(_ part: TableSplit.Part?, of path: String) throws -> any SupervisedData {
+        func refuse(_ reason: String) -> GimbalError { .invalidSetting(name: "part", reason: reason) }
+        switch part {
+        case .training: return train
+        case .validation:
+            guard let validation else { throw refuse("the run held nothing back for validation") }
+            return validation
+        case .test: return test
+        case nil: throw refuse("\(path) comes in parts; name training, validation or test")
+        }
+    }
+}
+
 extension DataSource {
     /// The parts of the data for a new run.
     /// - Parameter plan: how they are divided; images have a test part of their own.
@@ -130,7 +145,9 @@ extension DataSource {
             let change = now == before ? "" : ": it has \(now) samples, where there were \(before)"
             throw GimbalError.invalidSetting(
                 name: "data",
-                reason: "the run was trained on \(record.name), and \(self.path) is other data\(change)")
+                reason:
+                    "the run was trained on \(record.name), and \(self.path) is other data\(change); what stood there before goes on, and "
+                    + "data in another place can be tested")
         }
         return parts
     }
@@ -177,6 +194,10 @@ extension DataSource {
     public func evaluationData(
         of record: DataRecord, part: TableSplit.Part? = .test
     ) throws -> (samples: any SupervisedData, notes: [String]) {
+        if let copy = copy(of: record) {
+            let place = "\(path) is the data that the model was trained on, in another place"
+            return (try copy.requiredPart(part, of: path), [place])
+        }
         switch self {
         case .table(let path, var options):
             guard record.table != nil else {
@@ -249,20 +270,14 @@ extension DataSource {
             let isKnown = test.fingerprint == record.fingerprints[.test]
             return (test, isKnown ? [] : [record.note(onOtherData: folder, "\(test.count) test images of it are")])
         default:
-            let parts = try parts(continuing: record)
-            switch part {
-            case .training: return (parts.train, [])
-            case .validation:
-                guard let validation = parts.validation else {
-                    throw GimbalError.invalidSetting(name: "part", reason: "the run held nothing back for validation")
-                }
-                return (validation, [])
-            case .test: return (parts.test, [])
-            case nil:
-                throw GimbalError.invalidSetting(
-                    name: "part", reason: "\(self.path) comes in parts; name training, validation or test")
-            }
+            return (try parts(continuing: record).requiredPart(part, of: path), [])
         }
+    }
+
+    /// The parts, where pictures, a text or pairs in another place than that of `record` are the same.
+    private func copy(of record: DataRecord) -> DataParts? {
+        guard [.pictures, .text, .pairs].contains(kind), absolutePath != record.path else { return nil }
+        return try? parts(continuing: record)
     }
 
     /// Both parts of images, before anything is held back from the first.
@@ -303,7 +318,8 @@ extension DataRecord {
 
     /// What is said of an evaluation on all of other data.
     fileprivate func note(onOtherData path: String, _ all: String) -> String {
-        "\(path) is not the data that the model was trained on, which is \(name): all \(all) tested"
+        "\(path) is not the data that the model was trained on, which is \(name): all \(all) tested, what it may have of that "
+            + "data as well"
     }
 
     /// How texts are read for a model of this data.

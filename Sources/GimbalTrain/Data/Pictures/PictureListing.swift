@@ -55,19 +55,27 @@ struct PictureListing: Sendable {
         root = folder
         name = URL(filePath: folder).standardizedFileURL.lastPathComponent
         entries = []
+        // Folders with pictures of kinds that are not read.
+        var unread: Set<ExactText> = []
         var walk = PictureWalk(folder)
         try walk.run { path, kind in
+            let parts = path.split(separator: "/", maxSplits: 1)
             switch kind {
             case .read:
-                let parts = path.split(separator: "/", maxSplits: 1)
                 let size = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(path)")[.size] as? Int
                 entries.append(
                     Entry(path: path, label: parts.count > 1 ? String(parts[0]) : nil, byteCount: size ?? 0))
-            case .other(let ending): others[ending, default: 0] += 1
+            case .other(let ending):
+                others[ending, default: 0] += 1
+                if parts.count > 1 { unread.insert(ExactText(String(parts[0]))) }
             }
             return true
         }
         entries.sort { ExactText($0.path) < ExactText($1.path) }
+        let lost = unread.subtracting(entries.compactMap { $0.label.map(ExactText.init) }).sorted().map(\.text)
+        if !lost.isEmpty {
+            notes.append("no picture in \(listed(lost, length: 120)) is of a kind that is read: these are no classes")
+        }
         if !walk.repeated.isEmpty {
             notes.append(
                 "links to folders that were met already are passed over: \(listed(walk.repeated, length: 120))")

@@ -240,4 +240,132 @@ struct PicturesTests {
             #expect("\(String(describing: error))".contains("it has 39 samples, where there were 40"))
         }
     }
+
+    @Test("A part whose pictures are of no class is left for predictions; one of which some are is refused")
+    func unlabelledParts() throws {
+        try withPets(count: 6) { folder in
+            let root = folder + "/all"
+            for name in ["cats", "dogs"] {
+                try FileManager.default.createDirectory(atPath: root + "/train", withIntermediateDirectories: true)
+                try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: "\(root)/train/\(name)")
+            }
+            let picture = try [UInt8](Data(contentsOf: URL(filePath: folder + "/cats/0.png")))
+            for part in ["test", "val"] { try Self.write(picture, to: "\(root)/\(part)/1.png") }
+            let parts = try parts(root)
+            #expect(parts.train.count + (parts.validation?.count ?? 0) + parts.test.count == 12 && parts.test.count > 0)
+            let notes = parts.notes.joined(separator: "; ")
+            #expect(notes.contains("the 1 pictures in test are in no folder of a class"), "\(notes)")
+            #expect(notes.contains("the 1 pictures in val are"), "\(notes)")
+            #expect(try PictureSummary(path: root).notes == parts.notes)
+            try Self.write(picture, to: root + "/extra/1.png")
+            #expect(try self.parts(root).notes.contains { $0.contains("are passed over: extra") })
+            for part in ["test", "val"] {
+                try Self.write(picture, to: "\(root)/\(part)/cats/2.png")
+                let error = #expect(throws: GimbalError.self) { try self.parts(root) }
+                #expect("\(String(describing: error))".contains("1.png lies beside the folders of the classes"))
+                try FileManager.default.removeItem(atPath: "\(root)/\(part)/1.png")
+            }
+            #expect(try self.parts(root).test.count == 1)
+            // A file of flags that name a folder as well.
+            var plan = SplitPlan()
+            plan.testPath = folder + "/cats/more"
+            let error = #expect(throws: GimbalError.self) { try self.parts(folder, plan) }
+            #expect("\(String(describing: error))".contains("lies beside the folders of the classes"))
+        }
+    }
+
+    @Test("Links in circles end, and give no picture twice; a class may lie elsewhere")
+    func links() throws {
+        try withPets(count: 4) { folder in
+            func link(_ path: String, _ target: String) throws {
+                try FileManager.default.createSymbolicLink(
+                    atPath: "\(folder)/\(path)", withDestinationPath: target)
+            }
+            let whole = try parts(folder).pictureCount
+            try link("cats/up", "..")
+            try link("cats/dogs", "../dogs")
+            try link("dogs/cats", "../cats")
+            try link("dogs/self", ".")
+            // Each class has both folders once, its own among them.
+            let parts = try parts(folder)
+            #expect(parts.pictureCount == 2 * whole && parts.train.classNames == ["cats", "dogs"])
+            #expect(parts.notes.contains { $0.contains("met already are passed over: ") && $0.contains("dogs/self") })
+            try withTemporaryFolder { elsewhere in
+                for name in ["cats", "dogs"] {
+                    try FileManager.default.createSymbolicLink(
+                        atPath: "\(elsewhere)/\(name)", withDestinationPath: "\(folder)/\(name)/more")
+                }
+                #expect(try self.parts(elsewhere).pictureCount == 4)
+            }
+        }
+    }
+
+    @Test("A name that is no UTF-8, and a folder that cannot be read, are told, not passed over")
+    func unreachableNames() throws {
+        try withPets(count: 2) { folder in
+            let made = (Array("\(folder)/caf".utf8) + [0xE9]).map { CChar(bitPattern: $0) } + [0]
+            #expect(mkdir(made, 0o755) == 0)
+            #expect(DataSource.isPictures(folder))
+            let error = #expect(throws: GimbalError.self) { try parts(folder) }
+            #expect(
+                "\(String(describing: error))".contains("the name 'caf\\xe9' is not UTF-8"),
+                "\(String(describing: error))")
+            rmdir(made)
+            guard getuid() != 0 else { return }
+            chmod(folder + "/cats", 0)
+            defer { chmod(folder + "/cats", 0o755) }
+            let denied = #expect(throws: GimbalError.self) { try parts(folder) }
+            #expect("\(String(describing: denied))".contains("cats: Permission denied"))
+        }
+    }
+
+    @Test("Lines of a list that give no picture or no class are told by their numbers, or left out by choice")
+    func faultyLines() throws {
+        try withPets(count: 4) { folder in
+            let path = folder + "/list.csv"
+            let sound = ["file,kind", "cats/0.png,tame", "cats/2.png,tame", "dogs/0.png,loud", "dogs/2.png,loud"]
+            let faults = [
+                (",tame", "names no picture"), ("cats/0.webp,tame", "cats/0.webp, which is no PNG or JPEG file"),
+                ("/etc/passwd,tame", "/etc/passwd, which is no PNG or JPEG file"),
+                ("cats/0.png,", "gives cats/0.png no class"),
+                ("cats/9.png,tame", "which is not there"),
+            ]
+            for (line, expected) in faults {
+                for place in [1, 3, 5] {
+                    var lines = sound
+                    lines.insert(line, at: place)
+                    try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+                    #expect(DataSource.isPictures(path), "\(line)")
+                    let error = #expect(throws: GimbalError.self) { try parts(path) }
+                    let message = "\(String(describing: error))"
+                    #expect(message.contains("line \(place + 1) ") && message.contains(expected), "\(message)")
+                    let left = try parts(path) { $0.damaged = .skip }
+                    #expect(left.pictureCount == 4 && left.train.classNames == ["loud", "tame"])
+                    #expect(left.notes.contains { $0.hasPrefix("of list.csv are left out 1: line \(place + 1) ") })
+                }
+            }
+        }
+    }
+
+    @Test("The same pictures in another place are tested as those of the run, others as a whole")
+    func copies() throws {
+        try withPets { folder in
+            let record = try DataSource.pictures(path: folder).parts().record
+            try withTemporaryFolder { other in
+                try FileManager.default.copyItem(atPath: folder, toPath: other + "/copy")
+                let copy = DataSource.pictures(path: other + "/copy")
+                let same = try copy.evaluationData(of: record)
+                #expect(same.samples.count == 8 && same.notes.contains { $0.contains("in another place") })
+                try FileManager.default.removeItem(atPath: other + "/copy/dogs/0.png")
+                let changed = try copy.evaluationData(of: record)
+                #expect(
+                    changed.samples.count == 39 && changed.notes.contains { $0.contains("what it may have of that") })
+            }
+        }
+    }
+}
+
+extension DataParts {
+    /// Pictures of all parts.
+    fileprivate var pictureCount: Int { train.count + (validation?.count ?? 0) + test.count }
 }
