@@ -35,7 +35,8 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     public init(_ results: [RunResult]) {
         folds = results.count
         let figures: [(RunResult) -> Double?] = [
-            { $0.figures["accuracy"] }, { $0.figures["r2"] }, { $0.numbers?.rootMeanSquaredError }, { $0.figures["loss"] },
+            { $0.figures["accuracy"] }, { $0.figures["r2"] }, { $0.numbers?.rootMeanSquaredError },
+            { $0.figures["loss"] },
         ]
         let isMeasured = results.map { result in figures.contains { $0(result) != nil } }
         let measured = zip(results, isMeasured).filter(\.1).map(\.0)

@@ -248,6 +248,11 @@ extension TableDialect {
         let isLastResort = best?.delimiter == UInt8(ascii: " ")
         guard let best, failure == nil || !isLastResort else {
             let comma = UInt8(ascii: ",")
+            if let best, best.score > 0.9, case GimbalError.invalidFile(let path, let reason)? = failure {
+                throw GimbalError.invalidFile(
+                    path: path,
+                    reason: "\(reason); where spaces separate fields, say so (delimiter, --delimiter space)")
+            }
             if let failure { throw failure }
             return (comma, try sample.records(comma))
         }
@@ -315,7 +320,8 @@ extension TableDialect {
             throw GimbalError.invalidSetting(name: name, reason: "'\(mark)' is part of a number")
         }
         if let mark = options.decimalMark, mark != ".", mark != "," {
-            throw GimbalError.invalidSetting(name: "decimal mark", reason: "is a point or a comma, not '\(shown(String(mark)))'")
+            throw GimbalError.invalidSetting(
+                name: "decimal mark", reason: "is a point or a comma, not '\(shown(String(mark)))'")
         }
         if let mark = options.decimalMark, mark == options.thousandsMark {
             throw GimbalError.invalidSetting(name: "thousands mark", reason: "'\(mark)' is the decimal mark")
