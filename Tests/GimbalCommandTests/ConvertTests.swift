@@ -52,7 +52,8 @@ struct ConvertTests {
                 #expect(!text.errors.contains("became"))
             }
             #expect(try SafeTensors(path: folder + "/a.safetensors").metadata["by"] == "me")
-            let half = try Gimbal.run("convert", path, folder + "/h.pt", "--type", "float16", "--only", "emb").succeeded()
+            let half = try Gimbal.run("convert", path, folder + "/h.pt", "--type", "float16", "--only", "emb")
+                .succeeded()
             #expect(half.output.contains("1 tensor, 4 numbers"))
             #expect(half.errors.contains("2 numbers became infinite, beyond what a float16 holds: emb (2)"))
             #expect(half.errors.contains("1 number became 0, too small for a float16: emb (1)"))
@@ -85,7 +86,8 @@ struct ConvertTests {
             try Gimbal.run("convert", fixture("model"), target).refused("torch.save(model.state_dict(), path)")
             try Gimbal.run("convert", fixture("checkpoint"), target, "--only", "absent.*").refused("no tensor fits")
             try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "*.0*=same").refused("both become")
-            try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "nix.*=*").refused("no tensor fits 'nix.*'")
+            try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "nix.*=*").refused(
+                "no tensor fits 'nix.*'")
             try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "model.*").refused(
                 "'model.*=' leaves them out")
             try Gimbal.run("convert", fixture("checkpoint"), folder + "/net.npy").refused("holds one array")
