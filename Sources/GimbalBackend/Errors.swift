@@ -50,7 +50,7 @@ extension GimbalError: CustomStringConvertible {
             "\(path) does not fit the model: "
                 + [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]
                 .filter { !$0.1.isEmpty }
-                .map { "\($0.0): \($0.1.joined(separator: ", "))" }
+                .map { "\($0.0): \(listed($0.1, limit: 5, length: 120))" }
                 .joined(separator: "; ")
         case .invalidSetting(let name, let reason):
             "\(name): \(reason)"

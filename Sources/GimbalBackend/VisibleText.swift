@@ -40,3 +40,12 @@ package func visible(
     }
     return result
 }
+
+/// A count with what is counted: "1 row", "2 rows".
+/// - Parameters:
+///   - count: how many there are.
+///   - noun: of one.
+///   - plural: of several; with an s unless given.
+package func counted(_ count: Int, _ noun: String, _ plural: String? = nil) -> String {
+    "\(count) \(count == 1 ? noun : plural ?? noun + "s")"
+}

@@ -8,7 +8,8 @@ struct ConvertCommand: ParsableCommand {
         discussion: """
             Read are safetensors, what torch.save wrote (.pt, .pth, .bin; the new and the old format) and arrays of \
             NumPy (.npz, .npy). What is written follows from the name of OUT: .safetensors, .pt or .pth, .npz, .npy. \
-            Nothing that a file of PyTorch holds is run; one that needs Python's code to be loaded is refused.
+            Nothing that a file of PyTorch holds is run; one that needs Python's code to be loaded is refused. Of the folder \
+            of a run, the chosen weights of its newest checkpoint are read.
 
             A folder of IDX files, or digits, becomes a folder of PNG files, with train and test in it and a folder for each \
             class in these.
@@ -17,11 +18,13 @@ struct ConvertCommand: ParsableCommand {
               gimbal convert resnet18.pth resnet18.safetensors
               gimbal convert checkpoint.pt model.safetensors --rename 'model_state_dict.*=*' --only 'model_state_dict.*'
               gimbal convert model.safetensors model.pt --type float16
+              gimbal convert runs/churn churn.pt
               gimbal convert digits digit-pictures
             """)
 
     @Argument(
-        help: ArgumentHelp("The file to read; or digits, or a folder of IDX files.", valueName: "in"),
+        help: ArgumentHelp(
+            "The file to read, a run or a checkpoint; or digits, or a folder of IDX files.", valueName: "in"),
         completion: .file())
     var source: String
     @Argument(help: ArgumentHelp("The file, or the folder, to write.", valueName: "out"), completion: .file())
@@ -33,9 +36,9 @@ struct ConvertCommand: ParsableCommand {
     var only: [NamePattern] = []
     @Option(
         help: ArgumentHelp(
-            "Gives tensors that fit a pattern another name, in which a * stands for what the pattern's found, or leaves "
-                + "them out where none is given. May be given several times; the first that fits counts.",
-            valueName: "pattern=name"))
+            "Gives tensors that fit a pattern the name behind the =, in which a * stands for what the pattern's found, or "
+                + "leaves them out where nothing stands there. May be given several times; the first that fits counts.",
+            valueName: "pattern=name"), transform: FineTuning.Renaming.init(parsing:))
     var rename: [FineTuning.Renaming] = []
     @Option(help: "The type that real numbers are written in; their own unless given.")
     var type: RealType?
@@ -45,7 +48,7 @@ struct ConvertCommand: ParsableCommand {
     var json = false
 
     /// Whether images are to become pictures.
-    private var isOfImages: Bool { source == "digits" || isFolder(source) }
+    private var isOfImages: Bool { source == "digits" || (isFolder(source) && ModelWeights.file(in: source) == nil) }
 
     func validate() throws {
         guard isOfImages || WeightFile.Format(path: target) != nil else {
@@ -61,28 +64,31 @@ struct ConvertCommand: ParsableCommand {
         if !force { try requireNothing(at: target) }
         if isOfImages { return try writePictures() }
         guard let format = WeightFile.Format(path: target) else { return }
-        let file = try WeightFile(path: source)
+        let file = try WeightFile(path: ModelWeights.file(in: source) ?? source)
         let names = NameMap(rename)
-        let chosen = file.entries.filter { entry in only.isEmpty || only.contains { $0.matches(entry.name) } }
-        guard !chosen.isEmpty || file.entries.isEmpty else {
+        let named = file.namedEntries
+        try FineTuning.Renaming.requireUse(of: rename, in: named.map(\.name), path: source)
+        let chosen = named.filter { name, _ in only.isEmpty || only.contains { $0.matches(name) } }
+        guard !chosen.isEmpty || named.isEmpty else {
             throw GimbalError.invalidSetting(
-                name: "--only", reason: "no tensor fits; \(source) has \(listed(file.entries.map(\.name)))")
+                name: "--only", reason: "no tensor fits; \(source) has \(listed(named.map(\.name)))")
         }
+        let losses = NarrowingLosses()
         var seen: [String: String] = [:]
         var items: [SafeTensors.Item] = []
         var leftOut: [String] = []
-        for entry in chosen {
+        for (oldName, entry) in chosen {
             guard entry.type.isRead else {
-                leftOut.append("'\(shown(entry.name))' is left out: it is \(entry.type.reasonAgainstReading)")
+                leftOut.append("'\(shown(oldName))' is left out: it is \(entry.type.reasonAgainstReading)")
                 continue
             }
-            guard let name = names.name(for: entry.name) else { continue }
-            if let other = seen.updateValue(entry.name, forKey: name) {
+            guard let name = names.name(for: oldName) else { continue }
+            if let other = seen.updateValue(oldName, forKey: name) {
                 throw GimbalError.invalidSetting(
                     name: "--rename",
-                    reason: "'\(shown(other))' and '\(shown(entry.name))' both become '\(shown(name))'")
+                    reason: "'\(shown(other))' and '\(shown(oldName))' both become '\(shown(name))'")
             }
-            items.append(try item(entry, called: name, of: file))
+            items.append(try item(entry, called: name, of: file, losses))
         }
         for (name, reason) in file.unreadable where !chosen.contains(where: { $0.name == name }) {
             leftOut.append("'\(shown(name))' is left out: it is \(reason)")
@@ -96,17 +102,26 @@ struct ConvertCommand: ParsableCommand {
         if format == .npz || format == .npy, items.contains(where: { $0.type == .bfloat16 }) {
             printNotice("note: NumPy has no bfloat16, which is written as float32")
         }
-        try WeightFile.write(items, as: format, to: target)
+        try WeightFile.write(items, as: format, metadata: freeText(of: file), to: target)
         let numbers = items.reduce(0) { $0 + $1.shape.elementCount }
         if json {
             try printJSON(
                 Report(
                     source: source, target: target, format: format.rawValue, tensors: items.count, numbers: numbers,
-                    leftOut: leftOut))
+                    leftOut: leftOut, warnings: losses.lines))
             return
         }
-        for line in leftOut { printNotice("warning: " + line) }
-        try printLine("\(shown(target, limit: 200)): \(items.count) tensors, \(numbers) numbers, as \(format.rawValue)")
+        for line in leftOut + losses.lines { printNotice("warning: " + line) }
+        try printLine(
+            "\(shown(target, limit: 200)): \(counted(items.count, "tensor")), \(counted(numbers, "number")), as "
+                + format.rawValue)
+    }
+
+    /// What safetensors say beside their tensors and the other names of these.
+    private func freeText(of file: WeightFile) -> [String: String] {
+        guard file.format == .safeTensors else { return [:] }
+        let others = Set(file.otherNames.map(\.name))
+        return Dictionary(file.notes.filter { !others.contains($0.name) }, uniquingKeysWith: { first, _ in first })
     }
 
     private func writePictures() throws {
@@ -125,14 +140,17 @@ struct ConvertCommand: ParsableCommand {
 
     /// An entry as it is to be written, read when its turn comes.
     private func item(
-        _ entry: WeightFile.Entry, called name: String, of file: WeightFile
+        _ entry: WeightFile.Entry, called name: String, of file: WeightFile, _ losses: NarrowingLosses
     ) throws -> SafeTensors.Item {
         guard let type, let dtype = entry.type.dtype, dtype.isFloatingPoint, entry.type != type.element else {
             return SafeTensors.Item(name: name, type: entry.type, shape: entry.shape) { try file.bytes(of: entry) }
         }
         return SafeTensors.Item(name: name, type: type.element, shape: entry.shape) {
-            let tensor = try file.bytes(of: entry).withUnsafeBytes { Tensor(copying: $0, entry.shape, dtype, .cpu) }
-            return try tensor.cast(to: type.dtype).bytes()
+            let bytes = try file.bytes(of: entry)
+            let tensor = bytes.withUnsafeBytes { Tensor(copying: $0, entry.shape, dtype, .cpu) }
+            let result = try tensor.cast(to: type.dtype).bytes()
+            losses.compare(bytes, of: entry.type, with: result, of: type.element, name: name)
+            return result
         }
     }
 
@@ -143,6 +161,55 @@ struct ConvertCommand: ParsableCommand {
         var tensors: Int
         var numbers: Int
         var leftOut: [String]
+        var warnings: [String]
+    }
+}
+
+/// Numbers that a type of less range has no place for, by the tensors that hold them.
+private final class NarrowingLosses {
+    private var (overflows, underflows): ([(name: String, count: Int)], [(name: String, count: Int)]) = ([], [])
+    private var typeName = ""
+
+    /// - Parameters:
+    ///   - old: elements of type `type`.
+    ///   - new: the same in type `newType`.
+    ///   - name: of the tensor.
+    func compare(
+        _ old: [UInt8], of type: SafeTensors.ElementType, with new: [UInt8], of newType: SafeTensors.ElementType,
+        name: String
+    ) {
+        guard newType.byteCount <= type.byteCount else { return }
+        typeName = "\(newType)"
+        var (infinite, zero) = (0, 0)
+        // In pieces: as float64, a large tensor would be several times as large.
+        let (count, piece) = (old.count / type.byteCount, 1 << 16)
+        for start in stride(from: 0, to: count, by: piece) {
+            let range = start..<min(start + piece, count)
+            func doubles(_ bytes: [UInt8], _ type: SafeTensors.ElementType) -> [Double] {
+                bytes.withUnsafeBytes {
+                    let bounds = range.lowerBound * type.byteCount..<range.upperBound * type.byteCount
+                    return type.doubles(UnsafeRawBufferPointer(rebasing: $0[bounds]))
+                }
+            }
+            for (before, after) in zip(doubles(old, type), doubles(new, newType)) {
+                if after.isInfinite, before.isFinite { infinite += 1 }
+                if after == 0, before != 0 { zero += 1 }
+            }
+        }
+        if infinite > 0 { overflows.append((name, infinite)) }
+        if zero > 0 { underflows.append((name, zero)) }
+    }
+
+    /// A line for what became infinite, and one for what became 0.
+    var lines: [String] {
+        let losses = [
+            ("became infinite, beyond what a \(typeName) holds", overflows),
+            ("became 0, too small for a \(typeName)", underflows),
+        ]
+        return losses.filter { !$0.1.isEmpty }.map { what, tensors in
+            let names = tensors.map { "\($0.name) (\($0.count))" }
+            return "\(counted(tensors.reduce(0) { $0 + $1.count }, "number")) \(what): \(listed(names, length: 80))"
+        }
     }
 }
 

@@ -11,8 +11,8 @@ struct FineTuningFlags: ParsableArguments {
     var pretrained: String?
     @Option(
         help: ArgumentHelp(
-            "What tensors of --pretrained are called in the model: a pattern with * and ?, and the name in its place, or none to leave them out. May be given several times; the first that fits counts. (default: a prefix of all names is found)",
-            valueName: "pattern=name"))
+            "What tensors of --pretrained are called in the model: a pattern with * and ?, and behind a = the name in its place, or nothing to leave them out. May be given several times; the first that fits counts. (default: a prefix of all names is found)",
+            valueName: "pattern=name"), transform: FineTuning.Renaming.init(parsing:))
     var rename: [FineTuning.Renaming] = []
     @Option(
         help: ArgumentHelp(
@@ -40,13 +40,21 @@ struct FineTuningFlags: ParsableArguments {
     private func given<Value>(_ list: [Value]) -> [Value]? { list.isEmpty ? nil : list }
 }
 
-extension FineTuning.Renaming: ExpressibleByArgument {
+extension FineTuning.Renaming {
     /// A pattern of names, and what tensors that fit it become; nothing behind the mark leaves them out.
-    public init?(argument: String) {
+    /// - Throws: `ValidationError`.
+    init(parsing argument: String) throws {
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[0].isEmpty else { return nil }
+        guard parts.count == 2, !parts[0].isEmpty else {
+            throw ValidationError(
+                parts.count == 2
+                    ? "there is no pattern before the ="
+                    : "there is no = and name behind it; '\(argument)=' leaves them out")
+        }
         self.init(parts[0], parts[1].isEmpty ? nil : parts[1])
-        guard hasWildcardsEnough else { return nil }
+        guard hasWildcardsEnough else {
+            throw ValidationError("'\(parts[1])' has more wildcards than '\(parts[0])'")
+        }
     }
 }
 

@@ -6,7 +6,21 @@ import GimbalTrain
 enum Program {
     static func main() {
         openStandardDescriptors()
+        if let place = firstBrokenArgument {
+            // What Swift makes of it is the name of something else.
+            let message = "Error: argument \(place) is not UTF-8: '\(shown(CommandLine.arguments[place]))'\n"
+            FileHandle.standardError.write(Data(message.utf8))
+            exit(64)
+        }
         GimbalCommandLine.main(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
+    }
+
+    /// The place of the first argument that is no text in UTF-8.
+    private static var firstBrokenArgument: Int? {
+        (1..<max(Int(CommandLine.argc), 1)).first { place in
+            guard let argument = CommandLine.unsafeArgv[place] else { return false }
+            return String(validatingCString: argument) == nil
+        }
     }
 
     /// `--lr -1` as `--lr=-1`: the parser takes what begins with a dash for an option, and there is none that is a number.

@@ -81,13 +81,8 @@ private struct Template {
             ("Package.swift", manifest), (".gitignore", ".build/\nruns/\n"), (programPath, Self.program),
         ] {
             let file = folder.appending(path: path)
-            do {
-                try files.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-                try Data(text.utf8).write(to: file, options: .withoutOverwriting)
-            } catch {
-                throw GimbalError.fileSystem(
-                    operation: "write", path: file.path, reason: (error as NSError).localizedDescription)
-            }
+            try AtomicFile.makeFolder(at: file.deletingLastPathComponent().path)
+            try AtomicFile.write(text, to: file.path)
         }
     }
 

@@ -28,7 +28,7 @@ struct PredictCommand: ParsableCommand {
     var output: String?
     @Option(help: "How many of the most probable classes to write.")
     var top = 1
-    @Flag(help: "Write the probability of every class, in a column named after it.")
+    @Flag(help: "Write the probability of every class, in a column called “probability of” it.")
     var probabilities = false
     @Flag(help: "Write one JSON object a line in place of a table.")
     var json = false

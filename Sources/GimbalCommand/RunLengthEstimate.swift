@@ -47,6 +47,7 @@ func clockText(_ seconds: Double) -> String {
     let whole = Int(max(0, seconds).rounded(.up))
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
     guard hours < 48 else { return "\(hours / 24) days" }
+    func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     return hours > 0
-        ? String(format: "%d:%02d:%02d", hours, minutes, whole % 60) : String(format: "%d:%02d", minutes, whole % 60)
+        ? "\(hours):\(padded(minutes)):\(padded(whole % 60))" : "\(minutes):\(padded(whole % 60))"
 }

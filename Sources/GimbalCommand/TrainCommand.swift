@@ -418,9 +418,9 @@ struct TrainingResult: Encodable {
         parts.append("steps \(steps)")
         parts.append(
             String(
-                format: "seconds %.2f  samplesPerSecond %.0f  waitingShare %.3f  peakMemoryBytes %d  device %@",
-                seconds,
-                samplesPerSecond, waitingShare, peakMemoryBytes, device))
+                format: "seconds %.2f  samplesPerSecond %.0f  waitingShare %.3f", seconds, samplesPerSecond,
+                waitingShare))
+        parts += ["peakMemoryBytes \(peakMemoryBytes)", "device \(device)"]
         parts.append("report \(report)")
         return parts.joined(separator: "  ")
     }

@@ -91,7 +91,8 @@ extension Module {
         report.unexpected = file.contents.map(\.name).filter { name in
             mapping.name(for: name).map { !expected.contains(ExactText($0)) } ?? false
         }
-        let unreadable = Dictionary(uniqueKeysWithValues: file.unreadable.map { (ExactText($0.name), $0.reason) })
+        let unreadable = Dictionary(
+            file.unreadable.map { (ExactText($0.name), $0.reason) }, uniquingKeysWith: { first, _ in first })
         /// The entries that can fill each part of the model, with its names.
         var sources: [ObjectIdentifier: [(path: String, name: String)]] = [:]
         for (path, part) in parts {

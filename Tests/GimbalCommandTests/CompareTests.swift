@@ -77,6 +77,30 @@ struct CompareTests {
         }
     }
 
+    @Test("What is predicted and how data is read is told where it differs, and where fine tuning begins")
+    func readings() throws {
+        try withTemporaryFolder { folder in
+            let rows = (0..<120).map { "\($0 % 12),\($0 % 7),\($0 % 5)\n" }
+            try Data(("a,b,c\n" + rows.joined()).utf8).write(to: URL(filePath: folder + "/s.csv"))
+            func forecast(_ run: String, _ more: String...) throws {
+                try Gimbal.run(
+                    [
+                        "train", "--data", folder + "/s.csv", "--task", "forecast", "--window", "6", "--hidden", "4",
+                        "--epochs", "1", "--device", "cpu", "--run-dir", "\(folder)/\(run)",
+                    ] + more
+                ).succeeded()
+            }
+            try forecast("a", "--target", "a", "--horizon", "1")
+            try forecast("b", "--target", "b", "--horizon", "2")
+            let text = try Gimbal.run("compare", folder + "/a", folder + "/b").succeeded().output
+            #expect(text.contains("columns of the series") && text.contains("horizon of the series"), "\(text)")
+            try train(folder + "/first", [])
+            try train(folder + "/tuned", ["--pretrained", folder + "/first", "--freeze", "0.*"])
+            let tuned = try Gimbal.run("compare", folder + "/first", folder + "/tuned").succeeded().output
+            #expect(tuned.contains("fine tuning") && tuned.contains("/first, frozen 0.*"), "\(tuned)")
+        }
+    }
+
     @Test("The page of a run can be made again from its folder, whole, and replaces no other file unasked")
     func report() throws {
         try withTemporaryFolder { folder in

@@ -38,6 +38,46 @@ struct ConvertTests {
         }
     }
 
+    @Test("Tied weights are written under all their names, and numbers that a type cannot hold are told")
+    func losses() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/net.safetensors"
+            try SafeTensors.write(
+                [.init(name: "emb", shape: [4], floats: [1e5, 1, -1e6, 1e-9])], metadata: ["head": "emb", "by": "me"],
+                to: path)
+            for (name, target) in [("pt", "a.pt"), ("npz", "a.npz"), ("safetensors", "a.safetensors")] {
+                let text = try Gimbal.run("convert", path, "\(folder)/\(target)").succeeded()
+                #expect(text.output.contains("2 tensors, 8 numbers, as \(name)"))
+                #expect(try WeightFile(path: "\(folder)/\(target)").entries.map(\.name).sorted() == ["emb", "head"])
+                #expect(!text.errors.contains("became"))
+            }
+            #expect(try SafeTensors(path: folder + "/a.safetensors").metadata["by"] == "me")
+            let half = try Gimbal.run("convert", path, folder + "/h.pt", "--type", "float16", "--only", "emb")
+                .succeeded()
+            #expect(half.output.contains("1 tensor, 4 numbers"))
+            #expect(half.errors.contains("2 numbers became infinite, beyond what a float16 holds: emb (2)"))
+            #expect(half.errors.contains("1 number became 0, too small for a float16: emb (1)"))
+        }
+    }
+
+    @Test("Of a run, the weights of its newest checkpoint are written; other folders are told as what they are")
+    func folders() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            try Gimbal.run(
+                "train", "--data", "digits", "--hidden", "4", "--epochs", "1", "--device", "cpu", "--run-dir", run
+            ).succeeded()
+            try Gimbal.run("convert", run, folder + "/net.npz").succeeded()
+            #expect(try NumPyArchive(path: folder + "/net.npz").entries.contains { $0.name == "0.weight" })
+            try Gimbal.run("train", "--data", run, "--device", "cpu").refused("it is the folder of a run")
+            try FileManager.default.createDirectory(atPath: folder + "/empty", withIntermediateDirectories: true)
+            try Gimbal.run("convert", folder + "/empty", folder + "/x.pt").refused("it is empty")
+            try FileManager.default.createDirectory(atPath: folder + "/gif/a", withIntermediateDirectories: true)
+            try Data("GIF89a".utf8).write(to: URL(filePath: folder + "/gif/a/1.gif"))
+            try Gimbal.run("train", "--data", folder + "/gif", "--device", "cpu").refused("1 .gif file")
+        }
+    }
+
     @Test("What cannot be done is said, and nothing is written")
     func refusals() throws {
         try withTemporaryFolder { folder in
@@ -46,6 +86,10 @@ struct ConvertTests {
             try Gimbal.run("convert", fixture("model"), target).refused("torch.save(model.state_dict(), path)")
             try Gimbal.run("convert", fixture("checkpoint"), target, "--only", "absent.*").refused("no tensor fits")
             try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "*.0*=same").refused("both become")
+            try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "nix.*=*").refused(
+                "no tensor fits 'nix.*'")
+            try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "model.*").refused(
+                "'model.*=' leaves them out")
             try Gimbal.run("convert", fixture("checkpoint"), folder + "/net.npy").refused("holds one array")
             try Gimbal.run("convert", fixture("tensor"), target, "--rename", "tensor=__metadata__")
                 .refused("another name")

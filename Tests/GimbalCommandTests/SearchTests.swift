@@ -189,6 +189,12 @@ struct SearchTests {
             try refused(["--vary", "lr=0.1,1", "--validation", "none"], "--validation: is what trials are judged by")
             try refused(["--vary", "lr=0.1,1", "--max-steps", "9"], "--max-steps: is not for halving")
             try refused(["--vary", "lr=0.1,1", "--trials", "0"], "--trials: must be positive")
+            try refused(["--vary", "lr=0.1,1", "--epochs", "0"], "--epochs: must be positive")
+            try refused(["--vary", "lr=-1,1"], "--lr: ")
+            try refused(["--vary", "dropout=0..2"], "--dropout: ")
+            try refused(["--vary", "dropout=-1..0.5"], "--dropout: ")
+            try refused(["--vary", "layers=0..2"], "--layers: ")
+            try refused(["--vary", "layer-decay=zz*=0.1,1"], "zz*")
             try Gimbal.run("search", "--resume", "--search-dir", path).refused("--resume: there is no search in")
             // What only goes with another setting is no mistake.
             try Gimbal.run(
@@ -272,6 +278,33 @@ struct SearchTests {
             let outcome = try child.outcome().succeeded()
             #expect(outcome.errors.contains("the time is over; go on with: gimbal search --resume --search-dir"))
             #expect(!checkpoints(of: path + "/trial-001").isEmpty)
+        }
+    }
+
+    @Test("A search goes on with the data that it began with, and with no other")
+    func changedData() throws {
+        try withTemporaryFolder { folder in
+            let (file, path) = (folder + "/t.csv", folder + "/s")
+            func write(_ count: Int) throws {
+                let rows = (0..<count).map { "\($0),\($0 * 7 % 31),\($0 % 3 == 0 ? "yes" : "no")\n" }
+                try Data(("a,b,y\n" + rows.joined()).utf8).write(to: URL(filePath: file))
+            }
+            try write(200)
+            try Gimbal.run(
+                "search", "--data", file, "--device", "cpu", "--search-dir", path, "--epochs", "2", "--hidden", "4",
+                "--vary", "lr=0.01,0.1", "--method", "grid", "--no-doctor", "--keep-checkpoints"
+            ).succeeded()
+            let results = "\(path)/trials.jsonl"
+            let lines = try String(contentsOfFile: results, encoding: .utf8)
+            // As if the search had been killed before the last trial ended.
+            func goOn() throws -> ChildProcess.Outcome {
+                try Data((lines.split(separator: "\n").dropLast().joined(separator: "\n") + "\n").utf8)
+                    .write(to: URL(filePath: results))
+                return try Gimbal.run("search", "--resume", "--search-dir", path)
+            }
+            try goOn().succeeded()
+            try write(190)
+            try goOn().refused("is not what it was when the search began")
         }
     }
 }

@@ -112,6 +112,25 @@ public enum AtomicFile {
         return (String(name[..<mark.lowerBound]), isOld)
     }
 
+    /// Makes a folder and those that it lies in, as far as they are not there.
+    /// - Throws: `GimbalError.fileSystem`, with what the system says.
+    package static func makeFolder(at path: String) throws {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        var place = path.hasPrefix("/") ? "" : "."
+        for part in parts {
+            place += "/" + part
+            guard mkdir(place, 0o777) != 0 else { continue }
+            let code = errno
+            var status = stat()
+            if stat(place, &status) == 0 {
+                guard status.st_mode & S_IFMT == S_IFDIR else { throw systemError("create", path, code: ENOTDIR) }
+            } else {
+                // Where a link stands that leads nowhere, the system says that there is something.
+                throw systemError("create", path, code: code)
+            }
+        }
+    }
+
     // MARK: Parts
 
     private static let partialMark = ".partial-"

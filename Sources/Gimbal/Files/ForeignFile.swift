@@ -6,8 +6,20 @@ package enum ForeignFile {
     ///   - expected: what it was taken for, such as `safetensors`.
     package static func reason(_ file: FileReader, notA expected: String) throws -> String? {
         let bytes = try file.start(starts.map(\.bytes.count).max()!)
-        guard let kind = starts.first(where: { bytes.starts(with: $0.bytes) }) else { return nil }
+        guard !bytes.isEmpty else { return "it is empty" }
+        guard let kind = starts.first(where: { bytes.starts(with: $0.bytes) }) else {
+            return isText(try file.start(textLength)) ? "text and not \(expected)" : nil
+        }
         return "\(kind.name) and not \(expected)\(kind.cure)"
+    }
+
+    /// Bytes that tell whether a file is text.
+    private static let textLength = 1024
+
+    private static func isText(_ bytes: [UInt8]) -> Bool {
+        bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F || 0x09...0x0D ~= $0 }
+            // The last character may be cut.
+            && (0...3).contains { String(validating: bytes.dropLast($0), as: UTF8.self) != nil }
     }
 
     private static let page = "; look at its address, and download the file itself"
@@ -15,11 +27,11 @@ package enum ForeignFile {
         [
             (
                 [0x50, 0x4B, 3, 4], "a zip archive",
-                ", as files of torch.save (.pt, .pth) and of NumPy (.npz) are; WeightFile reads all three"
+                ", as files of torch.save (.pt, .pth) and of NumPy (.npz) are; gimbal convert makes one of the other"
             ),
             (
                 [0x93] + Array("NUMPY".utf8), "an array of NumPy (.npy)",
-                ", which NumPyArray reads and `numpy.savez` puts under a name"
+                ", which `numpy.savez` puts under a name"
             ),
             (
                 [0x89] + Array("HDF".utf8), "HDF5",
@@ -39,6 +51,6 @@ package enum ForeignFile {
         ]
         // A pickle of protocol 2 to 5.
         + (2...5).map {
-            ([0x80, $0], "a pickle", ", as Python writes; of those, WeightFile reads what torch.save wrote")
+            ([0x80, $0], "a pickle", ", as Python writes; of those, what torch.save wrote is read")
         }
 }

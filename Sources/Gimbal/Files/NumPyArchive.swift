@@ -59,8 +59,8 @@ public final class NumPyArchive: Sendable {
         guard !members.isEmpty || archive.members.isEmpty else {
             throw GimbalError.invalidFile(
                 path: path,
-                reason: "no arrays of NumPy (.npy) are in it, but \(archive.members.prefix(3).map(\.name)); what "
-                    + "torch.save writes, WeightFile reads")
+                reason: "no arrays of NumPy (.npy) are in it, but \(archive.members.prefix(3).map(\.name)); "
+                    + "gimbal convert makes one of what torch.save writes")
         }
         self.entries = entries
         packedArrays = packed
@@ -74,7 +74,11 @@ public final class NumPyArchive: Sendable {
         guard let member = members[ExactText(name)] else {
             throw GimbalError.invalidFile(path: path, reason: "it has no array '\(name)'")
         }
-        return try NumPyArray(contents: try archive.read(member), path: "\(path), '\(name)'")
+        let place = "\(path), '\(name)'"
+        // An archive may unpack to a thousand times its size.
+        try NumPyHeader(try archive.read(member, limit: NumPyHeader.lengthLimit)[...], path: place)
+            .requireElements(fileSize: member.byteCount, path: place)
+        return try NumPyArray(contents: try archive.read(member), path: place)
     }
 
     /// Writes arrays as `numpy.savez` does, or `savez_compressed`; wholly or not at all.

@@ -95,15 +95,7 @@ public struct NumPyArray: Sendable, Equatable {
     ///   - path: what errors name.
     package init(contents: [UInt8], path: String) throws {
         let header = try NumPyHeader(contents[...], path: path)
-        guard header.type.isRead else {
-            throw GimbalError.invalidFile(path: path, reason: NumPyHeader.reasonAgainstReading(header.type))
-        }
-        guard contents.count - header.dataStart == header.byteCount else {
-            throw GimbalError.invalidFile(
-                path: path,
-                reason: "\(header.type) \(header.shape) takes \(header.byteCount) bytes, but "
-                    + "\(contents.count - header.dataStart) follow the header of \(header.dataStart)")
-        }
+        try header.requireElements(fileSize: contents.count, path: path)
         var bytes = [UInt8](contents[header.dataStart...])
         if header.isBigEndian { Self.swapBytes(&bytes, width: header.type.byteCount) }
         if header.isFortranOrder { bytes = Self.rowMajor(bytes, header.shape, width: header.type.byteCount) }

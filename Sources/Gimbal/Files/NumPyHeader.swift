@@ -94,6 +94,22 @@ package struct NumPyHeader {
         isBigEndian = order == ">"
     }
 
+    /// Makes sure that the elements take what is left of the file.
+    /// - Parameters:
+    ///   - fileSize: bytes of the file.
+    ///   - path: what errors name.
+    func requireElements(fileSize: Int, path: String) throws {
+        guard type.isRead else {
+            throw GimbalError.invalidFile(path: path, reason: Self.reasonAgainstReading(type))
+        }
+        guard fileSize - dataStart == byteCount else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "\(type) \(shape) takes \(byteCount) bytes, but \(fileSize - dataStart) follow the header of "
+                    + "\(dataStart)")
+        }
+    }
+
     /// What is said where elements of an unread type are asked for.
     package static func reasonAgainstReading(_ type: SafeTensors.ElementType) -> String {
         "elements of type '\(type.rawValue)'; Gimbal reads \(types.keys.sorted().joined(separator: ", "))"

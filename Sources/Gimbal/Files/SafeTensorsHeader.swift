@@ -14,6 +14,7 @@ struct SafeTensorsHeader {
 
         let fileSize = try file.size() ?? 0
         guard fileSize >= 8 else {
+            if let reason = try ForeignFile.reason(file, notA: "safetensors") { throw invalid(reason) }
             throw invalid("not a safetensors file: \(fileSize) bytes long, the length of the header alone takes 8")
         }
         var claimed: UInt64 = 0

@@ -51,6 +51,9 @@ public struct WeightFile: Sendable {
     public let entries: [Entry]
     /// What else it says: the metadata of safetensors, the numbers and texts beside PyTorch's tensors.
     public let notes: [(name: String, value: String)]
+    /// Other names of tensors, as the metadata of safetensors have them for a tensor that a model has under several: each
+    /// with the one that the tensor is stored under.
+    public let otherNames: [(name: String, entry: Entry)]
     /// What cannot be read, and why.
     public let unreadable: [(name: String, reason: String)]
 
@@ -88,6 +91,12 @@ public struct WeightFile: Sendable {
             unreadable = Self.unread(entries) + file.unreadTensors
             read = { name in try file[name].map { try file.bytes(of: $0) } ?? [] }
         } else {
+            // Behind the length of its header, safetensors begin with a brace.
+            if start.dropFirst(8).first != UInt8(ascii: "{"),
+                let reason = try ForeignFile.reason(file, notA: "a file of weights")
+            {
+                throw GimbalError.invalidFile(path: path, reason: reason)
+            }
             let file = try SafeTensors(path: path)
             format = .safeTensors
             entries = file.entries.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
@@ -95,7 +104,17 @@ public struct WeightFile: Sendable {
             unreadable = Self.unread(entries)
             read = { name in try file[name].map { try file.elements(of: $0) } ?? [] }
         }
-        positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { (ExactText($1.name), $0) })
+        let positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { (ExactText($1.name), $0) })
+        self.positions = positions
+        let stored = entries
+        otherNames =
+            format != .safeTensors
+            ? []
+            : notes.compactMap { name, value in
+                // What all files say, whatever a tensor is called.
+                guard name != "format", positions[ExactText(name)] == nil else { return nil }
+                return positions[ExactText(value)].map { (name, stored[$0]) }
+            }
     }
 
     /// The tensor of this name, or `nil`.
@@ -106,10 +125,13 @@ public struct WeightFile: Sendable {
     ///   `GimbalError.fileSystem`.
     public func bytes(of entry: Entry) throws -> [UInt8] { try read(entry.name) }
 
-    /// All tensors that can be read, to be written elsewhere.
+    /// All tensors by all their names: `entries`, and `otherNames`.
+    public var namedEntries: [(name: String, entry: Entry)] { entries.map { ($0.name, $0) } + otherNames }
+
+    /// All tensors that can be read, by all their names, to be written elsewhere.
     public var items: [SafeTensors.Item] {
-        entries.filter(\.type.isRead).map { entry in
-            SafeTensors.Item(name: entry.name, type: entry.type, shape: entry.shape) { try bytes(of: entry) }
+        namedEntries.filter(\.entry.type.isRead).map { name, entry in
+            SafeTensors.Item(name: name, type: entry.type, shape: entry.shape) { try bytes(of: entry) }
         }
     }
 
@@ -117,10 +139,13 @@ public struct WeightFile: Sendable {
     /// - Parameters:
     ///   - items: with distinct names; for `npy`, one.
     ///   - format: how they are written.
+    ///   - metadata: free text to keep with the tensors, for which safetensors alone have room.
     ///   - path: of the file to write or replace.
     /// - Throws: `GimbalError.invalidSetting` where the format has no room for them, `GimbalError.fileSystem`, or what an
     ///   item's `contents` throws; an older file is then untouched.
-    public static func write(_ items: [SafeTensors.Item], as format: Format, to path: String) throws {
+    public static func write(
+        _ items: [SafeTensors.Item], as format: Format, metadata: [String: String] = [:], to path: String
+    ) throws {
         switch format {
         case .safeTensors:
             // A tensor of a file in another format may be called so.
@@ -129,7 +154,7 @@ public struct WeightFile: Sendable {
                     name: "safetensors",
                     reason: "they keep '__metadata__' for themselves; give that tensor another name")
             }
-            try SafeTensors.write(items, metadata: ["format": "pt"], to: path)
+            try SafeTensors.write(items, metadata: metadata.merging(["format": "pt"]) { $1 }, to: path)
         case .pyTorch: try PyTorchFile.write(items, to: path)
         case .npz: try NumPyArchive.write(items.map { ($0.name, try NumPyArray($0)) }, to: path)
         case .npy:

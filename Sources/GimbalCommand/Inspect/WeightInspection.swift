@@ -95,7 +95,8 @@ struct WeightInspection: Inspection {
         let bytes = items.compactMap(\.bytes)
         let size = bytes.count == items.count ? ", \(bytes.reduce(0, +)) bytes" : ""
         var lines = [
-            "\(shown(path, limit: 200)): \(items.count) tensors, \(String(format: "%.0f", elements)) numbers\(size)"
+            "\(shown(path, limit: 200)): \(counted(items.count, "tensor")), \(String(format: "%.0f", elements)) "
+                + "number\(elements == 1 ? "" : "s")\(size)"
         ]
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
             lines.append("  \(shown(key)): \(shown(value, limit: 200))")

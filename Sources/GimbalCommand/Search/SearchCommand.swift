@@ -29,6 +29,10 @@ struct SearchCommand: ParsableCommand {
             throw GimbalError.fileSystem(
                 operation: "enter", path: record.directory, reason: "the search began there, and its paths start there")
         }
+        if search.resume, !record.plan.steps(after: folder.results).isEmpty {
+            let trial = try TrainCommand.parse(record.arguments)
+            try record.requireSameData(try SearchDefinition.parts(trial.data, trial.model, trial.training).parts.record)
+        }
         let parallel = try search.parallel ?? usualParallel(record)
         if !json { try introduce(folder, parallel: parallel) }
         let display = SearchDisplay(isJSON: json)

@@ -23,10 +23,15 @@ struct SearchDefinition {
             throw GimbalError.invalidSetting(
                 name: "--max-steps", reason: "is not for halving, which trains by epochs; see --epochs")
         }
-        let source = try data.source(for: model.kind)
-        var splitPlan = plan
-        splitPlan.seed = training.course.seed ?? Defaults.training.seed
-        let parts = try source.parts(splitPlan)
+        let varied = try options.vary.map { try SearchSpace.Dimension(parsing: $0, form: SearchedSettings.form) }
+        var search = SearchPlan(
+            SearchSpace(varied), method: method, metric: options.metric ?? .loss,
+            trials: options.trials ?? SearchOptions.defaultTrials, epochs: 1,
+            factor: options.factor ?? SearchOptions.defaultFactor,
+            seed: training.course.seed ?? Defaults.training.seed)
+        // Before the data is read, which may take long.
+        if !varied.isEmpty { try search.validate() }
+        let (source, parts) = try Self.parts(data, model, training)
         guard (parts.validation?.count ?? 0) > 0 else {
             throw GimbalError.invalidSetting(
                 name: "--validation", reason: "is what trials are judged by, and there is none of it")
@@ -36,34 +41,48 @@ struct SearchDefinition {
         var arguments = SearchOptions.trainArguments(words)
         if self.device.device == nil { arguments += ["--device", device.id] }
 
-        let space = try space(arguments, parts, isTable: source.isOfRows)
-        var search = SearchPlan(
-            space, method: method, metric: options.metric ?? .loss,
-            trials: options.trials ?? SearchOptions.defaultTrials, epochs: 1,
-            factor: options.factor ?? SearchOptions.defaultFactor, seed: splitPlan.seed)
+        search.space = try space(varied, arguments, parts, isTable: source.isOfRows)
         try search.validate()
-        try checkWords(space, arguments)
+        try checkWords(search.space, arguments)
         let recipes = try recipes(search, arguments, parts, isTable: source.isOfRows)
         search.epochs = recipes[0].training.epochs
-        if search.metric != .loss, (search.metric == .accuracy) != (recipes[0].model.task == .classification) {
+        try search.validate()
+        // Patterns of names are those of a model's.
+        if search.space.dimensions.contains(where: { $0.name.contains("=") }) {
+            _ = try recipes[0].makeRun(train: parts.train, validation: parts.validation, device: device)
+        }
+        if search.metric != .loss, (search.metric == .r2) != (recipes[0].model.task == .regression) {
             throw GimbalError.invalidSetting(
                 name: "--metric",
                 reason: "\(search.metric.rawValue) is not for \(recipes[0].model.task.rawValue)")
         }
         return SearchRecord(
-            search, arguments: arguments, definition: words, keepsCheckpoints: options.keepCheckpoints)
+            search, arguments: arguments, definition: words, keepsCheckpoints: options.keepCheckpoints,
+            data: parts.record)
+    }
+
+    /// The data of the trials that these options describe.
+    static func parts(
+        _ data: DataOptions, _ model: ModelOptions, _ training: TrainingOptions
+    ) throws -> (source: DataSource, parts: DataParts) {
+        let source = try data.source(for: model.kind)
+        var plan = try data.plan(resuming: nil)
+        plan.seed = training.course.seed ?? Defaults.training.seed
+        return (source, try source.parts(plan))
     }
 
     private var method: SearchPlan.Method { options.method ?? .halving }
 
     /// What is varied: what was said, or what suits the model.
-    private func space(_ arguments: [String], _ parts: DataParts, isTable: Bool) throws -> SearchSpace {
+    private func space(
+        _ varied: [SearchSpace.Dimension], _ arguments: [String], _ parts: DataParts, isTable: Bool
+    ) throws -> SearchSpace {
         let given = Set(
             arguments.filter { $0.hasPrefix("--") }.map { word in
                 let name = word.dropFirst(2).prefix { $0 != "=" }
                 return String(name.hasPrefix("no-") ? name.dropFirst(3) : name)
             })
-        guard !options.vary.isEmpty else {
+        guard !varied.isEmpty else {
             guard method != .grid else {
                 throw GimbalError.invalidSetting(name: "--method", reason: "grid needs --vary, with choices")
             }
@@ -75,8 +94,7 @@ struct SearchDefinition {
             }
             return space
         }
-        let space = SearchSpace(
-            try options.vary.map { try SearchSpace.Dimension(parsing: $0, form: SearchedSettings.form) })
+        let space = SearchSpace(varied)
         for dimension in space.dimensions where given.contains(dimension.name) {
             throw GimbalError.invalidSetting(
                 name: "--\(dimension.name)", reason: "is given and varied; leave one of the two out")
@@ -99,16 +117,22 @@ struct SearchDefinition {
     }
 
     /// The recipes of the first trials that there are any of.
-    /// - Throws: `GimbalError.invalidSetting` where a choice is refused in every trial that has it.
+    /// - Throws: `GimbalError.invalidSetting` where a choice is refused in every trial that has it, or an end of a range in
+    ///   place of what several trials have.
     private func recipes(
         _ plan: SearchPlan, _ arguments: [String], _ parts: DataParts, isTable: Bool
     ) throws -> [Recipe] {
         var recipes: [Recipe] = []
+        /// The first points that recipes were made of.
+        var good: [[String]] = []
         /// What was said of each value, by setting and value; nil where a trial with it can be made.
         var refusals: [[String: (any Error)?]] = plan.space.dimensions.map { _ in [:] }
         for point in plan.points.prefix(Self.mostChecked) {
             var refusal: (any Error)?
-            do { recipes.append(try recipe(arguments + plan.space.words(point), parts, isTable: isTable)) } catch {
+            do {
+                recipes.append(try recipe(arguments + plan.space.words(point), parts, isTable: isTable))
+                if good.count < 4 { good.append(point) }
+            } catch {
                 refusal = error
             }
             for (place, value) in point.enumerated() {
@@ -118,6 +142,23 @@ struct SearchDefinition {
         for (dimension, known) in zip(plan.space.dimensions, refusals) where dimension.range == nil {
             for choice in dimension.choices {
                 if let refusal = known[choice], let refusal { throw refusal }
+            }
+        }
+        for (place, dimension) in plan.space.dimensions.enumerated() {
+            guard let range = dimension.range else { continue }
+            for end in [range.low.text, range.high.text] {
+                // What does not go with the other settings of one trial may go with those of another.
+                var refusal: (any Error)?
+                for point in good {
+                    var point = point
+                    point[place] = end
+                    do {
+                        _ = try recipe(arguments + plan.space.words(point), parts, isTable: isTable)
+                        refusal = nil
+                        break
+                    } catch { refusal = error }
+                }
+                if let refusal { throw refusal }
             }
         }
         guard recipes.isEmpty else { return recipes }

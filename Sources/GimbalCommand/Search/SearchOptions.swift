@@ -39,6 +39,8 @@ struct SearchOptions: ParsableArguments {
     var searchDir: String?
     @Flag(help: "Go on with the search in --search-dir, with the settings that it began with.")
     var resume = false
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Of trials there is no diagnosis.", visibility: .private))
+    var doctor = false
     @Flag(help: "Keep the checkpoints of all trials, not those of the best alone.")
     var keepCheckpoints = false
 
@@ -59,7 +61,8 @@ struct SearchOptions: ParsableArguments {
     /// The options of this group and of the command that are no matter of a trial: those with a value, and flags. Those of
     /// the session may differ when the search is gone on with.
     private static let session = (
-        valued: ["--parallel", "--time-limit", "--search-dir"], flags: ["--resume", "--json"]
+        valued: ["--parallel", "--time-limit", "--search-dir"],
+        flags: ["--resume", "--json", "--doctor", "--no-doctor"]
     )
     private static let own = (
         valued: ["--vary", "--method", "--metric", "--trials", "--factor"], flags: ["--keep-checkpoints"]

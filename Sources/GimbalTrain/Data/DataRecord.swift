@@ -70,6 +70,14 @@ public struct DataRecord: Codable, Sendable, Equatable {
     /// What was done to the numbers to be predicted; nil for classes, and for numbers that are taken as they are.
     public var targetStandardization: Standardization? { table?.schema.targetStandardization ?? standardization }
 
+    /// What tells the data and its parts from others; nil where nothing is known that does.
+    var fingerprint: String? {
+        let known =
+            fingerprints.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value)
+            + [table?.split.fingerprint, series?.fingerprint].compactMap { $0 }
+        return known.isEmpty ? nil : known.joined(separator: " ")
+    }
+
     /// Checks what may have come from a file.
     /// - Throws: `GimbalError.invalidSetting`.
     public func validate() throws {

@@ -50,7 +50,8 @@ struct IDXFolder {
         guard let found = others.first else {
             throw GimbalError.fileSystem(
                 operation: "find \(stems[0]) in", path: folder,
-                reason: "none of these is there: \(plain.joined(separator: ", ")), with any beginning")
+                reason: "\(Self.contents(of: folder, names)); none of these is there: "
+                    + "\(plain.joined(separator: ", ")), with any beginning")
         }
         guard distinct.count == 1 else {
             throw GimbalError.fileSystem(
@@ -58,6 +59,20 @@ struct IDXFolder {
                 reason: "there are \(others.count): \(others.joined(separator: ", ")); leave one of them there")
         }
         return found
+    }
+
+    /// What is in a folder that holds no images in IDX files.
+    private static func contents(of folder: String, _ names: [String]) -> String {
+        if names.isEmpty { return "it is empty" }
+        if RunFolder.isRun(at: folder) || ModelWeights.file(in: folder) != nil {
+            return "it is the folder of a run or a checkpoint, not of data"
+        }
+        let others = (try? PictureListing(folder: folder))?.others ?? [:]
+        guard others.isEmpty else {
+            let counts = others.sorted { $0.key < $1.key }.map { counted($0.value, ".\($0.key) file") }
+            return "it holds \(listed(counts)), of pictures PNG and JPEG are read"
+        }
+        return "it holds \(listed(names, limit: 5))"
     }
 
     /// Those of several files that begin as IDX files do; all of them where none does, so that one can say what it is.

@@ -20,6 +20,21 @@ public struct FineTuning: Codable, Sendable, Equatable {
         /// A rule of a pattern and the name in its place; nil leaves tensors out.
         public init(_ pattern: String, _ name: String?) { (self.pattern, self.name) = (pattern, name) }
 
+        /// Makes sure that each rule is of use.
+        /// - Parameters:
+        ///   - rules: of which each must fit one of the names, whether or not one before it does.
+        ///   - names: of the tensors of a file.
+        ///   - path: of the file, which errors name.
+        /// - Throws: `GimbalError.invalidSetting` for a rule that fits none.
+        package static func requireUse(of rules: [Self], in names: [String], path: String) throws {
+            for rule in rules {
+                let pattern = NamePattern(rule.pattern)
+                try checkSetting(
+                    names.contains { pattern.matches($0) }, "renames",
+                    "no tensor fits '\(shown(rule.pattern))'; \(path) has \(listed(names))")
+            }
+        }
+
         /// Whether the pattern finds something for each wildcard of the name.
         package var hasWildcardsEnough: Bool {
             NamePattern(name ?? "").wildcardCount <= NamePattern(pattern).wildcardCount
@@ -92,17 +107,28 @@ extension FineTuning {
     ///   - model: has weights as they are drawn.
     ///   - head: the path of the layer that gives the outputs.
     /// - Returns: what became of every name; nil where there is nothing to load.
-    /// - Throws: as `Module.load(from:mapping:isStrict:forgiving:)`.
+    /// - Throws: as `Module.load(from:mapping:isStrict:forgiving:)`, and `GimbalError.invalidSetting` in place of
+    ///   `GimbalError.weightMismatch`.
     func load(into model: some Module, head: String) throws -> LoadReport? {
         guard let pretrained else { return nil }
         let file = try WeightFile(path: try Self.file(of: pretrained))
+        try Renaming.requireUse(of: renames, in: file.contents.map(\.name), path: file.path)
         let map =
             renames.isEmpty
             ? Self.map(of: file, to: model, head: head) : NameMap(renames)
-        let report = try model.load(
-            from: file, mapping: map,
-            // Files of torchvision's first years count no batches.
-            forgiving: [NamePattern("\(head).*"), "*num_batches_tracked"])
+        let report: LoadReport
+        do {
+            report = try model.load(
+                from: file, mapping: map,
+                // Files of torchvision's first years count no batches.
+                forgiving: [NamePattern("\(head).*"), "*num_batches_tracked"])
+        } catch let error as GimbalError {
+            guard case .weightMismatch = error else { throw error }
+            throw GimbalError.invalidSetting(
+                name: "pretrained",
+                reason: "\(error); give its tensors the model's names (`renames`), or train a model like the file's "
+                    + "(`kind`, `hidden`)")
+        }
         guard !report.loaded.isEmpty else {
             throw GimbalError.invalidFile(path: file.path, reason: "holds no weight that the model has")
         }
@@ -112,7 +138,11 @@ extension FineTuning {
     /// The file of weights that `path` stands for.
     private static func file(of path: String) throws -> String {
         guard isFolder(path) else { return path }
-        return "\(RunFolder.newestCheckpoint(at: path))/\(ModelWeights.modelFile)"
+        guard let file = ModelWeights.file(in: path) else {
+            throw GimbalError.invalidFile(
+                path: path, reason: "it is a folder, and neither that of a run with a checkpoint nor a checkpoint")
+        }
+        return file
     }
 
     /// Takes away what stands before the model's names in the file, such as the `module.` of PyTorch's `DataParallel` or

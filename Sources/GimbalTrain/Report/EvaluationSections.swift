@@ -75,7 +75,7 @@ extension ClassificationReport {
                 let share = Double(count) / Double(max(1, supports[truth]))
                 let strength = truth == prediction ? 0.28 : 0.15 + 0.6 * share / max(largest, .leastNormalMagnitude)
                 let color = truth == prediction ? "--right" : "--error"
-                return String(format: "<td style=\"background:rgba(var(%@),%.2f)\">%d</td>", color, strength, count)
+                return "<td style=\"background:rgba(var(\(color)),\(String(format: "%.2f", strength)))\">\(count)</td>"
             }
             return "<tr><th class=name>\(label(names[truth]))</th>\(cells.joined())</tr>"
         }

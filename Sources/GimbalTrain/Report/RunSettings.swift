@@ -13,6 +13,9 @@ package enum RunSettings {
         for index in training.indices where training[index].name == title("classWeights") {
             training[index].value = recipe.training.classWeights.map(classWeightsText)
         }
+        for index in training.indices where training[index].name == title("fineTuning") {
+            training[index].value = recipe.training.fineTuning.map(fineTuningText)
+        }
         return list(of: recipe.data)
             + list(model, byDefault: usual, following: ["inputShape", "outputs", "task"]) + training
     }
@@ -25,19 +28,21 @@ package enum RunSettings {
     private static func list(of data: DataRecord) -> [RunFacts.Setting] {
         let (plan, usual) = (data.plan, SplitPlan())
         let inputs = data.table?.schema.columns.filter { $0.role == .input }
-        let known: [(name: String, value: String?)] = [
-            ("data", data.name.isEmpty ? nil : data.name), ("data path", data.path),
-            ("predicted column", data.table?.schema.target?.name),
-            ("input columns", inputs.map { listed($0.map(\.name), limit: 20) }),
-            ("samples to train on", data.counts[.training].map(String.init)),
-            ("samples to validate on", data.counts[.validation].map(String.init)),
-            ("samples to test on", data.counts[.test].map(String.init)),
-            ("validation file", plan.validationPath), ("test file", plan.testPath),
-            ("fold", plan.fold.map { "\($0.number + 1) of \($0.count)" }),
-            ("fingerprint of the training data", data.fingerprints[.training]),
-            ("fingerprint of the test data", data.fingerprints[.test]),
-            ("fingerprint of the rows and their parts", data.table?.split.fingerprint),
-        ]
+        let known: [(name: String, value: String?)] =
+            [
+                ("data", data.name.isEmpty ? nil : data.name), ("data path", data.path),
+                ("predicted column", data.table?.schema.target?.name),
+                ("input columns", inputs.map { listed($0.map(\.name), limit: 20) }),
+                ("samples to train on", data.counts[.training].map(String.init)),
+                ("samples to validate on", data.counts[.validation].map(String.init)),
+                ("samples to test on", data.counts[.test].map(String.init)),
+                ("validation file", plan.validationPath), ("test file", plan.testPath),
+                ("fold", plan.fold.map { "\($0.number + 1) of \($0.count)" }),
+                ("fingerprint of the training data", data.fingerprints[.training]),
+                ("fingerprint of the test data", data.fingerprints[.test]),
+                ("fingerprint of the rows and their parts", data.table?.split.fingerprint),
+                ("classes", data.classNames.isEmpty ? nil : listed(data.classNames, limit: 20)),
+            ] + readings(of: data)
         var settings = known.compactMap { name, value in
             value.map { RunFacts.Setting(name: name, value: $0, hasDefault: false) }
         }
@@ -56,6 +61,32 @@ package enum RunSettings {
                     defaultValue: usual.testFraction.text))
         }
         return settings
+    }
+
+    /// How data becomes inputs, whatever kind it is of: all that the record says of it.
+    private static func readings(of data: DataRecord) -> [(name: String, value: String?)] {
+        func all(_ what: String, _ record: (any Encodable)?) -> [(name: String, value: String?)] {
+            guard let record else { return [] }
+            return fields(record).sorted { $0.key < $1.key }.map { ("\(title($0.key)) of \(what)", text($0.value)) }
+        }
+        let schema = data.table?.schema
+        let types = schema?.columns.filter { $0.role == .input || $0.role == .target }
+        return all("pictures", data.pictures) + all("the series", data.series)
+            + [
+                ("tokens of a text", data.text.map { "\($0.length)" }),
+                ("tokenizer", data.text.map { fingerprint($0.tokenizer) }),
+                ("types of columns", types.map { listed($0.map { "\($0.name) \($0.type.rawValue)" }, limit: 20) }),
+                ("rows without an input", schema?.missing.rawValue),
+                ("marks of missing values", schema?.missingMarks.map { listed($0) }),
+            ] + all("the table's text", schema?.dialect)
+    }
+
+    /// What tells a long text from others.
+    private static func fingerprint(_ text: String) -> String {
+        let hash = Array(text.utf8).withUnsafeBufferPointer { bytes in
+            bytes.baseAddress.map { contentHash($0, bytes.count) } ?? 0
+        }
+        return hexadecimal(hash, digits: 16)
     }
 
     /// - Parameter following: the names of those that have no default.
@@ -98,6 +129,17 @@ package enum RunSettings {
         let list = weights.weights.map { "\(shown($0.name, limit: 40)) \(String(format: "%.6g", $0.weight))" }
             .joined(separator: ", ")
         return weights.isBalanced ? "balanced" + (list.isEmpty ? "" : " (\(list))") : list
+    }
+
+    /// The file and the patterns: what tells runs apart comes first, as little of a long line is shown.
+    private static func fineTuningText(_ tuning: FineTuning) -> String {
+        let lists = [
+            ("frozen", tuning.frozen), ("rates", tuning.layerRates.map { "\($0.pattern)=\($0.factor.text)" }),
+            ("renamed", tuning.renames.map { "\($0.pattern)=\($0.name ?? "")" }),
+        ]
+        let file = tuning.pretrained.map { URL(filePath: $0).pathComponents.suffix(2).joined(separator: "/") }
+        let patterns = lists.filter { !$0.1.isEmpty }.map { "\($0) \($1.joined(separator: " "))" }
+        return ([file].compactMap { $0 } + patterns).joined(separator: ", ")
     }
 
     /// JSON's true and false are numbers too.

@@ -216,7 +216,8 @@ package func decoding<Value>(_ path: String, _ body: () throws -> Value) throws 
             case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
             case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
                 "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has another type"
-            case DecodingError.dataCorrupted(let context): context.debugDescription
+            case DecodingError.dataCorrupted(let context):
+                context.codingPath.isEmpty ? "it is no JSON, or damaged" : context.debugDescription
             default: "\(error)"
             }
         throw GimbalError.invalidFile(path: path, reason: "is not what a run saves there: \(reason)")

@@ -25,25 +25,33 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     public var testRMSE: Spread?
     /// As trained with.
     public var testLoss: Spread?
+    /// The folds without any of these, such as those without a row to test on, counted from 1; nil where there are none.
+    public var foldsWithoutFigures: [Int]?
 
     private static let currentFormat = 1
     private static let fileName = "folds.json"
 
-    /// What runs came to together. A figure that one of them lacks is absent.
+    /// What runs came to together. A figure that one of them lacks, which has others, is absent.
     public init(_ results: [RunResult]) {
         folds = results.count
+        let figures: [(RunResult) -> Double?] = [
+            { $0.figures["accuracy"] }, { $0.figures["r2"] }, { $0.numbers?.rootMeanSquaredError },
+            { $0.figures["loss"] },
+        ]
+        let isMeasured = results.map { result in figures.contains { $0(result) != nil } }
+        let measured = zip(results, isMeasured).filter(\.1).map(\.0)
         func spread(_ figure: (RunResult) -> Double?) -> Spread? {
-            let values = results.compactMap { figure($0)?.ifFinite }
-            guard values.count == results.count, values.count > 1 else { return nil }
+            let values = measured.compactMap { figure($0)?.ifFinite }
+            guard values.count == measured.count, values.count > 1 else { return nil }
             var spread = GimbalTrain.Spread()
             for value in values { spread.add(value) }
             let count = Double(values.count)
             return Spread(mean: spread.mean, deviation: spread.deviation * (count / (count - 1)).squareRoot())
         }
-        testAccuracy = spread { $0.figures["accuracy"] }
-        testR2 = spread { $0.figures["r2"] }
-        testRMSE = spread { $0.numbers?.rootMeanSquaredError }
-        testLoss = spread { $0.figures["loss"] }
+        (testAccuracy, testR2) = (spread(figures[0]), spread(figures[1]))
+        (testRMSE, testLoss) = (spread(figures[2]), spread(figures[3]))
+        let without = isMeasured.indices.filter { !isMeasured[$0] }.map { $0 + 1 }
+        if !without.isEmpty { foldsWithoutFigures = without }
     }
 
     /// The folders of the runs of a cross-validation in `folder`, in order; none where it is no such.
@@ -85,6 +93,7 @@ extension CrossValidation: CustomStringConvertible {
         let texts = figures.compactMap { name, spread in
             spread.map { "\(name) \(decimal($0.mean)) ± \(decimal($0.deviation))" }
         }
-        return "\(folds) folds: " + texts.joined(separator: "  ")
+        let without = foldsWithoutFigures.map { "without figures: \(listed($0.map { "fold \($0)" }))" }
+        return "\(folds) folds: " + (texts + [without].compactMap { $0 }).joined(separator: "  ")
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Which weights a run ends with, saves as its model's, and is evaluated with.
 public enum WeightChoice: String, Codable, Sendable, CaseIterable {
     /// Those of the epoch that did best on the validation data; where none was measured, as `averaged`.
@@ -149,6 +151,13 @@ public final class ModelWeights {
 
     /// The name of the file that holds the chosen weights.
     static let modelFile = "model.safetensors"
+
+    /// The file of the chosen weights in the folder of a checkpoint, or in the newest checkpoint of a run; nil for a folder
+    /// that is neither.
+    package static func file(in folder: String) -> String? {
+        let path = "\(RunFolder.newestCheckpoint(at: folder))/\(modelFile)"
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
 
     /// Takes up what a checkpoint holds; the model has the live weights afterwards.
     /// - Throws: `GimbalError.weightMismatch`, `GimbalError.invalidFile`, `GimbalError.fileSystem`.

@@ -51,12 +51,8 @@ public struct RunFolder: Sendable {
                     reason: "it holds \(taken), but is no run's folder; name a folder that is new or empty")
             }
         }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path + "/checkpoints", withIntermediateDirectories: true)
-        } catch {
-            throw GimbalError.fileSystem(operation: "create", path: path, reason: (error as NSError).reason)
-        }
+        try AtomicFile.makeFolder(at: path)
+        try AtomicFile.makeFolder(at: path + "/checkpoints")
         lock = try RunLock(folder: path)
         AtomicFile.removePartials(in: path) { Self.files.contains($0) || EventWriter.isOwn($0) }
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }

@@ -19,6 +19,8 @@ public struct SearchRecord: Codable, Sendable, Equatable {
     public var directory: String
     /// Whether the checkpoints of trials that have lost are kept.
     public var keepsCheckpoints: Bool
+    /// What tells the data that it began with from other data; nil where that is not known.
+    public var dataFingerprint: String?
 
     static let currentFormat = 1
 
@@ -28,14 +30,27 @@ public struct SearchRecord: Codable, Sendable, Equatable {
     ///   - arguments: what `gimbal train` is called with for every trial, apart from what is varied.
     ///   - definition: the options that said what the search is, as they were given.
     ///   - keepsCheckpoints: whether those of trials that have lost are kept.
+    ///   - data: what is known of the data.
     public init(
-        _ plan: SearchPlan, arguments: [String], definition: [String] = [], keepsCheckpoints: Bool = false
+        _ plan: SearchPlan, arguments: [String], definition: [String] = [], keepsCheckpoints: Bool = false,
+        data: DataRecord? = nil
     ) {
         // Whole seconds: what is read is what was written.
         date = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
         directory = FileManager.default.currentDirectoryPath
         (self.plan, self.arguments, self.definition) = (plan, arguments, definition)
         self.keepsCheckpoints = keepsCheckpoints
+        dataFingerprint = data?.fingerprint
+    }
+
+    /// Makes sure that a search goes on with the data that it began with.
+    /// - Parameter data: as it is now.
+    /// - Throws: `GimbalError.invalidSetting`.
+    package func requireSameData(_ data: DataRecord) throws {
+        try checkSetting(
+            dataFingerprint == nil || dataFingerprint == data.fingerprint, "resume",
+            "\(data.path ?? data.name) is not what it was when the search began: its trials would not compare; put the data "
+                + "back, or begin another search")
     }
 
     /// What `gimbal` is called with for a trial.
@@ -84,11 +99,7 @@ public final class SearchFolder {
     ///   one has begun there.
     public init(path: String, beginning record: SearchRecord) throws {
         try Self.requireNew(path)
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw GimbalError.fileSystem(operation: "create", path: path, reason: (error as NSError).reason)
-        }
+        try AtomicFile.makeFolder(at: path)
         lock = try RunLock(folder: path, name: Self.lockName, user: "search")
         // Another may have begun meanwhile.
         try Self.requireNew(path)

@@ -97,7 +97,7 @@ public struct SearchPlan: Codable, Sendable, Equatable {
             "makes a grid of \(space.count.map(String.init) ?? "too many") points, more than \(Self.mostTrials)")
     }
 
-    private static let mostTrials = 10_000
+    static let mostTrials = 10_000
 
     /// The settings of each trial, in the order of the space.
     public var points: [[String]] {

@@ -37,7 +37,8 @@ public struct SearchSpace: Codable, Sendable, Equatable {
             switch value {
             case "yes": return ["--\(name)"]
             case "no": return ["--no-\(name)"]
-            default: return ["--\(name)", value]
+            // What begins with a dash would be taken for a flag.
+            default: return value.hasPrefix("-") ? ["--\(name)=\(value)"] : ["--\(name)", value]
             }
         }
     }
@@ -76,12 +77,9 @@ public struct SearchSpace: Codable, Sendable, Equatable {
         /// `count` numbers at even distances from the least to the largest, each once.
         func texts(_ count: Int) -> [String] {
             let last = Double(max(count - 1, 1))
-            var result: [String] = []
-            for place in 0..<count {
-                let text = text(at: Double(place) / last, from: low, to: high)
-                if !result.contains(text) { result.append(text) }
-            }
-            return result
+            var known: Set<String> = []
+            return (0..<count).map { text(at: Double($0) / last, from: low, to: high) }
+                .filter { known.insert($0).inserted }
         }
     }
 

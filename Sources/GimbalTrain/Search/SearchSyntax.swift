@@ -75,6 +75,9 @@ extension SearchSpace.Dimension {
                 guard end.count == 2, let count = Int(end[1]), count >= 2, let range else {
                     throw refused("must have a whole number of 2 or more behind the /: 1e-4..1e-1/4")
                 }
+                guard count <= SearchPlan.mostTrials else {
+                    throw refused("has \(count) numbers, more than \(SearchPlan.mostTrials)")
+                }
                 self.init(name, choices: range.texts(count))
             }
             return

@@ -36,11 +36,7 @@ public final class EventWriter {
     /// - Throws: `GimbalError.fileSystem`.
     public init(folder: String, resumingAt step: Int? = nil) throws {
         self.folder = folder
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw GimbalError.fileSystem(operation: "create", path: folder, reason: (error as NSError).reason)
-        }
+        try AtomicFile.makeFolder(at: folder)
         let old = Self.files(in: folder)
         // TensorBoard follows a file to its end and then goes on to the next by name: what changes is a file of its own.
         let newest = old.last.flatMap(Self.seconds) ?? 0

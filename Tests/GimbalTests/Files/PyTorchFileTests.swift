@@ -93,6 +93,17 @@ struct PyTorchFileTests {
         #expect(file.notes.map(\.name) == ["complex", "set"])
     }
 
+    @Test("Keys that are no texts are spelled as Python does, and an array of NumPy is told")
+    func keys() throws {
+        let file = try WeightFile(path: fixture("keys"))
+        #expect(file.entries.map(\.name) == ["(0, 1)", "(2,)", "b'a'", "b'b'"])
+        #expect(file.unreadable.map(\.name) == ["array"])
+        #expect(file.unreadable.first?.reason.contains("an array of NumPy") == true)
+    }
+
+    @Test("A storage that unpacks to more than its description says is refused before it is unpacked")
+    func bomb() { expectInvalid("takes 16 bytes by its description") { _ = try PyTorchFile(path: fixture("bomb")) } }
+
     @Test("A lone tensor is read under a name")
     func loneTensor() throws {
         let file = try PyTorchFile(path: fixture("tensor"))

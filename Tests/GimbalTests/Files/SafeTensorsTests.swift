@@ -36,11 +36,12 @@ struct SafeTensorsTests {
     func foreignFiles() throws {
         try withTemporaryFolder { folder in
             for (start, words, cure) in [
-                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0], "a zip archive and not safetensors", "WeightFile"),
-                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not", "WeightFile"),
-                ([0x93] + Array("NUMPY\u{1}\0".utf8), "an array of NumPy (.npy) and not", "NumPyArray"),
+                ([0x50, 0x4B, 3, 4, 0, 0, 8, 8, 0, 0], "a zip archive and not safetensors", "gimbal convert"),
+                ([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "a pickle and not", "torch.save"),
+                ([0x93] + Array("NUMPY\u{1}\0".utf8), "an array of NumPy (.npy) and not", "numpy.savez"),
                 ([0x89] + Array("HDF\r\n\u{1A}\n".utf8), "HDF5 and not", "h5py"),
                 ([0x1F, 0x8B, 8, 0, 0, 0, 0, 0], "gzip and not", "gunzip"),
+                (Array("a,b\n1,2\n".utf8), "text and not", "safetensors"),
                 (Array("GGUF\u{3}\0\0\0".utf8), "GGUF and not", "safetensors"),
                 (Array("<!DOCTYPE html>".utf8), "a page of a web site and not", "download"),
                 (Array("<html><head>".utf8), "a page of a web site and not", "download"),
@@ -48,11 +49,29 @@ struct SafeTensorsTests {
                 (Array(#"{"metadata":{}, "weight_map":{}}"#.utf8), "JSON and not", "files that it lists"),
             ] as [([UInt8], String, String)] {
                 let path = folder + "/net.safetensors"
-                try Data(start + [UInt8](repeating: 7, count: 100)).write(to: URL(fileURLWithPath: path))
+                let rest = words.hasPrefix("text and") ? UInt8(ascii: "3") : 7
+                try Data(start + [UInt8](repeating: rest, count: 100)).write(to: URL(fileURLWithPath: path))
                 let error = #expect(throws: GimbalError.self) { try SafeTensors(path: path) }
                 #expect("\(String(describing: error))".contains(words))
                 #expect("\(String(describing: error))".contains(cure))
             }
+        }
+    }
+
+    @Test("A tensor of several names is there under each of them for other files, and free text stays")
+    func severalNames() throws {
+        try withTemporaryFolder { folder in
+            let (path, copy) = (folder + "/tied.safetensors", folder + "/copy.npz")
+            let item = SafeTensors.Item(name: "emb.weight", shape: [2], floats: [1, 2])
+            try SafeTensors.write(
+                [item], metadata: ["head.weight": "emb.weight", "format": "emb.weight", "note": "mine"], to: path)
+            let file = try WeightFile(path: path)
+            #expect(file.entries.map(\.name) == ["emb.weight"] && file.otherNames.map(\.name) == ["head.weight"])
+            try WeightFile.write(file.items, as: .npz, to: copy)
+            let archive = try NumPyArchive(path: copy)
+            #expect(try archive.array("head.weight") == archive.array("emb.weight"))
+            try WeightFile.write(file.items, as: .safeTensors, metadata: ["note": "mine"], to: path)
+            #expect(try SafeTensors(path: path).metadata == ["format": "pt", "note": "mine"])
         }
     }
 

@@ -110,7 +110,13 @@ struct FineTuningTests {
     @Test("Renaming and leaving out by pattern")
     func renames() throws {
         try withWeights({ $0.replacingOccurrences(of: "0.weight", with: "first.w") }) { path, expected in
-            #expect(throws: GimbalError.self) { try run(FineTuning(pretrained: path)) }
+            let unfit = #expect(throws: GimbalError.self) { try run(FineTuning(pretrained: path)) }
+            #expect(unfit?.description.contains("does not fit the model: missing: 0.weight") == true)
+            #expect(unfit?.description.contains("`renames`") == true)
+            let idle = #expect(throws: GimbalError.self) {
+                try run(FineTuning(pretrained: path, renames: [.init("second.*", "0.*")]))
+            }
+            #expect(idle?.description.contains("no tensor fits 'second.*'") == true)
             let tuning = FineTuning(pretrained: path, renames: [.init("first.w", "0.weight"), .init("6.*", nil)])
             let begun = try run(tuning, steps: 0)
             #expect(try weights(begun)["0.weight"] == expected["0.weight"])

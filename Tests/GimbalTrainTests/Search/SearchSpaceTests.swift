@@ -30,6 +30,7 @@ struct SearchSpaceTests {
         #expect(decay == .init("layer-decay=a=b.*", choices: ["0.1", "1"]))
         #expect(SearchSpace([decay]).words(["0.1"]) == ["--layer-decay", "a=b.*=0.1"])
         #expect(SearchSpace([try parsed("residual=yes,no")]).words(["no"]) == ["--no-residual"])
+        #expect(SearchSpace([try parsed("lr=-1,1")]).words(["-1"]) == ["--lr=-1"])
     }
 
     @Test(
@@ -40,7 +41,8 @@ struct SearchSpaceTests {
             ("lr=0.1,,1", "has an empty choice"), ("lr=0.1,0.1", "names 0.1 twice"), ("lr=fast", "is no number"),
             ("lr=1..0.1", "must go from a number to a larger one"), ("lr=0..1", "must begin above 0"),
             ("lr=1..x", "is no range of numbers"), ("lr=0.1..1/1", "must have a whole number of 2 or more"),
-            ("lr=0.1..1/2/3", "must have a whole number"), ("layers=1..2.5", "so must be the ends"),
+            ("lr=0.1..1/2/3", "must have a whole number"), ("lr=1e-3..1/20000", "has 20000 numbers, more than 10000"),
+            ("layers=1..2.5", "so must be the ends"),
             ("init=a..b", "is a range, but init is no number"), ("residual=maybe", "neither yes nor no"),
             ("hidden=64:x", "is no number"), ("layer-decay=0.1", "must name a pattern"),
         ])

@@ -29,7 +29,8 @@ struct PyTorchContent {
             }
             switch value {
             case .dictionary(let number):
-                try enter(heap.dictionaries[number].map { ($0.key.description ?? "?", $0.value) })
+                try enter(
+                    heap.dictionaries[number].enumerated().map { ($1.key.spelled(on: heap) ?? "?\($0)", $1.value) })
             case .sequence(let number):
                 let items = heap.sequences[number]
                 let isPlain = items.allSatisfy { $0.description != nil }
@@ -46,6 +47,30 @@ struct PyTorchContent {
             case .storage: break
             default: values.append((name, value.description ?? ""))
             }
+        }
+    }
+}
+
+extension PickleValue {
+    /// As Python spells a key of a dictionary; nil for what has no short spelling.
+    /// - Parameters:
+    ///   - heap: where the items of a tuple are.
+    ///   - depth: of tuples within tuples that are spelled.
+    fileprivate func spelled(on heap: PickleHeap, depth: Int = 4) -> String? {
+        switch self {
+        case .bytes(let bytes):
+            let text = bytes.map { byte in
+                0x20..<0x7F ~= byte && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")
+                    ? String(Unicode.Scalar(byte)) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+            return "b'\(text.joined())'"
+        case .sequence(let number):
+            let items = heap.sequences[number]
+            let isShort = depth > 0 && items.count <= 16
+            let texts = isShort ? items.compactMap { $0.spelled(on: heap, depth: depth - 1) } : []
+            guard texts.count == items.count else { return nil }
+            return texts.count == 1 ? "(\(texts[0]),)" : "(\(texts.joined(separator: ", ")))"
+        default: return description
         }
     }
 }

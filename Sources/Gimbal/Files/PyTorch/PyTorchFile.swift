@@ -138,6 +138,12 @@ extension PyTorchFile.Entry {
             start = 0
             return
         }
+        // An archive may unpack to a thousand times its size.
+        if memory.holdsWhatIsDescribed, let described = tensor.storage.byteCount, described != available {
+            throw invalid(
+                "the storage '\(shown(storage))' of tensor '\(shown(name))' takes \(described) bytes by its description, but "
+                    + "\(available) in the archive")
+        }
         let (begin, overflows) = tensor.offset.addingReportingOverflow(tensor.storage.start)
         guard !overflows else { throw beyond() }
         start = begin

@@ -7,6 +7,8 @@ struct PyTorchStorage {
     let kind: PyTorchElement?
     /// Elements before those that are meant, as files before PyTorch 1.6 may have them.
     let start: Int
+    /// Bytes that the storage takes by its description; nil where it does not say.
+    let byteCount: Int?
 
     /// What the tuple stands for that `torch.save` writes in place of a storage: its class, its key, where it was and how
     /// many elements it has, and, in the old format, which of them are meant.
@@ -26,6 +28,8 @@ struct PyTorchStorage {
             start = offset
         }
         (self.key, self.kind, self.start) = (key, kind, start)
+        let size = parts[4].asInteger?.multipliedReportingOverflow(by: kind?.byteCount ?? 1)
+        byteCount = size.flatMap { $0.overflow ? nil : $0.partialValue }
     }
 }
 
@@ -118,13 +122,14 @@ enum PyTorchGlobals {
         "torch._utils._rebuild_sparse_csr_tensor": "a sparse tensor",
         "torch._utils._rebuild_nested_tensor": "a nested tensor",
         "torch._utils._rebuild_meta_tensor_no_storage": "a tensor of the device meta, which has no values",
+        "numpy.core.multiarray._reconstruct": "an array of NumPy within a file of PyTorch",
+        "numpy._core.multiarray._reconstruct": "an array of NumPy within a file of PyTorch",
     ]
     /// Kinds of data that are met beside weights, and hold none.
     private static let passedOver: Set<String> = [
         "torch.device", "_codecs.encode", "builtins.bytearray", "builtins.complex", "builtins.slice",
         "builtins.int", "builtins.float", "builtins.str", "builtins.bool",
         "numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
-        "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
         "pathlib.PosixPath", "pathlib.PurePosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath",
         "datetime.datetime", "datetime.date", "datetime.timedelta",
         "torch.serialization._get_layout", "torch.per_tensor_affine", "torch.per_channel_affine",

@@ -4,6 +4,8 @@ import GimbalBackend
 protocol PyTorchMemory: Sendable {
     /// Bytes of a storage; nil where there is none of this key.
     func byteCount(of key: String) -> Int?
+    /// Whether what descriptions say of a storage's size is all of it.
+    var holdsWhatIsDescribed: Bool { get }
     /// Some bytes of a storage, which has them.
     func bytes(of key: String, _ range: Range<Int>) throws -> [UInt8]
 }
@@ -51,6 +53,8 @@ final class PyTorchArchive: PyTorchMemory {
     }
 
     func byteCount(of key: String) -> Int? { members[key]?.byteCount }
+
+    var holdsWhatIsDescribed: Bool { true }
 
     func bytes(of key: String, _ range: Range<Int>) throws -> [UInt8] {
         guard let member = members[key] else { return [] }
@@ -124,6 +128,9 @@ final class PyTorchLegacyFile: PyTorchMemory {
     }
 
     func byteCount(of key: String) -> Int? { ranges[key]?.count }
+
+    /// A view of a storage is described by its own size.
+    var holdsWhatIsDescribed: Bool { false }
 
     func bytes(of key: String, _ range: Range<Int>) throws -> [UInt8] {
         guard let start = ranges[key]?.lowerBound else { return [] }

@@ -13,9 +13,7 @@ extension Dataset {
                 name: "data", reason: "\(name) has inputs of \(inputShape), which are no pictures of classes")
         }
         let folders = names.map { "\(folder)/\($0.replacingOccurrences(of: "/", with: "-"))" }
-        for path in folders {
-            try Self.making("create", path) { try $0.createDirectory(atPath: path, withIntermediateDirectories: true) }
-        }
+        for path in folders { try AtomicFile.makeFolder(at: path) }
         let (channels, plane) = (sizes[0], sizes[1] * sizes[2])
         for index in 0..<count {
             let inputs = batch([index]).inputs
@@ -26,15 +24,9 @@ extension Dataset {
             let file = try PNG.encoded(pixels, width: sizes[2], height: sizes[1], channels: channels)
             let number = String(repeating: "0", count: max(0, 5 - "\(index)".count)) + "\(index)"
             let path = "\(folders[Int(classes[index])])/\(number).png"
-            try Self.making("write", path) { _ in try Data(file).write(to: URL(filePath: path)) }
-        }
-    }
-
-    private static func making(_ operation: String, _ path: String, _ body: (FileManager) throws -> Void) throws {
-        do {
-            try body(.default)
-        } catch {
-            throw GimbalError.fileSystem(operation: operation, path: path, reason: (error as NSError).reason)
+            do { try Data(file).write(to: URL(filePath: path)) } catch {
+                throw GimbalError.fileSystem(operation: "write", path: path, reason: (error as NSError).reason)
+            }
         }
     }
 }

@@ -248,6 +248,11 @@ extension TableDialect {
         let isLastResort = best?.delimiter == UInt8(ascii: " ")
         guard let best, failure == nil || !isLastResort else {
             let comma = UInt8(ascii: ",")
+            if let best, best.score > 0.9, case GimbalError.invalidFile(let path, let reason)? = failure {
+                throw GimbalError.invalidFile(
+                    path: path,
+                    reason: "\(reason); where spaces separate fields, say so (delimiter, --delimiter space)")
+            }
             if let failure { throw failure }
             return (comma, try sample.records(comma))
         }
@@ -291,7 +296,7 @@ extension TableDialect {
     }
 
     /// The number of fields that most records have; of equals, that of the earlier.
-    private static func usualCount(_ records: [[String]]) -> Int? {
+    fileprivate static func usualCount(_ records: [[String]]) -> Int? {
         var counts: [Int: Int] = [:]
         for record in records { counts[record.count, default: 0] += 1 }
         let most = counts.values.max()
@@ -315,7 +320,8 @@ extension TableDialect {
             throw GimbalError.invalidSetting(name: name, reason: "'\(mark)' is part of a number")
         }
         if let mark = options.decimalMark, mark != ".", mark != "," {
-            throw GimbalError.invalidSetting(name: "decimal mark", reason: "is . or ,, not '\(shown(String(mark)))'")
+            throw GimbalError.invalidSetting(
+                name: "decimal mark", reason: "is a point or a comma, not '\(shown(String(mark)))'")
         }
         if let mark = options.decimalMark, mark == options.thousandsMark {
             throw GimbalError.invalidSetting(name: "thousands mark", reason: "'\(mark)' is the decimal mark")
@@ -467,7 +473,7 @@ private struct MarkEvidence {
     private static let marks: Set<Character> = Set(spacings).union([",", "."])
 
     init(_ records: [[String]]) {
-        guard let width = records.last?.count else { return }
+        guard let width = TableDialect.usualCount(records) else { return }
         for column in 0..<width {
             let fields = records.dropFirst().filter { $0.count == width && !$0[column].isEmpty }.map { $0[column] }
             let shapes = fields.map { Shape($0) }

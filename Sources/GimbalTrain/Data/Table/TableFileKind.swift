@@ -37,8 +37,27 @@ enum TableFileKind {
                 "is JSON, which is not read; \(save)"
             } else if text.hasPrefix("@relation") {
                 "is ARFF of Weka; the lines behind @data are a table: save them with a first line of names, and name that"
+            } else if isSparse(text) {
+                "is in the sparse form of LIBSVM, which is not read; \(save), with a column for each feature"
             } else { nil }
         if let reason { throw GimbalError.invalidFile(path: path, reason: reason) }
+    }
+
+    /// Whether the first line is a number and then numbers of features, rising, each with a colon and its value.
+    private static func isSparse(_ text: String) -> Bool {
+        guard let line = text.split(whereSeparator: \.isNewline).first, line.utf8.count < 4000 else { return false }
+        let words = line.split(separator: " ")
+        guard words.count > 1, Double(words[0]) != nil else { return false }
+        var last = -1
+        return words.dropFirst().allSatisfy { word in
+            let parts = word.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let place = Int(parts[0]), place > last, Double(parts[1]) != nil else {
+                return false
+            }
+            last = place
+            // 12:30 is a time.
+            return true
+        } && (words.count > 2 || words[1].contains("."))
     }
 
     /// The one file of a ZIP archive; nil for what is no archive.

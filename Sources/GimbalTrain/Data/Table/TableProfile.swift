@@ -193,8 +193,4 @@ extension TableProfile: CustomStringConvertible {
     package static func short(_ number: Double) -> String {
         number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : String(format: "%.6g", number)
     }
-
-    private func counted(_ count: Int, _ noun: String, _ plural: String? = nil) -> String {
-        "\(count) \(count == 1 ? noun : plural ?? noun + "s")"
-    }
 }

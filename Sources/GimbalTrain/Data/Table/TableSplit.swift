@@ -197,12 +197,16 @@ public struct TableSplit: Codable, Sendable, Equatable {
         }
         sharesOutEqualRows = Self.areFewKinds(hashes)
         let strata = Self.strata(hashes, labels, classCount, sharingOut: sharesOutEqualRows)
-        // Where each fold begins in a class. Classes begin at different folds, so that small ones do not all lie in one.
-        let bounds = strata.indices.map { index in
-            let (hashes, turned) = (strata[index], (fold + index) % count)
+        // Where each fold begins in a class. Rows that are over when all folds have equally many go to one fold each, those of a
+        // class to the folds before those of the class before: no fold has more than one row more than another.
+        var shift = 0
+        let bounds = strata.map { hashes in
+            let (share, extra) = hashes.count.quotientAndRemainder(dividingBy: count)
             func start(_ fold: Int) -> UInt64 {
-                fold % count == 0 || hashes.isEmpty ? 0 : hashes[hashes.count * fold / count]
+                fold % count == 0 || hashes.isEmpty ? 0 : hashes[fold * share + max(0, fold - (count - extra))]
             }
+            let turned = (fold + shift) % count
+            shift += extra
             return (start: start(turned), test: start(turned + 1) &- start(turned))
         }
         let rest = zip(strata, bounds).map { hashes, bound in

@@ -9,6 +9,7 @@ import argparse
 import collections
 import os
 import pathlib
+import zipfile
 
 import numpy
 import torch
@@ -95,3 +96,14 @@ torch.save(values, folder / "tensor.pt")
 torch.save(model, folder / "model.pt")
 torch.save(every_type, folder / "protocol-4.pt", pickle_protocol=4)
 torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / "script.pt")
+
+# Keys of every kind, and an array of NumPy.
+torch.save({(0, 1): values, (2,): values, b"a": values, b"b": values, "array": numpy.arange(3)}, folder / "keys.pt")
+
+# A storage that unpacks to more than its description says.
+torch.save({"t": torch.ones(2, 2)}, folder / "bomb.pt")
+with zipfile.ZipFile(folder / "bomb.pt") as archive:
+    members = {name: archive.read(name) for name in archive.namelist()}
+with zipfile.ZipFile(folder / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, content in members.items():
+        archive.writestr(name, content + bytes(4096) if "/data/" in name else content)

@@ -225,6 +225,15 @@ struct TableMixtureTests {
         }
     }
 
+    @Test("Decimal commas are found beside lines that are left out, wherever these stand", arguments: [1, 40, 121])
+    func raggedMarks(place: Int) throws {
+        var lines = ["x;b;y"] + (0..<120).map { "\($0 % 9),5;\($0 * 13 % 51),25;\(["no", "yes"][$0 * 5 % 7 % 2])" }
+        lines.insert("a note of the office", at: place)
+        let found = try table(lines.joined(separator: "\n"), options { $0.raggedRows = .skip })
+        #expect(found.schema.columns.prefix(2).allSatisfy { $0.type == .number } && found.profile.rows == 120)
+        #expect(found.schema.dialect.decimalMark == ",")
+    }
+
     @Test("A last row that is called a total is asked about")
     func totals() throws {
         let body = "town,b,y\n" + (0..<60).map { "\(["Rome", "Oslo"][$0 % 2]),\($0),\($0 * 7 % 3)\n" }.joined()

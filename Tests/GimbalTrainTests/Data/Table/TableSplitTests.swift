@@ -160,6 +160,16 @@ struct TableSplitTests {
         }
     }
 
+    @Test("As many folds as rows, or nearly so, leave no fold without a row", arguments: [57, 60])
+    func smallFolds(count: Int) throws {
+        let lines = (0..<60).map { "\($0).5,\($0 * 3 % 31),\($0 % 10 == 0 ? "rare" : $0 % 3 == 0 ? "some" : "usual")" }
+        try withTable(Array(("a,b,y\n" + lines.joined(separator: "\n")).utf8)) { path in
+            let table = try Table(path: path)
+            let sizes = try (0..<count).map { try table.fold($0, of: count).parts().test.count }
+            #expect(sizes.allSatisfy { 1...2 ~= $0 } && sizes.reduce(0, +) == 60, "\(sizes)")
+        }
+    }
+
     // MARK: Other files
 
     @Test("A test file and a validation file are taken whole, and what they share with training is said")
