@@ -141,6 +141,7 @@ struct TrainCommand: ParsableCommand {
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
         trainer.callbacks = [display, TensorBoardLog(histogramInterval: histograms)]
         try introduce(parts)
+        for note in run.pretrainingNotes { printNotice("warning: \(note)") }
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if checkpoint != nil { sayWhatIsLeft(of: trainer) }
 
@@ -301,7 +302,7 @@ struct TrainCommand: ParsableCommand {
             )
         }
         for note in device.description.notes { printNotice("note: \(note)") }
-        if let report = run.pretraining { try printLine(report.summary) }
+        if let report = run.pretraining { try printLine(report.summary(partial: run.partlyPretrained)) }
         let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
         if step > 0, step < steps { try printLine("resuming after step \(step) of \(steps)") }
     }
@@ -324,10 +325,12 @@ private struct CrossValidationLine: Encodable {
 
 extension LoadReport {
     /// What was loaded, and what begins anew, in a line.
-    fileprivate var summary: String {
+    /// - Parameter partial: tensors of which some rows were loaded.
+    fileprivate func summary(partial: [String]) -> String {
         let anew = missing + misshaped
-        let count = loaded.count + anew.count + unreadable.count
+        let count = loaded.count + partial.count + anew.count + unreadable.count
         var line = "begins with \(loaded.count) of \(count) tensors of \(path)"
+        if !partial.isEmpty { line += "; in part: \(listed(partial))" }
         if !anew.isEmpty { line += "; anew: \(listed(anew, length: 80))" }
         if !unexpected.isEmpty { line += "; not in the model: \(listed(unexpected))" }
         return line
