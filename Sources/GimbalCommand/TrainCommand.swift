@@ -141,6 +141,9 @@ struct TrainCommand: ParsableCommand {
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
         trainer.callbacks = [display, TensorBoardLog(histogramInterval: histograms)]
         try introduce(parts)
+        if parts.test.isCountExact, parts.test.count == 0 {
+            printNotice("note: nothing is held back to test: the run ends without test figures; see --test")
+        }
         for note in run.pretrainingNotes { printNotice("warning: \(note)") }
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if checkpoint != nil { sayWhatIsLeft(of: trainer) }
@@ -298,7 +301,7 @@ struct TrainCommand: ParsableCommand {
                 + "\(device.description.name); run \(folder.path)")
         if let text = parts.record.text {
             try printLine(
-                "tokens of a vocabulary of \(parts.train.outputCount), up to \(text.length) in a sample; losses are in nats a token"
+                "\(text.tokenizerName), a vocabulary of \(parts.train.outputCount), up to \(text.length) in a sample; losses are in nats a token"
             )
         }
         for note in device.description.notes { printNotice("note: \(note)") }

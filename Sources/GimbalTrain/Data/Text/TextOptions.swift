@@ -86,6 +86,16 @@ public struct TextRecord: Codable, Sendable, Equatable {
         try TokenizerFile.tokenizer(in: Array(tokenizer.utf8), path: "the run's tokenizer")
     }
 
+    /// What the tokens are, in a word or two.
+    package var tokenizerName: String {
+        switch try? makeTokenizer() {
+        case is CharacterVocabulary: "characters"
+        case is WordTokenizer: "words"
+        case is BytePairTokenizer: "byte pairs"
+        default: "tokens"
+        }
+    }
+
     /// Checks what may have come from a file.
     /// - Throws: `GimbalError.invalidSetting`.
     func validate() throws {
