@@ -94,7 +94,14 @@ struct DataOptions: ParsableArguments {
             throw GimbalError.invalidSetting(
                 name: "--data", reason: "\(data) is a folder, where a text is read from a file")
         }
-        return isText ? .text(path: data, options: texts.options) : .pairs(path: data, options: texts.options)
+        guard DataSource.ImageSet(rawValue: data) == nil && data != "digits" || FileManager.default.fileExists(atPath: data)
+        else {
+            throw GimbalError.invalidSetting(
+                name: "--data", reason: "\(data) are images, where the model reads the file of a text")
+        }
+        var options = texts.options
+        options.encoding = table.encoding
+        return isText ? .text(path: data, options: options) : .pairs(path: data, options: options)
     }
 
     private func named(_ data: String, _ record: DataRecord?) throws -> DataSource {
@@ -183,6 +190,15 @@ struct DataOptions: ParsableArguments {
     /// data was divided.
     private func check(_ source: DataSource, _ record: DataRecord?) throws {
         if let record { _ = try plan(resuming: record) }
+        try table.check(source)
+        let isImageSet = data.map { DataSource.ImageSet(rawValue: $0) != nil } ?? true
+        guard flags.dataDir == nil || source.kind == .images && isImageSet else {
+            throw GimbalError.invalidSetting(name: "--data-dir", reason: "is for --data mnist and fashion-mnist")
+        }
+        if target != nil, source.kind == .pictures, isFolder(source.path) {
+            throw GimbalError.invalidSetting(
+                name: "--target", reason: "is for tables; the folders in \(source.path) are the classes of its pictures")
+        }
         try pictures.check(source, record)
         try series.check(source, record?.series)
         try texts.check(source, record?.text)
@@ -276,6 +292,29 @@ struct TableFlags: ParsableArguments {
             "What columns hold, where the file does not prove it: number, boolean, category, date, date-dmy, date-mdy, text.",
             valueName: "name=type,…"))
     var types: [String] = []
+
+    /// Makes sure that what was given has a meaning for the data: pictures are listed in a table too, and texts have an
+    /// encoding.
+    func check(_ source: DataSource) throws {
+        let isList = source.kind == .pictures && !isFolder(source.path) && !DataSource.isPicture(source.path)
+        let ofWriting: [(name: String, isGiven: Bool)] = [
+            ("--header", header == true), ("--no-header", header == false), ("--delimiter", delimiter != nil),
+            ("--ragged-rows", raggedRows != nil), ("--missing", !missing.isEmpty), ("--exclude", !exclude.isEmpty),
+            ("--id", !id.isEmpty),
+        ]
+        let ofColumns: [(name: String, isGiven: Bool)] = [
+            ("--decimal", decimal != nil), ("--thousands", thousands != nil), ("--missing-rows", missingRows != nil),
+            ("--columns", !columns.isEmpty), ("--types", !types.isEmpty),
+        ]
+        let meaningless: [(name: String, isGiven: Bool)] =
+            source.isOfRows
+            ? []
+            : ofColumns + (isList ? [] : ofWriting)
+                + [("--encoding", encoding != nil && !isList && !source.isOfTexts)]
+        guard let first = meaningless.first(where: \.isGiven) else { return }
+        let held = source.isOfTexts ? "is read as a text" : isList ? "names pictures" : "holds images"
+        throw GimbalError.invalidSetting(name: first.name, reason: "is for tables; \(source.path) \(held)")
+    }
 
     /// What a run makes of columns is its own: it may be said again, not otherwise. In another file, more may stand for a
     /// missing value.

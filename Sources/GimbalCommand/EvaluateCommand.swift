@@ -57,6 +57,11 @@ struct EvaluateCommand: ParsableCommand {
         let (checkpoint, recipe, model) = (run.checkpoint, run.record.recipe, run.model)
         let (test, notes) = try data.source(of: recipe.data).evaluationData(of: recipe.data, part: part.part)
         for note in notes { printNotice("note: \(note)") }
+        guard test.count > 0 else {
+            throw GimbalError.invalidSetting(
+                name: "--part",
+                reason: "nothing of \(shown(test.name)) is held back as the \(part.rawValue) part: there is nothing to measure")
+        }
         try recipe.model.requireFit(test, "the model of \(checkpoint.path)", name: "data")
         let precision = precision ?? recipe.training.precision
         if let notice = precision.use(on: device) { printNotice(notice) }

@@ -97,15 +97,36 @@ struct GenerateCommand: ParsableCommand {
                 throw GimbalError.invalidSetting(
                     name: "--prompt", reason: "is needed, or --data: what the text is written from")
             }
+            try namingPrompt { try writer.check(prompt) }
             return try write(writer, [prompt])
         }
         var lines = try TextFile.read(data == "-" ? "/dev/stdin" : data)
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         // The end of the last line begins none.
         if lines.last == "" { lines.removeLast() }
+        let name = data == "-" ? "standard input" : data
         // So many at a time that something is seen early, and that those of like length go together.
         for start in stride(from: 0, to: lines.count, by: 1024) {
-            try write(writer, Array(lines[start..<min(start + 1024, lines.count)]))
+            var sources: [String] = []
+            do {
+                for number in start..<min(start + 1024, lines.count) {
+                    try naming(name, line: number + 1) { try writer.check(lines[number]) }
+                    sources.append(lines[number])
+                }
+            } catch {
+                // What stands before a line that cannot be read is written.
+                try write(writer, sources)
+                throw error
+            }
+            try write(writer, sources)
+        }
+    }
+
+    /// Calls `body`, whose complaint about a text becomes one about the prompt.
+    private func namingPrompt<Result>(_ body: () throws -> Result) throws -> Result {
+        if let promptFile { return try naming(promptFile == "-" ? "standard input" : promptFile, body) }
+        do { return try body() } catch GimbalError.invalidSetting(_, let reason) {
+            throw GimbalError.invalidSetting(name: "--prompt", reason: reason)
         }
     }
 
@@ -116,7 +137,7 @@ struct GenerateCommand: ParsableCommand {
             // A line for a line.
             try json
                 ? printJSON(WrittenPair(prompt: source, text: text))
-                : printLine(data == nil ? text : text.replacing("\n", with: " "))
+                : printWritten((data == nil ? text : text.replacing("\n", with: " ")) + "\n")
         }
     }
 
@@ -129,7 +150,7 @@ struct GenerateCommand: ParsableCommand {
     // MARK: Language models
 
     private func write(_ model: some AutoregressiveModel, _ tokenizer: any Tokenizer, prompt: String) throws {
-        guard !(try tokenizer.encode(prompt)).isEmpty else {
+        guard !(try namingPrompt { try tokenizer.encode(prompt) }).isEmpty else {
             throw GimbalError.invalidSetting(name: "--prompt", reason: "is empty: there is nothing to go on from")
         }
         if let beams = sampling.beam { return try search(model, tokenizer, prompt, beams) }
@@ -140,11 +161,11 @@ struct GenerateCommand: ParsableCommand {
                 model, tokenizer, prompt: prompt, sampling: sampling.sampling, maximumCount: sampling.count,
                 seed: sampling.seed &+ UInt64(number))
             let count = writer.tokens.count
-            if !json { try printText(prompt) }
+            if !json { try printWritten(prompt) }
             var written = ""
             while !interruption.isRequested, let piece = try writer.next() {
                 written += piece
-                if !json { try printText(piece) }
+                if !json { try printWritten(piece) }
                 if let stop = sampling.stop, written.contains(stop) { break }
             }
             try end(
@@ -165,8 +186,15 @@ struct GenerateCommand: ParsableCommand {
         let whole = tokenizer.decode(tokens + best.tokens, skipsSpecialTokens: true)
         let written = String(
             whole.unicodeScalars.dropFirst(tokenizer.decode(tokens, skipsSpecialTokens: true).unicodeScalars.count))
-        if !json { try printText(prompt + written) }
+        if !json { try printWritten(prompt + written) }
         try end(prompt, written, count: best.tokens.count, since: clock, isLast: true)
+    }
+
+    /// Writes what a model wrote: as it is to a file or a pipe; to a terminal, which would obey them, with control characters
+    /// escaped.
+    private func printWritten(_ text: String) throws {
+        guard isatty(STDOUT_FILENO) == 1 else { return try printText(text) }
+        try printText(visible(text.unicodeScalars) { $0 == "\n" || $0 == "\t" ? String($0) : nil })
     }
 
     /// What stands behind a text: a line of JSON, or the end of its line and, between two, a line of dashes.
@@ -213,17 +241,22 @@ struct SamplingFlags: ParsableArguments {
     @Option(help: "Of what is drawn; each further text has the next one.")
     var seed: UInt64 = 0
 
+    /// More find nothing better, and take the time and memory of as many texts.
+    private static let beamLimit = 1024
+
     func check() throws {
         if count < 1 { throw ValidationError("--count must be positive") }
         if let temperature, temperature < 0 || !temperature.isFinite {
-            throw ValidationError("--temperature must not be negative")
+            throw ValidationError("--temperature must be a number that is not negative")
         }
         if let topK, topK < 1 { throw ValidationError("--top-k must be positive") }
         if let topP, !(topP > 0 && topP <= 1) { throw ValidationError("--top-p must lie in (0, 1]") }
         if repetitionPenalty <= 0 || !repetitionPenalty.isFinite {
-            throw ValidationError("--repetition-penalty must be positive")
+            throw ValidationError("--repetition-penalty must be a positive number")
         }
-        if let beam, beam < 1 { throw ValidationError("--beam must be positive") }
+        if let beam, !(1...Self.beamLimit).contains(beam) {
+            throw ValidationError("--beam must be from 1 to \(Self.beamLimit)")
+        }
         if samples < 1 { throw ValidationError("--samples must be positive") }
         if beam != nil, temperature != nil || topK != nil || topP != nil || repetitionPenalty != 1 || samples > 1 {
             throw ValidationError(

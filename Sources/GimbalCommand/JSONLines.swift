@@ -11,7 +11,19 @@ func jsonText(_ value: some Encodable) throws -> String {
     // JSON has no infinities; a run may.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
         positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
+    return withoutControls(String(decoding: try encoder.encode(value), as: UTF8.self))
+}
+
+/// JSON with the control characters escaped that its encoder leaves as they are, all of which stand in texts.
+private func withoutControls(_ json: String) -> String {
+    guard json.unicodeScalars.contains(where: { (0x7F...0x9F).contains($0.value) }) else { return json }
+    return json.unicodeScalars.reduce(into: "") { result, scalar in
+        if (0x7F...0x9F).contains(scalar.value) {
+            result += "\\u00" + String(scalar.value, radix: 16)
+        } else {
+            result.unicodeScalars.append(scalar)
+        }
+    }
 }
 
 /// Writes a line to standard output at once, also where that is a pipe.

@@ -14,7 +14,7 @@ struct TextFlags: ParsableArguments {
     var vocabulary: Int?
     @Option(
         help:
-            "Tokens that a model sees of a text, or the most of each text of a pair: longer pairs are left out. (default: 128; what the longest of the pairs has)"
+            "Tokens that a model sees of a text, or the most of each text of a pair: longer pairs are left out. (default: 128; what the longest of the pairs has, at most 256)"
     )
     var length: Int?
 

@@ -141,6 +141,10 @@ struct TrainCommand: ParsableCommand {
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
         trainer.callbacks = [display, TensorBoardLog(histogramInterval: histograms)]
         try introduce(parts)
+        if parts.test.isCountExact, parts.test.count == 0 {
+            printNotice("note: nothing is held back to test: the run ends without test figures; see --test")
+        }
+        for note in run.pretrainingNotes { printNotice("warning: \(note)") }
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if checkpoint != nil { sayWhatIsLeft(of: trainer) }
 
@@ -297,11 +301,11 @@ struct TrainCommand: ParsableCommand {
                 + "\(device.description.name); run \(folder.path)")
         if let text = parts.record.text {
             try printLine(
-                "tokens of a vocabulary of \(parts.train.outputCount), up to \(text.length) in a sample; losses are in nats a token"
+                "\(text.tokenizerName), a vocabulary of \(parts.train.outputCount), up to \(text.length) in a sample; losses are in nats a token"
             )
         }
         for note in device.description.notes { printNotice("note: \(note)") }
-        if let report = run.pretraining { try printLine(report.summary) }
+        if let report = run.pretraining { try printLine(report.summary(partial: run.partlyPretrained)) }
         let (step, steps) = (run.trainer.progress.step, run.trainer.totalSteps ?? 0)
         if step > 0, step < steps { try printLine("resuming after step \(step) of \(steps)") }
     }
@@ -324,10 +328,12 @@ private struct CrossValidationLine: Encodable {
 
 extension LoadReport {
     /// What was loaded, and what begins anew, in a line.
-    fileprivate var summary: String {
+    /// - Parameter partial: tensors of which some rows were loaded.
+    fileprivate func summary(partial: [String]) -> String {
         let anew = missing + misshaped
-        let count = loaded.count + anew.count + unreadable.count
+        let count = loaded.count + partial.count + anew.count + unreadable.count
         var line = "begins with \(loaded.count) of \(count) tensors of \(path)"
+        if !partial.isEmpty { line += "; in part: \(listed(partial))" }
         if !anew.isEmpty { line += "; anew: \(listed(anew, length: 80))" }
         if !unexpected.isEmpty { line += "; not in the model: \(listed(unexpected))" }
         return line

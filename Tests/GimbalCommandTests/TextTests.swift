@@ -118,6 +118,66 @@ struct TextTests {
         }
     }
 
+    @Test("A line that cannot be read ends a file of sources by its number, and what stands before it is written")
+    func badLines() throws {
+        let pairs = (0..<40).map { "I have \($0) cats.\tУ меня \($0) кошек.\n" }.joined()
+        try withText(pairs, name: "pairs.tsv") { folder, path in
+            let run = folder + "/run"
+            _ = try train(path, "transformer-seq2seq", run, "--tokenizer", "characters").succeeded()
+            for bad in ["I have € cats.", String(repeating: "I have 3 cats. ", count: 20)] {
+                try "I have 3 cats.\n\(bad)\nI have 4 cats.\n".write(
+                    toFile: folder + "/in.txt", atomically: true, encoding: .utf8)
+                let outcome = try Gimbal.run(
+                    "generate", "--checkpoint", run, "--data", folder + "/in.txt", "--device", "cpu", "--count", "9")
+                outcome.failed(["in.txt: line 2: "])
+                #expect(outcome.output.count { $0 == "\n" } == 1)
+            }
+        }
+    }
+
+    @Test("A part that nothing is held back for is told, and not evaluated")
+    func nothingToTest() throws {
+        try withText("a b\tx y\nb c\ty z\nc d\tz x\n", name: "pairs.tsv") { folder, path in
+            let run = folder + "/run"
+            let trained = try train(path, "seq2seq", run, "--test", "0.01", "--validation", "none").succeeded()
+            #expect(trained.errors.contains("nothing is held back to test"))
+            try Gimbal.run("evaluate", "--checkpoint", run, "--device", "cpu").refused("there is nothing to measure")
+        }
+    }
+
+    @Test("Texts and pairs are inspected")
+    func inspecting() throws {
+        try withText { folder, path in
+            let found = try Gimbal.run("inspect", path).succeeded().output
+            #expect(found.contains(": a text") && found.contains("60"))
+            let pairs = folder + "/pairs.tsv"
+            try "a\tb\na\tc\nd\tef\n".write(toFile: pairs, atomically: true, encoding: .utf8)
+            let json = try Gimbal.run("inspect", pairs, "--task", "tokens", "--json").succeeded().output
+            #expect(json.contains("\"count\":3") && json.contains("\"repeatedSources\":1"))
+            let runs = ["words", "characters"].map { folder + "/" + $0 }
+            for run in runs {
+                let kind = URL(fileURLWithPath: run).lastPathComponent
+                _ = try train(path, "lstm-lm", run, "--length", "16", "--tokenizer", kind).succeeded()
+                let row = try Gimbal.run("inspect", run).succeeded().output
+                #expect(row.contains("\(kind), a vocabulary of"))
+            }
+            let compared = try Gimbal.run(["compare"] + runs).succeeded().output
+            #expect(compared.contains("fingerprint of the tokenizer") && compared.contains("words"))
+        }
+    }
+
+    @Test("Control characters that a model writes are escaped in JSON, and bytes as they are in a pipe")
+    func controls() throws {
+        try withText(String(repeating: "\u{1B}\u{7F}\u{9B}", count: 200)) { folder, path in
+            let run = folder + "/run"
+            _ = try train(path, "lstm-lm", run, "--length", "16").succeeded()
+            let words = ["generate", "--checkpoint", run, "--prompt", "\u{1B}", "--count", "40", "--device", "cpu"]
+            #expect(try Gimbal.run(words).succeeded().output.hasPrefix("\u{1B}"))
+            let json = try Gimbal.run(words + ["--json"]).succeeded().output
+            #expect(json.unicodeScalars.allSatisfy { $0 == "\n" || 0x20...0x7E ~= $0.value } && json.contains("\\u007f"))
+        }
+    }
+
     @Test("What cannot be is refused by the flag that is to blame")
     func refusals() throws {
         try withText { folder, path in
@@ -126,6 +186,25 @@ struct TextTests {
                 try Gimbal.run(["train", "--device", "cpu", "--run-dir", run] + arguments).refused(words)
             }
             try refused(["--data", "digits", "--length", "3"], "--length: is for texts")
+            try refused(["--data", "digits", "--model", "lstm-lm"], "digits are images")
+            for (option, value) in [
+                ("--delimiter", "comma"), ("--decimal", "comma"), ("--thousands", "point"), ("--missing", "?"),
+                ("--missing-rows", "drop"), ("--ragged-rows", "skip"), ("--columns", "1"), ("--exclude", "1"),
+                ("--id", "1"), ("--types", "1=text"),
+            ] {
+                try refused(["--data", path, "--model", "lstm-lm", option, value], "\(option): is for tables")
+                try refused(["--data", "digits", option, value], "\(option): is for tables")
+            }
+            try refused(["--data", path, "--model", "lstm-lm", "--header"], "--header: is for tables")
+            try refused(["--data", "digits", "--encoding", "utf-16"], "--encoding: is for tables")
+            try refused(["--data", path, "--model", "lstm-lm", "--data-dir", folder], "--data-dir: is for --data mnist")
+            for (option, value, words) in [
+                ("--beam", "2000", "--beam must be from 1 to"), ("--temperature", "inf", "--temperature must be a number"),
+                ("--repetition-penalty", "inf", "--repetition-penalty must be a positive number"),
+            ] {
+                let outcome = try Gimbal.run("generate", "--checkpoint", run, "--prompt", "a", option, value)
+                #expect(outcome.status == 64 && outcome.errors.contains(words))
+            }
             try refused(["--data", path, "--model", "lstm-lm", "--target", "x"], "--target: is for tables")
             try refused(["--data", path, "--model", "lstm-lm", "--length", "0"], "--length: must be positive")
             try refused(["--data", path, "--model", "lstm-lm", "--length", "100000"], "too few for one window")

@@ -4,11 +4,12 @@ import GimbalTrain
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Tells what is in a table, a folder of images, a weight file or a run.",
+        commandName: "inspect", abstract: "Tells what is in a table, a text, a folder of images, a weight file or a run.",
         discussion: """
             EXAMPLES:
               gimbal inspect customers.csv                  columns, types, what is missing, classes
               gimbal inspect customers.csv --target churned
+              gimbal inspect pairs.tsv --task tokens        a text, or pairs of texts
               gimbal inspect runs/churn                     a run: its model, its data, how far it has come
               gimbal inspect model.safetensors --values     tensors, how their values are spread, what is sick
               gimbal inspect checkpoint.pt                  what torch.save wrote; nothing in it is run
@@ -16,14 +17,14 @@ struct InspectCommand: ParsableCommand {
 
     @Argument(
         help:
-            "A table, a folder of pictures, a file or folder of IDX images, weights (.safetensors, .pt, .npz, .npy), a checkpoint or a run's folder.",
+            "A table, a text, a folder of pictures, a file or folder of IDX images, weights (.safetensors, .pt, .npz, .npy), a checkpoint or a run's folder.",
         completion: .file())
     var path: String
     @Option(
         help: ArgumentHelp(
             "The column of a table that is to be predicted: its name, or its number from 1.", valueName: "column"))
     var target: String?
-    @Option(help: "What the target column of a table holds.")
+    @Option(help: "What the target column of a table holds; tokens for a text or pairs of texts.")
     var task: ModelSettings.Task?
     @Flag(help: "Of weights, read the values: their range, mean and deviation, and how many are not finite.")
     var values = false
@@ -32,6 +33,16 @@ struct InspectCommand: ParsableCommand {
     @OptionGroup(title: "Tables") var table: TableFlags
 
     func run() throws { try SettingFlags.translating(inspect) }
+
+    /// A table; of a file that is called a text and is no table, a text.
+    private func tableOrText() throws -> any Inspection {
+        do { return try TableInspection(path: path, flags: table, target: target, task: task) } catch {
+            guard path.hasSuffix(".txt"), target == nil, task == nil,
+                let text = try? TextInspection(path: path, encoding: table.encoding)
+            else { throw error }
+            return text
+        }
+    }
 
     private func inspect() throws {
         guard FileManager.default.fileExists(atPath: path) else {
@@ -58,8 +69,10 @@ struct InspectCommand: ParsableCommand {
             found = try ImageInspection(file: path)
         } else if DataSource.isPictures(path, options: try table.options(target: target)) {
             found = try PictureInspection(path: path, table: table.options(target: target))
+        } else if task == .tokens {
+            found = try TextInspection(path: path, encoding: table.encoding)
         } else {
-            found = try TableInspection(path: path, flags: table, target: target, task: task)
+            found = try tableOrText()
         }
         try json ? printJSON(found) : printLine(found.text)
     }

@@ -53,6 +53,10 @@ struct RunInspection: Inspection {
                     ["inputs", "\(listed(inputs.map(\.name), limit: 20)); \(schema.featureCount) features"])
                 if let target = schema.target { rows.append(["predicts", shown(target.name)]) }
             }
+            if let text = data.text {
+                rows.append(
+                    ["tokens", "\(text.tokenizerName), a vocabulary of \(recipe.model.outputs), up to \(text.length) in a sample"])
+            }
             if !data.classNames.isEmpty {
                 rows.append(["classes", "\(data.classNames.count): \(listed(data.classNames, limit: 20))"])
             }

@@ -240,21 +240,22 @@ extension DataSource {
                 try Pictures(listing, classNames: record.classNames, record: pictures),
                 listing.notes + [record.note(onOtherData: path, "\(listing.entries.count) pictures of it are")]
             )
-        case .text(let path, _) where absolutePath != record.path:
+        case .text(let path, let options) where absolutePath != record.path:
             try requireKind(of: record)
             // Another text is tested as a whole.
             let text = try record.requiredText()
-            return (
-                try TextPart(
-                    TextFile.read(path), text.makeTokenizer(), length: text.length,
-                    name: URL(fileURLWithPath: path).lastPathComponent),
-                [record.note(onOtherData: path, "of it is")]
-            )
-        case .pairs(let path, _) where absolutePath != record.path:
+            let all = try TextPart(
+                path, TextFile.read(path, encoding: options.encoding), text.makeTokenizer(), length: text.length)
+            let notes = [record.note(onOtherData: path, "of it is"), all.noteOnUnknown]
+            return (all, notes.compactMap { $0 })
+        case .pairs(let path, var options) where absolutePath != record.path:
             try requireKind(of: record)
             var plan = SplitPlan(validationFraction: nil)
             plan.testFraction = 0
-            let all = try TokenParts(pairs: path, options: TextOptions(), plan: plan, continuing: record.requiredText())
+            var text = try record.requiredText()
+            // Another file need not be in the encoding of the run's.
+            (text.encoding, options.length) = (nil, nil)
+            let all = try TokenParts(pairs: path, options: options, plan: plan, continuing: text)
             return (all.train, all.notes + [record.note(onOtherData: path, "\(all.train.count) pairs of it are")])
         case .images(let folder, let set) where part == .test:
             if record.kind != .samples { try requireKind(of: record) }
@@ -270,7 +271,8 @@ extension DataSource {
             let isKnown = test.fingerprint == record.fingerprints[.test]
             return (test, isKnown ? [] : [record.note(onOtherData: folder, "\(test.count) test images of it are")])
         default:
-            return (try parts(continuing: record).requiredPart(part, of: path), [])
+            let chosen = try parts(continuing: record).requiredPart(part, of: path)
+            return (chosen, [(chosen as? TextPart)?.noteOnUnknown].compactMap { $0 })
         }
     }
 

@@ -88,6 +88,9 @@ public enum DataSource: Sendable {
         return PictureListing.isPictureName(path) || PictureListing.isList(path, options: options)
     }
 
+    /// Whether a file is called as pictures are.
+    package static func isPicture(_ path: String) -> Bool { PictureListing.isPictureName(path) }
+
     /// What messages call it.
     public var path: String {
         switch self {

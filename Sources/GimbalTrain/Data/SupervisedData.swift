@@ -49,7 +49,8 @@ public protocol SupervisedData: Sendable {
 
 /// What is known of data whose inputs are the numbers of tokens.
 public struct TokenFacts: Sendable, Equatable {
-    /// Characters, Unicode scalars, that the tokens to be predicted spell; nil where that is not asked.
+    /// Characters, Unicode scalars, that the tokens to be predicted spell; nil where that is not asked, or some of them stand
+    /// for what has no number, so that a text of other characters has the same tokens.
     public var characterCount: Int?
     /// The token that fills up sequences which are shorter than others; nil where none are.
     public var padding: Int32?

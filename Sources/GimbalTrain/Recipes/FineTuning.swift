@@ -101,38 +101,69 @@ extension NameMap {
 // MARK: First weights
 
 extension FineTuning {
+    /// What became of the weights that training begins with.
+    struct Loading {
+        /// Of every tensor of which the model took up all rows, and of those it took up none of.
+        var report: LoadReport
+        /// Names in the model of which some rows are the file's, and the others begin anew.
+        var partial: [String] = []
+        /// What is doubtful about them, in sentences.
+        var notes: [String] = []
+    }
+
     /// Loads the weights, where there are any to load. The layer that gives the outputs may have another shape in the
-    /// file, for other classes; it then keeps the weights that it has.
+    /// file, for other classes; it then keeps the weights that it has. Where the weights are a run's, rows that stand for tokens
+    /// or classes are taken by their names.
     /// - Parameters:
     ///   - model: has weights as they are drawn.
     ///   - head: the path of the layer that gives the outputs.
+    ///   - data: what the model is to be trained on.
     /// - Returns: what became of every name; nil where there is nothing to load.
     /// - Throws: as `Module.load(from:mapping:isStrict:forgiving:)`, and `GimbalError.invalidSetting` in place of
     ///   `GimbalError.weightMismatch`.
-    func load(into model: some Module, head: String) throws -> LoadReport? {
+    func load(into model: some Module, head: String, for data: DataRecord) throws -> Loading? {
         guard let pretrained else { return nil }
         let file = try WeightFile(path: try Self.file(of: pretrained))
         try Renaming.requireUse(of: renames, in: file.contents.map(\.name), path: file.path)
         let map =
             renames.isEmpty
             ? Self.map(of: file, to: model, head: head) : NameMap(renames)
-        let report: LoadReport
-        do {
-            report = try model.load(
-                from: file, mapping: map,
-                // Files of torchvision's first years count no batches.
-                forgiving: [NamePattern("\(head).*"), "*num_batches_tracked"])
-        } catch let error as GimbalError {
-            guard case .weightMismatch = error else { throw error }
-            throw GimbalError.invalidSetting(
-                name: "pretrained",
-                reason: "\(error); give its tensors the model's names (`renames`), or train a model like the file's "
-                    + "(`kind`, `hidden`)")
+        let headPattern = NamePattern("\(head).*")
+        // Files of torchvision's first years count no batches.
+        let forgiving = [headPattern, "*num_batches_tracked"]
+        func load(_ weights: some StoredTensors) throws -> LoadReport {
+            do {
+                return try model.load(from: weights, mapping: map, forgiving: forgiving)
+            } catch let error as GimbalError {
+                guard case .weightMismatch = error else { throw error }
+                throw GimbalError.invalidSetting(
+                    name: "pretrained",
+                    reason: "\(error); give its tensors the model's names (`renames`), or train a model like the file's "
+                        + "(`kind`, `hidden`)")
+            }
         }
-        guard !report.loaded.isEmpty else {
+        let source = Self.record(besideFile: file.path)?.recipe.data
+        var loading: Loading
+        if let old = try source?.rowNames(), let new = try data.rowNames(), old != new {
+            let named = [headPattern] + (data.text == nil ? [] : ["tokens", "sourceTokens", "targetTokens"])
+            let rows = RowsByName(file, mapping: map, parameters: named, from: old, to: new)
+            loading = Loading(report: try load(rows))
+            loading.divide(rows.knownCount, of: new.count, named, data.text == nil ? "classes" : "tokens")
+        } else {
+            loading = Loading(report: try load(file))
+        }
+        if let note = source.flatMap(data.noteOnInputs) { loading.notes.append(note) }
+        guard !loading.report.loaded.isEmpty || !loading.partial.isEmpty else {
             throw GimbalError.invalidFile(path: file.path, reason: "holds no weight that the model has")
         }
-        return report
+        return loading
+    }
+
+    /// The record of the run whose weights a file holds; nil for a file that no run of a recipe wrote.
+    private static func record(besideFile path: String) -> RunRecord? {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        // Another program may call a file of its own so.
+        return RunRecord.exists(in: folder) ? try? RunRecord(path: folder) : nil
     }
 
     /// The file of weights that `path` stands for.
@@ -167,6 +198,26 @@ extension FineTuning {
         let complete = counts.filter { $0.value == wanted.count && !wanted.isEmpty }.map(\.key)
         guard complete.count == 1, let prefix = complete.first, !prefix.isEmpty else { return .identity }
         return NameMap([(NamePattern(prefix + "*"), "*"), ("*", nil)])
+    }
+}
+
+extension FineTuning.Loading {
+    /// Takes parameters that are not wholly the file's from those that were loaded.
+    /// - Parameters:
+    ///   - known: rows that the file has.
+    ///   - count: rows of each.
+    ///   - named: the parameters whose rows have names.
+    ///   - what: what the rows stand for.
+    fileprivate mutating func divide(_ known: Int, of count: Int, _ named: [NamePattern], _ what: String) {
+        let rows = report.loaded.filter { name in named.contains { $0.matches(name) } }
+        if known < count {
+            report.loaded.removeAll { rows.contains($0) }
+            if known == 0 { report.missing += rows } else { partial = rows }
+        }
+        guard !rows.isEmpty else { return }
+        notes.append(
+            "the weights were trained with other \(what), or in another order: \(known) of \(count) are taken by name"
+                + (known < count ? ", the others begin anew" : ""))
     }
 }
 

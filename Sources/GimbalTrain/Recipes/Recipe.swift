@@ -133,6 +133,10 @@ public struct RecipeRun {
     /// What became of every tensor of the weights that training began with; nil where it began with weights that were
     /// drawn, or goes on from a checkpoint.
     public let pretraining: LoadReport?
+    /// Names of tensors of which some rows, those of tokens or classes that the weights know, are as they were trained.
+    public let partlyPretrained: [String]
+    /// What is doubtful about the weights that training began with, in sentences.
+    public let pretrainingNotes: [String]
     private let sample: Dataset
 
     /// The recipe, with what the data added to it.
@@ -155,9 +159,11 @@ public struct RecipeRun {
             let batch = first.batch(on: device)
             try withGenerator(generator) { _ = try model.initializeLSUV(settings.shaped(batch.inputs)) }
         }
-        pretraining =
+        let loading =
             loadsPretrained
-            ? try training.fineTuning?.load(into: model, head: settings.headPath(in: model)) : nil
+            ? try training.fineTuning?.load(into: model, head: settings.headPath(in: model), for: recipe.data) : nil
+        pretraining = loading?.report
+        (partlyPretrained, pretrainingNotes) = (loading?.partial ?? [], loading?.notes ?? [])
         try training.fineTuning?.freeze(model)
         try training.layerDecays?.requireFit(model)
         // Batch statistics need two samples: a last batch of one is left out.

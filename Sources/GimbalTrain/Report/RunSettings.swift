@@ -33,6 +33,8 @@ package enum RunSettings {
                 ("data", data.name.isEmpty ? nil : data.name), ("data path", data.path),
                 ("predicted column", data.table?.schema.target?.name),
                 ("input columns", inputs.map { listed($0.map(\.name), limit: 20) }),
+                ("tokens", data.text.map(\.tokenizerName)), ("tokens in a sample", data.text.map { "\($0.length)" }),
+                ("fingerprint of the tokenizer", data.text.map { textFingerprint($0.tokenizer) }),
                 ("samples to train on", data.counts[.training].map(String.init)),
                 ("samples to validate on", data.counts[.validation].map(String.init)),
                 ("samples to test on", data.counts[.test].map(String.init)),

@@ -16,13 +16,15 @@ public enum TextFile {
     /// A file with gzip's first bytes is unpacked on the way.
     /// - Parameters:
     ///   - path: the file; it is read once, and may be a pipe.
+    ///   - encoding: what the bytes mean where no byte order mark tells it, such as windows-1252, by a name that iconv knows;
+    ///     nil for UTF-8.
     ///   - lineEnds: whether they are made alike; they are unless `.kept` is given.
     ///   - allowsNUL: whether the character U+0000 may be in the text. Where it is, the file is mostly no text, or is UTF-16
     ///     without a mark.
     /// - Throws: `GimbalError.fileSystem`; `GimbalError.invalidFile` for an empty file, for bytes that the encoding does not
     ///   allow, with their place and line, and for NUL unless it is allowed.
     public static func read(
-        _ path: String, lineEnds: LineEnds = .normalized, allowsNUL: Bool = false
+        _ path: String, encoding: String? = nil, lineEnds: LineEnds = .normalized, allowsNUL: Bool = false
     ) throws -> String {
         let stream = try ByteStream(path: path)
         var bytes = try stream.read(count: .max)
@@ -35,13 +37,16 @@ public enum TextFile {
             throw invalid("UTF-32, which is not read; save it as UTF-8")
         case let mark? where mark.encoding.hasPrefix("UTF-16"):
             bytes = try utf16(bytes, isBigEndian: mark.encoding == "UTF-16BE", path)
-        case let mark: start = mark?.length ?? 0
+        case let mark?: start = mark.length
+        case nil:
+            guard let encoding, !TableDialect.isUTF8(encoding) else { break }
+            bytes = try TextStream(path: path, input: .memory(bytes), encoding: encoding).rest()
         }
         let place = bytes.withUnsafeBufferPointer { firstInvalidUTF8($0.baseAddress!, $0.count) }
         if let place {
             throw invalid(
                 "the byte 0x\(hexadecimal(bytes[place])) at byte \(place), in line \(line(at: place)), is not UTF-8; "
-                    + "save the file as UTF-8")
+                    + "save the file as UTF-8, or name its encoding (--encoding windows-1252, for one)")
         }
         if !allowsNUL, let place = bytes.firstIndex(of: 0) {
             throw invalid(

@@ -17,15 +17,18 @@ public struct TextScore: Sendable, Equatable {
     public let byteCount: Int
     /// Unicode scalars that they spell.
     public let characterCount: Int
+    /// Tokens among them that stand for what has no number, such as unknown words.
+    public let unknownCount: Int
     /// The sum of the tokens' cross-entropies in nats.
     public let totalLoss: Double
 
     /// exp of the mean cross-entropy per token.
     public var perplexity: Double { exp(totalLoss / Double(tokenCount)) }
-    /// Bits that a byte of the text takes by the model's probabilities.
-    public var bitsPerByte: Double { totalLoss / log(2) / Double(byteCount) }
-    /// Bits that a character, a Unicode scalar, takes.
-    public var bitsPerCharacter: Double { totalLoss / log(2) / Double(characterCount) }
+    /// Bits that a byte of the text takes by the model's probabilities; NaN where a token is unknown, as what stands there
+    /// is not predicted.
+    public var bitsPerByte: Double { unknownCount == 0 ? totalLoss / log(2) / Double(byteCount) : .nan }
+    /// Bits that a character, a Unicode scalar, takes; NaN where a token is unknown.
+    public var bitsPerCharacter: Double { unknownCount == 0 ? totalLoss / log(2) / Double(characterCount) : .nan }
 
     /// Has a model predict a text, in windows that overlap: each begins `stride` tokens behind the one before, and predicts
     /// those that no earlier one has. So a token, but for the first window's, is predicted from at least
@@ -72,16 +75,7 @@ public struct TextScore: Sendable, Equatable {
             throw GimbalError.nonFinite(quantity: "the cross-entropy", value: totalLoss, place: part.name)
         }
         tokenCount = tokens.count - 1
-        var stream = TokenTextStream(tokenizer)
-        _ = stream.bytes(of: tokens[0])
-        var (bytes, characters) = (0, 0)
-        for token in tokens.dropFirst() {
-            let spelled = stream.bytes(of: token)
-            bytes += spelled.count
-            // A character is counted where it begins.
-            characters += spelled.count { $0 & 0xC0 != 0x80 }
-        }
-        byteCount = bytes
-        characterCount = characters
+        (byteCount, characterCount) = (part.spelling.byteCount, part.spelling.characterCount)
+        unknownCount = part.spelling.unknownCount
     }
 }

@@ -176,8 +176,82 @@ import Testing
             var options = TextOptions()
             options.length = 64
             let parts = try DataSource.pairs(path: path, options: options).parts()
-            #expect(parts.notes == ["1 pairs are left out that are longer than 64 tokens"])
+            #expect(parts.notes.count == 1 && parts.notes[0].hasPrefix("1 pair is left out, longer than 64 tokens"))
             #expect(parts.record.text?.length == 64)
+        }
+    }
+
+    /// One long pair would make every batch that it is in as long as it.
+    @Test func oneLongPairDoesNotSetTheLengthOfAll() throws {
+        try withTemporaryFolder { folder in
+            let long = String(repeating: "long ", count: 3000) + "\tдлинно\n"
+            let parts = try DataSource.pairs(path: write(Self.pairs + long, to: "pairs.tsv", in: folder)).parts()
+            #expect(parts.record.text?.length == 256)
+            #expect(parts.notes.contains { $0.contains("1 pair is left out") && $0.contains("--length") })
+            let usual = try DataSource.pairs(path: write(Self.pairs, to: "usual.tsv", in: folder)).parts()
+            #expect(try #require(usual.record.text?.length) < 64 && usual.notes.isEmpty)
+        }
+    }
+
+    /// What stands for unknown words spells none of their characters.
+    @Test func unknownWordsEarnNoBits() throws {
+        let text = "one two three four " + String(repeating: "one two ", count: 40)
+        let words = WordTokenizer(text, limit: 2)
+        let known = try TextPart("one two one two", words, length: 4, name: "known")
+        #expect(known.tokens?.characterCount == 12)
+        let unknown = try TextPart("one three two four", words, length: 4, name: "unknown")
+        #expect(unknown.tokens?.characterCount == nil)
+        try withTemporaryFolder { folder in
+            var options = TextOptions()
+            (options.tokenizer, options.vocabulary, options.length) = (.words, 16, 4)
+            let many = (0..<400).map { "word\($0 % 40) " }.joined()
+            let parts = try DataSource.text(path: write(many, in: folder), options: options).parts()
+            #expect(parts.notes.count == 3 && parts.notes.allSatisfy { $0.contains("unknown to the vocabulary") })
+            #expect(parts.test.tokens?.characterCount == nil)
+            let evaluated = try #require(DataSource(parts.record)).evaluationData(of: parts.record)
+            #expect(evaluated.notes.count == 1 && evaluated.notes[0].contains("unknown to the vocabulary"))
+        }
+    }
+
+    @Test func aTextOfOneCharacterIsRefused() throws {
+        var options = TextOptions()
+        options.length = 4
+        let error = #expect(throws: GimbalError.self) { try parts(String(repeating: "a", count: 200), options) }
+        #expect("\(String(describing: error))".contains("there is nothing to learn"))
+    }
+
+    /// A run's own file is read again in the encoding that it began with, another in its own.
+    @Test func textsAreReadInTheirEncoding() throws {
+        try withTemporaryFolder { folder in
+            let text = String(repeating: "naïve café. ", count: 60)
+            let path = folder + "/latin.txt"
+            try #require(text.data(using: .isoLatin1)).write(to: URL(fileURLWithPath: path))
+            var options = TextOptions()
+            options.length = 8
+            let error = #expect(throws: GimbalError.self) { try DataSource.text(path: path, options: options).parts() }
+            #expect("\(String(describing: error))".contains("--encoding"))
+            options.encoding = "iso-8859-1"
+            let parts = try DataSource.text(path: path, options: options).parts()
+            let part = try #require(parts.train as? TextPart)
+            let tokenizer = try #require(parts.record.text).makeTokenizer()
+            #expect(text.hasPrefix(tokenizer.decode(part.windows.tokens)))
+            #expect(try #require(DataSource(parts.record)).parts(continuing: parts.record).record == parts.record)
+            let other = try write("café ".appending(text), to: "other.txt", in: folder)
+            let found = try DataSource.text(path: other).evaluationData(of: parts.record).samples
+            #expect(tokenizer.decode(try #require(found as? TextPart).windows.tokens).hasPrefix("café naïve"))
+        }
+    }
+
+    @Test func whatHasNoNumberIsToldOfItsFile() throws {
+        try withTemporaryFolder { folder in
+            var options = TextOptions()
+            options.length = 8
+            let record = try DataSource.text(path: write(Self.text, in: folder), options: options).parts().record
+            let other = try write("The € dog.", to: "other.txt", in: folder)
+            let error = #expect(throws: GimbalError.self) {
+                try DataSource.text(path: other).evaluationData(of: record)
+            }
+            #expect("\(String(describing: error))".contains("other.txt"))
         }
     }
 

@@ -79,6 +79,103 @@ struct FineTuningTests {
         }
     }
 
+    @Test("The head's rows are those of the classes with the same names; without any, it begins anew")
+    func classesByName() throws {
+        try withTemporaryFolder { folder in
+            func begun(_ names: [String], from source: String? = nil) throws -> RecipeRun {
+                let three = Self.digits.train.subset { $0 < 3 }
+                guard case .classes(let classes, _) = three.targets else { fatalError("digits are classes") }
+                let data = Dataset(
+                    name: "three", inputShape: three.inputShape, inputs: three.inputs,
+                    targets: .classes(classes, names: names))
+                var model = Self.small
+                model.outputs = 3
+                var training = TrainingSettings(for: model.kind)
+                (training.epochs, training.maxSteps) = (1, 1)
+                training.fineTuning = source.map { FineTuning(pretrained: $0) }
+                return try Recipe(model: model, training: training).makeRun(
+                    train: data, device: .cpu, folder: source == nil ? RunFolder(path: folder + "/run") : nil)
+            }
+            let first = try begun(["a", "b", "c"])
+            try first.trainer.run()
+            let trained = try weights(first)
+            let old = try #require(trained["6.bias"])
+
+            let same = try begun(["a", "b", "c"], from: folder + "/run")
+            #expect(try weights(same)["6.bias"] == old && same.pretrainingNotes.isEmpty)
+
+            let turned = try begun(["c", "a", "b"], from: folder + "/run")
+            #expect(try weights(turned)["6.bias"] == [old[2], old[0], old[1]] && turned.partlyPretrained.isEmpty)
+            #expect(turned.pretrainingNotes.count == 1 && turned.pretrainingNotes[0].contains("3 of 3 are taken by name"))
+
+            let mixed = try begun(["x", "c", "y"], from: folder + "/run")
+            let bias = try #require(try weights(mixed)["6.bias"])
+            #expect(bias[1] == old[2] && bias[0] != old[0] && bias[2] != old[2])
+            #expect(Set(mixed.partlyPretrained) == ["6.weight", "6.bias"])
+
+            let other = try begun(["x", "y", "z"], from: folder + "/run")
+            #expect(Set(other.pretraining?.missing ?? []) == ["6.weight", "6.bias"] && other.partlyPretrained.isEmpty)
+            #expect(try weights(other)["0.weight"] == trained["0.weight"])
+        }
+    }
+
+    @Test("Rows of embedding and head are those of the same tokens, whatever their numbers")
+    func tokensByName() throws {
+        try withTemporaryFolder { folder in
+            func begun(_ text: String, from source: String? = nil) throws -> RecipeRun {
+                let path = folder + "/text.txt"
+                try String(repeating: text, count: 60).write(toFile: path, atomically: true, encoding: .utf8)
+                var options = TextOptions()
+                options.length = 8
+                let parts = try DataSource.text(path: path, options: options).parts()
+                var model = ModelSettings(kind: .lstmLM, for: parts.train)
+                (model.hidden, model.layers) = (8, 1)
+                var training = TrainingSettings(for: .lstmLM)
+                (training.epochs, training.maxSteps) = (1, 1)
+                training.fineTuning = source.map { FineTuning(pretrained: $0) }
+                return try Recipe(model: model, training: training, data: parts.record).makeRun(
+                    train: parts.train, device: .cpu, folder: source == nil ? RunFolder(path: folder + "/run") : nil)
+            }
+            let first = try begun("abcd")
+            try first.trainer.run()
+            let old = try weights(first)
+            // As many tokens as before, and then one more: b, c and d are known, and have other numbers.
+            for text in ["bcde", "bcdef"] {
+                let run = try begun(text, from: folder + "/run")
+                let new = try weights(run)
+                for (name, width) in [("tokens", 8), ("head.weight", 8), ("head.bias", 1)] {
+                    let (before, after) = (try #require(old[name]), try #require(new[name]))
+                    #expect(Array(after[..<(3 * width)]) == Array(before[width...]), "\(name) of \(text)")
+                    #expect(after[(3 * width)...].allSatisfy { !before.contains($0) })
+                }
+                #expect(Set(run.partlyPretrained) == ["tokens", "head.weight", "head.bias"])
+                #expect(run.pretraining?.loaded.contains("tokens") == false)
+                #expect(new["recurrent.weight_hh_l0"] == old["recurrent.weight_hh_l0"])
+            }
+        }
+    }
+
+    @Test("Columns in another order are told")
+    func columnsByName() throws {
+        try withTemporaryFolder { folder in
+            func begun(_ head: String, from source: String? = nil) throws -> RecipeRun {
+                let path = folder + "/table.csv"
+                let rows = (0..<60).map { "\(Double($0) / 7),\(Double($0 * $0 % 11) / 3),\($0 % 2 == 0 ? "yes" : "no")" }
+                try ([head] + rows).joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+                let parts = try DataSource.table(path: path).parts()
+                var training = TrainingSettings()
+                (training.epochs, training.maxSteps) = (1, 1)
+                training.fineTuning = source.map { FineTuning(pretrained: $0) }
+                return try Recipe(model: ModelSettings(for: parts.train), training: training, data: parts.record).makeRun(
+                    train: parts.train, device: .cpu, folder: source == nil ? RunFolder(path: folder + "/run") : nil)
+            }
+            try begun("height,weight,class").trainer.run()
+            #expect(try begun("height,weight,class", from: folder + "/run").pretrainingNotes.isEmpty)
+            let turned = try begun("weight,height,class", from: folder + "/run")
+            #expect(turned.pretrainingNotes.count == 1 && turned.pretrainingNotes[0].contains("see weight where they saw height"))
+        }
+    }
+
     @Test("Frozen layers keep every bit, their batch normalisation its estimates; others move")
     func freezes() throws {
         try withWeights { path, expected in

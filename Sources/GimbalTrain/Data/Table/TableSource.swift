@@ -172,6 +172,17 @@ final class TextStream {
         return count
     }
 
+    /// What is left of the text.
+    /// - Throws: as `read(into:)`.
+    func rest() throws -> [UInt8] {
+        var (result, piece): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 1 << 16))
+        while true {
+            let count = try piece.withUnsafeMutableBytes { try read(into: $0) }
+            if count == 0 { return result }
+            result += piece[..<count]
+        }
+    }
+
     private func convert(_ converter: iconv_t, into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
         var filled = 0
         while filled == 0 {

@@ -13,12 +13,14 @@ extension TokenParts {
     init(pairs path: String, options: TextOptions, plan: SplitPlan, continuing known: TextRecord?) throws {
         try options.validate()
         try plan.requireNoFolds(path, "pairs of texts")
-        var rest = try PairFile.read(path)
-        let tested = try Self.share(of: &rest, plan.testFraction, plan.testPath, seed: plan.seed)
+        let encoding = options.encoding ?? known?.encoding
+        var rest = try PairFile.read(path, encoding: encoding)
+        let tested = try Self.share(of: &rest, plan.testFraction, plan.testPath, encoding, seed: plan.seed)
         let trainedAndValidated = rest
         let validated =
             plan.hasValidation
-            ? try Self.share(of: &rest, plan.validationFraction ?? 0, plan.validationPath, seed: plan.seed &+ 1) : nil
+            ? try Self.share(
+                of: &rest, plan.validationFraction ?? 0, plan.validationPath, encoding, seed: plan.seed &+ 1) : nil
         let tokenizer =
             try known?.makeTokenizer()
             ?? options.makeTokenizer(
@@ -27,9 +29,13 @@ extension TokenParts {
                     (trainedAndValidated + (validated ?? []) + tested).map { $0.source + $0.target }.joined()
                 }, specialTokens: PairTokens.names, usual: .bytePairs, size: 4000)
         let special = try PairTokens(tokenizer)
-        let sets = try [rest, validated ?? [], tested].map { try special.encoded($0, tokenizer) }
+        let sets = try [(rest, nil), (validated ?? [], plan.validationPath), (tested, plan.testPath)].map {
+            try special.encoded($0, tokenizer, from: $1 ?? path)
+        }
         let longest = sets.joined().map { max($0.source.count, $0.target.count + 1) }.max() ?? 1
-        let record = known ?? TextRecord(tokenizer: tokenizer.json, length: options.length ?? longest)
+        // One pair of a whole chapter would make all batches that it is in, and attention, as long as it.
+        let length = options.length ?? min(longest, Self.usualLengthLimit)
+        let record = known ?? TextRecord(tokenizer: tokenizer.json, length: length, encoding: options.encoding)
         let name = URL(fileURLWithPath: path).lastPathComponent
         let parts = sets.map { pairs in
             let fitting = pairs.filter { $0.source.count <= record.length && $0.target.count < record.length }
@@ -45,17 +51,39 @@ extension TokenParts {
             fingerprints: [.training: fingerprint(trainedAndValidated), .test: fingerprint(tested)])
         if let validated { fingerprints[.validation] = fingerprint(validated) }
         let leftOut = sets.map(\.count).reduce(0, +) - parts.map(\.count).reduce(0, +)
-        notes = leftOut == 0 ? [] : ["\(leftOut) pairs are left out that are longer than \(record.length) tokens"]
+        let kept = "longer than \(record.length) tokens; `length` (--length) sets how long they may be"
+        if leftOut > 0 { notes = ["\(leftOut == 1 ? "1 pair is" : "\(leftOut) pairs are") left out, \(kept)"] }
+        notes += Self.notesOnUnknown(sets.joined(), tokenizer).map { [$0] } ?? []
         guard train.count > 0 else {
-            throw GimbalError.invalidFile(path: path, reason: "no pair is left to train on")
+            throw GimbalError.invalidFile(
+                path: path, reason: "no pair is left to train on" + (sets[0].isEmpty ? "" : ": all are \(kept)"))
         }
+    }
+
+    /// The most tokens of a text of a pair where nothing is said: sentences, and most paragraphs, are shorter.
+    private static let usualLengthLimit = 256
+
+    /// What is to be said where tokens stand for what has no number.
+    private static func notesOnUnknown(
+        _ pairs: some Sequence<(source: [Int32], target: [Int32])>, _ tokenizer: any Tokenizer
+    ) -> String? {
+        guard let unknown = tokenizer.unknownNumber else { return nil }
+        var (count, all) = (0, 0)
+        for pair in pairs {
+            all += pair.source.count + pair.target.count
+            count += pair.source.count { $0 == unknown } + pair.target.count { $0 == unknown }
+        }
+        guard count > 0 else { return nil }
+        return "\(decimal(100 * Double(count) / Double(all))) percent of \(all) tokens are unknown to the vocabulary, all of "
+            + "them one token; a larger `vocabulary` or bpe has fewer"
     }
 
     /// A part of the pairs: those of a file of its own, or of a share of the sources, which are taken from `rest`.
     private static func share(
-        of rest: inout [(source: String, target: String)], _ fraction: Double, _ path: String?, seed: UInt64
+        of rest: inout [(source: String, target: String)], _ fraction: Double, _ path: String?,
+        _ encoding: String?, seed: UInt64
     ) throws -> [(source: String, target: String)] {
-        if let path { return try PairFile.read(path) }
+        if let path { return try PairFile.read(path, encoding: encoding) }
         var numbers: [ExactText: Int] = [:]
         let sources = rest.map { pair in
             let number = numbers[ExactText(pair.source)] ?? numbers.count
@@ -97,8 +125,8 @@ struct PairTokens {
     }
 
     func encoded(
-        _ pairs: [(source: String, target: String)], _ tokenizer: any Tokenizer
+        _ pairs: [(source: String, target: String)], _ tokenizer: any Tokenizer, from path: String
     ) throws -> [(source: [Int32], target: [Int32])] {
-        try pairs.map { (try tokenizer.encode($0.source), try tokenizer.encode($0.target)) }
+        try pairs.map { (try tokenizer.encode($0.source, from: path), try tokenizer.encode($0.target, from: path)) }
     }
 }

@@ -25,8 +25,11 @@ public struct TextOptions: Sendable, Equatable {
     /// The most words or byte pairs, special tokens included; nil for 8192, and 4000 of pairs. Characters are all taken.
     public var vocabulary: Int?
     /// Tokens that a model sees of a text, or the most that each text of a pair has, where longer pairs are left out; nil for
-    /// 128, and for as many as the longest of the pairs has.
+    /// 128, and for as many as the longest of the pairs has, at most 256.
     public var length: Int?
+    /// What the bytes of the files mean, such as windows-1252, by a name that iconv knows; nil for UTF-8, or what a byte order
+    /// mark says.
+    public var encoding: String?
 
     /// What suits most texts.
     public init() {}
@@ -74,11 +77,23 @@ public struct TextRecord: Codable, Sendable, Equatable {
     public var tokenizer: String
     /// Tokens that a model sees of a text, or the most of each text of a pair.
     public var length: Int
+    /// What the bytes of the run's files mean, as `TextOptions` has it.
+    public var encoding: String?
 
     /// The tokenizer.
     /// - Throws: `GimbalError.invalidFile` where its text is damaged.
     public func makeTokenizer() throws -> any Tokenizer {
         try TokenizerFile.tokenizer(in: Array(tokenizer.utf8), path: "the run's tokenizer")
+    }
+
+    /// What the tokens are, in a word or two.
+    package var tokenizerName: String {
+        switch try? makeTokenizer() {
+        case is CharacterVocabulary: "characters"
+        case is WordTokenizer: "words"
+        case is BytePairTokenizer: "byte pairs"
+        default: "tokens"
+        }
     }
 
     /// Checks what may have come from a file.

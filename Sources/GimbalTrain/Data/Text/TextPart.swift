@@ -1,3 +1,4 @@
+import Foundation
 import Gimbal
 
 /// A text, or a part of one, as examples for a model that predicts each token from those before it.
@@ -11,6 +12,8 @@ public struct TextPart: SupervisedData {
     /// Tokens of the vocabulary.
     public let outputCount: Int
     public let tokens: TokenFacts?
+    /// What the tokens to be predicted spell.
+    let spelling: TextSpelling
 
     /// - Parameters:
     ///   - text: may be empty.
@@ -19,14 +22,34 @@ public struct TextPart: SupervisedData {
     ///   - name: what messages and reports call it.
     /// - Throws: `GimbalError.invalidSetting` where the text has something that has no number.
     public init(_ text: String, _ tokenizer: any Tokenizer, length: Int, name: String) throws {
+        self.init(try tokenizer.encode(text), tokenizer, length: length, name: name)
+    }
+
+    /// - Parameters:
+    ///   - path: of the file that the text is from.
+    ///   - text: all of it, or a part.
+    /// - Throws: `GimbalError.invalidFile` where the text has something that has no number.
+    init(_ path: String, _ text: String, _ tokenizer: any Tokenizer, length: Int) throws {
+        self.init(
+            try tokenizer.encode(text, from: path), tokenizer, length: length,
+            name: URL(fileURLWithPath: path).lastPathComponent)
+    }
+
+    private init(_ numbers: [Int32], _ tokenizer: any Tokenizer, length: Int, name: String) {
         self.name = name
-        windows = TextWindows(try tokenizer.encode(text), length: length)
+        windows = TextWindows(numbers, length: length)
         outputCount = tokenizer.count
-        // A character is counted where it begins.
-        let counts = (0..<Int32(tokenizer.count)).map { token in
-            tokenizer.bytes(of: token, after: 0).count { $0 & 0xC0 != 0x80 }
-        }
-        tokens = TokenFacts(characterCount: windows.tokens.dropFirst().reduce(0) { $0 + counts[Int($1)] })
+        spelling = TextSpelling(numbers, tokenizer)
+        tokens = TokenFacts(characterCount: spelling.unknownCount == 0 ? spelling.characterCount : nil)
+    }
+
+    /// What is to be said where tokens stand for what has no number; nil where none does.
+    var noteOnUnknown: String? {
+        guard spelling.unknownCount > 0 else { return nil }
+        let share = 100 * Double(spelling.unknownCount) / Double(windows.tokens.count - 1)
+        return "\(shown(name)): \(decimal(share)) percent of \(windows.tokens.count - 1) tokens are unknown to the "
+            + "vocabulary, all of them one token: bits for each character are not told; a larger `vocabulary`, characters "
+            + "or bpe have fewer"
     }
 
     /// Windows, the last of which may be shorter.

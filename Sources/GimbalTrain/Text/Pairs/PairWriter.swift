@@ -57,6 +57,9 @@ public struct PairWriter {
         return targets.map(text)
     }
 
+    /// - Throws: `GimbalError.invalidSetting` for a source that the model cannot read.
+    package func check(_ source: String) throws { try model.check([tokenizer.encode(source)]) }
+
     private func text(_ target: [Int32]) -> String { tokenizer.decode(target, skipsSpecialTokens: true) }
 
     /// BLEU of what the model writes from the sources of `part`, always with the most probable token, in 0...100: over the

@@ -40,6 +40,8 @@ public struct BytePairTokenizer: Tokenizer, Equatable {
 
     public var specialTokens: [SpecialToken] { added.special }
 
+    public var unknownNumber: Int32? { model.unknown }
+
     /// How many pairs become one token.
     public var mergeCount: Int { model.merges.list.count }
 

@@ -47,6 +47,8 @@ public struct CharacterVocabulary: Tokenizer, Equatable {
 
     public var specialTokens: [SpecialToken] { added.special }
 
+    public var unknownNumber: Int32? { unknownToken.flatMap(number(ofSpecialToken:)) }
+
     /// The number of each character.
     /// - Throws: `GimbalError.invalidSetting` for a text with a character that is not in the vocabulary, such as a prompt
     ///   or another text than the one it was made of, where there is no `unknownToken`.
@@ -54,7 +56,7 @@ public struct CharacterVocabulary: Tokenizer, Equatable {
         let bytes = Array(text.utf8)
         var result: [Int32] = []
         result.reserveCapacity(bytes.count)
-        let unknown = unknownToken.flatMap(number(ofSpecialToken:))
+        let unknown = unknownNumber
         for segment in added.segments(of: bytes) {
             switch segment {
             case .token(let token): result.append(token)

@@ -31,6 +31,9 @@ public protocol Tokenizer: Sendable {
     ///   - previous: the token before it; nil where it is the first.
     func bytes(of token: Int32, after previous: Int32?) -> [UInt8]
 
+    /// The number of the token that stands for what has no number of its own; nil where there is none.
+    var unknownNumber: Int32? { get }
+
     /// What `TokenizerFile.read` makes this tokenizer of, in JSON.
     var json: String { get }
 }
@@ -59,6 +62,19 @@ extension Tokenizer {
         specialTokens.first { ExactText($0.name) == ExactText(name) }?.number
     }
 
+    /// None.
+    public var unknownNumber: Int32? { nil }
+
+    /// The tokens of a text from a file.
+    /// - Parameters:
+    ///   - text: all of the file, or a part.
+    ///   - path: of the file, for messages.
+    ///   - line: where the text stands, counted from 1; nil where that is not known.
+    /// - Throws: `GimbalError.invalidFile` where the text has something that has no number.
+    func encode(_ text: String, from path: String, line: Int? = nil) throws -> [Int32] {
+        try naming(path, line: line) { try encode(text) }
+    }
+
     /// The text of these tokens, each in 0..<count; another stops the program. Bytes that are no UTF-8, such as a character
     /// cut in half at an end, become U+FFFD, one for each part that could begin a character.
     /// - Parameters:
@@ -75,5 +91,13 @@ extension Tokenizer {
     func check(_ token: Int32) {
         require(
             (0..<count).contains(Int(token)), "\(Self.self)", "\(token) is the number of none of \(count) tokens")
+    }
+}
+
+/// Calls `body`, whose complaint about a text becomes one about the file that the text is from.
+/// - Throws: `GimbalError.invalidFile` in place of `GimbalError.invalidSetting`; others as they are.
+package func naming<Result>(_ path: String, line: Int? = nil, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch GimbalError.invalidSetting(_, let reason) {
+        throw GimbalError.invalidFile(path: path, reason: (line.map { "line \($0): " } ?? "") + reason)
     }
 }

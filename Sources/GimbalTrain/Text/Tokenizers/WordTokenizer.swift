@@ -64,11 +64,13 @@ public struct WordTokenizer: Tokenizer, Equatable {
 
     public var specialTokens: [SpecialToken] { added.special }
 
+    public var unknownNumber: Int32? { unknownToken.flatMap(number(ofSpecialToken:)) }
+
     /// The numbers of a text's words.
     /// - Throws: `GimbalError.invalidSetting` for a word that has no number, where there is no `unknownToken`.
     public func encode(_ text: String) throws -> [Int32] {
         let bytes = Array(text.utf8)
-        let unknown = unknownToken.flatMap(number(ofSpecialToken:))
+        let unknown = unknownNumber
         var result: [Int32] = []
         for segment in added.segments(of: bytes) {
             switch segment {
@@ -96,7 +98,7 @@ public struct WordTokenizer: Tokenizer, Equatable {
         guard Int(token) >= words.count else { return Array(words[Int(token)].utf8) }
         let name = added.bytes(of: token) ?? []
         // Whether a space was before it is not known; between words there is one.
-        guard token == unknownToken.flatMap(number(ofSpecialToken:)), let previous,
+        guard token == unknownNumber, let previous,
             let last = bytes(of: previous, after: nil).last, ![0x20, 0x0A, 0x0D, 0x09].contains(last)
         else { return name }
         return [0x20] + name
