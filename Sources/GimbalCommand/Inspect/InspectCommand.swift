@@ -9,6 +9,7 @@ struct InspectCommand: ParsableCommand {
             EXAMPLES:
               gimbal inspect customers.csv                  columns, types, what is missing, classes
               gimbal inspect customers.csv --target churned
+              gimbal inspect sales.csv --task forecast      a series: its season, gaps, what is missing
               gimbal inspect runs/churn                     a run: its model, its data, how far it has come
               gimbal inspect model.safetensors --values     tensors, how their values are spread, what is sick
               gimbal inspect checkpoint.pt                  what torch.save wrote; nothing in it is run
@@ -23,8 +24,8 @@ struct InspectCommand: ParsableCommand {
         help: ArgumentHelp(
             "The column of a table that is to be predicted: its name, or its number from 1.", valueName: "column"))
     var target: String?
-    @Option(help: "What the target column of a table holds.")
-    var task: ModelSettings.Task?
+    @Option(help: "What the target column of a table holds, or forecast for a series.")
+    var task: DataTask?
     @Flag(help: "Of weights, read the values: their range, mean and deviation, and how many are not finite.")
     var values = false
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
@@ -52,6 +53,8 @@ struct InspectCommand: ParsableCommand {
             } else {
                 found = try ImageInspection(folder: path)
             }
+        } else if task == .forecast {
+            found = try SeriesInspection(path: path, flags: table, target: target)
         } else if let weights = try WeightInspection(path: path, readsValues: values) {
             found = weights
         } else if DataSource.isImageFile(path) {
@@ -59,7 +62,7 @@ struct InspectCommand: ParsableCommand {
         } else if DataSource.isPictures(path, options: try table.options(target: target)) {
             found = try PictureInspection(path: path, table: table.options(target: target))
         } else {
-            found = try TableInspection(path: path, flags: table, target: target, task: task)
+            found = try TableInspection(path: path, flags: table, target: target, task: task?.model)
         }
         try json ? printJSON(found) : printLine(found.text)
     }

@@ -53,6 +53,16 @@ struct RunInspection: Inspection {
                     ["inputs", "\(listed(inputs.map(\.name), limit: 20)); \(schema.featureCount) features"])
                 if let target = schema.target { rows.append(["predicts", shown(target.name)]) }
             }
+            if let series = data.series {
+                rows.append(
+                    [
+                        "forecasts",
+                        "\(shown(series.columns[0])), \(series.horizon) ahead, from windows of \(series.window) rows"
+                            + (series.columns.count > 1
+                                ? " with \(listed(Array(series.columns.dropFirst()), limit: 20))" : "")
+                            + (series.season.map { "; season \($0)" } ?? ""),
+                    ])
+            }
             if !data.classNames.isEmpty {
                 rows.append(["classes", "\(data.classNames.count): \(listed(data.classNames, limit: 20))"])
             }
