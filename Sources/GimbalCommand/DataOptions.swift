@@ -206,6 +206,7 @@ struct DataOptions: ParsableArguments {
             if let record, isForecast, record.series == nil {
                 throw GimbalError.invalidSetting(name: "--task", reason: "the run of \(record.name) forecasts nothing")
             }
+            if record?.series != nil, flags.task != nil, !isForecast { throw begunOtherwise("--task", "forecast") }
             return
         }
         if source.isOfTexts {

@@ -14,7 +14,7 @@ enum DataTask: String, ExpressibleByArgument, CaseIterable {
 struct SeriesFlags: ParsableArguments {
     @Option(
         help:
-            "Rows that a model sees of a series. (default: three seasons where there is one, else 24, or a fifth of the rows)"
+            "Rows that a model sees of a series. (default: up to three seasons where there is one, else 24; a fifth of the rows at most)"
     )
     var window: Int?
     @Option(help: "Rows ahead that are forecast, from the next one on. (default: \(SeriesOptions().horizon))")
@@ -55,8 +55,13 @@ struct ForecastComparison {
         let head =
             "\(parts.test.count) forecasts of \(shown(series?.columns.first ?? "")), \(series?.horizon ?? 1) ahead"
         let lines = rows.map { name, root, absolute in
-            "  \(name.padding(toLength: 16, withPad: " ", startingAt: 0))RMSE \(decimal(root))  MAE \(decimal(absolute))"
+            "  \(name.padding(toLength: 16, withPad: " ", startingAt: 0))RMSE \(Self.digits(root))  MAE \(Self.digits(absolute))"
         }
         text = ([head] + lines).joined(separator: "\n")
+    }
+
+    /// Errors are of the size of the data, whatever that is.
+    private static func digits(_ error: Double?) -> String {
+        error.map { String(format: "%.6g", $0) } ?? "-"
     }
 }

@@ -75,6 +75,8 @@ enum SettingFlags {
         "tokenizer": "--tokenizer", "vocabulary": "--vocabulary", "length": "--length", "padding": "--data",
         "vary": "--vary", "trials": "--trials", "factor": "--factor", "searchDir": "--search-dir", "resume": "--resume",
         "window": "--window", "horizon": "--horizon", "season": "--season",
+        "target": "--target", "columns": "--columns", "missing": "--missing-rows", "excluded": "--exclude",
+        "ids": "--id", "types": "--types",
         "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
     ]

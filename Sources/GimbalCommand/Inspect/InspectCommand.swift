@@ -9,6 +9,7 @@ struct InspectCommand: ParsableCommand {
             EXAMPLES:
               gimbal inspect customers.csv                  columns, types, what is missing, classes
               gimbal inspect customers.csv --target churned
+              gimbal inspect sales.csv --task forecast      a series: its season, gaps, what is missing
               gimbal inspect pairs.tsv --task tokens        a text, or pairs of texts
               gimbal inspect runs/churn                     a run: its model, its data, how far it has come
               gimbal inspect model.safetensors --values     tensors, how their values are spread, what is sick
@@ -24,8 +25,9 @@ struct InspectCommand: ParsableCommand {
         help: ArgumentHelp(
             "The column of a table that is to be predicted: its name, or its number from 1.", valueName: "column"))
     var target: String?
-    @Option(help: "What the target column of a table holds; tokens for a text or pairs of texts.")
-    var task: ModelSettings.Task?
+    @Option(
+        help: "What the target column of a table holds; forecast for a series, tokens for a text or pairs of texts.")
+    var task: InspectedTask?
     @Flag(help: "Of weights, read the values: their range, mean and deviation, and how many are not finite.")
     var values = false
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
@@ -36,7 +38,7 @@ struct InspectCommand: ParsableCommand {
 
     /// A table; of a file that is called a text and is no table, a text.
     private func tableOrText() throws -> any Inspection {
-        do { return try TableInspection(path: path, flags: table, target: target, task: task) } catch {
+        do { return try TableInspection(path: path, flags: table, target: target, task: task?.model) } catch {
             guard path.hasSuffix(".txt"), target == nil, task == nil,
                 let text = try? TextInspection(path: path, encoding: table.encoding)
             else { throw error }
@@ -63,6 +65,8 @@ struct InspectCommand: ParsableCommand {
             } else {
                 found = try ImageInspection(folder: path)
             }
+        } else if task == .forecast {
+            found = try SeriesInspection(path: path, flags: table, target: target)
         } else if let weights = try WeightInspection(path: path, readsValues: values) {
             found = weights
         } else if DataSource.isImageFile(path) {
@@ -76,6 +80,14 @@ struct InspectCommand: ParsableCommand {
         }
         try json ? printJSON(found) : printLine(found.text)
     }
+}
+
+/// What a file is looked at for.
+enum InspectedTask: String, ExpressibleByArgument, CaseIterable {
+    case classification, regression, forecast, tokens
+
+    /// What a model of a table is to tell.
+    var model: ModelSettings.Task? { ModelSettings.Task(rawValue: rawValue) }
 }
 
 /// What is told of a file or a folder.

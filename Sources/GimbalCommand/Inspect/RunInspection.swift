@@ -57,6 +57,16 @@ struct RunInspection: Inspection {
                 rows.append(
                     ["tokens", "\(text.tokenizerName), a vocabulary of \(recipe.model.outputs), up to \(text.length) in a sample"])
             }
+            if let series = data.series {
+                rows.append(
+                    [
+                        "forecasts",
+                        "\(shown(series.columns[0])), \(series.horizon) ahead, from windows of \(series.window) rows"
+                            + (series.columns.count > 1
+                                ? " with \(listed(Array(series.columns.dropFirst()), limit: 20))" : "")
+                            + (series.season.map { "; season \($0)" } ?? ""),
+                    ])
+            }
             if !data.classNames.isEmpty {
                 rows.append(["classes", "\(data.classNames.count): \(listed(data.classNames, limit: 20))"])
             }

@@ -223,11 +223,14 @@ extension DataSource {
         case .series(let path, _, let table) where absolutePath != record.path:
             // Another series is tested as a whole.
             let series = try record.requiredSeries(path)
-            let table = try SeriesTable(path: path, options: series.reading(table))
-            return (
-                series.examples(table, predicting: 0..<table.count, name: table.name),
-                [record.note(onOtherData: path, "of it is")]
-            )
+            let table = try SeriesTable(path: path, options: table, known: series)
+            try series.requireWindow(table, path: path, ahead: series.horizon)
+            let all = series.examples(table, predicting: 0..<table.count, isJudged: true, name: table.name)
+            guard all.count > 0 else {
+                throw GimbalError.invalidFile(
+                    path: path, reason: "so many values are missing that there is no forecast to be judged")
+            }
+            return (all, table.notes + [record.note(onOtherData: path, "of it is")])
         case .pictures(let path, _, let table) where absolutePath != record.path:
             // Another folder is tested as a whole, with classes by name.
             let pictures = try record.requiredPictures(path)

@@ -47,6 +47,17 @@ public struct Dataset: Sendable {
     /// What is to be predicted for each example.
     public let targets: Targets
 
+    /// Where the targets are changes, what they are of: the numbers themselves are predicted, and judged.
+    struct Changes {
+        /// For each example what its targets are changes from, in the data's units.
+        var origins: [Double]
+        /// What the targets come to, in the data's units, as the file has it.
+        var values: [Double]
+    }
+
+    /// Nil where the targets are what is predicted.
+    var changes: Changes?
+
     /// - Parameters:
     ///   - name: what messages and reports call the data.
     ///   - inputShape: the shape of one input. An empty shape, or a size of 0 in it, is not allowed.
@@ -123,7 +134,13 @@ public struct Dataset: Sendable {
             case .tokens(let tokens, let width, let vocabulary):
                 .tokens(gatherRows(tokens, indices, width: width), width: width, vocabulary: vocabulary)
             }
-        return Dataset(name: name, inputShape: inputShape, inputs: inputs, targets: targets)
+        var part = Dataset(name: name, inputShape: inputShape, inputs: inputs, targets: targets)
+        part.changes = changes.map {
+            Changes(
+                origins: gatherRows($0.origins, indices, width: 1),
+                values: gatherRows($0.values, indices, width: outputCount))
+        }
+        return part
     }
 
     /// The examples of the classes that `isIncluded` holds for; data without classes has none to ask about. All classes
@@ -155,7 +172,9 @@ public struct Dataset: Sendable {
     /// The same inputs seen in another shape: `[28, 28]` for a recurrent net, `[784]` for a dense one.
     public func reshaped(_ shape: Shape) -> Dataset {
         require(shape.elementCount == featureCount, "reshaping '\(name)'", "inputs \(inputShape) do not fit \(shape)")
-        return Dataset(name: name, inputShape: shape, inputs: inputs, targets: targets)
+        var seen = Dataset(name: name, inputShape: shape, inputs: inputs, targets: targets)
+        seen.changes = changes
+        return seen
     }
 
     /// The inputs as plain vectors.

@@ -81,8 +81,16 @@ public struct Evaluation: Sendable {
                 case .tokens(let truths, _):
                     try text.add(logits: outputs, targets: batch.targets, hostTargets: truths)
                 case .values(let truths, _):
-                    numbers.add(
-                        predictions: restored(try outputs.doubles()), targets: restored(truths.map(Double.init)))
+                    var (predictions, targets) = (restored(try outputs.doubles()), restored(truths.map(Double.init)))
+                    if let changes = (dataset as? Dataset)?.changes {
+                        let width = predictions.count / host.count
+                        for place in predictions.indices {
+                            let example = host.indices[place / width]
+                            predictions[place] += changes.origins[example]
+                            targets[place] = changes.values[example * width + place % width]
+                        }
+                    }
+                    numbers.add(predictions: predictions, targets: targets)
                 }
             }
         }

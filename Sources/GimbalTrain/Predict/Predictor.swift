@@ -98,11 +98,9 @@ public final class Predictor {
                 throw GimbalError.invalidSetting(name: "runs", reason: "a series is forecast by one run at a time")
             }
             let record = try data.requiredSeries(path)
-            let series = try SeriesTable(path: path, options: record.reading(table))
-            guard series.count >= record.window, let last = series.columns[0].values.last else {
-                throw GimbalError.invalidFile(
-                    path: path, reason: "\(series.count) rows, where a window has \(record.window)")
-            }
+            let series = try SeriesTable(path: path, options: table, known: record)
+            try record.requireWindow(series, path: path, ahead: 0)
+            let last = series.columns[0].values[series.count - 1]
             return Predictions(
                 self, .end(record.inputs(series, before: series.count), last: last, notes: series.notes), batchSize: 1)
         }

@@ -106,6 +106,8 @@ public struct Recipe: Codable, Sendable, Equatable {
         try training.validate()
         try model.validate()
         try training.validate(for: model)
+        try checkSetting(
+            data.series == nil || training.augmentation.isEmpty, "augmentation", "is for images, not for a series")
         try checkSetting(train.count > 0, "data", "\(train.name) has no samples to train on")
         try model.requireFit(train, "the model", name: "data")
         try checkSetting(

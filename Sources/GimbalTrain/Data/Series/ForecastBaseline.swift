@@ -14,7 +14,7 @@ public struct ForecastBaseline: Codable, Sendable, Equatable {
     static func all(
         _ record: SeriesRecord, _ series: SeriesTable, predicting rows: Range<Int>
     ) -> [ForecastBaseline] {
-        let ends = record.ends(rows, count: series.count)
+        let ends = record.ends(rows, of: series, isJudged: true)
         let values = series.columns[0].values
         func baseline(_ name: String, _ predict: (_ end: Int, _ step: Int) -> Double) -> ForecastBaseline {
             func all(_ value: (_ end: Int, _ step: Int) -> Double) -> [Double] {

@@ -6,7 +6,8 @@
 /// let parts = try DataSource.series(path: "sales.csv", options: options).parts()
 /// ```
 public struct SeriesOptions: Sendable, Equatable {
-    /// Steps that a model sees; nil for three seasons where there is one, else 24, or a fifth of the series where that is less.
+    /// Steps that a model sees; nil for three seasons where there is one, or fewer where those are more than 200 rows,
+    /// else 24; for a fifth of the series where that is less.
     public var window: Int?
     /// Steps ahead that it predicts, from the next one on.
     public var horizon = 1

@@ -44,6 +44,16 @@ public struct SeriesRecord: Codable, Sendable, Equatable {
         return options
     }
 
+    /// Makes sure that a series gives a window at all.
+    /// - Throws: `GimbalError.invalidFile` for one that is shorter.
+    func requireWindow(_ table: SeriesTable, path: String, ahead: Int) throws {
+        guard table.count < window + ahead else { return }
+        throw GimbalError.invalidFile(
+            path: path,
+            reason: "\(table.count) rows, where a window has \(window)"
+                + (ahead == 0 ? "" : " and a forecast \(ahead) more to be judged by"))
+    }
+
     // MARK: Examples
 
     /// The inputs of the window that ends before row `end`.
@@ -61,22 +71,26 @@ public struct SeriesRecord: Codable, Sendable, Equatable {
 
     /// Examples whose first number to be predicted lies in one of `rows`, and their last in no later row than the last of
     /// these. Their windows may reach back before them.
-    func examples(_ table: SeriesTable, predicting rows: Range<Int>, name: String) -> Dataset {
-        let ends = ends(rows, count: table.count)
+    /// - Parameter isJudged: whether only those count that can be judged by what was measured.
+    func examples(_ table: SeriesTable, predicting rows: Range<Int>, isJudged: Bool, name: String) -> Dataset {
+        let ends = ends(rows, of: table, isJudged: isJudged)
         let target = table.columns[0].values
-        return Dataset(
+        let values = ends.flatMap { target[$0..<$0 + horizon] }
+        let origins = ends.map { target[$0 - 1] }
+        var examples = Dataset(
             name: name, inputShape: inputShape, inputs: .floats(ends.flatMap { inputs(table, before: $0) }),
             targets: .values(
-                ends.flatMap { end in
-                    (0..<horizon).map { Float((target[end + $0] - target[end - 1]) / scales[0]) }
-                }, width: horizon))
+                values.enumerated().map { Float(($1 - origins[$0 / horizon]) / scales[0]) }, width: horizon))
+        examples.changes = Dataset.Changes(origins: origins, values: values)
+        return examples
     }
 
     /// The rows before which the windows of these examples end.
-    func ends(_ rows: Range<Int>, count: Int) -> [Int] {
+    func ends(_ rows: Range<Int>, of table: SeriesTable, isJudged: Bool) -> [Int] {
         let first = max(rows.lowerBound, window)
-        let last = min(rows.upperBound, count) - horizon
-        return first <= last ? Array(first...last) : []
+        let last = min(rows.upperBound, table.count) - horizon
+        guard first <= last else { return [] }
+        return (first...last).filter { !isJudged || table.isJudged($0, horizon) }
     }
 
     /// What was done to the numbers to be predicted: changes in the units of the data, over the scale.

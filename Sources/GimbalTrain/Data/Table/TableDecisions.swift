@@ -343,14 +343,7 @@ extension TableDecisions {
         for column in columns where column.role == .input {
             let (found, name) = (facts.columns[column.place], shown(column.name))
             if column.type == .number, !found.hasAllValues || found.values.count > 3 {
-                for sentinel in found.extremes.sentinels(among: found.numbers) {
-                    let number = TableProfile.short(sentinel.number)
-                    let range = sentinel.others
-                    warnings.append(
-                        "\(sentinel.count) rows have \(number) in \(name), whose other values go from "
-                            + "\(TableProfile.short(range.lowerBound)) to \(TableProfile.short(range.upperBound)); where it stands for a "
-                            + "missing value, --missing \(number) says so (missingMarks)")
-                }
+                warnings += found.extremes.doubts(of: column.name, among: found.numbers)
             } else if column.type.isDate, found.text.latest >= 253_370_764_800 {
                 warnings.append(
                     "\(name) has dates of the year 9999; where they stand for a missing value, name them as they are written "

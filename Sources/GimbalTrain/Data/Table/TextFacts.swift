@@ -163,9 +163,25 @@ struct Extremes {
         }
     }
 
+    /// What is said of numbers that may stand for a missing value.
+    func doubts(of name: String, among count: Int, isOneEnough: Bool = false) -> [String] {
+        sentinels(among: count, isOneEnough: isOneEnough).map { sentinel in
+            let (number, range) = (TableProfile.short(sentinel.number), sentinel.others)
+            let rows = sentinel.count == 1 ? "1 row has" : "\(sentinel.count) rows have"
+            return "\(rows) \(number) in \(shown(name)), whose other values go from "
+                + "\(TableProfile.short(range.lowerBound)) to \(TableProfile.short(range.upperBound)); where it stands for a "
+                + "missing value, --missing \(number) says so (missingMarks)"
+        }
+    }
+
     /// Numbers that stand for something else by their looks: 99, -999, 888, 1e30 and the like, far from all others, or the only one
     /// below 0; and that in one of a hundred rows at least.
-    func sentinels(among count: Int) -> [(number: Double, count: Int, others: ClosedRange<Double>)] {
+    /// - Parameters:
+    ///   - count: of all rows.
+    ///   - isOneEnough: whether what looks like no number counts where a single row has it.
+    private func sentinels(
+        among count: Int, isOneEnough: Bool
+    ) -> [(number: Double, count: Int, others: ClosedRange<Double>)] {
         // One digit over and over, or a size that nothing has.
         func isMark(_ number: Double) -> Bool {
             let digits = "\(abs(number))".replacing(".0", with: "").filter { $0 != "." }
@@ -174,8 +190,8 @@ struct Extremes {
         }
         guard nextLowest < highest, nextHighest > lowest else { return [] }
         func isFrequent(_ found: Int) -> Bool { found >= 3 && 100 * found >= count }
-        let isLow = isFrequent(lowestCount) && isMark(lowest)
-        let isHigh = isFrequent(highestCount) && isMark(highest)
+        let isLow = (isOneEnough || isFrequent(lowestCount)) && isMark(lowest)
+        let isHigh = (isOneEnough || isFrequent(highestCount)) && isMark(highest)
         let (least, most) = (isLow ? nextLowest : lowest, isHigh ? nextHighest : highest)
         guard least < most else { return [] }
         var found: [(number: Double, count: Int, others: ClosedRange<Double>)] = []

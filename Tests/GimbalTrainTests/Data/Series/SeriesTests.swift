@@ -4,17 +4,17 @@ import GimbalTestSupport
 import GimbalTrain
 import Testing
 
+/// Writes rows of a table and gives its path.
+func withSeries(_ rows: [String], _ body: (String) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+        let path = folder + "/series.csv"
+        try (rows.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        try body(path)
+    }
+}
+
 @Suite("Series to be forecast")
 struct SeriesTests {
-    /// Writes rows of a table and gives its path.
-    private func withTable(_ rows: [String], _ body: (String) throws -> Void) throws {
-        try withTemporaryFolder { folder in
-            let path = folder + "/series.csv"
-            try (rows.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
-            try body(path)
-        }
-    }
-
     /// A rising wave of period 12, a row a month.
     private static func wave(_ count: Int = 240) -> [String] {
         ["month,other,sales"]
@@ -36,7 +36,7 @@ struct SeriesTests {
 
     @Test("Windows are changes from their last number over the scale, and parts follow each other in time")
     func windows() throws {
-        try withTable(Self.wave()) { path in
+        try withSeries(Self.wave()) { path in
             let parts = try parts(path) { ($0.window, $0.horizon) = (5, 3) }
             let record = try #require(parts.record.series)
             #expect(record.columns == ["sales"] && record.season == 12)
@@ -59,7 +59,7 @@ struct SeriesTests {
 
     @Test("The naive forecasts are those of the textbook")
     func baselines() throws {
-        try withTable(Self.wave()) { path in
+        try withSeries(Self.wave()) { path in
             let parts = try parts(path) { $0.horizon = 1 }
             func value(_ row: Int) -> Double { 100 + 0.5 * Double(row) + 20 * sin(2 * .pi * Double(row) / 12) }
             let naive = (192..<240).map { abs(value($0) - value($0 - 1)) }.reduce(0, +) / 48
@@ -77,7 +77,7 @@ struct SeriesTests {
             ModelSettings.Kind.mlp, .gru, .tcn,
         ])
     func trains(kind: ModelSettings.Kind) throws {
-        try withTable(Self.wave()) { path in
+        try withSeries(Self.wave()) { path in
             let parts = try parts(path) { ($0.window, $0.horizon) = (24, 2) }
             var model = ModelSettings(kind: kind, for: parts.train, isTable: true)
             model.hidden = 16
@@ -99,9 +99,35 @@ struct SeriesTests {
         }
     }
 
+    @Test("Scores are those of the values, not of their changes")
+    func scores() throws {
+        // Some of the true values are 0, of which no error is a share.
+        let value = { (row: Int) in Double((row * row + row / 3) % 50) }
+        try withSeries(["sales"] + (0..<200).map { "\(value($0))" }) { path in
+            let parts = try parts(path) { ($0.window, $0.horizon) = (4, 2) }
+            let run = try Recipe(
+                model: ModelSettings(kind: .mlp, for: parts.train, isTable: true), training: TrainingSettings(),
+                data: parts.record
+            ).makeRun(train: parts.train, validation: parts.validation, device: .cpu)
+            // That nothing changes is the naive forecast.
+            for parameter in run.model.parameters {
+                parameter.assign(Tensor(repeating: 0, parameter.shape, device: .cpu))
+            }
+            let found = try #require(try run.evaluate(on: parts.test).regression)
+            let ends = 160...198
+            let naive = RegressionScores(
+                predictions: ends.flatMap { [value($0 - 1), value($0 - 1)] },
+                targets: ends.flatMap { [value($0), value($0 + 1)] }, width: 2)
+            #expect(abs(found.determination - naive.determination) < 1e-9 && naive.determination < 0.5)
+            #expect(abs(found.rootMeanSquaredError - parts.baselines[0].rootMeanSquaredError) < 1e-9)
+            #expect(RegressionReport(found).meanAbsolutePercentageErrorFraction == nil)
+            #expect(RegressionReport(found).points.contains { $0.target == 0 })
+        }
+    }
+
     @Test("Other columns are seen beside the one to be predicted")
     func columns() throws {
-        try withTable(Self.wave()) { path in
+        try withSeries(Self.wave()) { path in
             let parts = try parts(path, columns: ["other"]) { $0.window = 4 }
             #expect(parts.record.series?.columns == ["sales", "other"])
             #expect(parts.train.inputShape == [4, 2])
@@ -115,7 +141,7 @@ struct SeriesTests {
         var rows = Self.wave(60)
         rows[10] = "9,1,"
         rows[11] = "10,1,NA"
-        try withTable(rows) { path in
+        try withSeries(rows) { path in
             let parts = try parts(path) { ($0.window, $0.season) = (4, 12) }
             #expect(
                 parts.notes.contains { $0.contains("2 missing values of sales") && $0.contains("at most 2 one after") })
@@ -145,7 +171,7 @@ struct SeriesTests {
             expected = "has no number in any row"
         default: expected = "the run was trained on other numbers"
         }
-        try withTable(rows) { path in
+        try withSeries(rows) { path in
             let error = #expect(throws: GimbalError.self) {
                 let parts = try parts(path) { $0.window = kind == "short" ? 10 : 4 }
                 if kind == "changed" {
@@ -160,7 +186,7 @@ struct SeriesTests {
 
     @Test("A series that has grown keeps what was trained on, and tests the rest")
     func grows() throws {
-        try withTable(Self.wave()) { path in
+        try withSeries(Self.wave()) { path in
             let record = try parts(path) { $0.window = 12 }.record
             try (Self.wave(300).joined(separator: "\n")).write(toFile: path, atomically: true, encoding: .utf8)
             let parts = try DataSource.series(path: path).parts(continuing: record)
