@@ -94,8 +94,8 @@ struct DataOptions: ParsableArguments {
             throw GimbalError.invalidSetting(
                 name: "--data", reason: "\(data) is a folder, where a text is read from a file")
         }
-        guard DataSource.ImageSet(rawValue: data) == nil && data != "digits" || FileManager.default.fileExists(atPath: data)
-        else {
+        let isImages = data == "digits" || DataSource.ImageSet(rawValue: data).map { $0 != .other } ?? false
+        guard !isImages || FileManager.default.fileExists(atPath: data) else {
             throw GimbalError.invalidSetting(
                 name: "--data", reason: "\(data) are images, where the model reads the file of a text")
         }
@@ -197,7 +197,8 @@ struct DataOptions: ParsableArguments {
         }
         if target != nil, source.kind == .pictures, isFolder(source.path) {
             throw GimbalError.invalidSetting(
-                name: "--target", reason: "is for tables; the folders in \(source.path) are the classes of its pictures")
+                name: "--target", reason: "is for tables; the folders in \(source.path) are the classes of its pictures"
+            )
         }
         try pictures.check(source, record)
         try series.check(source, record?.series)

@@ -60,7 +60,8 @@ struct EvaluateCommand: ParsableCommand {
         guard test.count > 0 else {
             throw GimbalError.invalidSetting(
                 name: "--part",
-                reason: "nothing of \(shown(test.name)) is held back as the \(part.rawValue) part: there is nothing to measure")
+                reason: "nothing of \(shown(test.name)) is held back as the \(part.rawValue) part: there is nothing to "
+                    + "measure")
         }
         try recipe.model.requireFit(test, "the model of \(checkpoint.path)", name: "data")
         let precision = precision ?? recipe.training.precision

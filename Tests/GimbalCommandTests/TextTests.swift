@@ -174,7 +174,8 @@ struct TextTests {
             let words = ["generate", "--checkpoint", run, "--prompt", "\u{1B}", "--count", "40", "--device", "cpu"]
             #expect(try Gimbal.run(words).succeeded().output.hasPrefix("\u{1B}"))
             let json = try Gimbal.run(words + ["--json"]).succeeded().output
-            #expect(json.unicodeScalars.allSatisfy { $0 == "\n" || 0x20...0x7E ~= $0.value } && json.contains("\\u007f"))
+            #expect(
+                json.unicodeScalars.allSatisfy { $0 == "\n" || 0x20...0x7E ~= $0.value } && json.contains("\\u007f"))
         }
     }
 
@@ -197,9 +198,11 @@ struct TextTests {
             }
             try refused(["--data", path, "--model", "lstm-lm", "--header"], "--header: is for tables")
             try refused(["--data", "digits", "--encoding", "utf-16"], "--encoding: is for tables")
-            try refused(["--data", path, "--model", "lstm-lm", "--data-dir", folder], "--data-dir: is for --data mnist")
+            try refused(
+                ["--data", path, "--model", "lstm-lm", "--data-dir", folder], "--data-dir: is for --data mnist")
             for (option, value, words) in [
-                ("--beam", "2000", "--beam must be from 1 to"), ("--temperature", "inf", "--temperature must be a number"),
+                ("--beam", "2000", "--beam must be from 1 to"),
+                ("--temperature", "inf", "--temperature must be a number"),
                 ("--repetition-penalty", "inf", "--repetition-penalty must be a positive number"),
             ] {
                 let outcome = try Gimbal.run("generate", "--checkpoint", run, "--prompt", "a", option, value)

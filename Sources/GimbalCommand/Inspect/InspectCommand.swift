@@ -4,7 +4,8 @@ import GimbalTrain
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Tells what is in a table, a text, a folder of images, a weight file or a run.",
+        commandName: "inspect",
+        abstract: "Tells what is in a table, a text, a folder of images, a weight file or a run.",
         discussion: """
             EXAMPLES:
               gimbal inspect customers.csv                  columns, types, what is missing, classes

@@ -54,8 +54,8 @@ struct RunInspection: Inspection {
                 if let target = schema.target { rows.append(["predicts", shown(target.name)]) }
             }
             if let text = data.text {
-                rows.append(
-                    ["tokens", "\(text.tokenizerName), a vocabulary of \(recipe.model.outputs), up to \(text.length) in a sample"])
+                let vocabulary = "\(text.tokenizerName), a vocabulary of \(recipe.model.outputs)"
+                rows.append(["tokens", "\(vocabulary), up to \(text.length) in a sample"])
             }
             if let series = data.series {
                 rows.append(

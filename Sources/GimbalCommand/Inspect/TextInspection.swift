@@ -55,8 +55,8 @@ struct TextInspection: Inspection {
         }
         rows += beginning.enumerated().map { [$0 == 0 ? "begins" : "", shown($1, limit: 100)] }
         let (what, model) = pairs == nil ? ("a text", "lstm-lm") : ("pairs of texts", "seq2seq")
-        return
-            (["\(shown(path, limit: 200)): \(what)"] + aligned(rows).map { "  " + $0 }
-            + ["learnt by: " + shellCommand(["gimbal", "train", "--data", path, "--model", model])]).joined(separator: "\n")
+        let command = shellCommand(["gimbal", "train", "--data", path, "--model", model])
+        let lines = ["\(shown(path, limit: 200)): \(what)"] + aligned(rows).map { "  " + $0 }
+        return (lines + ["learnt by: \(command)"]).joined(separator: "\n")
     }
 }

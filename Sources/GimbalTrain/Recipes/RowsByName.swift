@@ -91,8 +91,9 @@ extension DataRecord {
         guard let new = inputNames, let old = source.inputNames else { return nil }
         let pairs = zip(new, old).enumerated().filter { ExactText($1.0) != ExactText($1.1) }
         guard let first = pairs.first else { return nil }
-        return "the weights were trained on other columns, or in another order: they see \(shown(first.element.0)) where they "
-            + "saw \(shown(first.element.1))"
+        let (now, before) = (shown(first.element.0), shown(first.element.1))
+        return "the weights were trained on other columns, or in another order: they see \(now) where they saw "
+            + before
             + (pairs.count == 1 ? "" : ", and so on in \(pairs.count) of \(new.count) inputs")
     }
 }

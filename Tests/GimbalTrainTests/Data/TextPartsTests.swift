@@ -186,7 +186,7 @@ import Testing
         try withTemporaryFolder { folder in
             let long = String(repeating: "long ", count: 3000) + "\tдлинно\n"
             let parts = try DataSource.pairs(path: write(Self.pairs + long, to: "pairs.tsv", in: folder)).parts()
-            #expect(parts.record.text?.length == 256)
+            #expect(try #require(parts.record.text?.length) < 64)
             #expect(parts.notes.contains { $0.contains("1 pair is left out") && $0.contains("--length") })
             let usual = try DataSource.pairs(path: write(Self.pairs, to: "usual.tsv", in: folder)).parts()
             #expect(try #require(usual.record.text?.length) < 64 && usual.notes.isEmpty)

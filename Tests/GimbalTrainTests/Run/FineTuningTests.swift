@@ -106,7 +106,8 @@ struct FineTuningTests {
 
             let turned = try begun(["c", "a", "b"], from: folder + "/run")
             #expect(try weights(turned)["6.bias"] == [old[2], old[0], old[1]] && turned.partlyPretrained.isEmpty)
-            #expect(turned.pretrainingNotes.count == 1 && turned.pretrainingNotes[0].contains("3 of 3 are taken by name"))
+            #expect(
+                turned.pretrainingNotes.count == 1 && turned.pretrainingNotes[0].contains("3 of 3 are taken by name"))
 
             let mixed = try begun(["x", "c", "y"], from: folder + "/run")
             let bias = try #require(try weights(mixed)["6.bias"])
@@ -160,19 +161,25 @@ struct FineTuningTests {
         try withTemporaryFolder { folder in
             func begun(_ head: String, from source: String? = nil) throws -> RecipeRun {
                 let path = folder + "/table.csv"
-                let rows = (0..<60).map { "\(Double($0) / 7),\(Double($0 * $0 % 11) / 3),\($0 % 2 == 0 ? "yes" : "no")" }
+                let rows = (0..<60).map {
+                    "\(Double($0) / 7),\(Double($0 * $0 % 11) / 3),\($0 % 2 == 0 ? "yes" : "no")"
+                }
                 try ([head] + rows).joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
                 let parts = try DataSource.table(path: path).parts()
                 var training = TrainingSettings()
                 (training.epochs, training.maxSteps) = (1, 1)
                 training.fineTuning = source.map { FineTuning(pretrained: $0) }
-                return try Recipe(model: ModelSettings(for: parts.train), training: training, data: parts.record).makeRun(
-                    train: parts.train, device: .cpu, folder: source == nil ? RunFolder(path: folder + "/run") : nil)
+                return try Recipe(model: ModelSettings(for: parts.train), training: training, data: parts.record)
+                    .makeRun(
+                        train: parts.train, device: .cpu, folder: source == nil ? RunFolder(path: folder + "/run") : nil
+                    )
             }
             try begun("height,weight,class").trainer.run()
             #expect(try begun("height,weight,class", from: folder + "/run").pretrainingNotes.isEmpty)
             let turned = try begun("weight,height,class", from: folder + "/run")
-            #expect(turned.pretrainingNotes.count == 1 && turned.pretrainingNotes[0].contains("see weight where they saw height"))
+            #expect(
+                turned.pretrainingNotes.count == 1
+                    && turned.pretrainingNotes[0].contains("see weight where they saw height"))
         }
     }
 

@@ -32,9 +32,10 @@ extension TokenParts {
         let sets = try [(rest, nil), (validated ?? [], plan.validationPath), (tested, plan.testPath)].map {
             try special.encoded($0, tokenizer, from: $1 ?? path)
         }
-        let longest = sets.joined().map { max($0.source.count, $0.target.count + 1) }.max() ?? 1
         // One pair of a whole chapter would make all batches that it is in, and attention, as long as it.
-        let length = options.length ?? min(longest, Self.usualLengthLimit)
+        let lengths = sets.joined().map { max($0.source.count, $0.target.count + 1) }
+        let length =
+            options.length ?? lengths.filter { $0 <= Self.usualLengthLimit }.max() ?? Self.usualLengthLimit
         let record = known ?? TextRecord(tokenizer: tokenizer.json, length: length, encoding: options.encoding)
         let name = URL(fileURLWithPath: path).lastPathComponent
         let parts = sets.map { pairs in
@@ -74,8 +75,9 @@ extension TokenParts {
             count += pair.source.count { $0 == unknown } + pair.target.count { $0 == unknown }
         }
         guard count > 0 else { return nil }
-        return "\(decimal(100 * Double(count) / Double(all))) percent of \(all) tokens are unknown to the vocabulary, all of "
-            + "them one token; a larger `vocabulary` or bpe has fewer"
+        let share = decimal(100 * Double(count) / Double(all))
+        return "\(share) percent of \(all) tokens are unknown to the vocabulary, all of them one token; "
+            + "a larger `vocabulary` or bpe has fewer"
     }
 
     /// A part of the pairs: those of a file of its own, or of a share of the sources, which are taken from `rest`.

@@ -46,7 +46,9 @@ extension TokenParts {
         guard tokens.count < 2 || tokens.contains(where: { $0 != tokens[0] }) else {
             throw GimbalError.invalidFile(
                 path: path,
-                reason: "every token to train on is '\(shown(tokenizer.decode(tokens.prefix(1))))': there is nothing to learn")
+                reason:
+                    "every token to train on is '\(shown(tokenizer.decode(tokens.prefix(1))))': there is nothing to "
+                    + "learn")
         }
         guard train.windows.count > 0 else {
             throw GimbalError.invalidFile(
