@@ -193,7 +193,6 @@ struct SearchTests {
             try refused(["--vary", "lr=-1,1"], "--lr: ")
             try refused(["--vary", "dropout=0..2"], "--dropout: ")
             try refused(["--vary", "dropout=-1..0.5"], "--dropout: ")
-            try refused(["--vary", "layers=0..2"], "--layers: ")
             try refused(["--vary", "layer-decay=zz*=0.1,1"], "zz*")
             try Gimbal.run("search", "--resume", "--search-dir", path).refused("--resume: there is no search in")
             // What only goes with another setting is no mistake.

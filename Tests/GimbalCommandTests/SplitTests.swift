@@ -70,6 +70,21 @@ struct SplitTests {
         }
     }
 
+    @Test("Folds that equal rows leave empty are named beside the mean of the others")
+    func emptyFolds() throws {
+        try withTemporaryFolder { folder in
+            let rows =
+                (0..<24).map { "\($0 * 7 % 13).\($0),\($0 * 5 % 11),\($0 % 2 == 0 ? "a" : "b")\n" }
+                + [String](repeating: "0.5,0.5,a\n", count: 16)
+            try write("x,z,y\n" + rows.joined(), to: folder + "/t.csv")
+            let text = try Gimbal.run(
+                "train", "--data", folder + "/t.csv", "--folds", "16", "--epochs", "1", "--hidden", "4", "--device",
+                "cpu", "--run-dir", folder + "/cv"
+            ).succeeded().output
+            #expect(text.contains("16 folds: testAccuracy 0.") && text.contains("without figures: fold "), "\(text)")
+        }
+    }
+
     @Test("Folds share no row, leave none out, and are told together; stopped, they go on")
     func folds() throws {
         try withTemporaryFolder { folder in

@@ -70,6 +70,7 @@ extension PickleValue {
             let texts = isShort ? items.compactMap { $0.spelled(on: heap, depth: depth - 1) } : []
             guard texts.count == items.count else { return nil }
             return texts.count == 1 ? "(\(texts[0]),)" : "(\(texts.joined(separator: ", ")))"
+        case .other: return nil
         default: return description
         }
     }

@@ -168,6 +168,11 @@ enum PyTorchGlobals {
             guard case .sequence(let number) = arguments.first else { return heap.sequence() }
             return heap.sequence(heap.sequences[number])
         }
+        // What protocols before 3 make bytes by.
+        if name == "_codecs.encode", let text = arguments.first?.asText, arguments.dropFirst().first?.asText == "latin1"
+        {
+            return .bytes(text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+        }
         return .other("a \(shown(name))")
     }
 

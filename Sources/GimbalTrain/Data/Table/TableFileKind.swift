@@ -38,7 +38,7 @@ enum TableFileKind {
             } else if text.hasPrefix("@relation") {
                 "is ARFF of Weka; the lines behind @data are a table: save them with a first line of names, and name that"
             } else if isSparse(text) {
-                "is in the sparse form of LIBSVM, which is not read; \(save), with a column for each feature"
+                "is in the sparse form of LIBSVM, which is not read; save it as CSV with a column for each feature, and name that"
             } else { nil }
         if let reason { throw GimbalError.invalidFile(path: path, reason: reason) }
     }
