@@ -81,7 +81,10 @@ struct SeriesRowsTests {
         }
         if form == "number" { rows = ["step,sales"] + (0..<60).map { "\($0).5,\($0 % 5)" } }
         if form == "other" { rows = ["price,sales"] + (0..<60).map { "\(($0 * 7) % 11),\($0 % 5)" } }
-        try withSeries(rows) { path in #expect(try parts(path).notes.isEmpty) }
+        try withSeries(rows) { path in
+            let notes = try parts(path).notes
+            #expect(notes.isEmpty, "\(notes)")
+        }
     }
 
     @Test("Times that are left out are told")
@@ -156,7 +159,8 @@ struct SeriesRowsTests {
     func doubts() throws {
         #expect(try refusal(["sales"] + (0..<100).map { _ in "5" }).contains("there is nothing to learn"))
         try withSeries(["sales"] + (0..<200).map { $0 % 20 == 3 ? "-999" : "\($0 % 7)" }) { path in
-            #expect(try parts(path).notes.contains { $0.contains("--missing -999 says so") })
+            let notes = try parts(path).notes
+            #expect(notes.contains { $0.contains("--missing -999 says so") })
         }
     }
 
