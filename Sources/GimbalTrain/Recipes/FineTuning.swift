@@ -138,7 +138,8 @@ extension FineTuning {
                 guard case .weightMismatch = error else { throw error }
                 throw GimbalError.invalidSetting(
                     name: "pretrained",
-                    reason: "\(error); give its tensors the model's names (`renames`), or train a model like the file's "
+                    reason:
+                        "\(error); give its tensors the model's names (`renames`), or train a model like the file's "
                         + "(`kind`, `hidden`)")
             }
         }
