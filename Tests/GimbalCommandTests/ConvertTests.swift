@@ -88,8 +88,9 @@ struct ConvertTests {
             try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "*.0*=same").refused("both become")
             try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "nix.*=*").refused(
                 "no tensor fits 'nix.*'")
-            try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "model.*").refused(
-                "'model.*=' leaves them out")
+            // A line for the mistake, and those on how it is used.
+            let bare = try Gimbal.run("convert", fixture("checkpoint"), target, "--rename", "model.*")
+            #expect(bare.status == 64 && bare.errors.contains("'model.*=' leaves them out"), "\(bare)")
             try Gimbal.run("convert", fixture("checkpoint"), folder + "/net.npy").refused("holds one array")
             try Gimbal.run("convert", fixture("tensor"), target, "--rename", "tensor=__metadata__")
                 .refused("another name")

@@ -226,7 +226,7 @@ struct EvaluateTests {
             try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: weights))
             try refused("\(weights): truncated")
             try Data("not tensors at all".utf8).write(to: URL(fileURLWithPath: weights))
-            try refused("\(weights): not a safetensors file")
+            try refused("\(weights): text and not ")
             try FileManager.default.removeItem(atPath: weights)
             try refused("\(weights): ")
         }

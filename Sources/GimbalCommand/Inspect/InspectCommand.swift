@@ -41,8 +41,9 @@ struct InspectCommand: ParsableCommand {
     private func tableOrText() throws -> any Inspection {
         do { return try TableInspection(path: path, flags: table, target: target, task: task?.model) } catch {
             guard path.hasSuffix(".txt"), target == nil, task == nil,
-                let text = try? TextInspection(path: path, encoding: table.encoding)
+                var text = try? TextInspection(path: path, encoding: table.encoding)
             else { throw error }
+            text.whyNoTable = "\(error)"
             return text
         }
     }

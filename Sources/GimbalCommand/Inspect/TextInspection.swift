@@ -20,10 +20,12 @@ struct TextInspection: Inspection {
     var lines: Int
     /// Absent where a line is not a pair.
     var pairs: Pairs?
+    /// Why the file was not taken for a table; nil where it was to be a text.
+    var whyNoTable: String?
     private let alphabet: String
     private let beginning: [String]
 
-    private enum CodingKeys: String, CodingKey { case path, characters, distinctCharacters, lines, pairs }
+    private enum CodingKeys: String, CodingKey { case path, characters, distinctCharacters, lines, pairs, whyNoTable }
 
     /// - Parameter encoding: what the bytes mean; nil for UTF-8, or what a byte order mark says.
     init(path: String, encoding: String?) throws {
@@ -57,6 +59,7 @@ struct TextInspection: Inspection {
         let (what, model) = pairs == nil ? ("a text", "lstm-lm") : ("pairs of texts", "seq2seq")
         let command = shellCommand(["gimbal", "train", "--data", path, "--model", model])
         let lines = ["\(shown(path, limit: 200)): \(what)"] + aligned(rows).map { "  " + $0 }
-        return (lines + ["learnt by: \(command)"]).joined(separator: "\n")
+        return (lines + ["learnt by: \(command)"] + (whyNoTable.map { ["no table: \($0)"] } ?? []))
+            .joined(separator: "\n")
     }
 }

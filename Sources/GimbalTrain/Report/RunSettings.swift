@@ -139,7 +139,7 @@ package enum RunSettings {
             ("frozen", tuning.frozen), ("rates", tuning.layerRates.map { "\($0.pattern)=\($0.factor.text)" }),
             ("renamed", tuning.renames.map { "\($0.pattern)=\($0.name ?? "")" }),
         ]
-        let file = tuning.pretrained.map { URL(filePath: $0).pathComponents.suffix(2).joined(separator: "/") }
+        let file = tuning.pretrained.map { URL(filePath: $0).lastPathComponent }
         let patterns = lists.filter { !$0.1.isEmpty }.map { "\($0) \($1.joined(separator: " "))" }
         return ([file].compactMap { $0 } + patterns).joined(separator: ", ")
     }

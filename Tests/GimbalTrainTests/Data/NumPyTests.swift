@@ -193,7 +193,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "not a .npy file"), ("\u{1}NUMPY", "not a .npy file"),
+        ("", "it is empty"), ("\u{1}NUMPY", "not a .npy file"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "takes 12 bytes, but 8"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }", "larger than any memory"),
         (

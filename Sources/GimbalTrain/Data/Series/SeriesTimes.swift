@@ -80,6 +80,13 @@ struct SeriesTimes {
                 path: path,
                 reason: "\(shown(name)) falls from row to row: the rows run backwards in time; turn them around")
         }
+        // Days whose hours stand in another column, or years and their months.
+        if steps.allSatisfy({ $0 >= 0 }), 10 * steps.count(where: { $0 == 0 }) > 6 * steps.count {
+            return [
+                "\(shown(name)) is the same in several rows, which are taken as following each other; of several series in one "
+                    + "file, keep one"
+            ]
+        }
         if let step = steps.firstIndex(where: { $0 <= 0 }) {
             let (time, before) = (shown(texts[step + 1]), shown(texts[step]))
             throw fail(
@@ -102,7 +109,8 @@ struct SeriesTimes {
         return readings.first { $0.form == nil && isTime($0) }
     }
 
-    /// Numbers are times where nearly all of them rise, or fall, or where they are years.
+    /// Numbers are times where nearly all of them rise, or fall, or where they are years. Those of months or hours come again
+    /// and again.
     private func isTime(_ reading: Reading) -> Bool {
         let (times, steps) = (reading.times.filter { !$0.isNaN }, reading.steps.filter { !$0.isNaN })
         guard times.count > 2, 10 * times.count >= 9 * lines.count, let first = times.min(), let last = times.max()
@@ -110,10 +118,12 @@ struct SeriesTimes {
             return false
         }
         func isNearlyAll(_ count: Int) -> Bool { 10 * count > 9 * steps.count }
-        if isNearlyAll(steps.count { $0 > 0 }) || isNearlyAll(steps.count { $0 < 0 }) { return true }
         let distinct = Set(times).count
+        if isNearlyAll(steps.count { $0 > 0 }) || isNearlyAll(steps.count { $0 < 0 }) {
+            return 2 * distinct >= times.count
+        }
         return first >= 1500 && last < 2500 && times.allSatisfy { $0 == $0.rounded() }
-            && Double(distinct) > 0.9 * (last - first + 1) && times.count % distinct == 0
+            && Double(distinct) > 0.9 * (last - first + 1) && times.count == distinct
     }
 
     /// Rows that do not lie as far apart as most do; months and years may differ in length.

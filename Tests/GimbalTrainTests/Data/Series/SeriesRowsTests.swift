@@ -63,7 +63,7 @@ struct SeriesRowsTests {
 
     @Test(
         "That follow each other are taken, however their times are written, and columns that tell no time",
-        arguments: ["dmy", "mdy", "compact", "zone", "number", "other"])
+        arguments: ["dmy", "mdy", "compact", "zone", "number", "other", "month", "year and month"])
     func taken(form: String) throws {
         var rows = Self.days(200) { year, month, day in
             switch form {
@@ -80,10 +80,29 @@ struct SeriesRowsTests {
             rows += (2..<60).map { "2024-10-\(27 + $0 / 24)T\(Self.two($0 % 24)):00:00+01:00,\($0 % 5)" }
         }
         if form == "number" { rows = ["step,sales"] + (0..<60).map { "\($0).5,\($0 % 5)" } }
+        if form == "month" { rows = ["month,sales"] + (0..<96).map { "\($0 % 12 + 1),\($0 % 5)" } }
+        if form == "year and month" {
+            rows = ["year,month,sales"] + (0..<96).map { "\(2000 + $0 / 12),\($0 % 12 + 1),\($0 % 5)" }
+        }
         if form == "other" { rows = ["price,sales"] + (0..<60).map { "\(($0 * 7) % 11),\($0 % 5)" } }
         try withSeries(rows) { path in
             let notes = try parts(path).notes
             #expect(notes.isEmpty, "\(notes)")
+        }
+    }
+
+    @Test("Days whose hours stand in another column follow each other, which is told")
+    func hours() throws {
+        let rows =
+            ["day,hour,sales"]
+            + Self.days(10).dropFirst().flatMap { day in
+                (0..<24).map { "\(day.prefix(10)),\($0),\($0 * $0 % 17)" }
+            }
+        var table = TableOptions()
+        table.target = .named("sales")
+        try withSeries(rows) { path in
+            let notes = try parts(path, table).notes
+            #expect(notes.contains { $0.contains("day is the same in several rows") } && notes.count == 1, "\(notes)")
         }
     }
 
@@ -117,7 +136,7 @@ struct SeriesRowsTests {
         }
         var table = TableOptions()
         table.missing = .refuse
-        #expect(try refusal(rows, table).contains("line 2: column 1 (sales): missing value"))
+        #expect(try refusal(rows, table).contains("line 2, column 1 (sales): missing value"))
     }
 
     @Test(

@@ -205,7 +205,10 @@ struct TableKindTests {
             (Array("version https://git-lfs.github.com/spec/v1\noid sha256:1\n".utf8), "git lfs pull"),
             (Array("{\"a\": 1, \"y\": 2}\n".utf8), "is JSON"), (Array("@relation x\n@data\n1,2\n".utf8), "is ARFF"),
             (Array("1 1:0.5 3:4\n-1 2:1 3:2\n".utf8), "is in the sparse form of LIBSVM"),
-            (Array("\"x\" \"y\"\n\"1\" 4.1 \"b\"\n\"2\" 2.8 \"a\"\n".utf8), "--delimiter space"),
+            (
+                Array(("\"x\" \"y\"\n" + (1...20).map { "\"\($0)\" \($0).5 \"\($0 % 2)\"\n" }.joined()).utf8),
+                "--delimiter space"
+            ),
             (Array("BZh91AY".utf8), "bunzip2"), ([0xD0, 0xCF, 0x11, 0xE0, 0xA1], "workbook"),
             (Array("y\nyes\nno\n".utf8), "only one column"), (Array("a,b,y\n".utf8), "a header and no data"),
             (Array(good.replacingOccurrences(of: "Rome", with: "Ro\0me").utf8), "line 2: a byte of 0"),
