@@ -92,7 +92,7 @@ struct PredictCommand: ParsableCommand {
         }
         for note in predictions.notes { printNotice("note: \(note)") }
         if unknown > 0 {
-            printNotice("note: nothing is predicted of \(unknown) of \(count) \(count == 1 ? "sample" : "samples")")
+            printNotice("note: nothing is predicted of \(unknown) of \(counted(count, "sample"))")
         }
     }
 

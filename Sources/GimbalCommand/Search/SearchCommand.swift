@@ -101,7 +101,7 @@ struct SearchCommand: ParsableCommand {
 
     private func introduce(_ folder: SearchFolder, parallel: Int) throws {
         let plan = folder.record.plan
-        let rungs = plan.rungs.map { "\($0.trials) for \($0.epochs) epoch\($0.epochs == 1 ? "" : "s")" }
+        let rungs = plan.rungs.map { "\($0.trials) for \(counted($0.epochs, "epoch"))" }
         for dimension in plan.space.dimensions {
             try printLine("  \(dimension)")
         }

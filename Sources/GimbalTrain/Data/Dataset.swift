@@ -210,11 +210,11 @@ extension Dataset: CustomStringConvertible {
     public var description: String {
         let targets =
             switch targets {
-            case .classes(_, let names): names.count == 1 ? "1 class" : "\(names.count) classes"
+            case .classes(_, let names): counted(names.count, "class", "classes")
             case .values(_, let width): width == 1 ? "a number to predict" : "\(width) numbers to predict"
             case .tokens(_, let width, let vocabulary): "\(width) tokens to predict of \(vocabulary)"
             }
-        return "\(name): \(count) example\(count == 1 ? "" : "s") of \(inputShape), \(targets)"
+        return "\(name): \(counted(count, "example")) of \(inputShape), \(targets)"
     }
 }
 

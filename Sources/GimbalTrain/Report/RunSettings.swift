@@ -75,20 +75,10 @@ package enum RunSettings {
         let types = schema?.columns.filter { $0.role == .input || $0.role == .target }
         return all("pictures", data.pictures) + all("the series", data.series)
             + [
-                ("tokens of a text", data.text.map { "\($0.length)" }),
-                ("tokenizer", data.text.map { fingerprint($0.tokenizer) }),
                 ("types of columns", types.map { listed($0.map { "\($0.name) \($0.type.rawValue)" }, limit: 20) }),
                 ("rows without an input", schema?.missing.rawValue),
                 ("marks of missing values", schema?.missingMarks.map { listed($0) }),
             ] + all("the table's text", schema?.dialect)
-    }
-
-    /// What tells a long text from others.
-    private static func fingerprint(_ text: String) -> String {
-        let hash = Array(text.utf8).withUnsafeBufferPointer { bytes in
-            bytes.baseAddress.map { contentHash($0, bytes.count) } ?? 0
-        }
-        return hexadecimal(hash, digits: 16)
     }
 
     /// - Parameter following: the names of those that have no default.

@@ -142,7 +142,7 @@ public struct SearchReport {
         let lengths = Set(results.map(\.epochs)).sorted()
         let series = lengths.map { epochs in
             Plot.Series(
-                name: "after \(epochs) epoch\(epochs == 1 ? "" : "s")",
+                name: "after \(counted(epochs, "epoch"))",
                 points: results.filter { $0.epochs == epochs }.compactMap { result in
                     let value = points[result.trial - 1][place]
                     let x = isNamed ? dimension.choices.firstIndex(of: value).map(Double.init) : Double(value)

@@ -133,7 +133,7 @@ struct PictureListing: Sendable {
         while try reader.next() {
             let fault: String
             if pictures >= reader.count || labels.map({ $0 >= reader.count }) ?? false {
-                fault = "has \(reader.count) \(reader.count == 1 ? "field" : "fields")"
+                fault = "has \(counted(reader.count, "field"))"
             } else {
                 var entry = Entry(path: reader.text(pictures), label: labels.map(reader.text))
                 let size = try? FileManager.default.attributesOfItem(atPath: self.path(entry))[.size] as? Int

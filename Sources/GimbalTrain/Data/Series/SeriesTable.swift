@@ -139,7 +139,7 @@ struct SeriesTable: Sendable {
         }
         let left = [(before, "at the start"), (after, "at the end")].filter { $0.0 > 0 }
         notes.append(
-            left.map { "\($0.0) \($0.0 == 1 ? "row" : "rows") \($0.1)" }.joined(separator: " and ")
+            left.map { "\(counted($0.0, "row")) \($0.1)" }.joined(separator: " and ")
                 + " without a number of \(listed(columns.map(\.name))) are left out")
     }
 

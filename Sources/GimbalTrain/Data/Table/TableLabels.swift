@@ -112,7 +112,7 @@ struct TableLabels {
             let rare = counts.firstIndex(of: fewest), rare != most, counts[most] >= 20 * fewest
         {
             warnings.append(
-                "the classes are uneven: \(fewest) row\(fewest == 1 ? "" : "s") of '\(shown(names[rare]))', \(counts[most]) of "
+                "the classes are uneven: \(counted(fewest, "row")) of '\(shown(names[rare]))', \(counts[most]) of "
                     + "'\(shown(names[most]))'; accuracy says little of the rare class")
         }
         return warnings

@@ -325,7 +325,7 @@ final class TableReader {
     /// The record has not the number of fields that it should have.
     func raggedRow(width: Int) -> GimbalError {
         invalid(
-            "\(count) \(count == 1 ? "field" : "fields"), where the first line has \(width); raggedRows (--ragged-rows skip) leaves out lines that are no rows"
+            "\(counted(count, "field")), where the first line has \(width); raggedRows (--ragged-rows skip) leaves out lines that are no rows"
         )
     }
 

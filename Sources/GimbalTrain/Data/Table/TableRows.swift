@@ -442,7 +442,7 @@ public final class TableRows {
     public var notes: [String] {
         var notes: [String] = []
         func add(_ count: Int, _ words: String) {
-            if count > 0 { notes.append("\(count) \(count == 1 ? "row" : "rows") \(words)") }
+            if count > 0 { notes.append("\(counted(count, "row")) \(words)") }
         }
         add(rowsWithoutTarget, "without a target left out")
         add(rowsWithMissing, "with missing values left out")
