@@ -134,8 +134,8 @@ final class SearchRunner {
                 if !isStopping { try add(step, seconds: seconds, failure: "was ended by signal \(signal)") }
             case .status(let status):
                 let reason = try reason(of: step.trial) ?? "ended with status \(status)"
-                // One of a search that was killed, which had not locked its folder yet: it is waited for.
-                if !reason.contains("another run is using it") {
+                // One of a search that was killed has begun meanwhile: it is waited for while it runs, and then gone on with.
+                if !["another run is using it", "holds a run; add --resume"].contains(where: reason.contains) {
                     try add(step, seconds: seconds, failure: reason)
                 }
             }

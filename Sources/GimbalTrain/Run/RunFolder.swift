@@ -52,8 +52,9 @@ public struct RunFolder: Sendable {
             }
         }
         try AtomicFile.makeFolder(at: path)
-        try AtomicFile.makeFolder(at: path + "/checkpoints")
+        // The lock comes first: where the process is killed now, the folder is empty, or a run's.
         lock = try RunLock(folder: path)
+        try AtomicFile.makeFolder(at: path + "/checkpoints")
         AtomicFile.removePartials(in: path) { Self.files.contains($0) || EventWriter.isOwn($0) }
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
