@@ -21,7 +21,7 @@ let package = Package(
             name: "Gimbal",
             targets: [
                 "GimbalBackend", "GimbalCPU", "GimbalOpenCL", "Gimbal", "GimbalNN", "GimbalOptim", "GimbalDoctor",
-                "GimbalTrain", "GimbalONNX",
+                "GimbalTrain", "GimbalONNX", "GimbalMPI",
             ]),
         .executable(name: "gimbal", targets: ["GimbalCommand"]),
     ],
@@ -40,14 +40,18 @@ let package = Package(
         .target(name: "CGimbalPictures", dependencies: ["CPNG", "CJPEG"], cSettings: cWarnings),
         .target(name: "CGimbalLoops", cSettings: cWarnings, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "GimbalKernels", cSettings: cWarnings),
+        .target(name: "CGimbalMPI", cSettings: cWarnings, linkerSettings: [.linkedLibrary("dl")]),
 
         // The house, floor by floor
         .target(name: "GimbalBackend"),
         .target(name: "GimbalCPU", dependencies: ["GimbalBackend", "CGimbalLoops", "COpenBLAS"]),
         .target(name: "GimbalOpenCL", dependencies: ["GimbalBackend", "GimbalKernels", "COpenCL"]),
-        .target(name: "Gimbal", dependencies: ["GimbalBackend", "GimbalCPU", "GimbalOpenCL", "CZlib"]),
+        .target(
+            name: "Gimbal",
+            dependencies: ["GimbalBackend", "GimbalCPU", "GimbalOpenCL", "CGimbalLoops", "CZlib"]),
         .target(name: "GimbalNN", dependencies: ["Gimbal"]),
         .target(name: "GimbalOptim", dependencies: ["Gimbal"]),
+        .target(name: "GimbalMPI", dependencies: ["Gimbal", "CGimbalMPI"]),
         .target(name: "GimbalDoctor", dependencies: ["Gimbal", "GimbalNN", "GimbalOptim"]),
         .target(
             name: "GimbalTrain",
@@ -63,7 +67,8 @@ let package = Package(
         .executableTarget(
             name: "GimbalCommand",
             dependencies: [
-                "GimbalTrain", "GimbalONNX", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "GimbalTrain", "GimbalONNX", "GimbalMPI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Short programs to copy from
@@ -88,7 +93,8 @@ let package = Package(
         .target(name: "GimbalTestSupport", dependencies: ["GimbalTrain"], path: "Tests/Support"),
         test("GimbalOpenCLTests"),
         test("ConformanceTests"),
-        test("GimbalTests", exclude: ["Files/Fixtures"]),
+        test("GimbalTests", dependencies: ["ExchangeTrials"], exclude: ["Files/Fixtures"]),
+        test("GimbalMPITests", dependencies: ["GimbalMPI", "RankProgram"]),
         test("GimbalNNTests"),
         test("GimbalOptimTests"),
         test("GimbalDoctorTests", dependencies: ["ClinicCases"]),
@@ -103,6 +109,11 @@ let package = Package(
             name: "Clinic",
             dependencies: ["ClinicCases", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Clinic/Program"),
+
+        // What is asked of every exchange of gradients, and a rank that asks it of MPI
+        .target(name: "ExchangeTrials", dependencies: ["Gimbal"], path: "Tests/Ranks/Trials"),
+        .executableTarget(
+            name: "RankProgram", dependencies: ["ExchangeTrials", "GimbalMPI"], path: "Tests/Ranks/Program"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

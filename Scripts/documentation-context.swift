@@ -11,6 +11,7 @@ let (train, test) = Dataset.digits().flattened.split(trainFraction: 0.8)
 let loader = DataLoader(train, batchSize: 64)
 nonisolated(unsafe) let batch = loader.batches(epoch: 0, on: .current).first { _ in true }!
 nonisolated(unsafe) let loss = crossEntropy(model(batch.inputs), batch.targets)
+let exchange: any GradientExchange = ThreadExchange.ranks(1)[0]
 let step = 0
 let testLoss = 0.5
 nonisolated(unsafe) let resNet = ResNet.resNet18()

@@ -57,7 +57,7 @@ public final class Parameter {
     }
 
     /// Where its gradient is collected.
-    var gradientNode: Node { leaf }
+    package var gradientNode: Node { leaf }
 
     /// Takes what `change` makes of the value in its place, and likewise of the gradient: the same parameter on another
     /// device or in another type. It leaves its arena.
@@ -84,6 +84,16 @@ public final class Parameter {
     package var weights: TensorView { view }
     package var gradientView: TensorView? { leaf.gradient?.view }
     package var hasGradient: Bool { leaf.gradient != nil }
+
+    /// Where in its arena its gradient belongs, whether it has one or not.
+    package var gradientPlace: TensorView? { leaf.slot }
+
+    /// Takes what lies in its place in the arena for its gradient.
+    package func takeGradientFromArena() {
+        guard let place = leaf.slot else { return }
+        leaf.gradient = Tensor(place)
+        leaf.ownsGradient = true
+    }
 
     /// Moves value and gradient into an arena.
     fileprivate func move(to arena: ParameterArena, offset: Int) {

@@ -116,7 +116,7 @@ extension Tensor {
     var fullType: DType { PrecisionScope.current != nil && dtype.isNarrow ? .float32 : dtype }
 
     /// This tensor, in float32 if its own type is narrower: for steps whose results may exceed that.
-    var inFloat32: Tensor { dtype.isNarrow ? cast(to: .float32) : self }
+    package var inFloat32: Tensor { dtype.isNarrow ? cast(to: .float32) : self }
 
     /// This tensor, in float32 where a precision is in force and products have left it in another type.
     package var inFullPrecision: Tensor { cast(to: fullType) }

@@ -38,6 +38,11 @@ public protocol Backend: AnyObject, Sendable {
     func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int)
     /// Waits for everything called so far, then copies device bytes to the host.
     func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// The same without waiting: `bytes` hold what was in the device's memory when this was called, once the function that is
+    /// returned has been called, which waits for that alone, from any thread. By default the same as `download`.
+    func beginDownload(
+        _ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer
+    ) throws -> @Sendable () throws -> Void
     /// Waits for everything called so far.
     /// - Throws: the first failure since the last wait.
     func synchronize() throws
@@ -530,6 +535,12 @@ extension Backend {
     public var launchRecord: LaunchRecord? { nil }
     public func tune(report: (String) -> Void) throws {}
     public var isOnHost: Bool { false }
+    public func beginDownload(
+        _ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer
+    ) throws -> @Sendable () throws -> Void {
+        try download(storage, byteOffset: byteOffset, into: bytes)
+        return {}
+    }
 
     /// Runs an operation that needs temporary memory; should that be refused, reports it for the next wait to throw.
     public func reportingErrors(_ body: () throws -> Void) {

@@ -18,6 +18,8 @@ public enum GimbalError: Error, Sendable, Equatable {
     case weightMismatch(path: String, missing: [String], unexpected: [String], misshaped: [String])
     /// A setting from outside the program (a flag, a configuration file) that cannot be used.
     case invalidSetting(name: String, reason: String)
+    /// Ranks of a run cannot give each other their gradients; `rank` is at fault, where that is known.
+    case exchange(rank: Int?, reason: String)
 }
 
 extension GimbalError: CustomStringConvertible {
@@ -54,6 +56,8 @@ extension GimbalError: CustomStringConvertible {
                 .joined(separator: "; ")
         case .invalidSetting(let name, let reason):
             "\(name): \(reason)"
+        case .exchange(let rank, let reason):
+            (rank.map { "rank \($0): " } ?? "ranks cannot exchange gradients: ") + reason
         }
     }
 }

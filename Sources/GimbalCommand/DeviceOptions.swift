@@ -10,8 +10,11 @@ struct DeviceOptions: ParsableArguments {
     var device: String?
 
     /// - Throws: `GimbalError.noDevice`, also for a name from the environment; `GimbalError.deviceFailed`.
-    func chosen() throws -> Device {
-        try device.map { try Device.named($0) } ?? Self.standard()
+    func chosen() throws -> Device { try Self.chosen(device) }
+
+    /// - Parameter device: its name; nil for the usual one.
+    static func chosen(_ device: String?) throws -> Device {
+        try device.map { try Device.named($0) } ?? standard()
     }
 
     /// The device that is taken unless one is named.

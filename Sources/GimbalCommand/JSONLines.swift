@@ -33,6 +33,7 @@ func printLine(_ text: String) throws { try printText(text + "\n") }
 /// Writes a text to standard output at once, without the end of a line.
 /// - Throws: as `printLine(_:)`.
 func printText(_ text: String) throws {
+    guard CommandRanks.isFirst else { return }
     do {
         try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
     } catch {
@@ -42,5 +43,6 @@ func printText(_ text: String) throws {
 
 /// Writes a line to standard error, where a lost reader is no reason to stop.
 func printNotice(_ text: String) {
+    guard CommandRanks.isFirst else { return }
     try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
 }

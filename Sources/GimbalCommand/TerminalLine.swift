@@ -1,4 +1,5 @@
 import Foundation
+import GimbalMPI
 import GimbalTrain
 
 /// A line on a terminal that is written over while something goes on; nothing where nobody would see it.
@@ -9,7 +10,8 @@ final class TerminalLine {
     /// - Parameter isJSON: whether standard output is for JSON, so that the line goes to standard error.
     init(isJSON: Bool) {
         let output = isJSON ? FileHandle.standardError : FileHandle.standardOutput
-        terminal = isatty(output.fileDescriptor) == 1 ? output : nil
+        // A launcher of MPI gives its processes terminals of their own, whatever it writes to itself.
+        terminal = isatty(output.fileDescriptor) == 1 && !MPIExchange.isLaunched ? output : nil
     }
 
     /// Whether there is somebody to see it.

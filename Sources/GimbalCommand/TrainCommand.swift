@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GimbalMPI
 import GimbalTrain
 
 struct TrainCommand: ParsableCommand {
@@ -12,6 +13,7 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup var training: TrainingOptions
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup(title: "Several devices and machines") var ranks: RankOptions
     @Option(
         help: ArgumentHelp("The folder of the run; runs/<data>-<time> unless given.", valueName: "dir"),
         completion: .directory)
@@ -57,14 +59,16 @@ struct TrainCommand: ParsableCommand {
     /// - Parameter attachments: texts for the run's folder, by the name of the file.
     func run(attaching attachments: [String: String]) throws {
         if listSettings { return try printJSON(SettingFlags.byProperty) }
-        try SettingFlags.translating {
-            if let folds { return try crossValidate(folds) }
-            try train(in: runDir, attachments: attachments)
+        try CommandRanks.run(on: device.device, ranks) { device in
+            try SettingFlags.translating {
+                if let folds { return try crossValidate(folds, on: device) }
+                try train(in: runDir, on: device, attachments: attachments)
+            }
         }
     }
 
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
-    private func crossValidate(_ count: Int) throws {
+    private func crossValidate(_ count: Int, on device: String?) throws {
         let first = resume ? runDir.flatMap { try? RunRecord(path: CrossValidation.path(of: 1, in: $0)) } : nil
         let source = try data.source(of: first?.recipe.data, for: model.kind)
         guard source.kind == .table else {
@@ -80,23 +84,88 @@ struct TrainCommand: ParsableCommand {
         for number in 0..<count {
             let path = CrossValidation.path(of: number + 1, in: parent)
             if !json { try printLine("fold \(number + 1) of \(count)") }
-            results.append(try train(in: path, fold: SplitPlan.Fold(number, of: count)))
+            results.append(try train(in: path, on: device, fold: SplitPlan.Fold(number, of: count)))
         }
+        guard CommandRanks.isFirst else { return }
         let summary = CrossValidation(results)
         try summary.write(to: parent)
         try json ? printJSON(CrossValidationLine(summary: summary, runDirectory: parent)) : printLine("\(summary)")
     }
 
+    /// What a run needs before its first step.
+    private struct Prepared {
+        var run: RecipeRun
+        var parts: DataParts
+        var device: Device
+        /// The first rank's alone.
+        var folder: RunFolder?
+        var isResumed: Bool
+    }
+
     /// - Parameters:
     ///   - runDir: the folder of the run; nil for one of the time's name.
+    ///   - device: its name; nil for the usual one.
     ///   - fold: of a cross-validation; nil for no such.
     ///   - attachments: texts for the run's folder, by the name of the file.
     @discardableResult
     private func train(
-        in runDir: String?, fold: SplitPlan.Fold? = nil, attachments: [String: String] = [:]
+        in runDir: String?, on device: String?, fold: SplitPlan.Fold? = nil, attachments: [String: String] = [:]
     ) throws -> RunResult {
+        let prepared = try CommandRanks.preparing {
+            try prepare(in: runDir, on: device, fold: fold, attachments: attachments)
+        }
+        let (run, parts, device, folder) = (prepared.run, prepared.parts, prepared.device, prepared.folder)
+        let trainer = run.trainer
+        let display = TrainingDisplay(
+            isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
+        if CommandRanks.isFirst { trainer.callbacks = [display, TensorBoardLog(histogramInterval: histograms)] }
+        try introduce(parts)
+        if parts.test.isCountExact, parts.test.count == 0 {
+            printNotice("note: nothing is held back to test: the run ends without test figures; see --test")
+        }
+        for note in run.pretrainingNotes { printNotice("warning: \(note)") }
+        if !json { try introduce(run, parts: parts, device: device, folder: folder) }
+        if prepared.isResumed { sayWhatIsLeft(of: trainer) }
+
+        let interruption = Interruption(isQuiet: !CommandRanks.isFirst)
+        let outcome: TrainingOutcome
+        do {
+            outcome = try trainer.run { interruption.isRequested || parent.map { getppid() != $0 } ?? false }
+        } catch {
+            display.endLine()
+            // What was seen until then, and what it failed with.
+            if let folder { try? Report(RunSummary(folder: folder.path)).write(to: folder.reportPath) }
+            throw error
+        }
+        display.endLine()
+        interruption.end()
+        if outcome == .interrupted {
+            if let folder {
+                printNotice(
+                    "interrupted after step \(trainer.progress.step) and saved; go on with: "
+                        + wayOn(folder: folder, device: device))
+            }
+            throw ExitCode(130)
+        }
+        let evaluation = try run.test(on: parts.test)
+        let result = RunResult(run, test: evaluation)
+        guard let folder else { return result }
+        try result.write(to: folder)
+        try Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
+        var line = try TrainingResult(run, test: evaluation, folder: folder, device: device)
+        if !parts.baselines.isEmpty { line.baselines = parts.baselines }
+        try json ? printJSON(line) : printLine(line.line)
+        if !json, !parts.baselines.isEmpty { try printLine(ForecastComparison(evaluation, parts).text) }
+        return result
+    }
+
+    private func prepare(
+        in runDir: String?, on device: String?, fold: SplitPlan.Fold?, attachments: [String: String]
+    ) throws -> Prepared {
         // Before anything of it is read: another run may be using it, and removing what it no longer needs.
-        let held = try resume ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
+        let isFirst = CommandRanks.isFirst
+        let held =
+            try resume && isFirst ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
         let (saved, checkpoint) = try runToResume(in: runDir)
         if let fold, let saved, let runDir, saved.recipe.data.plan.fold != fold {
             let begun = saved.recipe.data.plan.fold.map { "as fold \($0.number + 1) of \($0.count)" } ?? "without folds"
@@ -106,26 +175,33 @@ struct TrainCommand: ParsableCommand {
         var plan = try data.plan(resuming: saved?.recipe.data)
         let source = try data.source(of: saved?.recipe.data, for: model.kind)
         let isTable = source.isOfRows
-        let trainingSettings = try training.settings(
+        var trainingSettings = try training.settings(
             resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)
+        // The recipe knows the whole batch, so that it is the same on another number of ranks.
+        if saved == nil || training.course.batchSize != nil { trainingSettings.batchSize *= CommandRanks.size }
         (plan.seed, plan.fold) = (trainingSettings.seed, fold)
         let parts = try hintingAtTexts(source) {
             try saved.map { try source.parts(continuing: $0.recipe.data) } ?? source.parts(plan)
         }
-        if let writeSplit = data.writeSplit { try write(parts.record, to: writeSplit) }
+        if isFirst, let writeSplit = data.writeSplit { try write(parts.record, to: writeSplit) }
         let recipe = Recipe(
             model: try model.settings(for: parts.train, isTable: isTable, resuming: saved?.recipe.model),
             training: trainingSettings, data: parts.record)
         for note in training.unused(in: recipe.training) + model.unused(in: recipe.model) {
             printNotice("note: \(note)")
         }
-        let device = try device.chosen()
+        let device = try DeviceOptions.chosen(device)
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let run = try recipe.makeRun(
             train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [],
-            loadsPretrained: checkpoint == nil)
+            loadsPretrained: checkpoint == nil, shardedOver: ranks.shardOptimizer ? CommandRanks.current : nil,
+            ranks: ranks.syncBatchNorm ? 1 : CommandRanks.size)
         let trainer = run.trainer
+        if let exchange = CommandRanks.current {
+            (trainer.exchange, trainer.exchangeSettings) = (exchange, ranks.settings)
+            if ranks.syncBatchNorm { run.model.synchronizeBatchNorm(exchange) }
+        }
         try refuseBlindChoices(trainer, trainingSettings)
         for note in training.unused(in: trainer) { printNotice("note: \(note)") }
         trainer.attachments.merge(attachments) { $1 }
@@ -135,46 +211,9 @@ struct TrainCommand: ParsableCommand {
         if doctor { trainer.examinesFirst = true } else { trainer.doctor = nil }
         if let checkpoint { try trainer.resume(from: checkpoint) }
         // Only now that nothing is left to refuse: a mistake in an option leaves no folder behind.
-        let folder = try held ?? RunFolder(path: runDir ?? newPath(in: "runs", data: source.path))
-        trainer.folder = folder
-        let display = TrainingDisplay(
-            isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
-        trainer.callbacks = [display, TensorBoardLog(histogramInterval: histograms)]
-        try introduce(parts)
-        if parts.test.isCountExact, parts.test.count == 0 {
-            printNotice("note: nothing is held back to test: the run ends without test figures; see --test")
-        }
-        for note in run.pretrainingNotes { printNotice("warning: \(note)") }
-        if !json { try introduce(run, parts: parts, device: device, folder: folder) }
-        if checkpoint != nil { sayWhatIsLeft(of: trainer) }
-
-        let interruption = Interruption()
-        let outcome: TrainingOutcome
-        do {
-            outcome = try trainer.run { interruption.isRequested || parent.map { getppid() != $0 } ?? false }
-        } catch {
-            display.endLine()
-            // What was seen until then, and what it failed with.
-            try? Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
-            throw error
-        }
-        display.endLine()
-        interruption.end()
-        if outcome == .interrupted {
-            printNotice(
-                "interrupted after step \(trainer.progress.step) and saved; go on with: "
-                    + wayOn(folder: folder, device: device))
-            throw ExitCode(130)
-        }
-        let evaluation = try run.test(on: parts.test)
-        let result = RunResult(run, test: evaluation)
-        try result.write(to: folder)
-        try Report(RunSummary(folder: folder.path)).write(to: folder.reportPath)
-        var line = try TrainingResult(run, test: evaluation, folder: folder, device: device)
-        if !parts.baselines.isEmpty { line.baselines = parts.baselines }
-        try json ? printJSON(line) : printLine(line.line)
-        if !json, !parts.baselines.isEmpty { try printLine(ForecastComparison(evaluation, parts).text) }
-        return result
+        if isFirst { trainer.folder = try held ?? RunFolder(path: runDir ?? newPath(in: "runs", data: source.path)) }
+        return Prepared(
+            run: run, parts: parts, device: device, folder: trainer.folder, isResumed: checkpoint != nil)
     }
 
     /// A text is no table: who gives one without a model that reads it is told of those that do.
@@ -272,7 +311,9 @@ struct TrainCommand: ParsableCommand {
                 ["gimbal"] + CommandLine.arguments.dropFirst() + (runDir == nil ? ["--run-dir", parent] : [])
                     + (resume ? [] : ["--resume"]))
         }
-        var words = ["gimbal", "train", "--resume", "--run-dir", folder.path, "--device", device.id]
+        var words = ["gimbal", "train", "--resume", "--run-dir", folder.path]
+        words += ["--device", CommandRanks.size > 1 ? self.device.device ?? device.id : device.id] + ranks.words
+        if MPIExchange.isLaunched { words = ["mpirun", "-n", "\(CommandRanks.size)"] + words }
         // The run knows its data, but for where it lies now.
         if let given = data.data, resume { words += ["--data", given] }
         if let folder = data.dataDir, resume { words += ["--data-dir", folder] }
@@ -292,13 +333,18 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func introduce(
-        _ run: RecipeRun, parts: DataParts, device: Device, folder: RunFolder
+        _ run: RecipeRun, parts: DataParts, device: Device, folder: RunFolder?
     ) throws {
         try printLine(run.summary)
         let validation = parts.validation.map { ", \($0.count) to validate on" } ?? ""
         try printLine(
             "\(parts.train.isCountExact ? "" : "about ")\(parts.train.count) samples to train on\(validation), \(parts.test.count) to test on; device \(device.id): "
-                + "\(device.description.name); run \(folder.path)")
+                + "\(device.description.name); run \(folder?.path ?? "")")
+        if CommandRanks.size > 1 {
+            let batch = run.recipe.training.batchSize
+            try printLine(
+                "\(CommandRanks.size) ranks, batches of \(batch): \(batch / CommandRanks.size) samples for each")
+        }
         if let text = parts.record.text {
             try printLine(
                 "\(text.tokenizerName), a vocabulary of \(parts.train.outputCount), up to \(text.length) in a sample; losses are in nats a token"

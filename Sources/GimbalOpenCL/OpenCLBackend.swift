@@ -151,6 +151,27 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         try errors.runChecks()
     }
 
+    public func beginDownload(
+        _ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer
+    ) throws -> @Sendable () throws -> Void {
+        guard bytes.count > 0 else { return {} }
+        launching.withLock { $0.record.downloadedBytes += bytes.count }
+        var event: cl_event?
+        let code = clEnqueueReadBuffer(
+            queue, storage.buffer, cl_bool(CL_FALSE), byteOffset, bytes.count, bytes.baseAddress!, 0, nil, &event)
+        try check(code, "download", on: device.id)
+        clFlush(queue)
+        nonisolated(unsafe) let queued = event
+        return { [id = device.id] in
+            var arrival = queued
+            let code = withUnsafePointer(to: &arrival) { clWaitForEvents(1, $0) }
+            if let queued { clReleaseEvent(queued) }
+            // Until now its memory must be no other's.
+            withExtendedLifetime(storage) {}
+            try check(code, "download", on: id)
+        }
+    }
+
     public func synchronize() throws {
         launching.withLock { $0.record.waits += 1 }
         let code = clFinish(queue)

@@ -20,8 +20,10 @@ final class ParameterStore {
     private let arena: ParameterArena?
     /// Where in the moments each parameter's lie.
     private let offsets: [ObjectIdentifier: Int]
-    private let moments: [(name: String, view: TensorView)]
+    private var moments: [(name: String, view: TensorView)]
     private var steps: [Int]
+    /// Which of the parameters are changed here and have moments: all of them, unless others are left to other ranks.
+    private(set) var own: Range<Int>
 
     /// - Parameters:
     ///   - momentNames: one block as large as the weights is set aside for each.
@@ -38,6 +40,7 @@ final class ParameterStore {
             Set(parameters.map { ObjectIdentifier($0) }).count == parameters.count, "Optimizer",
             "a parameter belongs to one group only")
         steps = [Int](repeating: 0, count: parameters.count)
+        own = parameters.indices
         do {
             arena = try ParameterArena.pack(parameters)
             var (offsets, end) = ([ObjectIdentifier: Int](), 0)
@@ -57,21 +60,37 @@ final class ParameterStore {
         }
     }
 
-    /// Calls `body` for each stretch of parameters of one group that hold gradients and have taken the same number of
-    /// steps; then throws what the device has reported.
+    /// Leaves all parameters but some side by side to other ranks, and gives the memory of their moments back.
+    /// - Parameter kept: which to keep, of those that are changed here.
+    /// - Throws: `GimbalError.outOfMemory`, leaving everything as it was.
+    func keep(_ kept: Range<Int>) throws {
+        let start = place(kept.lowerBound) - place(own.lowerBound)
+        let range = start..<start + place(kept.upperBound) - place(kept.lowerBound)
+        moments = try moments.map { moment in
+            let backend = moment.view.storage.backend
+            let part = try backend.allocate([range.count], moment.view.dtype)
+            if !range.isEmpty { backend.copy(moment.view.sliced(axis: 0, range), to: part) }
+            return (moment.name, part)
+        }
+        own = kept
+        parameters.first?.weights.storage.backend.trimMemory()
+    }
+
+    /// Calls `body` for each stretch of own parameters of one group that hold gradients and have taken the same number of
+    /// steps; then throws what the device has reported. The steps of all parameters are counted.
     func update(_ body: (any Backend, Stretch) throws -> Void) throws {
         guard let backend = parameters.first?.weights.storage.backend else { return }
-        var start = 0
-        while start < parameters.count {
+        var start = own.lowerBound
+        while start < own.upperBound {
             guard hasGradient(start) else {
                 start += 1
                 continue
             }
             let (count, group) = (steps[start], membership[start])
             let end =
-                (start..<parameters.count).first {
+                (start..<own.upperBound).first {
                     steps[$0] != count || membership[$0] != group || !hasGradient($0)
-                } ?? parameters.count
+                } ?? own.upperBound
             for run in ParameterRun.withGradients([Parameter](parameters[start..<end])) {
                 check(run)
                 run.weights.noteChange(by: "an optimizer's step")
@@ -95,7 +114,17 @@ final class ParameterStore {
 
     func discountSteps(_ count: Int) { steps = steps.map { max(0, $0 - count) } }
 
-    private func offset(of parameter: Parameter) -> Int { offsets[ObjectIdentifier(parameter)]! }
+    /// Where the moments of parameter `index` would begin if all were here; of one after the last, where they would end.
+    func place(_ index: Int) -> Int {
+        if index < parameters.count { return offsets[ObjectIdentifier(parameters[index])]! }
+        guard let last = parameters.last else { return 0 }
+        return offsets[ObjectIdentifier(last)]! + ParameterArena.stride(last.elementCount, last.weights.dtype)
+    }
+
+    /// Where in the moments that are here those of an own parameter begin.
+    private func offset(of parameter: Parameter) -> Int {
+        offsets[ObjectIdentifier(parameter)]! - place(own.lowerBound)
+    }
 
     /// Stops the program where parameters have left the device or the type that their moments have.
     private func check(_ run: ParameterRun) {
@@ -111,24 +140,47 @@ final class ParameterStore {
 
     // MARK: State
 
+    /// The whole state, where all parameters are own ones.
     var state: OptimizerState {
+        state { _, _ in stop("Optimizer", "other ranks have a part of the state; ask the ShardedOptimizer for it") }
+    }
+
+    /// The whole state.
+    /// - Parameter others: gives the values of a moment for a parameter that is not an own one, both by number.
+    func state(_ others: (_ moment: Int, _ parameter: Int) -> Tensor) -> OptimizerState {
         let names = parameters.uniqueNames
-        let tensors = moments.flatMap { moment in
-            zip(parameters, names).map { ("\(moment.name).\($1)", Tensor(part(of: moment.view, $0))) }
+        let tensors = moments.indices.flatMap { moment in
+            parameters.indices.map { index in
+                (
+                    "\(moments[moment].name).\(names[index])",
+                    own.contains(index)
+                        ? Tensor(part(of: moments[moment].view, parameters[index])) : others(moment, index)
+                )
+            }
         }
         return OptimizerState(tensors: tensors, steps: Dictionary(uniqueKeysWithValues: zip(names, steps)))
     }
 
+    /// Takes up what a whole state has for own parameters, and all counts.
     func restore(_ state: OptimizerState) throws {
         let names = parameters.uniqueNames
         let wanted = moments.flatMap { moment in
             zip(parameters, names).map { ("\(moment.name).\($1)", $0.shape) }
         }
         let saved = try state.values(wanted, counts: names, of: "the optimizer's state")
-        let places = moments.flatMap { moment in parameters.map { part(of: moment.view, $0) } }
-        for (value, place) in zip(saved, places) { value.backend.copy(value.view, to: place) }
+        for (moment, first) in zip(moments, stride(from: 0, to: saved.count, by: parameters.count)) {
+            for index in own {
+                let place = part(of: moment.view, parameters[index])
+                // What other ranks gave lies in the host's memory.
+                let value = try saved[first + index].to(Device(backend: place.storage.backend))
+                value.backend.copy(value.view, to: place)
+            }
+        }
         steps = names.map { state.steps[$0] ?? 0 }
     }
+
+    /// The moments that are here, one after the other.
+    var momentViews: [TensorView] { moments.map(\.view) }
 
     private func part(of moment: TensorView, _ parameter: Parameter) -> TensorView {
         let offset = offset(of: parameter)

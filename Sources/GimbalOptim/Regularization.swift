@@ -149,6 +149,7 @@ public struct GradientNoise: Codable, Sendable, Equatable {
             guard parameter.isTrainable, let gradient = parameter.gradientView else { continue }
             let backend = gradient.storage.backend
             let noise = try backend.allocate(gradient.shape, gradient.dtype)
+            // By a count of numbers, not a shape: the same on all ranks, however many rows the parameter has.
             backend.randomNormal(noise, generator.reserve(gradient.elementCount))
             backend.unary(.init(.affine, a: deviation), noise, out: noise)
             backend.binary(.init(.add), gradient, noise, out: gradient)

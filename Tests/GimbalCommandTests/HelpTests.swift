@@ -20,7 +20,7 @@ struct HelpTests {
                 "LOSS AND CHANGES TO THE DATA:",
                 "FIRST WEIGHTS:", "OPTIMIZER:", "REGULARISATION:", "SCHEDULE OF THE LEARNING RATE:",
                 "GRADIENT CLIPPING:", "COURSE OF TRAINING:",
-                "OPTIONS:",
+                "SEVERAL DEVICES AND MACHINES:", "OPTIONS:",
             ])
         #expect(lines.contains("  gimbal train --data digits"))
         #expect(lines.allSatisfy { $0.count <= 120 })

@@ -175,4 +175,20 @@ import Testing
         }
         #expect(abs(noise.standardDeviation(at: 0) - 0.3.squareRoot()) < 1e-12)
     }
+
+    /// A parameter is no batch, whatever its shape.
+    @Test func noiseIsTheSameOnAllRanks() throws {
+        func draw() throws -> [Double] {
+            let parameter = Parameter(Tensor.zeros([5, 3], device: device))
+            parameter.gradient = Tensor.zeros([5, 3], device: device)
+            let generator = RandomGenerator(seed: 5)
+            try GradientNoise().add(to: [parameter], step: 0, generator: generator)
+            return try parameter.gradient!.doubles() + [Double(generator.state.counter)]
+        }
+        let expected = try draw()
+        for rank in 0..<2 {
+            let share = BatchShare(rank: rank, of: 2, rows: 10)
+            #expect(try BatchShare.$current.withValue(share) { try draw() } == expected)
+        }
+    }
 }

@@ -6,6 +6,9 @@ final class BackwardPass {
     private var queue = NodeQueue()
     /// What gradients are asked for, where it is not every leaf's.
     private var targets: Targets?
+    /// Who is told of leaves as soon as their gradients are whole, and what is needed to know that.
+    private let arrivals: GradientArrivals?
+    private var uses = LeafUses()
     /// For messages.
     private let position = LayerPath.BackwardPlace()
 
@@ -14,6 +17,7 @@ final class BackwardPass {
         self.retainsGraph = retainsGraph || createsGraph
         self.errors = errors
         self.targets = targets.map { Targets($0) }
+        arrivals = targets == nil && !createsGraph ? GradientArrivals.current : nil
     }
 
     /// Differentiates `output`, at which `gradient` arrives.
@@ -36,6 +40,7 @@ final class BackwardPass {
     /// Lets `gradient` arrive at `output`, and makes its node part of this pass.
     func enter(_ output: Tensor, _ gradient: Tensor) {
         guard let node = output.node, targets?.explore(node) ?? true else { return }
+        if arrivals != nil { uses.explore(node) }
         node.accumulate(gradient, createsGraph: createsGraph)
         queue.push(node)
     }
@@ -48,6 +53,7 @@ final class BackwardPass {
         targets?.collect(node)
         if node.isLeaf {
             if createsGraph { node.settleInSlot() }
+            try arrivals?.tell(node)
             return
         }
         guard let arrived = node.gradient else { return }
@@ -69,6 +75,12 @@ final class BackwardPass {
                 name: node.operation, layer: node.layer, outputGradient: arrived.detached(),
                 inputGradients: nodes.map { $0?.gradient?.detached() }))
         try errors.throwIfSet()
+        if let arrivals {
+            // Hooks look at a gradient before anybody else does; the pass calls them when it comes to the leaf.
+            for case let input? in all where input.isLeaf && uses.takeOne(of: input) && input.hooks == nil {
+                try arrivals.tell(input)
+            }
+        }
         for case let input? in nodes { queue.push(input) }
     }
 

@@ -50,7 +50,7 @@ public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Te
     let tape = RandomTape()
     let outputs = RandomTape.$current.withValue(tape) { withoutGradients { body(inputs.map { $0.detached() }) } }
     guard GradientMode.isRecording else { return outputs }
-    let scope = PrecisionScope.current
+    let (scope, share) = (PrecisionScope.current, BatchShare.current)
     let saved = inputs.map { $0.detached() }
     // Recorded even when no input needs a gradient: the parameters inside may.
     return Tensor.recorded("checkpointed", outputs, of: inputs, mayReachOthers: true) {
@@ -59,7 +59,9 @@ public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Te
         let attached = saved.indices.map { inputs.recorded($0, saved[$0]) }
         let again = GradientMode.$isRecording.withValue(true) {
             GradientMode.$isRecomputing.withValue(true) {
-                PrecisionScope.$current.withValue(scope) { RandomTape.$current.withValue(tape) { body(attached) } }
+                PrecisionScope.$current.withValue(scope) {
+                    BatchShare.$current.withValue(share) { RandomTape.$current.withValue(tape) { body(attached) } }
+                }
             }
         }
         for (output, gradient) in zip(again, outputGradients) {

@@ -72,13 +72,15 @@ extension Tensor {
             inputs.add(1, Tensor.combine(.init(.preluWeightGradient), x, outputGradient))
         }
     }
-    /// x where positive, else slope · x with a slope drawn for each element from `slopes` (Xu et al. 2015).
+    /// x where positive, else slope · x with a slope drawn for each element from `slopes` (Xu et al. 2015). Along
+    /// `batchAxis` they are for the rows of a batch: see ``RandomGenerator``.
     public func randomizedLeakyReLU(
-        slopes: ClosedRange<Double> = 1.0 / 8...1.0 / 3, generator: RandomGenerator = .current
+        slopes: ClosedRange<Double> = 1.0 / 8...1.0 / 3, batchAxis: Int? = 0, generator: RandomGenerator = .current
     ) -> Tensor {
         prelu(
             slopes: Tensor.uniform(
-                shape, low: slopes.lowerBound, high: slopes.upperBound, generator: generator, device: device))
+                shape, low: slopes.lowerBound, high: slopes.upperBound, batchAxis: batchAxis, generator: generator,
+                device: device))
     }
     /// x where positive, else scale · (exp(x) - 1) (Clevert et al. 2016).
     public func elu(scale: Double = 1) -> Tensor {

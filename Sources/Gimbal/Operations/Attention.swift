@@ -20,7 +20,8 @@
 ///     earlier calls.
 ///   - scale: 1 / √size unless given.
 ///   - dropout: the probability of dropping a weight.
-///   - generator: where the dropped weights are drawn from; not used without dropout.
+///   - generator: where the dropped weights are drawn from, for the rows of a batch along the first of the leading axes; not
+///     used without dropout.
 /// - Returns: [..., queries, valueSize].
 public func scaledDotProductAttention(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, keyLengths: Tensor? = nil,
@@ -38,8 +39,8 @@ public func scaledDotProductAttention(
     require(
         rank <= 4 || keyLengths == nil, "scaledDotProductAttention", "keyLengths need [batch, heads, keys, size]")
     if rank > 4 {
-        // All axes before the heads as one.
-        func folded(_ x: Tensor) -> Tensor { x.reshaped([-1] + x.shape.sizes.suffix(3)) }
+        // All leading axes but the first as one: the rows of a batch lie along the first.
+        func folded(_ x: Tensor) -> Tensor { x.reshaped([x.shape[0], -1] + x.shape.sizes.suffix(2)) }
         let full = Shape(leading + [query.shape[rank - 2], key.shape[rank - 2]])
         require(!leading.contains(0), "scaledDotProductAttention", "\(query.shape) has an empty leading axis")
         return scaledDotProductAttention(
@@ -275,7 +276,7 @@ private func weightedAttention(
     let inputs = tensors + (mask.map { [$0] } ?? [])
     let core = AttentionCore(
         isCausal: isCausal, scale: scale, dropout: dropout,
-        state: dropout > 0 ? generator.reserve(shape.elementCount) : nil, queries: shape[2], keys: shape[3])
+        part: dropout > 0 ? generator.reserve(shape, batchAxis: 0) : nil, queries: shape[2], keys: shape[3])
     let (dtype, device) = (problem.dtype, problem.device)
 
     let weights = Tensor.make(shape, dtype, device, inputs: inputs) { backend, out in
@@ -298,7 +299,7 @@ private func weightedAttention(
             return inputs.differentiate(
                 .composedAttention(
                     heads[0], heads[1], heads[2], mask: keptMask.map { inputs.input(count, $0) },
-                    isCausal: core.isCausal, scale: core.scale, dropout: core.dropout, core.state),
+                    isCausal: core.isCausal, scale: core.scale, dropout: core.dropout, core.part),
                 outputGradient)
         }
         inputs.requireUnchanged(query, key, value)
@@ -349,7 +350,7 @@ private struct AttentionCore {
     let isCausal: Bool
     let scale: Double
     let dropout: Double
-    let state: RandomState?
+    let part: RandomPart?
     let queries: Int
     let keys: Int
 
@@ -377,9 +378,9 @@ private struct AttentionCore {
 
     /// The weights after dropout: the same numbers at every call.
     private func dropped(_ weights: TensorView, _ backend: any Backend) throws -> TensorView {
-        guard let state else { return weights }
+        guard let part else { return weights }
         let result = try backend.allocate(weights.shape, weights.dtype)
-        backend.dropout(weights.flattened, probability: dropout, state, out: result.flattened)
+        backend.dropout(weights.flattened, probability: dropout, part, out: result.flattened)
         return result
     }
 
@@ -402,8 +403,8 @@ private struct AttentionCore {
             backend.matrixMultiply(
                 arrived.rows(block.queries), value.rows(0..<block.keys).transposed, out: result.block(block), .plain)
         }
-        if let state {
-            backend.dropout(result.flattened, probability: dropout, state, out: result.flattened)
+        if let part {
+            backend.dropout(result.flattened, probability: dropout, part, out: result.flattened)
         }
         backend.attentionSoftmaxGradient(weights, outputGradient: result, isCausal: isCausal, out: result)
         return result

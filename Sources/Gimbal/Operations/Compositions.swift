@@ -44,7 +44,7 @@ extension Tensor {
     /// Attention of [batch, heads, length, size] each; see `attention`.
     static func composedAttention(
         _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor?, isCausal: Bool, scale: Double, dropout: Double,
-        _ state: RandomState?
+        _ part: RandomPart?
     ) -> Tensor {
         var scores = query.matrixMultiplied(by: key.transposed()) * scale
         let nothing = scores.scalar(-.infinity)
@@ -55,14 +55,14 @@ extension Tensor {
             scores = select(isSeen, scores, nothing)
         }
         // A causal query sees the first key at least: only another mask may leave it nothing.
-        if mask == nil && state == nil { return scores.softmax().matrixMultiplied(by: value) }
+        if mask == nil && part == nil { return scores.softmax().matrixMultiplied(by: value) }
         // Where a query sees nothing, 0 stands for the largest of no scores and 1 for the sum of no weights.
         let zero = scores.scalar(0)
         let largest = scores.detached().max([-1], keepsAxes: true)
         let weights = (scores - select(largest.equals(nothing), zero, largest)).exp()
         let sum = weights.sum([-1], keepsAxes: true)
         let shares = weights / select(sum.equals(zero), zero.scalar(1), sum)
-        let dropped = state.map { shares.droppedOut(probability: dropout, $0) } ?? shares
+        let dropped = part.map { shares.droppedOut(probability: dropout, $0) } ?? shares
         return dropped.matrixMultiplied(by: value)
     }
 

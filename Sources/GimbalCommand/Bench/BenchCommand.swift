@@ -1,4 +1,5 @@
 import ArgumentParser
+import GimbalMPI
 import GimbalTrain
 
 struct BenchCommand: ParsableCommand {
@@ -7,6 +8,9 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Every figure is the median over blocks of repeated calls, with the device waited for at the end of each block. \
             The devices take turns, case by case. The ratio is the first device's time over the device's own.
+
+            Under mpirun it times training steps of all ranks: without an exchange of gradients, with one that goes on \
+            during backward, and with one at its end; --only names the benchmarks.
             """)
 
     @Option(
@@ -50,12 +54,36 @@ struct BenchCommand: ParsableCommand {
         help: "Print one JSON object per figure, or benchmark listed, on standard output, and nothing else there.")
     var json = false
 
+    @OptionGroup(title: "Several devices and machines") var ranks: RankOptions
+
     func validate() throws {
         if !(seconds > 0) { throw ValidationError("--seconds must be positive") }
         if most != nil && !launches { throw ValidationError("--most belongs to --launches") }
     }
 
     func run() throws {
+        guard MPIExchange.isLaunched else { return try runAlone() }
+        try CommandRanks.run(on: devices, ranks) { device in
+            try CommandRanks.current.map { try timeRanks($0, on: device) } ?? runAlone()
+        }
+    }
+
+    /// Times training steps as those of several ranks.
+    private func timeRanks(_ queue: ExchangeQueue, on device: String?) throws {
+        let names = only.map { Set($0.split(separator: ",").map(String.init)) }
+        let device = try CommandRanks.preparing { try DeviceOptions.chosen(device) }
+        for benchmark in Benchmark.all(precision) {
+            guard let training = benchmark.training, names?.contains(benchmark.name) ?? !benchmark.isForGPUs else {
+                continue
+            }
+            let cost = try withDevice(device) {
+                try RankCost(benchmark, training(device), on: device, queue, ranks.settings, seconds: seconds)
+            }
+            try json ? printJSON(cost) : printLine(cost.text)
+        }
+    }
+
+    private func runAlone() throws {
         let names = only.map { Set($0.split(separator: ",").map(String.init)) }
         let all = Benchmark.all(precision)
         let known = all.map(\.name)

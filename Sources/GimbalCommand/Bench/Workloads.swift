@@ -86,16 +86,27 @@ extension Benchmark {
             scaler = precision == .float16 ? LossScaler() : nil
         }
 
-        /// - Parameter monitor: what watches the step, and its number.
+        /// - Parameters:
+        ///   - monitor: what watches the step, and its number.
+        ///   - buckets: what exchanges its gradients with other ranks.
+        ///   - overlaps: whether it does so while they are computed.
         @discardableResult
-        func step(watchedBy monitor: (HealthMonitor, step: Int)? = nil) throws -> Tensor {
+        func step(
+            watchedBy monitor: (HealthMonitor, step: Int)? = nil, exchangedBy buckets: GradientBuckets? = nil,
+            whileComputing overlaps: Bool = true
+        ) throws -> Tensor {
             optimizer.zeroGradients()
             let pass = {
                 let loss = withPrecision(precision) { crossEntropy(logits(), targets, ignoredIndex: nil) }
-                try (scaler?.scaled(loss) ?? loss).backward()
+                let backward = { try (scaler?.scaled(loss) ?? loss).backward() }
+                try overlaps ? buckets?.exchanging(backward) ?? backward() : backward()
                 return loss.detached()
             }
             let loss = try monitor.map { try $0.0.watching(step: $0.step, pass) } ?? pass()
+            if let buckets {
+                try buckets.finish()
+                try scaleGradients(optimizer.parameters, by: 1 / Double(buckets.queue.size))
+            }
             let isFinite = try scaler?.unscale(optimizer.parameters)
             monitor?.0.willUpdate(optimizer.parameters)
             try clipGradientNorm(optimizer.parameters, maxNorm: 1)

@@ -30,6 +30,7 @@ extension OptimizerExamination {
         _ optimizer: any Optimizer, _ parameters: [ParameterExamination], penalty: WeightPenalty?,
         clipNorm: Double?, plannedSteps: Double?
     ) {
+        let optimizer = (optimizer as? ShardedOptimizer)?.inner ?? optimizer
         learningRate = optimizer.learningRate
         momentum = (optimizer as? SGD)?.momentum ?? (optimizer as? RMSprop)?.momentum ?? 0
         let moments = optimizer as? MomentOptimizer

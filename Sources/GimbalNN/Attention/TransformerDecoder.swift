@@ -87,18 +87,19 @@ public final class TransformerDecoderLayer: Module, Layer {
                 size, heads: heads, dropout: dropout, hasBias: hasBias, isBatchFirst: isBatchFirst,
                 generator: generator, device: device)
         }
+        func makeDropout() -> Dropout { Dropout(dropout, batchAxis: isBatchFirst ? 0 : 1) }
         func makeNorm() -> LayerNorm { LayerNorm(size, epsilon: epsilon, hasBias: hasBias, device: device) }
         selfAttention = makeAttention()
         crossAttention = makeAttention()
         linear1 = Linear(size, feedforwardSize, hasBias: hasBias, generator: generator, device: device)
-        self.dropout = Dropout(dropout)
+        self.dropout = makeDropout()
         linear2 = Linear(feedforwardSize, size, hasBias: hasBias, generator: generator, device: device)
         norm1 = makeNorm()
         norm2 = makeNorm()
         norm3 = makeNorm()
-        dropout1 = Dropout(dropout)
-        dropout2 = Dropout(dropout)
-        dropout3 = Dropout(dropout)
+        dropout1 = makeDropout()
+        dropout2 = makeDropout()
+        dropout3 = makeDropout()
         self.activation = activation
         self.normFirst = normFirst
     }

@@ -66,16 +66,17 @@ public final class TransformerEncoderLayer: Module, Layer {
         epsilon: Double = 1e-5, isBatchFirst: Bool = false, normFirst: Bool = false, hasBias: Bool = true,
         generator: RandomGenerator = .current, device: Device = .current
     ) {
+        func makeDropout() -> Dropout { Dropout(dropout, batchAxis: isBatchFirst ? 0 : 1) }
         selfAttention = MultiheadAttention(
             size, heads: heads, dropout: dropout, hasBias: hasBias, isBatchFirst: isBatchFirst, generator: generator,
             device: device)
         linear1 = Linear(size, feedforwardSize, hasBias: hasBias, generator: generator, device: device)
-        self.dropout = Dropout(dropout)
+        self.dropout = makeDropout()
         linear2 = Linear(feedforwardSize, size, hasBias: hasBias, generator: generator, device: device)
         norm1 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias, device: device)
         norm2 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias, device: device)
-        dropout1 = Dropout(dropout)
-        dropout2 = Dropout(dropout)
+        dropout1 = makeDropout()
+        dropout2 = makeDropout()
         self.activation = activation
         self.normFirst = normFirst
     }

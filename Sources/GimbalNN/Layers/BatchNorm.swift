@@ -23,6 +23,14 @@ public class BatchNorm: Module, Layer {
     /// small batches may need; without running estimates it has no effect.
     public var keepsRunningEstimates = false
 
+    /// Where it is set, and during a training step whose batch is shared out among ranks (`BatchShare.current`), mean and
+    /// variance are those of the rows of all ranks, in training mode: N ranks compute what one computes with the whole batch.
+    /// All ranks then run this layer, and its gradient, in the same order. nil, as at first, takes the rank's own rows.
+    ///
+    /// What fails in the exchange is thrown by the next call that waits for the device, such as `backward()`; the result,
+    /// and the running estimates with it, are then not defined.
+    public var exchange: (any GradientExchange)?
+
     /// The size of the second axis.
     public let channels: Int
     /// What is added to the variance before its root is taken.
@@ -78,11 +86,15 @@ public class BatchNorm: Module, Layer {
         // The second run of a checkpointed block sees a batch that has been counted.
         let counts = isTraining && !GradientMode.isRecomputing
         if counts { batchCount?.value += 1 }
+        let momentum = momentum ?? 1 / Double(batchCount?.value ?? 1)
+        if let ranks = sharing(input) {
+            return ended(
+                synchronized(input, ranks, running: counts ? running : nil, momentum: momentum), isRectified, residual)
+        }
         let fits = residual.map { $0.shape == input.shape && $0.dtype == input.dtype } ?? true
         let result = input.batchNormalized(
             scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
-            momentum: momentum ?? 1 / Double(batchCount?.value ?? 1), epsilon: epsilon,
-            isRectified: isRectified && fits, residual: fits ? residual : nil)
+            momentum: momentum, epsilon: epsilon, isRectified: isRectified && fits, residual: fits ? residual : nil)
         return fits ? result : ended(result, isRectified, residual)
     }
 

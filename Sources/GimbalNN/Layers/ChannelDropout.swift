@@ -95,6 +95,8 @@ extension Tensor {
         if probability == 1 { return self * 0 }
         let unit = shape.reducing(shape.indices.filter { !keptAxes.contains($0) })
         let ones = Tensor(repeating: 1, unit, dtype: dtype, device: device)
-        return self * ones.droppedOut(probability: probability, generator: generator ?? .current)
+        return self
+            * ones.droppedOut(
+                probability: probability, batchAxis: keptAxes.contains(0) ? 0 : nil, generator: generator ?? .current)
     }
 }

@@ -54,22 +54,28 @@ public final class RReLU: Module, Layer {
     public let lower: Double
     /// The upper end of the slopes, not below `lower`.
     public let upper: Double
+    private let batchAxis: Int
     private let generator: RandomGenerator?
 
     /// - Parameters:
     ///   - lower: the least slope, above 0.
     ///   - upper: the upper end of the slopes, which are uniform in [lower, upper).
+    ///   - batchAxis: along which the rows of a batch lie: see ``RandomGenerator``.
     ///   - generator: what to draw from; nil for the one that is current when the layer is called.
-    public init(lower: Double = 1.0 / 8, upper: Double = 1.0 / 3, generator: RandomGenerator? = nil) {
+    public init(
+        lower: Double = 1.0 / 8, upper: Double = 1.0 / 3, batchAxis: Int = 0, generator: RandomGenerator? = nil
+    ) {
         require(lower > 0 && lower <= upper, "RReLU", "needs 0 < lower ≤ upper, not \(lower) and \(upper)")
         self.lower = lower
         self.upper = upper
+        self.batchAxis = batchAxis
         self.generator = generator
     }
 
     public func forward(_ input: Tensor) -> Tensor {
         isTraining
-            ? input.randomizedLeakyReLU(slopes: lower...upper, generator: generator ?? .current)
+            ? input.randomizedLeakyReLU(
+                slopes: lower...upper, batchAxis: batchAxis, generator: generator ?? .current)
             : input.leakyReLU(slope: (lower + upper) / 2)
     }
 

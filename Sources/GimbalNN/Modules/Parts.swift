@@ -55,6 +55,8 @@ private struct PartFinder {
         case let tensor as Tensor:
             if tensor.looksLikeWeight { weightLikeTensors.append(name) }
         case let collection as any HomogeneousCollection where collection.isPlain: break
+        // It has no parts, and a thread of its own may be changing what it holds.
+        case is any GradientExchange: break
         default: findInside(value, name)
         }
     }

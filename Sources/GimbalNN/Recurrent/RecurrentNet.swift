@@ -136,10 +136,11 @@ public class RecurrentNet: Module, Layer {
         var (hidden, cells): ([Tensor], [Tensor]) = ([], [])
         for layer in directions {
             if isTraining && !hidden.isEmpty && dropout > 0 {
-                outputs = outputs.droppedOut(probability: dropout, generator: generator ?? .current)
+                outputs = outputs.droppedOut(
+                    probability: dropout, batchAxis: 1, generator: generator ?? .current)
             }
             if isTraining && variationalDropout.input > 0 {
-                outputs = outputs * mask([1, batch, outputs.shape[2]], variationalDropout.input, like: outputs)
+                outputs = outputs * mask([batch, outputs.shape[2]], variationalDropout.input, like: outputs)
             }
             let results = layer.enumerated().map { index, direction in
                 let place = hidden.count + index
@@ -157,7 +158,7 @@ public class RecurrentNet: Module, Layer {
         return (isBatchFirst ? outputs.transposed(0, 1) : outputs, hidden, cells)
     }
 
-    /// 0 with `probability`, else 1 / (1 - probability).
+    /// [batch, features]: 0 with `probability`, else 1 / (1 - probability).
     private func mask(_ shape: Shape, _ probability: Double, like other: Tensor) -> Tensor {
         Tensor(repeating: 1, shape, dtype: other.dtype, device: other.device)
             .droppedOut(probability: probability, generator: generator ?? .current)

@@ -32,6 +32,9 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
     public let prefetchCount: Int
     /// Changes each batch after it was put together; nil leaves it as it is.
     public let transform: Transform?
+    /// Whether `transform` changes each example of a batch as it would in any other batch of that number: of several ranks,
+    /// each then makes its own rows alone.
+    public let transformsExamplesAlone: Bool
 
     /// - Parameters:
     ///   - source: may be empty; an epoch then has no batches.
@@ -42,9 +45,11 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
     ///   - workers: threads that prepare batches, at least 1.
     ///   - prefetchCount: batches prepared ahead of the one in use; 0 for none, and no thread.
     ///   - transform: changes each batch after it was put together; it must depend on the batch and its place only.
+    ///   - transformsExamplesAlone: whether it changes each example as it would in any other batch of that number. Unless it
+    ///     does, each of several ranks changes whole batches and takes its rows.
     public init(
         _ source: Source, batchSize: Int, shuffles: Bool = true, dropsLast: Bool = false, seed: UInt64 = 0,
-        workers: Int = 1, prefetchCount: Int = 2, transform: Transform? = nil
+        workers: Int = 1, prefetchCount: Int = 2, transform: Transform? = nil, transformsExamplesAlone: Bool = false
     ) {
         require(batchSize > 0, "DataLoader", "a batch size of \(batchSize)")
         require(workers > 0, "DataLoader", "\(workers) workers; to prepare no batch ahead, set prefetchCount to 0")
@@ -57,6 +62,7 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
         self.workers = workers
         self.prefetchCount = prefetchCount
         self.transform = transform
+        self.transformsExamplesAlone = transformsExamplesAlone
     }
 
     /// Batches in an epoch.
@@ -78,8 +84,7 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
     ///   - epoch: counted from 0.
     ///   - first: the batch to begin at, in 0...batchCount.
     public func batches(epoch: Int, from first: Int = 0) -> Batches {
-        require((0...batchCount).contains(first), "DataLoader", "batch \(first) of \(batchCount)")
-        return Batches(loader: self, epoch: epoch, first: first)
+        Batches(loader: self, epoch: epoch, first: requireBatch(first))
     }
 
     /// The batches of an epoch, each copied to `device` when its turn comes.
@@ -100,9 +105,37 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
     /// Where in the order the examples of a batch lie.
     func range(of number: Int) -> Range<Int> { number * batchSize..<min((number + 1) * batchSize, source.count) }
 
-    fileprivate func batch(_ number: Int, in order: [Int], epoch: Int) -> Source.HostBatch {
-        let batch = source.batch(Array(order[range(of: number)]), number: number)
+    private func requireBatch(_ first: Int) -> Int {
+        require((0...batchCount).contains(first), "DataLoader", "batch \(first) of \(batchCount)")
+        return first
+    }
+
+    /// - Parameter rows: those that are wanted, of the batch; nil for all.
+    private func batch(_ number: Int, in order: [Int], epoch: Int, rows: Range<Int>? = nil) -> Source.HostBatch {
+        let batch = source.batch(order[range(of: number)].rows(rows), number: number)
         return transform?(batch, BatchPlace(epoch: epoch, number: number)) ?? batch
+    }
+
+    /// The rows of an epoch's batches that are a rank's.
+    func shares(epoch: Int, from first: Int, _ ranks: Ranks) -> NumberedBatches<Source.HostBatch, any Error> {
+        let order = EpochOrder { self.order(epoch: epoch) }
+        let numbers = requireBatch(first)..<batchCount
+        return NumberedBatches(numbers, workers: workers, prefetchCount: prefetchCount) { number in
+            let rows = ranks.share(of: range(of: number).count)?.rows
+            if transform == nil || transformsExamplesAlone {
+                return batch(number, in: order.value, epoch: epoch, rows: rows)
+            }
+            let whole = batch(number, in: order.value, epoch: epoch)
+            return try rows.map { try source.rows($0, of: whole) } ?? whole
+        }
+    }
+
+    /// Whole batches of an epoch.
+    fileprivate func wholes(epoch: Int, from first: Int) -> NumberedBatches<Source.HostBatch, Never> {
+        let order = EpochOrder { self.order(epoch: epoch) }
+        return NumberedBatches(first..<batchCount, workers: workers, prefetchCount: prefetchCount) { number in
+            batch(number, in: order.value, epoch: epoch)
+        }
     }
 
     /// The batches of one epoch, from one of them on.
@@ -118,37 +151,11 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
 
     /// Walks through an epoch. Letting go of it, as leaving a loop does, ends its threads.
     public final class Iterator: IteratorProtocol {
-        private let batches: Batches
-        private var number: Int
-        private let order: EpochOrder
-        private var prefetcher: Prefetcher<Source.HostBatch, Never>?
+        private let batches: NumberedBatches<Source.HostBatch, Never>
 
-        init(_ batches: Batches) {
-            self.batches = batches
-            number = batches.first
-            let (loader, epoch, first) = (batches.loader, batches.epoch, batches.first)
-            let last = loader.batchCount
-            let order = EpochOrder { loader.order(epoch: epoch) }
-            self.order = order
-            // One batch alone gains nothing from a thread.
-            guard loader.prefetchCount > 0, last - number > 1 else { return }
-            prefetcher = Prefetcher(
-                capacity: loader.prefetchCount, workers: Swift.min(loader.workers, last - number)
-            ) { number in
-                first + number < last ? loader.batch(first + number, in: order.value, epoch: epoch) : nil
-            }
-        }
+        init(_ batches: Batches) { self.batches = batches.loader.wholes(epoch: batches.epoch, from: batches.first) }
 
-        public func next() -> Source.HostBatch? {
-            guard number < batches.loader.batchCount else {
-                prefetcher = nil
-                return nil
-            }
-            defer { number += 1 }
-            return if let prefetcher { prefetcher.next() } else {
-                batches.loader.batch(number, in: order.value, epoch: batches.epoch)
-            }
-        }
+        public func next() -> Source.HostBatch? { batches.next() }
     }
 }
 
@@ -192,7 +199,8 @@ extension DataLoader where Source == Dataset {
         if let augmentation { transform = { batch, place in augmentation(batch, epoch: place.epoch) } }
         self.init(
             dataset, batchSize: batchSize, shuffles: shuffles, dropsLast: dropsLast, seed: seed, workers: workers,
-            prefetchCount: prefetchCount, transform: transform)
+            prefetchCount: prefetchCount, transform: transform,
+            transformsExamplesAlone: augmentation?.changesExamplesAlone ?? false)
     }
 }
 

@@ -268,6 +268,29 @@ public struct HostBatch: Sendable, Equatable {
 
     /// Number of examples.
     public var count: Int { indices.count }
+
+    /// Some of its examples, as a batch of the same number.
+    /// - Parameter rows: places in the batch, in 0..<count.
+    public func rows(_ rows: Range<Int>) -> HostBatch {
+        require(
+            rows.lowerBound >= 0 && rows.upperBound <= count, "HostBatch",
+            "rows \(rows) of \(counted(count, "example"))")
+        func cut<Element>(_ elements: [Element]) -> [Element] {
+            let width = elements.count / max(count, 1)
+            return Array(elements[rows.lowerBound * width..<rows.upperBound * width])
+        }
+        func cut(_ shape: Shape) -> Shape { Shape([rows.count] + shape.sizes.dropFirst()) }
+        let targets: Targets =
+            switch targets {
+            case .classes(let classes): .classes(cut(classes))
+            case .values(let values, let shape): .values(cut(values), shape: cut(shape))
+            case .tokens(let tokens, let shape): .tokens(cut(tokens), shape: cut(shape))
+            }
+        return HostBatch(
+            number: number, indices: cut(indices), inputs: cut(inputs), tokens: cut(tokens),
+            inputShape: cut(inputShape),
+            targets: targets)
+    }
 }
 
 /// The rows of a matrix at `indices`.

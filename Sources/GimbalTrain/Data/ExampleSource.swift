@@ -1,3 +1,5 @@
+import Gimbal
+
 /// Examples that can be fetched by number, in any order: what a `DataLoader` cuts into batches.
 ///
 /// `Dataset` is one. Another is a closure, with several inputs and targets as a tuple or a struct of one's own:
@@ -26,6 +28,26 @@ public protocol ExampleSource: Sendable {
     func batch(_ indices: [Int], number: Int) -> HostBatch
     /// Copies a batch to `device`, when its turn has come. Unless given, the batch is taken as it is.
     func upload(_ batch: HostBatch, to device: Device) -> Batch
+    /// Some rows of a batch: what one of several ranks computes of a batch that had to be changed as a whole. Where none is, a
+    /// rank asks `batch(_:number:)` for its own examples, which then have to come out as they do among all of the batch.
+    /// Unless given, an error.
+    /// - Parameters:
+    ///   - rows: places in the batch.
+    ///   - batch: as a loader's `transform` gave it.
+    /// - Throws: `GimbalError.invalidSetting` for batches that cannot be cut.
+    func rows(_ rows: Range<Int>, of batch: HostBatch) throws -> HostBatch
+}
+
+extension ExampleSource {
+    /// Not known.
+    /// - Throws: `GimbalError.invalidSetting` in any case.
+    public func rows(_ rows: Range<Int>, of batch: HostBatch) throws -> HostBatch {
+        throw GimbalError.invalidSetting(
+            name: "ranks",
+            reason:
+                "batches of \(Self.self) that a loader changes as a whole cannot be shared out among several: give the "
+                + "type a function rows(_:of:), or set transformsExamplesAlone where each example is changed by itself")
+    }
 }
 
 extension ExampleSource where Batch == HostBatch {
@@ -39,6 +61,9 @@ extension Dataset: ExampleSource {
 
     /// Copies the batch to `device`.
     public func upload(_ batch: HostBatch, to device: Device) -> Batch { batch.to(device) }
+
+    /// Those rows of inputs and targets.
+    public func rows(_ rows: Range<Int>, of batch: HostBatch) -> HostBatch { batch.rows(rows) }
 }
 
 /// Examples of any kind, fetched by a closure: see `ExampleSource`.

@@ -21,7 +21,9 @@ import Gimbal
 /// ```
 public struct ExampleStream<Batch>: TrainingData {
     public let batchesPerEpoch: Int?
-    private let open: @Sendable (_ epoch: Int, _ first: Int) -> any Batches<Batch>
+    private let open: @Sendable (_ epoch: Int, _ first: Int, _ ranks: Ranks) -> any Batches<Batch>
+    /// Whether it can give each of several ranks its rows.
+    private let isShared: Bool
 
     /// A stream of examples that are shuffled and put together into batches.
     /// - Parameters:
@@ -33,7 +35,8 @@ public struct ExampleStream<Batch>: TrainingData {
     ///   - prefetchCount: batches prepared ahead of the one in use, on a thread of their own; 0 for none.
     ///   - examples: begins an epoch's examples from the first, and gives what gives one after another, nil at the end.
     ///     Both are called on one thread at a time.
-    ///   - collate: puts the examples of a batch together.
+    ///   - collate: puts the examples of a batch together. Of several ranks, each reads all examples and puts together those
+    ///     of its share alone; they have to come out as they do among all of the batch.
     ///   - upload: copies a batch to a device.
     public init<Example: Sendable, HostBatch: Sendable>(
         batchSize: Int, shuffleBuffer: Int = 0, seed: UInt64 = 0, batchesPerEpoch: Int? = nil, prefetchCount: Int = 2,
@@ -43,7 +46,8 @@ public struct ExampleStream<Batch>: TrainingData {
     ) {
         require(batchSize > 0, "ExampleStream", "a batch size of \(batchSize)")
         require(shuffleBuffer >= 0, "ExampleStream", "a shuffle buffer of \(shuffleBuffer)")
-        self.init(batchesPerEpoch: batchesPerEpoch, prefetchCount: prefetchCount) { epoch, first in
+        self.init(batchesPerEpoch: batchesPerEpoch, prefetchCount: prefetchCount, isShared: true) {
+            epoch, first, ranks in
             let shuffled = ShuffledExamples(
                 capacity: max(shuffleBuffer, 1),
                 random: Philox(seed: seed, stream: .epoch, number: UInt32(truncatingIfNeeded: epoch))
@@ -53,14 +57,17 @@ public struct ExampleStream<Batch>: TrainingData {
                 if !isPassed { try shuffled.pass(first * batchSize) }
                 isPassed = true
                 let batch = try shuffled.next(batchSize)
-                return batch.isEmpty ? nil : (try collate(batch), batch.count)
+                guard !batch.isEmpty else { return nil }
+                let share = ranks.share(of: batch.count)
+                return PreparedBatch(
+                    batch: try collate(batch[...].rows(share?.rows)), samples: batch.count, share: share)
             }
         } upload: {
             upload($0, $1)
         }
     }
 
-    /// A stream of batches that come ready-made.
+    /// A stream of batches that come ready-made, which cannot be shared out among several ranks.
     /// - Parameters:
     ///   - batchesPerEpoch: where it is known: an epoch ends after as many, and a stream that has fewer is an error.
     ///   - prefetchCount: batches prepared ahead of the one in use, on a thread of their own; 0 for none.
@@ -72,20 +79,62 @@ public struct ExampleStream<Batch>: TrainingData {
         batches: @escaping @Sendable (_ epoch: Int, _ first: Int) -> () throws -> (HostBatch, samples: Int)?,
         upload: @escaping @Sendable (_ batch: HostBatch, _ device: Device) -> Batch
     ) {
+        self.init(batchesPerEpoch: batchesPerEpoch, prefetchCount: prefetchCount, isShared: false) { epoch, first, _ in
+            let next = batches(epoch, first)
+            return { try next().map { PreparedBatch(batch: $0.0, samples: $0.samples, share: nil) } }
+        } upload: {
+            upload($0, $1)
+        }
+    }
+
+    /// - Parameters:
+    ///   - isShared: whether batches are those of a rank's rows.
+    ///   - batches: begins an epoch at one of its batches, for a rank.
+    init<HostBatch: Sendable>(
+        batchesPerEpoch: Int? = nil, prefetchCount: Int, isShared: Bool,
+        batches:
+            @escaping @Sendable (_ epoch: Int, _ first: Int, _ ranks: Ranks) -> () throws -> PreparedBatch<
+                HostBatch
+            >?,
+        upload: @escaping @Sendable (_ batch: HostBatch, _ device: Device) -> Batch
+    ) {
         require(prefetchCount >= 0, "ExampleStream", "a prefetch count of \(prefetchCount)")
         require((batchesPerEpoch ?? 1) > 0, "ExampleStream", "an epoch of \(batchesPerEpoch ?? 0) batches")
         self.batchesPerEpoch = batchesPerEpoch
-        open = { epoch, first in
+        self.isShared = isShared
+        open = { epoch, first, ranks in
             PrefetchedBatches(
-                batches(epoch, first), first: first, last: batchesPerEpoch, prefetchCount: prefetchCount,
+                batches(epoch, first, ranks), first: first, last: batchesPerEpoch, prefetchCount: prefetchCount,
                 upload: upload)
         }
     }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Batch> {
-        let batches = open(epoch, first)
+        sharedIterator(epoch: epoch, from: first, on: device, .alone)
+    }
+
+    /// - Throws: `GimbalError.invalidSetting` for batches that come ready-made.
+    public func iterator(
+        epoch: Int, from first: Int, on device: Device, rank: Int, of size: Int
+    ) throws -> BatchIterator<Batch> {
+        let ranks = Ranks(rank, of: size)
+        guard isShared || ranks.size == 1 else { throw cannotBeShared(Self.self) }
+        return sharedIterator(epoch: epoch, from: first, on: device, ranks)
+    }
+
+    func sharedIterator(epoch: Int, from first: Int, on device: Device, _ ranks: Ranks) -> BatchIterator<Batch> {
+        let batches = open(epoch, first, ranks)
         return BatchIterator { try batches.next(on: device) }
     }
+}
+
+/// A batch in the memory of the host, or a rank's rows of it.
+struct PreparedBatch<HostBatch: Sendable>: Sendable {
+    var batch: HostBatch
+    /// Of the whole batch.
+    var samples: Int
+    /// Nil for the whole batch.
+    var share: BatchShare?
 }
 
 /// The batches of one epoch, whatever they are on the host.
@@ -95,7 +144,7 @@ private protocol Batches<Batch> {
 }
 
 private final class PrefetchedBatches<HostBatch: Sendable, Batch>: Batches {
-    private typealias Made = (batch: HostBatch, samples: Int)
+    private typealias Made = PreparedBatch<HostBatch>
 
     private let make: @Sendable (Int) throws -> Made?
     private let upload: @Sendable (HostBatch, Device) -> Batch
@@ -103,14 +152,14 @@ private final class PrefetchedBatches<HostBatch: Sendable, Batch>: Batches {
     private var number = 0
 
     init(
-        _ next: @escaping () throws -> (HostBatch, samples: Int)?, first: Int, last: Int?, prefetchCount: Int,
+        _ next: @escaping () throws -> PreparedBatch<HostBatch>?, first: Int, last: Int?, prefetchCount: Int,
         upload: @escaping @Sendable (HostBatch, Device) -> Batch
     ) {
         self.upload = upload
         let source = OneAtATime(next: next)
         let make: @Sendable (Int) throws -> Made? = { number in
             if let last, first + number >= last { return nil }
-            if let made = try source.next() { return (made.0, made.samples) }
+            if let made = try source.next() { return made }
             guard let last else { return nil }
             throw GimbalError.invalidSetting(
                 name: "batchesPerEpoch",
@@ -123,7 +172,7 @@ private final class PrefetchedBatches<HostBatch: Sendable, Batch>: Batches {
     func next(on device: Device) throws -> SizedBatch<Batch>? {
         defer { number += 1 }
         let found = if let prefetcher { try prefetcher.next() } else { try make(number) }
-        return found.map { SizedBatch(upload($0.batch, device), samples: $0.samples) }
+        return found.map { SizedBatch(upload($0.batch, device), samples: $0.samples, share: $0.share) }
     }
 }
 

@@ -1,9 +1,10 @@
 extension Trainer {
     /// The loss of the newest batch in both modes of the model, where they may differ: of one that keeps running statistics.
     /// Looked at every hundred steps at the most, and once the statistics follow the weights; nil where the loss cannot be
-    /// computed twice.
+    /// computed twice, and where this rank's rows are too few to tell.
     func lossesOfBothModes() -> Course.Epoch.Modes? {
-        guard watch != nil, phases.count == 1, let batch = newestBatch, progress.step >= comparedStep + 100,
+        guard watch != nil, ranks == nil, phases.count == 1, let batch = newestBatch,
+            progress.step >= comparedStep + 100,
             model.stateParts.contains(where: { if case .buffer = $0.1 { true } else { false } }),
             Double(progress.step) * slowestStatistics >= 5
         else { return nil }

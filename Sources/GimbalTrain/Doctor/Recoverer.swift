@@ -37,7 +37,7 @@ final class Recoverer<Batch> {
     /// Whether the states take no more than a twentieth of the device's memory, unless they were asked for.
     private var isAffordable: Bool {
         guard trainer.settings.recoveries == nil else { return true }
-        guard trainer.doctor != nil else { return false }
+        guard trainer.doctor != nil, trainer.ranks == nil else { return false }
         let weights = trainer.model.parameters.reduce(0) { $0 + $1.elementCount * $1.value.dtype.byteCount }
         return weights * 3 * kept <= trainer.device.description.memoryBytes / 20
     }
@@ -48,34 +48,42 @@ final class Recoverer<Batch> {
     /// - Throws: `Failure` where it is to go back.
     func judge() throws {
         // After the last recovery a run goes on as it would have gone without: what is finite ends none.
-        guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0, !isReplaying, !points.isEmpty,
-            let watch = trainer.watch
+        guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0, !isReplaying, !points.isEmpty
         else { return }
+        let failure = try trainer.ranks?.fromFirst(judgeCourse) ?? judgeCourse()
+        guard let failure else { return }
+        if failure.isOneBatch { spoilt.insert(failure.step) }
+        throw failure
+    }
+
+    private func judgeCourse() -> Failure? {
+        guard let watch = trainer.watch else { return nil }
         let course = watch.courses[0]
         let now = [course.blocks.count, course.looks.count, course.spikes.count]
-        guard now != judged else { return }
+        guard now != judged else { return nil }
         judged = now
         if course.plan.isOnlyLoss, let spike = course.spikes.last(where: { $0.number > course.step - 100 }),
             !trainer.progress.leavesOut(spike.number),
             spoilt.insert(spike.number).inserted, course.isFarAbove(spike)
         {
-            throw Failure(step: spike.number, reason: "a loss of \(decimal(spike.loss)) in one batch", isOneBatch: true)
+            return Failure(
+                step: spike.number, reason: "a loss of \(decimal(spike.loss)) in one batch", isOneBatch: true)
         }
-        guard let finding = watch.doctor.look(at: course).first(where: { $0.illness.isDivergence }) else { return }
+        guard let finding = watch.doctor.look(at: course).first(where: { $0.illness.isDivergence }) else { return nil }
         if finding.illness == .poisonedBatch {
             // Where such batches come again and again, as from data with outliers, another rate mends nothing.
             guard let spike = course.spikes.last, !trainer.progress.leavesOut(spike.number),
                 spoilt.insert(spike.number).inserted
-            else { return }
-            throw Failure(step: spike.number, reason: finding.summary, isOneBatch: true)
+            else { return nil }
+            return Failure(step: spike.number, reason: finding.summary, isOneBatch: true)
         }
-        throw Failure(
+        return Failure(
             step: course.step, reason: finding.signs.first?.evidence ?? finding.summary, isOneBatch: false,
             isInTime: finding.illness == .unstableRecurrence)
     }
 
     /// A run that must go back.
-    private struct Failure: Error {
+    private struct Failure: Error, Codable {
         var step: Int
         var reason: String
         /// Whether one batch is to blame, as far as is known.
@@ -89,7 +97,7 @@ final class Recoverer<Batch> {
     /// - Throws: `error`, with the cause of a NaN.
     func recover(from error: any Error) throws {
         guard !isReplaying else { throw error }
-        let failure: Failure
+        var failure: Failure
         var cause = error
         var isInTime = false
         switch error {
@@ -98,7 +106,8 @@ final class Recoverer<Batch> {
             guard let phase = trainer.pending.firstIndex(where: { $0.steps.contains { !$0.loss.isFinite } }),
                 var step = trainer.pending[phase].steps.first(where: { !$0.loss.isFinite })?.step
             else { throw error }
-            var origin = try? self.origin(step: step, phase: phase)
+            // Whose rows it comes from is not looked for among several ranks.
+            var origin = trainer.ranks == nil ? try? self.origin(step: step, phase: phase) : nil
             // The gradients of the step before had it first.
             if origin?.place == .parameter, step > 1, let earlier = try? self.origin(step: step - 1, phase: phase) {
                 (origin, step) = (earlier, step - 1)
@@ -120,6 +129,7 @@ final class Recoverer<Batch> {
                 isOneBatch: isNew && !isDivergence && !isDiverging(before: step), isInTime: isInTime)
         default: throw error
         }
+        failure = try trainer.ranks?.fromFirst { failure } ?? failure
         guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0 else {
             throw cause
         }

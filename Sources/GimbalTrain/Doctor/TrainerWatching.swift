@@ -1,7 +1,13 @@
 extension Trainer {
     /// Has the doctor follow the run, which it may have examined first.
     func beginWatching() throws {
+        // It follows the first rank, whose losses and gradients are those of all.
         guard let doctor else { return watch = nil }
+        guard ranks?.isFirst ?? true else {
+            // An optimizer whose moments are divided takes its steps on all ranks together.
+            if examinesFirst, progress.step == 0 { _ = try examineModel(by: doctor) }
+            return watch = nil
+        }
         guard watch == nil else { return }
         let watch = RunWatch(
             doctor, phases, interval: healthInterval,

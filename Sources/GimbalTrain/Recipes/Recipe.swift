@@ -46,11 +46,14 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - earlier: when the run began and was gone on with before, where it is gone on with.
     ///   - loadsPretrained: whether the weights that the recipe begins with are read; a run whose checkpoint is restored
     ///     afterwards has no need of them.
+    ///   - exchange: with the ranks that the optimizer's moments are divided among; nil keeps them whole.
+    ///   - ranks: how many share out each batch, and normalise it by their own rows where it is: each then has two at least.
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
     ///   `GimbalError.outOfMemory` for a model larger than the device, and what reading pretrained weights throws.
     public func makeRun(
         train: any SupervisedData, validation: (any SupervisedData)? = nil, device: Device = .current,
-        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = [], loadsPretrained: Bool = true
+        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = [], loadsPretrained: Bool = true,
+        shardedOver exchange: (any GradientExchange)? = nil, ranks: Int = 1
     ) throws -> RecipeRun {
         var recipe = self
         if data.name.isEmpty { recipe.data = DataRecord(train, validation: validation) }
@@ -60,7 +63,7 @@ public struct Recipe: Codable, Sendable, Equatable {
         let record = RunRecord(recipe, starts: earlier + [RunRecord.Start(on: device)])
         return try RecipeRun(
             record, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
-            folder: folder, loadsPretrained: loadsPretrained)
+            folder: folder, loadsPretrained: loadsPretrained, shardedOver: exchange, ranks: ranks)
     }
 
     /// Loss and scores of a model of this recipe on data, as a run measures them: `loss` is what is trained with.
@@ -69,9 +72,11 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - dataset: standardised as the training data was.
     ///   - batchSize: samples that are tested at once; nil for as many as in training.
     ///   - precision: what products are computed in; nil for what training uses.
-    /// - Throws: what the device reports.
+    ///   - exchange: that of ranks which measure together, as `Evaluation` has it; nil where one measures alone.
+    /// - Throws: what the device and the exchange report.
     public func evaluate(
-        _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil
+        _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil,
+        exchange: (any GradientExchange)? = nil
     ) throws -> Evaluation {
         let device = layer.parameters.first?.device ?? .current
         let weights = try training.classWeights?.values(for: dataset.classNames)
@@ -80,16 +85,20 @@ public struct Recipe: Codable, Sendable, Equatable {
             try Evaluation(
                 of: layer, on: dataset, sampleShape: model.sampleShape,
                 batchSize: batchSize ?? model.evaluationBatchSize,
-                device: device, standardization: data.targetStandardization, classWeights: weights
+                device: device, standardization: data.targetStandardization, classWeights: weights,
+                exchange: exchange
             ) { training.loss(of: $0, $1, task: model.task, weight: weight) }
         }
     }
 
-    /// As `evaluate(_:on:batchSize:precision:)`, and of pairs of texts also BLEU of what the model writes.
+    /// As `evaluate(_:on:batchSize:precision:exchange:)`, and of pairs of texts also BLEU of what the model writes, which
+    /// every rank writes for itself.
     public func test(
-        _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil
+        _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil,
+        exchange: (any GradientExchange)? = nil
     ) throws -> Evaluation {
-        var evaluation = try evaluate(layer, on: dataset, batchSize: batchSize, precision: precision)
+        var evaluation = try evaluate(
+            layer, on: dataset, batchSize: batchSize, precision: precision, exchange: exchange)
         if let pairs = dataset as? PairPart, pairs.count > 0, let model = layer as? any SequenceToSequenceModel,
             var scores = evaluation.text
         {
@@ -102,7 +111,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     }
 
     /// Makes sure that the recipe can be used on this data.
-    fileprivate func requireFit(_ train: any SupervisedData, _ device: Device) throws {
+    fileprivate func requireFit(_ train: any SupervisedData, _ device: Device, ranks: Int) throws {
         try training.validate()
         try model.validate()
         try training.validate(for: model)
@@ -111,9 +120,10 @@ public struct Recipe: Codable, Sendable, Equatable {
         try checkSetting(train.count > 0, "data", "\(train.name) has no samples to train on")
         try model.requireFit(train, "the model", name: "data")
         try checkSetting(
-            !model.needsSeveralSamples || (train.count > 1 && training.batchSize > 1),
+            !model.needsSeveralSamples || min(train.count, training.batchSize) >= 2 * ranks,
             model.normalization == .batch ? "normalization" : "kind",
             "\(model.normalization == .batch ? "batch" : model.kind.rawValue) needs batches of at least two samples"
+                + (ranks > 1 ? " for each of \(ranks) ranks, or statistics over all of them" : "")
                 + (train.count > 1 ? "" : "; \(train.name) has one to train on"))
         // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
         let leastBytes = 8 * model.approximateWeightCount
@@ -146,10 +156,10 @@ public struct RecipeRun {
 
     fileprivate init(
         _ record: RunRecord, train: any SupervisedData, validation: (any SupervisedData)?, device: Device,
-        folder: RunFolder?, loadsPretrained: Bool
+        folder: RunFolder?, loadsPretrained: Bool, shardedOver exchange: (any GradientExchange)?, ranks: Int
     ) throws {
         let recipe = record.recipe
-        try recipe.requireFit(train, device)
+        try recipe.requireFit(train, device, ranks: ranks)
         let (settings, training) = (recipe.model, recipe.training)
         self.record = record
         let first = try train.examples(limit: settings.initialization == .lsuv ? 256 : 1)
@@ -170,12 +180,12 @@ public struct RecipeRun {
         try training.layerDecays?.requireFit(model)
         // Batch statistics need two samples: a last batch of one is left out.
         let batches = try train.trainingBatches(
-            of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 : 1, seed: training.seed,
+            of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 * ranks : 1, seed: training.seed,
             augmentation: training.makeAugmentation(for: train))
         let weights = try training.classWeights?.values(for: train.classNames)
         let weight = weights.map { Tensor($0.map(Float.init), device: device) }
         let phase = Phase<Batch>(
-            "model", training.makeOptimizer(model.parameters), schedule: training.makeSchedule,
+            "model", training.makeOptimizer(model.parameters, shardedOver: exchange), schedule: training.makeSchedule,
             clipping: training.clipping, nonFinite: training.nonFinite,
             penalty: training.l1 > 0 ? WeightPenalty(l1: training.l1) : nil,
             noise: training.gradientNoise > 0 ? GradientNoise(eta: training.gradientNoise) : nil,
@@ -201,19 +211,24 @@ public struct RecipeRun {
         trainer.featureNames = recipe.data.table?.schema.featureNames ?? []
         if let validation {
             (trainer.validationSamples, trainer.validationExamples) = (validation.count, validation)
-            trainer.evaluation = { try recipe.evaluate(model, on: validation).figures }
+            trainer.evaluation = { [weak trainer] in
+                try recipe.evaluate(model, on: validation, exchange: trainer?.exchange).figures
+            }
         }
     }
 
-    /// Loss and scores on data with the weights that the model holds now: after a run, the chosen ones.
+    /// Loss and scores on data with the weights that the model holds now: after a run, the chosen ones. Where the trainer has
+    /// an exchange, all ranks have to call this, and measure together.
     /// - Parameter dataset: standardised as the training data was.
-    /// - Throws: what the device reports.
+    /// - Throws: what the device and the exchange report.
     public func evaluate(on dataset: any SupervisedData) throws -> Evaluation {
-        try recipe.evaluate(model, on: dataset)
+        try recipe.evaluate(model, on: dataset, exchange: trainer.exchange)
     }
 
     /// As `evaluate(on:)`, and of pairs of texts also BLEU of what the model writes.
-    public func test(on dataset: any SupervisedData) throws -> Evaluation { try recipe.test(model, on: dataset) }
+    public func test(on dataset: any SupervisedData) throws -> Evaluation {
+        try recipe.test(model, on: dataset, exchange: trainer.exchange)
+    }
 
     /// The model's tree with the shapes that it gives out for one sample of the training data.
     public var summary: String {

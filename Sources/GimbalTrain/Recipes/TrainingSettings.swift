@@ -251,18 +251,24 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
     // MARK: What the settings stand for
 
     /// The optimizer for `parameters`, whose names tell layers apart.
-    public func makeOptimizer(_ parameters: [Parameter]) -> any Optimizer {
+    /// - Parameters:
+    ///   - parameters: those to train.
+    ///   - exchange: with the ranks that its moments are divided among; nil keeps them whole.
+    public func makeOptimizer(
+        _ parameters: [Parameter], shardedOver exchange: (any GradientExchange)? = nil
+    ) -> any Optimizer {
         let groups =
             layerwiseDecay < 1
             ? ParameterGroup.layerwiseDecay(parameters, factor: layerwiseDecay)
             : decaysWeightsOnly
                 ? ParameterGroup.withoutDecayOnBiasesAndNorms(parameters) : [ParameterGroup(parameters)]
         let rated = fineTuning?.rated(groups) ?? groups
-        let optimizer = makeOptimizer(layerDecays?.applied(to: rated, decay: weightDecay) ?? rated)
+        let whole = makeOptimizer(layerDecays?.applied(to: rated, decay: weightDecay) ?? rated)
+        let optimizer: any Optimizer = exchange.map { ShardedOptimizer(whole, $0) } ?? whole
         return lookahead.map { Lookahead(optimizer, interval: $0) } ?? optimizer
     }
 
-    private func makeOptimizer(_ groups: [ParameterGroup]) -> any Optimizer {
+    private func makeOptimizer(_ groups: [ParameterGroup]) -> ElementwiseOptimizer {
         let (beta1, beta2) = betas ?? (0, 0)
         return switch optimizer {
         case .sgd:

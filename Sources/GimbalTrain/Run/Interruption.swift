@@ -5,7 +5,9 @@ private let requests = Atomic<Int>(0)
 /// Whether the first signal is answered by a word.
 private let isSaid = Atomic<Bool>(true)
 
-/// Notices Ctrl-C and SIGTERM, so that a run can save before it leaves. A second one ends the program at once.
+/// Notices Ctrl-C, SIGTERM and SIGUSR1, so that a run can save before it leaves. A second one ends the program at once.
+///
+/// SIGUSR1 is what `mpirun` hands on to its processes, and what Slurm can send ahead of a job's end.
 ///
 /// ```swift
 /// let interruption = Interruption()
@@ -16,13 +18,15 @@ public struct Interruption: Sendable {
     public var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
 
     /// Lets the signals end the program at once again: when everything is saved, there is nothing to wait for.
-    public func end() { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
+    public func end() { for number in Self.signals { signal(number, SIG_DFL) } }
 
-    /// Takes over both signals of the process.
+    private static let signals = [SIGINT, SIGTERM, SIGUSR1]
+
+    /// Takes over these signals of the process.
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
     public init(isQuiet: Bool = false) {
         isSaid.store(!isQuiet, ordering: .relaxed)
-        for number in [SIGINT, SIGTERM] {
+        for number in Self.signals {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in
                 if requests.add(1, ordering: .relaxed).newValue > 1 {

@@ -35,20 +35,24 @@ final class StepBatches<Batch> {
         kept = []
     }
 
-    /// Calls `body` with each batch of the step; the first time, they are taken from the data.
-    func forEach(_ body: (SizedBatch<Batch>) throws -> Void) throws {
-        if used.batches > 0 { return try kept.forEach(body) }
+    /// Calls `body` with each batch of the step; the first time, they are taken from the data. `isLast` tells whether no other
+    /// comes after it.
+    func forEach(_ body: (_ batch: SizedBatch<Batch>, _ isLast: () throws -> Bool) throws -> Void) throws {
+        if used.batches > 0 {
+            for (index, batch) in kept.enumerated() { try body(batch) { index == kept.count - 1 } }
+            return
+        }
         while used.batches < perStep, let batch = try next() {
             used.batches += 1
-            used.samples += batch.samples
+            used.samples += batch.totalSamples
             if keeps { kept.append(batch) }
-            try body(batch)
+            try body(batch) { try used.batches == perStep || isAtEnd }
         }
     }
 
     /// What the step used; where no phase took part in it, its batches are passed over.
     func endStep() throws -> (batches: Int, samples: Int) {
-        try forEach { _ in }
+        try forEach { _, _ in }
         kept = []
         return used
     }

@@ -65,6 +65,20 @@ public final class Trainer<Batch> {
     public var examinesFirst = false
     /// Steps between two of the doctor's looks at activations, gradients and updates.
     public var healthInterval = 50
+    /// Trains on several devices or machines: each rank makes a trainer of the same model, data and settings, sets its own
+    /// exchange here, and calls the same functions. A rank computes its rows of every batch, and the run is the one that a
+    /// single rank makes with the whole batch, but for rounding. Folder, doctor and callbacks that print are the first rank's
+    /// alone. Nil trains on this device alone.
+    ///
+    /// ```swift
+    /// trainer.exchange = try MPIExchange.begin()
+    /// ```
+    /// Batch normalisation is over a rank's own rows unless the model is told otherwise: see
+    /// `Module.synchronizeBatchNorm(_:)`.
+    public var exchange: (any GradientExchange)?
+    /// How gradients go from rank to rank.
+    public var exchangeSettings = ExchangeSettings()
+    private(set) var ranks: TrainingRanks?
     /// Texts to be written to the folder when the run begins, and saved in every checkpoint, by the name of the file.
     public var attachments: [String: String] = [:]
     /// What the run is set to, for logs; nil for its `settings`.
@@ -134,8 +148,8 @@ public final class Trainer<Batch> {
         _ = settings.precision.use(on: device)
         if let validation {
             (validationSamples, validationExamples) = (validation.samplesPerEpoch, validation.examples)
-            evaluation = {
-                try meanFigures(over: validation, on: device) { batch in
+            evaluation = { [unowned self] in
+                try meanFigures(over: validation, on: device, exchange: ranks?.queue) { batch in
                     (try phases[0].loss(batch), try metrics?(batch) ?? [:])
                 }
             }
@@ -220,6 +234,7 @@ public final class Trainer<Batch> {
             return try train(isInterrupted: isInterrupted)
         } catch {
             folder?.note(failure: error)
+            exchange?.leave(because: "\(error)")
             throw error
         }
     }
@@ -228,6 +243,7 @@ public final class Trainer<Batch> {
         try withDevice(device) {
             try withGenerator(generator) {
                 try weights.resumeLive()
+                try meetRanks()
                 let length = RunLength(steps: totalSteps, stepsPerEpoch: stepsPerEpoch)
                 schedules = phases.map { $0.schedule(length) }
                 if let folder, log == nil {
@@ -242,6 +258,24 @@ public final class Trainer<Batch> {
                 return outcome
             }
         }
+    }
+
+    /// Makes sure that all ranks are about to do the same, with the same weights.
+    private func meetRanks() throws {
+        guard let exchange, exchange.size > 1 else { return ranks = nil }
+        let ranks = ranks ?? TrainingRanks(exchange, phases, settings: exchangeSettings)
+        self.ranks = ranks
+        let parameters = model.parameters.map { "\($0.name) \($0.shape)" }.joined(separator: ", ")
+        // Of data that is not in memory, some examples.
+        let checksum = try data.examples.map { try ($0 as? Dataset ?? $0.examples(limit: 256)).checksum }
+        try ranks.requireSame([
+            ("version of Gimbal", gimbalVersion), ("model", parameters),
+            ("settings of the run", String(decoding: try CheckpointManifest.encoder.encode(settings), as: UTF8.self)),
+            ("data", dataDescription), ("checksum of the data", checksum.map { "\($0)" } ?? "unknown"),
+            ("number of batches in an epoch", data.batchesPerEpoch.map { "\($0)" } ?? "unknown"),
+            ("step to go on from", "\(progress.step)"),
+        ])
+        try ranks.shareWeights(of: model)
     }
 
     private func requireFigures() throws {
@@ -286,7 +320,9 @@ public final class Trainer<Batch> {
         result.leftOutBatches = losses.values.reduce(0) { $0 + $1.leftOut }
         if evaluation != nil {
             try weights.whileTested {
-                result.validation = try evaluate()
+                try ranks?.shareBuffers(of: model)
+                let figures = try evaluate()
+                result.validation = try ranks?.fromFirst { figures } ?? figures
                 guard settings.weights == .best else { return }
                 result.isBest = weights.keepIfBest(
                     result.validation[settings.monitor], epoch: progress.epoch, step: progress.step)
@@ -311,8 +347,14 @@ public final class Trainer<Batch> {
         let ends =
             isLast || progress.hasStopped || progress.epoch >= min(settings.epochs, pauseEpoch ?? .max)
             || progress.step >= maxSteps ?? .max
-        if ends || ContinuousClock.now - lastSaved >= leastSaveInterval { try save() }
+        if try ends || isSaveDue() { try save() }
         try requireFiniteLosses()
+    }
+
+    private func isSaveDue() throws -> Bool {
+        if leastSaveInterval == .zero { return true }
+        let isDue = ContinuousClock.now - lastSaved >= leastSaveInterval
+        return try ranks?.fromFirst { isDue } ?? isDue
     }
 
     /// A run that has learnt nothing because every step was left out is no success.
@@ -334,7 +376,8 @@ public final class Trainer<Batch> {
         let clock = ContinuousClock()
         var began = clock.now
         let batches = try StepBatches(
-            data.iterator(epoch: progress.epoch, from: progress.batch, on: device),
+            data.iterator(
+                epoch: progress.epoch, from: progress.batch, on: device, rank: ranks?.rank ?? 0, of: ranks?.size ?? 1),
             left: data.batchesPerEpoch.map { $0 - progress.batch }, perStep: settings.accumulation,
             keeps: phases.count > 1)
         guard try !batches.isAtEnd else {
@@ -350,6 +393,7 @@ public final class Trainer<Batch> {
         while true {
             try recoverer.beginStep()
             batches.beginStep()
+            ranks?.isInterrupted = isInterrupted()
             var gradientNorm: Tensor?
             // The batches of a step that spoilt the run are passed over.
             let isLeftOut = progress.leavesOut(progress.step + 1)
@@ -371,7 +415,7 @@ public final class Trainer<Batch> {
             }
 
             let isLast = try batches.isAtEnd
-            let wasInterrupted = isInterrupted()
+            let wasInterrupted = ranks?.isAnyInterrupted ?? isInterrupted()
             let stops = wasInterrupted || progress.step >= maxSteps ?? .max
             let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
             if (isLast || stops || saves || progress.step % reportInterval == 0) && !recoverer.isReplaying {
@@ -404,29 +448,49 @@ public final class Trainer<Batch> {
         // Each loss is weighted by its count as if all batches were like the first; what is wrong with that is made up
         // for in the gradients, when all counts are known.
         var (counted, supposed) = (0.0, 0.0)
-        try batches.forEach { batch in
+        var losses: [(loss: Tensor, count: Double)] = []
+        try batches.forEach { batch, isLast in
             for callback in callbacks { try callback.willForward(step) }
             newestBatch = batch.batch
+            let isLast = try ranks != nil && isLast()
             let body = {
                 let loss = try withPrecision(self.settings.precision) { try phase.loss(batch.batch) }
-                let (value, count) = (loss.meanLoss, loss.lossWeight ?? Double(batch.samples))
+                let isStandIn = batch.share?.isStandIn ?? false
+                let (value, count) = (loss.meanLoss, isStandIn ? 0 : loss.lossWeight ?? Double(batch.samples))
                 for callback in self.callbacks { try callback.didForward(step, loss: value) }
-                guard count > 0 else { return }
-                if supposed == 0 { supposed = count * Double(self.settings.accumulation) }
+                if supposed == 0 {
+                    supposed = count * Double(self.settings.accumulation)
+                    supposed = try self.ranks?.scale(of: index, count: supposed) ?? supposed
+                }
+                // A stand-in counts for nothing, but takes part in what all ranks exchange.
+                guard count > 0 || isStandIn else { return }
                 counted += count
                 let share = count == supposed ? value : value / (supposed / count)
-                try (update.scaler?.scaled(share) ?? share).backward()
-                self.pending[index].add(value.detached(), count: count, step: step.number)
+                try self.backward(update.scaler?.scaled(share) ?? share, phase: index, isLast: isLast)
+                losses.append((value.detached(), count))
             }
-            try watch?.watching(step.number, phase: index, body) ?? body()
+            try BatchShare.$current.withValue(batch.share) {
+                try watch?.watching(step.number, phase: index, body) ?? body()
+            }
         }
-        if counted != supposed {
+        if let ranks {
+            let all = try ranks.finish(phase: index, losses: losses)
+            losses = [(Tensor([Float(all.loss)], [], device: device), all.count)]
+            counted = all.count
+        }
+        for (loss, count) in losses where count > 0 { pending[index].add(loss, count: count, step: step.number) }
+        if counted != supposed, counted > 0 {
             try scaleGradients(phase.optimizer.parameters, by: supposed / counted)
         }
         for callback in callbacks { try callback.didBackward(step) }
         try update.apply(
             &step, callbacks + (watch.map { [$0.seam(phase: index)] } ?? []), clipNorm: progress.recoveredClipNorm)
         return step.gradientNorm
+    }
+
+    private func backward(_ loss: Tensor, phase: Int, isLast: Bool) throws {
+        guard let ranks else { return try loss.backward() }
+        try ranks.exchanging(phase: phase, isLast: isLast) { try loss.backward() }
     }
 
     /// The rate of the step under way.
@@ -498,7 +562,7 @@ public final class Trainer<Batch> {
         batches.beginStep()
         for index in 0..<phase where progress.step % phases[index].interval == 0 { _ = try run(phase: index, batches) }
         var origin: NonFiniteOrigin?
-        try batches.forEach { batch in
+        try batches.forEach { batch, _ in
             guard origin == nil else { return }
             origin = try NonFiniteOrigin.search(model, on: batch.batch) {
                 let loss = try withPrecision(settings.precision) { try phases[phase].loss(batch.batch).meanLoss }
@@ -569,14 +633,19 @@ public final class Trainer<Batch> {
     }
 
     private func save() throws {
-        guard let folder else { return }
+        // A state that is spread over the ranks is gathered from all of them.
+        let optimizers = phases.map { (phase: $0.name, optimizer: $0.optimizer) }
+        guard let folder, ranks?.isFirst ?? true else {
+            if ranks != nil { for phase in optimizers { _ = phase.optimizer.state } }
+            return
+        }
         let path = folder.checkpointPath(step: progress.step)
         let extras = zip(phases, updates).flatMap { phase, update in
             update.tensors.map { (name: "\(phase.name).\($0.name)", value: $0.value) }
         }
         try Checkpoint.save(
             CheckpointManifest(settings: settings, progress: progress, random: generator.state), weights: weights,
-            optimizers: phases.map { ($0.name, $0.optimizer) }, extras: extras, attachments: attachments, to: path)
+            optimizers: optimizers, extras: extras, attachments: attachments, to: path)
         folder.removeOldCheckpoints()
         lastSaved = .now
         for callback in callbacks { try callback.didSave(path) }
@@ -591,9 +660,4 @@ public enum TrainingOutcome: Sendable, Equatable {
     case stoppedEarly
     /// The caller asked to stop; the state is saved, and the run can be gone on with.
     case interrupted
-}
-
-extension Duration {
-    /// As a number of seconds.
-    package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -52,6 +52,18 @@ public struct Augmentation: Sendable {
         return batch
     }
 
+    /// Whether every image is changed by itself, so that it comes out the same in any batch: no step looks at a batch as a
+    /// whole.
+    public var changesExamplesAlone: Bool {
+        steps.allSatisfy { if case .image = $0 { true } else { false } }
+    }
+
+    /// Rows of the changed batch; all where `rows` is nil. Steps over single images are spared for the others.
+    func callAsFunction(_ batch: HostBatch, epoch: Int, rows: Range<Int>?) -> HostBatch {
+        guard let rows else { return self(batch, epoch: epoch) }
+        return changesExamplesAlone ? self(batch.rows(rows), epoch: epoch) : self(batch, epoch: epoch).rows(rows)
+    }
+
     private func apply(
         _ transforms: [any ImageTransform], first: Int, to batch: HostBatch, epoch: Int
     ) -> HostBatch {

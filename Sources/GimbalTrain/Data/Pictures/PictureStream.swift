@@ -58,45 +58,51 @@ public struct PictureStream: TrainingData, Sendable {
     public var examples: (any SupervisedData)? { pictures }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Batch> {
-        let batches = hostBatches(epoch: epoch, from: first)
-        return BatchIterator { try batches.next().map { SizedBatch($0.to(device), samples: $0.count) } }
+        iterator(epoch: epoch, from: first, on: device, rank: 0, of: 1)
     }
 
-    /// The batches of an epoch, in the memory of the host, from one of them on.
-    func hostBatches(epoch: Int, from first: Int = 0) -> HostBatches { HostBatches(self, epoch: epoch, first: first) }
-
-    /// Walks through the batches of an epoch. Letting go of it ends its threads.
-    final class HostBatches {
-        private let make: @Sendable (Int) throws -> HostBatch?
-        private let prefetcher: Prefetcher<HostBatch, any Error>?
-        private var number = 0
-
-        fileprivate init(_ stream: PictureStream, epoch: Int, first: Int) {
-            let count = stream.batchesPerEpoch ?? 0
-            let places = epochOrder(
-                of: stream.pictures.count, epoch: epoch, seed: stream.seed, shuffles: stream.shuffles)
-            let make: @Sendable (Int) throws -> HostBatch? = { place in
-                let number = first + place
-                guard number < count else { return nil }
-                let end = min((number + 1) * stream.batchSize, places.count)
-                let batch = try stream.pictures.batch(Array(places[number * stream.batchSize..<end]), number: number)
-                return stream.augmentation?(batch, epoch: epoch) ?? batch
-            }
-            self.make = make
-            let left = count - first
-            // One batch alone gains nothing from a thread.
-            guard stream.prefetchCount > 0, left > 1 else {
-                prefetcher = nil
-                return
-            }
-            prefetcher = Prefetcher(capacity: stream.prefetchCount, workers: min(stream.workers, left)) { try make($0) }
-        }
-
-        /// The next batch; nil after the last.
-        /// - Throws: `GimbalError.invalidFile` with the file of a picture that cannot be read, `GimbalError.fileSystem`.
-        func next() throws -> HostBatch? {
+    /// The rows of a rank's shares. Where no batch has to be changed as a whole, only their pictures are decoded.
+    public func iterator(
+        epoch: Int, from first: Int, on device: Device, rank: Int, of size: Int
+    ) -> BatchIterator<Batch> {
+        let ranks = Ranks(rank, of: size)
+        let batches = hostBatches(epoch: epoch, from: first, ranks)
+        var number = first
+        return BatchIterator {
+            guard let batch = try batches.next() else { return nil }
             defer { number += 1 }
-            return if let prefetcher { try prefetcher.next() } else { try make(number) }
+            let samples = self.range(of: number).count
+            return SizedBatch(batch.to(device), samples: samples, share: ranks.share(of: samples))
         }
+    }
+
+    /// Where in the order the pictures of a batch lie.
+    private func range(of number: Int) -> Range<Int> {
+        number * batchSize..<min((number + 1) * batchSize, pictures.count)
+    }
+
+    /// The batches of an epoch, or a rank's rows of them, in the memory of the host, from one of them on. They throw
+    /// `GimbalError.invalidFile` with the file of a picture that cannot be read, and `GimbalError.fileSystem`.
+    func hostBatches(
+        epoch: Int, from first: Int = 0, _ ranks: Ranks = .alone
+    ) -> NumberedBatches<HostBatch, any Error> {
+        let order = epochOrder(of: pictures.count, epoch: epoch, seed: seed, shuffles: shuffles)
+        let count = batchesPerEpoch ?? 0
+        return NumberedBatches(min(first, count)..<count, workers: workers, prefetchCount: prefetchCount) { number in
+            let wanted = order[range(of: number)]
+            let rows = ranks.share(of: wanted.count)?.rows
+            guard let augmentation else { return try pictures.batch(wanted.rows(rows), number: number) }
+            guard augmentation.changesExamplesAlone else {
+                return augmentation(try pictures.batch(Array(wanted), number: number), epoch: epoch, rows: rows)
+            }
+            return augmentation(try pictures.batch(wanted.rows(rows), number: number), epoch: epoch)
+        }
+    }
+}
+
+extension ArraySlice {
+    /// Those at these places, counted from its first; all where there are none given.
+    func rows(_ rows: Range<Int>?) -> [Element] {
+        Array(rows.map { dropFirst($0.lowerBound).prefix($0.count) } ?? self)
     }
 }

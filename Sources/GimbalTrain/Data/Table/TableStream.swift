@@ -61,12 +61,19 @@ public struct TableStream: TrainingData, Sendable {
     public var estimatedBatchesPerEpoch: Int? { max((part.count + batchSize - 1) / batchSize, 1) }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Batch> {
-        ExampleStream(prefetchCount: prefetchCount) { epoch, first in
+        iterator(epoch: epoch, from: first, on: device, rank: 0, of: 1)
+    }
+
+    /// The rows of a rank's shares; every rank reads the whole part.
+    public func iterator(
+        epoch: Int, from first: Int, on device: Device, rank: Int, of size: Int
+    ) -> BatchIterator<Batch> {
+        ExampleStream(prefetchCount: prefetchCount, isShared: true) { epoch, first, ranks in
             let batches = hostBatches(epoch: epoch, from: first)
-            return { try batches.next().map { ($0, $0.count) } }
+            return { try batches.next(ranks) }
         } upload: {
             $0.to($1)
-        }.iterator(epoch: epoch, from: first, on: device)
+        }.sharedIterator(epoch: epoch, from: first, on: device, Ranks(rank, of: size))
     }
 
     /// The batches of an epoch, in the memory of the host, from one of them on.
@@ -102,7 +109,10 @@ public struct TableStream: TrainingData, Sendable {
 
         /// The next batch; nil after the last.
         /// - Throws: `GimbalError.invalidFile` with the line of a row that cannot be read.
-        func next() throws -> HostBatch? {
+        func next() throws -> HostBatch? { try next(.alone)?.batch }
+
+        /// A rank's rows of the next batch; nil after the last.
+        func next(_ ranks: Ranks) throws -> PreparedBatch<HostBatch>? {
             while passed > 0 {
                 var nothing = DatasetRows(stream.part.schema)
                 let count = min(passed, stream.batchSize)
@@ -115,7 +125,11 @@ public struct TableStream: TrainingData, Sendable {
             guard rows.count >= max(stream.leastSize, 1) else { return nil }
             defer { number += 1 }
             let batch = rows.batch(number: number, firstIndex: number * stream.batchSize)
-            return stream.augmentation.map { $0(batch, epoch: epoch) } ?? batch
+            let share = ranks.share(of: batch.count)
+            let part =
+                stream.augmentation.map { $0(batch, epoch: epoch, rows: share?.rows) }
+                ?? share.map { batch.rows($0.rows) } ?? batch
+            return PreparedBatch(batch: part, samples: batch.count, share: share)
         }
 
         private func take(_ count: Int, into batch: inout DatasetRows) throws {

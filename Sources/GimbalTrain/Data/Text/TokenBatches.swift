@@ -11,13 +11,23 @@ struct TokenBatches<Place>: TrainingData {
     let make: (_ place: Place, _ number: Int) -> HostBatch
 
     func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Batch> {
+        iterator(epoch: epoch, from: first, on: device, rank: 0, of: 1)
+    }
+
+    /// Whole batches are made, and cut: how long its texts are filled up to follows from all of a batch.
+    func iterator(
+        epoch: Int, from first: Int, on device: Device, rank: Int, of size: Int
+    ) -> BatchIterator<Batch> {
+        let ranks = Ranks(rank, of: size)
         let places = places(epoch)
         var number = first
         return BatchIterator {
             guard number < places.count else { return nil }
             defer { number += 1 }
             let batch = make(places[number], number)
-            return SizedBatch(batch.to(device), samples: batch.count)
+            let share = ranks.share(of: batch.count)
+            let part = share.map { batch.rows($0.rows) } ?? batch
+            return SizedBatch(part.to(device), samples: batch.count, share: share)
         }
     }
 }

@@ -1,0 +1,42 @@
+import ExchangeTrials
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import Testing
+
+@Suite struct ThreadExchangeTests {
+    @Test(arguments: [1, 2, 3, 8]) func allFunctions(ranks: Int) throws {
+        #expect(try onRanks(ranks) { try trial(of: $0) } == Array(repeating: [], count: ranks))
+    }
+
+    /// The queue hands each on.
+    @Test func allFunctionsOfAQueue() throws {
+        #expect(try onRanks(3) { try trial(of: ExchangeQueue($0)) } == [[], [], []])
+    }
+
+    @Test func oneThatLeavesEndsTheOthers() throws {
+        let errors = try onRanks(3) { exchange -> String in
+            if exchange.rank == 1 {
+                exchange.leave(because: "the disk is full")
+                return ""
+            }
+            do { while true { try exchange.barrier() } } catch { return "\(error)" }
+        }
+        #expect(errors == ["rank 1: the disk is full", "", "rank 1: the disk is full"])
+    }
+
+    @Test func oneThatDoesNotComeIsNamed() throws {
+        let noticed = Lock<[Int]>([])
+        let patience = ExchangePatience(limit: .milliseconds(400), notice: .milliseconds(100)) { rank, _ in
+            noticed.withLock { $0.append(rank) }
+        }
+        let errors = try onRanks(3, patience: patience) { exchange -> String in
+            if exchange.rank == 2 { return "" }
+            do { try exchange.barrier() } catch { return "\(error)" }
+            return "met"
+        }
+        #expect(errors[0].hasPrefix("rank 2: has not come") && errors[1].hasPrefix("rank 2: has not come"))
+        let told = noticed.withLock { $0 }
+        #expect(!told.isEmpty && told.allSatisfy { $0 == 2 })
+    }
+}
