@@ -7,7 +7,7 @@ public final class Dropout: Module, Layer {
 
     /// Drops each element with this probability, in [0, 1], and scales what it keeps by 1 / (1 - probability). Without
     /// a generator, it draws from the one that is current when the layer is called. The rows of a batch lie along
-    /// `batchAxis`: see ``RandomGenerator``.
+    /// `batchAxis`: see `RandomGenerator`.
     public init(_ probability: Double = 0.5, batchAxis: Int = 0, generator: RandomGenerator? = nil) {
         require((0...1).contains(probability), "Dropout", "a probability in [0, 1], not \(probability)")
         self.probability = probability

@@ -60,7 +60,7 @@ public final class RReLU: Module, Layer {
     /// - Parameters:
     ///   - lower: the least slope, above 0.
     ///   - upper: the upper end of the slopes, which are uniform in [lower, upper).
-    ///   - batchAxis: along which the rows of a batch lie: see ``RandomGenerator``.
+    ///   - batchAxis: along which the rows of a batch lie: see `RandomGenerator`.
     ///   - generator: what to draw from; nil for the one that is current when the layer is called.
     public init(
         lower: Double = 1.0 / 8, upper: Double = 1.0 / 3, batchAxis: Int = 0, generator: RandomGenerator? = nil
