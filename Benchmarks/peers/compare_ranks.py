@@ -10,7 +10,7 @@ PyTorch by gloo; both over the machine's memory or loopback. The exposed time is
 without an exchange (`no_sync()` in PyTorch), measured in turn with it. Fresh processes, Gimbal and PyTorch in turn. A ratio
 is Gimbal's median divided by PyTorch's.
 
-Writes Benchmarks/results/DATE-ranks.md and .json.
+Writes Benchmarks/results/DATE-ranks-pytorch.md and .json.
 """
 import json
 import os
@@ -134,7 +134,7 @@ def main():
         row["ratio"] = statistics.median(row["gimbal"]) / statistics.median(row["pytorch"])
         rows.append(row)
     results = conditions(arguments.rounds, load) | {"rows": rows}
-    write(results, markdown(results), arguments.out, "ranks")
+    write(results, markdown(results), arguments.out, "ranks-pytorch")
     return None
 
 
