@@ -13,6 +13,7 @@
 #include "attention_loops.h"
 #include "convolution_loops.h"
 #include "pooling_loops.h"
+#include "product_loops.h"
 #include "temporal_classification_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
@@ -90,6 +91,8 @@ const struct gimbal_loops LEVEL_TABLE = {
     .max_pool_gradient = max_pool_gradient,
     .average_pool = average_pool,
     .average_pool_gradient = average_pool_gradient,
+    .matrix_product = matrix_product,
+    .product_most_rows = product_most_rows,
     .recurrent_pack = recurrent_pack,
     .recurrent_product = recurrent_product,
     .path_losses = path_losses,

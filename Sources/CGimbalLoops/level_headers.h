@@ -3,10 +3,16 @@
 
 #pragma once
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #include <math.h>
 #include <string.h>
 
 #include "CGimbalLoops.h"
+
+/// At least so many bytes for the calling thread, aligned to 64, until it asks again; NULL where there are none.
+void *gimbal_thread_memory(size_t bytes);
 
 extern const struct gimbal_loops gimbal_loops_baseline;
 #if defined(__x86_64__)

@@ -14,7 +14,7 @@ public struct Device: Sendable {
     public var id: String { backend.device.id }
     public var description: DeviceDescription { backend.device }
 
-    /// The CPU, by OpenBLAS and vectorised C.
+    /// The CPU, by vectorised C and OpenBLAS.
     public static let cpu = Device(backend: CPUBackend())
 
     /// What new tensors and layers are made on: the device of the innermost `withDevice`, else `Device.default`.

@@ -3,10 +3,12 @@ import COpenBLAS
 import Foundation
 import GimbalBackend
 
-/// The processor as a device: matrix products by OpenBLAS, all else by vectorised loops in C, both on one pool of threads.
+/// The processor as a device, by vectorised loops in C on a pool of threads; matrix products for which those are not the
+/// faster are OpenBLAS's.
 ///
 /// Every operation is complete when its call returns. Results do not depend on the number of threads, except that
-/// OpenBLAS may round a product differently where another number of threads cuts it differently.
+/// OpenBLAS may round a product differently where another number of threads cuts it differently; with AVX-512 it computes those of
+/// a single row alone.
 ///
 /// Two environment variables set the defaults: `GIMBAL_THREADS` the number of threads, `GIMBAL_CPU_LEVEL` the
 /// instructions used by the loops (`baseline`, `avx2`, `avx512`). Values that make no sense are passed over, and said so

@@ -2,8 +2,8 @@ import CGimbalLoops
 import COpenBLAS
 import GimbalBackend
 
-// Matrix products. OpenBLAS runs each call on one thread; the backend divides an output among its own threads, and each
-// adds the bias to its part while the part is in its cache.
+// Matrix products, by loops of our own where those are faster than OpenBLAS (product_loops.h). The backend divides an output
+// among its threads; OpenBLAS runs each call on one.
 
 extension CPUBackend {
     public func matrixMultiply(_ x: TensorView, _ y: TensorView, out: TensorView, _ epilogue: Epilogue) {
@@ -109,8 +109,8 @@ extension CPUBackend {
     private func multiply(_ product: Product, rows: Range<Int>, columns: Range<Int>) {
         let stride = product.out.stride
         let out = product.out.pointer + rows.lowerBound * stride + columns.lowerBound
-        let x = product.x.pointer + rows.lowerBound * (product.x.isTransposed ? 1 : product.x.stride)
-        let y = product.y.pointer + columns.lowerBound * (product.y.isTransposed ? product.y.stride : 1)
+        let x = product.x.pointer + rows.lowerBound * product.x.strides.row
+        let y = product.y.pointer + columns.lowerBound * product.y.strides.column
         if product.depth == 0 {
             if !product.accumulates {
                 for row in 0..<rows.count {
@@ -125,6 +125,8 @@ extension CPUBackend {
                 Int32(product.y.isTransposed ? columns.count : product.depth),
                 Int32(product.y.isTransposed ? product.depth : columns.count), product.scale, y,
                 Int32(product.y.stride), x, Int32(product.x.isTransposed ? product.x.stride : 1), 1, out, 1)
+        } else if product.rows <= loops.product_most_rows, computeByLoops(product, x, y, out, rows, columns) {
+            return
         } else {
             cblas_sgemm(
                 CblasRowMajor, product.x.isTransposed ? CblasTrans : CblasNoTrans,
@@ -134,6 +136,19 @@ extension CPUBackend {
         }
         guard let bias = product.bias else { return }
         for row in 0..<rows.count { loops.add(out + row * stride, bias + columns.lowerBound, columns.count) }
+    }
+
+    /// False where there is no memory for it. Which way a product goes depends on the whole of it, so that the number of threads
+    /// does not change its bits.
+    private func computeByLoops(
+        _ product: Product, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>,
+        _ rows: Range<Int>, _ columns: Range<Int>
+    ) -> Bool {
+        var description = gimbal_matrix_product(
+            x: x, y: y, x_row: product.x.strides.row, x_depth: product.x.strides.column, y_depth: product.y.strides.row,
+            y_column: product.y.strides.column, out: out, out_stride: product.out.stride, depth: product.depth,
+            scale: product.scale, accumulates: product.accumulates, bias: product.bias.map { $0 + columns.lowerBound })
+        return loops.matrix_product(&description, rows.count, columns.count)
     }
 
     private func contiguousCopy(_ view: TensorView) throws -> TensorView {
@@ -181,6 +196,9 @@ private struct Matrix {
     /// Elements between neighbouring rows, or columns if transposed.
     var stride: Int
     var isTransposed: Bool
+
+    /// Elements from row to row, and from column to column.
+    var strides: (row: Int, column: Int) { isTransposed ? (1, stride) : (stride, 1) }
 
     /// The last two axes of `view`; nil where neither has unit stride.
     init?(_ view: TensorView) {

@@ -1,4 +1,5 @@
 import GimbalBackend
+import GimbalCPU
 import GimbalTestSupport
 import Testing
 
@@ -43,6 +44,50 @@ extension Conformance {
                     try withEvery("k", in: [1, 7, 8, 9, 16, 33]) { k in
                         try expectProduct(of: subject, m: m, k: k, n: n)
                     }
+                }
+            }
+        }
+
+        /// The CPU lays operands out in strips of 6 or 8 rows and panels of a few vectors, in blocks of 64 or 48 rows, 960 columns and
+        /// 512 elements of the depth.
+        @Test(arguments: BackendUnderTest.cpu)
+        func sizesAroundBlockEdges(on subject: BackendUnderTest) throws {
+            let sizes = [
+                (9, 511, 40), (7, 513, 48), (17, 1025, 49), (65, 20, 961), (129, 30, 97), (128, 30, 96),
+                (30, 600, 1000),
+            ]
+            try withEvery("m, k, n", in: sizes) { m, k, n in
+                try withEvery("x", in: [Layout.contiguous, .transposed]) { x in
+                    try withEvery("y", in: [Layout.contiguous, .transposed]) { y in
+                        try expectProduct(of: subject, m: m, k: k, n: n, x: x, y: y)
+                    }
+                }
+                try withEvery("accumulates", in: [false, true]) { accumulates in
+                    try expectEpilogue(of: subject, (m, k, n), scale: 3, accumulates: accumulates, bias: .contiguous)
+                }
+            }
+        }
+
+        @Test(arguments: ["avx2", "avx512"])
+        func bitsOfAnyNumberOfThreads(level: String) throws {
+            for (m, k, n) in [(30, 600, 1100), (30, 20_000, 10), (5, 300, 5000)] {
+                func product(threads: Int) throws -> [Float] {
+                    let backend = CPUBackend(threads: threads, level: level)
+                    func tensor(_ shape: Shape, seed: UInt64) throws -> TensorView {
+                        let view = try backend.allocate(shape)
+                        let values = samples(shape.elementCount, seed: seed).map(Float.init)
+                        values.withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
+                        return view
+                    }
+                    let out = try backend.allocate([m, n])
+                    backend.matrixMultiply(try tensor([m, k], seed: 1), try tensor([k, n], seed: 2), out: out, .plain)
+                    var values = [Float](repeating: 0, count: m * n)
+                    try values.withUnsafeMutableBytes { try backend.download(out.storage, byteOffset: 0, into: $0) }
+                    return values
+                }
+                let one = try product(threads: 1)
+                for threads in [2, 3, 5] {
+                    #expect(try product(threads: threads) == one, "\(threads) threads, \(m), \(k), \(n)")
                 }
             }
         }

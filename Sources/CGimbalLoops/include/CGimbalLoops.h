@@ -210,6 +210,21 @@ struct gimbal_attention {
 
 // MARK: The loops of one instruction level
 
+/// out [rows, columns] = scale · x [rows, depth] · y [depth, columns] (+ out) (+ bias [columns]), each operand with elements side by
+/// side along one of its axes; the depth is at least 1.
+struct gimbal_matrix_product {
+    const float *x, *y;
+    /// Elements from row to row of x and from column to column, and the same of y.
+    ptrdiff_t x_row, x_depth, y_depth, y_column;
+    float *out;
+    ptrdiff_t out_stride;
+    size_t depth;
+    float scale;
+    bool accumulates;
+    /// Or NULL.
+    const float *bias;
+};
+
 struct gimbal_loops {
     /// `baseline`, `avx2` or `avx512`.
     const char *name;
@@ -307,6 +322,11 @@ struct gimbal_loops {
     void (*average_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out);
     void (*average_pool_gradient)(const struct gimbal_windows *, const float *output_gradient, size_t planes,
                                   float *out);
+    /// Computes a rectangle of a product's output. False where there is no memory to lay its operands out: at most 2 MB for each
+    /// thread, which it keeps.
+    bool (*matrix_product)(const struct gimbal_matrix_product *, size_t rows, size_t columns);
+    /// Products of more rows are computed faster by OpenBLAS.
+    size_t product_most_rows;
     /// Lays a matrix [rows, columns] out in panels of 16 columns, for `recurrent_product`: rows · columns floats, the
     /// columns rounded up to a multiple of 16.
     void (*recurrent_pack)(const float *matrix, ptrdiff_t row_stride, ptrdiff_t column_stride, size_t rows,
