@@ -514,10 +514,12 @@ def page(text):
 
 def calculate(arguments):
     """A step on a cluster of the reader's: parameters spread evenly over backward."""
+    alone = arguments.ranks == 1  # exchanges nothing
     own = Cluster(
         Link(arguments.node_latency_us * 1e-6, arguments.node_gbs * 1e9),
         Link(arguments.latency_us * 1e-6, arguments.gbs * 1e9), arguments.ranks_per_node,
-        arguments.adding_gbs * 1e9, arguments.host_gbs * 1e9 if arguments.host_gbs else math.inf)
+        arguments.adding_gbs * 1e9 if arguments.adding_gbs else math.inf,
+        arguments.host_gbs * 1e9 if arguments.host_gbs and not alone else math.inf)
     pieces = max(1, min(200, int(arguments.parameters)))
     tensors = [(arguments.parameters / pieces, 1)] * pieces
     seconds = arguments.step_ms * 1e-3
@@ -615,12 +617,13 @@ def parser():
     result.add_argument("--parameters", type=float, help="how many the model has")
     result.add_argument("--step-ms", type=float, help="a step of one rank alone")
     result.add_argument("--ranks", type=int)
-    result.add_argument("--ranks-per-node", type=int, default=8)
+    result.add_argument("--ranks-per-node", type=int, default=8, help="1 where each machine has one card (8)")
     result.add_argument("--gbs", type=float, default=45, help="GB/s of a rank's network port (45)")
     result.add_argument("--latency-us", type=float, default=5, help="of a message between nodes (5)")
     result.add_argument("--node-gbs", type=float, default=10, help="GB/s between ranks of a node (10)")
     result.add_argument("--node-latency-us", type=float, default=1, help="of a message in a node (1)")
-    result.add_argument("--adding-gbs", type=float, default=10, help="GB/s at which a rank's processor sums (10)")
+    result.add_argument("--adding-gbs", type=float, default=10,
+                        help="GB/s at which a rank's processor sums (10); 0: the other figures have sums in them")
     result.add_argument("--host-gbs", type=float, default=10, help="GB/s between card and host (10); 0: none passed")
     result.add_argument("--bucket-bytes", type=int, default=4 << 20, help="0: all at the end (4194304)")
     result.add_argument("--wire", choices=("float32", "bfloat16"), default="float32")
@@ -647,6 +650,10 @@ def main():
         return 0
     if None in (arguments.parameters, arguments.step_ms, arguments.ranks):
         parser().error("give --parameters, --step-ms and --ranks, or one of --write, --check and --measured")
+    if min(arguments.ranks, arguments.ranks_per_node, arguments.accumulate) < 1:
+        parser().error("--ranks, --ranks-per-node and --accumulate are 1 at least")
+    if not 0 <= arguments.update_share < 1:
+        parser().error("--update-share is a share of the step, from 0 to less than 1")
     print(calculate(arguments))
     return 0
 

@@ -4,10 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 // Handles are pointers in Open MPI and whole numbers in MPICH. Both go through the registers of a 64-bit machine alike, and
 // what a handle is written to has room for either.
 typedef uintptr_t handle;
+
+// An exchange by which a rank gets as many bytes from each.
+typedef int (*for_each)(const void *, int, handle, void *, int, handle, handle, handle *);
 
 struct gimbal_mpi {
     int rank, size;
@@ -19,8 +24,7 @@ struct gimbal_mpi {
     size_t source_offset;
     int (*all_reduce)(const void *, void *, int, handle, handle, handle, handle *);
     int (*broadcast)(void *, int, handle, int, handle, handle *);
-    int (*all_gather)(const void *, int, handle, void *, int, handle, handle, handle *);
-    int (*all_to_all)(const void *, int, handle, void *, int, handle, handle, handle *);
+    for_each all_gather, all_to_all;
     int (*barrier)(handle, handle *);
     int (*test)(handle *, int *, void *);
     int (*send)(const void *, int, handle, int, int, handle, handle *);
@@ -145,6 +149,8 @@ gimbal_mpi *gimbal_mpi_begin(const char *name, char reason[gimbal_mpi_reason_siz
     int length = 0;
     version(text, &length);
     snprintf(mpi->version, sizeof mpi->version, "%.*s", (int)strcspn(text, "\n"), text);
+    // MPICH's has a tab in it.
+    for (char *tab = mpi->version; (tab = strchr(tab, '\t'));) *tab = ' ';
     if (given < serialized) {
         snprintf(reason, gimbal_mpi_reason_size, "%s does not let threads take turns in calling it", mpi->version);
         mpi->end();
@@ -178,24 +184,25 @@ bool gimbal_mpi_start_broadcast(
     return check(mpi, code, "MPI_Ibcast", reason);
 }
 
+static bool start_for_each(
+    gimbal_mpi *mpi, for_each start, const char *what, const void *bytes, void *result, size_t count,
+    gimbal_mpi_request *request, char *reason) {
+    request->handle = 0;
+    handle type = mpi->types[gimbal_mpi_byte];
+    int code = start(bytes, (int)count, type, result, (int)count, type, mpi->world, (handle *)&request->handle);
+    return check(mpi, code, what, reason);
+}
+
 bool gimbal_mpi_start_all_gather(
     gimbal_mpi *mpi, const void *bytes, void *all, size_t count, gimbal_mpi_request *request,
     char reason[gimbal_mpi_reason_size]) {
-    request->handle = 0;
-    handle type = mpi->types[gimbal_mpi_byte];
-    int code = mpi->all_gather(
-        bytes, (int)count, type, all, (int)count, type, mpi->world, (handle *)&request->handle);
-    return check(mpi, code, "MPI_Iallgather", reason);
+    return start_for_each(mpi, mpi->all_gather, "MPI_Iallgather", bytes, all, count, request, reason);
 }
 
 bool gimbal_mpi_start_all_to_all(
     gimbal_mpi *mpi, const void *bytes, void *result, size_t count, gimbal_mpi_request *request,
     char reason[gimbal_mpi_reason_size]) {
-    request->handle = 0;
-    handle type = mpi->types[gimbal_mpi_byte];
-    int code = mpi->all_to_all(
-        bytes, (int)count, type, result, (int)count, type, mpi->world, (handle *)&request->handle);
-    return check(mpi, code, "MPI_Ialltoall", reason);
+    return start_for_each(mpi, mpi->all_to_all, "MPI_Ialltoall", bytes, result, count, request, reason);
 }
 
 bool gimbal_mpi_start_barrier(gimbal_mpi *mpi, gimbal_mpi_request *request, char reason[gimbal_mpi_reason_size]) {
@@ -210,6 +217,12 @@ bool gimbal_mpi_test(
     int code = mpi->test((handle *)&request->handle, &done, &ignored);
     *is_done = done != 0;
     return check(mpi, code, "MPI_Test", reason);
+}
+
+void gimbal_mpi_nap(int microseconds) {
+    static _Thread_local bool is_exact;
+    if (!is_exact) is_exact = prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0) == 0;
+    nanosleep(&(struct timespec){.tv_nsec = microseconds * 1000}, NULL);
 }
 
 // MARK: Messages

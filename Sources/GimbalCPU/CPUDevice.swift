@@ -4,7 +4,7 @@ import Foundation
 import GimbalBackend
 
 /// How a CPU backend is to run: what the caller asked for, else what the environment says, else what the machine has.
-struct CPUSettings {
+package struct CPUSettings {
     var threads: Int
     var loops: UnsafePointer<gimbal_loops>
     /// One sentence for each setting that could not be followed, or that slows the backend down.
@@ -15,12 +15,10 @@ struct CPUSettings {
         loops = gimbal_loops_best()
         if let threads {
             self.threads = max(threads, 1)
+        } else if let threads = Self.threads(in: environment) {
+            self.threads = threads
         } else if let setting = environment["GIMBAL_THREADS"] {
-            if let threads = Int(setting), (1...1024).contains(threads) {
-                self.threads = threads
-            } else {
-                notes.append("GIMBAL_THREADS is '\(setting)', which is no number from 1 to 1024, and is ignored.")
-            }
+            notes.append("GIMBAL_THREADS is '\(setting)', which is no number from 1 to 1024, and is ignored.")
         }
         if let level = level ?? environment["GIMBAL_CPU_LEVEL"] {
             if let loops = gimbal_loops_named(level) {
@@ -36,6 +34,14 @@ struct CPUSettings {
                 "OPENBLAS_CORETYPE is '\(core)', which can keep OpenBLAS from newer instructions; "
                     + "without it the processor is recognised.")
         }
+    }
+
+    /// How many threads GIMBAL_THREADS of the environment asks for, 1 to 1024; nil where it says nothing that makes sense.
+    package static func threads(in environment: [String: String]) -> Int? {
+        guard let threads = environment["GIMBAL_THREADS"].flatMap({ Int($0) }), (1...1024).contains(threads) else {
+            return nil
+        }
+        return threads
     }
 }
 

@@ -12,7 +12,22 @@ enum Program {
             FileHandle.standardError.write(Data(message.utf8))
             exit(64)
         }
-        GimbalCommandLine.main(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
+        run(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
+    }
+
+    /// As the parser's own `main`, but that ranks tell each other of a mistake in the arguments.
+    private static func run(_ arguments: [String]) {
+        do {
+            var command: any ParsableCommand
+            do { command = try GimbalCommandLine.parseAsRoot(arguments) } catch {
+                let isForRanks = ["train", "bench"].contains(arguments.first)
+                if isForRanks, !GimbalCommandLine.exitCode(for: error).isSuccess { CommandRanks.refuse(error) }
+                throw error
+            }
+            try command.run()
+        } catch {
+            GimbalCommandLine.exit(withError: error)
+        }
     }
 
     /// The place of the first argument that is no text in UTF-8.

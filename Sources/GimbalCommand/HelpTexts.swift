@@ -28,6 +28,7 @@ enum HelpTexts {
           gimbal train --data DIR --optimizer adamw --schedule cosine --warmup 200
           gimbal train --data digits --model lstm --early-stopping 3 --device cpu
           gimbal train --resume --run-dir runs/a --epochs 10
+          gimbal train --data DIR --model resnet20 --batch-size 32 --device opencl:0,opencl:1
           mpirun -n 4 gimbal train --data DIR --model resnet20 --batch-size 32
         """
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import GimbalMPI
 import GimbalTrain
 
 struct TrainCommand: ParsableCommand {
@@ -179,7 +178,7 @@ struct TrainCommand: ParsableCommand {
             resuming: saved?.recipe.training, for: model.kind, isTable: isTable,
             validates: plan.validationFraction != nil || plan.validationPath != nil)
         // The recipe knows the whole batch, so that it is the same on another number of ranks.
-        if saved == nil || training.course.batchSize != nil { trainingSettings.batchSize *= CommandRanks.size }
+        if saved == nil, training.course.batchSize == nil { trainingSettings.batchSize *= CommandRanks.size }
         (plan.seed, plan.fold) = (trainingSettings.seed, fold)
         let parts = try hintingAtTexts(source) {
             try saved.map { try source.parts(continuing: $0.recipe.data) } ?? source.parts(plan)
@@ -195,12 +194,19 @@ struct TrainCommand: ParsableCommand {
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let run = try recipe.makeRun(
             train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [],
-            loadsPretrained: checkpoint == nil, shardedOver: ranks.shardOptimizer ? CommandRanks.current : nil,
+            command: CommandRanks.launchingWords + CommandLine.arguments, loadsPretrained: checkpoint == nil,
+            shardedOver: ranks.shardOptimizer ? CommandRanks.current : nil,
             ranks: ranks.syncBatchNorm ? 1 : CommandRanks.size)
         let trainer = run.trainer
         if let exchange = CommandRanks.current {
-            (trainer.exchange, trainer.exchangeSettings) = (exchange, ranks.settings)
+            (trainer.exchange, trainer.exchangeSettings, trainer.testExamples) = (exchange, ranks.settings, parts.test)
             if ranks.syncBatchNorm { run.model.synchronizeBatchNorm(exchange) }
+            trainer.sameOnRanks = [("settings of the model", run.recipe.model), ("settings", run.recipe.training)]
+            if !ranks.syncBatchNorm, run.model.modules.contains(where: { $0 is BatchNorm }) {
+                printNotice(
+                    "note: each rank normalises batches by its own rows; --sync-batch-norm does by those of all, as one "
+                        + "rank would")
+            }
         }
         try refuseBlindChoices(trainer, trainingSettings)
         for note in training.unused(in: trainer) { printNotice("note: \(note)") }
@@ -311,9 +317,8 @@ struct TrainCommand: ParsableCommand {
                 ["gimbal"] + CommandLine.arguments.dropFirst() + (runDir == nil ? ["--run-dir", parent] : [])
                     + (resume ? [] : ["--resume"]))
         }
-        var words = ["gimbal", "train", "--resume", "--run-dir", folder.path]
+        var words = CommandRanks.launchingWords + ["gimbal", "train", "--resume", "--run-dir", folder.path]
         words += ["--device", CommandRanks.size > 1 ? self.device.device ?? device.id : device.id] + ranks.words
-        if MPIExchange.isLaunched { words = ["mpirun", "-n", "\(CommandRanks.size)"] + words }
         // The run knows its data, but for where it lies now.
         if let given = data.data, resume { words += ["--data", given] }
         if let folder = data.dataDir, resume { words += ["--data-dir", folder] }

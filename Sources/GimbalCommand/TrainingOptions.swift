@@ -328,7 +328,10 @@ struct CourseFlags: ParsableArguments {
             "Times to go through the data; may be raised when resuming. (default: \(Defaults.byRecipe { "\($0.epochs)" }))"
     )
     var epochs: Int?
-    @Option(help: "Samples in a batch. (default: \(Defaults.byRecipe { "\($0.batchSize)" }))")
+    @Option(
+        help:
+            "Samples in a batch, or in that of each of several ranks. (default: \(Defaults.byRecipe { "\($0.batchSize)" }))"
+    )
     var batchSize: Int?
     @Option(
         help:
@@ -372,7 +375,9 @@ struct CourseFlags: ParsableArguments {
     /// Sets what was given.
     func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
         try take(epochs, "epochs", into: &result.epochs, true)
-        try take(batchSize, "batchSize", into: &result.batchSize, isNew)
+        // What is given is what each rank computes at once.
+        let wholeBatch = batchSize.map { $0.multipliedReportingOverflow(by: CommandRanks.size).partialValue }
+        try take(wholeBatch, "batchSize", into: &result.batchSize, isNew)
         try take(accumulate, "accumulation", into: &result.accumulation, isNew)
         try take(orNone(earlyStopping), "patience", into: &result.patience, true)
         try take(autoRecover.map { $0 ? Self.recoveries : nil }, "recoveries", into: &result.recoveries, true)

@@ -1,5 +1,6 @@
 import CGimbalLoops
 import Foundation
+import GimbalCPU
 
 /// What a launcher of MPI has said in the environment of a process that it started.
 package struct Launch: Sendable, Hashable {
@@ -46,19 +47,25 @@ package struct Launch: Sendable, Hashable {
         return nil
     }
 
+    /// What a process that this one starts has to be given, so that it does not take itself for a rank of the launcher's.
+    package static func environmentOfChildren(_ environment: [String: String]) -> [String: String] {
+        let launchers = ["OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDI_", "HYDRA_", "MPI_LOCAL", "MV2_"]
+        return environment.filter { variable in !launchers.contains { variable.key.hasPrefix($0) } }
+    }
+
     /// Of this process.
     package static let own = Launch(ProcessInfo.processInfo.environment)
 
     /// How many threads a process should compute with.
     /// - Parameters:
     ///   - available: processors that it may run on.
-    ///   - all: those of the machine. A process that may run on fewer has them for itself.
+    ///   - all: those of the machine. A process that may run on fewer has them for itself, unless all ranks of the machine
+    ///     together would have more than there are: Open MPI binds more than two ranks to sockets that several share.
     package static func threads(
         _ launch: Launch?, _ environment: [String: String], available: Int, of all: Int
     ) -> Int {
-        if let given = environment["GIMBAL_THREADS"].flatMap({ Int($0) }), (1...1024).contains(given) { return given }
-        let isShared = available >= all
-        return max(1, isShared ? available / max(1, launch?.localSize ?? 1) : available)
+        if let given = CPUSettings.threads(in: environment) { return given }
+        return max(1, min(available, all / max(1, launch?.localSize ?? 1)))
     }
 }
 
@@ -71,7 +78,7 @@ extension MPIExchange {
     public static var localSize: Int? { Launch.own?.localSize }
 
     /// How many threads a rank should compute with: GIMBAL_THREADS of the environment; else the processors that the launcher
-    /// has bound it to; else those of the machine, shared among its ranks.
+    /// has bound it to, and no more than its share of the machine's among the ranks there.
     ///
     /// Open MPI binds each of at most two ranks to one core, unless it is told `--bind-to none`, or `--map-by slot:PE=8` for
     /// eight cores each.

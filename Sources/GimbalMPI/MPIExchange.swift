@@ -33,18 +33,35 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
     private let reason = UnsafeMutablePointer<CChar>.allocate(capacity: Int(gimbal_mpi_reason_size))
 
     /// Begins MPI.
-    /// - Parameter patience: how long the others are waited for.
+    /// - Parameter patience: how long the others are waited for. Where one has not begun MPI by then, all end with a word.
     /// - Throws: `GimbalError.exchange` where there is no MPI, it cannot begin, or it is not that of the launcher.
     public static func begin(patience: ExchangePatience = ExchangePatience()) throws -> MPIExchange {
-        let path = ProcessInfo.processInfo.environment["GIMBAL_MPI_LIBRARY"]
+        let path = ProcessInfo.processInfo.environment["GIMBAL_MPI_LIBRARY"].flatMap { $0.isEmpty ? nil : $0 }
         var reason = [CChar](repeating: 0, count: Int(gimbal_mpi_reason_size))
         for (name, value) in openMPISettings { setenv("OMPI_MCA_" + name, value, 0) }
+        // MPI itself would wait without end for a process that does not begin it.
+        let isDone = Lock(false)
+        DispatchQueue.global().asyncAfter(deadline: .now() + patience.limit.seconds) {
+            endUnlessBegun(isDone, after: patience.limit)
+        }
+        defer { isDone.withLock { $0 = true } }
         guard let library = gimbal_mpi_begin(path, &reason) else {
             throw GimbalError.exchange(rank: Launch.own?.rank, reason: text(reason))
         }
         let exchange = MPIExchange(library, patience)
         try exchange.requireLauncher(.own)
         return exchange
+    }
+
+    /// Ends this process, and by that all, where MPI has not begun.
+    private static func endUnlessBegun(_ isDone: Lock<Bool>, after limit: Duration) {
+        // One speaks, and the launcher ends the others.
+        if !isDone.withLock({ $0 }), Launch.own?.rank ?? 0 > 0 { sleep(2) }
+        guard !isDone.withLock({ $0 }) else { return }
+        let line = "Error: MPI has not begun within \(Int(limit.seconds)) s: a rank stands still at its start\n"
+        FileHandle.standardError.write(Data(line.utf8))
+        usleep(500_000)
+        _exit(1)
     }
 
     /// What Open MPI is set to unless the environment says otherwise: sums in a ring, and over TCP messages both ways at once.
@@ -56,7 +73,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
     private init(_ library: OpaquePointer, _ patience: ExchangePatience) {
         (self.library, self.patience) = (library, patience)
         (rank, size) = (Int(gimbal_mpi_rank(library)), Int(gimbal_mpi_size(library)))
-        version = String(cString: gimbal_mpi_version(library))
+        version = String(cString: gimbal_mpi_version(library)).replacingOccurrences(of: "\t", with: " ")
         reached = Array(repeating: 0, count: size)
     }
 
@@ -80,8 +97,30 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
         gimbal_mpi_end(library)
     }
 
-    /// Ends all ranks at once.
-    public func abort(status: Int32) -> Never { gimbal_mpi_abort(library, status) }
+    /// Whether this rank is to say what all end with: unless another has told it that it does, which it is told of until
+    /// `patience` is over. This rank then tells the others.
+    package func speaks(after patience: Duration) -> Bool {
+        // Where a thread still waits in an exchange, MPI is its own.
+        guard lock.lock(before: Date(timeIntervalSinceNow: patience.seconds + 0.1)) else { return true }
+        defer { lock.unlock() }
+        let end = ContinuousClock.now + patience
+        repeat {
+            var (other, exchange) = (Int32(-1), Int64(0))
+            if gimbal_mpi_receive(library, Self.speaking, &other, &exchange, reason), other >= 0 { return false }
+            usleep(10_000)
+        } while .now < end
+        for other in 0..<size where other != rank {
+            _ = gimbal_mpi_send(library, Int32(other), Self.speaking, count, reason)
+        }
+        return true
+    }
+
+    /// Ends all ranks, half a second from now: launchers read what processes write in their own time, and MPICH's throws away what it
+    /// has not read when it ends them.
+    public func abort(status: Int32) -> Never {
+        usleep(500_000)
+        gimbal_mpi_abort(library, status)
+    }
 
     // MARK: Exchanges
 
@@ -191,20 +230,11 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
 
     // MARK: Waiting
 
+    /// Starts something that moves so many bytes, and waits for its end: at first without naps, then with longer and longer ones.
     private func exchange(bytes: Int, _ start: (Request) -> Bool) throws {
         lock.lock()
         defer { lock.unlock() }
         count += 1
-        let soon = Duration.microseconds(50)
-        guard bytes > 1 << 18, size > 1 else { return try wait(withoutNaps: soon, start) }
-        // Much memory moves only while MPI is called. So ranks meet first, and nap while they wait for each other; then they
-        // take no nap until it is done, or takes longer than it does at half a gigabyte a second.
-        try wait(withoutNaps: soon) { gimbal_mpi_start_barrier(library, $0, reason) }
-        try wait(withoutNaps: .milliseconds(20) + .nanoseconds(2 * bytes), start)
-    }
-
-    /// Starts something and waits for its end: at first without naps, then with longer and longer ones.
-    private func wait(withoutNaps busy: Duration, _ start: (Request) -> Bool) throws {
         var request = gimbal_mpi_request()
         try check(start(&request))
         if try isDone(&request) { return }
@@ -218,7 +248,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
             if now - latest > .seconds(1) { began += now - latest }
             latest = now
             let waited = now - began
-            if waited < busy {
+            if waited < .microseconds(50) {
                 sched_yield()
                 continue
             }
@@ -232,7 +262,9 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
             }
             // Others may have begun to wait a little later.
             if waited >= patience.limit + grace { try giveUp(waited) }
-            usleep(UInt32(min(max(waited.seconds * 1e6 / 16, 5), 1000)))
+            // Much memory moves only while MPI is called, but who computes on this processor is to have it meanwhile.
+            let longest = bytes > 1 << 18 && waited < .seconds(1) ? 100.0 : 1000
+            gimbal_mpi_nap(Int32(min(max(waited.seconds * 1e6 / 16, 5), longest)))
         }
     }
 
@@ -249,6 +281,9 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
     /// The tag of the messages by which ranks that wait find out who does not.
     private static let waiting: Int32 = 27_182
 
+    /// The tag of the message that a rank says what all end with.
+    private static let speaking: Int32 = 27_183
+
     /// Tells all others which exchange this rank has come to.
     private func announce() throws {
         for other in 0..<size where other != rank {
@@ -264,11 +299,14 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
         }
     }
 
-    /// The ranks that have not said that they have come to this exchange.
+    /// The ranks that have not said that they have come to this exchange. Of those, some may be held up in the one before it, which
+    /// others have left already: they are named where all that are late are such.
     private func late() -> [Int] {
         takeMessages()
         reached[rank] = count
-        return reached.indices.filter { reached[$0] < count }
+        let late = reached.indices.filter { reached[$0] < count }
+        let silent = late.filter { reached[$0] < count - 1 }
+        return silent.isEmpty ? late : silent
     }
 
     /// The first of those that wait tells of those that do not.

@@ -7,11 +7,7 @@ import Testing
 /// The built command.
 enum Gimbal {
     /// `$GIMBAL_BINARY`, else what the build put beside the tests.
-    static let path: String = {
-        if let path = ProcessInfo.processInfo.environment["GIMBAL_BINARY"] { return path }
-        let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-        return tests.deletingLastPathComponent().appending(path: "gimbal").path
-    }()
+    static let path = ProcessInfo.processInfo.environment["GIMBAL_BINARY"] ?? builtProgram("gimbal")
 
     /// Starts `gimbal` with `arguments`. The environment chooses no device.
     static func start(

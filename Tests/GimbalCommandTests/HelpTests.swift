@@ -35,7 +35,9 @@ struct HelpTests {
         #expect(text.contains("; with another optimizer 0.01 for sgd, adagrad, rmsprop; 1 for adadelta; "))
         #expect(text.contains("(default: 0.9) --beta2"))
         #expect(text.contains("(default: 0.999 for adam, adamw, amsgrad, nadam, radam, adamax, lamb; 0.99 for lion)"))
-        #expect(text.contains("--batch-size <batch-size> Samples in a batch. (default: "))
+        #expect(
+            text.contains(
+                "--batch-size <batch-size> Samples in a batch, or in that of each of several ranks. (default: "))
         let texts = "lstm-lm, gru-lm, transformer-lm, seq2seq, transformer-seq2seq"
         let none = "mlp, rnn, lstm, gru, tcn, transformer, \(texts)"
         let crop = "resnet20, resnet56, resnet18, resnet34, resnet50"

@@ -53,6 +53,9 @@ struct RankTests {
                 ).outcome().succeeded()
                 expectSameCourse(run, as: one)
                 #expect(try outcome.objects().filter { $0["event"] as? String == "result" }.count == 1)
+                // The command that the record has makes this run again.
+                #expect(
+                    try RunRecord(path: run).starts[0].command.starts(with: ["mpirun", "-n", "\(ranks)", Gimbal.path]))
             }
         }
     }
@@ -78,27 +81,136 @@ struct RankTests {
         }
     }
 
-    @Test("What is refused is said once", arguments: Launcher.found)
-    func refusals(_ launcher: Launcher) throws {
-        let outcome = try launcher.start(3, Gimbal.path, ["train", "--data", "/no/such/file.csv", "--device", "cpu"])
-            .outcome()
+    @Test("A job that begins again repeats its command with --resume")
+    func repeated() throws {
+        try withTemporaryFolder { folder in
+            let words =
+                Self.digits + [
+                    "--epochs", "2", "--batch-size", "16", "--device", "cpu,cpu", "--run-dir", folder + "/run",
+                ]
+            let paused = try Gimbal.run(words + ["--pause-epoch", "1"])
+            #expect(paused.status == 130, "\(paused)")
+            try Gimbal.run(words + ["--resume"]).succeeded()
+            #expect(try RunRecord(path: folder + "/run").recipe.training.batchSize == 32)
+        }
+    }
+
+    @Test(
+        "What is refused is said once", arguments: Launcher.found,
+        [
+            ["train", "--device", "cpu", "--data", "/no/such/file.csv"],
+            ["bench", "--devices", "cpu", "--only", "no-such"],
+        ])
+    func refusals(_ launcher: Launcher, words: [String]) throws {
+        let outcome = try launcher.start(3, Gimbal.path, words).outcome()
         #expect(outcome.status != 0)
-        let said = outcome.errors.split(separator: "\n").filter { $0.contains("/no/such/file.csv") }
+        let said = outcome.errors.split(separator: "\n").filter { $0.contains(words[words.count - 1]) }
         #expect(said.count == 1 && said.first?.hasPrefix("Error: ") == true, "\(outcome.errors)")
+    }
+
+    /// Threads that end together with the command must not take it down: how they do differs from time to time.
+    @Test("What is refused on devices of one process is said, each time")
+    func refusalsOfThreads() throws {
+        for _ in 0..<20 {
+            try Gimbal.run("train", "--data", "/no/such/file.csv", "--device", "cpu,cpu,cpu").refused(
+                "/no/such/file.csv")
+        }
+    }
+
+    /// Begins a run that would take long, and lets it come some way.
+    /// - Parameters:
+    ///   - run: its folder.
+    ///   - rank: whose process is wanted.
+    private func begin(
+        _ run: String, by launcher: Launcher, ranks: Int, rank: Int, _ options: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> (child: ChildProcess, process: pid_t) {
+        let child = try launcher.start(
+            ranks, Gimbal.path,
+            Self.digits + ["--epochs", "500", "--device", "cpu", "--batch-size", "16", "--run-dir", run] + options)
+        #expect(child.wait { metrics(of: run).count > 20 }, sourceLocation: sourceLocation)
+        let process = launcher.process(rank: rank, of: Gimbal.path, mark: run)
+        return (child, try #require(process, sourceLocation: sourceLocation))
+    }
+
+    @Test(
+        "A rank whose data for validation or test are not like the first's is named", arguments: Launcher.found,
+        ["validation", "test"])
+    func otherData(_ launcher: Launcher, part: String) throws {
+        try withTemporaryFolder { folder in
+            for rank in 0...1 {
+                try FileManager.default.createDirectory(atPath: "\(folder)/\(rank)", withIntermediateDirectories: false)
+                for name in ["train", "validation", "test"] {
+                    var rows = (0..<40).map { "\($0 * 7 % 40),\($0 * 11 % 40),\($0 % 2 == 0 ? "even" : "odd")" }
+                    if rank == 1, name == part { rows[20] = "5,5,even" }
+                    try (["a,b,kind"] + rows).joined(separator: "\n").write(
+                        toFile: "\(folder)/\(rank)/\(name).csv", atomically: true, encoding: .utf8)
+                }
+            }
+            let outcome = try launcher.start(
+                2, "/bin/sh",
+                [
+                    "-c", "cd \"$0/$\(launcher.rankVariable)\" && exec \"$@\"", folder, Gimbal.path, "train", "--data",
+                    "train.csv", "--validation", "validation.csv", "--test", "test.csv", "--device", "cpu", "--epochs",
+                    "1",
+                    "--run-dir", folder + "/run",
+                ]
+            ).outcome()
+            let said = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("Error: ") }
+            #expect(outcome.status != 0 && said.count == 1, "\(outcome)")
+            #expect(
+                said.first?.contains("rank 1: does not have rank 0's checksum of the \(part) data") == true, "\(said)")
+        }
+    }
+
+    @Test("A rank with other options is named once", arguments: Launcher.found)
+    func otherOptions(_ launcher: Launcher) throws {
+        let named = [
+            ["--lr", "0.5"]: "learning rate: it has 0.5, not 0.05",
+            ["--epochs", "3"]: "epochs: it has 3, not 10",
+            ["--shard-optimizer"]: "optimizer",
+            ["--nonsense"]: "Unknown option '--nonsense'",
+        ]
+        for (options, name) in named {
+            try withTemporaryFolder { folder in
+                let words = Self.digits + ["--device", "cpu", "--run-dir", folder + "/run"]
+                let outcome = try launcher.start(
+                    1, Gimbal.path, words + [":", "-n", "1", Gimbal.path] + words + options, timeLimit: .seconds(30)
+                ).outcome()
+                #expect(outcome.status != 0)
+                let said = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("Error: ") }
+                #expect(said.count == 1 && said[0].hasPrefix("Error: rank 1: ") && said[0].contains(name), "\(outcome)")
+            }
+        }
+    }
+
+    @Test("A mistake in the arguments is said once", arguments: Launcher.found)
+    func mistakes(_ launcher: Launcher) throws {
+        let outcome = try launcher.start(3, Gimbal.path, ["train", "--data", "digits", "--exchange-timeout", "0"])
+            .outcome()
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.components(separatedBy: "--exchange-timeout must be positive").count == 2, "\(outcome)")
+    }
+
+    @Test("The trials of a search that a launcher has started train alone", arguments: Launcher.found)
+    func search(_ launcher: Launcher) throws {
+        try withTemporaryFolder { folder in
+            let outcome = try launcher.start(
+                1, Gimbal.path,
+                [
+                    "search", "--data", "digits", "--hidden", "16", "--trials", "2", "--epochs", "1", "--device", "cpu",
+                    "--search-dir", folder + "/search",
+                ], timeLimit: .seconds(60)
+            ).outcome()
+            #expect(outcome.status == 0, "\(outcome)")
+        }
     }
 
     @Test("A rank that is killed ends all, and the run goes on from its checkpoint", arguments: Launcher.found)
     func killed(_ launcher: Launcher) throws {
         try withTemporaryFolder { folder in
             let run = folder + "/run"
-            let child = try launcher.start(
-                3, Gimbal.path,
-                Self.digits + [
-                    "--epochs", "500", "--device", "cpu", "--batch-size", "16", "--checkpoint-every", "5", "--run-dir",
-                    run,
-                ])
-            #expect(child.wait { metrics(of: run).count > 20 })
-            let victim = try #require(launcher.process(rank: 2, of: Gimbal.path, mark: run))
+            let (child, victim) = try begin(run, by: launcher, ranks: 3, rank: 2, "--checkpoint-every", "5")
             kill(victim, SIGKILL)
             let began = ContinuousClock.now
             let outcome = try child.outcome()
@@ -112,14 +224,7 @@ struct RankTests {
     func stopped(_ launcher: Launcher) throws {
         try withTemporaryFolder { folder in
             let run = folder + "/run"
-            let child = try launcher.start(
-                3, Gimbal.path,
-                Self.digits + [
-                    "--epochs", "500", "--device", "cpu", "--batch-size", "16", "--exchange-timeout", "8", "--run-dir",
-                    run,
-                ])
-            #expect(child.wait { metrics(of: run).count > 20 })
-            let victim = try #require(launcher.process(rank: 1, of: Gimbal.path, mark: run))
+            let (child, victim) = try begin(run, by: launcher, ranks: 3, rank: 1, "--exchange-timeout", "8")
             kill(victim, SIGSTOP)
             let outcome = try child.outcome()
             kill(victim, SIGKILL)
@@ -129,16 +234,33 @@ struct RankTests {
         }
     }
 
-    @Test("SIGUSR1 lets all ranks save and leave", arguments: Launcher.found)
-    func interrupted(_ launcher: Launcher) throws {
+    @Test("Of those that give up at about the same time one alone says so", arguments: Launcher.found)
+    func bothGiveUp(_ launcher: Launcher) throws {
         try withTemporaryFolder { folder in
             let run = folder + "/run"
-            let child = try launcher.start(
-                2, Gimbal.path,
-                Self.digits + ["--epochs", "500", "--device", "cpu", "--batch-size", "16", "--run-dir", run])
-            #expect(child.wait { metrics(of: run).count > 20 })
-            let one = try #require(launcher.process(rank: 1, of: Gimbal.path, mark: run))
-            kill(one, SIGUSR1)
+            let (child, victim) = try begin(run, by: launcher, ranks: 3, rank: 1, "--exchange-timeout", "3")
+            let first = try #require(launcher.process(rank: 0, of: Gimbal.path, mark: run))
+            kill(victim, SIGSTOP)
+            usleep(1_500_000)
+            // The first then gives up when the third, which has let it go first for three seconds, speaks.
+            kill(first, SIGSTOP)
+            usleep(3_100_000)
+            kill(first, SIGCONT)
+            let outcome = try child.outcome()
+            kill(victim, SIGKILL)
+            let said = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("Error: ") }
+            #expect(said.count == 1 && said.first?.contains("rank 1: ") == true, "\(outcome.errors)")
+        }
+    }
+
+    @Test(
+        "A signal to a rank, or to the launcher, lets all ranks save and leave", arguments: Launcher.found,
+        [true, false])
+    func interrupted(_ launcher: Launcher, toLauncher: Bool) throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let (child, one) = try begin(run, by: launcher, ranks: 2, rank: 1)
+            if toLauncher { child.send(launcher.handedOn) } else { kill(one, SIGUSR1) }
             let outcome = try child.outcome()
             #expect(outcome.status == 130 && outcome.errors.contains("--resume"), "\(outcome)")
             #expect(outcome.errors.contains("mpirun -n 2 gimbal train --resume"))

@@ -6,10 +6,7 @@ import Testing
 /// Exchanges among processes, by `Tests/Ranks/Program` under the launchers of MPI that are installed; without one there is
 /// nothing to try.
 @Suite struct MPIExchangeTests {
-    private static let program: String = {
-        let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-        return tests.deletingLastPathComponent().appending(path: "RankProgram").path
-    }()
+    private static let program = builtProgram("RankProgram")
 
     @Test("All functions", arguments: Launcher.found, [1, 2, 3])
     func functions(_ launcher: Launcher, ranks: Int) throws {
@@ -28,7 +25,7 @@ import Testing
 
     @Test(
         "What becomes of one ends all within seconds", arguments: Launcher.found,
-        ["lost", "killed", "stopped", "exits", "leaves"])
+        ["lost", "killed", "stopped", "exits", "leaves", "unborn"])
     func failures(_ launcher: Launcher, task: String) throws {
         let began = ContinuousClock.now
         let child = try launcher.start(3, Self.program, [task, "mark-\(task)-\(getpid())"])
@@ -39,6 +36,10 @@ import Testing
         #expect(outcome.status != 0 && ContinuousClock.now - began < .seconds(30), "\(outcome)")
         if ["lost", "stopped"].contains(task) {
             #expect(outcome.errors.contains("rank 2: has not come"), "\(outcome.errors)")
+        }
+        if task == "unborn" {
+            let said = outcome.errors.components(separatedBy: "MPI has not begun within 2 s")
+            #expect(said.count == 2, "\(outcome.errors)")
         }
         if task == "leaves" { #expect(outcome.errors.contains("Error on rank 2"), "\(outcome.errors)") }
     }
@@ -89,6 +90,8 @@ import Testing
         #expect(Launch.threads(two, [:], available: 16, of: 16) == 8)
         // Bound to some, it has these for itself.
         #expect(Launch.threads(two, [:], available: 4, of: 16) == 4)
+        // Bound to a socket that both share.
+        #expect(Launch.threads(two, [:], available: 12, of: 16) == 8)
         #expect(Launch.threads(two, ["GIMBAL_THREADS": "3"], available: 16, of: 16) == 3)
         #expect(Launch.threads(nil, [:], available: 16, of: 16) == 16)
         #expect(Launch.threads(two, [:], available: 1, of: 1) == 1)

@@ -8,6 +8,8 @@ package struct Launcher: Sendable, CustomTestStringConvertible {
     package var words: [String]
     /// What it calls a process's rank in its environment.
     package var rankVariable: String
+    /// Which signal to the launcher it hands on to its processes.
+    package var handedOn: Int32
     package var testDescription: String { URL(fileURLWithPath: words[0]).lastPathComponent }
 
     /// Open MPI and MPICH, by the names that Debian gives them beside each other.
@@ -19,9 +21,13 @@ package struct Launcher: Sendable, CustomTestStringConvertible {
         var found: [Launcher] = []
         if let path = path("mpirun.openmpi") {
             found.append(
-                Launcher(words: [path, "--allow-run-as-root", "--oversubscribe"], rankVariable: "OMPI_COMM_WORLD_RANK"))
+                Launcher(
+                    words: [path, "--allow-run-as-root", "--oversubscribe"], rankVariable: "OMPI_COMM_WORLD_RANK",
+                    handedOn: SIGUSR2))
         }
-        if let path = path("mpiexec.mpich") { found.append(Launcher(words: [path], rankVariable: "PMI_RANK")) }
+        if let path = path("mpiexec.mpich") {
+            found.append(Launcher(words: [path], rankVariable: "PMI_RANK", handedOn: SIGUSR1))
+        }
         if found.isEmpty {
             print("no mpirun.openmpi and no mpiexec.mpich here: tests of several processes are skipped")
         }

@@ -48,6 +48,9 @@ bool gimbal_mpi_start_barrier(gimbal_mpi *mpi, gimbal_mpi_request *request, char
 bool gimbal_mpi_test(
     gimbal_mpi *mpi, gimbal_mpi_request *request, bool *is_done, char reason[gimbal_mpi_reason_size]);
 
+// Sleeps for so many microseconds, and not for the 50 more that Linux takes the liberty of.
+void gimbal_mpi_nap(int microseconds);
+
 // Messages from one process to another, which need not be waited for: 8 bytes under a tag.
 bool gimbal_mpi_send(gimbal_mpi *mpi, int rank, int tag, int64_t value, char reason[gimbal_mpi_reason_size]);
 // Takes a message that has come, from any process; `rank` is -1 where there is none.

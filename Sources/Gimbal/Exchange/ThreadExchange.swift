@@ -25,6 +25,41 @@ public final class ThreadExchange: GradientExchange, @unchecked Sendable {
         return (0..<count).map { ThreadExchange(rank: $0, meeting) }
     }
 
+    /// Runs `body` on so many ranks at once: the first on the thread that calls this, each other on one of its own. A rank that
+    /// fails leaves the others, which are told its error, unless `body` has left with other words.
+    /// - Parameters:
+    ///   - count: at least 1.
+    ///   - patience: how long a rank waits for the others.
+    ///   - body: a thread may let go of it a little after this has returned.
+    /// - Returns: what each gave or failed with, in the order of ranks.
+    package static func run<Result>(
+        _ count: Int, patience: ExchangePatience = ExchangePatience(),
+        _ body: @escaping (_ exchange: ThreadExchange) throws -> Result
+    ) -> [Swift.Result<Result, any Error>] {
+        // Sound, as no rank runs it any more when this returns.
+        nonisolated(unsafe) let body = body
+        let results = Lock<[Int: Swift.Result<Result, any Error>]>([:])
+        @Sendable func join(_ exchange: ThreadExchange) {
+            let result = Swift.Result { try body(exchange) }
+            if case .failure(let error) = result { exchange.leave(because: "\(error)") }
+            results.withLock { $0[exchange.rank] = result }
+        }
+        let exchanges = ranks(count, patience: patience)
+        let others = DispatchGroup()
+        for exchange in exchanges.dropFirst() {
+            others.enter()
+            let thread = Thread {
+                join(exchange)
+                others.leave()
+            }
+            thread.stackSize = 64 << 20
+            thread.start()
+        }
+        join(exchanges[0])
+        others.wait()
+        return results.withLock { results in (0..<count).map { results[$0]! } }
+    }
+
     public func leave(because reason: String) { meeting.leave(rank, because: reason) }
 
     public func allReduce(_ elements: UnsafeMutableBufferPointer<Float>, _ reduction: ExchangeReduction) throws {
@@ -89,6 +124,8 @@ private final class Meeting: @unchecked Sendable {
     /// Of the round before, until all have seen them.
     private var met: [UnsafeMutableRawBufferPointer] = []
     private var departure: (rank: Int?, reason: String)?
+    /// Whether ranks came to different exchanges; none goes on from there.
+    private var isOutOfStep = false
 
     init(size: Int, _ patience: ExchangePatience) {
         (self.size, self.patience) = (size, patience)
@@ -125,7 +162,7 @@ private final class Meeting: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         let own = come(rank, UnsafeMutableRawBufferPointer(start: nil, count: 0))
-        while round == own { condition.wait() }
+        while round == own && !isOutOfStep { condition.wait() }
     }
 
     /// The round that the rank came to.
@@ -134,6 +171,12 @@ private final class Meeting: @unchecked Sendable {
         let own = round
         if !places.contains(where: { $0 == nil }) {
             met = places.map { $0! }
+            // Some have come to another exchange than the others, and would read beyond the ends of buffers.
+            guard met.allSatisfy({ $0.count == met[0].count }) else {
+                isOutOfStep = true
+                depart(nil, because: "ranks came to exchanges of different sizes: they do not train alike")
+                return own
+            }
             places = Array(repeating: nil, count: size)
             round += 1
             condition.broadcast()

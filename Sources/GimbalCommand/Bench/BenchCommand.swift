@@ -10,7 +10,8 @@ struct BenchCommand: ParsableCommand {
             The devices take turns, case by case. The ratio is the first device's time over the device's own.
 
             Under mpirun it times training steps of all ranks: without an exchange of gradients, with one that goes on \
-            during backward, and with one at its end; --only names the benchmarks.
+            during backward, and with one at its end. Hidden is the part of an exchange at the end that goes by unnoticed \
+            where it goes on during backward; --only names the benchmarks.
             """)
 
     @Option(
@@ -70,9 +71,11 @@ struct BenchCommand: ParsableCommand {
 
     /// Times training steps as those of several ranks.
     private func timeRanks(_ queue: ExchangeQueue, on device: String?) throws {
-        let names = only.map { Set($0.split(separator: ",").map(String.init)) }
-        let device = try CommandRanks.preparing { try DeviceOptions.chosen(device) }
-        for benchmark in Benchmark.all(precision) {
+        let all = Benchmark.all(precision)
+        let (names, device) = try CommandRanks.preparing {
+            (try chosenNames(of: all), try DeviceOptions.chosen(device))
+        }
+        for benchmark in all {
             guard let training = benchmark.training, names?.contains(benchmark.name) ?? !benchmark.isForGPUs else {
                 continue
             }
@@ -84,15 +87,10 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func runAlone() throws {
-        let names = only.map { Set($0.split(separator: ",").map(String.init)) }
         let all = Benchmark.all(precision)
-        let known = all.map(\.name)
-        for name in names ?? [] where !known.contains(name) {
-            throw GimbalError.invalidSetting(
-                name: "--only", reason: "no benchmark '\(name)'; there are \(uniqued(known).joined(separator: ", "))")
-        }
+        let names = try chosenNames(of: all)
         if list {
-            for name in uniqued(known) {
+            for name in uniqued(all.map(\.name)) {
                 try json ? printJSON(["benchmark": name]) : printLine(name)
             }
             return
@@ -156,6 +154,18 @@ struct BenchCommand: ParsableCommand {
                 try json ? printJSON(cost) : printLine(cost.text)
             }
         }
+    }
+
+    /// The names that `--only` gives; nil where it is not given.
+    private func chosenNames(of all: [Benchmark]) throws -> Set<String>? {
+        guard let only else { return nil }
+        let names = Set(only.split(separator: ",").map(String.init))
+        let known = uniqued(all.map(\.name))
+        for name in names where !known.contains(name) {
+            throw GimbalError.invalidSetting(
+                name: "--only", reason: "no benchmark '\(name)'; there are \(known.joined(separator: ", "))")
+        }
+        return names
     }
 
     private func chosenDevices() throws -> [Device] {

@@ -18,10 +18,14 @@ struct RankCost: Encodable {
     var exchangingAtTheEnd: Double
     var steps: Int
 
-    /// The part of the exchange that computing hides: of what a step would be longer by if the exchange came after it.
-    var hidden: Double
+    /// The part of the exchange that computing hides: of what a step would be longer by if the exchange came after it. Nil where
+    /// it would not be longer, as the times of a busy machine have it.
+    var hidden: Double?
 
     private enum Mode: CaseIterable { case alone, inBuckets, atTheEnd }
+
+    /// Seconds that a step took, in which exchanges were made, and in which the rank waited for them.
+    private struct Step { var taken, exchanging, waiting: Double }
 
     init(
         _ benchmark: Benchmark, _ training: Benchmark.Training, on device: Device, _ queue: ExchangeQueue,
@@ -30,8 +34,7 @@ struct RankCost: Encodable {
         let parameters = training.optimizer.parameters
         let buckets = GradientBuckets(parameters, queue, bytes: settings.bucketBytes, wire: settings.wire)
         let whole = GradientBuckets(parameters, queue, bytes: .max, wire: settings.wire)
-        var times: [Mode: [Double]] = [:]
-        var (exchanging, waiting): ([Mode: [Double]], [Mode: [Double]]) = ([:], [:])
+        var timed: [Mode: [Step]] = [:]
         let clock = ContinuousClock()
         func time(_ mode: Mode) throws {
             try queue.barrier()
@@ -43,28 +46,32 @@ struct RankCost: Encodable {
             case .atTheEnd: try training.step(exchangedBy: whole, whileComputing: false)
             }
             try device.backend.synchronize()
-            times[mode, default: []].append((clock.now - began).seconds)
-            exchanging[mode, default: []].append(queue.seconds.exchanging - before.exchanging)
-            waiting[mode, default: []].append(queue.seconds.waiting - before.waiting)
+            let (taken, after) = ((clock.now - began).seconds, queue.seconds)
+            timed[mode, default: []].append(
+                Step(
+                    taken: taken, exchanging: after.exchanging - before.exchanging,
+                    waiting: after.waiting - before.waiting))
         }
         for _ in 0..<2 { for mode in Mode.allCases { try time(mode) } }
-        (times, exchanging, waiting) = ([:], [:], [:])
+        timed = [:]
         let end = clock.now + .seconds(3 * seconds)
         var goesOn = true
         while goesOn {
             for mode in Mode.allCases { try time(mode) }
-            goesOn = try queue.reduced(queue.rank == 0 && clock.now < end ? 1 : 0, .maximum) > 0
+            goesOn = try queue.anyRank(queue.rank == 0 && clock.now < end)
         }
-        func median(_ values: [Mode: [Double]], _ mode: Mode) -> Double { values[mode]?.median ?? .nan }
+        func median(_ mode: Mode, _ part: (Step) -> Double) -> Double { timed[mode]?.map(part).median ?? .nan }
         (self.benchmark, variant, self.device) = (benchmark.name, benchmark.variant, device.id)
         (ranks, batch) = (queue.size, benchmark.batch)
         gradientBytes = parameters.reduce(0) { $0 + $1.elementCount * $1.value.dtype.byteCount }
-        (alone, inBuckets, atTheEnd) = (median(times, .alone), median(times, .inBuckets), median(times, .atTheEnd))
-        self.exchanging = median(exchanging, .inBuckets)
-        self.waiting = median(waiting, .inBuckets)
-        exchangingAtTheEnd = median(exchanging, .atTheEnd)
-        steps = times[.alone]?.count ?? 0
-        hidden = 1 - (inBuckets - alone) / max(atTheEnd - alone, .leastNormalMagnitude)
+        alone = median(.alone, \.taken)
+        inBuckets = median(.inBuckets, \.taken)
+        atTheEnd = median(.atTheEnd, \.taken)
+        exchanging = median(.inBuckets, \.exchanging)
+        waiting = median(.inBuckets, \.waiting)
+        exchangingAtTheEnd = median(.atTheEnd, \.exchanging)
+        steps = timed[.alone]?.count ?? 0
+        hidden = atTheEnd > alone ? 1 - (inBuckets - alone) / (atTheEnd - alone) : nil
     }
 
     var text: String {
@@ -72,6 +79,6 @@ struct RankCost: Encodable {
         return "\(benchmark) (\(variant)), \(ranks) ranks of \(batch ?? 0), \(gradientBytes) bytes: "
             + "\(milliseconds(alone)) ms alone, \(milliseconds(inBuckets)) in buckets, \(milliseconds(atTheEnd)) at the end; "
             + "exchanging \(milliseconds(exchanging)), waiting \(milliseconds(waiting)) ms; "
-            + String(format: "hidden %.0f %%", hidden * 100)
+            + "hidden " + (hidden.map { String(format: "%.0f %%", $0 * 100) } ?? "-")
     }
 }

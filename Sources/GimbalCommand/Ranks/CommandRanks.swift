@@ -11,13 +11,18 @@ enum CommandRanks {
     /// Whether this is the rank that writes and prints.
     static var isFirst: Bool { (current?.rank ?? 0) == 0 }
     static var size: Int { current?.size ?? 1 }
+    /// How many processes a launcher has started, of which this is one.
+    static var launchedCount: Int { Launch.own?.size ?? 1 }
+
+    /// What stands before a command to start it on as many processes; nothing where there are none besides this one.
+    static var launchingWords: [String] { MPIExchange.isLaunched && size > 1 ? ["mpirun", "-n", "\(size)"] : [] }
 
     /// Runs `body` on every rank.
     /// - Parameters:
     ///   - devices: names, with commas between them; nil for the usual one.
     ///   - body: is given the name of the rank's device.
     static func run<Result>(
-        on devices: String?, _ options: RankOptions, _ body: (_ device: String?) throws -> Result
+        on devices: String?, _ options: RankOptions, _ body: @escaping (_ device: String?) throws -> Result
     ) throws -> Result {
         let names = devices.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
         let patience = ExchangePatience.seconds(Double(options.exchangeTimeout))
@@ -39,10 +44,21 @@ enum CommandRanks {
         throw Agreed(error: GimbalError.exchange(rank: failed, reason: String(decoding: all[failed], as: UTF8.self)))
     }
 
+    /// Ends all ranks for a mistake in the arguments of this one, where it is one of several: the others, which may have no such
+    /// mistake, would wait for it without end.
+    static func refuse(_ error: any Error) {
+        guard launchedCount > 1, let exchange = try? MPIExchange.begin() else { return }
+        do { try $current.withValue(ExchangeQueue(exchange)) { try preparing { throw error } } } catch {
+            end(exchange, with: error)
+        }
+    }
+
     /// What all ranks know that they end with.
     private struct Agreed: Error {
         var error: any Error
     }
+
+    private static func cause(of error: any Error) -> any Error { (error as? Agreed)?.error ?? error }
 
     // MARK: Processes
 
@@ -63,9 +79,10 @@ enum CommandRanks {
 
     /// Says what this rank failed with, unless another says it, and ends all.
     private static func end(_ exchange: MPIExchange, with error: any Error) -> Never {
-        let code = GimbalCommandLine.exitCode(for: (error as? Agreed)?.error ?? error).rawValue
+        let cause = cause(of: error)
+        let code = GimbalCommandLine.exitCode(for: cause).rawValue
         if exchange.size == 1 || error is Agreed || error is ExitCode {
-            if exchange.rank == 0, !(error is ExitCode) { say((error as? Agreed)?.error ?? error, rank: 0) }
+            if exchange.rank == 0, !(error is ExitCode) { say(cause, rank: 0) }
             exchange.end()
             exit(code)
         }
@@ -73,8 +90,11 @@ enum CommandRanks {
         if case GimbalError.exchange(let late?, _) = error { isFirstToSpeak = exchange.rank == (late == 0 ? 1 : 0) }
         // Where another fails with the same or names this one, that is said, and all are ended before this rank has its turn.
         for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
-        if !isFirstToSpeak { sleep(3) }
-        say(error, rank: exchange.rank)
+        if exchange.speaks(after: isFirstToSpeak ? .zero : .seconds(3)) {
+            say(error, rank: exchange.rank)
+        } else {
+            sleep(10)
+        }
         exchange.abort(status: code)
     }
 
@@ -89,43 +109,22 @@ enum CommandRanks {
     // MARK: Threads
 
     private static func runThreads<Result>(
-        _ devices: [String], _ patience: ExchangePatience, _ body: (_ device: String?) throws -> Result
+        _ devices: [String], _ patience: ExchangePatience, _ body: @escaping (_ device: String?) throws -> Result
     ) throws -> Result {
-        let exchanges = ThreadExchange.ranks(devices.count, patience: patience)
-        let failures = Lock<[Int: any Error]>([:])
-        func result(of rank: Int) -> Swift.Result<Result, any Error> {
-            let result = Swift.Result {
-                try $current.withValue(ExchangeQueue(exchanges[rank])) { try body(devices[rank]) }
-            }
-            if case .failure(let error) = result {
-                failures.withLock { $0[rank] = error }
-                exchanges[rank].leave(because: GimbalCommandLine.message(for: error))
-            }
-            return result
-        }
-        return try withoutActuallyEscaping(result) { result in
-            // Sound, as the threads end before this returns.
-            nonisolated(unsafe) let result = result
-            let others = DispatchGroup()
-            for rank in devices.indices.dropFirst() {
-                others.enter()
-                let thread = Thread {
-                    _ = result(rank)
-                    others.leave()
-                }
-                thread.stackSize = 64 << 20
-                thread.start()
-            }
-            let first = result(0)
-            others.wait()
-            switch first {
-            case .success(let value):
-                if let (rank, error) = failures.withLock({ $0.first }) {
-                    throw GimbalError.exchange(rank: rank, reason: GimbalCommandLine.message(for: error))
-                }
-                return value
-            case .failure(let error): throw (error as? Agreed)?.error ?? error
+        let results = ThreadExchange.run(devices.count, patience: patience) { exchange in
+            do {
+                return try $current.withValue(ExchangeQueue(exchange)) { try body(devices[exchange.rank]) }
+            } catch {
+                exchange.leave(because: GimbalCommandLine.message(for: error))
+                throw error
             }
         }
+        let value: Result
+        do { value = try results[0].get() } catch { throw cause(of: error) }
+        for (rank, result) in results.enumerated() {
+            guard case .failure(let error) = result else { continue }
+            throw GimbalError.exchange(rank: rank, reason: GimbalCommandLine.message(for: error))
+        }
+        return value
     }
 }

@@ -8,10 +8,7 @@ struct RankOptions: ParsableArguments {
             "Bytes of gradients that leave together while backward goes on; 0 sends all at its end.",
             valueName: "bytes"))
     var bucketBytes = GradientBuckets.usualBytes
-    @Option(
-        help:
-            "The type in which gradients go from rank to rank: \(WireType.allCases.map(\.rawValue).joined(separator: ", "))."
-    )
+    @Option(help: "The type in which gradients go from rank to rank.")
     var wire = WireType.float32
     @Flag(help: "Keep the optimizer's moments of each weight on one rank alone.")
     var shardOptimizer = false

@@ -17,6 +17,9 @@ struct SearchCommand: ParsableCommand {
 
     func validate() throws {
         if !search.resume && data.data == nil { throw ValidationError("--data is needed: what to train on") }
+        if CommandRanks.launchedCount > 1 {
+            throw ValidationError("the trials of a search train alone: start it without mpirun, or with one process")
+        }
     }
 
     func run() throws { try SettingFlags.translating(find) }

@@ -1,4 +1,5 @@
 import Foundation
+import GimbalCPU
 import GimbalTrain
 
 /// Trains the trials of a search side by side, until it is over or has to stop.
@@ -39,7 +40,7 @@ final class SearchRunner {
         total = plan.rungs.reduce(0) { $0 + $1.trials }
         steps = plan.steps(after: folder.results)
         earlier = folder.results.map(\.elapsed).max() ?? 0
-        let given = ProcessInfo.processInfo.environment["GIMBAL_THREADS"].flatMap { Int($0) }
+        let given = CPUSettings.threads(in: ProcessInfo.processInfo.environment)
         threads = max(1, (given ?? ProcessInfo.processInfo.activeProcessorCount) / parallel)
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GimbalMPI
 import GimbalTrain
 
 /// A trial's `gimbal train`, as a child process: it hears no Ctrl-C of the terminal, which is the search's to pass on.
@@ -30,7 +31,8 @@ final class TrialProcess {
         defer { posix_spawnattr_destroy(&attributes) }
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
+        let variables = Launch.environmentOfChildren(ProcessInfo.processInfo.environment)
+            .merging(environment) { $1 }.map { "\($0)=\($1)" }
         let words = (["gimbal"] + arguments).map { strdup($0) }
         let pairs = variables.map { strdup($0) }
         defer { (words + pairs).forEach { free($0) } }

@@ -19,9 +19,8 @@ public struct UnitActivity: Codable, Sendable, Equatable {
         else { return nil }
         self.function = function
         unitCount = output.shape[unitAxis]
-        let shares = kind.shares(of: input, output, unitAxis: unitAxis)
-        deadShare = try shares.dead.map { try Double($0.item()) } ?? 0
-        saturatedShare = try shares.saturated.map { try Double($0.item()) } ?? 0
+        let share = try kind.flatness(of: input, output, unitAxis: unitAxis).map { try Double($0.mean().item()) } ?? 0
+        (deadShare, saturatedShare) = kind.isRectifier ? (share, 0) : (0, share)
     }
 }
 
@@ -79,17 +78,18 @@ enum ActivationKind: String, CaseIterable {
         }
     }
 
-    /// The share of units that are off for every sample, of a rectifier, or of elements that are saturated, of a function with
-    /// two flat sides: one real number each, on the device; nil for what the function cannot be.
+    /// Of a rectifier, 1 for each unit that is off for every sample and 0 for the others; of a function with two flat sides, the
+    /// share of elements that are saturated, a tensor of no axes. On the device, float32; nil for what has a slope nearly
+    /// everywhere.
     /// - Parameters:
     ///   - input: what the function was applied to.
     ///   - unitAxis: the axis that counts units.
-    func shares(of input: Tensor, _ output: Tensor, unitAxis: Int) -> (dead: Tensor?, saturated: Tensor?) {
+    func flatness(of input: Tensor, _ output: Tensor, unitAxis: Int) -> Tensor? {
         let (x, y) = (input.detached().cast(to: .float32), output.detached().cast(to: .float32))
-        guard let flat = flat(x, y)?.cast(to: .float32) else { return (nil, nil) }
-        guard isRectifier else { return (nil, flat.mean()) }
+        guard let flat = flat(x, y)?.cast(to: .float32) else { return nil }
+        guard isRectifier else { return flat.mean() }
         let others = (0..<output.rank).filter { $0 != unitAxis }
-        return ((others.isEmpty ? flat : flat.min(others)).mean(), nil)
+        return others.isEmpty ? flat : flat.min(others)
     }
 
     /// uint8: where the slope is next to none; nil for functions that have one nearly everywhere.

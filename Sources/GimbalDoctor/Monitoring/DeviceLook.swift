@@ -5,14 +5,16 @@ import GimbalOptim
 ///
 /// To look must not make a training fail: what memory is refused for is left out.
 final class DeviceLook {
-    /// An operation that is looked at, and where its rows are in the table.
+    /// An operation that is looked at; its rows in the table follow from its number.
     private struct Place {
+        var key: String
         var name: String
         var function: String
+        /// Elements that are looked at.
         var count: Int
         var hasGradient = false
-        var dead: Tensor?
-        var saturated: Tensor?
+        /// See `ActivationKind.flatness`.
+        var flatness: Tensor?
     }
 
     /// Parameters that lie side by side.
@@ -35,6 +37,10 @@ final class DeviceLook {
     /// The norm of what they held when the first gradient of this step arrived.
     private var oldGradientNorm: Tensor?
     private var hasGradients = false
+    /// What gradients are multiplied by after the backward pass, so that they are those of the mean loss.
+    var gradientScale = 1.0
+    /// Whether this rank computes a row that is another's, which counts for nothing.
+    private let isStandIn = BatchShare.current?.isStandIn ?? false
     private var places: [Place] = []
     /// Calls of each layer and operation so far.
     private var taken: Set<String> = []
@@ -70,21 +76,23 @@ final class DeviceLook {
             output.onGradient { [weak self] (_: Tensor) -> Void in self?.seeOldGradients() }
         }
         // A cell is called at each time step, a tower for each of its inputs: once tells as much.
-        guard places.count < Self.mostPlaces, taken.insert("\(path) \(name) \(lastProduct.path)").inserted else {
-            return
-        }
+        let key = "\(path) \(name) \(lastProduct.path)"
+        guard places.count < Self.mostPlaces, taken.insert(key).inserted else { return }
         let place = places.count
-        let sample = sampled(output)
+        let rows = sampledRows(output)
+        guard rows > 0 else { return }
+        let sample = first(rows, of: output)
         guard measure(sample, row: 2 * place) else { return }
-        places.append(Place(name: title(path, name, isProduct), function: name, count: sample.elementCount))
+        places.append(
+            Place(key: key, name: title(path, name, isProduct), function: name, count: sample.elementCount))
         if let kind = ActivationKind(rawValue: name), let input = operation.inputs.first, input.shape == output.shape {
-            let axis = unitAxis(of: output)
-            let shares = kind.shares(of: sampled(input), sample, unitAxis: axis)
-            (places[place].dead, places[place].saturated) = shares
+            let flatness = kind.flatness(of: first(rows, of: input), sample, unitAxis: unitAxis(of: output))
+            // A single axis counts samples, of which each rank has its own.
+            places[place].flatness = output.rank > 1 ? flatness : flatness?.mean()
         }
         guard output.requiresGradient else { return }
         output.onGradient { [weak self] gradient in
-            guard let self, measure(sampled(gradient), row: 2 * place + 1) else { return }
+            guard let self, measure(first(rows, of: gradient), row: 2 * place + 1) else { return }
             places[place].hasGradient = true
         }
     }
@@ -107,12 +115,21 @@ final class DeviceLook {
         return "\(lastProduct.path) \(name)"
     }
 
-    /// The first samples.
-    private func sampled(_ tensor: Tensor) -> Tensor {
+    /// How many rows of the first axis are looked at: of the whole batch those of the first samples; 0 where these are other
+    /// ranks'.
+    private func sampledRows(_ x: Tensor) -> Int {
+        guard x.rank > 1 else { return x.rank == 0 ? 1 : x.shape[0] }
+        var rows = max(1, HealthMonitor.sampledElements / (x.elementCount / x.shape[0]))
+        // A sample may have several, such as the tokens of a text.
+        if let share = BatchShare.current, share.count > 0, x.shape[0] % share.count == 0 {
+            rows -= share.first * (x.shape[0] / share.count)
+        }
+        return max(0, min(rows, x.shape[0]))
+    }
+
+    private func first(_ rows: Int, of tensor: Tensor) -> Tensor {
         let x = tensor.detached()
-        guard x.rank > 1, x.elementCount > HealthMonitor.sampledElements else { return x }
-        let samples = HealthMonitor.sampledElements / (x.elementCount / x.shape[0])
-        return x.sliced(0..<max(1, min(samples, x.shape[0])))
+        return x.rank > 1 && rows < x.shape[0] ? x.sliced(0..<rows) : x
     }
 
     /// As `Trace` has it.
@@ -188,26 +205,36 @@ final class DeviceLook {
 
     // MARK: Reading
 
-    /// Waits for the device.
-    func read() throws -> HealthLook {
-        var look = HealthLook(step: step, rows: [])
-        if let table, !places.isEmpty {
-            let used = table.sliced(axis: 0, 0..<2 * places.count)
-            let figures = try Tensor(used).doubles()
-            let shares = try Tensor.reading(places.flatMap { [$0.dead, $0.saturated] })
-            for (index, place) in places.enumerated() {
-                func row(_ kind: HealthRow.Kind, _ row: Int) -> HealthRow {
-                    var made = HealthRow(
-                        kind, place.name, figures[row * Self.columns..<(row + 1) * Self.columns], count: place.count)
-                    made.function = place.function
-                    return made
-                }
-                var activation = row(.activation, 2 * index)
-                (activation.deadShare, activation.saturatedShare) = (shares[2 * index], shares[2 * index + 1])
-                look.rows.append(activation)
-                if place.hasGradient { look.rows.append(row(.activationGradient, 2 * index + 1)) }
-            }
+    /// What the looks have seen. Waits for the device.
+    /// - Parameter exchange: of ranks that have looked at the same steps, each at its rows of their batches; nil for one alone.
+    static func read(_ looks: [DeviceLook], over exchange: (any GradientExchange)?) throws -> [HealthLook] {
+        var places = try looks.map { try $0.readPlaces() }
+        if let exchange, exchange.size > 1, !looks.isEmpty {
+            places = try ActivationSums.joined(places, over: exchange)
         }
+        return try zip(looks, places).map { look, places in try look.read(places.flatMap(\.rows)) }
+    }
+
+    private func readPlaces() throws -> [ActivationSums] {
+        guard let table, !places.isEmpty else { return [] }
+        let figures = try Tensor(table.sliced(axis: 0, 0..<2 * places.count)).doubles()
+        let flatness = try Tensor.reading(places.map(\.flatness))
+        return places.enumerated().map { index, place in
+            func row(_ row: Int) -> ArraySlice<Double> { figures[row * Self.columns..<(row + 1) * Self.columns] }
+            var sums = ActivationSums(
+                .init(
+                    key: place.key, name: place.name, function: place.function, hasGradient: place.hasGradient,
+                    unitCount: place.flatness.map { $0.rank > 0 ? $0.elementCount : 0 } ?? 0),
+                output: row(2 * index), gradient: row(2 * index + 1), gradientScale: gradientScale,
+                flatness: flatness[index], count: place.count)
+            if isStandIn { sums.clear() }
+            return sums
+        }
+    }
+
+    /// - Parameter activations: the rows of activations and their gradients.
+    private func read(_ activations: [HealthRow]) throws -> HealthLook {
+        var look = HealthLook(step: step, rows: activations)
         var (product, gradientSquares, updateSquares) = (0.0, 0.0, 0.0)
         for stretch in stretches {
             func rows(_ kind: HealthRow.Kind, _ view: TensorView?) throws -> [HealthRow] {
@@ -241,11 +268,16 @@ final class DeviceLook {
 }
 
 extension Tensor {
-    /// One number each, read in one go; nil where there is none.
-    fileprivate static func reading(_ scalars: [Tensor?]) throws -> [Double?] {
-        let there = scalars.compactMap { $0?.reshaped([]) }
-        guard !there.isEmpty else { return scalars.map { _ in nil } }
-        var values = try Tensor.stacked(there).doubles()[...]
-        return scalars.map { $0 == nil ? nil : values.popFirst() }
+    /// The elements of each, read in one go; nil where there is none.
+    fileprivate static func reading(_ tensors: [Tensor?]) throws -> [[Double]?] {
+        let there = tensors.compactMap { $0.map { $0.reshaped([$0.elementCount]) } }
+        guard !there.isEmpty else { return tensors.map { _ in nil } }
+        var values = try Tensor.concatenated(there).doubles()[...]
+        return tensors.map { tensor in
+            tensor.map { tensor in
+                defer { values = values.dropFirst(tensor.elementCount) }
+                return Array(values.prefix(tensor.elementCount))
+            }
+        }
     }
 }

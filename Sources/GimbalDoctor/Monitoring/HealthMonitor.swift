@@ -79,11 +79,17 @@ public final class HealthMonitor {
         finished = []
     }
 
+    /// Says that the gradients that the parameters get are multiplied by `factor` after the backward pass, as where each batch
+    /// counts for a part of the step: those of activations are told in the same measure.
+    package func gradientsAreScaled(by factor: Double) { current?.gradientScale = factor }
+
     /// The looks since the last call. Waits for the device where there are any.
-    /// - Throws: the first failure of the device.
-    public func takeLooks() throws -> [HealthLook] {
+    /// - Parameter exchange: of ranks that train together, each on its rows of every batch: what is told of activations is then
+    ///   of all rows, the same on all ranks. Each is to call this after the same steps.
+    /// - Throws: the first failure of the device; `GimbalError.exchange`.
+    public func takeLooks(over exchange: (any GradientExchange)? = nil) throws -> [HealthLook] {
         defer { finished.removeAll() }
-        return try finished.map { try $0.read() }
+        return try DeviceLook.read(finished, over: exchange)
     }
 }
 

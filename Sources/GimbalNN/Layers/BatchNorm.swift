@@ -25,7 +25,8 @@ public class BatchNorm: Module, Layer {
 
     /// Where it is set, and during a training step whose batch is shared out among ranks (`BatchShare.current`), mean and
     /// variance are those of the rows of all ranks, in training mode: N ranks compute what one computes with the whole batch.
-    /// All ranks then run this layer, and its gradient, in the same order. nil, as at first, takes the rank's own rows.
+    /// All ranks then run this layer, and its gradient, in the same order. nil, as at first, takes the rank's own rows; where
+    /// a share is one row with one value per channel, the running estimates, which it leaves as they are.
     ///
     /// What fails in the exchange is thrown by the next call that waits for the device, such as `backward()`; the result,
     /// and the running estimates with it, are then not defined.
@@ -77,7 +78,7 @@ public class BatchNorm: Module, Layer {
             ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
             "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
         let running = runningMean.flatMap { mean in runningVariance.map { (mean: mean.value, variance: $0.value) } }
-        if let running, !isTraining || keepsRunningEstimates {
+        if let running, !isTraining || keepsRunningEstimates || isAlone(input) {
             return ended(
                 input.batchNormalized(
                     scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
@@ -96,6 +97,11 @@ public class BatchNorm: Module, Layer {
             scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
             momentum: momentum, epsilon: epsilon, isRectified: isRectified && fits, residual: fits ? residual : nil)
         return fits ? result : ended(result, isRectified, residual)
+    }
+
+    /// Whether this is the one row of a rank's share, whose own variance is not defined, with one value per channel.
+    private func isAlone(_ input: Tensor) -> Bool {
+        exchange == nil && input.elementCount == channels && (BatchShare.current.map { $0.total > 1 } ?? false)
     }
 
     private func ended(_ result: Tensor, _ isRectified: Bool, _ residual: Tensor?) -> Tensor {

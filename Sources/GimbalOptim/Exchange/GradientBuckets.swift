@@ -25,8 +25,8 @@ public final class GradientBuckets {
     private let bytes: Int
     private let wire: WireType
     private var buckets: [Bucket] = []
-    /// The bucket and the parameter of each leaf, by its number.
-    private var places: [UInt64: (bucket: Int, parameter: Int)] = [:]
+    /// The bucket of each leaf, by its number.
+    private var places: [UInt64: Int] = [:]
     /// Which parameters the buckets were made for.
     private var plan: [UInt64] = []
     /// The first bucket that has not left. They leave in their order, which is the same on all ranks.
@@ -37,7 +37,8 @@ public final class GradientBuckets {
         /// Numbers of parameters.
         var members: [Int]
         var gradients: TensorView
-        var missing: Set<Int> = []
+        /// How many of them have not arrived.
+        var missing = 0
         /// Host memory for what is exchanged, where the gradients are elsewhere.
         var staging: Staging?
     }
@@ -92,13 +93,13 @@ public final class GradientBuckets {
         (isBegun, next) = (true, 0)
         let leaves = parameters.map { $0.isTrainable ? $0.gradientNode.sequence : 0 }
         if leaves != plan { makeBuckets(leaves) }
-        for index in buckets.indices { buckets[index].missing = Set(buckets[index].members) }
+        for index in buckets.indices { buckets[index].missing = buckets[index].members.count }
     }
 
     private func arrive(_ leaf: Node) throws {
-        guard let place = places[leaf.sequence] else { return }
-        buckets[place.bucket].missing.remove(place.parameter)
-        while next < buckets.count, buckets[next].missing.isEmpty { try leave() }
+        guard let bucket = places[leaf.sequence] else { return }
+        buckets[bucket].missing -= 1
+        while next < buckets.count, buckets[next].missing == 0 { try leave() }
     }
 
     private func leave() throws {
@@ -145,7 +146,7 @@ public final class GradientBuckets {
             }
             let range = parameters[first].arenaOffset..<parameters[last].arenaOffset + parameters[last].elementCount
             let gradients = arena.gradients.sliced(axis: 0, range)
-            for member in members { places[leaves[member]] = (buckets.count, member) }
+            for member in members { places[leaves[member]] = buckets.count }
             let isDirect =
                 gradients.storage.backend.isOnHost && (gradients.dtype == .float32 || gradients.dtype == .float64)
             buckets.append(

@@ -34,3 +34,22 @@ final class NumberedBatches<HostBatch: Sendable, Failure: Error> {
         return if let prefetcher { try prefetcher.next() } else { try make(number) }
     }
 }
+
+extension NumberedBatches {
+    /// Gives the batches on a device, or a rank's rows of them.
+    /// - Parameters:
+    ///   - ranks: whose rows are made.
+    ///   - samples: of the whole batch of a number.
+    ///   - upload: copies what was made to the device.
+    func iterator<Batch>(
+        _ ranks: Ranks, samples: @escaping (_ number: Int) -> Int, upload: @escaping (_ batch: HostBatch) -> Batch
+    ) -> BatchIterator<Batch> {
+        BatchIterator {
+            // After the last there is no such batch to ask about.
+            let number = self.numbers.lowerBound
+            guard let batch = try self.next() else { return nil }
+            let count = samples(number)
+            return SizedBatch(upload(batch), samples: count, share: ranks.share(of: count))
+        }
+    }
+}

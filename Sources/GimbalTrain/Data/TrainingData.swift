@@ -132,13 +132,7 @@ extension DataLoader: TrainingData {
     public var examples: (any SupervisedData)? { source as? any SupervisedData }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Source.Batch> {
-        let batches = batches(epoch: epoch, from: first).makeIterator()
-        var number = first
-        return BatchIterator {
-            guard let host = batches.next() else { return nil }
-            defer { number += 1 }
-            return SizedBatch(self.source.upload(host, to: device), samples: self.range(of: number).count)
-        }
+        iterator(epoch: epoch, from: first, on: device, rank: 0, of: 1)
     }
 
     /// The rows of a rank's shares. Where no batch has to be changed as a whole, only they are read.
@@ -147,14 +141,10 @@ extension DataLoader: TrainingData {
         epoch: Int, from first: Int, on device: Device, rank: Int, of size: Int
     ) -> BatchIterator<Source.Batch> {
         let ranks = Ranks(rank, of: size)
-        guard ranks.size > 1 else { return iterator(epoch: epoch, from: first, on: device) }
-        let batches = shares(epoch: epoch, from: first, ranks)
-        var number = first
-        return BatchIterator {
-            guard let host = try batches.next() else { return nil }
-            defer { number += 1 }
-            let samples = self.range(of: number).count
-            return SizedBatch(self.source.upload(host, to: device), samples: samples, share: ranks.share(of: samples))
+        return shares(epoch: epoch, from: first, ranks).iterator(ranks) {
+            range(of: $0).count
+        } upload: {
+            source.upload($0, to: device)
         }
     }
 }

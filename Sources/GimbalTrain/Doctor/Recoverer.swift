@@ -50,8 +50,7 @@ final class Recoverer<Batch> {
         // After the last recovery a run goes on as it would have gone without: what is finite ends none.
         guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0, !isReplaying, !points.isEmpty
         else { return }
-        let failure = try trainer.ranks?.fromFirst(judgeCourse) ?? judgeCourse()
-        guard let failure else { return }
+        guard let failure = try trainer.agreed(judgeCourse) else { return }
         if failure.isOneBatch { spoilt.insert(failure.step) }
         throw failure
     }
@@ -106,10 +105,11 @@ final class Recoverer<Batch> {
             guard let phase = trainer.pending.firstIndex(where: { $0.steps.contains { !$0.loss.isFinite } }),
                 var step = trainer.pending[phase].steps.first(where: { !$0.loss.isFinite })?.step
             else { throw error }
-            // Whose rows it comes from is not looked for among several ranks.
-            var origin = trainer.ranks == nil ? try? self.origin(step: step, phase: phase) : nil
+            var origin = try knownOrigin(step: step, phase: phase)
             // The gradients of the step before had it first.
-            if origin?.place == .parameter, step > 1, let earlier = try? self.origin(step: step - 1, phase: phase) {
+            if origin?.place == .parameter, step > 1,
+                let earlier = try knownOrigin(step: step - 1, phase: phase)
+            {
                 (origin, step) = (earlier, step - 1)
             }
             var isDivergence = false
@@ -125,11 +125,11 @@ final class Recoverer<Batch> {
             }
             let isNew = spoilt.insert(step).inserted
             failure = Failure(
-                step: step, reason: origin.map { "\($0)" } ?? "the loss is \(value)",
+                step: step, reason: origin.map { "\($0)" } ?? "the loss is \(value.isNaN ? "nan" : "\(value)")",
                 isOneBatch: isNew && !isDivergence && !isDiverging(before: step), isInTime: isInTime)
         default: throw error
         }
-        failure = try trainer.ranks?.fromFirst { failure } ?? failure
+        failure = try trainer.agreed { failure }
         guard trainer.progress.recoveries.count < trainer.settings.recoveries ?? 0 else {
             throw cause
         }
@@ -181,17 +181,23 @@ final class Recoverer<Batch> {
 
     // MARK: The origin of a NaN
 
+    /// As `origin(step:phase:)`; nil where it fails, but for a rank for which others would wait.
+    private func knownOrigin(step: Int, phase: Int) throws -> NonFiniteOrigin? {
+        guard trainer.ranks == nil else { return try origin(step: step, phase: phase) }
+        return try? origin(step: step, phase: phase)
+    }
+
     /// Repeats the steps up to the one whose loss is not finite, and looks into that one. The run is afterwards where it was
-    /// before that step.
+    /// before that step. Of several ranks, all are to call it.
     private func origin(step: Int, phase: Int) throws -> NonFiniteOrigin? {
         guard let point = points.last(where: { $0.progress.step < step }) else { return nil }
-        let history = trainer.progress.history
+        let (history, maxSteps) = (trainer.progress.history, trainer.maxSteps)
         try point.restore(trainer)
-        isReplaying = true
-        defer { isReplaying = false }
+        (isReplaying, trainer.maxSteps) = (true, step - 1)
+        defer { (isReplaying, trainer.maxSteps) = (false, maxSteps) }
         return try trainer.withoutWatching {
             while trainer.progress.step < step - 1 {
-                _ = try trainer.runEpoch { self.trainer.progress.step >= step - 1 }
+                _ = try trainer.runEpoch { false }
                 if trainer.progress.batch == 0 { finishEpoch(history) }
             }
             return try trainer.originOfNonFinite(phase: phase)

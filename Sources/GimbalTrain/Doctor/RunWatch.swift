@@ -3,6 +3,8 @@ final class RunWatch<Batch> {
     let doctor: Doctor
     private let phases: [Phase<Batch>]
     private let monitors: [HealthMonitor]
+    /// Of the ranks that watch the same run.
+    private let exchange: (any GradientExchange)?
     /// How each phase has gone.
     private(set) var courses: [Course]
     /// What was found, in this order.
@@ -22,9 +24,14 @@ final class RunWatch<Batch> {
     /// - Parameters:
     ///   - interval: steps between two looks.
     ///   - plans: what is known of each phase.
-    init(_ doctor: Doctor, _ phases: [Phase<Batch>], interval: Int, plans: [Course.Plan]) {
+    ///   - exchange: of ranks that each compute rows of their own, and see those of all; nil for one alone.
+    init(
+        _ doctor: Doctor, _ phases: [Phase<Batch>], interval: Int, plans: [Course.Plan],
+        exchange: (any GradientExchange)? = nil
+    ) {
         self.doctor = doctor
         self.phases = phases
+        self.exchange = exchange
         monitors = phases.map { HealthMonitor(interval: interval, stride: $0.interval) }
         courses = plans.map { Course(plan: $0) }
         seen = phases.map { _ in Seen() }
@@ -67,6 +74,9 @@ final class RunWatch<Batch> {
         try monitors[phase].watching(step: step, body)
     }
 
+    /// Tells that what the backward pass of a phase has given is multiplied by `factor`.
+    func gradientsAreScaled(by factor: Double, phase: Int) { monitors[phase].gradientsAreScaled(by: factor) }
+
     /// What is told of the update of a phase.
     func seam(phase: Int) -> any TrainingCallback { UpdateSeam(monitors[phase]) }
 
@@ -83,7 +93,7 @@ final class RunWatch<Batch> {
 
     /// Takes in losses that the host has read, and looks. To be called where the host has waited for the device.
     /// - Parameter gradientNorm: of the newest step, where it was computed.
-    /// - Throws: the first failure of the device; `GimbalError.fileSystem`.
+    /// - Throws: the first failure of the device; `GimbalError.fileSystem`, `GimbalError.exchange`.
     func add(_ losses: [(step: Int, loss: Double)], phase: Int, gradientNorm: Double?) throws {
         let rate = phases[phase].optimizer.learningRate
         for (index, (step, loss)) in losses.enumerated() {
@@ -92,7 +102,7 @@ final class RunWatch<Batch> {
                     number: step, loss: loss, learningRate: rate,
                     gradientNorm: index == losses.count - 1 ? gradientNorm : nil))
         }
-        for var look in try monitors[phase].takeLooks() {
+        for var look in try monitors[phase].takeLooks(over: exchange) {
             if phases.count > 1 {
                 for row in look.rows.indices { look.rows[row].name = "\(phases[phase].name): \(look.rows[row].name)" }
             }

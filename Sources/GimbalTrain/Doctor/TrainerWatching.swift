@@ -1,23 +1,22 @@
 extension Trainer {
-    /// Has the doctor follow the run, which it may have examined first.
+    /// Has the doctor follow the run, which it may have examined first. Where the first rank has one, all ranks watch: each sees
+    /// its own rows, and what they see together is the same on all.
     func beginWatching() throws {
-        // It follows the first rank, whose losses and gradients are those of all.
-        guard let doctor else { return watch = nil }
-        guard ranks?.isFirst ?? true else {
-            // An optimizer whose moments are divided takes its steps on all ranks together.
-            if examinesFirst, progress.step == 0 { _ = try examineModel(by: doctor) }
-            return watch = nil
-        }
+        guard let interval = try agreed({ self.doctor.map { _ in healthInterval } }) else { return watch = nil }
         guard watch == nil else { return }
+        let doctor = self.doctor ?? Doctor()
         let watch = RunWatch(
-            doctor, phases, interval: healthInterval,
-            plans: zip(phases, schedules).map { plan($0, $1) })
+            doctor, phases, interval: interval, plans: zip(phases, schedules).map { plan($0, $1) },
+            exchange: ranks?.queue)
         watch.takes = takes
         self.watch = watch
         if let folder { try watch.open(folder, resumingAt: progress.step > 0 ? progress.step : nil) }
         if progress.step > 0 { watch.takeUp(progress.history, trainLoss: trainLoss) }
-        if examinesFirst, progress.step == 0 {
-            for finding in try examine(by: doctor).findings { try watch.raise(finding) }
+        if try agreed({ examinesFirst }), progress.step == 0 {
+            // An optimizer whose moments are divided takes its steps on all ranks together.
+            let isFirst = ranks?.isFirst ?? true
+            let diagnosis = try isFirst ? examine(by: doctor) : examineModel(by: doctor)
+            for finding in try agreed({ diagnosis.findings }) { try watch.raise(finding) }
             try tellFindings()
         }
     }

@@ -44,15 +44,18 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - device: where the model is to be.
     ///   - folder: where checkpoints and `metrics.csv` are written.
     ///   - earlier: when the run began and was gone on with before, where it is gone on with.
+    ///   - command: the command line that the record says this start was made by; that of the process unless given.
     ///   - loadsPretrained: whether the weights that the recipe begins with are read; a run whose checkpoint is restored
     ///     afterwards has no need of them.
     ///   - exchange: with the ranks that the optimizer's moments are divided among; nil keeps them whole.
-    ///   - ranks: how many share out each batch, and normalise it by their own rows where it is: each then has two at least.
+    ///   - ranks: how many share out each batch, and normalise it by their own rows where it is: each then has two at least, but
+    ///     of an epoch's last batch.
     /// - Throws: `GimbalError.invalidSetting` for settings that do not go together or do not fit the data,
     ///   `GimbalError.outOfMemory` for a model larger than the device, and what reading pretrained weights throws.
     public func makeRun(
         train: any SupervisedData, validation: (any SupervisedData)? = nil, device: Device = .current,
-        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = [], loadsPretrained: Bool = true,
+        folder: RunFolder? = nil, continuing earlier: [RunRecord.Start] = [],
+        command: [String] = CommandLine.arguments, loadsPretrained: Bool = true,
         shardedOver exchange: (any GradientExchange)? = nil, ranks: Int = 1
     ) throws -> RecipeRun {
         var recipe = self
@@ -60,7 +63,7 @@ public struct Recipe: Codable, Sendable, Equatable {
         if let weights = training.classWeights, weights.isBalanced, weights.weights.isEmpty {
             recipe.training.classWeights = weights.filled(counts: try train.classCounts(), names: train.classNames)
         }
-        let record = RunRecord(recipe, starts: earlier + [RunRecord.Start(on: device)])
+        let record = RunRecord(recipe, starts: earlier + [RunRecord.Start(on: device, command: command)])
         return try RecipeRun(
             record, train: train, validation: (validation?.count ?? 0) > 0 ? validation : nil, device: device,
             folder: folder, loadsPretrained: loadsPretrained, shardedOver: exchange, ranks: ranks)
@@ -178,9 +181,10 @@ public struct RecipeRun {
         (partlyPretrained, pretrainingNotes) = (loading?.partial ?? [], loading?.notes ?? [])
         try training.fineTuning?.freeze(model)
         try training.layerDecays?.requireFit(model)
-        // Batch statistics need two samples: a last batch of one is left out.
+        // Batch statistics need two samples: a last batch of one is left out. How many batches there are does not depend on the
+        // number of ranks, so that a run can go on on another.
         let batches = try train.trainingBatches(
-            of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 * ranks : 1, seed: training.seed,
+            of: training.batchSize, leastSize: settings.needsSeveralSamples ? 2 : 1, seed: training.seed,
             augmentation: training.makeAugmentation(for: train))
         let weights = try training.classWeights?.values(for: train.classNames)
         let weight = weights.map { Tensor($0.map(Float.init), device: device) }

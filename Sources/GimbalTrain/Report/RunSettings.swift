@@ -2,6 +2,9 @@ import Foundation
 
 /// The settings of a run by name, each with what it is by default.
 package enum RunSettings {
+    /// Names of those that say where files lie.
+    static let paths: Set<String> = ["data path", "validation file", "test file"]
+
     static func list(of recipe: Recipe) -> [RunFacts.Setting] {
         let model = recipe.model
         let isTable = recipe.data.kind == .table

@@ -5,9 +5,10 @@ private let requests = Atomic<Int>(0)
 /// Whether the first signal is answered by a word.
 private let isSaid = Atomic<Bool>(true)
 
-/// Notices Ctrl-C, SIGTERM and SIGUSR1, so that a run can save before it leaves. A second one ends the program at once.
+/// Notices Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2, so that a run can save before it leaves. A second one ends the program at once.
 ///
-/// SIGUSR1 is what `mpirun` hands on to its processes, and what Slurm can send ahead of a job's end.
+/// Of SIGUSR1 and SIGUSR2 MPICH's launcher hands on the first to its processes, and Open MPI 4's the second. Slurm can send either
+/// ahead of a job's end.
 ///
 /// ```swift
 /// let interruption = Interruption()
@@ -20,7 +21,7 @@ public struct Interruption: Sendable {
     /// Lets the signals end the program at once again: when everything is saved, there is nothing to wait for.
     public func end() { for number in Self.signals { signal(number, SIG_DFL) } }
 
-    private static let signals = [SIGINT, SIGTERM, SIGUSR1]
+    private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]
 
     /// Takes over these signals of the process.
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.

@@ -41,6 +41,8 @@ public final class Trainer<Batch> {
     public var validationSamples: Int?
     /// The validation data, where the doctor may look whether the run is trained on it.
     var validationExamples: (any SupervisedData)?
+    /// What the model is tested on when the run has ended, which ranks must have alike; nil where that is not known.
+    package var testExamples: (any SupervisedData)?
     /// Takes part in the run, in this order.
     public var callbacks: [any TrainingCallback] = []
     /// Steps between two checkpoints beside those at the end of each epoch; nil for none.
@@ -48,7 +50,7 @@ public final class Trainer<Batch> {
     /// How old a checkpoint is at least before the end of an epoch makes a new one; the run's last epoch always makes one, as
     /// does a stop. Where epochs are short, saving may take longer than training.
     package var leastSaveInterval = Duration.zero
-    private var lastSaved = ContinuousClock.now
+    var lastSaved = ContinuousClock.now
     /// Steps between two reports, each of which waits for the device: 1 on the CPU, where waiting costs nothing, else
     /// 20, unless set.
     public var reportInterval: Int
@@ -67,8 +69,8 @@ public final class Trainer<Batch> {
     public var healthInterval = 50
     /// Trains on several devices or machines: each rank makes a trainer of the same model, data and settings, sets its own
     /// exchange here, and calls the same functions. A rank computes its rows of every batch, and the run is the one that a
-    /// single rank makes with the whole batch, but for rounding. Folder, doctor and callbacks that print are the first rank's
-    /// alone. Nil trains on this device alone.
+    /// single rank makes with the whole batch, but for rounding. The folder and callbacks that print are the first rank's
+    /// alone; where it has a doctor, all ranks see and find the same. Nil trains on this device alone.
     ///
     /// ```swift
     /// trainer.exchange = try MPIExchange.begin()
@@ -104,7 +106,12 @@ public final class Trainer<Batch> {
     /// What makes it possible to go back.
     lazy var recoverer = Recoverer(self)
     /// Steps between two looks at how many the loss scale left out, which wait for the device.
-    private let skipInterval: Int
+    private var skipInterval: Int
+    /// The step at which this trainer took up a run.
+    var firstStep = 0
+    private var trainedSteps: Int { progress.step - firstStep }
+    /// What else must be the same on all ranks, such as what settings do not know, by name.
+    package var sameOnRanks: [(name: String, value: any Encodable)] = []
 
     /// A trainer of several optimizers.
     /// - Parameters:
@@ -267,15 +274,55 @@ public final class Trainer<Batch> {
         self.ranks = ranks
         let parameters = model.parameters.map { "\($0.name) \($0.shape)" }.joined(separator: ", ")
         // Of data that is not in memory, some examples.
-        let checksum = try data.examples.map { try ($0 as? Dataset ?? $0.examples(limit: 256)).checksum }
-        try ranks.requireSame([
-            ("version of Gimbal", gimbalVersion), ("model", parameters),
-            ("settings of the run", String(decoding: try CheckpointManifest.encoder.encode(settings), as: UTF8.self)),
-            ("data", dataDescription), ("checksum of the data", checksum.map { "\($0)" } ?? "unknown"),
-            ("number of batches in an epoch", data.batchesPerEpoch.map { "\($0)" } ?? "unknown"),
-            ("step to go on from", "\(progress.step)"),
-        ])
+        func checksum(_ examples: (any SupervisedData)?) throws -> String {
+            guard let examples, examples.count > 0 else { return "unknown" }
+            return try "\((examples as? Dataset ?? examples.examples(limit: 256)).checksum)"
+        }
+        var facts: [(name: String, value: String)] = [
+            ("version of Gimbal", gimbalVersion), ("data", dataDescription),
+            ("checksum of the data", try checksum(data.examples)),
+            ("checksum of the validation data", try checksum(validationExamples)),
+            ("checksum of the test data", try checksum(testExamples)),
+        ]
+        facts += settingsOfAllRanks
+        for (name, value) in sameOnRanks {
+            facts.append((name, String(decoding: try CheckpointManifest.encoder.encode(value), as: UTF8.self)))
+        }
+        facts.append(("model", parameters))
+        facts.append(("number of batches in an epoch", data.batchesPerEpoch.map { "\($0)" } ?? "unknown"))
+        facts.append(("step to go on from", "\(progress.step)"))
+        try ranks.requireSame(facts)
         try ranks.shareWeights(of: model)
+        // Decisions follow what the host has read, which it does less often from a GPU than from the CPU.
+        reportInterval = Int(try ranks.queue.reduced(Double(reportInterval), .maximum))
+        skipInterval = Int(try ranks.queue.reduced(Double(skipInterval), .maximum))
+    }
+
+    /// What of the settings all ranks must have, by name, in words. Where files lie is each rank's own.
+    private var settingsOfAllRanks: [(name: String, value: String)] {
+        var facts: [(name: String, value: String)] = []
+        for setting in RunSettings.list(of: settings) + (shownSettings ?? [])
+        where !RunSettings.paths.contains(setting.name) {
+            facts.append((setting.name, setting.value ?? "none"))
+        }
+        for phase in phases {
+            facts.append(("optimizer of \(phase.name)", Self.name(of: phase.optimizer)))
+            facts.append(("rate of \(phase.name)", "\(phase.optimizer.learningRate)"))
+        }
+        facts.append(("bucket size", "\(exchangeSettings.bucketBytes)"))
+        facts.append(("wire type", exchangeSettings.wire.rawValue))
+        let synchronized = model.modules.filter { ($0 as? BatchNorm)?.exchange != nil }
+        facts.append(("number of synchronised batch normalisations", "\(synchronized.count)"))
+        facts.append(("checkpoint interval", checkpointInterval.map { "\($0)" } ?? "none"))
+        facts.append(("least time between checkpoints", "\(leastSaveInterval)"))
+        facts.append(("epoch to pause after", pauseEpoch.map { "\($0)" } ?? "none"))
+        facts.append(("largest number of steps", maxSteps.map { "\($0)" } ?? "none"))
+        return facts
+    }
+
+    private static func name(of optimizer: any Optimizer) -> String {
+        let inner: (any Optimizer)? = (optimizer as? ShardedOptimizer)?.inner ?? (optimizer as? Lookahead)?.inner
+        return "\(type(of: optimizer))" + (inner.map { " of \(name(of: $0))" } ?? "")
     }
 
     private func requireFigures() throws {
@@ -322,7 +369,7 @@ public final class Trainer<Batch> {
             try weights.whileTested {
                 try ranks?.shareBuffers(of: model)
                 let figures = try evaluate()
-                result.validation = try ranks?.fromFirst { figures } ?? figures
+                result.validation = try agreed { figures }
                 guard settings.weights == .best else { return }
                 result.isBest = weights.keepIfBest(
                     result.validation[settings.monitor], epoch: progress.epoch, step: progress.step)
@@ -349,12 +396,6 @@ public final class Trainer<Batch> {
             || progress.step >= maxSteps ?? .max
         if try ends || isSaveDue() { try save() }
         try requireFiniteLosses()
-    }
-
-    private func isSaveDue() throws -> Bool {
-        if leastSaveInterval == .zero { return true }
-        let isDue = ContinuousClock.now - lastSaved >= leastSaveInterval
-        return try ranks?.fromFirst { isDue } ?? isDue
     }
 
     /// A run that has learnt nothing because every step was left out is no success.
@@ -481,6 +522,7 @@ public final class Trainer<Batch> {
         for (loss, count) in losses where count > 0 { pending[index].add(loss, count: count, step: step.number) }
         if counted != supposed, counted > 0 {
             try scaleGradients(phase.optimizer.parameters, by: supposed / counted)
+            watch?.gradientsAreScaled(by: supposed / counted, phase: index)
         }
         for callback in callbacks { try callback.didBackward(step) }
         try update.apply(
@@ -552,103 +594,33 @@ public final class Trainer<Batch> {
         (firstStep, comparedStep) = (min(firstStep, step), min(comparedStep, step))
     }
 
-    /// Where the first number of the next step that is NaN or infinite comes from; the step is not taken.
+    /// Where the first number of the next step that is NaN or infinite comes from; the step is not taken. Of several ranks, all
+    /// are to call this; the first looks at the rows of all.
     /// - Parameter phase: whose loss is looked into; those before it are run.
     func originOfNonFinite(phase: Int) throws -> NonFiniteOrigin? {
-        let batches = try StepBatches(
-            data.iterator(epoch: progress.epoch, from: progress.batch, on: device),
-            left: data.batchesPerEpoch.map { $0 - progress.batch }, perStep: settings.accumulation, keeps: true)
-        guard try !batches.isAtEnd else { return nil }
-        batches.beginStep()
-        for index in 0..<phase where progress.step % phases[index].interval == 0 { _ = try run(phase: index, batches) }
-        var origin: NonFiniteOrigin?
-        try batches.forEach { batch, _ in
-            guard origin == nil else { return }
-            origin = try NonFiniteOrigin.search(model, on: batch.batch) {
-                let loss = try withPrecision(settings.precision) { try phases[phase].loss(batch.batch).meanLoss }
-                return updates[phase].scaler?.scaled(loss) ?? loss
+        func batches(rank: Int = 0, of size: Int = 1) throws -> StepBatches<Batch> {
+            let batches = try StepBatches(
+                data.iterator(epoch: progress.epoch, from: progress.batch, on: device, rank: rank, of: size),
+                left: data.batchesPerEpoch.map { $0 - progress.batch }, perStep: settings.accumulation, keeps: true)
+            batches.beginStep()
+            return batches
+        }
+        let own = try batches(rank: ranks?.rank ?? 0, of: ranks?.size ?? 1)
+        guard try !own.isAtEnd else { return nil }
+        for index in 0..<phase where progress.step % phases[index].interval == 0 { _ = try run(phase: index, own) }
+        func search() throws -> NonFiniteOrigin? {
+            var origin: NonFiniteOrigin?
+            try (ranks == nil ? own : batches()).forEach { batch, _ in
+                guard origin == nil else { return }
+                origin = try NonFiniteOrigin.search(model, on: batch.batch) {
+                    let loss = try withPrecision(settings.precision) { try phases[phase].loss(batch.batch).meanLoss }
+                    return updates[phase].scaler?.scaled(loss) ?? loss
+                }
             }
+            return origin
         }
-        return origin
-    }
-
-    // MARK: Saving and going on
-
-    /// Steps at which this trainer took up a run.
-    private var firstStep = 0
-    private var trainedSteps: Int { progress.step - firstStep }
-
-    /// Takes up the run that the newest checkpoint of `folder` holds.
-    /// - Returns: whether there was one; else the run begins from the start.
-    /// - Throws: as `resume(from:)`.
-    @discardableResult
-    public func resume() throws -> Bool {
-        guard let path = folder?.checkpoints.last else { return false }
-        try resume(from: Checkpoint(path: path))
-        return true
-    }
-
-    /// Takes up a run where `checkpoint` was saved. A run that early stopping ended goes on where `patience` is nil now,
-    /// or larger than the number of epochs without a better figure.
-    /// - Throws: `GimbalError.invalidFile` for a checkpoint of a run on other data or of other phases;
-    ///   `GimbalError.weightMismatch` for one of another model or optimizer; `GimbalError.fileSystem`.
-    public func resume(from checkpoint: Checkpoint) throws {
-        let saved = checkpoint.manifest.progress
-        try requirePlace(saved, in: checkpoint)
-        try checkpoint.restore(optimizers: phases.map { ($0.name, $0.optimizer) })
-        let tensors = try checkpoint.extras(device: device)
-        for (phase, update) in zip(phases, updates) {
-            let prefix = phase.name + "."
-            try update.restore(
-                tensors.filter { $0.name.hasPrefix(prefix) }.map { (String($0.name.dropFirst(prefix.count)), $0.value) }
-            )
-        }
-        try weights.restore(from: checkpoint, averageUpdates: saved.averageUpdates, best: saved.best)
-        progress = saved
-        stopping?.state = saved.stopping ?? EarlyStopping.State()
-        progress.hasStopped = saved.hasStopped && stopping?.hasRunOut ?? false
-        generator.state = checkpoint.manifest.random
-        firstStep = progress.step
-        (log, watch, comparedStep) = (nil, nil, 0)
-        recoverer.forget()
-    }
-
-    /// The place in the data follows from the number of steps; a data set of another size has another place there.
-    private func requirePlace(_ saved: TrainingProgress, in checkpoint: Checkpoint) throws {
-        let steps = saved.batch.quotientAndRemainder(dividingBy: settings.accumulation)
-        var isPlace =
-            (0...1_000_000_000).contains(saved.epoch) && saved.batch >= 0 && steps.remainder == 0 && saved.step >= 0
-        if let batches = data.batchesPerEpoch, let stepsPerEpoch, isPlace {
-            isPlace =
-                (0..<max(batches, 1)).contains(saved.batch)
-                && saved.step == saved.epoch * stepsPerEpoch + steps.quotient
-        }
-        guard isPlace else {
-            throw GimbalError.invalidFile(
-                path: checkpoint.path,
-                reason:
-                    "saved after step \(saved.step), epoch \(saved.epoch), batch \(saved.batch), which is no place in "
-                    + "\(dataDescription); was it another data set?")
-        }
-    }
-
-    private func save() throws {
-        // A state that is spread over the ranks is gathered from all of them.
-        let optimizers = phases.map { (phase: $0.name, optimizer: $0.optimizer) }
-        guard let folder, ranks?.isFirst ?? true else {
-            if ranks != nil { for phase in optimizers { _ = phase.optimizer.state } }
-            return
-        }
-        let path = folder.checkpointPath(step: progress.step)
-        let extras = zip(phases, updates).flatMap { phase, update in
-            update.tensors.map { (name: "\(phase.name).\($0.name)", value: $0.value) }
-        }
-        try Checkpoint.save(
-            CheckpointManifest(settings: settings, progress: progress, random: generator.state), weights: weights,
-            optimizers: optimizers, extras: extras, attachments: attachments, to: path)
-        folder.removeOldCheckpoints()
-        lastSaved = .now
-        for callback in callbacks { try callback.didSave(path) }
+        // The batch of all ranks may be too large for one device, which is no reason to end the run.
+        return try agreed { try? search() }
     }
 }
 

@@ -83,8 +83,8 @@ final class TrainingRanks {
     func shareWeights(of model: Module) throws {
         for (_, part) in model.stateParts {
             switch part {
-            case .parameter(_, let parameter): try share(parameter.value.detached())
-            case .buffer(_, let buffer): try share(buffer.value)
+            case .parameter(_, let parameter): try queue.broadcast(parameter.weights, from: 0)
+            case .buffer(_, let buffer): try queue.broadcast(buffer.value.view, from: 0)
             case .counter, .module: break
             }
         }
@@ -92,16 +92,8 @@ final class TrainingRanks {
 
     /// Gives all ranks the running estimates of the first: without synchronisation, each has seen rows of its own.
     func shareBuffers(of model: Module) throws {
-        for case (_, .buffer(_, let buffer)) in model.stateParts { try share(buffer.value) }
-    }
-
-    private func share(_ tensor: Tensor) throws {
-        let view = tensor.view
-        var bytes = [UInt8](repeating: 0, count: view.elementCount * view.dtype.byteCount)
-        try bytes.withUnsafeMutableBytes { bytes in
-            try tensor.backend.download(view.storage, byteOffset: view.byteOffset, into: bytes)
-            try queue.broadcast(bytes, from: 0)
-            tensor.backend.upload(UnsafeRawBufferPointer(bytes), to: view.storage, byteOffset: view.byteOffset)
+        for case (_, .buffer(_, let buffer)) in model.stateParts {
+            try queue.broadcast(buffer.value.view, from: 0)
         }
     }
 
@@ -109,17 +101,36 @@ final class TrainingRanks {
     /// - Parameter facts: what must be alike, by what it is called in messages.
     /// - Throws: `GimbalError.exchange`, which names a rank that is not like the first.
     func requireSame(_ facts: [(name: String, value: String)]) throws {
-        let all = try queue.gathered([UInt8](try JSONEncoder().encode(facts.map(\.value))))
-        let values = try all.map { try JSONDecoder().decode([String].self, from: Data($0)) }
-        for (other, theirs) in values.enumerated() {
-            for (place, fact) in facts.enumerated()
-            where theirs.count != facts.count || theirs[place] != values[0][place] {
-                throw GimbalError.exchange(
-                    rank: other,
-                    reason: "has another \(fact.name) than rank 0: "
-                        + (theirs.count == facts.count
-                            ? "\(theirs[place]), not \(values[0][place])" : "another program"))
+        let all = try queue.gathered([UInt8](try JSONEncoder().encode(facts.map { [$0.name, $0.value] })))
+        let known = try all.map { try JSONDecoder().decode([[String]].self, from: Data($0)) }
+        for (other, theirs) in known.enumerated() where theirs != known[0] {
+            // A list that goes on where the other ends is of another program.
+            let place = zip(theirs, known[0]).enumerated().first { $1.0 != $1.1 }?.offset
+            guard let place, theirs[place][0] == known[0][place][0] else {
+                throw GimbalError.exchange(rank: other, reason: "has other settings than rank 0, or is another program")
             }
+            throw GimbalError.exchange(
+                rank: other,
+                reason: "does not have rank 0's \(theirs[place][0]): it has "
+                    + Self.difference(theirs[place][1], known[0][place][1]))
         }
+    }
+
+    /// Where two texts differ: of those of many lines, the first of the lines that the other has not.
+    private static func difference(_ theirs: String, _ expected: String) -> String {
+        func lines(_ text: String, without other: String) -> String {
+            let known = Set(other.split(separator: "\n"))
+            guard let line = text.split(separator: "\n").first(where: { !known.contains($0) }) else { return "nothing" }
+            return line.trimmingCharacters(in: CharacterSet(charactersIn: " ,"))
+        }
+        return "\(lines(theirs, without: expected)), not \(lines(expected, without: theirs))"
+    }
+}
+
+extension Trainer {
+    /// What the first rank has found, on all ranks; where there is one alone, what it finds.
+    func agreed<Value: Codable>(_ find: () throws -> Value) throws -> Value {
+        guard let ranks else { return try find() }
+        return try ranks.fromFirst(find)
     }
 }

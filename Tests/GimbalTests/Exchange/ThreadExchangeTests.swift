@@ -39,4 +39,15 @@ import Testing
         let told = noticed.withLock { $0 }
         #expect(!told.isEmpty && told.allSatisfy { $0 == 2 })
     }
+
+    @Test func exchangesOfDifferentSizesFail() throws {
+        let errors = try onRanks(3) { exchange -> String in
+            var numbers = [Float](repeating: 1, count: exchange.rank == 1 ? 1 : 1000)
+            do { try numbers.withUnsafeMutableBufferPointer { try exchange.allReduce($0, .sum) } } catch {
+                return "\(error)"
+            }
+            return "summed"
+        }
+        #expect(errors.allSatisfy { $0.contains("different sizes") }, "\(errors)")
+    }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Gimbal
 import GimbalNN
 import GimbalTestSupport
@@ -9,25 +8,6 @@ import Testing
 /// Ranks that measure together come to what one comes to alone.
 @Suite("Evaluation shared out among ranks")
 struct SharedEvaluationTests {
-    /// What `body` gives on each rank, a thread each.
-    private func onRanks<Value: Sendable>(
-        _ count: Int, _ body: @escaping @Sendable (ThreadExchange) throws -> Value
-    ) throws -> [Value] {
-        let results = Mutex<[Int: Result<Value, any Error>]>([:])
-        let done = DispatchSemaphore(value: 0)
-        for exchange in ThreadExchange.ranks(count, patience: .seconds(120)) {
-            Thread.detachNewThread {
-                let result = Result { try body(exchange) }
-                if case .failure(let error) = result { exchange.leave(because: "\(error)") }
-                results.withLock { $0[exchange.rank] = result }
-                done.signal()
-            }
-        }
-        for _ in 0..<count { done.wait() }
-        let all = results.withLock { $0 }
-        return try (0..<count).map { try all[$0]!.get() }
-    }
-
     /// Compares bits of all figures.
     private func expectSame(
         _ data: any SupervisedData, batchSize: Int, classWeights: [Double]? = nil,

@@ -11,6 +11,8 @@ import Testing
         var validation: [[String: Double]] = []
         var weights: [Float] = []
         var counter: UInt64 = 0
+        /// What the doctor has found and what was done about it: steps and kinds.
+        var decisions: [String] = []
     }
 
     struct Case: Sendable, CustomTestStringConvertible {
@@ -83,6 +85,12 @@ import Testing
         var course = Course()
         func didReport(_ report: StepReport) { course.losses.append(report.loss) }
         func didFinishEpoch(_ result: EpochResult) { course.validation.append(result.validation) }
+        func didFind(_ finding: Finding) {
+            course.decisions.append("\(finding.step) \(finding.illness) \(finding.signs.map(\.sign))")
+        }
+        func didRecover(_ recovery: Recovery) {
+            course.decisions.append("\(recovery.step) \(recovery.backTo) \(recovery.measure)")
+        }
     }
 
     @Test(arguments: cases) func ranksMakeTheRunOfOne(_ each: Case) throws {
@@ -159,6 +167,118 @@ import Testing
             }
         }
         #expect("\(error!)".contains("rank 2") && "\(error!)".contains("90 samples"))
+    }
+
+    @Test(arguments: ["learning rate", "optimizer", "synchronised"])
+    func whoIsSetOtherwiseIsNamed(_ what: String) throws {
+        let error = #expect(throws: GimbalError.self) {
+            try onRanks(3) { exchange in
+                let isOther = exchange.rank == 2
+                let training = Self.training {
+                    if isOther, what == "learning rate" { $0.learningRate = 0.3 }
+                    if isOther, what == "optimizer" { $0.optimizer = .rmsprop }
+                }
+                let trainer = try Recipe(model: Self.cases[0].model, training: training).makeRun(
+                    train: Dataset.digits().prefix(100), validation: nil, device: Device(backend: CPUBackend())
+                ).trainer
+                let queue = ExchangeQueue(exchange)
+                trainer.exchange = queue
+                if isOther, what == "synchronised" { trainer.model.synchronizeBatchNorm(queue) }
+                try trainer.run()
+            }
+        }
+        #expect("\(error!)".contains("rank 2") && "\(error!)".contains(what), "\(error!)")
+    }
+
+    /// Without it a run could not go on on another number of ranks.
+    @Test func theNumberOfBatchesIsThatOfOneRank() throws {
+        // The last batch of an epoch has 3 rows, one for each rank.
+        let steps = try onRanks(3) { exchange in
+            let model = Self.settings(.mlp) { $0.normalization = .batch }
+            let trainer = try Recipe(model: model, training: Self.training()).makeRun(
+                train: Dataset.digits().prefix(75), validation: nil, device: Device(backend: CPUBackend()), ranks: 3
+            ).trainer
+            trainer.exchange = exchange
+            try trainer.run()
+            #expect(trainer.findings.isEmpty)
+            return trainer.progress.step
+        }
+        #expect(steps == [12, 12, 12])
+    }
+
+    /// As a GPU and the CPU have.
+    @Test func ranksThatReportAtOtherStepsDecideTogether() throws {
+        let each = Case(name: "", model: Self.cases[0].model, training: Self.training { $0.recoveries = 1 })
+        let all = try Self.run(each, ranks: 2) { trainer, rank in
+            trainer.doctor = Doctor()
+            trainer.reportInterval = rank == 0 ? 1 : 5
+        }
+        #expect(all[0].losses == all[1].losses && all[0].weights == all[1].weights)
+    }
+
+    /// Without normalisation and clipping, at rates that are far too high.
+    static func sick(
+        _ name: String, rate: Double, _ change: (inout ModelSettings) -> Void
+    ) -> Case {
+        let model = settings(.mlp) {
+            ($0.layers, $0.normalization) = (1, .none)
+            change(&$0)
+        }
+        let training = training {
+            ($0.learningRate, $0.momentum, $0.schedule, $0.clipNorm, $0.batchSize) = (rate, 0, .constant, nil, 8)
+            $0.recoveries = 6
+        }
+        return Case(name: name, model: model, training: training)
+    }
+
+    /// The doctor's evidence is in the rows of all ranks: a unit is dead where none of them switches it on.
+    @Test(arguments: [
+        sick("dead units", rate: 10) { _ in },
+        sick("saturated units", rate: 30) { $0.activation = .sigmoid },
+    ])
+    func ranksFindAndDoWhatOneDoes(_ each: Case) throws {
+        func decisions(_ ranks: Int) throws -> [[String]] {
+            try Self.run(each, ranks: ranks) { trainer, rank in
+                // Where the first rank has one, all take part.
+                trainer.doctor = rank == 0 ? Doctor() : nil
+            }.map(\.decisions)
+        }
+        let one = try decisions(1)[0]
+        #expect(one.contains { $0.contains("deadUnits") || $0.contains("saturatedUnits") }, "\(one)")
+        #expect(one.contains { $0.contains("lowersRate") }, "\(one)")
+        for count in [2, 4, 8] {
+            let all = try decisions(count)
+            for decisions in all { #expect(decisions == one, "\(count) ranks") }
+        }
+    }
+
+    /// Whose rows it comes from makes no difference.
+    @Test func ranksFindWhereANaNComesFrom() throws {
+        let each = Self.sick("overflow", rate: 500) { ($0.layers, $0.activation) = (4, .gelu) }
+        let one = try Self.run(each, ranks: 1) { trainer, _ in trainer.doctor = Doctor() }[0]
+        #expect(one.decisions.contains { $0.contains("nonFinite") }, "\(one.decisions)")
+        for course in try Self.run(each, ranks: 2, change: { trainer, _ in trainer.doctor = Doctor() }) {
+            #expect(course.decisions == one.decisions)
+        }
+    }
+
+    @Test func whoIsToldOtherThingsIsNamed() throws {
+        let changes: [(name: String, change: @Sendable (Trainer<Batch>) -> Void)] = [
+            ("bucket size: it has 1, not 4194304", { $0.exchangeSettings.bucketBytes = 1 }),
+            ("wire type: it has float16, not float32", { $0.exchangeSettings.wire = .float16 }),
+            ("checkpoint interval: it has 7, not none", { $0.checkpointInterval = 7 }),
+            ("epoch to pause after: it has 2, not none", { $0.pauseEpoch = 2 }),
+            ("flag: it has true, not false", { $0.sameOnRanks = [("flag", true)] }),
+        ]
+        for (name, change) in changes {
+            let error = #expect(throws: GimbalError.self) {
+                try Self.run(Self.cases[0], ranks: 2) { trainer, rank in
+                    trainer.sameOnRanks = [("flag", false)]
+                    if rank == 1 { change(trainer) }
+                }
+            }
+            #expect("\(error!)".hasPrefix("rank 1: does not have rank 0's ") && "\(error!)".contains(name), "\(error!)")
+        }
     }
 
     @Test func whoHasOtherNumbersIsNamed() throws {

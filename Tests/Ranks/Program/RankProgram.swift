@@ -9,6 +9,7 @@ import GimbalMPI
 ///     … late 5      the last rank comes 5 s late; the others say so each second and wait for 10
 ///     … lost        the last rank does not come; the others wait for 2 s
 ///     … killed | stopped | exits | leaves      what becomes of the last rank, while the others wait
+///     … unborn      the last rank stands still before it begins MPI
 ///     … time        what all-reduces of 64 B and 4 MiB take
 ///     … large N     N float32 are summed, and all gather N bytes
 @main
@@ -30,7 +31,10 @@ struct RankProgram {
         let task = words.first ?? "trial"
         let amount = words.count > 1 ? Int(words[1]) ?? 0 : 0
         var patience = ExchangePatience(limit: .seconds(task == "late" ? amount + 10 : 60), notice: .seconds(1))
-        if task == "lost" || task == "stopped" { patience.limit = .seconds(2) }
+        if ["lost", "stopped", "unborn"].contains(task) { patience.limit = .seconds(2) }
+        if task == "unborn", let local = MPIExchange.localRank, local + 1 == MPIExchange.localSize {
+            try end("stopped")
+        }
         let exchange = try MPIExchange.begin(patience: patience)
         do {
             try perform(task, amount, exchange)

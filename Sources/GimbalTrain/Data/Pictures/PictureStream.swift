@@ -66,13 +66,10 @@ public struct PictureStream: TrainingData, Sendable {
         epoch: Int, from first: Int, on device: Device, rank: Int, of size: Int
     ) -> BatchIterator<Batch> {
         let ranks = Ranks(rank, of: size)
-        let batches = hostBatches(epoch: epoch, from: first, ranks)
-        var number = first
-        return BatchIterator {
-            guard let batch = try batches.next() else { return nil }
-            defer { number += 1 }
-            let samples = self.range(of: number).count
-            return SizedBatch(batch.to(device), samples: samples, share: ranks.share(of: samples))
+        return hostBatches(epoch: epoch, from: first, ranks).iterator(ranks) {
+            range(of: $0).count
+        } upload: {
+            $0.to(device)
         }
     }
 

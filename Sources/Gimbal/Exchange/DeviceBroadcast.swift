@@ -1,0 +1,21 @@
+extension GradientExchange {
+    /// Gives the elements of rank `root`, which have no gaps, to all, by way of the host where they lie on a device.
+    /// - Throws: `GimbalError.exchange`, and what the device reports.
+    package func broadcast(_ elements: TensorView, from root: Int) throws {
+        let storage = elements.storage
+        let backend = storage.backend
+        let count = elements.elementCount * elements.dtype.byteCount
+        if backend.isOnHost {
+            let start = storage.handle + elements.byteOffset
+            return try broadcast(UnsafeMutableRawBufferPointer(start: start, count: count), from: root)
+        }
+        var bytes = [UInt8](repeating: 0, count: count)
+        try bytes.withUnsafeMutableBytes {
+            if rank == root { try backend.download(storage, byteOffset: elements.byteOffset, into: $0) }
+            try broadcast($0, from: root)
+        }
+        if rank != root {
+            bytes.withUnsafeBytes { backend.upload($0, to: storage, byteOffset: elements.byteOffset) }
+        }
+    }
+}
