@@ -73,7 +73,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
     private init(_ library: OpaquePointer, _ patience: ExchangePatience) {
         (self.library, self.patience) = (library, patience)
         (rank, size) = (Int(gimbal_mpi_rank(library)), Int(gimbal_mpi_size(library)))
-        version = String(cString: gimbal_mpi_version(library)).replacingOccurrences(of: "\t", with: " ")
+        version = String(cString: gimbal_mpi_version(library))
         reached = Array(repeating: 0, count: size)
     }
 
