@@ -230,11 +230,20 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Starts something that moves so many bytes, and waits for its end: at first without naps, then with longer and longer ones.
     private func exchange(bytes: Int, _ start: (Request) -> Bool) throws {
         lock.lock()
         defer { lock.unlock() }
         count += 1
+        let soon = Duration.microseconds(50)
+        guard bytes > 1 << 18, size > 1 else { return try wait(withoutNaps: soon, start) }
+        // Much memory moves only while MPI is called. So ranks meet first, and nap while they wait for each other; then they
+        // take no nap until it is done, or takes longer than it does at half a gigabyte a second.
+        try wait(withoutNaps: soon) { gimbal_mpi_start_barrier(library, $0, reason) }
+        try wait(withoutNaps: .milliseconds(20) + .nanoseconds(2 * bytes), start)
+    }
+
+    /// Starts something and waits for its end: at first without naps, then with longer and longer ones.
+    private func wait(withoutNaps busy: Duration, _ start: (Request) -> Bool) throws {
         var request = gimbal_mpi_request()
         try check(start(&request))
         if try isDone(&request) { return }
@@ -248,7 +257,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
             if now - latest > .seconds(1) { began += now - latest }
             latest = now
             let waited = now - began
-            if waited < .microseconds(50) {
+            if waited < busy {
                 sched_yield()
                 continue
             }
@@ -262,9 +271,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
             }
             // Others may have begun to wait a little later.
             if waited >= patience.limit + grace { try giveUp(waited) }
-            // Much memory moves only while MPI is called, but who computes on this processor is to have it meanwhile.
-            let longest = bytes > 1 << 18 && waited < .seconds(1) ? 100.0 : 1000
-            gimbal_mpi_nap(Int32(min(max(waited.seconds * 1e6 / 16, 5), longest)))
+            gimbal_mpi_nap(Int32(min(max(waited.seconds * 1e6 / 16, 5), 1000)))
         }
     }
 
