@@ -60,7 +60,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
         guard !isDone.withLock({ $0 }) else { return }
         let line = "Error: MPI has not begun within \(Int(limit.seconds)) s: a rank stands still at its start\n"
         FileHandle.standardError.write(Data(line.utf8))
-        usleep(500_000)
+        letLauncherRead()
         _exit(1)
     }
 
@@ -115,10 +115,12 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
         return true
     }
 
-    /// Ends all ranks, half a second from now: launchers read what processes write in their own time, and MPICH's throws away what it
-    /// has not read when it ends them.
+    /// Launchers read what processes write in their own time, and MPICH's throws away what it has not read when it ends them.
+    private static func letLauncherRead() { usleep(500_000) }
+
+    /// Ends all ranks, half a second from now, when the launcher has read what they said.
     public func abort(status: Int32) -> Never {
-        usleep(500_000)
+        Self.letLauncherRead()
         gimbal_mpi_abort(library, status)
     }
 

@@ -126,11 +126,3 @@ final class TrainingRanks {
         return "\(lines(theirs, without: expected)), not \(lines(expected, without: theirs))"
     }
 }
-
-extension Trainer {
-    /// What the first rank has found, on all ranks; where there is one alone, what it finds.
-    func agreed<Value: Codable>(_ find: () throws -> Value) throws -> Value {
-        guard let ranks else { return try find() }
-        return try ranks.fromFirst(find)
-    }
-}
