@@ -68,7 +68,7 @@ struct KernelLibrary {
         let program = try compile(name: name, source: source, options: options)
         defer { clReleaseProgram(program) }
         programsCompiled += 1
-        if let binary = binary(of: program) {
+        if let binary = device.turns.whileNoneRuns({ binary(of: program) }) {
             // What the compiler's target lacks is added to its text.
             if device.compilesPTX, let edited = PTXEdit.edited(binary) {
                 guard let kernel = load(name: name, binary: edited) else {

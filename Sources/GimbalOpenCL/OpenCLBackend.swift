@@ -15,7 +15,6 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     let cache: CacheFolder
     private let context: cl_context
     private let queue: cl_command_queue
-    private let turns: QueueTurns
     /// What a thread must hold to queue anything: a kernel's arguments belong to the kernel object.
     private let launching: Lock<Launching>
     private let pool: Lock<BufferPool>
@@ -65,7 +64,6 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         self.cache = cache
         self.context = context!
         self.queue = queue!
-        turns = QueueTurns(platformVersion: device.platformVersion)
         let forbidsCompilation =
             forbidsCompilation ?? (ProcessInfo.processInfo.environment["GIMBAL_FORBID_COMPILATION"] == "1")
         launching = Lock(
@@ -82,7 +80,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     deinit {
         clFinish(queue)
-        turns.end(queue)
+        openCLDevice.turns.end(queue)
         launching.withLock {
             $0.staging.release()
             $0.counters.release()
@@ -246,7 +244,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         let code = withUnsafeTemporaryAllocation(of: Int.self, capacity: 6) { sizes in
             (sizes[0], sizes[1], sizes[2]) = (groups.0 * groupSize, groups.1, groups.2)
             (sizes[3], sizes[4], sizes[5]) = (groupSize, 1, 1)
-            return turns.take(queue) {
+            return openCLDevice.turns.take(queue) {
                 clEnqueueNDRangeKernel(
                     queue, kernel, 3, nil, sizes.baseAddress!, sizes.baseAddress! + 3, 0, nil, nil)
             }

@@ -74,6 +74,7 @@ struct OpenCLDevice: @unchecked Sendable {
     let platform: cl_platform_id
     let description: DeviceDescription
     let platformVersion: String
+    let turns: QueueTurns
     /// Whether launches are planned for a CPU; not where a GPU is pretended on one.
     let isCPU: Bool
     /// Of an NVIDIA GPU, or of the one that is pretended.
@@ -109,6 +110,7 @@ struct OpenCLDevice: @unchecked Sendable {
         platformVersion = readText {
             clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_VERSION), $0, $1, $2)
         }
+        turns = QueueTurns(platformVersion: platformVersion)
         let isGPU = type & cl_device_type(CL_DEVICE_TYPE_GPU) != 0
         // Oclgrind's device is of every type; what it is there to check are the kernels for GPUs.
         let isOnCPU = type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0 && !isGPU

@@ -5,8 +5,9 @@ import GimbalBackend
 ///
 /// PoCL before 7.0 loads a kernel once for each local size and width of the grid, and gives it back by the local size
 /// alone (`pocl_release_dlhandle_cache`): where two queues run a kernel over grids of different widths at once, the wrong
-/// one is given back, and the process aborts ("found->ref_count > 0") or runs what was unloaded. A queue in order, alone,
-/// never does.
+/// one is given back, and the process aborts ("found->ref_count > 0") or runs what was unloaded. So it does where a kernel
+/// with a fixed local size ends after the binary of its program was asked for, which loads it once more. A queue in order,
+/// alone, never does.
 package struct QueueTurns: Sendable {
     /// The queue whose kernels may still run, by its address.
     private static let last = Lock<UInt?>(nil)
@@ -30,6 +31,15 @@ package struct QueueTurns: Sendable {
             if let other = last, other != UInt(bitPattern: queue) { clFinish(cl_command_queue(bitPattern: other)) }
             last = UInt(bitPattern: queue)
             return enqueue()
+        }
+    }
+
+    /// Asks for a program's binary, once the kernels of all queues have ended; none starts meanwhile.
+    func whileNoneRuns<Value>(_ body: () -> Value) -> Value {
+        guard areNeeded else { return body() }
+        return Self.last.withLock { last in
+            if let last { clFinish(cl_command_queue(bitPattern: last)) }
+            return body()
         }
     }
 

@@ -77,6 +77,39 @@ import Testing
         }
     }
 
+    /// PoCL before 7.0 aborts the process where a kernel runs while the binary of its program is asked for.
+    @Test(.needsOpenCL) func aProgramIsCompiledWhileItsKernelsRun() async throws {
+        let isCompiling = Lock(true)
+        // Of one size, and so of one program.
+        let count = 1 << 20
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let backend = try OpenCLBackend(id: firstDevice)
+                let x = try backend.uploaded([Float](repeating: 1, count: count))
+                let out = try backend.allocate([count])
+                while isCompiling.withLock({ $0 }) {
+                    for _ in 0..<20 { backend.binary(.init(.add), x, x, out: out) }
+                    try backend.synchronize()
+                }
+                #expect(try backend.floats(out).allSatisfy { $0 == 2 })
+            }
+            group.addTask {
+                defer { isCompiling.withLock { $0 = false } }
+                for _ in 0..<10 {
+                    try withTemporaryFolder { folder in
+                        let backend = try OpenCLBackend(id: firstDevice, cachePath: folder)
+                        let x = try backend.uploaded([Float](repeating: 2, count: count))
+                        let out = try backend.allocate([count])
+                        backend.binary(.init(.add), x, x, out: out)
+                        #expect(try backend.floats(out).allSatisfy { $0 == 4 })
+                        #expect(backend.programsCompiled == 1)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     @Test(arguments: [
         ("OpenCL 3.0 PoCL 3.1+debian  Linux, None+Asserts, RELOC, SPIR, LLVM 14.0.6", true),
         ("OpenCL 3.0 PoCL HSTR: unknown", true), ("OpenCL 3.0 PoCL 6.0  Linux", true),
