@@ -122,7 +122,9 @@ struct InterruptionTests {
         }
     }
 
-    @Test("Ctrl-C and SIGTERM save after the step, say how to go on, and leave with 130", arguments: [SIGINT, SIGTERM])
+    @Test(
+        "Ctrl-C, SIGTERM and SIGHUP save after the step, say how to go on, and leave with 130",
+        arguments: [SIGINT, SIGTERM, SIGHUP])
     func interrupt(signal: Int32) throws {
         try withTemporaryFolder { folder in
             let settings = Self.settings + ["--device", "cpu"]

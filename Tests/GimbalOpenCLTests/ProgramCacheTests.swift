@@ -57,6 +57,43 @@ import Testing
         }
     }
 
+    /// What another user could have written is never run.
+    @Test(arguments: ["writable by all", "a link", "of another user"])
+    func whatOthersCanWriteIsBuiltAnew(entry: String) throws {
+        try withTemporaryFolder { parent in
+            let folder = "\(parent)/cache"
+            _ = try doubled(on: try OpenCLBackend(id: firstDevice, cachePath: folder))
+            func mode(_ path: String) throws -> Int {
+                try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+            }
+            let file = "\(folder)/\(try #require(FileManager.default.contentsOfDirectory(atPath: folder).first))"
+            #expect(try mode(folder) == 0o700 && mode(file) == 0o600)
+            switch entry {
+            case "writable by all": #expect(chmod(file, 0o666) == 0)
+            case "a link":
+                try FileManager.default.moveItem(atPath: file, toPath: "\(parent)/elsewhere")
+                try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: "\(parent)/elsewhere")
+            default:
+                // Root alone may give files away.
+                guard geteuid() == 0 else { return }
+                #expect(chown(file, 65_534, 65_534) == 0)
+            }
+            let messages = Lock<[String]>([])
+            try Warnings.received(by: { message in messages.withLock { $0.append(message) } }) {
+                let second = try OpenCLBackend(id: firstDevice, cachePath: folder)
+                #expect(try doubled(on: second) == [2, 4, 6])
+                #expect(second.programsCompiled == 1)
+            }
+            #expect(
+                messages.withLock { $0.first?.contains("other users can write \(file)") ?? false }
+                    == (entry != "a link"))
+            // In its place stands what this user has built.
+            let third = try OpenCLBackend(id: firstDevice, cachePath: folder)
+            #expect(try doubled(on: third) == [2, 4, 6])
+            #expect(third.programsCompiled == 0)
+        }
+    }
+
     @Test func aFolderThatCannotBeMadeIsDoneWithout() throws {
         try withTemporaryFolder { folder in
             let file = "\(folder)/file"

@@ -157,11 +157,16 @@ public enum AtomicFile {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Makes renames in `folder` last. File systems that have no such operation report EINVAL and need none.
+    /// File systems that have no such operation report EINVAL and need none.
+    private static func synchronize(_ descriptor: Int32, _ operation: String, _ path: String) throws {
+        _ = try retryingInterrupted(operation, path) { fsync(descriptor) == 0 || errno == EINVAL ? 0 : -1 }
+    }
+
+    /// Makes renames in `folder` last.
     private static func synchronizeFolder(_ folder: String) throws {
         let descriptor = try retryingInterrupted("open", folder) { open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 || errno == EINVAL else { throw systemError("synchronise", folder) }
+        try synchronize(descriptor, "synchronise", folder)
     }
 
     private static func putFolder(_ new: String, inPlaceOf target: String, namedAs path: String) throws {
@@ -199,7 +204,7 @@ public enum AtomicFile {
             if isLink { return }
             let descriptor = try retryingInterrupted("write", path) { open(entry, O_RDONLY | O_CLOEXEC) }
             defer { close(descriptor) }
-            guard fsync(descriptor) == 0 || errno == EINVAL else { throw systemError("write", path) }
+            try synchronize(descriptor, "write", path)
         }
     }
 

@@ -5,7 +5,8 @@ private let requests = Atomic<Int>(0)
 /// Whether the first signal is answered by a word.
 private let isSaid = Atomic<Bool>(true)
 
-/// Notices Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2, so that a run can save before it leaves. A second one ends the program at once.
+/// Notices Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, so that a run can save before it leaves. A second one ends the program at
+/// once. Under `nohup`, which has SIGHUP ignored, it stays so.
 ///
 /// Of SIGUSR1 and SIGUSR2 MPICH's launcher hands on the first to its processes, and Open MPI 4's the second. Slurm can send either
 /// ahead of a job's end.
@@ -19,18 +20,28 @@ public struct Interruption: Sendable {
     public var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
 
     /// Lets the signals end the program at once again: when everything is saved, there is nothing to wait for.
-    public func end() { for number in Self.signals { signal(number, SIG_DFL) } }
+    public func end() {
+        for number in Self.signals where !Self.isIgnored(number) { signal(number, SIG_DFL) }
+    }
 
-    private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]
+    private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2]
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
 
     /// Takes over these signals of the process.
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
     public init(isQuiet: Bool = false) {
         isSaid.store(!isQuiet, ordering: .relaxed)
-        for number in Self.signals {
+        for number in Self.signals where number != SIGHUP || !Self.isIgnored(SIGHUP) {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in
-                if requests.add(1, ordering: .relaxed).newValue > 1 {
+                // Of a terminal that closes, the system and the shell may both tell.
+                if requests.add(1, ordering: .relaxed).newValue > 1, number != SIGHUP {
                     signal(number, SIG_DFL)
                     raise(number)
                     return
