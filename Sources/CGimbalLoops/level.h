@@ -14,6 +14,8 @@
 #include "convolution_loops.h"
 #include "pooling_loops.h"
 #include "product_loops.h"
+#include "channels_last_loops.h"
+#include "winograd_loops.h"
 #include "temporal_classification_loops.h"
 #include "random_loops.h"  // Last: switches contraction off.
 
@@ -87,6 +89,16 @@ const struct gimbal_loops LEVEL_TABLE = {
     .shifted_dots = shifted_dots,
     .spread_plane = spread_plane,
     .collect_plane = collect_plane,
+    .gathered_lanes = gathered_lanes,
+    .vector_lanes = VECTOR_FLOATS,
+    .gathered_product = gathered_product,
+    .gathered_outer = gathered_outer,
+    .transposed = transposed,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
+    .winograd_output_gradient = winograd_output_gradient,
+    .winograd_weight = winograd_weight,
+    .winograd_weight_gradient = winograd_weight_gradient,
     .max_pool = max_pool,
     .max_pool_gradient = max_pool_gradient,
     .average_pool = average_pool,

@@ -80,10 +80,15 @@ ALWAYS_INLINE vector quads(const float *source, ptrdiff_t stride) {
     return result;
 }
 
-/// Lays lanes of a vector, each of which lies along the depth, `stride` from the next, out as [depth][width].
-static void transpose_vector(const float *source, ptrdiff_t stride, size_t depth, size_t width, float *out) {
+/// Lays lanes of a vector, each of which lies along the depth, `stride` from the next, out as [depth][width]. Where `fetches_next`,
+/// the lanes after these are asked for, which no prefetcher of the processor sees coming.
+ALWAYS_INLINE void transpose_vector(const float *source, ptrdiff_t stride, size_t depth, size_t width, float *out,
+                                    const bool fetches_next) {
     size_t k = 0;
     for (; k + 4 <= depth; k += 4, out += 4 * width) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4 && fetches_next; i++)
+            __builtin_prefetch(source + (VECTOR_FLOATS + (ptrdiff_t)(k % 16) + i) * stride + (k & ~(size_t)15));
         vector a = quads(source + k, 4 * stride), b = quads(source + stride + k, 4 * stride);
         vector c = quads(source + 2 * stride + k, 4 * stride), d = quads(source + 3 * stride + k, 4 * stride);
         vector ab = OF_EACH_FOUR(a, b, 0, second, 1, second + 1), ab2 = OF_EACH_FOUR(a, b, 2, second + 2, 3, second + 3);
@@ -145,7 +150,7 @@ static void lay_panel(const float *y, ptrdiff_t depth_stride, ptrdiff_t column_s
     }
     size_t lane = 0;
     for (; lane + VECTOR_FLOATS <= columns; lane += VECTOR_FLOATS)
-        transpose_vector(y + (ptrdiff_t)lane * column_stride, column_stride, depth, width, panel + lane);
+        transpose_vector(y + (ptrdiff_t)lane * column_stride, column_stride, depth, width, panel + lane, false);
     transpose(y + (ptrdiff_t)lane * column_stride, column_stride, depth, columns - lane, width, panel + lane);
     if (columns == width) return;
     for (size_t k = 0; k < depth; k++)

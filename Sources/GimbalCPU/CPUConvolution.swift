@@ -1,8 +1,7 @@
 import CGimbalLoops
 import GimbalBackend
 
-// Convolutions by shifted planes. The work is divided among threads by images, and by channels where there are too few of
-// them; no result depends on how.
+// Convolutions, by the method that is the fastest for their sizes; no result depends on the number of threads.
 
 extension CPUBackend {
     public func convolution(
@@ -10,25 +9,16 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([x, weight] + (bias.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
-            let grid = ConvolutionGrid(geometry, x, out)
-            let phases = grid.phases
-            let channels = x.shape[1] / geometry.groups
-            let kernel = geometry.kernelCount
-            let terms = (0..<channels).flatMap { channel in
-                (0..<kernel).map { element -> Correlation.Term in
-                    let tap = grid.taps[element]
-                    return Correlation.Term(
-                        plane: channel * phases.count + phases.firstIndex(of: tap.phase)!, shift: tap.shift,
-                        column: channel * kernel + element)
-                }
+            let bias = bias == nil ? nil : inputs[2]
+            if savesProducts(geometry, x, out), areModest(inputs) {
+                return try winogradConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             }
-            try correlate(
-                Correlation(
-                    grid: grid, images: x.shape[0], groups: geometry.groups, sources: channels,
-                    sourcePlanes: phases.map(grid.inputPlane), rows: out.shape[1] / geometry.groups,
-                    rowStride: channels * kernel, targets: [(grid.outputPlane, terms)]),
-                source: inputs[0].floats, weight: inputs[1].floats, bias: bias == nil ? nil : inputs[2].floats,
-                out: out.floats, accumulates: false)
+            if sumsChannelsLast(from: x.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups),
+                try gatheredConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
+            {
+                return
+            }
+            try shiftedConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
         }
     }
 
@@ -38,292 +28,95 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([outputGradient, weight], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            let areExact = areFinite(inputs[1])
-            if accumulates && !areExact {
-                let part = try allocate(out.shape, .float32)
-                convolutionInputGradient(inputs[0], weight: inputs[1], geometry, out: part, accumulates: false)
-                return binary(.init(.add), out, part, out: out)
+            if savesProducts(geometry, out, outputGradient), areModest(inputs) {
+                return try winogradInputGradient(
+                    inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
-            let grid = ConvolutionGrid(geometry, out, outputGradient)
-            let outputs = outputGradient.shape[1] / geometry.groups
-            let channels = out.shape[1] / geometry.groups
-            let kernel = geometry.kernelCount
-            let targets = grid.allPhases.map { phase in
-                let elements = (0..<kernel).filter { grid.taps[$0].phase == phase }
-                let terms = (0..<outputs).flatMap { output in
-                    elements.map {
-                        Correlation.Term(
-                            plane: output, shift: -grid.taps[$0].shift, column: output * channels * kernel + $0)
-                    }
-                }
-                return (grid.inputPlane(phase), terms)
+            if sumsChannelsLast(from: outputGradient.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups) {
+                return try gatheredInputGradient(
+                    inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
-            try correlate(
-                Correlation(
-                    grid: grid, images: out.shape[0], groups: geometry.groups, sources: outputs,
-                    sourcePlanes: [grid.outputPlane], rows: channels, rowStride: kernel, targets: targets),
-                source: inputs[0].floats, weight: inputs[1].floats, bias: nil, out: out.floats,
-                accumulates: accumulates)
-            if !areExact {
-                let steps = ConvolutionSteps(geometry, out, outputGradient)
-                mendNaN(out.floats, out.elementCount) {
-                    steps.inputGradient(at: $0, inputs[0].floats, weight: inputs[1].floats)
-                }
-            }
-        }
-    }
-
-    /// Whether none of these contiguous numbers is infinite or NaN.
-    private func areFinite(_ view: TensorView) -> Bool {
-        loops.power_sum(view.floats, view.elementCount, .infinity, 1).isFinite
-    }
-
-    /// Puts `exact` in the place of each NaN.
-    private func mendNaN(_ values: UnsafeMutablePointer<Float>, _ count: Int, _ exact: (_ index: Int) -> Float) {
-        divide(count, grain: 64) { range in
-            for index in range where values[index].isNaN { values[index] = exact(index) }
+            try shiftedInputGradient(inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
         }
     }
 
     public func convolutionWeightGradient(
-        _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
-        accumulates: Bool
+        _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView, accumulates: Bool
     ) {
         guard out.elementCount > 0 else { return }
         computing([x, outputGradient], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            try sumProducts(
-                ConvolutionGrid(geometry, x, outputGradient), geometry, inputs[0], inputs[1], out: out,
-                accumulates: accumulates)
+            if savesProducts(geometry, x, outputGradient), areModest(inputs) {
+                return try winogradWeightGradient(
+                    inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
+            }
+            if multipliesChannelsLast(
+                geometry, x.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups),
+                try gatheredWeightGradient(
+                    inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
+            {
+                return
+            }
+            try shiftedWeightGradient(
+                inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
         }
     }
 
-    // MARK: Sums of shifted planes
-
-    private func correlate(
-        _ job: Correlation, source: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-        out: UnsafeMutablePointer<Float>, accumulates: Bool
-    ) throws {
-        let grid = job.grid
-        let block = loops.convolution_block
-        let tile = job.imagesPerTile(threads: threads)
-        let tiles = (job.images + tile - 1) / tile
-        let rowParts = tiles >= threads ? 1 : min((threads + tiles - 1) / tiles, (job.rows + 7) / 8)
-        let rowsPerPart = ((job.rows + rowParts - 1) / rowParts + 7) / 8 * 8
-        let positions = (tile * grid.count + block - 1) / block * block
-        let chunk = min(positions, max(32768 / min(job.rows, rowsPerPart) / block, 1) * block)
-        let channelStride = grid.reach + tile * grid.count
-        let gridCount = job.sources * job.sourcePlanes.count * channelStride + grid.reach + block
-        let chunkCount = min(job.rows, rowsPerPart) * chunk
-
-        let kernels = try job.targets.map { target in
-            let packed = try allocate([job.groups, job.rows, max(target.terms.count, 1)], .float32)
-            let columns = target.terms.map(\.column)
-            let groupSize = job.weightsPerGroup
-            for group in 0..<job.groups {
-                loops.pack_kernel(
-                    weight + group * groupSize, job.rowStride, columns, columns.count, job.rows,
-                    packed.floats + group * job.rows * columns.count)
-            }
-            return packed
-        }
-        let offsets = job.targets.map { $0.terms.map { grid.reach + $0.plane * channelStride + $0.shift } }
-        let units = tiles * rowParts
-        let workers = min(threads, units)
-        let scratch = try allocate([workers, gridCount + chunkCount], .float32)
-        let sourceSize = job.sourcePlanes[0].imageCount
-        run(parts: workers) { worker in
-            let memory = scratch.floats + worker * (gridCount + chunkCount)
-            memory.update(repeating: 0, count: gridCount)
-            let sums = memory + gridCount
-            for unit in stride(from: worker, to: units, by: workers) {
-                let first = unit / rowParts * tile
-                let count = min(tile, job.images - first)
-                let firstRow = unit % rowParts * rowsPerPart
-                let rows = min(rowsPerPart, job.rows - firstRow)
-                if rows <= 0 { continue }
-                for group in 0..<job.groups {
-                    for channel in 0..<job.sources {
-                        for (index, plane) in job.sourcePlanes.enumerated() {
-                            var plane = plane
-                            let to = memory + (channel * job.sourcePlanes.count + index) * channelStride + grid.reach
-                            for image in 0..<count {
-                                let from = ((first + image) * job.groups + group) * job.sources + channel
-                                loops.spread_plane(&plane, source + from * sourceSize, to + image * grid.count)
-                            }
-                        }
-                    }
-                    for (index, target) in job.targets.enumerated() {
-                        if offsets[index].isEmpty && accumulates { continue }
-                        var plane = target.plane
-                        let targetSize = plane.imageCount
-                        let depth = offsets[index].count
-                        let weights = kernels[index].floats + (group * job.rows + firstRow) * depth
-                        for start in stride(from: 0, to: count * grid.count, by: chunk) {
-                            let end = min(start + chunk, count * grid.count)
-                            loops.shifted_product(
-                                weights, offsets[index], depth, rows, memory + start, sums, chunk,
-                                (end - start + block - 1) / block * block)
-                            for image in start / grid.count...(end - 1) / grid.count {
-                                let low = max(start, image * grid.count)
-                                let high = min(end, (image + 1) * grid.count)
-                                for row in 0..<rows {
-                                    let channel = group * job.rows + firstRow + row
-                                    let place = (first + image) * job.groups * job.rows + channel
-                                    loops.collect_plane(
-                                        &plane, sums + row * chunk + (low - start), low - image * grid.count,
-                                        high - image * grid.count, bias?[channel] ?? 0, accumulates,
-                                        out + place * targetSize)
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        withExtendedLifetime((scratch, kernels)) {}
+    /// Whether none of these contiguous numbers is infinite or NaN.
+    func areFinite(_ view: TensorView) -> Bool {
+        loops.power_sum(view.floats, view.elementCount, .infinity, 1).isFinite
     }
 
-    // MARK: Products of planes
-
-    /// The gradient of the weight: for each of its elements, the outputs' gradients times a shifted plane, summed.
-    private func sumProducts(
-        _ grid: ConvolutionGrid, _ geometry: ConvolutionGeometry, _ x: TensorView, _ outputGradient: TensorView,
-        out: TensorView, accumulates: Bool
-    ) throws {
-        let (images, groups) = (x.shape[0], geometry.groups)
-        let channels = x.shape[1] / groups
-        let rows = outputGradient.shape[1] / groups
-        let depth = channels * geometry.kernelCount
-        let phases = grid.phases
-        let inputPlanes = phases.map(grid.inputPlane)
-        let (inputSize, outputSize) = (inputPlanes[0].imageCount, grid.outputPlane.imageCount)
-        let tile = max(1, min(images, 1024 / grid.count))
-        let tiles = (images + tile - 1) / tile
-        // Fixed numbers of parts, so that the order of the sums depends on the sizes alone.
-        let isSmall = out.elementCount <= 1 << 16
-        let imageParts = isSmall ? min(tiles, 16) : 1
-        let rowsPerPart = isSmall ? rows : min(rows, 32)
-        let rowParts = (rows + rowsPerPart - 1) / rowsPerPart
-
-        let vector = 16
-        let chunk = 1024
-        let positions = (tile * grid.count + vector - 1) / vector * vector
-        let channelStride = grid.reach + tile * grid.count
-        let inputCount = channels * phases.count * channelStride + grid.reach + vector
-        let outputCount = rowsPerPart * positions
-        let offsets = (0..<channels).flatMap { channel in
-            grid.taps.map { tap in
-                (channel * phases.count + phases.firstIndex(of: tap.phase)!) * channelStride + grid.reach + tap.shift
-            }
+    /// Sums parts [parts, n] of a gradient over the first axis, in order, into the n elements of `target`.
+    func addParts(
+        _ parts: Range<Int>, of partials: TensorView, to target: UnsafeMutablePointer<Float>, accumulates: Bool
+    ) {
+        let count = partials.shape[1]
+        divide(count, grain: grain / 4, alignment: 16) { range in
+            let to = target + range.lowerBound
+            if !accumulates { to.update(repeating: 0, count: range.count) }
+            for part in parts { loops.add(to, partials.floats + part * count + range.lowerBound, range.count) }
         }
-        let units = imageParts * rowParts
-        let workers = min(threads, max(units, 1))
-        let scratch = try allocate([workers, inputCount + outputCount], .float32)
-        let partials = try allocate([max(imageParts, 1), out.elementCount], .float32)
-        fill(partials, with: 0)
-        run(parts: workers) { worker in
-            let memory = scratch.floats + worker * (inputCount + outputCount)
-            memory.update(repeating: 0, count: inputCount + outputCount)
-            let gradient = memory + inputCount
-            for unit in stride(from: worker, to: units, by: workers) {
-                let part = unit / rowParts
-                let firstRow = unit % rowParts * rowsPerPart
-                let rowCount = min(rowsPerPart, rows - firstRow)
-                for index in part * tiles / imageParts..<(part + 1) * tiles / imageParts {
-                    let first = index * tile
-                    let count = min(tile, images - first)
-                    let live = (count * grid.count + vector - 1) / vector * vector
-                    for group in 0..<groups {
-                        for channel in 0..<channels {
-                            for (index, plane) in inputPlanes.enumerated() {
-                                var plane = plane
-                                let to = memory + (channel * phases.count + index) * channelStride + grid.reach
-                                for image in 0..<count {
-                                    let from = ((first + image) * groups + group) * channels + channel
-                                    loops.spread_plane(&plane, x.floats + from * inputSize, to + image * grid.count)
-                                }
-                            }
-                        }
-                        var plane = grid.outputPlane
-                        for row in 0..<rowCount {
-                            let to = gradient + row * positions
-                            for image in 0..<count {
-                                let from = ((first + image) * groups + group) * rows + firstRow + row
-                                loops.spread_plane(
-                                    &plane, outputGradient.floats + from * outputSize, to + image * grid.count)
-                            }
-                            (to + count * grid.count).update(repeating: 0, count: live - count * grid.count)
-                        }
-                        let sums = partials.floats + part * out.elementCount + (group * rows + firstRow) * depth
-                        for start in stride(from: 0, to: live, by: chunk) {
-                            loops.shifted_dots(
-                                gradient + start, positions, rowCount, offsets, depth, memory + start,
-                                min(chunk, live - start), sums)
-                        }
-                    }
-                }
-            }
-        }
-        func addParts(_ parts: Range<Int>, to target: UnsafeMutablePointer<Float>, accumulates: Bool) {
-            divide(out.elementCount, grain: grain / 4, alignment: 16) { range in
-                let to = target + range.lowerBound
-                if !accumulates { to.update(repeating: 0, count: range.count) }
-                for part in parts {
-                    loops.add(to, partials.floats + part * out.elementCount + range.lowerBound, range.count)
-                }
-            }
-        }
-        if areFinite(partials) || areFinite(x) {
-            addParts(0..<imageParts, to: out.floats, accumulates: accumulates)
-        } else {
-            let steps = ConvolutionSteps(geometry, x, outputGradient)
-            addParts(1..<max(imageParts, 1), to: partials.floats, accumulates: true)
-            mendNaN(partials.floats, out.elementCount) {
-                steps.weightGradient(at: $0, x.floats, outputGradient: outputGradient.floats)
-            }
-            addParts(0..<1, to: out.floats, accumulates: accumulates)
-        }
-        withExtendedLifetime((scratch, partials)) {}
-    }
-}
-
-/// Planes that are sums of shifted planes, weighted: a convolution, or the gradient of its input.
-private struct Correlation {
-    struct Term {
-        /// Among the planes of a group's sources.
-        var plane: Int
-        var shift: Int
-        /// Where in a group's weights its factor lies, for row 0.
-        var column: Int
     }
 
-    var grid: ConvolutionGrid
-    var images: Int
-    var groups: Int
-    /// Channels of the source in a group, and the planes that each is divided into.
-    var sources: Int
-    var sourcePlanes: [gimbal_plane]
-    /// Channels of the target in a group, and how far their weights lie apart.
-    var rows: Int
-    var rowStride: Int
-    /// The planes that each channel of the target is divided into.
-    var targets: [(plane: gimbal_plane, terms: [Term])]
+    // MARK: Methods
 
-    var weightsPerGroup: Int { rows * sources * grid.taps.count }
+    /// Whether a convolution, or the gradient of its input, is faster on planes whose channels lie side by side: where the
+    /// target's channels fill vectors, unless the source has hardly any.
+    private func sumsChannelsLast(from depth: Int, to lanes: Int) -> Bool { depth >= 3 && fillsVectors(lanes) }
 
-    /// Enough images for long rows, but no thread without one.
-    func imagesPerTile(threads: Int) -> Int {
-        max(1, min(1024 / grid.count, (images + threads - 1) / threads))
+    /// The same of the gradient of the weight, either side of which may lie along vectors: where a panel and the elements of the
+    /// kernel are enough for what it costs to lay both sides out for each panel.
+    private func multipliesChannelsLast(_ geometry: ConvolutionGeometry, _ channels: Int, _ outputs: Int) -> Bool {
+        channels * outputs >= 128 && geometry.kernelCount * loops.gathered_lanes >= 64
+            && (fillsVectors(channels) || fillsVectors(outputs))
     }
-}
 
-extension ConvolutionGrid {
-    fileprivate init(_ geometry: ConvolutionGeometry, _ image: TensorView, _ output: TensorView) {
-        self.init(
-            geometry, image: [Int](image.shape.sizes.dropFirst(2)), output: [Int](output.shape.sizes.dropFirst(2)))
+    /// Whether so many channels, in a row of whole vectors, leave at most two fifths empty.
+    private func fillsVectors(_ channels: Int) -> Bool {
+        let whole = (channels + loops.vector_lanes - 1) / loops.vector_lanes * loops.vector_lanes
+        return channels * 5 >= whole * 3
     }
-}
 
-extension gimbal_plane {
-    fileprivate var imageCount: Int { image_size.0 * image_size.1 * image_size.2 }
+    /// Whether tiles of 2 x 2 outputs save more products than it costs to sum up what is multiplied: two ninths of those within
+    /// the image, which small planes do not.
+    private func savesProducts(_ geometry: ConvolutionGeometry, _ image: TensorView, _ output: TensorView) -> Bool {
+        guard geometry.axes == 2, geometry.stride == [1, 1], geometry.dilation == [1, 1],
+            zip(geometry.kernel, geometry.padding).allSatisfy({ $0 > $1 }),
+            min(image.shape[1], output.shape[1]) >= 16 * geometry.groups
+        else { return false }
+        let (products, tiles) = (0..<2).reduce((1, 1)) { counts, axis in
+            let (kernel, size, outputs) = (geometry.kernel[axis], image.shape[2 + axis], output.shape[2 + axis])
+            let products = (0..<kernel).reduce(0) { count, element in
+                let shift = element - geometry.padding[axis]
+                return count + max(0, min(outputs, size - shift) - max(0, -shift))
+            }
+            return (counts.0 * products, counts.1 * 4 * ((kernel + 2) / 3) * ((outputs + 1) / 2))
+        }
+        return tiles * 9 <= products * 7
+    }
+
+    /// Whether all numbers are finite, and so far from the largest that a few of their products and sums are too.
+    private func areModest(_ views: [TensorView]) -> Bool {
+        views.allSatisfy { loops.power_sum($0.floats, $0.elementCount, .infinity, 1) < 1e15 }
+    }
 }

@@ -225,6 +225,36 @@ struct gimbal_matrix_product {
     const float *bias;
 };
 
+/// Channels of a source that lie side by side, and as many rows of a panel.
+struct gimbal_run {
+    /// From a row's first element, and from the panel's first row.
+    int32_t source, panel;
+    int32_t count;
+};
+
+/// Rows that meet the same runs.
+struct gimbal_gathered_product {
+    const float *source;
+    /// [depth][lanes]; lanes are whole vectors.
+    const float *panel;
+    size_t lanes;
+    const struct gimbal_run *runs;
+    size_t run_count;
+    float *sums;
+    /// Sums begin with `bias`, of as many lanes, or with what is there.
+    const float *bias;
+    bool accumulates;
+};
+
+/// A sum of outer products.
+struct gimbal_gathered_outer {
+    const float *left, *right;
+    /// For each of `count` terms, its first element on the left and on the right.
+    const int32_t *places;
+    size_t count;
+    float *sums;
+};
+
 struct gimbal_loops {
     /// `baseline`, `avx2` or `avx512`.
     const char *name;
@@ -314,6 +344,28 @@ struct gimbal_loops {
     /// Positions first..<last of a grid, of which `grid` points to the first, back into an image.
     void (*collect_plane)(const struct gimbal_plane *, const float *grid, size_t first, size_t last, float bias,
                           bool accumulates, float *image);
+
+    // Convolution of planes whose channels lie side by side; see channels_last_loops.h.
+    /// Floats of a vector, and the most lanes of a panel: a whole number of vectors.
+    size_t vector_lanes, gathered_lanes;
+    /// Computes `rows` rows; for each, places holds its first element of the source and of the sums.
+    void (*gathered_product)(const struct gimbal_gathered_product *, const int32_t *places, size_t rows);
+    /// Adds to sums [rows][lanes]; lanes are whole vectors.
+    void (*gathered_outer)(const struct gimbal_gathered_outer *, size_t rows, size_t lanes);
+    /// out[k * width + lane] = source[lane * stride + k], or is added to.
+    void (*transposed)(const float *source, size_t stride, size_t depth, size_t lanes, float *out, size_t width,
+                       bool accumulates);
+
+    // Convolution by 3 x 3 with fewer multiplications; see winograd_loops.h. Points are 16 matrices, of tiles and channels, or
+    // of weights.
+    void (*winograd_input)(const float *source, const int32_t *places, size_t tiles, size_t vectors, float *out,
+                           size_t point_stride);
+    void (*winograd_output)(const float *points, size_t point_stride, size_t tile_stride, const int32_t *places,
+                            size_t tiles, size_t vectors, const float *bias, float *sums);
+    void (*winograd_output_gradient)(const float *source, const int32_t *places, size_t tiles, size_t vectors, float *out,
+                                     size_t point_stride);
+    void (*winograd_weight)(const float *weight, size_t count, float *points, size_t point_stride);
+    void (*winograd_weight_gradient)(const float *points, size_t count, float *weight);
 
     // Pooling of contiguous planes.
     void (*max_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out, int32_t *indices);

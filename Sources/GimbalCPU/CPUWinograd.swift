@@ -1,0 +1,388 @@
+import CGimbalLoops
+import GimbalBackend
+
+// Convolutions of stride 1 with fewer multiplications: see winograd_loops.h. A larger kernel is a sum of several by 3 x 3, each on
+// the source shifted, with zeros where it ends. A number that is not finite would spoil the whole of its tile, and so would one
+// whose sums overflow: the caller looks for them.
+
+extension CPUBackend {
+    /// A convolution of contiguous float32 operands.
+    package func winogradConvolution(
+        _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
+    ) throws {
+        let (channels, outputs) = (x.shape[1] / geometry.groups, out.shape[1] / geometry.groups)
+        try multiplyPoints(
+            from: x, to: out, weight: weight.floats, bias: bias?.floats, geometry, padding: geometry.padding,
+            isTurned: false, depth: channels, lanes: outputs, accumulates: false)
+    }
+
+    /// The gradient of its input: the convolution of the outputs' with the weight turned round.
+    package func winogradInputGradient(
+        _ outputGradient: TensorView, weight: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
+        accumulates: Bool
+    ) throws {
+        let (channels, outputs) = (out.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups)
+        try multiplyPoints(
+            from: outputGradient, to: out, weight: weight.floats, bias: nil, geometry,
+            padding: zip(geometry.kernel, geometry.padding).map { $0 - 1 - $1 }, isTurned: true, depth: outputs,
+            lanes: channels, accumulates: accumulates)
+    }
+
+    private func multiplyPoints(
+        from source: TensorView, to out: TensorView, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        _ geometry: ConvolutionGeometry, padding: [Int], isTurned: Bool, depth: Int, lanes: Int, accumulates: Bool
+    ) throws {
+        let elements = geometry.kernelCount
+        let (depthStride, laneStride) = isTurned ? (lanes * elements, elements) : (elements, depth * elements)
+        let pieces = WinogradPiece.all(geometry.kernel)
+        let (images, groups) = (source.shape[0], geometry.groups)
+        let vector = loops.vector_lanes
+        func whole(_ count: Int) -> Int { (count + vector - 1) / vector * vector }
+        let panelLanes = min(loops.gathered_lanes, whole(lanes))
+        let panels = (lanes + panelLanes - 1) / panelLanes
+        let panelDepth = pieces.count * depth
+        let panelSize = 16 * panelDepth * panelLanes
+        let packed = try allocate([groups * panels, panelSize], .float32)
+        let biases = try allocate([groups * panels + 1, panelLanes], .float32)
+        biases.floats.update(repeating: 0, count: biases.elementCount)
+        let noBias = biases.floats + groups * panels * panelLanes
+        let block = 16
+        let blocks = (depth + block - 1) / block
+        let packers = min(threads, groups * panels * blocks)
+        let taps = try allocate([packers, (elements + 9) * block * panelLanes], .float32)
+        run(parts: packers) { packer in
+            let all = taps.floats + packer * (elements + 9) * block * panelLanes
+            let nine = all + elements * block * panelLanes
+            for index in stride(from: packer, to: groups * panels * blocks, by: packers) {
+                let (place, first) = (index / blocks, index % blocks * block)
+                let (group, panel) = (place / panels, place % panels)
+                let live = min(panelLanes, lanes - panel * panelLanes)
+                let (width, channels) = (whole(live), min(block, depth - first))
+                let size = channels * width
+                let from = weight + group * depth * lanes * elements + panel * panelLanes * laneStride
+                if live < width { all.update(repeating: 0, count: elements * size) }
+                for channel in 0..<channels {
+                    loops.transposed(
+                        from + (first + channel) * depthStride, laneStride, elements, live, all + channel * width, size,
+                        false)
+                }
+                for (index, piece) in pieces.enumerated() {
+                    for (place, element) in piece.elements.enumerated() {
+                        if let element {
+                            (nine + place * size).update(
+                                from: all + (isTurned ? elements - 1 - element : element) * size, count: size)
+                        } else {
+                            (nine + place * size).update(repeating: 0, count: size)
+                        }
+                    }
+                    loops.winograd_weight(
+                        nine, size, packed.floats + place * panelSize + (index * depth + first) * width,
+                        panelDepth * width)
+                }
+                if let bias, first == 0 {
+                    (biases.floats + place * panelLanes).update(
+                        from: bias + group * lanes + panel * panelLanes, count: live)
+                }
+            }
+        }
+
+        let depthWidth = whole(depth)
+        let tiles = WinogradTiles(
+            source: source, target: out, kernel: geometry.kernel, padding: padding,
+            tilesAtOnce: max(min(64, 32768 / (pieces.count * depthWidth)), 8192 / (pieces.count * depthWidth), 16),
+            images: (images + threads - 1) / threads)
+        let imageParts = (images + tiles.images - 1) / tiles.images
+        let bands = tiles.bands.map { band in
+            (
+                band: band, source: tiles.sourceRows(band), target: tiles.targetRows(band),
+                inputs: pieces.map { tiles.sourcePlaces(band, $0, width: depthWidth) },
+                outputs: tiles.targetPlaces(band, width: panelLanes)
+            )
+        }
+        let mostTiles = tiles.images * tiles.bands[0].count * tiles.columns
+        let rows = (0..<mostTiles).flatMap { [Int32($0 * depthWidth), Int32($0 * panelLanes)] }
+        let sourceImage = tiles.sourcePositions * depthWidth
+        let targetImage = tiles.targetPositions * panelLanes
+        // Not a power of two apart, which the caches would put into few places.
+        let (inputStride, outputStride) = (mostTiles * depthWidth + 16, mostTiles * panelLanes + 16)
+        let runs = pieces.indices.map {
+            gimbal_run(source: Int32($0 * 16 * inputStride), panel: Int32($0 * depth), count: Int32(depth))
+        }
+        let counts = [
+            tiles.images * sourceImage, tiles.images * targetImage, pieces.count * 16 * inputStride, 16 * outputStride,
+        ]
+        let panelParts = imageParts * bands.count >= threads ? 1 : min(threads, panels)
+        let units = imageParts * bands.count * panelParts
+        let workers = min(threads, units)
+        let scratch = try allocate([workers, counts.reduce(0, +)], .float32)
+        let (sourceSize, targetSize) = (
+            tiles.source.rows * tiles.source.columns, tiles.target.rows * tiles.target.columns
+        )
+        run(parts: workers) { worker in
+            let memory = scratch.floats + worker * counts.reduce(0, +)
+            let sums = memory + counts[0]
+            let inputs = sums + counts[1]
+            let outputs = inputs + counts[2]
+            memory.update(repeating: 0, count: counts[0])
+            for unit in stride(from: worker, to: units, by: workers) {
+                let part = unit % panelParts
+                let band = bands[unit / panelParts % bands.count]
+                let first = unit / panelParts / bands.count * tiles.images
+                let count = min(tiles.images, images - first)
+                let tileCount = count * band.band.count * tiles.columns
+                for group in 0..<groups {
+                    for image in 0..<count {
+                        loops.transposed(
+                            source.floats + ((first + image) * groups + group) * depth * sourceSize + band.source
+                                .lowerBound * tiles.source.columns, sourceSize,
+                            band.source.count * tiles.source.columns, depth, memory + image * sourceImage + depthWidth,
+                            depthWidth, false)
+                    }
+                    for (index, places) in band.inputs.enumerated() {
+                        loops.winograd_input(
+                            memory, places, tileCount, depthWidth / vector, inputs + index * 16 * inputStride,
+                            inputStride)
+                    }
+                    for panel in part * panels / panelParts..<(part + 1) * panels / panelParts {
+                        let live = min(panelLanes, lanes - panel * panelLanes)
+                        let width = whole(live)
+                        let place = group * panels + panel
+                        runs.withUnsafeBufferPointer { runs in
+                            for point in 0..<16 {
+                                var product = gimbal_gathered_product(
+                                    source: inputs + point * inputStride,
+                                    panel: packed.floats + place * panelSize + point * panelDepth * width, lanes: width,
+                                    runs: runs.baseAddress, run_count: runs.count, sums: outputs + point * outputStride,
+                                    bias: noBias, accumulates: false)
+                                loops.gathered_product(&product, rows, tileCount)
+                            }
+                        }
+                        loops.winograd_output(
+                            outputs, outputStride, panelLanes, band.outputs, tileCount, width / vector,
+                            biases.floats + place * panelLanes, sums)
+                        for image in 0..<count {
+                            let channel = ((first + image) * groups + group) * lanes + panel * panelLanes
+                            let positions = band.target.count * tiles.target.columns
+                            loops.transposed(
+                                sums + image * targetImage + panelLanes, panelLanes, live, positions,
+                                out.floats + channel * targetSize + band.target.lowerBound * tiles.target.columns,
+                                targetSize, accumulates)
+                        }
+                    }
+                }
+            }
+        }
+        withExtendedLifetime((packed, biases, taps, scratch)) {}
+    }
+
+    /// The gradient of the weight.
+    package func winogradWeightGradient(
+        _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView, accumulates: Bool
+    ) throws {
+        let (images, groups) = (x.shape[0], geometry.groups)
+        let (lanes, rows) = (x.shape[1] / groups, outputGradient.shape[1] / groups)
+        let vector = loops.vector_lanes
+        func whole(_ count: Int) -> Int { (count + vector - 1) / vector * vector }
+        let panelLanes = min(loops.gathered_lanes, whole(lanes))
+        let panels = (lanes + panelLanes - 1) / panelLanes
+        let pieces = WinogradPiece.all(geometry.kernel)
+        let elements = geometry.kernelCount
+        let mostRows = max(vector, 96 / pieces.count)
+        let rowBlocks = (rows + mostRows - 1) / mostRows
+        let rowWidth = whole((rows + rowBlocks - 1) / rowBlocks)
+        let tiles = WinogradTiles(
+            source: x, target: outputGradient, kernel: geometry.kernel, padding: geometry.padding, tilesAtOnce: 32,
+            images: images)
+        let chunks = (images + tiles.images - 1) / tiles.images * tiles.bands.count
+        // Numbers of parts by the sizes alone, so that the order of the sums does not depend on the threads.
+        let parts = max(1, min(chunks, 8, (1 << 18) / out.elementCount))
+        let bands = tiles.bands.map { band in
+            (
+                band: band, source: tiles.sourceRows(band), target: tiles.targetRows(band),
+                inputs: pieces.map { tiles.sourcePlaces(band, $0, width: panelLanes) },
+                gradients: tiles.targetPlaces(band, width: rowWidth)
+            )
+        }
+        let mostTiles = tiles.images * tiles.bands[0].count * tiles.columns
+        let pairs = (0..<mostTiles).flatMap { [Int32($0 * rowWidth), Int32($0 * panelLanes)] }
+        let (leftImage, rightImage) = (tiles.targetPositions * rowWidth, tiles.sourcePositions * panelLanes)
+        let (leftStride, rightStride) = (mostTiles * rowWidth + 16, mostTiles * panelLanes + 16)
+        let sumCount = rowWidth * panelLanes
+        let counts = [
+            tiles.images * leftImage, tiles.images * rightImage, 16 * leftStride, 16 * rightStride,
+            pieces.count * 16 * sumCount, (elements + 9) * sumCount,
+        ]
+        let partials = try allocate([parts, out.elementCount], .float32)
+        let units = parts * groups * rowBlocks * panels
+        let workers = min(threads, units)
+        let scratch = try allocate([workers, counts.reduce(0, +)], .float32)
+        let (sourceSize, targetSize) = (
+            tiles.source.rows * tiles.source.columns, tiles.target.rows * tiles.target.columns
+        )
+        run(parts: workers) { worker in
+            let leftPlanes = scratch.floats + worker * counts.reduce(0, +)
+            let rightPlanes = leftPlanes + counts[0]
+            let left = rightPlanes + counts[1]
+            let right = left + counts[2]
+            let sums = right + counts[3]
+            let nine = sums + counts[4]
+            let all = nine + 9 * sumCount
+            for unit in stride(from: worker, to: units, by: workers) {
+                let (panel, block) = (unit % panels, unit / panels % rowBlocks)
+                let (group, part) = (unit / panels / rowBlocks % groups, unit / panels / rowBlocks / groups)
+                let (firstLane, firstRow) = (panel * panelLanes, block * rowWidth)
+                let (live, rowCount) = (min(panelLanes, lanes - firstLane), min(rowWidth, rows - firstRow))
+                if rowCount <= 0 { continue }
+                let width = whole(live)
+                let size = rowCount * width
+                sums.update(repeating: 0, count: pieces.count * 16 * size)
+                leftPlanes.update(repeating: 0, count: counts[0] + counts[1])
+                for chunk in part * chunks / parts..<(part + 1) * chunks / parts {
+                    let band = bands[chunk % bands.count]
+                    let first = chunk / bands.count * tiles.images
+                    let count = min(tiles.images, images - first)
+                    for image in 0..<count {
+                        let sample = (first + image) * groups + group
+                        loops.transposed(
+                            outputGradient.floats + (sample * rows + firstRow) * targetSize + band.target.lowerBound
+                                * tiles.target.columns, targetSize, band.target.count * tiles.target.columns, rowCount,
+                            leftPlanes + image * leftImage + rowWidth, rowWidth, false)
+                        loops.transposed(
+                            x.floats + (sample * lanes + firstLane) * sourceSize + band.source.lowerBound
+                                * tiles.source.columns, sourceSize, band.source.count * tiles.source.columns, live,
+                            rightPlanes + image * rightImage + panelLanes, panelLanes, false)
+                    }
+                    let tileCount = count * band.band.count * tiles.columns
+                    loops.winograd_output_gradient(
+                        leftPlanes, band.gradients, tileCount, rowWidth / vector, left, leftStride)
+                    for (index, places) in band.inputs.enumerated() {
+                        loops.winograd_input(rightPlanes, places, tileCount, panelLanes / vector, right, rightStride)
+                        pairs.withUnsafeBufferPointer { pairs in
+                            for point in 0..<16 {
+                                var outer = gimbal_gathered_outer(
+                                    left: left + point * leftStride, right: right + point * rightStride,
+                                    places: pairs.baseAddress, count: tileCount,
+                                    sums: sums + (index * 16 + point) * size)
+                                loops.gathered_outer(&outer, rowCount, width)
+                            }
+                        }
+                    }
+                }
+                for (index, piece) in pieces.enumerated() {
+                    loops.winograd_weight_gradient(sums + index * 16 * size, size, nine)
+                    for (place, element) in piece.elements.enumerated() {
+                        if let element { (all + element * size).update(from: nine + place * size, count: size) }
+                    }
+                }
+                for row in 0..<rowCount {
+                    let to = ((group * rows + firstRow + row) * lanes + firstLane) * elements
+                    loops.transposed(
+                        all + row * width, size, live, elements, partials.floats + part * out.elementCount + to,
+                        elements, false)
+                }
+            }
+        }
+        addParts(0..<parts, of: partials, to: out.floats, accumulates: accumulates)
+        withExtendedLifetime((scratch, partials)) {}
+    }
+}
+
+/// Nine elements of a kernel that are one of 3 x 3.
+struct WinogradPiece {
+    /// Of its first element.
+    let row: Int
+    let column: Int
+    /// Places in the kernel, row-major; nil beyond it.
+    let elements: [Int?]
+
+    /// As few as cover a kernel.
+    static func all(_ kernel: [Int]) -> [WinogradPiece] {
+        stride(from: 0, to: kernel[0], by: 3).flatMap { row in
+            stride(from: 0, to: kernel[1], by: 3).map { column in
+                let elements = (0..<9).map { place -> Int? in
+                    let (a, b) = (row + place / 3, column + place % 3)
+                    return a < kernel[0] && b < kernel[1] ? a * kernel[1] + b : nil
+                }
+                return WinogradPiece(row: row, column: column, elements: elements)
+            }
+        }
+    }
+}
+
+/// How images are cut into tiles of 2 x 2 outputs, and those into bands that are worked on at once.
+///
+/// Of each image a band's rows lie [position][channel], behind a position that stands for all that is outside.
+private struct WinogradTiles {
+    let source: (rows: Int, columns: Int)
+    let target: (rows: Int, columns: Int)
+    let kernelRows: Int
+    let padding: (rows: Int, columns: Int)
+    /// Tiles of a row.
+    let columns: Int
+    /// Images at once, and ranges of rows of tiles; the first is the longest. There is one where there are several images.
+    let images: Int
+    let bands: [Range<Int>]
+
+    init(source: TensorView, target: TensorView, kernel: [Int], padding: [Int], tilesAtOnce: Int, images: Int) {
+        kernelRows = kernel[0]
+        self.source = (source.shape[2], source.shape[3])
+        self.target = (target.shape[2], target.shape[3])
+        self.padding = (padding[0], padding[1])
+        let (rows, columns) = ((target.shape[2] + 1) / 2, (target.shape[3] + 1) / 2)
+        self.columns = columns
+        self.images = max(1, min(images, tilesAtOnce / (rows * columns)))
+        let parts = (rows * columns + 2 * tilesAtOnce - 1) / (2 * tilesAtOnce)
+        let length = (rows + parts - 1) / parts
+        bands = stride(from: 0, to: rows, by: length).map { $0..<min($0 + length, rows) }
+    }
+
+    /// Rows of the source that a band meets.
+    func sourceRows(_ band: Range<Int>) -> Range<Int> {
+        let first = min(max(2 * band.lowerBound - padding.rows, 0), source.rows)
+        return first..<max(first, min(2 * band.upperBound + kernelRows - 1 - padding.rows, source.rows))
+    }
+
+    func targetRows(_ band: Range<Int>) -> Range<Int> { 2 * band.lowerBound..<min(2 * band.upperBound, target.rows) }
+
+    /// Positions of an image in a band, and the one outside.
+    var sourcePositions: Int { (bands.map { sourceRows($0).count }.max() ?? 0) * source.columns + 1 }
+    var targetPositions: Int { (bands.map { targetRows($0).count }.max() ?? 0) * target.columns + 1 }
+
+    /// For each tile, where the 4 x 4 inputs lie that a piece of the kernel meets.
+    func sourcePlaces(_ band: Range<Int>, _ piece: WinogradPiece, width: Int) -> [Int32] {
+        places(
+            band, side: 4, rows: sourceRows(band), columns: source.columns, positions: sourcePositions,
+            padding: (padding.rows - piece.row, padding.columns - piece.column), width)
+    }
+
+    /// For each tile, where its 2 x 2 outputs lie.
+    func targetPlaces(_ band: Range<Int>, width: Int) -> [Int32] {
+        places(
+            band, side: 2, rows: targetRows(band), columns: target.columns, positions: targetPositions, padding: (0, 0),
+            width)
+    }
+
+    private func places(
+        _ band: Range<Int>, side: Int, rows: Range<Int>, columns: Int, positions: Int,
+        padding: (rows: Int, columns: Int), _ width: Int
+    ) -> [Int32] {
+        var result: [Int32] = []
+        result.reserveCapacity(images * band.count * self.columns * side * side)
+        for image in 0..<images {
+            for tileRow in band {
+                for tileColumn in 0..<self.columns {
+                    for i in 0..<side {
+                        for j in 0..<side {
+                            let row = 2 * tileRow + i - padding.rows
+                            let column = 2 * tileColumn + j - padding.columns
+                            let isInside = rows.contains(row) && (0..<columns).contains(column)
+                            let position = isInside ? (row - rows.lowerBound) * columns + column + 1 : 0
+                            result.append(Int32((image * positions + position) * width))
+                        }
+                    }
+                }
+            }
+        }
+        return result
+    }
+}
