@@ -210,10 +210,12 @@ class Step:
 def buckets(tensors, limit):
     """Bytes of each bucket and the share of backward at whose end it is full, from the model's end, as GradientBuckets."""
     whole = sum(count for _, count in tensors) or 1
-    result, size, done, passed = [], 0, 0, 0
+    few, left = limit / 16, 4 * sum(elements for elements, _ in tensors)
+    result, size, passed = [], 0, 0
     for elements, count in reversed(tensors):
-        if size and size + 4 * elements > limit:
+        if size and size + 4 * elements > min(limit, max(left / 2, few)) and left - size > few:
             result.append((size, passed / whole))
+            left -= size
             size = 0
         size += 4 * elements
         passed += count

@@ -1,7 +1,10 @@
 // The network among the hosts of `hosts`, for kernels without netem: moves IPv4 packets among network namespaces with
 // a rate and a delay.
 //
-//     relay DELAY_MS RATE_MBIT QUEUE_KIB NAMESPACE...
+//     relay DELAY_MS RATE_MBIT QUEUE_KIB TURN_MS NAMESPACE...
+//
+// With a TURN_MS other than 0 it runs on each processor in turn for so long: where hosts have processors of their own, all
+// of them lend it as much time.
 //
 // Makes a TUN device `link0` in each of the namespaces (files as /run/netns/host0), prints `ready`, and relays until
 // SIGTERM, when it tells on standard error what it carried. A packet to 10.77.0.k goes to the k-th namespace.
@@ -72,6 +75,8 @@ static host hosts[most_hosts];
 static int count;
 static int64_t delay, slack, longest_wait_to_leave, longest_wait_in_switch;
 static double nanoseconds_per_byte;
+static int64_t turn, next_turn;
+static cpu_set_t processors;
 static volatile sig_atomic_t ended;
 
 static void end(int signal) { ended = signal; }
@@ -197,6 +202,19 @@ static int64_t next_arrival(void) {
     return next;
 }
 
+// Moves to the next processor of those that there are, when its turn has come.
+static void take_turn(int64_t time) {
+    if (!turn || time < next_turn) return;
+    next_turn = time + turn;
+    static int processor = -1;
+    do processor = (processor + 1) % CPU_SETSIZE;
+    while (!CPU_ISSET(processor, &processors));
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    if (sched_setaffinity(0, sizeof one, &one)) fail("sched_setaffinity");
+}
+
 static void report(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
@@ -209,21 +227,23 @@ static void report(void) {
 }
 
 int main(int argc, char **argv) {
-    count = argc - 4;
+    count = argc - 5;
     if (count < 2 || count > most_hosts) {
-        fprintf(stderr, "usage: relay DELAY_MS RATE_MBIT QUEUE_KIB NAMESPACE... (2 to %d namespaces)\n", most_hosts);
+        fprintf(stderr, "usage: relay DELAY_MS RATE_MBIT QUEUE_KIB TURN_MS NAMESPACE... (2 to %d namespaces)\n", most_hosts);
         return 2;
     }
     delay = atof(argv[1]) * 1e6;
     slack = sooner(delay / 20, 50000);
     nanoseconds_per_byte = 8e3 / atof(argv[2]);
     longest_wait_to_leave = sender_queue * nanoseconds_per_byte;
+    turn = atof(argv[4]) * 1e6;
+    if (sched_getaffinity(0, sizeof processors, &processors)) fail("sched_getaffinity");
     longest_wait_in_switch = atof(argv[3]) * 1024 * nanoseconds_per_byte;
 
     struct pollfd waiting[most_hosts];
     for (int i = 0; i < count; i++) {
         host *h = &hosts[i];
-        h->device = open_device(argv[4 + i]);
+        h->device = open_device(argv[5 + i]);
         h->leaving.end = &h->leaving.first;
         h->arriving.end = &h->arriving.first;
         waiting[i] = (struct pollfd){.fd = h->device, .events = POLLIN};
@@ -244,6 +264,7 @@ int main(int argc, char **argv) {
     static uint8_t bytes[largest];
     while (!ended) {
         int64_t time = now();
+        take_turn(time);
         pass_switch(time);
         deliver(time + slack);
         int64_t next = next_arrival(), wait = later(next - slack / 2 - now(), 0);

@@ -30,6 +30,9 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
     private var count: Int64 = 0
     /// The last exchange that each rank is known to have come to.
     private var reached: [Int64]
+    private let awaited = Lock(true)
+    /// Whether another thread had the processor when it was last offered.
+    private var isProcessorWanted = false
     private let reason = UnsafeMutablePointer<CChar>.allocate(capacity: Int(gimbal_mpi_reason_size))
 
     /// Begins MPI.
@@ -146,8 +149,12 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
                 try takeExtreme(piece, reduction)
                 continue
             }
-            try exchange(bytes: piece.count * MemoryLayout<Element>.size) {
-                gimbal_mpi_start_sum(library, piece.baseAddress, piece.count, type, $0, reason)
+            // Several at a time, so that while one waits for an answer of another rank the others use the network.
+            let width = MemoryLayout<Element>.size
+            let parts = pieces(of: piece.count, atOnce: max((piece.count + 7) / 8, (512 << 10) / width))
+            try exchange(bytes: piece.count * width, requests: parts.count) {
+                gimbal_mpi_start_sum(
+                    library, piece.baseAddress! + parts[$0].lowerBound, parts[$0].count, type, $1, reason)
             }
         }
     }
@@ -233,34 +240,43 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
     // MARK: Waiting
 
     private func exchange(bytes: Int, _ start: (Request) -> Bool) throws {
+        try exchange(bytes: bytes, requests: 1) { start($1) }
+    }
+
+    private func exchange(bytes: Int, requests: Int, _ start: (_ number: Int, Request) -> Bool) throws {
         lock.lock()
         defer { lock.unlock() }
         count += 1
         let soon = Duration.microseconds(50)
-        guard bytes > 1 << 18, size > 1 else { return try wait(withoutNaps: soon, start) }
+        guard bytes > 1 << 18, size > 1 else { return try wait(withoutNaps: soon, requests, start) }
         // Much memory moves only while MPI is called. So ranks meet first, and nap while they wait for each other; then they
         // take no nap until it is done, or takes longer than it does at half a gigabyte a second.
-        try wait(withoutNaps: soon) { gimbal_mpi_start_barrier(library, $0, reason) }
-        try wait(withoutNaps: .milliseconds(20) + .nanoseconds(2 * bytes), start)
+        try wait(withoutNaps: soon, 1) { gimbal_mpi_start_barrier(library, $1, reason) }
+        try wait(withoutNaps: .milliseconds(20) + .nanoseconds(2 * bytes), requests, start)
     }
 
-    /// Starts something and waits for its end: at first without naps, then with longer and longer ones.
-    private func wait(withoutNaps busy: Duration, _ start: (Request) -> Bool) throws {
-        var request = gimbal_mpi_request()
-        try check(start(&request))
-        if try isDone(&request) { return }
+    /// Starts requests and waits for their end: at first without naps, then with longer and longer ones.
+    private func wait(withoutNaps busy: Duration, _ count: Int, _ start: (_ number: Int, Request) -> Bool) throws {
+        var requests = [gimbal_mpi_request](repeating: gimbal_mpi_request(), count: count)
+        for number in requests.indices { try check(start(number, &requests[number])) }
+        var done = 0
+        func areDone() throws -> Bool {
+            while done < count, try isDone(&requests[done]) { done += 1 }
+            return done == count
+        }
+        if try areDone() { return }
         var began = ContinuousClock.now
         var latest = began
         let grace = min(.seconds(1), patience.notice / 4, patience.limit / 4)
         var (noticed, isAnnounced) = (Duration.zero, false)
-        while try !isDone(&request) {
+        while try !areDone() {
             let now = ContinuousClock.now
             // Who stood still has not waited.
             if now - latest > .seconds(1) { began += now - latest }
             latest = now
             let waited = now - began
             if waited < busy {
-                sched_yield()
+                giveWay()
                 continue
             }
             if waited >= grace, !isAnnounced {
@@ -275,6 +291,20 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
             if waited >= patience.limit + grace { try giveUp(waited) }
             gimbal_mpi_nap(Int32(min(max(waited.seconds * 1e6 / 16, 5), 1000)))
         }
+    }
+
+    public var isAwaited: Bool {
+        get { awaited.withLock { $0 } }
+        set { awaited.withLock { $0 = newValue } }
+    }
+
+    /// Offers the processor. A rank that computes on it keeps it for long, milliseconds, in which the exchange would stand still;
+    /// one that sleeps for a moment gets it back in time.
+    private func giveWay() {
+        guard isAwaited || !isProcessorWanted else { return gimbal_mpi_nap(300) }
+        let began = ContinuousClock.now
+        sched_yield()
+        isProcessorWanted = ContinuousClock.now - began > .microseconds(100)
     }
 
     private func isDone(_ request: Request) throws -> Bool {

@@ -16,6 +16,13 @@ import Testing
         #expect(parts.count == 2 * ranks + 1, "\(outcome)")
     }
 
+    @Test("Large sums, whose parts are exchanged at the same time", arguments: Launcher.found, [2, 3])
+    func large(_ launcher: Launcher, ranks: Int) throws {
+        let outcome = try launcher.start(ranks, Self.program, ["large", "1200007"]).outcome().succeeded()
+        #expect(outcome.output.components(separatedBy: ": sums right").count == ranks + 1, "\(outcome)")
+        #expect(outcome.output.components(separatedBy: ": gathered right").count == ranks + 1, "\(outcome)")
+    }
+
     @Test("One that is late is named while others wait, and met", arguments: Launcher.found)
     func late(_ launcher: Launcher) throws {
         let outcome = try launcher.start(3, Self.program, ["late", "3"]).outcome().succeeded()

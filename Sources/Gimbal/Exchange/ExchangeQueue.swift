@@ -25,6 +25,7 @@ public final class ExchangeQueue: GradientExchange, @unchecked Sendable {
     /// A queue of its own thread, which ends when the queue is let go.
     public init(_ exchange: any GradientExchange) {
         self.exchange = exchange
+        exchange.isAwaited = false
         let state = state
         let thread = Thread { state.serve(exchange) }
         thread.name = "exchange"
@@ -40,9 +41,15 @@ public final class ExchangeQueue: GradientExchange, @unchecked Sendable {
 
     /// Waits for all that was asked for.
     /// - Throws: what one of the exchanges failed with.
-    public func wait() throws { try state.wait(until: nil) }
+    public func wait() throws { try wait(until: nil) }
 
-    private func perform(_ work: @escaping Work) throws { try state.wait(until: state.add(work)) }
+    private func perform(_ work: @escaping Work) throws { try wait(until: state.add(work)) }
+
+    private func wait(until number: Int?) throws {
+        exchange.isAwaited = true
+        defer { exchange.isAwaited = false }
+        try state.wait(until: number)
+    }
 
     /// Seconds in which exchanges were made, and those in which their ranks waited for them: what computing did not hide.
     public var seconds: (exchanging: Double, waiting: Double) { state.seconds }

@@ -24,6 +24,9 @@ public protocol GradientExchange: AnyObject, Sendable {
     func allToAll(_ bytes: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer) throws
     /// Waits for all ranks.
     func barrier() throws
+    /// Whether this rank does nothing but wait for what is exchanged; otherwise it computes meanwhile, and wants the processor. May
+    /// be set from any thread while an exchange is made.
+    var isAwaited: Bool { get set }
     /// Tells the others, in all that they wait for or call, that this rank does not go on. Where ranks are processes it does
     /// nothing: the launcher ends all when one of them ends.
     func leave(because reason: String)
@@ -49,6 +52,11 @@ public enum ExchangeReduction: Sendable {
 }
 
 extension GradientExchange {
+    public var isAwaited: Bool {
+        get { true }
+        set {}
+    }
+
     public func leave(because reason: String) {}
 
     /// The largest of the numbers of all ranks, and so on.

@@ -4,7 +4,8 @@ import Foundation
 /// (Li et al. 2020, PyTorch Distributed: Experiences on Accelerating Data Parallel Training, section 3.2.3).
 ///
 /// A bucket is a stretch of the arena that the gradients lie in. It leaves when all of it is computed, from the arena itself
-/// where that is in the host's memory, and is back in its place when `finish` returns.
+/// where that is in the host's memory, and is back in its place when `finish` returns. Buckets are made by the order in which
+/// gradients arrive, which the first pass shows: in it, all leave at its end.
 ///
 /// ```swift
 /// let buckets = GradientBuckets(optimizer.parameters, ExchangeQueue(exchange))
@@ -15,8 +16,8 @@ import Foundation
 /// try optimizer.step()
 /// ```
 public final class GradientBuckets {
-    /// Bytes of a bucket unless told otherwise: large enough that the time of an exchange is that of its bytes, and small
-    /// enough that the first leaves early.
+    /// The most bytes of a bucket unless told otherwise: large enough that the time of an exchange is that of its bytes, and
+    /// small enough that the first leaves early.
     public static let usualBytes = 4 << 20
 
     /// Makes the exchanges.
@@ -24,44 +25,55 @@ public final class GradientBuckets {
     private let parameters: [Parameter]
     private let bytes: Int
     private let wire: WireType
+    private var arenas: [ParameterArena] = []
+    /// In the order in which they are full, and leave, on all ranks.
     private var buckets: [Bucket] = []
-    /// The bucket of each leaf, by its number.
-    private var places: [UInt64: Int] = [:]
-    /// Which parameters the buckets were made for.
+    /// The parameter of each leaf, by its number.
+    private var indices: [UInt64: Int] = [:]
+    /// The bucket of each parameter.
+    private var places: [Int: Int] = [:]
+    /// Which parameters the buckets are made for.
     private var plan: [UInt64] = []
-    /// The first bucket that has not left. They leave in their order, which is the same on all ranks.
+    /// Parameters whose gradients have arrived in the first pass with this plan, in their order; nil in those after it.
+    private var arrived: [Int]?
+    /// The first bucket that has not left.
     private var next = 0
     private var isBegun = false
 
     private struct Bucket {
         /// Numbers of parameters.
         var members: [Int]
-        var gradients: TensorView
-        /// How many of them have not arrived.
+        /// One stretch of the arena; more of them are put together in other memory.
+        var gradients: [TensorView]
+        /// How many of the members have not arrived.
         var missing = 0
-        /// Host memory for what is exchanged, where the gradients are elsewhere.
+        /// Host memory for what is exchanged, where it cannot leave from the arena.
         var staging: Staging?
     }
 
     /// - Parameters:
     ///   - parameters: whose gradients are summed; the same on all ranks. They are put into one arena, where they are in none.
     ///   - queue: makes the exchanges.
-    ///   - bytes: of a bucket, about; a larger parameter is a bucket of its own.
+    ///   - bytes: the most of a bucket; a larger parameter is one of its own. The last are smaller, as nothing hides them.
     ///   - wire: the type in which gradients go from rank to rank.
     public init(
         _ parameters: [Parameter], _ queue: ExchangeQueue, bytes: Int = usualBytes, wire: WireType = .float32
     ) {
         require(bytes > 0, "GradientBuckets", "buckets of \(bytes) bytes")
         (self.parameters, self.queue, self.bytes, self.wire) = (parameters, queue, bytes, wire)
-        do { if parameters.contains(where: { $0.arena == nil }) { try ParameterArena.pack(parameters) } } catch {
-            stop("GradientBuckets", "\(error)")
-        }
+        do { try pack() } catch { stop("GradientBuckets", "\(error)") }
+    }
+
+    /// Keeps the arenas of the parameters, which hold them weakly; makes one, where a parameter has none, or has left it.
+    private func pack() throws {
+        let arena = try parameters.contains { $0.arena == nil } ? ParameterArena.pack(parameters) : nil
+        arenas = withExtendedLifetime(arena) { parameters.compactMap(\.arena) }
     }
 
     /// Runs `body`, in which the last backward pass before the gradients are used is made: buckets leave meanwhile.
     /// - Throws: what it throws, and what an exchange failed with.
     public func exchanging(_ body: () throws -> Void) throws {
-        begin()
+        try begin()
         let arrivals = GradientArrivals { [self] leaf in try arrive(leaf) }
         try GradientArrivals.$current.withValue(arrivals, operation: body)
     }
@@ -73,8 +85,12 @@ public final class GradientBuckets {
     /// - Throws: what an exchange failed with, and what the device reports.
     @discardableResult
     public func finish(summing numbers: () throws -> [Double] = { [] }) throws -> [Double] {
-        begin()
+        try begin()
         isBegun = false
+        if let arrived {
+            try makeBuckets(arrived)
+            self.arrived = nil
+        }
         while next < buckets.count { try leave() }
         let own = try numbers()
         var sums = own + parameters.map { $0.isTrainable && $0.hasGradient ? 1 : 0 }
@@ -82,36 +98,46 @@ public final class GradientBuckets {
         for (parameter, count) in zip(parameters, sums.dropFirst(own.count)) where count > 0 && !parameter.hasGradient {
             parameter.takeGradientFromArena()
         }
-        for bucket in buckets { bucket.staging?.land(in: bucket.gradients) }
+        for bucket in buckets { bucket.staging?.land() }
         return Array(sums.prefix(own.count))
     }
 
     // MARK: Leaving
 
-    private func begin() {
+    private func begin() throws {
         guard !isBegun else { return }
         (isBegun, next) = (true, 0)
         let leaves = parameters.map { $0.isTrainable ? $0.gradientNode.sequence : 0 }
-        if leaves != plan { makeBuckets(leaves) }
+        let isPacked = parameters.allSatisfy { $0.arena != nil }
+        if !isPacked { try pack() }
+        if leaves != plan || !isPacked {
+            plan = leaves
+            (buckets, places, arrived) = ([], [:], [])
+            indices = Dictionary(
+                uniqueKeysWithValues: parameters.indices.filter { leaves[$0] != 0 }.map { (leaves[$0], $0) })
+        }
         for index in buckets.indices { buckets[index].missing = buckets[index].members.count }
     }
 
     private func arrive(_ leaf: Node) throws {
-        guard let bucket = places[leaf.sequence] else { return }
-        buckets[bucket].missing -= 1
+        guard let parameter = indices[leaf.sequence] else { return }
+        if arrived != nil {
+            if places.updateValue(0, forKey: parameter) == nil { arrived!.append(parameter) }
+            return
+        }
+        buckets[places[parameter]!].missing -= 1
         while next < buckets.count, buckets[next].missing == 0 { try leave() }
     }
 
     private func leave() throws {
         let bucket = buckets[next]
         next += 1
-        let backend = bucket.gradients.storage.backend
         for member in bucket.members where !parameters[member].hasGradient {
-            if let place = parameters[member].gradientPlace { backend.fill(place, with: 0) }
+            if let place = parameters[member].gradientPlace { place.storage.backend.fill(place, with: 0) }
         }
         let wire = wire
         if let staging = bucket.staging {
-            let arrival = try staging.begin(bucket.gradients)
+            let arrival = try staging.begin()
             nonisolated(unsafe) let elements = staging.elements
             try queue.start { exchange in
                 try arrival()
@@ -119,9 +145,10 @@ public final class GradientBuckets {
                 staging.upload()
             }
         } else {
-            let start = bucket.gradients.storage.handle + bucket.gradients.byteOffset
-            let count = bucket.gradients.elementCount
-            if bucket.gradients.dtype == .float64 {
+            let gradients = bucket.gradients[0]
+            let start = gradients.storage.handle + gradients.byteOffset
+            let count = gradients.elementCount
+            if gradients.dtype == .float64 {
                 nonisolated(unsafe) let elements = UnsafeMutableBufferPointer(
                     start: start.assumingMemoryBound(to: Double.self), count: count)
                 try queue.start { try $0.allReduce(elements, .sum) }
@@ -135,78 +162,173 @@ public final class GradientBuckets {
 
     // MARK: Buckets
 
-    /// Backward fills an arena from its end, about.
-    private func makeBuckets(_ leaves: [UInt64]) {
-        plan = leaves
-        (buckets, places) = ([], [:])
+    /// What is smaller is not worth an exchange of its own, nor a wait for others.
+    private var fewBytes: Int { bytes / 16 }
+
+    /// Divides the arena, from whose end backward fills it, about.
+    /// - Parameter arrived: parameters in the order of their gradients; the first rank's counts.
+    private func makeBuckets(_ arrived: [Int]) throws {
+        let due = try bytesArrived(arrived)
+        let trainable = parameters.indices.reversed().filter { parameters[$0].isTrainable }
+        let strays = strays(among: trainable, due)
+        var left = trainable.reduce(0) { $0 + byteCount($1) }
         var members: [Int] = []
+        var groups: [[Int]] = []
         func close() {
-            guard let first = members.last, let last = members.first, let arena = parameters[first].arena else {
-                return
-            }
-            let range = parameters[first].arenaOffset..<parameters[last].arenaOffset + parameters[last].elementCount
-            let gradients = arena.gradients.sliced(axis: 0, range)
-            for member in members { places[leaves[member]] = buckets.count }
-            let isDirect =
-                gradients.storage.backend.isOnHost && (gradients.dtype == .float32 || gradients.dtype == .float64)
-            buckets.append(
-                Bucket(
-                    members: members, gradients: gradients, staging: isDirect ? nil : Staging(gradients.elementCount)))
+            if !members.isEmpty { groups.append(members) }
+            left -= members.reduce(0) { $0 + byteCount($1) }
             members = []
         }
-        for index in parameters.indices.reversed() where parameters[index].isTrainable {
-            let parameter = parameters[index]
+        for index in trainable where !strays.contains(index) {
             if let later = members.last {
-                let neighbour = parameters[later]
-                let end = parameter.arenaOffset + ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
-                let length =
-                    parameters[members[0]].arenaOffset + parameters[members[0]].elementCount - parameter.arenaOffset
-                if neighbour.arena !== parameter.arena || end != neighbour.arenaOffset
-                    || length * parameter.weights.dtype.byteCount > bytes
-                {
-                    close()
-                }
+                let length = endByte(of: members[0]) - startByte(of: index)
+                let held = endByte(of: members[0]) - startByte(of: later)
+                // The smaller the last, the less is left to wait for when backward ends.
+                let isFull = length > min(bytes, max(left / 2, fewBytes)) && left - held > fewBytes
+                // A bias may come after its weights, and stand before them.
+                let isLate =
+                    held >= fewBytes && !isSmall(index)
+                    && due[index]! - byteCount(index) - members.map { due[$0]! }.max()! > fewBytes
+                if !areNeighbours(index, later) || isFull || isLate { close() }
             }
             members.append(index)
         }
         close()
+        if !strays.isEmpty { groups.append(trainable.filter(strays.contains)) }
+        groups.sort { one, other in one.map { due[$0]! }.max()! < other.map { due[$0]! }.max()! }
+        buckets = groups.map(bucket)
+        for (bucket, members) in groups.enumerated() { for member in members { places[member] = bucket } }
+    }
+
+    /// Bytes of gradients that have arrived with each parameter's, which stand for the time that it takes: measured times would
+    /// divide otherwise in every run, and with the division the order in which ranks are summed changes.
+    private func bytesArrived(_ arrived: [Int]) throws -> [Int: Int] {
+        var order = [Int32](repeating: -1, count: parameters.count)
+        for (place, index) in arrived.enumerated() { order[place] = Int32(index) }
+        try order.withUnsafeMutableBytes { try queue.broadcast($0, from: 0) }
+        var (due, sum) = ([Int: Int](), 0)
+        for index in order.map(Int.init) where index >= 0 {
+            sum += byteCount(index)
+            due[index] = sum
+        }
+        // Those without a gradient come last.
+        for index in parameters.indices where due[index] == nil { due[index] = sum }
+        return due
+    }
+
+    /// Small parameters that would hold up their neighbours, such as normalisations that stand after the layer which they come
+    /// before: they leave together.
+    private func strays(among trainable: [Int], _ due: [Int: Int]) -> Set<Int> {
+        var strays: Set<Int> = []
+        let large = trainable.filter { !isSmall($0) || parameters[$0].weights.dtype == .float64 }
+        guard large.count > 1 else { return [] }
+        var place = 0
+        for index in trainable {
+            if place < large.count, large[place] == index {
+                place += 1
+            } else {
+                let neighbours = large[max(place - 1, 0)..<min(place + 1, large.count)]
+                if due[index]! - neighbours.map({ due[$0]! }).max()! > fewBytes { strays.insert(index) }
+            }
+        }
+        return strays
+    }
+
+    private func bucket(of members: [Int]) -> Bucket {
+        var stretches: [(first: Int, last: Int)] = []
+        for index in members {
+            if let later = stretches.last?.first, areNeighbours(index, later) {
+                stretches[stretches.count - 1].first = index
+            } else {
+                stretches.append((index, index))
+            }
+        }
+        let gradients = stretches.map { first, last in
+            let range = parameters[first].arenaOffset..<parameters[last].arenaOffset + parameters[last].elementCount
+            return parameters[first].arena!.gradients.sliced(axis: 0, range)
+        }
+        let dtype = gradients[0].dtype
+        let isDirect =
+            gradients.count == 1 && gradients[0].storage.backend.isOnHost && (dtype == .float32 || dtype == .float64)
+        return Bucket(members: members, gradients: gradients, staging: isDirect ? nil : Staging(gradients))
+    }
+
+    private func isSmall(_ index: Int) -> Bool { byteCount(index) <= fewBytes / 16 }
+
+    private func byteCount(_ index: Int) -> Int {
+        parameters[index].elementCount * parameters[index].weights.dtype.byteCount
+    }
+
+    private func startByte(of index: Int) -> Int {
+        parameters[index].arenaOffset * parameters[index].weights.dtype.byteCount
+    }
+
+    private func endByte(of index: Int) -> Int { startByte(of: index) + byteCount(index) }
+
+    /// Whether one follows the other in an arena.
+    private func areNeighbours(_ index: Int, _ later: Int) -> Bool {
+        let (one, other) = (parameters[index], parameters[later])
+        return one.arena === other.arena
+            && one.arenaOffset + ParameterArena.stride(one.elementCount, one.weights.dtype) == other.arenaOffset
     }
 }
 
-/// Gradients on their way through the host's memory: those of a GPU, and those of a type that no exchange adds up.
+/// Gradients on their way through the host's memory: those of a GPU, those of a type that no exchange adds up, and those that do
+/// not lie side by side.
 private final class Staging: @unchecked Sendable {
     let elements: UnsafeMutableBufferPointer<Float>
-    /// The gradients in float32, where they are of another type.
-    private var converted: TensorView?
-    private var source: TensorView?
+    /// Of each stretch, the gradients and what is exchanged: the same, or those in float32.
+    private var parts: [(gradients: TensorView, exchanged: TensorView?)]
 
-    init(_ count: Int) { elements = .allocate(capacity: count) }
+    init(_ gradients: [TensorView]) {
+        parts = gradients.map { ($0, $0.dtype == .float32 ? $0 : nil) }
+        elements = .allocate(capacity: gradients.reduce(0) { $0 + $1.elementCount })
+    }
 
     deinit { elements.deallocate() }
 
     /// Begins to bring gradients here; what is returned waits until they are.
-    func begin(_ gradients: TensorView) throws -> @Sendable () throws -> Void {
-        var source = gradients
-        let backend = source.storage.backend
-        if gradients.dtype != .float32 {
-            source = try converted ?? backend.allocate(gradients.shape, .float32)
-            converted = source
-            backend.copy(gradients, to: source)
+    func begin() throws -> @Sendable () throws -> Void {
+        var arrivals: [@Sendable () throws -> Void] = []
+        try forEachPart { part, bytes in
+            let backend = part.gradients.storage.backend
+            let source = try part.exchanged ?? backend.allocate(part.gradients.shape, .float32)
+            part.exchanged = source
+            if source.dtype != part.gradients.dtype { backend.copy(part.gradients, to: source) }
+            arrivals.append(try backend.beginDownload(source.storage, byteOffset: source.byteOffset, into: bytes))
         }
-        self.source = source
-        return try backend.beginDownload(
-            source.storage, byteOffset: source.byteOffset, into: UnsafeMutableRawBufferPointer(elements))
+        return { [arrivals] in for arrival in arrivals { try arrival() } }
     }
 
     /// Takes the sums back to where the gradients came from.
     func upload() {
-        guard let source else { return }
-        source.storage.backend.upload(
-            UnsafeRawBufferPointer(elements), to: source.storage, byteOffset: source.byteOffset)
+        forEachPart { part, bytes in
+            guard let source = part.exchanged else { return }
+            source.storage.backend.upload(
+                UnsafeRawBufferPointer(bytes), to: source.storage, byteOffset: source.byteOffset)
+        }
     }
 
     /// Puts the sums into the gradients' place in their own type, when all is done.
-    func land(in gradients: TensorView) {
-        if let converted { gradients.storage.backend.copy(converted, to: gradients) }
+    func land() {
+        for (gradients, exchanged) in parts {
+            if let exchanged, exchanged.dtype != gradients.dtype {
+                gradients.storage.backend.copy(exchanged, to: gradients)
+            }
+        }
+    }
+
+    /// With the part's own memory here.
+    private func forEachPart(
+        _ body: (inout (gradients: TensorView, exchanged: TensorView?), UnsafeMutableRawBufferPointer) throws -> Void
+    ) rethrows {
+        var start = 0
+        for index in parts.indices {
+            let end = start + parts[index].gradients.elementCount
+            try body(
+                &parts[index],
+                UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: elements[start..<end])))
+            start = end
+        }
     }
 }

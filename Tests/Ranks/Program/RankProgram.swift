@@ -106,16 +106,19 @@ struct RankProgram {
 
     private static func large(_ exchange: MPIExchange, _ count: Int) throws {
         let elements = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
-        elements.initialize(repeating: Float(exchange.rank + 1))
+        // Others at each place, as parts are exchanged for themselves.
+        for place in 0..<count { elements[place] = Float(place % 1009 + exchange.rank) }
         try exchange.allReduce(elements, .sum)
-        let sum = Float(exchange.size * (exchange.size + 1) / 2)
-        print("rank \(exchange.rank): sums", elements.allSatisfy { $0 == sum } ? "right" : "wrong")
+        let ranks = exchange.size * (exchange.size - 1) / 2
+        let areRight = elements.enumerated().allSatisfy { $1 == Float($0 % 1009 * exchange.size + ranks) }
+        // In one piece, as others write too.
+        print("rank \(exchange.rank): sums \(areRight ? "right" : "wrong")\n", terminator: "")
         elements.deallocate()
         let bytes = [UInt8](repeating: UInt8(exchange.rank + 1), count: count)
         var all = [UInt8](repeating: 0, count: count * exchange.size)
         try bytes.withUnsafeBytes { bytes in try all.withUnsafeMutableBytes { try exchange.allGather(bytes, into: $0) }
         }
         let isRight = all.indices.allSatisfy { Int(all[$0]) == $0 / count + 1 }
-        print("rank \(exchange.rank): gathered", isRight ? "right" : "wrong")
+        print("rank \(exchange.rank): gathered \(isRight ? "right" : "wrong")\n", terminator: "")
     }
 }
