@@ -236,9 +236,9 @@ int main(int argc, char **argv) {
     slack = sooner(delay / 20, 50000);
     nanoseconds_per_byte = 8e3 / atof(argv[2]);
     longest_wait_to_leave = sender_queue * nanoseconds_per_byte;
+    longest_wait_in_switch = atof(argv[3]) * 1024 * nanoseconds_per_byte;
     turn = atof(argv[4]) * 1e6;
     if (sched_getaffinity(0, sizeof processors, &processors)) fail("sched_getaffinity");
-    longest_wait_in_switch = atof(argv[3]) * 1024 * nanoseconds_per_byte;
 
     struct pollfd waiting[most_hosts];
     for (int i = 0; i < count; i++) {

@@ -1,15 +1,11 @@
 #include "CGimbalMPI.h"
 
 #include <dlfcn.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 // Handles are pointers in Open MPI and whole numbers in MPICH. Both go through the registers of a 64-bit machine alike, and
 // what a handle is written to has room for either.
@@ -223,25 +219,9 @@ bool gimbal_mpi_test(
     return check(mpi, code, "MPI_Test", reason);
 }
 
-// Wakes up on time: the kernel rounds naps up by 50 microseconds, and lets a thread that computes go on for milliseconds
-// unless the one that wakes up runs for shorter times (since Linux 6.12).
-static void wake_on_time(void) {
-    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
-    if (sched_getscheduler(0) != SCHED_OTHER) return;
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t slice, deadline, period;
-    } scheduling = {.size = sizeof scheduling, .nice = getpriority(PRIO_PROCESS, 0), .slice = 100000};
-    syscall(SYS_sched_setattr, 0, &scheduling, 0);
-}
-
 void gimbal_mpi_nap(int microseconds) {
-    static _Thread_local bool is_set;
-    if (!is_set) wake_on_time();
-    is_set = true;
+    static _Thread_local bool is_exact;
+    if (!is_exact) is_exact = prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0) == 0;
     nanosleep(&(struct timespec){.tv_nsec = microseconds * 1000}, NULL);
 }
 

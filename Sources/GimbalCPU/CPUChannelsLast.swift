@@ -45,13 +45,12 @@ extension CPUBackend {
         out: UnsafeMutablePointer<Float>, accumulates: Bool
     ) throws {
         let (taps, depth) = (job.taps, job.depth)
-        let vector = loops.vector_lanes
-        let panelLanes = min(loops.gathered_lanes, (job.lanes + vector - 1) / vector * vector)
+        let panelLanes = min(loops.gathered_lanes, wholeVectors(job.lanes))
         let panels = (job.lanes + panelLanes - 1) / panelLanes
         /// Lanes of a panel, and those that are not only there to fill the last vector.
         func lanes(_ panel: Int) -> (whole: Int, live: Int) {
             let live = min(panelLanes, job.lanes - panel * panelLanes)
-            return ((live + vector - 1) / vector * vector, live)
+            return (wholeVectors(live), live)
         }
         let blocks = job.blocks(lanes: panelLanes)
         let panelSize = taps.elements * depth * panelLanes
@@ -141,15 +140,13 @@ extension CPUBackend {
         let taps = ConvolutionTaps(geometry, image: spatialSizes(x), output: spatialSizes(outputGradient))
         let (images, groups, elements) = (x.shape[0], geometry.groups, taps.elements)
         let (channels, outputs) = (x.shape[1] / groups, outputGradient.shape[1] / groups)
-        let vector = loops.vector_lanes
-        func whole(_ count: Int) -> Int { (count + vector - 1) / vector * vector }
         // The side that fills vectors better lies along them.
-        let lanesAreOutputs = whole(outputs) * channels < whole(channels) * outputs
+        let lanesAreOutputs = wholeVectors(outputs) * channels < wholeVectors(channels) * outputs
         let (rows, lanes) = lanesAreOutputs ? (channels, outputs) : (outputs, channels)
         let (rowPositions, lanePositions) =
             lanesAreOutputs ? (taps.sources, taps.targets) : (taps.targets, taps.sources)
         let (rowPlanes, lanePlanes) = lanesAreOutputs ? (x, outputGradient) : (outputGradient, x)
-        let panelLanes = min(loops.gathered_lanes, whole(lanes))
+        let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
         let panels = (lanes + panelLanes - 1) / panelLanes
         // Sums for about a quarter of a second-level cache, and images for another.
         let mostRows = max(6, min(256, 65536 / (elements * panelLanes) / 6 * 6))
@@ -183,7 +180,7 @@ extension CPUBackend {
                 let (firstLane, firstRow) = (panel * panelLanes, block * rowsPerBlock)
                 let (liveLanes, rowCount) = (min(panelLanes, lanes - firstLane), min(rowsPerBlock, rows - firstRow))
                 if rowCount <= 0 { continue }
-                let width = whole(liveLanes)
+                let width = wholeVectors(liveLanes)
                 sums.update(repeating: 0, count: elements * rowCount * width)
                 if liveLanes < width { right.update(repeating: 0, count: tile * lanePositions * panelLanes) }
                 for index in part * tiles / imageParts..<(part + 1) * tiles / imageParts {

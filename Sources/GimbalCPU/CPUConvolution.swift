@@ -92,9 +92,11 @@ extension CPUBackend {
     }
 
     /// Whether so many channels, in a row of whole vectors, leave at most two fifths empty.
-    private func fillsVectors(_ channels: Int) -> Bool {
-        let whole = (channels + loops.vector_lanes - 1) / loops.vector_lanes * loops.vector_lanes
-        return channels * 5 >= whole * 3
+    private func fillsVectors(_ channels: Int) -> Bool { channels * 5 >= wholeVectors(channels) * 3 }
+
+    /// Floats of the vectors that so many take up.
+    func wholeVectors(_ count: Int) -> Int {
+        (count + loops.vector_lanes - 1) / loops.vector_lanes * loops.vector_lanes
     }
 
     /// Whether tiles of 2 x 2 outputs save more products than it costs to sum up what is multiplied: two ninths of those within

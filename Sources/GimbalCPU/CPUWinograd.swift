@@ -37,8 +37,7 @@ extension CPUBackend {
         let pieces = WinogradPiece.all(geometry.kernel)
         let (images, groups) = (source.shape[0], geometry.groups)
         let vector = loops.vector_lanes
-        func whole(_ count: Int) -> Int { (count + vector - 1) / vector * vector }
-        let panelLanes = min(loops.gathered_lanes, whole(lanes))
+        let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
         let panels = (lanes + panelLanes - 1) / panelLanes
         let panelDepth = pieces.count * depth
         let panelSize = 16 * panelDepth * panelLanes
@@ -57,7 +56,7 @@ extension CPUBackend {
                 let (place, first) = (index / blocks, index % blocks * block)
                 let (group, panel) = (place / panels, place % panels)
                 let live = min(panelLanes, lanes - panel * panelLanes)
-                let (width, channels) = (whole(live), min(block, depth - first))
+                let (width, channels) = (wholeVectors(live), min(block, depth - first))
                 let size = channels * width
                 let from = weight + group * depth * lanes * elements + panel * panelLanes * laneStride
                 if live < width { all.update(repeating: 0, count: elements * size) }
@@ -86,7 +85,7 @@ extension CPUBackend {
             }
         }
 
-        let depthWidth = whole(depth)
+        let depthWidth = wholeVectors(depth)
         let tiles = WinogradTiles(
             source: source, target: out, kernel: geometry.kernel, padding: padding,
             tilesAtOnce: max(min(64, 32768 / (pieces.count * depthWidth)), 8192 / (pieces.count * depthWidth), 16),
@@ -115,9 +114,6 @@ extension CPUBackend {
         let units = imageParts * bands.count * panelParts
         let workers = min(threads, units)
         let scratch = try allocate([workers, counts.reduce(0, +)], .float32)
-        let (sourceSize, targetSize) = (
-            tiles.source.rows * tiles.source.columns, tiles.target.rows * tiles.target.columns
-        )
         run(parts: workers) { worker in
             let memory = scratch.floats + worker * counts.reduce(0, +)
             let sums = memory + counts[0]
@@ -133,8 +129,8 @@ extension CPUBackend {
                 for group in 0..<groups {
                     for image in 0..<count {
                         loops.transposed(
-                            source.floats + ((first + image) * groups + group) * depth * sourceSize + band.source
-                                .lowerBound * tiles.source.columns, sourceSize,
+                            source.floats + ((first + image) * groups + group) * depth * tiles.sourceSize + band.source
+                                .lowerBound * tiles.source.columns, tiles.sourceSize,
                             band.source.count * tiles.source.columns, depth, memory + image * sourceImage + depthWidth,
                             depthWidth, false)
                     }
@@ -145,7 +141,7 @@ extension CPUBackend {
                     }
                     for panel in part * panels / panelParts..<(part + 1) * panels / panelParts {
                         let live = min(panelLanes, lanes - panel * panelLanes)
-                        let width = whole(live)
+                        let width = wholeVectors(live)
                         let place = group * panels + panel
                         runs.withUnsafeBufferPointer { runs in
                             for point in 0..<16 {
@@ -165,8 +161,8 @@ extension CPUBackend {
                             let positions = band.target.count * tiles.target.columns
                             loops.transposed(
                                 sums + image * targetImage + panelLanes, panelLanes, live, positions,
-                                out.floats + channel * targetSize + band.target.lowerBound * tiles.target.columns,
-                                targetSize, accumulates)
+                                out.floats + channel * tiles.targetSize + band.target.lowerBound * tiles.target.columns,
+                                tiles.targetSize, accumulates)
                         }
                     }
                 }
@@ -182,14 +178,13 @@ extension CPUBackend {
         let (images, groups) = (x.shape[0], geometry.groups)
         let (lanes, rows) = (x.shape[1] / groups, outputGradient.shape[1] / groups)
         let vector = loops.vector_lanes
-        func whole(_ count: Int) -> Int { (count + vector - 1) / vector * vector }
-        let panelLanes = min(loops.gathered_lanes, whole(lanes))
+        let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
         let panels = (lanes + panelLanes - 1) / panelLanes
         let pieces = WinogradPiece.all(geometry.kernel)
         let elements = geometry.kernelCount
         let mostRows = max(vector, 96 / pieces.count)
         let rowBlocks = (rows + mostRows - 1) / mostRows
-        let rowWidth = whole((rows + rowBlocks - 1) / rowBlocks)
+        let rowWidth = wholeVectors((rows + rowBlocks - 1) / rowBlocks)
         let tiles = WinogradTiles(
             source: x, target: outputGradient, kernel: geometry.kernel, padding: geometry.padding, tilesAtOnce: 32,
             images: images)
@@ -216,9 +211,6 @@ extension CPUBackend {
         let units = parts * groups * rowBlocks * panels
         let workers = min(threads, units)
         let scratch = try allocate([workers, counts.reduce(0, +)], .float32)
-        let (sourceSize, targetSize) = (
-            tiles.source.rows * tiles.source.columns, tiles.target.rows * tiles.target.columns
-        )
         run(parts: workers) { worker in
             let leftPlanes = scratch.floats + worker * counts.reduce(0, +)
             let rightPlanes = leftPlanes + counts[0]
@@ -233,7 +225,7 @@ extension CPUBackend {
                 let (firstLane, firstRow) = (panel * panelLanes, block * rowWidth)
                 let (live, rowCount) = (min(panelLanes, lanes - firstLane), min(rowWidth, rows - firstRow))
                 if rowCount <= 0 { continue }
-                let width = whole(live)
+                let width = wholeVectors(live)
                 let size = rowCount * width
                 sums.update(repeating: 0, count: pieces.count * 16 * size)
                 leftPlanes.update(repeating: 0, count: counts[0] + counts[1])
@@ -244,12 +236,15 @@ extension CPUBackend {
                     for image in 0..<count {
                         let sample = (first + image) * groups + group
                         loops.transposed(
-                            outputGradient.floats + (sample * rows + firstRow) * targetSize + band.target.lowerBound
-                                * tiles.target.columns, targetSize, band.target.count * tiles.target.columns, rowCount,
+                            outputGradient.floats + (sample * rows + firstRow) * tiles.targetSize + band.target
+                                .lowerBound
+                                * tiles.target.columns, tiles.targetSize, band.target.count * tiles.target.columns,
+                            rowCount,
                             leftPlanes + image * leftImage + rowWidth, rowWidth, false)
                         loops.transposed(
-                            x.floats + (sample * lanes + firstLane) * sourceSize + band.source.lowerBound
-                                * tiles.source.columns, sourceSize, band.source.count * tiles.source.columns, live,
+                            x.floats + (sample * lanes + firstLane) * tiles.sourceSize + band.source.lowerBound
+                                * tiles.source.columns, tiles.sourceSize, band.source.count * tiles.source.columns,
+                            live,
                             rightPlanes + image * rightImage + panelLanes, panelLanes, false)
                     }
                     let tileCount = count * band.band.count * tiles.columns
@@ -335,6 +330,10 @@ private struct WinogradTiles {
         let length = (rows + parts - 1) / parts
         bands = stride(from: 0, to: rows, by: length).map { $0..<min($0 + length, rows) }
     }
+
+    /// Positions of a whole image.
+    var sourceSize: Int { source.rows * source.columns }
+    var targetSize: Int { target.rows * target.columns }
 
     /// Rows of the source that a band meets.
     func sourceRows(_ band: Range<Int>) -> Range<Int> {

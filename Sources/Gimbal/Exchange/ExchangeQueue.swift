@@ -33,7 +33,10 @@ public final class ExchangeQueue: GradientExchange, @unchecked Sendable {
         thread.start()
     }
 
-    deinit { state.end() }
+    deinit {
+        state.end()
+        exchange.isAwaited = true
+    }
 
     /// Has `work` done after what was asked for before, and does not wait for it.
     /// - Throws: what an earlier exchange failed with.

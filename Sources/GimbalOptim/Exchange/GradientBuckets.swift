@@ -25,7 +25,8 @@ public final class GradientBuckets {
     private let parameters: [Parameter]
     private let bytes: Int
     private let wire: WireType
-    private var arenas: [ParameterArena] = []
+    /// Of the parameters, which hold them weakly.
+    private var arenas: [ParameterArena]
     /// In the order in which they are full, and leave, on all ranks.
     private var buckets: [Bucket] = []
     /// The parameter of each leaf, by its number.
@@ -61,13 +62,16 @@ public final class GradientBuckets {
     ) {
         require(bytes > 0, "GradientBuckets", "buckets of \(bytes) bytes")
         (self.parameters, self.queue, self.bytes, self.wire) = (parameters, queue, bytes, wire)
+        arenas = parameters.compactMap(\.arena)
         do { try pack() } catch { stop("GradientBuckets", "\(error)") }
     }
 
-    /// Keeps the arenas of the parameters, which hold them weakly; makes one, where a parameter has none, or has left it.
+    /// Makes an arena, where a parameter has none, or has left it.
     private func pack() throws {
-        let arena = try parameters.contains { $0.arena == nil } ? ParameterArena.pack(parameters) : nil
-        arenas = withExtendedLifetime(arena) { parameters.compactMap(\.arena) }
+        guard parameters.contains(where: { $0.arena == nil }), let arena = try ParameterArena.pack(parameters) else {
+            return
+        }
+        (arenas, plan) = ([arena], [])
     }
 
     /// Runs `body`, in which the last backward pass before the gradients are used is made: buckets leave meanwhile.
@@ -107,10 +111,9 @@ public final class GradientBuckets {
     private func begin() throws {
         guard !isBegun else { return }
         (isBegun, next) = (true, 0)
+        try pack()
         let leaves = parameters.map { $0.isTrainable ? $0.gradientNode.sequence : 0 }
-        let isPacked = parameters.allSatisfy { $0.arena != nil }
-        if !isPacked { try pack() }
-        if leaves != plan || !isPacked {
+        if leaves != plan {
             plan = leaves
             (buckets, places, arrived) = ([], [:], [])
             indices = Dictionary(
@@ -121,10 +124,7 @@ public final class GradientBuckets {
 
     private func arrive(_ leaf: Node) throws {
         guard let parameter = indices[leaf.sequence] else { return }
-        if arrived != nil {
-            if places.updateValue(0, forKey: parameter) == nil { arrived!.append(parameter) }
-            return
-        }
+        if arrived != nil { return arrived!.append(parameter) }
         buckets[places[parameter]!].missing -= 1
         while next < buckets.count, buckets[next].missing == 0 { try leave() }
     }
@@ -169,6 +169,7 @@ public final class GradientBuckets {
     /// - Parameter arrived: parameters in the order of their gradients; the first rank's counts.
     private func makeBuckets(_ arrived: [Int]) throws {
         let due = try bytesArrived(arrived)
+        func latest(_ members: [Int]) -> Int { members.reduce(0) { max($0, due[$1]) } }
         let trainable = parameters.indices.reversed().filter { parameters[$0].isTrainable }
         let strays = strays(among: trainable, due)
         var left = trainable.reduce(0) { $0 + byteCount($1) }
@@ -188,37 +189,38 @@ public final class GradientBuckets {
                 // A bias may come after its weights, and stand before them.
                 let isLate =
                     held >= fewBytes && !isSmall(index)
-                    && due[index]! - byteCount(index) - members.map { due[$0]! }.max()! > fewBytes
+                    && due[index] - byteCount(index) - latest(members) > fewBytes
                 if !areNeighbours(index, later) || isFull || isLate { close() }
             }
             members.append(index)
         }
         close()
         if !strays.isEmpty { groups.append(trainable.filter(strays.contains)) }
-        groups.sort { one, other in one.map { due[$0]! }.max()! < other.map { due[$0]! }.max()! }
+        groups.sort { latest($0) < latest($1) }
         buckets = groups.map(bucket)
         for (bucket, members) in groups.enumerated() { for member in members { places[member] = bucket } }
     }
 
     /// Bytes of gradients that have arrived with each parameter's, which stand for the time that it takes: measured times would
     /// divide otherwise in every run, and with the division the order in which ranks are summed changes.
-    private func bytesArrived(_ arrived: [Int]) throws -> [Int: Int] {
+    private func bytesArrived(_ arrived: [Int]) throws -> [Int] {
         var order = [Int32](repeating: -1, count: parameters.count)
-        for (place, index) in arrived.enumerated() { order[place] = Int32(index) }
+        for (place, index) in arrived.prefix(order.count).enumerated() { order[place] = Int32(index) }
         try order.withUnsafeMutableBytes { try queue.broadcast($0, from: 0) }
-        var (due, sum) = ([Int: Int](), 0)
-        for index in order.map(Int.init) where index >= 0 {
+        let known = order.filter { $0 >= 0 }.map(Int.init)
+        // Those without a gradient come last.
+        var due = [Int](repeating: known.reduce(0) { $0 + byteCount($1) }, count: parameters.count)
+        var sum = 0
+        for index in known {
             sum += byteCount(index)
             due[index] = sum
         }
-        // Those without a gradient come last.
-        for index in parameters.indices where due[index] == nil { due[index] = sum }
         return due
     }
 
     /// Small parameters that would hold up their neighbours, such as normalisations that stand after the layer which they come
     /// before: they leave together.
-    private func strays(among trainable: [Int], _ due: [Int: Int]) -> Set<Int> {
+    private func strays(among trainable: [Int], _ due: [Int]) -> Set<Int> {
         var strays: Set<Int> = []
         let large = trainable.filter { !isSmall($0) || parameters[$0].weights.dtype == .float64 }
         guard large.count > 1 else { return [] }
@@ -228,7 +230,7 @@ public final class GradientBuckets {
                 place += 1
             } else {
                 let neighbours = large[max(place - 1, 0)..<min(place + 1, large.count)]
-                if due[index]! - neighbours.map({ due[$0]! }).max()! > fewBytes { strays.insert(index) }
+                if due[index] - neighbours.map({ due[$0] }).max()! > fewBytes { strays.insert(index) }
             }
         }
         return strays

@@ -20,11 +20,10 @@ public struct Interruption: Sendable {
     public var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
 
     /// Lets the signals end the program at once again: when everything is saved, there is nothing to wait for.
-    public func end() {
-        for number in Self.signals where !Self.isIgnored(number) { signal(number, SIG_DFL) }
-    }
+    public func end() { for number in Self.signals { signal(number, SIG_DFL) } }
 
-    private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2]
+    /// As the program was started: before any of them is taken over.
+    private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
 
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
@@ -37,7 +36,7 @@ public struct Interruption: Sendable {
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
     public init(isQuiet: Bool = false) {
         isSaid.store(!isQuiet, ordering: .relaxed)
-        for number in Self.signals where number != SIGHUP || !Self.isIgnored(SIGHUP) {
+        for number in Self.signals {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in
                 // Of a terminal that closes, the system and the shell may both tell.
