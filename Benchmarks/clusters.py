@@ -553,8 +553,8 @@ def fitted(points, ranks):
 
 
 def compare(arguments):
-    """Predicted times of a step beside measured ones. Each line is predicted from its own step alone, as its steps were
-    made in turns; medians over a benchmark's lines. What disturbs an exchange makes it longer: links are of the least."""
+    """Predicted times of a step beside measured ones. Each line is predicted from its own step without an exchange, as its
+    steps were made in turns, and with the wait for the slowest rank, which is none of an exchange's; medians over a benchmark's lines. What disturbs an exchange makes it longer: links are of the least."""
     lines = [json.loads(line) for path in arguments.measured for line in Path(path).read_text().splitlines()
              if line.startswith("{")]
     records = {}
@@ -590,18 +590,18 @@ def compare(arguments):
         for field, limit in (("inBuckets", arguments.bucket_bytes or math.inf), ("atTheEnd", math.inf)):
             steps = []
             for line in of:
-                computing = (1 - arguments.update_share) * line["alone"]
+                computing = (1 - arguments.update_share) * line["together"]
                 steps.append(simulate(
-                    tensors, computing / 3, computing * 2 / 3, line["alone"] - computing,
+                    tensors, computing / 3, computing * 2 / 3, line["together"] - computing,
                     lambda size: ring(cluster, ranks, size), limit=limit, hides=arguments.spare_cores, gather=more))
             ratio = statistics.median(step.total / line[field] for step, line in zip(steps, of))
             worst = max(worst, abs(ratio - 1))
             rows.append(
-                [f"{name} {batch}", field, number(1e3 * middle(of, "alone")),
+                [f"{name} {batch}", field, number(1e3 * middle(of, "together")),
                  number(1e3 * statistics.median(step.total for step in steps)), number(1e3 * middle(of, field)),
                  f"{ratio:.2f}", number(1e3 * statistics.median(step.exposed for step in steps)),
-                 number(1e3 * statistics.median(line[field] - line["alone"] for line in of))])
-    print(table(["benchmark", "exchange", "alone, ms", "predicted", "measured", "ratio", "exposed, predicted", "measured"],
+                 number(1e3 * statistics.median(line[field] - line["together"] for line in of))])
+    print(table(["benchmark", "exchange", "without, ms", "predicted", "measured", "ratio", "exposed, predicted", "measured"],
                 rows))
     print(f"\nfarthest off: {100 * worst:.0f} % of a step; goal 20 %")
     return 0 if worst <= 0.2 else 1
