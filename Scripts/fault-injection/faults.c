@@ -10,7 +10,8 @@
 // from aligned_alloc and say what they lack.
 //
 // Standard error is left alone, so that what is said can be read. What the C library does for itself (stdio, its memory
-// from the system, opendir) is not seen. What is closed with an error is closed, as by Linux.
+// from the system, opendir) is not seen, nor what other libraries do as they are loaded. What is closed with an error is
+// closed, as by Linux.
 #include "fault.h"
 #include <errno.h>
 #include <stddef.h>
@@ -48,7 +49,7 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 extern void *__libc_memalign(size_t, size_t);
 
 static atomic_ullong counts[call_count];
-static atomic_bool was_said;
+static atomic_bool has_begun, was_said;
 static unsigned long long least_bytes;
 static int failing = -1, code;
 
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *bytes = getenv("GIMBAL_FAULT_BYTES");
     if (bytes) least_bytes = strtoull(bytes, NULL, 10);
     read_fault();
+    atomic_store(&has_begun, true);
     if (!fault.first) return;
     for (int kind = 0; kind < call_count; kind++)
         if (!strcmp(fault.call, calls[kind].name)) failing = kind;
@@ -72,6 +74,7 @@ __attribute__((destructor)) static void end(void) {
 
 // Whether this call is to fail, with errno set. `what` and `number` tell which one it is.
 static bool fails(call kind, const char *what, long long number) {
+    if (!atomic_load(&has_begun)) return false;
     unsigned long long n = atomic_fetch_add(&counts[kind], 1) + 1;
     if ((int)kind != failing || !is_due(n)) return false;
     if (!atomic_exchange(&was_said, true))
