@@ -28,13 +28,14 @@ final class PlainBackend: Backend {
     }
 
     func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try storage.throwIfFailed(in: byteOffset..<byteOffset + bytes.count)
         try errors.throwIfSet()
         bytes.baseAddress?.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
         try errors.runChecks()
     }
 
     func synchronize() throws {
-        try errors.throwIfSet()
+        try errors.throwIfAnySet()
         try errors.runChecks()
     }
 

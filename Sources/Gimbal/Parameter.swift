@@ -51,8 +51,7 @@ public final class Parameter {
     /// Copies `value` over the elements; nodes recorded before still see the parameter.
     public func assign(_ value: Tensor) {
         require(value.shape == shape, "assign", "\(value.shape) for \(name) of \(shape)")
-        guard value.view.isAllocated else { return }
-        value.backend.copy(value.view, to: view)
+        view.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: view) }
         view.noteChange(by: "assign")
     }
 
@@ -101,9 +100,9 @@ public final class Parameter {
         let weights = arena.weights.sliced(axis: 0, range).reshaped(shape)
         let slot = arena.gradients.sliced(axis: 0, range).reshaped(shape)
         let backend = view.storage.backend
-        backend.copy(view, to: weights)
+        weights.written(anew: true, of: [view]) { backend.copy(view, to: weights) }
         if let gradient = leaf.gradient {
-            backend.copy(gradient.view, to: slot)
+            slot.written(anew: true, of: [gradient.view]) { backend.copy(gradient.view, to: slot) }
             leaf.gradient = Tensor(slot)
             leaf.ownsGradient = true
         }
@@ -155,8 +154,10 @@ public final class ParameterArena {
         let count = parameters.reduce(0) { $0 + stride($1.elementCount, dtype) }
         let arena = ParameterArena(
             weights: try backend.allocate([count], dtype), gradients: try backend.allocate([count], dtype))
-        backend.fill(arena.weights, with: 0)
-        backend.fill(arena.gradients, with: 0)
+        try [arena.weights, arena.gradients].change {
+            backend.fill(arena.weights, with: 0)
+            backend.fill(arena.gradients, with: 0)
+        }
         var offset = 0
         for parameter in parameters {
             parameter.move(to: arena, offset: offset)

@@ -69,7 +69,8 @@ package final class PrecisionScope: @unchecked Sendable {
             dtype: weights.dtype)
         let backend = weights.storage.backend
         guard let copy = backend.allocateOrReport(all.shape, storage) else { return nil }
-        backend.copy(all, to: copy)
+        copy.written(anew: true) { backend.copy(all, to: copy) }
+        guard copy.isComputed else { return nil }
         copies[key] = (weights.storage, version, copy)
         result.storage = copy.storage
         return result
@@ -102,7 +103,7 @@ extension Tensor {
     package func productOperand() -> Tensor {
         guard let scope = PrecisionScope.current, dtype.isFloatingPoint, dtype != .float64, dtype != scope.storage
         else { return detached() }
-        if node?.isParameter ?? false, view.isAllocated, let rounded = scope.rounded(view) { return Tensor(rounded) }
+        if node?.isParameter ?? false, view.isComputed, let rounded = scope.rounded(view) { return Tensor(rounded) }
         return Tensor.make(shape, scope.storage, device, inputs: [self]) { $0.copy(view, to: $1) }
     }
 

@@ -84,11 +84,7 @@ public struct Tensor {
     /// The memory of this contiguous tensor as `count` values of `type`.
     private func elements<Element: BitwiseCopyable>(_ type: Element.Type, count: Int) throws -> [Element] {
         OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
-        guard view.isAllocated else {
-            try backend.synchronize()
-            throw GimbalError.deviceFailed(
-                device: device.id, operation: "read", reason: "the tensor was never computed, after an earlier failure")
-        }
+        try view.throwIfFailed()
         return try [Element](count: count) {
             try backend.download(
                 view.storage, byteOffset: view.byteOffset, into: UnsafeMutableRawBufferPointer($0))
@@ -112,28 +108,35 @@ public struct Tensor {
 
 // MARK: - Making results
 
-extension TensorView {
-    /// False for the result of an operation whose memory was refused: it has a shape but no elements behind it.
-    package var isAllocated: Bool { elementCount == 0 || storage.byteCount > 0 }
-}
-
 extension Tensor {
-    /// A new tensor filled by `body`. Should memory be refused, or have been refused to one of `inputs`, the failure is
-    /// reported for the next wait to throw, `body` is not run, and the result stands in for what could not be computed.
+    /// A new tensor filled by `body`. What fails in it, or what memory is refused with, is kept with the tensor. Where something
+    /// has failed in one of `inputs`, `body` is not run and the tensor takes that failure over.
+    /// - Parameters:
+    ///   - name: of the operation, for what failures say.
+    ///   - others: tensors that `body` fills as well, and of which the same holds.
     package static func make(
-        _ shape: Shape, _ dtype: DType, _ device: Device, inputs: [Tensor] = [],
-        _ body: (any Backend, TensorView) -> Void
+        _ shape: Shape, _ dtype: DType, _ device: Device, inputs: [Tensor] = [], filling others: [Tensor] = [],
+        named name: StaticString? = nil, _ body: (any Backend, TensorView) -> Void
     ) -> Tensor {
         let backend = device.backend
-        if inputs.allSatisfy(\.view.isAllocated), let out = backend.allocateOrReport(shape, dtype) {
-            body(backend, out)
-            return Tensor(out)
+        var out: TensorView?
+        var failure = inputs.lazy.compactMap(\.view.failure).first ?? others.lazy.compactMap(\.view.failure).first
+        if let failure {
+            ErrorLatch.note(failure)
+        } else {
+            failure = ErrorLatch.collecting(name) {
+                out = backend.allocateOrReport(shape, dtype)
+                if let out { body(backend, out) }
+            }
         }
-        do {
-            return Tensor(TensorView(storage: try backend.allocate(byteCount: 0), shape: shape, dtype: dtype))
-        } catch {
-            stop("allocate", "\(error)")
-        }
+        guard let failure else { return Tensor(out!) }
+        for other in others { other.view.noteFailure(failure) }
+        return Tensor(standingInFor: shape, dtype, device, failure)
+    }
+
+    /// What could not be computed: it has a shape, but no elements, and reading it throws `failure`.
+    package init(standingInFor shape: Shape, _ dtype: DType, _ device: Device, _ failure: GimbalError) {
+        self.init(TensorView(storage: Storage(standingInOn: device.backend, failure), shape: shape, dtype: dtype))
     }
 
     /// The result of an operation on `inputs`, recorded if a gradient flows through any of them.
@@ -150,7 +153,7 @@ extension Tensor {
         forward: (any Backend, TensorView) -> Void, gradient: @escaping GradientRule
     ) -> Tensor {
         let device = commonDevice(name, inputs)
-        let result = make(shape, dtype ?? inputs[0].dtype, device, inputs: inputs + operands, forward)
+        let result = make(shape, dtype ?? inputs[0].dtype, device, inputs: inputs + operands, named: name, forward)
         return result.recorded(name, inputs, details(), gradient)
     }
 

@@ -2,8 +2,9 @@
 public enum GimbalError: Error, Sendable, Equatable {
     /// No device goes by this name. `available` lists those that do; `reason` says why others are absent.
     case noDevice(requested: String, available: [String], reason: String?)
-    /// A device has no room for another `requestedBytes`, with `usedBytes` held by tensors.
-    case outOfMemory(device: String, requestedBytes: Int, usedBytes: Int)
+    /// A device has no room for another `requestedBytes`, with `usedBytes` held by tensors; `place` is the operation and the layer
+    /// that asked, where they are known.
+    case outOfMemory(device: String, requestedBytes: Int, usedBytes: Int, place: String? = nil)
     /// A kernel did not compile. The message carries what is needed to reproduce it.
     case kernelBuildFailed(kernel: String, options: String, device: String, log: String)
     /// The device or its driver refused or lost a command.
@@ -35,9 +36,9 @@ extension GimbalError: CustomStringConvertible {
         case .noDevice(let requested, let available, let reason):
             "no device '\(requested)'; available: \(available.joined(separator: ", "))"
                 + (reason.map { " (\($0))" } ?? "")
-        case .outOfMemory(let device, let requested, let used):
-            "out of memory on \(device): \(requested) bytes asked for, \(used) bytes in use; "
-                + "a smaller batch or model needs less"
+        case .outOfMemory(let device, let requested, let used, let place):
+            "out of memory on \(device): \(requested) bytes asked for" + (place.map { " by \($0)" } ?? "")
+                + ", \(used) bytes in use; a smaller batch or model needs less"
         case .kernelBuildFailed(let kernel, let options, let device, let log):
             "kernel '\(kernel)' does not build on \(device) with options '\(options)':\n\(log)"
         case .deviceFailed(let device, let operation, let reason):
@@ -62,70 +63,19 @@ extension GimbalError: CustomStringConvertible {
     }
 }
 
-/// Holds the first failure of a device whose operations run asynchronously, until the host next waits for it.
-///
-/// Expressions such as `a * b + c` do not throw. What goes wrong in them is reported here and thrown by the next call
-/// that waits: reading a value, `backward()`, an optimizer's `step()`, `synchronize()`.
-public final class ErrorLatch: Sendable {
-    private let first = Lock<GimbalError?>(nil)
-
-    /// A latch that holds nothing yet.
-    public init() {}
-
-    /// Keeps `error` unless an earlier one is already held: the first failure is the cause, later ones its echoes.
-    public func report(_ error: GimbalError) {
-        first.withLock { if $0 == nil { $0 = error } }
-    }
-
-    /// Throws the failure held, if any, and forgets it.
-    public func throwIfSet() throws {
-        let error = first.withLock { held in
-            defer { held = nil }
-            return held
+extension GimbalError {
+    /// This failure with the operation and the layer that met it, where it has room for them.
+    func placed(_ operation: StaticString?) -> GimbalError {
+        let layer = LayerPath.place.map { $0.path.isEmpty ? "\($0.type)" : "layer \($0.path): \($0.type)" }
+        switch self {
+        case .outOfMemory(let device, let requested, let used, nil):
+            guard operation != nil || layer != nil else { return self }
+            let place = operation.map { name in "'\(name)'" + (layer.map { " (in \($0))" } ?? "") } ?? layer!
+            return .outOfMemory(device: device, requestedBytes: requested, usedBytes: used, place: place)
+        case .deviceFailed(let device, let kernel, let reason):
+            guard let layer, !kernel.contains(" (in ") else { return self }
+            return .deviceFailed(device: device, operation: "\(kernel) (in \(layer))", reason: reason)
+        default: return self
         }
-        if let error { throw error }
-    }
-
-    // MARK: Checks
-
-    /// What a check looks at: an operand, which the check holds, and what it is to be.
-    public struct CheckSubject: Hashable, Sendable {
-        private let storage: ObjectIdentifier
-        private let numbers: [Int]
-
-        /// - Parameters:
-        ///   - view: the operand.
-        ///   - range: what its elements are to lie in.
-        public init(_ view: TensorView, within range: ClosedRange<Int>) {
-            storage = ObjectIdentifier(view.storage)
-            numbers = [view.offset, range.lowerBound, range.upperBound] + view.shape.sizes + view.strides
-        }
-    }
-
-    private typealias Check = @Sendable () throws -> Void
-    private let checks = Lock<(due: [Check], subjects: Set<CheckSubject>)>(([], []))
-
-    /// Has `check` called once, when the host has next waited for the device and reading costs nothing. What it throws
-    /// is thrown by the call that waited. Of checks of one `subject` that are due together only the first is called.
-    public func whenWaited(subject: CheckSubject? = nil, _ check: @escaping @Sendable () throws -> Void) {
-        checks.withLock { checks in
-            if let subject, !checks.subjects.insert(subject).inserted { return }
-            checks.due.append(check)
-        }
-    }
-
-    /// Runs the checks that are due. Backends call this when they have waited, at the end of `download` and
-    /// `synchronize`.
-    public func runChecks() throws {
-        // Taken out first: a check reads from the device, and so comes here again.
-        let due = checks.withLock { checks in
-            defer { checks = ([], []) }
-            return checks.due
-        }
-        var first: (any Error)?
-        for check in due {
-            do { try check() } catch { first = first ?? error }
-        }
-        if let first { throw first }
     }
 }

@@ -3,9 +3,16 @@ public struct Shape: Hashable, Sendable {
     /// The size of each axis, none negative.
     public var sizes: [Int]
 
-    /// A shape of these sizes; a negative one stops the program.
+    /// A shape of these sizes; a negative one stops the program, and so do more than 2⁶⁰ elements, or as many without the axes
+    /// that have none.
     public init(_ sizes: [Int]) {
-        require(sizes.allSatisfy { $0 >= 0 }, "Shape", "\(sizes) has a negative size")
+        var product = 1
+        for size in sizes {
+            require(size >= 0, "Shape", "\(sizes) has a negative size")
+            let (next, overflows) = product.multipliedReportingOverflow(by: Swift.max(size, 1))
+            require(!overflows && next <= 1 << 60, "Shape", "\(sizes) has more elements than any device holds")
+            product = next
+        }
         self.sizes = sizes
     }
 

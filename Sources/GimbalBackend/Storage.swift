@@ -16,7 +16,68 @@ public final class Storage: @unchecked Sendable {
         self.byteCount = byteCount
     }
 
-    deinit { backend.deallocate(handle, byteCount: byteCount) }
+    /// Stands in for memory that was to be filled and could not: it has no elements, and reading it throws `failure`.
+    package init(standingInOn backend: any Backend, _ failure: GimbalError) {
+        self.backend = backend
+        handle = Storage.noMemory
+        byteCount = 0
+        failures = [(0..<Int.max, failure)]
+        hasFailed.store(true, ordering: .relaxed)
+    }
+
+    /// The address of nothing, which no backend gives.
+    private static var noMemory: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 1)! }
+
+    deinit {
+        if handle != Storage.noMemory { backend.deallocate(handle, byteCount: byteCount) }
+    }
+
+    // MARK: Failures
+
+    private let hasFailed = Atomic<Bool>(false)
+    /// Guarded by `failuresLock`.
+    private var failures: [(bytes: Range<Int>, failure: GimbalError)] = []
+    private static let failuresLock = Lock<Void>(())
+
+    /// False where `failure(in:)` is nil for all bytes: a look that costs nothing.
+    package var mayHaveFailed: Bool { hasFailed.load(ordering: .relaxed) }
+
+    /// What the computing of any of `bytes` has failed by, if it has: what lies there is not what was to.
+    package func failure(in bytes: Range<Int>) -> GimbalError? {
+        guard mayHaveFailed else { return nil }
+        return Storage.failuresLock.withLock { _ in failures.first { $0.bytes.overlaps(bytes) }?.failure }
+    }
+
+    /// Keeps with `bytes` what the computing of them has failed by. Whoever reads them throws it.
+    package func noteFailure(_ failure: GimbalError, of bytes: Range<Int>) {
+        guard handle != Storage.noMemory else { return }
+        Storage.failuresLock.withLock { _ in
+            failures.append(failures.count < 64 ? (bytes, failure) : (0..<byteCount, failure))
+            if failures.count > 64 { failures = [failures[64]] }
+            hasFailed.store(true, ordering: .relaxed)
+        }
+    }
+
+    /// Takes note that all of `bytes` is written anew, so that what they failed by before is over.
+    package func forgetFailures(in bytes: Range<Int>) {
+        guard mayHaveFailed, handle != Storage.noMemory else { return }
+        Storage.failuresLock.withLock { _ in
+            failures = failures.flatMap { held, failure in
+                let (before, after) = (
+                    held.clamped(to: 0..<bytes.lowerBound), held.clamped(to: bytes.upperBound..<Int.max)
+                )
+                return [before, after].filter { !$0.isEmpty }.map { ($0, failure) }
+            }
+            hasFailed.store(!failures.isEmpty, ordering: .relaxed)
+        }
+    }
+
+    /// Throws what the computing of any of `bytes` has failed by. Backends call this in `download`.
+    public func throwIfFailed(in bytes: Range<Int>) throws {
+        guard let failure = failure(in: bytes) else { return }
+        ErrorLatch.forget(failure)
+        throw failure
+    }
 
     // MARK: Changes
 
@@ -95,6 +156,35 @@ public struct TensorView: Sendable {
         return first * dtype.byteCount..<(last + 1) * dtype.byteCount
     }
 
+    /// What the computing of any of the elements has failed by, if it has.
+    package var failure: GimbalError? { storage.mayHaveFailed ? storage.failure(in: byteRange) : nil }
+
+    /// Whether the elements are what was to be computed, as far as is known: nothing has failed on the way to them.
+    package var isComputed: Bool { failure == nil }
+
+    /// Keeps with the elements what the computing of them has failed by.
+    package func noteFailure(_ failure: GimbalError) { storage.noteFailure(failure, of: byteRange) }
+
+    /// Throws what the computing of any of the elements has failed by.
+    package func throwIfFailed() throws {
+        if storage.mayHaveFailed { try storage.throwIfFailed(in: byteRange) }
+    }
+
+    /// Has `body` write to these elements: what fails in it is kept with them. Where something failed in `inputs`, which it reads,
+    /// it is not run, and that is.
+    /// - Parameter anew: whether it sets all of them, whatever was there; else it changes them.
+    package func written(anew: Bool, of inputs: [TensorView] = [], _ body: () -> Void) {
+        var failure = inputs.lazy.compactMap(\.failure).first
+        if let failure { ErrorLatch.note(failure) } else { failure = ErrorLatch.collecting(nil, body) }
+        if anew { storage.forgetFailures(in: byteRange) }
+        if let failure { noteFailure(failure) }
+    }
+
+    /// `[TensorView].change` of these elements alone.
+    package func change(reading inputs: [TensorView] = [], _ body: () throws -> Void) throws {
+        try [self].change(reading: inputs, body)
+    }
+
     /// The same elements seen with another shape. The view must be contiguous.
     public func reshaped(_ shape: Shape) -> TensorView {
         precondition(isContiguous && shape.elementCount == elementCount, "cannot view \(self.shape) as \(shape)")
@@ -134,6 +224,19 @@ public struct TensorView: Sendable {
         view.offset += range.lowerBound * strides[axis]
         view.shape[axis] = range.count
         return view
+    }
+}
+
+extension [TensorView] {
+    /// Has `body` change these elements where they lie, and read `inputs`.
+    /// - Throws: what any of them has failed by, and then `body` is not run; and what fails in it, which is kept with the elements.
+    ///   What `body` throws itself, it throws before it changes anything.
+    package func change(reading inputs: [TensorView] = [], _ body: () throws -> Void) throws {
+        for view in self + inputs { try view.throwIfFailed() }
+        guard let failure = try ErrorLatch.collecting(nil, body) else { return }
+        for view in self { view.noteFailure(failure) }
+        ErrorLatch.forget(failure)
+        throw failure
     }
 }
 

@@ -27,7 +27,7 @@ public enum Warnings {
         if let receiver {
             receiver.body(message)
         } else {
-            FileHandle.standardError.write(Data("warning: \(message)\n".utf8))
+            try? FileHandle.standardError.write(contentsOf: Data("warning: \(message)\n".utf8))
         }
     }
 }

@@ -20,6 +20,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
     let loops: gimbal_loops
     let memory: MemoryPool
+    /// Products of larger sizes, and convolutions of more elements, go by methods that do not count in 32 bits.
+    let mostCount: Int
     private let pool: OpaquePointer
     // Positions in the tables of `loops`, by the operation's kind.
     private let unaryLoops: [gimbal_inner]
@@ -35,14 +37,24 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     ///     there are cores for this process.
     ///   - level: instructions for the loops: `baseline`, `avx2` or `avx512`. By default `GIMBAL_CPU_LEVEL`, or the
     ///     highest that the processor has; one that it has not is passed over.
-    public init(threads: Int? = nil, level: String? = nil) {
+    public convenience init(threads: Int? = nil, level: String? = nil) {
+        self.init(threads: threads, level: level, memoryLimitBytes: nil)
+    }
+
+    /// - Parameters:
+    ///   - mostCount: what 32 bits can count to; tests have them count to less.
+    ///   - memoryLimitBytes: what tensors may take together; nil for the machine's memory.
+    package init(
+        threads: Int? = nil, level: String? = nil, mostCount: Int = Int(Int32.max), memoryLimitBytes: Int? = nil
+    ) {
+        self.mostCount = mostCount
         let settings = CPUSettings(threads: threads, level: level, environment: ProcessInfo.processInfo.environment)
         loops = settings.loops.pointee
         pool = gimbal_pool_create(Int32(clamping: settings.threads))
         // One thread per call: products are divided among our own threads, so that two pools never compete for cores.
         openblas_set_num_threads(1)
         device = describeProcessor(threads: Int(gimbal_pool_threads(pool)), settings)
-        memory = MemoryPool(device: device.id, limit: device.memoryBytes)
+        memory = MemoryPool(device: device.id, limit: memoryLimitBytes ?? device.memoryBytes)
 
         func table<Table>(_ table: Table) -> [gimbal_inner] {
             withUnsafeBytes(of: table) { Array($0.bindMemory(to: gimbal_inner?.self)).map { $0! } }
@@ -79,9 +91,11 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int) {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         (storage.handle + byteOffset).copyMemory(from: base, byteCount: bytes.count)
+        storage.forgetFailures(in: byteOffset..<byteOffset + bytes.count)
     }
 
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try storage.throwIfFailed(in: byteOffset..<byteOffset + bytes.count)
         try errors.throwIfSet()
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         base.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
@@ -89,7 +103,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     }
 
     public func synchronize() throws {
-        try errors.throwIfSet()
+        try errors.throwIfAnySet()
         try errors.runChecks()
     }
 

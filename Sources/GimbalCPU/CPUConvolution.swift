@@ -10,10 +10,11 @@ extension CPUBackend {
         guard out.elementCount > 0 else { return }
         computing([x, weight] + (bias.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
             let bias = bias == nil ? nil : inputs[2]
-            if savesProducts(geometry, x, out), areModest(inputs) {
+            if savesProducts(geometry, x, out), areCounted(x, out), areModest(inputs) {
                 return try winogradConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             }
             if sumsChannelsLast(from: x.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups),
+                areCounted(x, out),
                 try gatheredConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             {
                 return
@@ -28,11 +29,13 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([outputGradient, weight], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            if savesProducts(geometry, out, outputGradient), areModest(inputs) {
+            if savesProducts(geometry, out, outputGradient), areCounted(out, outputGradient), areModest(inputs) {
                 return try winogradInputGradient(
                     inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
-            if sumsChannelsLast(from: outputGradient.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups) {
+            if sumsChannelsLast(from: outputGradient.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups),
+                areCounted(out, outputGradient)
+            {
                 return try gatheredInputGradient(
                     inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
@@ -45,12 +48,13 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([x, outputGradient], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            if savesProducts(geometry, x, outputGradient), areModest(inputs) {
+            if savesProducts(geometry, x, outputGradient), areCounted(x, outputGradient), areModest(inputs) {
                 return try winogradWeightGradient(
                     inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
             }
             if multipliesChannelsLast(
                 geometry, x.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups),
+                areCounted(x, outputGradient),
                 try gatheredWeightGradient(
                     inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
             {
@@ -115,6 +119,11 @@ extension CPUBackend {
             return (counts.0 * products, counts.1 * 4 * ((kernel + 2) / 3) * ((outputs + 1) / 2))
         }
         return tiles * 9 <= products * 7
+    }
+
+    /// Whether the places of elements fit into 32 bits, in which the faster methods keep them.
+    private func areCounted(_ x: TensorView, _ y: TensorView) -> Bool {
+        max(x.elementCount, y.elementCount) <= mostCount
     }
 
     /// Whether all numbers are finite, and so far from the largest that a few of their products and sums are too.

@@ -64,20 +64,13 @@ extension CPUBackend {
             product.rows *= batch.sizes[0]
             batch.sizes = []
         }
+        if product.largestCount > mostCount {
+            return try multiplyByLoops(product, batch)
+        }
         let count = batch.sizes.reduce(1, *)
         let work = product.rows * product.columns * max(product.depth, 1)
-        func batchProduct(_ index: Int) -> Product {
-            var result = product
-            var remaining = index
-            for axis in batch.sizes.indices.reversed() {
-                let position = remaining % batch.sizes[axis]
-                remaining /= batch.sizes[axis]
-                result.x.pointer += position * batch.strides[0][axis]
-                result.y.pointer += position * batch.strides[1][axis]
-                result.out.pointer += position * batch.strides[2][axis]
-            }
-            return result
-        }
+        try BLASMemory.reserve(for: min(threads, max(count * work / smallestProduct, 1)), on: self)
+        func batchProduct(_ index: Int) -> Product { product.moved(to: index, of: batch) }
         if count >= threads && count > 1 {
             divide(count, grain: max(smallestProduct / work, 1)) { range in
                 for index in range {
@@ -89,6 +82,23 @@ extension CPUBackend {
             for index in 0..<count { multiplyDivided(batchProduct(index)) }
         }
         withExtendedLifetime((x, y, bias)) {}
+    }
+
+    /// Products with a count that BLAS, which counts in 32 bits, does not take.
+    private func multiplyByLoops(_ product: Product, _ batch: (sizes: [Int], strides: [[Int]])) throws {
+        for index in 0..<batch.sizes.reduce(1, *) {
+            let product = product.moved(to: index, of: batch)
+            for first in Swift.stride(from: 0, to: product.rows, by: loops.product_most_rows) {
+                let rows = first..<min(first + loops.product_most_rows, product.rows)
+                let out = product.out.pointer + first * product.out.stride
+                let x = product.x.pointer + first * product.x.strides.row
+                guard computeByLoops(product, x, product.y.pointer, out, rows, 0..<product.columns) else {
+                    throw GimbalError.outOfMemory(
+                        device: device.id, requestedBytes: product.depth * MemoryLayout<Float>.size,
+                        usedBytes: memoryUsage.inUse)
+                }
+            }
+        }
     }
 
     /// One matrix product, divided along the longer side of its output.
@@ -228,4 +238,20 @@ private struct Product {
     var scale: Float
     var accumulates: Bool
     var bias: UnsafeMutablePointer<Float>?
+
+    /// The largest number that BLAS would be told.
+    var largestCount: Int { max(rows, columns, depth, x.stride, y.stride, out.stride) }
+
+    /// The one at `index` of a batch.
+    func moved(to index: Int, of batch: (sizes: [Int], strides: [[Int]])) -> Product {
+        var (result, remaining) = (self, index)
+        for axis in batch.sizes.indices.reversed() {
+            let position = remaining % batch.sizes[axis]
+            remaining /= batch.sizes[axis]
+            result.x.pointer += position * batch.strides[0][axis]
+            result.y.pointer += position * batch.strides[1][axis]
+            result.out.pointer += position * batch.strides[2][axis]
+        }
+        return result
+    }
 }

@@ -5,11 +5,12 @@ import GimbalTrain
 @main
 enum Program {
     static func main() {
+        restartWithoutThreadsOfBLAS()
         openStandardDescriptors()
         if let place = firstBrokenArgument {
             // What Swift makes of it is the name of something else.
             let message = "Error: argument \(place) is not UTF-8: '\(shown(CommandLine.arguments[place]))'\n"
-            FileHandle.standardError.write(Data(message.utf8))
+            try? FileHandle.standardError.write(contentsOf: Data(message.utf8))
             exit(64)
         }
         run(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
@@ -26,8 +27,21 @@ enum Program {
             }
             try command.run()
         } catch {
-            GimbalCommandLine.exit(withError: error)
+            end(error)
         }
+    }
+
+    /// As the parser's own `exit`, but what a message says of arguments neither moves a terminal nor fills it.
+    private static func end(_ error: any Error) -> Never {
+        let code = GimbalCommandLine.exitCode(for: error)
+        guard !code.isSuccess else { GimbalCommandLine.exit(withError: error) }
+        let lines = GimbalCommandLine.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+        let text = lines.map { line in
+            let line = harmless(line.count > 4000 ? line.prefix(2000) + " … " + line.suffix(500) : line[...])
+            return line + "\n"
+        }
+        if lines != [""] { try? FileHandle.standardError.write(contentsOf: Data(text.joined().utf8)) }
+        exit(code.rawValue)
     }
 
     /// The place of the first argument that is no text in UTF-8.
@@ -51,6 +65,17 @@ enum Program {
             }
         }
         return result
+    }
+
+    /// OpenBLAS starts threads when it is loaded, of which none is used here. Each asks for 128 MiB, and where the process may not
+    /// have them, without end, also when the program leaves. So where its memory is limited, it begins again without them.
+    private static func restartWithoutThreadsOfBLAS() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max),
+            getenv("OPENBLAS_NUM_THREADS") == nil
+        else { return }
+        setenv("OPENBLAS_NUM_THREADS", "1", 1)
+        execv("/proc/self/exe", CommandLine.unsafeArgv)
     }
 
     /// Opens standard input, output and error on `/dev/null` where the program was started with them closed, as some

@@ -2,7 +2,7 @@ import Foundation
 import GimbalTrain
 
 /// Writes `value` as one line of JSON to standard output.
-func printJSON(_ value: some Encodable) throws { try printLine(try jsonText(value)) }
+func printJSON(_ value: some Encodable) throws { try printText(try jsonText(value) + "\n") }
 
 /// `value` as one line of JSON.
 func jsonText(_ value: some Encodable) throws -> String {
@@ -28,7 +28,12 @@ private func withoutControls(_ json: String) -> String {
 
 /// Writes a line to standard output at once, also where that is a pipe.
 /// - Throws: `GimbalError.fileSystem`, such as for a full disk.
-func printLine(_ text: String) throws { try printText(text + "\n") }
+func printLine(_ text: String) throws { try printText(harmless(text) + "\n") }
+
+/// `text` with an escape for what a terminal would obey, such as in the name of a folder, but for ends of lines and tabs.
+func harmless(_ text: some StringProtocol) -> String {
+    visible(text.unicodeScalars) { $0 == "\n" || $0 == "\t" ? String($0) : nil }
+}
 
 /// Writes a text to standard output at once, without the end of a line.
 /// - Throws: as `printLine(_:)`.
@@ -37,6 +42,7 @@ func printText(_ text: String) throws {
     do {
         try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
     } catch {
+        if Interruption.isPipeBroken { return }
         throw GimbalError.fileSystem(operation: "write", path: "standard output", reason: (error as NSError).reason)
     }
 }
@@ -44,5 +50,5 @@ func printText(_ text: String) throws {
 /// Writes a line to standard error, where a lost reader is no reason to stop.
 func printNotice(_ text: String) {
     guard CommandRanks.isFirst else { return }
-    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((harmless(text) + "\n").utf8))
 }

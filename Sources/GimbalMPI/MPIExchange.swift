@@ -62,7 +62,7 @@ public final class MPIExchange: GradientExchange, @unchecked Sendable {
         if !isDone.withLock({ $0 }), Launch.own?.rank ?? 0 > 0 { sleep(2) }
         guard !isDone.withLock({ $0 }) else { return }
         let line = "Error: MPI has not begun within \(Int(limit.seconds)) s: a rank stands still at its start\n"
-        FileHandle.standardError.write(Data(line.utf8))
+        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
         letLauncherRead()
         _exit(1)
     }

@@ -148,7 +148,8 @@ extension Module {
                 parameter.assign(try file.tensor(named: name, like: parameter.value))
             case .buffer(_, let buffer):
                 let value = try file.tensor(named: name, like: buffer.value)
-                buffer.value.backend.copy(value.view, to: buffer.value.view)
+                let held = buffer.value.view
+                held.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: held) }
             case .counter, .module: break
             }
         }

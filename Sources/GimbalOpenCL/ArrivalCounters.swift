@@ -26,6 +26,7 @@ struct ArrivalCounters: @unchecked Sendable {
         var zero: cl_uint = 0
         code = clEnqueueFillBuffer(
             queue, new!, &zero, MemoryLayout<cl_uint>.size, 0, wanted * MemoryLayout<cl_uint>.size, 0, nil, nil)
+        if code != CL_SUCCESS { clReleaseMemObject(new) }
         try check(code, "fill of counters", on: deviceID)
         // Launches under way keep the old one alive.
         release()

@@ -79,10 +79,9 @@ struct KernelLibrary {
             }
             cache.write(binary, key: key, kind: "program")
         }
-        guard let kernel = createKernel(name, program) else {
+        do { return try createKernel(name, program) } catch GimbalError.deviceFailed(_, _, "CL_INVALID_KERNEL_NAME") {
             throw buildFailure(name: name, options: options, log: "the program has no kernel of this name")
         }
-        return kernel
     }
 
     private func compile(name: String, source: String, options: String) throws -> cl_program {
@@ -91,16 +90,20 @@ struct KernelLibrary {
             var text: UnsafePointer<CChar>? = text
             return clCreateProgramWithSource(context, 1, &text, nil, &code)
         }
-        guard let program, code == CL_SUCCESS else {
-            throw buildFailure(name: name, options: options, log: nameOfOpenCLError(code))
-        }
+        try check(code, "creation of the program of '\(name)'", on: device.description.id)
+        guard let program else { throw buildFailure(name: name, options: options, log: "there is no program") }
         code = build(program, options: options)
+        // A compiler that has no memory says nothing of the source.
+        if code == CL_OUT_OF_HOST_MEMORY || code == CL_OUT_OF_RESOURCES {
+            clReleaseProgram(program)
+            try check(code, "compilation of '\(name)'", on: device.description.id)
+        }
         guard code == CL_SUCCESS else {
-            let log = readText {
+            let log = try? readText("clGetProgramBuildInfo(CL_PROGRAM_BUILD_LOG)", of: device.description.id) {
                 clGetProgramBuildInfo(program, device.id, cl_program_build_info(CL_PROGRAM_BUILD_LOG), $0, $1, $2)
             }
             clReleaseProgram(program)
-            throw buildFailure(name: name, options: options, log: "\(nameOfOpenCLError(code))\n\(log)")
+            throw buildFailure(name: name, options: options, log: "\(nameOfOpenCLError(code))\n\(log ?? "")")
         }
         return program
     }
@@ -117,7 +120,7 @@ struct KernelLibrary {
         guard let program, code == CL_SUCCESS else { return nil }
         defer { clReleaseProgram(program) }
         guard build(program, options: "") == CL_SUCCESS else { return nil }
-        return createKernel(name, program)
+        return try? createKernel(name, program)
     }
 
     private func build(_ program: cl_program, options: String) -> cl_int {
@@ -125,10 +128,11 @@ struct KernelLibrary {
         return clBuildProgram(program, 1, &id, options, nil, nil)
     }
 
-    private func createKernel(_ name: String, _ program: cl_program) -> cl_kernel? {
+    private func createKernel(_ name: String, _ program: cl_program) throws -> cl_kernel {
         var code: cl_int = 0
         let kernel = clCreateKernel(program, name, &code)
-        return code == CL_SUCCESS ? kernel : nil
+        try check(code, "creation of the kernel '\(name)'", on: device.description.id)
+        return kernel!
     }
 
     private func binary(of program: cl_program) -> [UInt8]? {

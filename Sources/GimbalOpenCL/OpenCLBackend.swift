@@ -58,6 +58,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         let context = clCreateContext(&properties, 1, &id, nil, nil, &code)
         try check(code, "creation of a context", on: deviceID)
         let queue = clCreateCommandQueue(context, device.id, 0, &code)
+        if code != CL_SUCCESS { clReleaseContext(context) }
         try check(code, "creation of a queue", on: deviceID)
 
         self.openCLDevice = device
@@ -126,17 +127,24 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int) {
         guard bytes.count > 0 else { return }
-        reportingErrors {
-            try launching.withLock { state in
-                try state.staging.upload(bytes, to: storage.buffer, byteOffset: byteOffset)
-                state.record.uploadedBytes += bytes.count
-                try countLaunch(&state)
+        let range = byteOffset..<byteOffset + bytes.count
+        let failure = ErrorLatch.collecting {
+            reportingErrors {
+                try launching.withLock { state in
+                    try state.staging.upload(bytes, to: storage.buffer, byteOffset: byteOffset)
+                    state.record.uploadedBytes += bytes.count
+                    try countLaunch(&state)
+                }
             }
         }
+        storage.forgetFailures(in: range)
+        // Whoever reads it, or an operation on it, must not take what lay there before for it.
+        if let failure { storage.noteFailure(failure, of: range) }
     }
 
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
         guard bytes.count > 0 else { return try synchronize() }
+        try storage.throwIfFailed(in: byteOffset..<byteOffset + bytes.count)
         launching.withLock {
             $0.record.waits += 1
             $0.record.downloadedBytes += bytes.count
@@ -153,6 +161,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         _ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer
     ) throws -> @Sendable () throws -> Void {
         guard bytes.count > 0 else { return {} }
+        try storage.throwIfFailed(in: byteOffset..<byteOffset + bytes.count)
         launching.withLock { $0.record.downloadedBytes += bytes.count }
         var event: cl_event?
         let code = clEnqueueReadBuffer(
@@ -173,7 +182,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     public func synchronize() throws {
         launching.withLock { $0.record.waits += 1 }
         let code = clFinish(queue)
-        try errors.throwIfSet()
+        try errors.throwIfAnySet()
         try check(code, "synchronize", on: device.id)
         try errors.runChecks()
     }

@@ -78,6 +78,7 @@ struct StagingRing {
         let bytes = clEnqueueMapBuffer(
             queue, buffer, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ | CL_MAP_WRITE), 0, Self.blockSize, 0, nil, nil,
             &code)
+        if code != CL_SUCCESS { clReleaseMemObject(buffer) }
         try check(code, "mapping of staging memory", on: deviceID)
         blocks.append(Block(buffer: buffer, bytes: bytes!))
         current = blocks.count - 1

@@ -15,7 +15,7 @@ public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Double, p: Doub
     let views = ParameterRun.withGradients(parameters).map(\.gradients)
     let norm = try norm(of: views, p: p)
     guard let backend = views.first?.storage.backend else { return norm }
-    backend.clip(views, norm: norm.view, maxNorm: maxNorm)
+    try views.change(reading: [norm.view]) { backend.clip(views, norm: norm.view, maxNorm: maxNorm) }
     try backend.errors.throwIfSet()
     return norm
 }
@@ -34,7 +34,7 @@ private func norm(of gradients: [TensorView], p: Double) throws -> Tensor {
     require(p > 0, "gradient norm", "p must be positive, not \(p)")
     guard let backend = gradients.first?.storage.backend else { return Tensor(0) }
     let norm = Tensor(try backend.allocate([]))
-    backend.norm(gradients, p: p, out: norm.view)
+    try norm.view.change(reading: gradients) { backend.norm(gradients, p: p, out: norm.view) }
     try backend.errors.throwIfSet()
     return norm
 }
@@ -45,7 +45,9 @@ public func clipGradientValue(_ parameters: [Parameter], limit: Double) throws {
     require(limit >= 0, "clipGradientValue", "the limit must not be negative, not \(limit)")
     for run in ParameterRun.withGradients(parameters) {
         let backend = run.gradients.storage.backend
-        backend.unary(.init(.clamp, a: -limit, b: limit), run.gradients, out: run.gradients)
+        try run.gradients.change {
+            backend.unary(.init(.clamp, a: -limit, b: limit), run.gradients, out: run.gradients)
+        }
         try backend.errors.throwIfSet()
     }
 }
@@ -63,7 +65,9 @@ public func clipParameterNorms(_ parameters: [Parameter], maxNorm: Double, p: Do
         let norms = Tensor(try segments.norms(of: run.gradients, p: p))
         let factors = (maxNorm / (norms + 1e-6)).clamped(to: -.infinity...1)
         let backend = run.gradients.storage.backend
-        backend.scaleSegments(run.gradients, segments: segments.view, by: factors.view)
+        try run.gradients.change(reading: [factors.view]) {
+            backend.scaleSegments(run.gradients, segments: segments.view, by: factors.view)
+        }
         try backend.errors.throwIfSet()
     }
 }
@@ -88,7 +92,9 @@ public func clipAdaptively(_ parameters: [Parameter], clipping: Double = 0.01, e
         let norms = Tensor(try segments.norms(of: run.gradients)).clamped(to: 1e-6...(.infinity))
         let factors = (limits / norms).clamped(to: -.infinity...1)
         let backend = run.gradients.storage.backend
-        backend.scaleSegments(run.gradients, segments: segments.view, by: factors.view)
+        try run.gradients.change(reading: [factors.view]) {
+            backend.scaleSegments(run.gradients, segments: segments.view, by: factors.view)
+        }
         try backend.errors.throwIfSet()
     }
 }

@@ -38,12 +38,8 @@ public final class ExponentialMovingAverage {
         self.decay = decay
         self.warmsUp = warmsUp
         averages = ParameterCopy(parameters)
-        do {
-            self.buffers = try buffers.map { name, value in
-                (name, value.view, try value.backend.allocate(value.shape, value.dtype))
-            }
-        } catch {
-            stop("ExponentialMovingAverage", "\(error)")
+        self.buffers = buffers.map { name, value in
+            (name, value.view, .filled(value.shape, like: value.view, with: 0))
         }
     }
 
@@ -64,12 +60,14 @@ public final class ExponentialMovingAverage {
         let decay = warmsUp ? min(decay, (1 + count) / (10 + count)) : decay
         for (live, average) in pairs {
             let backend = live.storage.backend
-            if updates == 0 {
-                backend.copy(live, to: average)
-            } else {
-                backend.optimizerStep(
-                    OptimizerStep(.approach, rate: 1 - decay), weights: average, gradient: live, states: [],
-                    condition: nil)
+            try average.change(reading: [live]) {
+                if updates == 0 {
+                    backend.copy(live, to: average)
+                } else {
+                    backend.optimizerStep(
+                        OptimizerStep(.approach, rate: 1 - decay), weights: average, gradient: live, states: [],
+                        condition: nil)
+                }
             }
             try backend.errors.throwIfSet()
         }
@@ -94,7 +92,7 @@ public final class ExponentialMovingAverage {
         requireSwappedOut("assign")
         guard updates > 0 else { return }
         for (live, average) in pairs {
-            live.storage.backend.copy(average, to: live)
+            try live.change(reading: [average]) { live.storage.backend.copy(average, to: live) }
             try live.storage.backend.errors.throwIfSet()
         }
     }
@@ -104,9 +102,11 @@ public final class ExponentialMovingAverage {
         for (live, average) in pairs {
             let backend = live.storage.backend
             let held = try backend.allocate(live.shape, live.dtype)
-            backend.copy(live, to: held)
-            backend.copy(average, to: live)
-            backend.copy(held, to: average)
+            try [live, average].change {
+                backend.copy(live, to: held)
+                backend.copy(average, to: live)
+                backend.copy(held, to: average)
+            }
             try backend.errors.throwIfSet()
         }
     }
@@ -130,7 +130,11 @@ public final class ExponentialMovingAverage {
         let named = named
         let saved = try state.values(
             named.map { ("average.\($0.name)", $0.average.shape) }, counts: ["updates"], of: "the average's state")
-        for (value, entry) in zip(saved, named) { value.backend.copy(value.view, to: entry.average) }
+        for (value, entry) in zip(saved, named) {
+            entry.average.written(anew: true, of: [value.view]) {
+                value.backend.copy(value.view, to: entry.average)
+            }
+        }
         updates = state.steps["updates"] ?? 0
     }
 }

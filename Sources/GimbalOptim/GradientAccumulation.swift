@@ -21,7 +21,7 @@ public func averageGradients(_ parameters: [Parameter], over batches: Int) throw
 public func scaleGradients(_ parameters: [Parameter], by factor: Double) throws {
     for run in ParameterRun.withGradients(parameters) {
         let backend = run.gradients.storage.backend
-        backend.unary(.init(.affine, a: factor), run.gradients, out: run.gradients)
+        try run.gradients.change { backend.unary(.init(.affine, a: factor), run.gradients, out: run.gradients) }
         try backend.errors.throwIfSet()
     }
 }

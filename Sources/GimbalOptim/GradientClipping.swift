@@ -115,8 +115,11 @@ public final class GradientClipper {
         // NaN times the zeros between two parameters of an arena would stay there; those that are NaN still are.
         let finite = withoutGradients { factor.filled(where: factor.isNaN(), with: 1) }
         for run in runs {
-            norm.backend.binary(
-                .init(.multiply), run.gradients, finite.view.broadcast(to: run.gradients.shape), out: run.gradients)
+            try run.gradients.change(reading: [finite.view]) {
+                norm.backend.binary(
+                    .init(.multiply), run.gradients, finite.view.broadcast(to: run.gradients.shape),
+                    out: run.gradients)
+            }
         }
         return norm
     }
@@ -139,8 +142,10 @@ public final class GradientClipper {
         let zero = Tensor.zeros([], device: isFinite.device)
         for run in runs {
             let shape = run.gradients.shape
-            backend.select(
-                mask.view.broadcast(to: shape), run.gradients, zero.view.broadcast(to: shape), out: run.gradients)
+            try run.gradients.change(reading: [mask.view, zero.view]) {
+                backend.select(
+                    mask.view.broadcast(to: shape), run.gradients, zero.view.broadcast(to: shape), out: run.gradients)
+            }
         }
         return nonFinite == .zero ? nil : isFinite
     }
@@ -157,7 +162,9 @@ private final class FiniteWatch: Sendable {
             if held.isEmpty { errors.whenWaited { [self] in try throwIfNotFinite() } }
             for (names, values) in found {
                 if let view = held[names] {
-                    values.backend.binary(.init(.maximum), view, values.view, out: view)
+                    view.written(anew: false, of: [values.view]) {
+                        values.backend.binary(.init(.maximum), view, values.view, out: view)
+                    }
                 } else {
                     held[names] = values.view
                 }

@@ -38,16 +38,20 @@ public final class Lookahead: Optimizer {
     public func step(if condition: Tensor?) throws {
         // Not when it was made: weights may have been loaded since.
         if taken == 0 {
-            for (live, slow) in slow.pairs { live.storage.backend.copy(live, to: slow) }
+            for (live, slow) in slow.pairs {
+                slow.written(anew: true, of: [live]) { live.storage.backend.copy(live, to: slow) }
+            }
         }
         try inner.step(if: condition)
         taken += 1
         guard taken % interval == 0 else { return }
         for (live, slow) in slow.pairs {
             let backend = live.storage.backend
-            backend.optimizerStep(
-                OptimizerStep(.approach, rate: share), weights: slow, gradient: live, states: [], condition: nil)
-            backend.copy(slow, to: live)
+            try [live, slow].change {
+                backend.optimizerStep(
+                    OptimizerStep(.approach, rate: share), weights: slow, gradient: live, states: [], condition: nil)
+                backend.copy(slow, to: live)
+            }
             try backend.errors.throwIfSet()
         }
     }
@@ -71,7 +75,9 @@ public final class Lookahead: Optimizer {
         rest.tensors.removeAll { names.contains($0.name) }
         rest.steps["lookahead"] = nil
         try inner.restore(rest)
-        for (value, copy) in zip(saved, slow.named) { value.backend.copy(value.view, to: copy.view) }
+        for (value, copy) in zip(saved, slow.named) {
+            copy.view.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: copy.view) }
+        }
         taken = state.steps["lookahead"] ?? 0
     }
 }

@@ -51,9 +51,13 @@ public final class LossScaler {
     /// - Throws: the first failure of the device since it was last waited for.
     public func unscale(_ parameters: [Parameter]) throws -> Tensor {
         let views = ParameterRun.withGradients(parameters).map(\.gradients)
-        let condition = Tensor.make([], held.dtype, held.device, inputs: [held]) {
+        for view in views { try view.throwIfFailed() }
+        let scale = scale
+        let condition = Tensor.make([], held.dtype, held.device, inputs: [held, scale]) {
             $0.unscale(views, scale: scale.view, condition: $1)
         }
+        if let failure = condition.view.failure { views.forEach { $0.noteFailure(failure) } }
+        try condition.view.throwIfFailed()
         try held.backend.errors.throwIfSet()
         return condition
     }
@@ -62,8 +66,11 @@ public final class LossScaler {
     /// - Parameter isFinite: what `unscale` gave.
     /// - Throws: the first failure of the device since it was last waited for.
     public func update(_ isFinite: Tensor) throws {
-        held.backend.updateLossScale(
-            held.view, condition: isFinite.view, growth: growthFactor, backoff: backoffFactor, interval: growthInterval)
+        try held.view.change(reading: [isFinite.view]) {
+            held.backend.updateLossScale(
+                held.view, condition: isFinite.view, growth: growthFactor, backoff: backoffFactor,
+                interval: growthInterval)
+        }
         try held.backend.errors.throwIfSet()
     }
 
@@ -101,7 +108,6 @@ public final class LossScaler {
     /// Takes up a saved state.
     public func restore(_ state: Tensor) {
         require(state.shape == [3], "LossScaler", "a state of \(state.shape), where [3] is needed")
-        guard state.view.isAllocated, held.view.isAllocated else { return }
-        held.backend.copy(state.view, to: held.view)
+        held.view.written(anew: true, of: [state.view]) { held.backend.copy(state.view, to: held.view) }
     }
 }

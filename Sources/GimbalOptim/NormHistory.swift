@@ -21,7 +21,9 @@ final class NormHistory {
     convenience init(_ values: Tensor) throws {
         try self.init(values.device, capacity: 2 * values.elementCount)
         count = values.elementCount
-        backend.copy(values.view, to: list.sliced(axis: 0, 1..<1 + count))
+        try list.change(reading: [values.view]) {
+            backend.copy(values.view, to: list.sliced(axis: 0, 1..<1 + count))
+        }
     }
 
     var values: Tensor? {
@@ -37,9 +39,11 @@ final class NormHistory {
             value.isFinite().cast(to: .uint8), value, Tensor(.infinity, device: value.device))
         let shape: Shape = [count + 1]
         let out = next.sliced(axis: 0, 1..<2 + count)
-        backend.binary(
-            .init(.maximum), list.sliced(axis: 0, 0..<1 + count), number.view.broadcast(to: shape), out: out)
-        backend.binary(.init(.minimum), out, list.sliced(axis: 0, 1..<2 + count), out: out)
+        try next.change(reading: [list, number.view]) {
+            backend.binary(
+                .init(.maximum), list.sliced(axis: 0, 0..<1 + count), number.view.broadcast(to: shape), out: out)
+            backend.binary(.init(.minimum), out, list.sliced(axis: 0, 1..<2 + count), out: out)
+        }
         swap(&list, &next)
         count += 1
     }
@@ -56,15 +60,19 @@ final class NormHistory {
 
     private func grow() throws {
         let larger = try NormHistory.empty(2 * list.elementCount, backend)
-        backend.copy(list, to: larger.sliced(axis: 0, 0..<list.elementCount))
+        try larger.change(reading: [list]) {
+            backend.copy(list, to: larger.sliced(axis: 0, 0..<list.elementCount))
+        }
         next = try NormHistory.empty(larger.elementCount, backend)
         list = larger
     }
 
     private static func empty(_ count: Int, _ backend: any Backend) throws -> TensorView {
         let view = try backend.allocate([count])
-        backend.fill(view, with: .infinity)
-        backend.fill(view.sliced(axis: 0, 0..<1), with: -.infinity)
+        try view.change {
+            backend.fill(view, with: .infinity)
+            backend.fill(view.sliced(axis: 0, 0..<1), with: -.infinity)
+        }
         return view
     }
 }

@@ -107,6 +107,7 @@ public class ElementwiseOptimizer: Optimizer {
     }
 
     public func step(if condition: Tensor?) throws {
+        try condition?.view.throwIfFailed()
         try store.update { backend, stretch in
             apply(rule(for: stretch), backend, stretch, condition)
         }

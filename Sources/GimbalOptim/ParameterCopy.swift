@@ -6,7 +6,7 @@ final class ParameterCopy {
     private let values: TensorView?
     private let offsets: [Int]
 
-    /// Zeros. Stops the program where memory is refused.
+    /// Zeros. Where memory is refused, whoever uses them throws that.
     init(_ parameters: [Parameter]) {
         self.parameters = parameters
         var offsets: [Int] = []
@@ -16,15 +16,7 @@ final class ParameterCopy {
             end += ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
         }
         self.offsets = offsets
-        do {
-            values = try parameters.first.map { first in
-                let view = try first.weights.storage.backend.allocate([end], first.weights.dtype)
-                view.storage.backend.fill(view, with: 0)
-                return view
-            }
-        } catch {
-            stop("Optimizer", "\(error)")
-        }
+        values = parameters.first.map { .filled([end], like: $0.weights, with: 0) }
     }
 
     /// By parameter.
@@ -61,5 +53,12 @@ final class ParameterCopy {
 
     private func slice(_ offset: Int, _ count: Int) -> TensorView {
         values!.sliced(axis: 0, offset..<offset + count)
+    }
+}
+
+extension TensorView {
+    /// Elements of `value` where and of what type those of `other` are. Where memory is refused, whoever uses them throws that.
+    static func filled(_ shape: Shape, like other: TensorView, with value: Double) -> TensorView {
+        Tensor(repeating: value, shape, dtype: other.dtype, device: Device(backend: other.storage.backend)).view
     }
 }

@@ -41,23 +41,17 @@ final class ParameterStore {
             "a parameter belongs to one group only")
         steps = [Int](repeating: 0, count: parameters.count)
         own = parameters.indices
-        do {
-            arena = try ParameterArena.pack(parameters)
-            var (offsets, end) = ([ObjectIdentifier: Int](), 0)
-            for parameter in parameters {
-                offsets[ObjectIdentifier(parameter)] = end
-                end += ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
-            }
-            self.offsets = offsets
-            moments = try momentNames.compactMap { name in
-                guard let first = parameters.first?.weights else { return nil }
-                let view = try first.storage.backend.allocate([end], first.dtype)
-                first.storage.backend.fill(view, with: initially)
-                return (name, view)
-            }
-        } catch {
-            stop("Optimizer", "\(error)")
+        var (offsets, end) = ([ObjectIdentifier: Int](), 0)
+        for parameter in parameters {
+            offsets[ObjectIdentifier(parameter)] = end
+            end += ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
         }
+        self.offsets = offsets
+        // An optimizer is made without `try`. Without an arena it only takes more launches; that there is no memory for moments
+        // is thrown by its first step.
+        arena = try? ParameterArena.pack(parameters)
+        let (count, weights) = (end, parameters[0].weights)
+        moments = momentNames.map { ($0, .filled([count], like: weights, with: initially)) }
     }
 
     /// Leaves all parameters but some side by side to other ranks, and gives the memory of their moments back.
@@ -69,7 +63,8 @@ final class ParameterStore {
         moments = try moments.map { moment in
             let backend = moment.view.storage.backend
             let part = try backend.allocate([range.count], moment.view.dtype)
-            if !range.isEmpty { backend.copy(moment.view.sliced(axis: 0, range), to: part) }
+            let held = moment.view.sliced(axis: 0, range)
+            if !range.isEmpty { part.written(anew: true, of: [held]) { backend.copy(held, to: part) } }
             return (moment.name, part)
         }
         own = kept
@@ -77,9 +72,16 @@ final class ParameterStore {
     }
 
     /// Calls `body` for each stretch of own parameters of one group that hold gradients and have taken the same number of
-    /// steps; then throws what the device has reported. The steps of all parameters are counted.
+    /// steps. The steps of all parameters are counted.
+    /// - Throws: what weights, gradients or moments have failed by, before any of them is changed; and what fails in the step, after
+    ///   which they cannot be used until they are loaded anew.
     func update(_ body: (any Backend, Stretch) throws -> Void) throws {
         guard let backend = parameters.first?.weights.storage.backend else { return }
+        for index in own where hasGradient(index) {
+            try parameters[index].weights.throwIfFailed()
+            try parameters[index].gradientView?.throwIfFailed()
+        }
+        for moment in moments { try moment.view.throwIfFailed() }
         var start = own.lowerBound
         while start < own.upperBound {
             guard hasGradient(start) else {
@@ -96,11 +98,10 @@ final class ParameterStore {
                 run.weights.noteChange(by: "an optimizer's step")
                 let offset = offset(of: run.parameters[0])
                 let range = offset..<offset + run.weights.elementCount
-                try body(
-                    backend,
-                    Stretch(
-                        run: run, group: groups[group], step: count + 1,
-                        moments: moments.map { $0.view.sliced(axis: 0, range) }))
+                let moments = moments.map { $0.view.sliced(axis: 0, range) }
+                try ([run.weights] + moments).change(reading: [run.gradients]) {
+                    try body(backend, Stretch(run: run, group: groups[group], step: count + 1, moments: moments))
+                }
             }
             start = end
         }
@@ -173,7 +174,7 @@ final class ParameterStore {
                 let place = part(of: moment.view, parameters[index])
                 // What other ranks gave lies in the host's memory.
                 let value = try saved[first + index].to(Device(backend: place.storage.backend))
-                value.backend.copy(value.view, to: place)
+                place.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: place) }
             }
         }
         steps = names.map { state.steps[$0] ?? 0 }

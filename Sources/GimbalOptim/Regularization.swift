@@ -60,15 +60,17 @@ public struct WeightPenalty: Codable, Sendable, Equatable {
         let backend = run.weights.storage.backend
         let term = try backend.allocate(run.weights.shape, run.weights.dtype)
         let sign = try l1 == 0 ? nil : backend.allocate(run.weights.shape, run.weights.dtype)
-        if let sign {
-            backend.unary(.init(.sign), run.weights, out: sign)
-            backend.unary(.init(.affine, a: l1), sign, out: sign)
+        try out.change(reading: [run.weights]) {
+            if let sign {
+                backend.unary(.init(.sign), run.weights, out: sign)
+                backend.unary(.init(.affine, a: l1), sign, out: sign)
+            }
+            if l2 != 0 {
+                backend.unary(.init(.affine, a: l2), run.weights, out: term)
+                backend.binary(.init(.add), out, term, out: out)
+            }
+            if let sign { backend.binary(.init(.add), out, sign, out: out) }
         }
-        if l2 != 0 {
-            backend.unary(.init(.affine, a: l2), run.weights, out: term)
-            backend.binary(.init(.add), out, term, out: out)
-        }
-        if let sign { backend.binary(.init(.add), out, sign, out: out) }
         try backend.errors.throwIfSet()
     }
 }
@@ -96,7 +98,8 @@ public enum WeightConstraint: Codable, Sendable, Equatable {
             let backend = run.weights.storage.backend
             run.weights.noteChange(by: "WeightConstraint")
             switch self {
-            case .nonNegative: backend.unary(.init(.relu), run.weights, out: run.weights)
+            case .nonNegative:
+                try run.weights.change { backend.unary(.init(.relu), run.weights, out: run.weights) }
             case .maxNorm(let limit):
                 require(limit > 0, "WeightConstraint", "the norm must be positive, not \(limit)")
                 try scale(run) { norms in (limit / norms).clamped(to: -.infinity...1) }
@@ -112,7 +115,10 @@ public enum WeightConstraint: Codable, Sendable, Equatable {
     private func scale(_ run: ParameterRun, _ factors: (Tensor) -> Tensor) throws {
         let segments = try Segments(run, units: .outputs)
         let norms = Tensor(try segments.norms(of: run.weights))
-        run.weights.storage.backend.scaleSegments(run.weights, segments: segments.view, by: factors(norms).view)
+        let factors = factors(norms)
+        try run.weights.change(reading: [factors.view]) {
+            run.weights.storage.backend.scaleSegments(run.weights, segments: segments.view, by: factors.view)
+        }
     }
 }
 
@@ -149,10 +155,12 @@ public struct GradientNoise: Codable, Sendable, Equatable {
             guard parameter.isTrainable, let gradient = parameter.gradientView else { continue }
             let backend = gradient.storage.backend
             let noise = try backend.allocate(gradient.shape, gradient.dtype)
-            // By a count of numbers, not a shape: the same on all ranks, however many rows the parameter has.
-            backend.randomNormal(noise, generator.reserve(gradient.elementCount))
-            backend.unary(.init(.affine, a: deviation), noise, out: noise)
-            backend.binary(.init(.add), gradient, noise, out: gradient)
+            try gradient.change {
+                // By a count of numbers, not a shape: the same on all ranks, however many rows the parameter has.
+                backend.randomNormal(noise, generator.reserve(gradient.elementCount))
+                backend.unary(.init(.affine, a: deviation), noise, out: noise)
+                backend.binary(.init(.add), gradient, noise, out: gradient)
+            }
             try backend.errors.throwIfSet()
         }
     }

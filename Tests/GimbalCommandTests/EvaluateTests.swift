@@ -185,7 +185,7 @@ struct EvaluateTests {
         try withTemporaryFolder { folder in
             let evaluate = ["evaluate", "--data", "digits", "--device", "cpu", "--checkpoint"]
             try Gimbal.run(evaluate + [folder + "/none"]).refused("cannot open \(folder)/none: no such checkpoint")
-            try Gimbal.run(evaluate + [folder]).refused("is not a checkpoint: it has no readable manifest.json")
+            try Gimbal.run(evaluate + [folder]).refused("is not a checkpoint: it has no manifest.json")
 
             let checkpoint = try train(folder + "/run").checkpoint
             let (manifest, recipe) = (checkpoint + "/manifest.json", checkpoint + "/run.json")
@@ -210,12 +210,12 @@ struct EvaluateTests {
                 try write(String(text.prefix(text.count / 2)), to: path)
                 try refused(path)
                 try FileManager.default.removeItem(atPath: path)
-                try refused(path == manifest ? "has no readable" : "has no run.json")
+                try refused(path == manifest ? "has no manifest.json" : "has no run.json")
                 try write(text, to: path)
             }
             try write(
                 text.replacingOccurrences(of: "\"formatVersion\" : 3", with: "\"formatVersion\" : 7"), to: manifest)
-            try refused("has format version 7; this version of Gimbal reads 3")
+            try refused("was written by a newer Gimbal: it has format version 7, and this one reads 3")
             try write(text, to: manifest)
             try write(settings.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : -32"), to: recipe)
             try refused("hidden: must be positive, not -32")

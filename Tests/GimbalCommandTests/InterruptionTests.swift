@@ -105,14 +105,14 @@ struct InterruptionTests {
             try Gimbal.run(settings + ["--run-dir", folder + "/whole"]).succeeded()
             try Gimbal.run(settings + ["--run-dir", run, "--max-steps", "20"]).succeeded()
 
-            let partial = run + "/checkpoints/step-000000099.partial-1a2b"
+            let partial = run + "/checkpoints/step-000000099.partial-1y2p0ij32e8e7"
             try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: false)
-            try Data("half".utf8).write(to: URL(fileURLWithPath: partial + "/model.safetensors.partial-3c"))
-            try Data("epoch,st".utf8).write(to: URL(fileURLWithPath: run + "/metrics.csv.partial-4d"))
+            try Data("half".utf8).write(to: URL(fileURLWithPath: partial + "/model.safetensors.partial-1y2p0ij32e8e8"))
+            try Data("epoch,st".utf8).write(to: URL(fileURLWithPath: run + "/metrics.csv.partial-1y2p0ij32e8e9"))
             // What a save moved aside last, on a file system that cannot exchange two folders: the only copy there is.
             try FileManager.default.moveItem(
                 atPath: run + "/checkpoints/step-000000020",
-                toPath: run + "/checkpoints/step-000000020.partial-5e-old")
+                toPath: run + "/checkpoints/step-000000020.partial-1y2p0ij32e8ea-old")
 
             try Gimbal.run(settings + ["--run-dir", run, "--resume", "--max-steps", "20"]).succeeded()
             #expect(!tree(run).contains { $0.contains(".partial-") })
@@ -148,6 +148,23 @@ struct InterruptionTests {
             let command = (words.last ?? "").components(separatedBy: "go on with: gimbal ").last ?? ""
             let shell = try ChildProcess("/bin/sh", ["-c", "exec \"$0\" \(command)", Gimbal.path])
             try shell.outcome().succeeded()
+            try expectSameEnd(run, as: folder + "/whole")
+        }
+    }
+
+    @Test("A run whose output nobody reads any more saves and leaves")
+    func brokenPipe() throws {
+        try withTemporaryFolder { folder in
+            let settings = Self.settings + ["--device", "cpu", "--run-dir"]
+            try Gimbal.run(settings + [folder + "/whole"]).succeeded()
+            let run = folder + "/run"
+            let shell = try ChildProcess(
+                "/bin/sh", ["-c", "\"$0\" \"$@\" | head -n 1", Gimbal.path] + settings + [run, "--json"])
+            let outcome = try shell.outcome()
+            #expect(outcome.lines.count == 1 && outcome.errors.contains("and saved; go on with: "), "\(outcome)")
+            let step = metrics(of: run).last?[1] ?? ""
+            #expect(checkpoints(of: run).last == "step-" + String(repeating: "0", count: 9 - step.count) + step)
+            try Gimbal.run("train", "--resume", "--run-dir", run, "--device", "cpu").succeeded()
             try expectSameEnd(run, as: folder + "/whole")
         }
     }

@@ -97,14 +97,7 @@ struct RankFailureTests {
                 let whole = try Data(contentsOf: URL(filePath: file))
                 // The last byte of a text may be a line's end, which nothing misses.
                 try whole.prefix(trial.below(whole.count - 1)).write(to: URL(filePath: file))
-                let refusal = try trial.resume()
-                let said = refusal.saidErrors
-                #expect(
-                    refusal.status != 0 && said.count == 1 && said[0].contains(newest)
-                        && said[0].contains(
-                            "the one before it is \(trial.runDir)/checkpoints/\(saved[saved.count - 2])"),
-                    "\(trial), \(file): \(refusal)")
-                try FileManager.default.removeItem(atPath: newest)
+                // From the one before it.
                 try trial.goOn(end)
             }
         }

@@ -72,8 +72,9 @@ struct TableTests {
             // A damaged checkpoint is not the end of a run.
             let checkpoints = try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted()
             try FileManager.default.removeItem(atPath: "\(run)/checkpoints/\(checkpoints[1])/optimizer.safetensors")
-            try Gimbal.run(commands[0]).refused(
-                "optimizer.safetensors", "the one before it is \(run)/checkpoints/\(checkpoints[0])")
+            let resumed = try Gimbal.run(commands[0]).succeeded().errors
+            #expect(resumed.contains("optimizer.safetensors: No such file"), "\(resumed)")
+            #expect(resumed.contains("the checkpoint before it is used, \(run)/checkpoints/\(checkpoints[0])"))
         }
     }
 

@@ -21,9 +21,20 @@ public final class ReferenceBackend: Backend {
     /// Whether attention is done by `attention`, as on GPUs, or by its parts.
     public let fusesAttention: Bool
 
-    /// - Parameter memoryLimitBytes: what `allocate` may hand out together; small limits test how code above copes.
-    public init(memoryLimitBytes: Int = 1 << 33, fusesAttention: Bool = false) {
+    /// What is asked before each allocation and each primitive, which fails by what is given.
+    public typealias Faults = @Sendable (Fault) -> GimbalError?
+    /// What can be made to fail.
+    public enum Fault: Sendable { case allocation(bytes: Int), launch }
+    private let faults: Faults
+
+    /// - Parameters:
+    ///   - memoryLimitBytes: what `allocate` may hand out together; small limits test how code above copes.
+    ///   - faults: what fails; by default nothing.
+    public init(
+        memoryLimitBytes: Int = 1 << 33, fusesAttention: Bool = false, faults: @escaping Faults = { _ in nil }
+    ) {
         self.memoryLimitBytes = memoryLimitBytes
+        self.faults = faults
         self.fusesAttention = fusesAttention
         device = DeviceDescription(
             id: "reference", backend: "reference", name: "Double reference", vendor: "Gimbal", driver: "Swift",
@@ -36,6 +47,7 @@ public final class ReferenceBackend: Backend {
 
     /// The bytes start as ones: NaN in every floating-point type, so that reading what was never written shows.
     public func allocate(byteCount: Int) throws -> Storage {
+        if let failure = faults(.allocation(bytes: byteCount)) { throw failure }
         try usage.withLock { usage in
             guard byteCount <= memoryLimitBytes - usage.inUse else {
                 throw GimbalError.outOfMemory(
@@ -58,9 +70,11 @@ public final class ReferenceBackend: Backend {
         precondition(byteOffset >= 0 && byteOffset + bytes.count <= storage.byteCount, "upload outside the storage")
         guard let base = bytes.baseAddress else { return }
         (storage.handle + byteOffset).copyMemory(from: base, byteCount: bytes.count)
+        storage.forgetFailures(in: byteOffset..<byteOffset + bytes.count)
     }
 
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try storage.throwIfFailed(in: byteOffset..<byteOffset + bytes.count)
         try errors.throwIfSet()
         precondition(byteOffset >= 0 && byteOffset + bytes.count <= storage.byteCount, "download outside the storage")
         bytes.baseAddress?.copyMemory(from: storage.handle + byteOffset, byteCount: bytes.count)
@@ -69,7 +83,7 @@ public final class ReferenceBackend: Backend {
     }
 
     public func synchronize() throws {
-        try errors.throwIfSet()
+        try errors.throwIfAnySet()
         try errors.runChecks()
     }
 
@@ -80,6 +94,12 @@ public final class ReferenceBackend: Backend {
     public func trimMemory() {}
 
     // MARK: Elements
+
+    /// The end of every primitive, and where it may be made to fail, as launches do.
+    private func write(_ values: [Double], to out: TensorView) {
+        if let failure = faults(.launch) { return errors.report(failure) }
+        GimbalTestSupport.write(values, to: out)
+    }
 
     public func fill(_ out: TensorView, with value: Double) {
         write([Double](repeating: value, count: out.elementCount), to: out)

@@ -35,6 +35,7 @@ extension Tensor {
                 "nothing that this tensor was computed from needs a gradient: is all of it frozen, detached, or inside "
                     + "withoutGradients?")
         }
+        try view.throwIfFailed()
         try backend.errors.throwIfSet()
         require(
             node.isLeaf || node.rule != nil, operation,

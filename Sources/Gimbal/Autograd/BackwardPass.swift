@@ -68,12 +68,20 @@ final class BackwardPass {
             node.rule = nil
             node.inputs = []
         }
-        rule(
-            createsGraph ? arrived : arrived.detached(), InputGradients(nodes: nodes, all: all, node: node, pass: self))
+        let failure = ErrorLatch.collecting(node.operation) {
+            rule(
+                createsGraph ? arrived : arrived.detached(),
+                InputGradients(nodes: nodes, all: all, node: node, pass: self))
+        }
         OperationObserver.current?.see(
             DifferentiatedOperation(
                 name: node.operation, layer: node.layer, outputGradient: arrived.detached(),
                 inputGradients: nodes.map { $0?.gradient?.detached() }))
+        // What it failed by, the gradients that it gives keep too: at once is only sooner.
+        if let failure {
+            ErrorLatch.forget(failure)
+            throw failure
+        }
         try errors.throwIfSet()
         if let arrivals {
             // Hooks look at a gradient before anybody else does; the pass calls them when it comes to the leaf.

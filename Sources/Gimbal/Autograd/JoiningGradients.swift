@@ -9,7 +9,7 @@ extension InputGradients {
             return add(index, body(nil))
         }
         let sum = body(held)
-        guard sum.shape == node.shape, sum.dtype == held.dtype, sum.view.isAllocated else { return }
+        guard sum.shape == node.shape, sum.dtype == held.dtype, sum.view.isComputed else { return }
         node.gradient = Tensor(sum.view)
         node.ownsGradient = true
     }

@@ -99,12 +99,14 @@ package final class Node {
         if let held = self.gradient, !ownsGradient, gradient.shape == shape {
             // One pass for the copy and the addition.
             guard let sum = slot ?? backend.allocateOrReport(shape, dtype) else { return }
-            backend.binary(.init(.add), held.view, gradient.view, out: sum)
+            sum.written(anew: true, of: [held.view, gradient.view]) {
+                backend.binary(.init(.add), held.view, gradient.view, out: sum)
+            }
             self.gradient = Tensor(sum)
             ownsGradient = true
             return
         }
-        accumulate { destination, accumulates in
+        accumulate(of: [gradient.view]) { destination, accumulates in
             let axes = gradient.shape.axesRepeating(shape)
             if axes.isEmpty {
                 let source = gradient.view.broadcast(to: destination.shape)
@@ -123,22 +125,24 @@ package final class Node {
         }
     }
 
-    /// Lets `body` write the gradient where it belongs: add to the view if told so, else set all of it.
-    func accumulate(_ body: (_ destination: TensorView, _ accumulates: Bool) -> Void) {
+    /// Lets `body` write the gradient where it belongs: add to the view if told so, else set all of it. It reads `views`.
+    func accumulate(
+        of views: [TensorView] = [], _ body: (_ destination: TensorView, _ accumulates: Bool) -> Void
+    ) {
         hooks?.beginCollecting(on: self)
         if let gradient {
             var destination = gradient.view
             if !ownsGradient {
                 guard let copy = slot ?? backend.allocateOrReport(shape, dtype) else { return }
-                backend.copy(gradient.view, to: copy)
+                copy.written(anew: true, of: [gradient.view]) { backend.copy(gradient.view, to: copy) }
                 destination = copy
             }
             if ownsGradient && gradient.node != nil { destination.noteChange(by: "accumulation of gradients") }
-            body(destination, true)
+            destination.written(anew: false, of: views + [destination]) { body(destination, true) }
             self.gradient = Tensor(destination)
         } else {
             guard let destination = slot ?? backend.allocateOrReport(shape, dtype) else { return }
-            body(destination, false)
+            destination.written(anew: true, of: views) { body(destination, false) }
             gradient = Tensor(destination)
         }
         ownsGradient = true
@@ -157,10 +161,10 @@ package final class Node {
         var source = held.view
         if source.storage === slot.storage {
             guard let copy = backend.allocateOrReport(shape, dtype) else { return }
-            backend.copy(source, to: copy)
+            copy.written(anew: true, of: [source]) { [source] in backend.copy(source, to: copy) }
             source = copy
         }
-        backend.copy(source, to: slot)
+        slot.written(anew: true, of: [source]) { backend.copy(source, to: slot) }
         gradient = Tensor(slot, node: held.node)
         ownsGradient = true
     }
@@ -168,7 +172,7 @@ package final class Node {
     /// Puts a copy of `value` in place of the gradient.
     func setGradient(copying value: TensorView) {
         guard let destination = slot ?? backend.allocateOrReport(shape, dtype) else { return }
-        backend.copy(value, to: destination)
+        destination.written(anew: true, of: [value]) { backend.copy(value, to: destination) }
         gradient = Tensor(destination)
         ownsGradient = true
     }
@@ -215,7 +219,7 @@ extension Shape {
 }
 
 extension Backend {
-    /// Memory for an intermediate result; nil, with the failure reported for the next wait to throw, if refused.
+    /// Memory for an intermediate result; nil, with the failure reported, if refused.
     func allocateOrReport(_ shape: Shape, _ dtype: DType) -> TensorView? {
         var result: TensorView?
         reportingErrors { result = try allocate(shape, dtype) }

@@ -2,12 +2,14 @@ extension GradientExchange {
     /// Gives the elements of rank `root`, which have no gaps, to all, by way of the host where they lie on a device.
     /// - Throws: `GimbalError.exchange`, and what the device reports.
     package func broadcast(_ elements: TensorView, from root: Int) throws {
+        if rank == root { try elements.throwIfFailed() }
         let storage = elements.storage
         let backend = storage.backend
         let count = elements.elementCount * elements.dtype.byteCount
         if backend.isOnHost {
             let start = storage.handle + elements.byteOffset
-            return try broadcast(UnsafeMutableRawBufferPointer(start: start, count: count), from: root)
+            try broadcast(UnsafeMutableRawBufferPointer(start: start, count: count), from: root)
+            return storage.forgetFailures(in: elements.byteRange)
         }
         var bytes = [UInt8](repeating: 0, count: count)
         try bytes.withUnsafeMutableBytes {

@@ -29,5 +29,5 @@ public struct ExchangePatience: Sendable {
 /// Says on standard error which rank is waited for.
 @Sendable public func reportLateRank(_ rank: Int, _ seconds: Double) {
     let line = "rank \(rank) has not come to the exchange of gradients, where others have waited \(Int(seconds)) s\n"
-    FileHandle.standardError.write(Data(line.utf8))
+    try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
 }

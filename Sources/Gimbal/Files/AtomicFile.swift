@@ -108,7 +108,10 @@ public enum AtomicFile {
         let isOld = name.hasSuffix(oldMark)
         let number = name[mark.upperBound...].dropLast(isOld ? oldMark.count : 0)
         // As `partialName` spells a number; any other text is part of somebody's name.
-        guard let value = UInt64(number, radix: 36), String(value, radix: 36) == number else { return nil }
+        // Of at least 2⁴⁰, which has eight digits.
+        guard number.utf8.count >= 8, let value = UInt64(number, radix: 36), String(value, radix: 36) == number else {
+            return nil
+        }
         return (String(name[..<mark.lowerBound]), isOld)
     }
 
@@ -137,7 +140,7 @@ public enum AtomicFile {
     private static let oldMark = "-old"
 
     private static func partialName(_ target: String) -> String {
-        target + partialMark + String(UInt64.random(in: .min ... .max), radix: 36)
+        target + partialMark + String(UInt64.random(in: 1 << 40 ... .max), radix: 36)
     }
 
     /// `path` without trailing slashes; where it is a symbolic link, what the link leads to.

@@ -70,7 +70,7 @@ package final class FileReader: Sendable {
 
 /// Makes a system call, again where a signal interrupted it.
 /// - Throws: `GimbalError.fileSystem` with the system's words where it fails.
-func retryingInterrupted<Count: SignedInteger>(
+package func retryingInterrupted<Count: SignedInteger>(
     _ operation: String, _ path: String, _ call: () -> Count
 ) throws -> Count {
     while true {

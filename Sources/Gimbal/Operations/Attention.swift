@@ -279,7 +279,7 @@ private func weightedAttention(
         part: dropout > 0 ? generator.reserve(shape, batchAxis: 0) : nil, queries: shape[2], keys: shape[3])
     let (dtype, device) = (problem.dtype, problem.device)
 
-    let weights = Tensor.make(shape, dtype, device, inputs: inputs) { backend, out in
+    let weights = Tensor.make(shape, dtype, device, inputs: inputs, named: "attention") { backend, out in
         core.weights(query, key, mask: mask?.view.broadcast(to: shape), out: out, backend)
     }
     let memory = problem.memory
@@ -303,7 +303,7 @@ private func weightedAttention(
                 outputGradient)
         }
         inputs.requireUnchanged(query, key, value)
-        guard weights.view.isAllocated, outputGradient.view.isAllocated else { return }
+        guard weights.view.isComputed, outputGradient.view.isComputed else { return }
         let backend = outputGradient.backend
         backend.reportingErrors {
             let arrived = outputGradient.view

@@ -12,7 +12,7 @@ func fusedAttention(_ problem: AttentionProblem, isCausal: Bool, scale: Double) 
         memory.heads(
             Tensor.make(
                 memory.shape(shape[0], shape[1], shape[2], value.shape[3]), dtype, device,
-                inputs: inputs + [normalizers]
+                inputs: inputs, filling: [normalizers], named: "attention"
             ) {
                 $0.attention(
                     query, keys: key, values: value, mask: mask, lengths: lengths, isCausal: isCausal, scale: scale,
@@ -34,7 +34,7 @@ func fusedAttention(_ problem: AttentionProblem, isCausal: Bool, scale: Double) 
                 outputGradient)
         }
         inputs.requireUnchanged(query, key, value)
-        guard output.view.isAllocated, outputGradient.view.isAllocated else { return }
+        guard output.view.isComputed, outputGradient.view.isComputed else { return }
         let backend = outputGradient.backend
         /// Collects where the gradient of each tensor goes, and computes all of them when the last is known.
         func differentiate(_ destinations: [(view: TensorView, accumulates: Bool)?]) {

@@ -43,10 +43,12 @@ extension Tensor {
             return (result + added).relu()
         }
         let statistics = Tensor.make([2, layout[1]], backend.realType, device, inputs: [source]) { _, _ in }
-        let mean = statistics.view.isAllocated ? statistics.view.row(0) : statistics.view
-        let inverseDeviation = statistics.view.isAllocated ? statistics.view.row(1) : statistics.view
-        let operands = [source, statistics] + [added].compactMap { $0 }
-        let result = Tensor.make(shape, dtype, device, inputs: operands) { backend, out in
+        let mean = statistics.view.row(0)
+        let inverseDeviation = statistics.view.row(1)
+        let operands = [source] + parameters + [added, running?.mean, running?.variance].compactMap { $0 }
+        let result = Tensor.make(
+            shape, dtype, device, inputs: operands, filling: [statistics], named: "batchNormalized"
+        ) { backend, out in
             let running = running.map { (mean: $0.mean.view, variance: $0.variance.view) }
             if isRectified {
                 backend.batchNormReLU(
@@ -78,7 +80,7 @@ extension Tensor {
                 return inputs.differentiate(isRectified ? composed.relu() : composed, outputGradient)
             }
             let arrived = outputGradient.contiguous()
-            guard arrived.view.isAllocated, statistics.view.isAllocated else { return }
+            guard arrived.view.isComputed, statistics.view.isComputed else { return }
             inputs.write([0, scaleIndex, shiftIndex, residualIndex]) { destinations in
                 let backend = arrived.backend
                 // The gradients of input and residual are not accumulated by the operation itself.

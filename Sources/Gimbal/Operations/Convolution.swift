@@ -36,7 +36,7 @@ extension Tensor {
                     inputs.add(1, x.convolutionWeightGradient(arrived, geometry))
                     return inputs.addBias(arrived)
                 }
-                guard arrived.view.isAllocated, x.view.isAllocated, w.view.isAllocated else { return }
+                guard arrived.view.isComputed, x.view.isComputed, w.view.isComputed else { return }
                 inputs.write(0) { destination, accumulates in
                     arrived.backend.convolutionInputGradient(
                         arrived.view, weight: w.view, geometry, out: destination, accumulates: accumulates)
@@ -73,15 +73,17 @@ extension Tensor {
             [Int](shape.sizes.dropFirst(2)), outputPadding: outputPadding ?? geometry.kernel.map { _ in 0 })
         let (source, kernel, original) = (contiguous(), weight.contiguous(), dtype)
         let (x, w) = (source.productOperand(), kernel.productOperand())
+        let offset = bias?.contiguous()
         return Tensor.operation(
-            "transposedConvolved", [source, kernel] + (bias.map { [$0] } ?? []), Shape([shape[0], outputs] + spatial),
+            "transposedConvolved", [source, kernel] + (offset.map { [$0] } ?? []),
+            Shape([shape[0], outputs] + spatial),
             dtype: x.commonType("transposedConvolved", w), operands: [x, w],
             details: .transposedConvolution(geometry, outputPadding: outputPadding ?? geometry.kernel.map { _ in 0 }),
             forward: { backend, out in
                 backend.convolutionInputGradient(x.view, weight: w.view, geometry, out: out, accumulates: false)
-                guard let bias else { return }
+                guard let offset else { return }
                 let column = Shape([1, outputs] + geometry.kernel.map { _ in 1 })
-                let repeated = bias.contiguous().view.reshaped(column).broadcast(to: out.shape)
+                let repeated = offset.view.reshaped(column).broadcast(to: out.shape)
                 backend.binary(.init(.add), out, repeated, out: out)
             },
             gradient: { outputGradient, inputs in
@@ -92,7 +94,7 @@ extension Tensor {
                     inputs.add(1, arrived.convolutionWeightGradient(x, geometry))
                     return inputs.addBias(arrived)
                 }
-                guard arrived.view.isAllocated, x.view.isAllocated, w.view.isAllocated else { return }
+                guard arrived.view.isComputed, x.view.isComputed, w.view.isComputed else { return }
                 if inputs.isNeeded(0) {
                     inputs.add(
                         0,

@@ -44,7 +44,7 @@ extension CustomKernel {
         for shape in shapes.dropLast() {
             results.append(Tensor.make(shape, .float32, device, inputs: operands) { _, _ in })
         }
-        let last = Tensor.make(shapes.last!, .float32, device, inputs: operands + results) { backend, out in
+        let last = Tensor.make(shapes.last!, .float32, device, inputs: operands, filling: results) { backend, out in
             let outputs = results.map(\.view) + [out]
             backend.run(
                 self,

@@ -63,7 +63,7 @@ extension ElementFunction {
         // All but the last are set aside first, for one launch to fill them together.
         var others: [Tensor] = []
         for dtype in dtypes.dropLast() { others.append(Tensor.make(shape, dtype, device, inputs: inputs) { _, _ in }) }
-        let last = Tensor.make(shape, dtypes.last!, device, inputs: inputs + others) { backend, out in
+        let last = Tensor.make(shape, dtypes.last!, device, inputs: inputs, filling: others) { backend, out in
             backend.elementwise(
                 self, inputs.map { $0.view.broadcast(to: shape) }, numbers: numbers, out: others.map(\.view) + [out])
         }

@@ -14,7 +14,7 @@ extension Tensor {
         let table = detached()
         let rows = Shape([positions.elementCount] + shape.sizes.dropFirst())
         let result = Tensor.operation(
-            "gathered", [self], rows, details: .rows(indices: positions),
+            "gathered", [self], rows, operands: [self, positions], details: .rows(indices: positions),
             forward: { backend, out in backend.gather(table.view, indices: positions.view, out: out) },
             gradient: { outputGradient, inputs in
                 let positions = inputs.saved(positions)
@@ -22,10 +22,11 @@ extension Tensor {
                     let receivers = padding.map { positions.replacing($0, by: -1) } ?? positions
                     return inputs.add(0, outputGradient.addedUp(at: receivers, into: table.shape))
                 }
+                let receivers = padding.map { positions.replacing($0, by: -1) } ?? positions
+                guard receivers.view.isComputed else { return }
                 inputs.write(0) { destination, accumulates in
                     let backend = outputGradient.backend
                     if !accumulates { backend.fill(destination, with: 0) }
-                    let receivers = padding.map { positions.replacing($0, by: -1) } ?? positions
                     backend.scatterAdd(outputGradient.view, indices: receivers.view, into: destination)
                 }
             })

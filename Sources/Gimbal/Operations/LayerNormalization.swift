@@ -53,7 +53,7 @@ extension Tensor {
                 inputs.add(1, outputGradient)
             }
         let normalized = sum.layerNormalized(
-            [width], scale: scale, shift: shift, epsilon: epsilon, centers: true
+            [width], scale: scale, shift: shift, epsilon: epsilon, centers: true, filling: [sum]
         ) { backend, sum, scale, shift, out, mean, inverseDeviation in
             backend.layerNorm(
                 x.reshaped(rows), adding: y.reshaped(rows), sum: sum, scale: scale, shift: shift, epsilon: epsilon,
@@ -65,6 +65,7 @@ extension Tensor {
     /// The norm of this contiguous tensor, computed by `forward`.
     private func layerNormalized(
         _ normalized: Shape, scale: Tensor?, shift: Tensor?, epsilon: Double, centers: Bool,
+        filling others: [Tensor] = [],
         forward: (
             _ backend: any Backend, _ x: TensorView, _ scale: TensorView?, _ shift: TensorView?, _ out: TensorView,
             _ mean: TensorView, _ inverseDeviation: TensorView
@@ -80,7 +81,11 @@ extension Tensor {
         }
         let (mean, inverseDeviation) = (statistics[0].view, statistics[1].view)
         let parameters = [scale, shift].compactMap { $0 }
-        let result = Tensor.make(shape, fullType, device, inputs: [source] + statistics + parameters) { backend, out in
+        let result = Tensor.make(
+            shape, fullType, device, inputs: [source] + [factor, offset].compactMap { $0 },
+            filling: statistics + others,
+            named: "layerNormalized"
+        ) { backend, out in
             forward(
                 backend, x.view.reshaped(rows), factor?.view.flattened, offset?.view.flattened, out.reshaped(rows),
                 mean, inverseDeviation)
@@ -100,7 +105,7 @@ extension Tensor {
                     outputGradient)
             }
             let arrived = outputGradient.contiguous()
-            guard arrived.view.isAllocated, statistics.allSatisfy(\.view.isAllocated) else { return }
+            guard arrived.view.isComputed, statistics.allSatisfy(\.view.isComputed) else { return }
             func differentiate(
                 _ forInput: TensorView?, _ forScale: InputGradients.Destination?,
                 _ forShift: InputGradients.Destination?, passing: TensorView? = nil

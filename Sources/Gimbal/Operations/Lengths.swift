@@ -6,7 +6,7 @@ extension Tensor {
     ///   - range: the lengths that there may be.
     ///   - operation: what the error names, with the layer.
     package func requireLengths(within range: ClosedRange<Int>, _ operation: String) {
-        guard view.isAllocated, elementCount > 0 else { return }
+        guard view.isComputed, elementCount > 0 else { return }
         let path = LayerPath.current
         let name = path.isEmpty ? operation : "\(operation) (in layer \(path))"
         @Sendable func check(_ lengths: [Int32]) throws {

@@ -66,8 +66,8 @@ extension Tensor {
             },
             gradient: { outputGradient, inputs in
                 inputs.addProduct(0, outputGradient, inputs.input(1, w))
-                guard hasBias, inputs.isNeeded(1), inputs.isNeeded(2), x.view.isAllocated,
-                    outputGradient.view.isAllocated, !inputs.createsGraph
+                guard hasBias, inputs.isNeeded(1), inputs.isNeeded(2), x.view.isComputed,
+                    outputGradient.view.isComputed, !inputs.createsGraph
                 else {
                     inputs.addProduct(1, outputGradient.transposed(), inputs.input(0, x))
                     if hasBias { inputs.add(2, outputGradient) }  // Summed over the rows it was repeated along.
@@ -101,7 +101,7 @@ extension InputGradients {
             node.shape.rank == Swift.max(x.rank, y.rank) && x.rank == y.rank
             && x.shape.sizes.dropLast(2) == y.shape.sizes.dropLast(2)
             && node.shape.sizes.dropLast(2) == x.shape.sizes.dropLast(2)
-        guard fits, x.view.isAllocated, y.view.isAllocated, !createsGraph else {
+        guard fits, x.view.isComputed, y.view.isComputed, !createsGraph else {
             return add(index, x.matrixMultiplied(by: y))
         }
         write(index) { destination, accumulates in

@@ -64,7 +64,8 @@ extension Tensor {
         let x = source.detached()
         let pooled = Shape([shape[0], shape[1]] + geometry.outputSizes)
         let indices = Tensor.make(pooled, .int32, device, inputs: [source]) { _, _ in }
-        let result = Tensor.make(pooled, dtype, device, inputs: [source, indices]) { backend, out in
+        let result = Tensor.make(pooled, dtype, device, inputs: [source], filling: [indices], named: name) {
+            backend, out in
             backend.maxPool(x.view, geometry, out: out, indices: indices.view)
         }
         return result.recorded(name, [source], .maximumPooling(geometry)) { outputGradient, inputs in

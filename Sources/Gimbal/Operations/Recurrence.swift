@@ -69,7 +69,8 @@ extension Tensor {
         let operands = recurrence.operands
         let (steps, plan) = (shape[0], recurrence.plan)
         var saved: RecurrencePlan.Saved?
-        let states = Tensor.make(plan.statesShape, plan.dtype, device, inputs: recurrence.read) { backend, out in
+        let states = Tensor.make(plan.statesShape, plan.dtype, device, inputs: recurrence.read, named: "recurrent") {
+            backend, out in
             backend.reportingErrors { saved = try plan.forward(states: out) }
         }
         let result = states.recorded("recurrent", operands) { [saved] outputGradient, inputs in
@@ -78,7 +79,7 @@ extension Tensor {
                 plan.input, plan.inputWeight, plan.hiddenWeight, plan.hiddenBias, plan.lengths, plan.hiddenMask,
                 states.view)
             let arrived = outputGradient.contiguous()
-            guard arrived.view.isAllocated, let saved else { return }
+            guard arrived.view.isComputed, let saved else { return }
             arrived.backend.reportingErrors {
                 try plan.backward(outputGradient: arrived.view, states: states.view, saved, inputs)
             }
@@ -87,7 +88,7 @@ extension Tensor {
         var outputs: Tensor
         let finalHidden: Tensor
         let finalCell: Tensor?
-        if let observer = OperationObserver.current, observer.isComplete, result.node == nil, result.view.isAllocated {
+        if let observer = OperationObserver.current, observer.isComplete, result.node == nil, result.view.isComputed {
             // Each by itself: nobody else has them as parts of one tensor.
             func slot(_ index: Int) -> Tensor {
                 Tensor(result.view.sliced(axis: 0, index..<index + 1).reshaped(Shape([Int](result.shape.dropFirst()))))

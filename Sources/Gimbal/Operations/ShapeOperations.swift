@@ -24,7 +24,7 @@ extension Tensor {
         let source = contiguous()
         let original = self.shape
         let result =
-            source.view.isAllocated
+            source.view.isComputed
             ? Tensor(source.view.reshaped(shape)) : Tensor.make(shape, dtype, device, inputs: [source]) { _, _ in }
         return result.recorded("reshaped", [source], .reshaping) { outputGradient, inputs in
             inputs.add(0, outputGradient.reshaped(original))

@@ -20,7 +20,7 @@ extension Tensor {
         let rows = Shape([shape.sizes.dropLast().reduce(1, *), classes])
         let x = contiguous()
         let original = dtype
-        let result = Tensor.make(shape, fullType, device, inputs: [x]) { backend, out in
+        let result = Tensor.make(shape, fullType, device, inputs: [x], named: "softmax") { backend, out in
             backend.softmax(x.view.reshaped(rows), out: out.reshaped(rows), isLogarithmic: isLogarithmic)
         }
         return result.recorded(
@@ -54,7 +54,8 @@ extension Tensor {
         let logits = contiguous()
         let (x, classes) = (logits.detached(), targets.detached())
         var normalizers = Tensor.zeros([0], device: device)
-        let losses = Tensor.make(rows, fullType, device, inputs: [logits, targets]) { backend, out in
+        let losses = Tensor.make(rows, fullType, device, inputs: [logits, targets], named: "crossEntropy") {
+            backend, out in
             guard let view = backend.allocateOrReport([shape[0], 2], backend.realType) else { return }
             backend.crossEntropy(
                 x.view, targets: classes.view, ignoredIndex: ignoredIndex, losses: out, normalizers: view)
@@ -89,7 +90,7 @@ extension Tensor {
         let logits = contiguous()
         let (x, classes) = (logits.detached(), targets.detached())
         var (normalizers, keptRows) = (Tensor.zeros([0], device: device), Tensor.zeros([0], device: device))
-        let mean = Tensor.make([], fullType, device, inputs: [logits, targets]) { backend, out in
+        let mean = Tensor.make([], fullType, device, inputs: [logits, targets], named: "crossEntropy") { backend, out in
             guard let forRows = backend.allocateOrReport([shape[0], 2], backend.realType),
                 let count = backend.allocateOrReport([1], backend.realType)
             else { return }

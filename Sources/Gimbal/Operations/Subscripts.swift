@@ -63,13 +63,15 @@ extension Tensor {
     ///
     /// What another tensor shares, a view or a value saved for a gradient, is copied first, so that nothing but this
     /// tensor changes.
-    mutating func changeInPlace(_ body: (any Backend, TensorView) -> Void) {
+    /// - Parameter read: what `body` reads besides.
+    mutating func changeInPlace(reading read: [TensorView] = [], _ body: (any Backend, TensorView) -> Void) {
         let repeatsElements = zip(view.shape, view.strides).contains { $0 > 1 && $1 == 0 }
         if repeatsElements || !isKnownUniquelyReferenced(&view.storage) {
             let original = view
             view = Tensor.make(shape, dtype, device, inputs: [self]) { $0.copy(original, to: $1) }.view
         }
-        if view.isAllocated { body(backend, view) }
+        let view = view
+        view.written(anew: false, of: [view] + read) { body(backend, view) }
     }
 
     /// Sets every element of the part that `indices` name to `value`: a mask, say.
@@ -156,14 +158,13 @@ extension Tensor {
             self = replacing(resolved, by: value)
             return
         }
-        if resolved.isWhole, value.shape == shape, value.view.isAllocated, node == nil {
+        if resolved.isWhole, value.shape == shape, node == nil {
             self = value.detached()
             return
         }
         if let node, !node.isLeaf { self.node = nil }
-        guard value.view.isAllocated else { return }
         let source = value.view.broadcast(to: partShape)
-        changeInPlace { backend, view in backend.copy(source, to: resolved(view)) }
+        changeInPlace(reading: [source]) { backend, view in backend.copy(source, to: resolved(view)) }
     }
 
     /// A tensor with `value` in place of a part, through which both gradients flow.

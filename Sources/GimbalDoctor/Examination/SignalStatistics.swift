@@ -65,7 +65,9 @@ extension Tensor {
     fileprivate func statisticsRow() throws -> [Double] {
         let out = try backend.allocate([1, Statistic.allCases.count], dtype)
         let segments = Tensor([0, Int32(elementCount)], [1, 2], device: device)
-        backend.statistics(view.flattened, segments: segments.view, out: out)
+        try out.change(reading: [view, segments.view]) {
+            backend.statistics(view.flattened, segments: segments.view, out: out)
+        }
         return try Tensor(out).doubles()
     }
 }

@@ -154,7 +154,7 @@ final class Trace {
     }
 
     private func add(_ computed: ComputedOperation) {
-        guard failure == nil, !computed.isBackward, let first = computed.outputs.first, first.view.isAllocated
+        guard failure == nil, !computed.isBackward, let first = computed.outputs.first, first.view.isComputed
         else { return }
         let sources = computed.inputs.map(source)
         for case (.data, let input) in zip(sources, computed.inputs) {

@@ -69,7 +69,7 @@ final class DeviceLook {
         if isProduct { lastProduct = (name, path) }
         guard !operation.isBackward, isProduct || ActivationKind(rawValue: name) != nil,
             let output = operation.outputs.first, output.dtype.isFloatingPoint, output.elementCount > 0,
-            output.view.isAllocated
+            output.view.isComputed
         else { return }
         // The last of all calls gets its gradient first.
         if !hasGradients, output.requiresGradient {
@@ -144,7 +144,7 @@ final class DeviceLook {
     /// Fills a row of the table; gives whether it could.
     private func measure(_ tensor: Tensor, row: Int) -> Bool {
         let x = tensor.cast(to: tensor.dtype == .float64 ? .float64 : .float32).contiguous()
-        guard x.view.isAllocated else { return false }
+        guard x.view.isComputed else { return false }
         do {
             let table = try self.table ?? x.backend.allocate([2 * Self.mostPlaces, Self.columns], x.dtype)
             self.table = table

@@ -119,7 +119,7 @@ private final class NonFiniteSearch {
                 swallowed[Self.key("\(operation.name)", operation.layer?.path)] = infinite
             }
             for output in operation.outputs {
-                guard output.view.isAllocated, let element = try NonFiniteElement(in: output) else { continue }
+                guard output.view.isComputed, let element = try NonFiniteElement(in: output) else { continue }
                 let operands = try operation.inputs.map { try NonFiniteOrigin.Operand($0) }
                 var hasConstant = false
                 for (input, operand) in zip(operation.inputs, operands)

@@ -79,10 +79,10 @@ public class InstanceNorm: Module, Layer {
 }
 
 extension Buffer {
-    /// Copies `newValue` over the elements, unless memory was refused to either.
+    /// Copies `newValue` over the elements, unless something failed on the way to either.
     func update(to newValue: Tensor) {
-        guard value.view.isAllocated, newValue.view.isAllocated else { return }
-        value.backend.copy(newValue.view, to: value.view)
+        guard value.view.isComputed, newValue.view.isComputed else { return }
+        value.view.written(anew: true) { value.backend.copy(newValue.view, to: value.view) }
     }
 }
 

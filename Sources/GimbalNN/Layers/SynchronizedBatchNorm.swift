@@ -55,8 +55,8 @@ extension BatchNorm {
     /// Moves a running estimate towards the value of this batch.
     private func move(_ estimate: Tensor, to value: Tensor, _ momentum: Double) {
         let moved = (estimate * (1 - momentum) + value.detached() * momentum).cast(to: estimate.dtype)
-        guard estimate.view.isAllocated, moved.view.isAllocated else { return }
+        guard estimate.view.isComputed, moved.view.isComputed else { return }
         estimate.view.noteChange(by: "BatchNorm")
-        estimate.backend.copy(moved.view, to: estimate.view)
+        estimate.view.written(anew: true) { estimate.backend.copy(moved.view, to: estimate.view) }
     }
 }

@@ -94,7 +94,8 @@ extension Tensor {
         let emissions = inFullPrecision.contiguous()
         let (x, skips, lengths) = (emissions.detached(), skips.contiguous(), lengths.contiguous())
         let forward = Tensor.make(shape, emissions.dtype, device, inputs: [x]) { _, _ in }
-        let raw = Tensor.make(batch, emissions.dtype, device, inputs: [x, skips, lengths, forward]) { backend, out in
+        let raw = Tensor.make(batch, emissions.dtype, device, inputs: [x, skips, lengths], filling: [forward]) {
+            backend, out in
             backend.temporalClassification(
                 x.view, skips: skips.view, lengths: lengths.view, losses: out, forward: forward.view)
         }

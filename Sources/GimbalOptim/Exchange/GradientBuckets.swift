@@ -133,7 +133,9 @@ public final class GradientBuckets {
         let bucket = buckets[next]
         next += 1
         for member in bucket.members where !parameters[member].hasGradient {
-            if let place = parameters[member].gradientPlace { place.storage.backend.fill(place, with: 0) }
+            if let place = parameters[member].gradientPlace {
+                place.written(anew: true) { place.storage.backend.fill(place, with: 0) }
+            }
         }
         let wire = wire
         if let staging = bucket.staging {
@@ -296,7 +298,9 @@ private final class Staging: @unchecked Sendable {
             let backend = part.gradients.storage.backend
             let source = try part.exchanged ?? backend.allocate(part.gradients.shape, .float32)
             part.exchanged = source
-            if source.dtype != part.gradients.dtype { backend.copy(part.gradients, to: source) }
+            if source.dtype != part.gradients.dtype {
+                try source.change(reading: [part.gradients]) { backend.copy(part.gradients, to: source) }
+            }
             arrivals.append(try backend.beginDownload(source.storage, byteOffset: source.byteOffset, into: bytes))
         }
         return { [arrivals] in for arrival in arrivals { try arrival() } }
@@ -315,7 +319,9 @@ private final class Staging: @unchecked Sendable {
     func land() {
         for (gradients, exchanged) in parts {
             if let exchanged, exchanged.dtype != gradients.dtype {
-                gradients.storage.backend.copy(exchanged, to: gradients)
+                gradients.written(anew: true, of: [exchanged]) {
+                    gradients.storage.backend.copy(exchanged, to: gradients)
+                }
             }
         }
     }

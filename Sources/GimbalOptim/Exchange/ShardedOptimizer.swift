@@ -74,8 +74,8 @@ public final class ShardedOptimizer: Optimizer {
 
     /// The moments of all parameters, those of other ranks in the host's memory, and the steps. All ranks ask for it together.
     ///
-    /// A failure of the exchange is thrown by the next call that waits for the device. The moments that are missing then
-    /// cannot be read, so that no file is written without them.
+    /// Where the exchange fails, the moments that are missing cannot be read, and throw that, so that no file is written without
+    /// them.
     public var state: OptimizerState {
         guard exchange.size > 1 else { return inner.state }
         let store = inner.store
@@ -88,10 +88,12 @@ public final class ShardedOptimizer: Optimizer {
                 return part(of: gathered[moment][rank], index, of: rank)
             }
         } catch {
-            let backend = parameters[0].weights.storage.backend
-            backend.errors.report(
-                error as? GimbalError ?? .exchange(rank: nil, reason: "moments could not be gathered: \(error)"))
-            return store.state { _, index in .neverComputed(like: parameters[index].weights) }
+            let failure =
+                error as? GimbalError ?? .exchange(rank: nil, reason: "moments could not be gathered: \(error)")
+            return store.state { _, index in
+                let weights = parameters[index].weights
+                return Tensor(standingInFor: weights.shape, weights.dtype, parameters[index].device, failure)
+            }
         }
     }
 
@@ -119,18 +121,6 @@ public final class ShardedOptimizer: Optimizer {
         return bytes.withUnsafeBytes {
             let part = $0[place * dtype.byteCount..<(place + parameter.elementCount) * dtype.byteCount]
             return Tensor(copying: UnsafeRawBufferPointer(rebasing: part), parameter.shape, dtype, .cpu)
-        }
-    }
-}
-
-extension Tensor {
-    /// A tensor that stands in for one that could not be computed: reading it throws.
-    fileprivate static func neverComputed(like view: TensorView) -> Tensor {
-        do {
-            let storage = try view.storage.backend.allocate(byteCount: 0)
-            return Tensor(TensorView(storage: storage, shape: view.shape, dtype: view.dtype))
-        } catch {
-            stop("ShardedOptimizer", "\(error)")
         }
     }
 }

@@ -84,6 +84,11 @@ public struct DataRecord: Codable, Sendable, Equatable {
         try checkSetting(inputShape.allSatisfy { $0 > 0 }, "inputShape", "has the sizes \(inputShape)")
         try checkSetting(
             Set(classNames.map { Array($0.utf8) }).count == classNames.count, "classNames", "two classes of one name")
+        try checkSetting(
+            inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputShape", "has the sizes \(inputShape)")
+        for (part, count) in counts {
+            try checkSetting((0...1_000_000_000_000).contains(count), "counts", "\(count) samples in \(part.rawValue)")
+        }
         try plan.validate()
         try table?.validate()
         try pictures?.validate()

@@ -17,8 +17,8 @@ final class HealthLog {
         self.folder = folder
         looks = try Self.looks(in: folder, until: step)
         let path = "\(folder)/\(FindingsFile.name)"
-        let known = step.map { step in
-            AppendedFile.lines(of: path).filter { FindingsFile.finding($0).map { $0.step <= step } ?? false }
+        let known = try step.map { step in
+            try AppendedFile.lines(of: path).filter { FindingsFile.finding($0).map { $0.step <= step } ?? false }
         }
         earlier = (known ?? []).compactMap(FindingsFile.finding)
         findings = try AppendedFile(path, lines: known ?? [])
@@ -26,8 +26,8 @@ final class HealthLog {
 
     private static func looks(in folder: String, until step: Int?) throws -> AppendedFile {
         let path = "\(folder)/\(HealthTable.fileName)"
-        let known = step.map { step in
-            AppendedFile.lines(of: path).filter { line in
+        let known = try step.map { step in
+            try AppendedFile.lines(of: path).filter { line in
                 line.split(separator: ",").first.flatMap { Int($0) }.map { $0 <= step } ?? false
             }
         }

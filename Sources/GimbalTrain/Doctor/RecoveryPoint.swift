@@ -24,7 +24,7 @@ struct RecoveryPoint {
         try trainer.model.load(model)
         // A NaN that gradients were scaled by has come between those of an arena too, where nothing overwrites it.
         for arena in trainer.phases.flatMap(\.optimizer.parameters).compactMap(\.arena) {
-            arena.gradients.storage.backend.fill(arena.gradients, with: 0)
+            arena.gradients.written(anew: true) { arena.gradients.storage.backend.fill(arena.gradients, with: 0) }
         }
         for (phase, state) in zip(trainer.phases, optimizers) { try phase.optimizer.restore(state) }
         for (update, tensors) in zip(trainer.updates, extras) { try update.restore(tensors) }

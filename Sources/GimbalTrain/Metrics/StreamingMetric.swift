@@ -208,7 +208,7 @@ struct DeviceCounts {
         let bins = bins.cast(to: .int32).contiguous()
         guard bins.elementCount > 0 else { return }
         let ones = Tensor(repeating: 1, [bins.elementCount, 1], dtype: .int32, device: bins.device)
-        let counts = Tensor.make([binCount, 1], .int32, bins.device, inputs: [bins]) { backend, out in
+        let counts = Tensor.make([binCount, 1], .int32, bins.device, inputs: [bins, ones]) { backend, out in
             backend.fill(out, with: 0)
             backend.scatterAdd(ones.view, indices: bins.view, into: out)
         }

@@ -283,10 +283,13 @@ public struct ModelSettings: Codable, Sendable, Equatable {
             !inputShape.isEmpty && inputShape.allSatisfy { (1...1_000_000_000).contains($0) }
                 && inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputShape",
             "must have positive sizes, not \(inputShape)")
-        try checkSetting(outputs > 0, "outputs", "must be positive, not \(outputs)")
-        try checkSetting(hidden > 0, "hidden", "must be positive, not \(hidden)")
+        let sizes = 1...1_000_000_000
+        for (name, size) in [("outputs", outputs), ("hidden", hidden)] + (widths ?? []).map({ ("widths", $0) }) {
+            try checkSetting(size > 0, name, "must be positive, not \(size)")
+            try checkSetting(sizes.contains(size), name, "must be at most 1000000000, not \(size)")
+        }
         try checkSetting(layers >= (kind == .mlp || kind.isResNet ? 0 : 1), "layers", "must be positive, not \(layers)")
-        try checkSetting(layers <= 100_000, "layers", "must be at most 100000, not \(layers)")
+        try checkSetting(layers <= 10_000, "layers", "must be at most 10000, not \(layers)")
         try checkSetting(
             initializationScale >= 0 && initializationScale.isFinite, "initializationScale",
             "must not be negative, not \(initializationScale)")
@@ -379,10 +382,24 @@ public struct ModelSettings: Codable, Sendable, Equatable {
                 + "\(dataset.name) has \(other.inputs) and \(other.outputs) \(noun(other.task))")
     }
 
+    /// Makes sure that weights of this model fit into a device's memory. Making the model would find out too, but only after filling
+    /// all that there is.
+    /// - Parameter bytes: of each weight, and what is kept with it.
+    /// - Throws: `GimbalError.outOfMemory`.
+    func requireMemory(on device: Device, bytesPerWeight bytes: Double) throws {
+        let needed = bytes * approximateWeightCount
+        guard needed <= Double(device.description.memoryBytes) else {
+            throw GimbalError.outOfMemory(
+                device: device.id, requestedBytes: Int(exactly: needed.rounded()) ?? .max, usedBytes: 0,
+                place: "the weights of the model")
+        }
+    }
+
     /// Elements of all weight matrices, rounded: an estimate of the model's size that can be made before the model.
     var approximateWeightCount: Double {
-        if kind.isOfTokens { return Double(hidden) * (Double(layers * hidden) + 2 * Double(outputs)) }
-        guard kind == .mlp else { return Double(layers) * Double(hidden) * Double(hidden) }
+        let stack = Double(layers) * Double(hidden) * Double(hidden)
+        if kind.isOfTokens { return stack + 2 * Double(hidden) * Double(outputs) }
+        guard kind == .mlp else { return stack + Double(hidden) * Double(outputs) }
         let sizes = ([inputs] + hiddenWidths + [outputs]).map(Double.init)
         return zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
     }

@@ -128,12 +128,8 @@ public struct Recipe: Codable, Sendable, Equatable {
             "\(model.normalization == .batch ? "batch" : model.kind.rawValue) needs batches of at least two samples"
                 + (ranks > 1 ? " for each of \(ranks) ranks, or statistics over all of them" : "")
                 + (train.count > 1 ? "" : "; \(train.name) has one to train on"))
-        // Weights and gradients. Making the model would find out too, but only after filling all memory that there is.
-        let leastBytes = 8 * model.approximateWeightCount
-        guard leastBytes <= Double(device.description.memoryBytes) else {
-            throw GimbalError.outOfMemory(
-                device: device.id, requestedBytes: Int(exactly: leastBytes.rounded()) ?? .max, usedBytes: 0)
-        }
+        // Weights and gradients.
+        try model.requireMemory(on: device, bytesPerWeight: 8)
     }
 }
 

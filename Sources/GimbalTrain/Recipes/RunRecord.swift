@@ -77,10 +77,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     }
 
     private init(file path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw GimbalError.fileSystem(operation: "read", path: path, reason: "it cannot be opened")
-        }
-        self = try decoded(data, from: path, format: Self.currentFormat) { (record: RunRecord) in
+        self = try decoded(contents(of: path), from: path, format: Self.currentFormat) { (record: RunRecord) in
             try record.recipe.validate()
         }
     }

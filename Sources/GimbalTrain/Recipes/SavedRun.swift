@@ -27,6 +27,7 @@ public struct SavedRun {
         self = try RunFolder.withNewestCheckpoint(at: path) { newest in
             let checkpoint = try Checkpoint(path: newest)
             let record = try RunRecord(of: checkpoint)
+            try record.recipe.model.requireMemory(on: device, bytesPerWeight: 4)
             let model = record.recipe.model.makeModel(device: device)
             try checkpoint.restore(model: model, weights: weights)
             return SavedRun(checkpoint: checkpoint, record: record, model: model)

@@ -29,8 +29,10 @@ final class AppendedFile {
         }
     }
 
-    /// The lines of a text file that are not empty; none where it cannot be read.
-    static func lines(of path: String) -> [String] {
-        ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+    /// The lines of a text file that are not empty; none where there is no file.
+    /// - Throws: `GimbalError.fileSystem` where it cannot be read now: whoever took it for empty would write over it.
+    static func lines(of path: String) throws -> [String] {
+        guard access(path, F_OK) == 0 || errno != ENOENT else { return [] }
+        return String(decoding: try contents(of: path), as: UTF8.self).split(separator: "\n").map(String.init)
     }
 }

@@ -26,6 +26,31 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
 }
 
 extension CheckpointManifest {
+    /// Checks what may have come from a file.
+    /// - Throws: `GimbalError.invalidSetting` for what no run can have saved.
+    func validate() throws {
+        try settings.validate()
+        let counts = 0...1_000_000_000_000
+        func check(_ name: String, _ values: [Int]) throws {
+            guard let value = values.first(where: { !counts.contains($0) }) else { return }
+            throw GimbalError.invalidSetting(name: name, reason: "must lie in 0...1000000000000, not \(value)")
+        }
+        try check("optimizerSteps", optimizerSteps.values.flatMap(\.values))
+        try check("progress", [progress.epoch, progress.batch, progress.step, progress.averageUpdates ?? 0])
+        try check("progress.history", progress.history.flatMap { [$0.epoch, $0.step, $0.leftOutBatches] })
+        try check("progress.discountedSteps", [Int](progress.discountedSteps.values))
+        for loss in progress.losses.values {
+            try checkSetting(
+                (0...1e15).contains(loss.count) && counts.contains(loss.leftOut) && loss.leftOut <= progress.batch,
+                "progress.losses", "the loss of \(loss.count) samples without \(loss.leftOut) batches")
+        }
+        for file in weightFiles.values {
+            try checkSetting(
+                !file.isEmpty && !file.hasPrefix(".") && !file.contains("/"), "weightFiles",
+                "'\(shown(file))' is no file of a checkpoint")
+        }
+    }
+
     /// JSON has no infinities; the order of a norm may be one, and the loss on validation data.
     package static var encoder: JSONEncoder {
         let encoder = JSONEncoder()
@@ -65,12 +90,11 @@ public struct Checkpoint: Sendable {
             throw GimbalError.fileSystem(operation: "open", path: path, reason: "no such checkpoint")
         }
         let file = Self.manifestPath(in: path)
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw GimbalError.invalidFile(
-                path: path, reason: "is not a checkpoint: it has no readable \(Self.manifestFile)")
+        guard Self.exists(at: path) else {
+            throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no \(Self.manifestFile)")
         }
-        manifest = try decoded(data, from: file, format: CheckpointManifest.currentFormat) {
-            (manifest: CheckpointManifest) in try manifest.settings.validate()
+        manifest = try decoded(contents(of: file), from: file, format: CheckpointManifest.currentFormat) {
+            (manifest: CheckpointManifest) in try manifest.validate()
         }
     }
 
@@ -183,6 +207,14 @@ public struct Checkpoint: Sendable {
     }
 }
 
+/// The bytes of the file at `path`.
+/// - Throws: `GimbalError.fileSystem` with what the system says.
+func contents(of path: String) throws -> Data {
+    do { return try Data(contentsOf: URL(filePath: path)) } catch {
+        throw GimbalError.fileSystem(operation: "read", path: path, reason: (error as NSError).reason)
+    }
+}
+
 /// What is known of a file of any version.
 private struct FormatVersion: Decodable { var formatVersion: Int }
 
@@ -198,7 +230,10 @@ func decoded<Value: Decodable>(
     let version = try decoding(path) { try decoder.decode(FormatVersion.self, from: data).formatVersion }
     guard version == format else {
         throw GimbalError.invalidFile(
-            path: path, reason: "has format version \(version); this version of Gimbal reads \(format)")
+            path: path,
+            reason: version > format
+                ? "was written by a newer Gimbal: it has format version \(version), and this one reads \(format)"
+                : "has format version \(version); this version of Gimbal reads \(format)")
     }
     return try decoding(path) {
         let value = try decoder.decode(Value.self, from: data)

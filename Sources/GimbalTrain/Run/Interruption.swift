@@ -2,11 +2,12 @@ import Foundation
 import Synchronization
 
 private let requests = Atomic<Int>(0)
+private let hasBrokenPipe = Atomic<Bool>(false)
 /// Whether the first signal is answered by a word.
 private let isSaid = Atomic<Bool>(true)
 
 /// Notices Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, so that a run can save before it leaves. A second one ends the program at
-/// once. Under `nohup`, which has SIGHUP ignored, it stays so.
+/// once. Under `nohup`, which has SIGHUP ignored, it stays so. SIGPIPE counts as one of them: nobody reads the output any more.
 ///
 /// Of SIGUSR1 and SIGUSR2 MPICH's launcher hands on the first to its processes, and Open MPI 4's the second. Slurm can send either
 /// ahead of a job's end.
@@ -22,8 +23,11 @@ public struct Interruption: Sendable {
     /// Lets the signals end the program at once again: when everything is saved, there is nothing to wait for.
     public func end() { for number in Self.signals { signal(number, SIG_DFL) } }
 
+    /// Whether one has come for output that nobody reads: it is not written, and the run leaves as for any other.
+    public static var isPipeBroken: Bool { hasBrokenPipe.load(ordering: .relaxed) }
+
     /// As the program was started: before any of them is taken over.
-    private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
+    private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
 
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
@@ -39,13 +43,14 @@ public struct Interruption: Sendable {
         for number in Self.signals {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in
-                // Of a terminal that closes, the system and the shell may both tell.
-                if requests.add(1, ordering: .relaxed).newValue > 1, number != SIGHUP {
+                if number == SIGPIPE { hasBrokenPipe.store(true, ordering: .relaxed) }
+                // Of a terminal that closes, the system and the shell may both tell; of a pipe, every line that is written.
+                if requests.add(1, ordering: .relaxed).newValue > 1, number != SIGHUP, number != SIGPIPE {
                     signal(number, SIG_DFL)
                     raise(number)
                     return
                 }
-                guard isSaid.load(ordering: .relaxed) else { return }
+                guard isSaid.exchange(false, ordering: .relaxed) else { return }
                 let text: StaticString = "\nstopping after this step and saving; once more to stop at once\n"
                 _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
             }

@@ -23,7 +23,7 @@ public final class MetricsLog {
         self.path = path
         var rows: [String] = []
         if let step {
-            let lines = AppendedFile.lines(of: path)
+            let lines = try AppendedFile.lines(of: path)
             let header = lines.first?.split(separator: ",").map(String.init) ?? []
             if header.starts(with: columns) { columns = header }
             rows = lines.dropFirst().compactMap { line in
@@ -62,7 +62,7 @@ public final class MetricsLog {
 
     /// Widens all rows, which happens once, at the end of the first epoch.
     private func addColumns(_ new: [String]) throws {
-        let rows = AppendedFile.lines(of: path).dropFirst()
+        let rows = try AppendedFile.lines(of: path).dropFirst()
         let commas = String(repeating: ",", count: new.count)
         columns += new
         file = try AppendedFile(path, lines: [columns.joined(separator: ",")] + rows.map { $0 + commas })

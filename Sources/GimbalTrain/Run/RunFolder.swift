@@ -43,7 +43,8 @@ public struct RunFolder: Sendable {
     public init(path: String) throws {
         self.path = path
         try Self.requireNoFile(at: path)
-        if !FileManager.default.fileExists(atPath: path + "/" + RunLock.name), Self.checkpoints(in: path).isEmpty {
+        let isRun = FileManager.default.fileExists(atPath: path + "/" + RunLock.name)
+        if !isRun, Self.checkpoints(in: path).isEmpty {
             let names = Self.names(in: path)
             if let taken = (Self.files + ["checkpoints"]).first(where: names.contains) {
                 throw GimbalError.fileSystem(
@@ -55,6 +56,8 @@ public struct RunFolder: Sendable {
         // The lock comes first: where the process is killed now, the folder is empty, or a run's.
         lock = try RunLock(folder: path)
         try AtomicFile.makeFolder(at: path + "/checkpoints")
+        // Where no run has been, none was killed, and such a name is somebody's own.
+        guard isRun else { return }
         AtomicFile.removePartials(in: path) { Self.files.contains($0) || EventWriter.isOwn($0) }
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
@@ -123,7 +126,8 @@ public struct RunFolder: Sendable {
     private static func checkpointBeforeNewest(at path: String) -> String? { checkpoints(in: path).dropLast().last }
 
     /// Reads the newest checkpoint of a run folder, or `path` itself where that is none. A run that is going on may remove
-    /// the checkpoint meanwhile: then there is a newer one, which is read instead.
+    /// the checkpoint meanwhile: then there is a newer one, which is read instead. In place of one that is damaged the one before it
+    /// is read, which is kept for that, with a warning.
     package static func withNewestCheckpoint<Result>(
         at path: String, _ read: (_ checkpoint: String) throws -> Result
     ) throws -> Result {
@@ -133,22 +137,30 @@ public struct RunFolder: Sendable {
                 return try read(checkpoint)
             } catch {
                 let newest = newestCheckpoint(at: path)
-                guard newest != checkpoint else { throw naming(checkpointBeforeNewest(at: path), in: error) }
-                checkpoint = newest
+                if newest != checkpoint {
+                    checkpoint = newest
+                    continue
+                }
+                guard let older = checkpointBeforeNewest(at: path), isDamage(error, of: checkpoint) else { throw error }
+                let result = try read(older)
+                if told.withLock({ $0.insert(checkpoint).inserted }) {
+                    Warnings.say("\(error); the checkpoint before it is used, \(older)")
+                }
+                return result
             }
         }
     }
 
-    /// `error` with the way on: the checkpoint that is kept in case the newest turns out bad.
-    private static func naming(_ older: String?, in error: any Error) -> any Error {
-        guard let older else { return error }
-        let way = "; the one before it is \(older), which is the newest once this one is removed"
+    /// Damaged checkpoints that were told of.
+    private static let told = Lock<Set<String>>([])
+
+    /// Whether something of the checkpoint is not what was saved, rather than out of reach for now.
+    private static func isDamage(_ error: any Error, of checkpoint: String) -> Bool {
         switch error {
-        case GimbalError.invalidFile(let path, let reason):
-            return GimbalError.invalidFile(path: path, reason: reason + way)
-        case GimbalError.fileSystem(let operation, let path, let reason):
-            return GimbalError.fileSystem(operation: operation, path: path, reason: reason + way)
-        default: return error
+        case GimbalError.invalidFile(let path, _): path.hasPrefix(checkpoint)
+        case GimbalError.fileSystem(_, let path, String(cString: strerror(ENOENT))): path.hasPrefix(checkpoint)
+        case GimbalError.weightMismatch(let path, _, _, _): path.hasPrefix(checkpoint)
+        default: false
         }
     }
 

@@ -14,13 +14,17 @@ final class RunLock: Sendable {
     /// - Throws: `GimbalError.fileSystem`, naming the holder where there is one.
     init(folder: String, name: String = RunLock.name, user: String = "run") throws {
         let path = folder + "/" + name
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        guard descriptor >= 0 else {
-            throw GimbalError.fileSystem(operation: "create", path: path, reason: String(cString: strerror(errno)))
+        descriptor = try retryingInterrupted("create", path) {
+            open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
         }
-        self.descriptor = descriptor
         // A file system without locks reports another error, and is used without one.
-        if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+        let code = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno
+        if code != 0, code != EWOULDBLOCK {
+            Warnings.say(
+                "\(shown(path)) cannot be locked (\(String(cString: strerror(code)))): see to it that no other \(user) uses it"
+            )
+        }
+        if code == EWOULDBLOCK {
             var holder = [UInt8](repeating: 0, count: 256)
             let count = max(0, pread(descriptor, &holder, holder.count, 0))
             let text =

@@ -133,7 +133,7 @@ public final class SearchFolder {
             try (record as SearchRecord).plan.validate()
         }
         let resultsPath = "\(path)/\(resultsName)"
-        let lines = AppendedFile.lines(of: resultsPath)
+        let lines = try AppendedFile.lines(of: resultsPath)
         var results: [TrialResult] = []
         for (number, line) in lines.enumerated() {
             do {

@@ -48,7 +48,7 @@ struct RunFolderTests {
             try files.createSymbolicLink(
                 atPath: path + "/report.html.partial-1y2p0ij32e8e7", withDestinationPath: path + "/notes")
             _ = try RunFolder(path: path)
-            for name in kept where name != "checkpoints/step-000000001.partial-v2/x" {
+            for name in kept {
                 let contents = files.contents(atPath: path + "/" + name).map { String(decoding: $0, as: UTF8.self) }
                 #expect(contents == name, "\(name)")
             }
@@ -62,7 +62,10 @@ struct RunFolderTests {
     func oldFolders() throws {
         try withTemporaryFolder { path in
             _ = try RunFolder(path: path)
-            for name in ["step-000000001.partial-1-old", "step-000000002.partial-1-old", "step-000000002"] {
+            for name in [
+                "step-000000001.partial-1y2p0ij32e8e7-old", "step-000000002.partial-1y2p0ij32e8e7-old",
+                "step-000000002",
+            ] {
                 try files.createDirectory(
                     atPath: path + "/checkpoints/" + name, withIntermediateDirectories: true)
                 try Data(name.utf8).write(to: URL(filePath: path + "/checkpoints/" + name + "/x"))
@@ -71,9 +74,9 @@ struct RunFolderTests {
             func contents(_ name: String) -> String? {
                 files.contents(atPath: path + "/checkpoints/" + name + "/x").map { String(decoding: $0, as: UTF8.self) }
             }
-            #expect(contents("step-000000001") == "step-000000001.partial-1-old")
+            #expect(contents("step-000000001") == "step-000000001.partial-1y2p0ij32e8e7-old")
             #expect(contents("step-000000002") == "step-000000002")
-            #expect(contents("step-000000002.partial-1-old") == nil)
+            #expect(contents("step-000000002.partial-1y2p0ij32e8e7-old") == nil)
         }
     }
 
@@ -117,6 +120,52 @@ struct RunFolderTests {
                 }
             }
             #expect(tries == 1)
+        }
+    }
+
+    @Test("In place of a damaged checkpoint the one before it is read, once told of; what may pass is no damage")
+    func damagedCheckpoint() throws {
+        try withTemporaryFolder { path in
+            for step in 1...3 {
+                try files.createDirectory(
+                    atPath: path + "/checkpoints/step-00000000\(step)", withIntermediateDirectories: true)
+            }
+            let newest = path + "/checkpoints/step-000000003"
+            let warnings = Lock<[String]>([])
+            func read(_ failure: GimbalError, of damaged: Set<String> = [newest]) throws -> String {
+                try Warnings.received(by: { warning in warnings.withLock { $0.append(warning) } }) {
+                    try RunFolder.withNewestCheckpoint(at: path) {
+                        if damaged.contains($0) { throw failure }
+                        return $0
+                    }
+                }
+            }
+            let passing = GimbalError.fileSystem(operation: "read", path: newest, reason: "Too many open files")
+            #expect(throws: passing) { try read(passing) }
+            let elsewhere = GimbalError.invalidFile(path: path + "/metrics.csv", reason: "is damaged")
+            #expect(throws: elsewhere) { try read(elsewhere) }
+            let damage = GimbalError.invalidFile(path: newest + "/model.safetensors", reason: "is cut off")
+            let older = path + "/checkpoints/step-000000002"
+            #expect(throws: damage) { try read(damage, of: [newest, older]) }
+            #expect(warnings.withLock { $0 } == [])
+            for _ in 0..<2 { #expect(try read(damage) == older) }
+            #expect(warnings.withLock { $0 } == ["\(damage); the checkpoint before it is used, \(older)"])
+            let missing = GimbalError.fileSystem(
+                operation: "open", path: newest + "/optimizer.safetensors", reason: "No such file or directory")
+            #expect(try read(missing) == older)
+        }
+    }
+
+    @Test("In a folder that was no run's, nobody's files are tidied up")
+    func partialsOfOthers() throws {
+        try withTemporaryFolder { path in
+            let names = ["metrics.csv.partial-1z", "metrics.csv.partial-1a2b3c4d5e6f7"]
+            for name in names { try Data(name.utf8).write(to: URL(filePath: path + "/" + name)) }
+            do { _ = try RunFolder(path: path) }
+            for name in names { #expect(files.fileExists(atPath: path + "/" + name)) }
+            // Once it is one, what a save may have left goes, and what none can have made stays.
+            do { _ = try RunFolder(path: path) }
+            #expect(names.map { files.fileExists(atPath: path + "/" + $0) } == [true, false])
         }
     }
 

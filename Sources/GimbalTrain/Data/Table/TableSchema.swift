@@ -124,6 +124,8 @@ public struct TableSchema: Codable, Sendable, Equatable {
             if !isGood { throw GimbalError.invalidSetting(name: "schema", reason: reason) }
         }
         try check(columns.count { $0.role == .target } <= 1, "several targets")
+        try check(columns.contains { $0.role == .input }, "no column to learn from")
+        try check(columns.enumerated().allSatisfy { $0 == $1.place }, "columns out of their places")
         try check(Set(columns.map { Array($0.name.utf8) }).count == columns.count, "two columns of one name")
         try check(Set(classNames.map { Array($0.utf8) }).count == classNames.count, "two classes of one name")
         for column in columns {

@@ -1,0 +1,138 @@
+import Foundation
+import Gimbal
+import GimbalTestSupport
+import Testing
+
+/// What files, arguments and the machine's limits may hold or be, tried by the command.
+@Suite("Hostile files, arguments and limits")
+struct HostileInputTests {
+    /// Trains on a small table, and gives what to try every damage with.
+    private func withRun(_ body: (_ folder: String, _ checkpoint: String, _ commands: [[String]]) throws -> Void) throws
+    {
+        try withTemporaryFolder { folder in
+            let (table, run) = (folder + "/t.csv", folder + "/r")
+            let rows = (0..<90).map { "\($0),\($0 * 7 % 11),\($0 % 3 == 0 ? "yes" : "no"),\($0 % 5)" }
+            try write("a,b,answer,c\n" + rows.joined(separator: "\n") + "\n", to: table)
+            try Gimbal.run(
+                "train", "--data", table, "--target", "answer", "--epochs", "2", "--hidden", "4", "--batch-size", "16",
+                "--max-steps", "7", "--device", "cpu", "--run-dir", run
+            ).succeeded()
+            let names = try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted()
+            for name in names.dropLast() { try FileManager.default.removeItem(atPath: run + "/checkpoints/" + name) }
+            try body(
+                folder, run + "/checkpoints/" + names.last!,
+                [
+                    ["evaluate", "--checkpoint", run, "--device", "cpu"],
+                    ["train", "--resume", "--run-dir", run, "--max-steps", "0", "--device", "cpu"],
+                ])
+        }
+    }
+
+    private func write(_ text: String, to path: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
+
+    /// Every number, text, list and truth of a value, and where it is.
+    private func leaves(_ value: Any, _ path: [String] = []) -> [(path: [String], value: Any)] {
+        switch value {
+        case let object as [String: Any]:
+            object.sorted { $0.key < $1.key }.flatMap { leaves($0.value, path + [$0.key]) }
+        case let list as [Any]:
+            [(path, value)] + list.prefix(2).enumerated().flatMap { leaves($0.element, path + ["\($0.offset)"]) }
+        default: [(path, value)]
+        }
+    }
+
+    private func setting(_ path: ArraySlice<String>, of value: Any, to new: Any) -> Any {
+        guard let key = path.first else { return new }
+        if var object = value as? [String: Any] {
+            object[key] = setting(path.dropFirst(), of: object[key]!, to: new)
+            return object
+        }
+        var list = value as! [Any]
+        list[Int(key)!] = setting(path.dropFirst(), of: list[Int(key)!], to: new)
+        return list
+    }
+
+    /// GIMBAL_FIELDS=all tries all of them, some 1,200; else one in 15 or so, others in each build.
+    @Test("Extreme values in a run's files are refused in one line, or harmless; nothing traps or hangs")
+    func extremeFields() throws {
+        try withRun { folder, checkpoint, commands in
+            let isWhole = ProcessInfo.processInfo.environment["GIMBAL_FIELDS"] == "all"
+            var random = SplitMix(state: 20_261_130)
+            let run = folder + "/r", copy = folder + "/copy"
+            try FileManager.default.copyItem(atPath: run, toPath: copy)
+            for name in ["manifest.json", "run.json"] {
+                let file = "\(checkpoint)/\(name)"
+                let original = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: file)))
+                for (path, value) in leaves(original) where !path.isEmpty {
+                    let extremes: [Any] =
+                        switch value {
+                        case let number as NSNumber where "\(type(of: number))".contains("Boolean"): [!number.boolValue]
+                        case is NSNumber: [-5, 0, 100_000, 1 << 62, Int.max, 1e300, -1.5]
+                        case is String: ["", "\u{1B}[31m", "../../../etc/passwd"]
+                        case let list as [Any]: [[Any](), list + list + list]
+                        default: [[String: Any]()]
+                        }
+                    for extreme in extremes {
+                        for command in commands {
+                            guard isWhole || random.next() % 15 == 0 else { continue }
+                            let text = try JSONSerialization.data(
+                                withJSONObject: setting(path[...], of: original, to: extreme))
+                            try FileManager.default.removeItem(atPath: run)
+                            try FileManager.default.copyItem(atPath: copy, toPath: run)
+                            try text.write(to: URL(filePath: file))
+                            let outcome = try Gimbal.run(command, timeLimit: .seconds(30))
+                            let place = "\(command[0]), \(name), \(path.joined(separator: ".")) = \(extreme)"
+                            #expect(outcome.signal == nil, "\(place): \(outcome)")
+                            #expect(!(outcome.output + outcome.errors).contains("\u{1B}"), "\(place)")
+                            guard outcome.status != 0 else { continue }
+                            let lines = outcome.errors.split(separator: "\n")
+                            #expect(
+                                lines.last?.hasPrefix("Error: ") ?? false && outcome.errors.count < 2000,
+                                "\(place): \(outcome)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Under a limit of memory training says what it lacks, and does not hang", arguments: [150, 250, 350, 450, 600])
+    func memoryLimit(megabytes: Int) throws {
+        try withTemporaryFolder { folder in
+            let train = ["train", "--data", "digits", "--epochs", "1", "--hidden", "64", "--run-dir", folder + "/r"]
+            let limited = "ulimit -v \(megabytes * 1024); exec \"$0\" \"$@\""
+            let outcome = try ChildProcess(
+                "/bin/sh", ["-c", limited, Gimbal.path] + train + ["--device", "cpu"],
+                environment: ["GIMBAL_THREADS": "1"], timeLimit: .seconds(40)
+            ).outcome()
+            // With less the system's loader or Swift's runtime has none; both say so.
+            guard megabytes >= 250 else { return #expect(outcome.status != 0) }
+            if outcome.status == 0 { return }
+            outcome.failed(["out of memory", "ulimit -v"])
+        }
+    }
+
+    @Test("What a folder's name or an argument holds neither moves the terminal nor fills it")
+    func hostileArguments() throws {
+        try withTemporaryFolder { folder in
+            let escape = "\u{1B}[31m"
+            let run = folder + "/a\(escape)b"
+            let train = ["train", "--data", "digits", "--epochs", "1", "--device", "cpu", "--run-dir", run]
+            let trained = try Gimbal.run(train).succeeded()
+            let again = try Gimbal.run(train)
+            let long = String(repeating: "x", count: 100_000)
+            let others = try [
+                ["train", "--data", "digits", "--model", "\(escape)x"], ["train", "--data", long],
+                ["train", "--data", "digits", "--device", long], ["train", "--data", "digits", "--lr", long],
+                ["report", folder + "/\(escape)"], ["train", "--\(escape)"], [escape], [long],
+            ].map { try Gimbal.run($0) }
+            for outcome in [trained, again] + others {
+                #expect(!(outcome.output + outcome.errors).contains("\u{1B}"), "\(outcome)")
+            }
+            for outcome in [again] + others {
+                #expect(outcome.status != 0 && outcome.signal == nil && outcome.errors.count < 10_000, "\(outcome)")
+            }
+        }
+    }
+}
