@@ -62,9 +62,10 @@ extension SearchSpace.Dimension {
                 throw refused("is a range, but \(shown(name)) is no number: name its choices, separated by commas")
             }
             let end = values[dots.upperBound...].split(separator: "/", omittingEmptySubsequences: false)
-            guard let low = Double(values[..<dots.lowerBound]), let high = end.first.flatMap({ Double($0) }) else {
-                throw refused("is no range of numbers: 1e-4..1e-1")
-            }
+            // Of a NaN there is no range to check.
+            guard let low = Double(values[..<dots.lowerBound]), let high = end.first.flatMap({ Double($0) }),
+                !low.isNaN, !high.isNaN
+            else { throw refused("is no range of numbers: 1e-4..1e-1") }
             self.init(
                 name,
                 range: .init(
