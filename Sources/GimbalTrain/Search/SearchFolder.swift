@@ -134,13 +134,19 @@ public final class SearchFolder {
         }
         let resultsPath = "\(path)/\(resultsName)"
         let lines = try AppendedFile.lines(of: resultsPath)
+        let trials = record.plan.points.count
         var results: [TrialResult] = []
         for (number, line) in lines.enumerated() {
             do {
-                results.append(
-                    try decoding(resultsPath) {
-                        try CheckpointManifest.decoder.decode(TrialResult.self, from: Data(line.utf8))
-                    })
+                let result = try decoding(resultsPath) {
+                    try CheckpointManifest.decoder.decode(TrialResult.self, from: Data(line.utf8))
+                }
+                guard result.trial >= 1, result.trial <= trials else {
+                    throw GimbalError.invalidFile(
+                        path: resultsPath,
+                        reason: "line \(number + 1) is of trial \(result.trial), and there are \(trials)")
+                }
+                results.append(result)
             } catch  where number == lines.count - 1 {
                 // Written by a process that was killed meanwhile, or on a disk that was full.
                 break

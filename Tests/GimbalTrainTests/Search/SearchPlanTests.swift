@@ -147,6 +147,13 @@ struct SearchPlanTests {
             // A line in the middle is no torn one.
             try ("x\n" + text).write(toFile: lines, atomically: true, encoding: .utf8)
             #expect(throws: GimbalError.self) { try SearchFolder.read(place) }
+            // Nor is one of a trial that there is not.
+            for trial in ["0", "10", "-5"] {
+                let other = text.replacing("\"trial\":2}", with: "\"trial\":\(trial)}")
+                #expect(other != text)
+                try other.write(toFile: lines, atomically: true, encoding: .utf8)
+                #expect(throws: GimbalError.self) { try SearchFolder.read(place) }
+            }
         }
     }
 
