@@ -234,6 +234,20 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
     }
 }
 
+extension ClassificationReport {
+    /// Checks what may have come from a file.
+    /// - Throws: `GimbalError.invalidSetting`.
+    func validate() throws {
+        guard let confusion else { return }
+        try checkSetting(
+            confusion.count == classes.count && confusion.allSatisfy { $0.count == classes.count }, "confusion",
+            "is no matrix of \(classes.count) classes")
+        // No sum over a hundred classes overflows then.
+        try checkSetting(
+            confusion.joined().allSatisfy { 0...(1 << 53) ~= $0 }, "confusion", "has a count that no data set has")
+    }
+}
+
 extension ClassificationReport: CustomStringConvertible {
     /// A table of the classes, and the numbers for the whole.
     public var description: String {

@@ -60,7 +60,9 @@ public struct RunResult: Codable, Sendable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw GimbalError.fileSystem(operation: "read", path: path, reason: "it cannot be opened")
         }
-        self = try decoded(data, from: path, format: Self.currentFormat)
+        self = try decoded(data, from: path, format: Self.currentFormat) { (result: RunResult) in
+            try result.classes?.validate()
+        }
         numbers?.points = points ?? []
     }
 

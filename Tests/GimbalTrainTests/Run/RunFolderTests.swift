@@ -13,6 +13,26 @@ struct RunFolderTests {
         return error.map { "\($0)" } ?? ""
     }
 
+    @Test("A result whose confusion is no matrix of its classes is refused")
+    func confusedResult() throws {
+        var report = ClassificationReport(ConfusionMatrix(classCount: 2), classNames: ["a", "b"])
+        try withTemporaryFolder { folder in
+            func read() throws -> RunResult? {
+                let classes = String(decoding: try CheckpointManifest.encoder.encode(report), as: UTF8.self)
+                let weights = "{\"kind\":\"last\",\"step\":1,\"isValidatedByAverage\":false}"
+                try AtomicFile.write(
+                    "{\"formatVersion\":1,\"date\":\"2026-01-01T00:00:00Z\",\"steps\":1,\"weights\":\(weights),"
+                        + "\"model\":\"\",\"figures\":{},\"classes\":\(classes)}", to: folder + "/result.json")
+                return try RunResult(folder: folder)
+            }
+            #expect(try read()?.classes == report)
+            for wrong in [[[1, 0], [0, 1], [1, 1]], [[1, 0], [0]], [[.max, 1], [0, 1]], [[-1, 0], [0, 1]]] {
+                report.confusion = wrong
+                #expect(reason { _ = try read() }.contains("confusion"))
+            }
+        }
+    }
+
     @Test("One run at a time has a folder, and the refusal names the process")
     func locked() throws {
         try withTemporaryFolder { folder in
