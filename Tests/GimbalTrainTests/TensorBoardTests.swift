@@ -40,6 +40,27 @@ struct TensorBoardTests {
         }
     }
 
+    @Test("A histogram of which some bins have no end is left out, and the others are read")
+    func endlessBins() throws {
+        // Fields of bytes, by their numbers in TensorFlow's event.proto and summary.proto.
+        func field(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }
+        func numbers(_ values: [Double]) -> [UInt8] {
+            values.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
+        }
+        func event(_ tag: String, limits: [Double], counts: [Double]) -> [UInt8] {
+            let histogram = field(6, numbers(limits)) + field(7, numbers(counts))
+            return EventRecord.framed(field(5, field(1, field(1, Array(tag.utf8)) + field(5, histogram))))
+        }
+        try withTemporaryFolder { folder in
+            let records = event("w", limits: [1], counts: [2, 3]) + event("v", limits: [1, 2], counts: [2, 3])
+            try AtomicFile.write(records, to: folder + "/events.out.tfevents.1.gimbal")
+            try AtomicFile.write("step,loss\n", to: folder + "/metrics.csv")
+            let run = try RunSummary(folder: folder)
+            #expect(run.histograms.map(\.tag) == ["v"] && run.histograms.map(\.edges) == [[0, 1, 2]])
+            #expect(Report(run).html.contains("Histograms"))
+        }
+    }
+
     @Test("A writer that goes on keeps events up to its step, once, also after a record that was cut off")
     func goingOn() throws {
         try withTemporaryFolder { folder in

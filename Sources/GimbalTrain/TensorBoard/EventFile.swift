@@ -33,6 +33,8 @@ package struct EventFile {
                     scalars.append(Scalar(tag: value.tag, step: step, value: Double(number)))
                 case .histo(let message):
                     let histogram = Histogram(message)
+                    // Bins of which some have no end are left out.
+                    guard histogram.edges.isEmpty || histogram.edges.count == histogram.counts.count + 1 else { break }
                     histograms.append(
                         HistogramAtStep(tag: value.tag, step: step, edges: histogram.edges, counts: histogram.counts))
                 default: break

@@ -8,7 +8,7 @@ package enum EventRecord {
     private static let longest = 1 << 30
 
     /// A payload as it stands in a file.
-    static func framed(_ payload: [UInt8]) -> [UInt8] {
+    package static func framed(_ payload: [UInt8]) -> [UInt8] {
         let length = bytes(UInt64(payload.count))
         return length + bytes(maskedChecksum(length[...])) + payload + bytes(maskedChecksum(payload[...]))
     }
