@@ -48,9 +48,10 @@ struct HeatMap {
         let group = (steps.count + Self.columnLimit - 1) / Self.columnLimit
         let starts = stride(from: 0, to: steps.count, by: group).map { steps[$0] }
         // The last column is as wide as the mean of the others.
-        let end = starts.count > 1 ? last + max(1, (last - first) / (starts.count - 1)) : last + 1
+        let width = starts.count > 1 ? (Double(last) - Double(first)) / Double(starts.count - 1) : 1
+        let end = Double(last) + max(1, width.rounded(.down))
         let axis = FittedAxis(
-            PlotAxis(title: "", range: Double(first)...Double(end), isWhole: true), values: [Double(first)])
+            PlotAxis(title: "", range: Double(first)...end, isWhole: true), values: [Double(first)])
         let colors = ColorScale(scale, values: shown.flatMap { $0.points.map(\.value) }, range: range)
         let rows = shown.map { row($0, starts: starts, end: end, axis, colors) }
         var notes = notes
@@ -81,7 +82,7 @@ struct HeatMap {
     }
 
     private func row(
-        _ track: HealthTable.Track, starts: [Int], end: Int, _ axis: FittedAxis, _ colors: ColorScale
+        _ track: HealthTable.Track, starts: [Int], end: Double, _ axis: FittedAxis, _ colors: ColorScale
     ) -> String {
         var classes = [String?](repeating: nil, count: starts.count)
         var column = 0
@@ -97,7 +98,7 @@ struct HeatMap {
         for index in 1...classes.count where index == classes.count || classes[index] != classes[begin] {
             if let name = classes[begin] {
                 let left = axis.place(Double(starts[begin])) * Self.width
-                let right = axis.place(Double(index < starts.count ? starts[index] : end)) * Self.width
+                let right = axis.place(index < starts.count ? Double(starts[index]) : end) * Self.width
                 parts.append(
                     "<rect class=\(name) x=\(decimal(left, digits: 1)) width=\(decimal(right - left, digits: 1)) height=10 />"
                 )
@@ -163,9 +164,11 @@ struct HeatMap {
         private func found(_ values: [Double]) -> String {
             guard values.allSatisfy(\.isFinite) else { return Self.nonFinite }
             let mean = values.reduce(0, +) / Double(values.count)
+            guard mean.isFinite else { return Self.nonFinite }
             guard mean > 0 || !isLogarithmic else { return Self.zero }
-            let place = ((isLogarithmic ? log10(mean) : mean) - low) / (high - low)
-            return "c\(min(max(Int(place * Double(HeatMap.colors)), 0), HeatMap.colors - 1))"
+            // A share in a file may be any number.
+            let place = min(max(((isLogarithmic ? log10(mean) : mean) - low) / (high - low), 0), 1)
+            return "c\(min(Int(place * Double(HeatMap.colors)), HeatMap.colors - 1))"
         }
     }
 }

@@ -43,6 +43,17 @@ struct HealthReportTests {
         return run
     }
 
+    @Test("Steps and shares that no run has make a page all the same")
+    func absurdFigures() {
+        let rows = [
+            "-9,activation,0,1,1,0,1,0.5,0,1e30,,0", "9223372036854775807,activation,0,1,1,0,1,0.5,0,-1e308,,0",
+        ]
+        var run = RunSummary(RunFacts(name: "a"), metrics: MetricsTable(csv: ""))
+        run.health = HealthTable(
+            csv: ([HealthTable.columns.joined(separator: ",")] + rows).joined(separator: "\n") + "\n")
+        #expect(Report(run).html.contains("dead units"))
+    }
+
     @Test("The page of a run shows where gradients flow, what is dead, and what helps")
     func page() throws {
         let html = Report(try summary("a")).html
