@@ -125,6 +125,16 @@ for target in package.targets where target.type != .system {
     target.swiftSettings = [.treatAllWarnings(as: .error)]
 }
 
+// Readers under libFuzzer, which brings a `main` of its own: Scripts/fuzz asks for it, and no other build has it.
+if Context.environment["GIMBAL_FUZZ"] != nil {
+    let flags = ["-sanitize=fuzzer"]
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["GimbalTrain", "CGimbalPictures", "CZlib"], path: "Fuzzing/Program",
+            swiftSettings: [.treatAllWarnings(as: .error), .unsafeFlags(flags)],
+            linkerSettings: [.unsafeFlags(flags)]))
+}
+
 // SwiftPM compiles a module anew where one that its target names has changed, but not where one further below has, whose
 // types it holds all the same, with their layout compiled in: so each names all that it stands on.
 let targets = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })

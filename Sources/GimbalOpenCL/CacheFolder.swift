@@ -5,8 +5,10 @@ import GimbalBackend
 ///
 /// Every entry is stored with its full key and a checksum. What is missing, damaged, cannot be written, or could have been written
 /// by another user, whose program would then run, is as if it had never been there; why a folder is not used is said once.
-struct CacheFolder: Sendable {
-    let path: String
+package struct CacheFolder: Sendable {
+    package let path: String
+
+    package init(path: String) { self.path = path }
 
     /// `$GIMBAL_CACHE_DIR`, else `$XDG_CACHE_HOME/gimbal`, else `~/.cache/gimbal`.
     static func standard(environment: [String: String] = ProcessInfo.processInfo.environment) -> CacheFolder {
@@ -19,7 +21,8 @@ struct CacheFolder: Sendable {
 
     private static let magic = Array("gimbal cache 1\n".utf8)
 
-    func read(_ key: String, kind: String) -> [UInt8]? {
+    /// What was stored under `key`; nil where there is none, or not whole.
+    package func read(_ key: String, kind: String) -> [UInt8]? {
         guard let data = contents(of: file(key, kind: kind)) else { return nil }
         var rest = ArraySlice(data)
         func take(_ count: Int) -> ArraySlice<UInt8>? {
@@ -96,7 +99,8 @@ struct CacheFolder: Sendable {
         unlink(file(key, kind: kind))
     }
 
-    func file(_ key: String, kind: String) -> String {
+    /// The path of an entry.
+    package func file(_ key: String, kind: String) -> String {
         let name = String(fingerprint(key.utf8), radix: 16)
         return "\(path)/\(kind)-\(String(repeating: "0", count: 16 - name.count))\(name)"
     }
