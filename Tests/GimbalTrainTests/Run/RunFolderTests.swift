@@ -26,7 +26,10 @@ struct RunFolderTests {
                 return try RunResult(folder: folder)
             }
             #expect(try read()?.classes == report)
-            for wrong in [[[1, 0], [0, 1], [1, 1]], [[1, 0], [0]], [[Int.max, 1], [0, 1]], [[-1, 0], [0, 1]]] {
+            let wrongs: [[[Int]]] = [
+                [[1, 0], [0, 1], [1, 1]], [[1, 0], [0]], [[.max, 1], [0, 1]], [[-1, 0], [0, 1]],
+            ]
+            for wrong in wrongs {
                 report.confusion = wrong
                 #expect(reason { _ = try read() }.contains("confusion"))
             }
