@@ -3,24 +3,25 @@ public struct Shape: Hashable, Sendable {
     /// The size of each axis, none negative.
     public var sizes: [Int]
 
-    /// A shape of these sizes; a negative one stops the program, and so do more than 2⁶⁰ elements, or as many without the axes
-    /// that have none.
+    /// A shape of these sizes; a negative one stops the program.
     public init(_ sizes: [Int]) {
-        var product = 1
-        for size in sizes {
-            require(size >= 0, "Shape", "\(sizes) has a negative size")
-            let (next, overflows) = product.multipliedReportingOverflow(by: Swift.max(size, 1))
-            require(!overflows && next <= 1 << 60, "Shape", "\(sizes) has more elements than any device holds")
-            product = next
-        }
+        require(sizes.allSatisfy { $0 >= 0 }, "Shape", "\(sizes) has a negative size")
         self.sizes = sizes
     }
 
     /// Number of axes.
     public var rank: Int { sizes.count }
 
-    /// Number of elements: the product of all sizes, 1 for a scalar.
-    public var elementCount: Int { sizes.reduce(1, *) }
+    /// Number of elements: the product of all sizes, 1 for a scalar. More than can be counted stop the program.
+    public var elementCount: Int {
+        var count = 1
+        for size in sizes {
+            let (product, overflows) = count.multipliedReportingOverflow(by: size)
+            if overflows { stop("Shape", "\(sizes) has more elements than any device holds") }
+            count = product
+        }
+        return count
+    }
 
     /// Element strides of a row-major tensor without gaps.
     public var contiguousStrides: [Int] {

@@ -52,11 +52,10 @@ import Testing
 
     /// The error names the shape, not an overflow of arithmetic.
     @Test func shapesOfTooManyElementsAreRefused() async {
-        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([1 << 32, 1 << 32]) }
         let output = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-            _ = Tensor.zeros([0, 1 << 62, 4])
+            _ = Tensor.zeros([1 << 32, 1 << 32])
         }
         let text = String(decoding: output?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(text.contains("Shape: [0, 4611686018427387904, 4] has more elements than any device holds"), "\(text)")
+        #expect(text.contains("Shape: [4294967296, 4294967296] has more elements than any device holds"), "\(text)")
     }
 }

@@ -188,6 +188,8 @@ struct EvaluateTests {
             try Gimbal.run(evaluate + [folder]).refused("is not a checkpoint: it has no manifest.json")
 
             let checkpoint = try train(folder + "/run").checkpoint
+            // Else the one before it would be used.
+            try FileManager.default.removeItem(atPath: folder + "/run/checkpoints/step-000000021")
             let (manifest, recipe) = (checkpoint + "/manifest.json", checkpoint + "/run.json")
             let weights = checkpoint + "/model.safetensors"
             let text = try String(contentsOfFile: manifest, encoding: .utf8)

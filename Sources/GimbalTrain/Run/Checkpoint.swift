@@ -207,6 +207,9 @@ public struct Checkpoint: Sendable {
     }
 }
 
+/// What is said of a file that this version of Gimbal is too old to read.
+let newerFormat = "was written by a newer Gimbal"
+
 /// The bytes of the file at `path`.
 /// - Throws: `GimbalError.fileSystem` with what the system says.
 func contents(of path: String) throws -> Data {
@@ -232,7 +235,7 @@ func decoded<Value: Decodable>(
         throw GimbalError.invalidFile(
             path: path,
             reason: version > format
-                ? "was written by a newer Gimbal: it has format version \(version), and this one reads \(format)"
+                ? "\(newerFormat): it has format version \(version), and this one reads \(format)"
                 : "has format version \(version); this version of Gimbal reads \(format)")
     }
     return try decoding(path) {

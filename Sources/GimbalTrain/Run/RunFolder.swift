@@ -157,7 +157,8 @@ public struct RunFolder: Sendable {
     /// Whether something of the checkpoint is not what was saved, rather than out of reach for now.
     private static func isDamage(_ error: any Error, of checkpoint: String) -> Bool {
         switch error {
-        case GimbalError.invalidFile(let path, _): path.hasPrefix(checkpoint)
+        // What a newer Gimbal has saved is whole.
+        case GimbalError.invalidFile(let path, let reason): path.hasPrefix(checkpoint) && !reason.hasPrefix(newerFormat)
         case GimbalError.fileSystem(_, let path, String(cString: strerror(ENOENT))): path.hasPrefix(checkpoint)
         case GimbalError.weightMismatch(let path, _, _, _): path.hasPrefix(checkpoint)
         default: false
