@@ -36,7 +36,7 @@ public struct Device: Sendable {
 
     /// The first OpenCL GPU that works, else the CPU.
     public static func best() -> Device {
-        for (id, failure) in refused.sorted(by: { $0.key < $1.key }) { Warnings.say("\(id) is not used: \(failure)") }
+        for (id, failure) in refused { Warnings.say("\(id) is not used: \(failure)") }
         let gpu = OpenCLDevices.available().devices.first { $0.kind == .gpu }
         return gpu.flatMap { try? named($0.id) } ?? .cpu
     }
@@ -102,8 +102,8 @@ public struct Device: Sendable {
         return ([Device.cpu.description] + devices, reason)
     }
 
-    /// OpenCL devices that do not say what they are when they are asked, and what they fail with, by their ids.
-    public static var refused: [String: GimbalError] { OpenCLDevices.refused }
+    /// OpenCL devices that do not say what they are when they are asked, and what they fail with.
+    public static var refused: [(id: String, failure: GimbalError)] { OpenCLDevices.refused }
 
     /// Users' backends by name.
     private static let registered = Lock<[String: @Sendable () throws -> any Backend]>([:])

@@ -51,7 +51,7 @@ public final class Parameter {
     /// Copies `value` over the elements; nodes recorded before still see the parameter.
     public func assign(_ value: Tensor) {
         require(value.shape == shape, "assign", "\(value.shape) for \(name) of \(shape)")
-        view.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: view) }
+        view.take(value.view)
         view.noteChange(by: "assign")
     }
 
@@ -99,10 +99,9 @@ public final class Parameter {
         let range = offset..<offset + elementCount
         let weights = arena.weights.sliced(axis: 0, range).reshaped(shape)
         let slot = arena.gradients.sliced(axis: 0, range).reshaped(shape)
-        let backend = view.storage.backend
-        weights.written(anew: true, of: [view]) { backend.copy(view, to: weights) }
+        weights.take(view)
         if let gradient = leaf.gradient {
-            slot.written(anew: true, of: [gradient.view]) { backend.copy(gradient.view, to: slot) }
+            slot.take(gradient.view)
             leaf.gradient = Tensor(slot)
             leaf.ownsGradient = true
         }

@@ -120,7 +120,7 @@ extension Tensor {
     ) -> Tensor {
         let backend = device.backend
         var out: TensorView?
-        var failure = inputs.lazy.compactMap(\.view.failure).first ?? others.lazy.compactMap(\.view.failure).first
+        var failure = failure(among: inputs) ?? failure(among: others)
         if let failure {
             ErrorLatch.note(failure)
         } else {
@@ -132,6 +132,14 @@ extension Tensor {
         guard let failure else { return Tensor(out!) }
         for other in others { other.view.noteFailure(failure) }
         return Tensor(standingInFor: shape, dtype, device, failure)
+    }
+
+    /// In a loop, as every operation asks for it.
+    private static func failure(among tensors: [Tensor]) -> GimbalError? {
+        for tensor in tensors {
+            if let failure = tensor.view.failure { return failure }
+        }
+        return nil
     }
 
     /// What could not be computed: it has a shape, but no elements, and reading it throws `failure`.

@@ -46,8 +46,11 @@ public final class ErrorLatch: Sendable {
     /// Tells whoever collects failures on this thread of one that was met before, in what is computed with now.
     package static func note(_ failure: GimbalError) { ThreadFailures.existing?.note(failure) }
 
-    /// Takes note that a failure is thrown, so that the thread's next `synchronize` does not throw it again.
-    package static func forget(_ failure: GimbalError) { ThreadFailures.existing?.forget(failure) }
+    /// Throws a failure, which the thread's next `synchronize` does not throw again.
+    package static func tell(_ failure: GimbalError) throws -> Never {
+        ThreadFailures.existing?.forget(failure)
+        throw failure
+    }
 
     // MARK: Checks
 

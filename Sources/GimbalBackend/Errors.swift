@@ -66,7 +66,7 @@ extension GimbalError: CustomStringConvertible {
 extension GimbalError {
     /// This failure with the operation and the layer that met it, where it has room for them.
     func placed(_ operation: StaticString?) -> GimbalError {
-        let layer = LayerPath.place.map { $0.path.isEmpty ? "\($0.type)" : "layer \($0.path): \($0.type)" }
+        let layer = LayerPath.words
         switch self {
         case .outOfMemory(let device, let requested, let used, nil):
             guard operation != nil || layer != nil else { return self }

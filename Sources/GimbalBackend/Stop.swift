@@ -32,14 +32,19 @@ package enum LayerPath {
 
     /// Dotted path such as `blocks.3.fc1`, empty outside every layer.
     package static var current: String { place?.path ?? "" }
+
+    /// For messages, such as "layer blocks.3.fc1: Linear"; nil outside every layer.
+    static var words: String? {
+        place.map { $0.path.isEmpty ? "\($0.type)" : "layer \($0.path): \($0.type)" }
+    }
 }
 
 /// Ends the program over a programming mistake: shapes that do not fit, an index out of range.
 ///
 /// The message names the operation, what is wrong, and the layer it happened in.
 public func stop(_ operation: String, _ reason: String, file: StaticString = #fileID, line: UInt = #line) -> Never {
-    let place = LayerPath.place.map { $0.path.isEmpty ? " (in \($0.type))" : " (in layer \($0.path): \($0.type))" }
-    fatalError("\(operation): \(reason)" + (place ?? ""), file: file, line: line)
+    let place = LayerPath.words.map { " (in \($0))" } ?? ""
+    fatalError("\(operation): \(reason)" + place, file: file, line: line)
 }
 
 /// Stops the program with `reason` unless `condition` holds.

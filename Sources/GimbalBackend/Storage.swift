@@ -74,9 +74,15 @@ public final class Storage: @unchecked Sendable {
 
     /// Throws what the computing of any of `bytes` has failed by. Backends call this in `download`.
     public func throwIfFailed(in bytes: Range<Int>) throws {
-        guard let failure = failure(in: bytes) else { return }
-        ErrorLatch.forget(failure)
-        throw failure
+        if let failure = failure(in: bytes) { try ErrorLatch.tell(failure) }
+    }
+
+    /// Has `body` write to `bytes`: what fails in it is kept with them.
+    /// - Parameter anew: whether it sets all of them, whatever was there; else it changes them.
+    package func written(_ bytes: Range<Int>, anew: Bool, _ body: () -> Void) {
+        let failure = ErrorLatch.collecting(nil, body)
+        if anew { forgetFailures(in: bytes) }
+        if let failure { noteFailure(failure, of: bytes) }
     }
 
     // MARK: Changes
@@ -174,10 +180,15 @@ public struct TensorView: Sendable {
     /// it is not run, and that is.
     /// - Parameter anew: whether it sets all of them, whatever was there; else it changes them.
     package func written(anew: Bool, of inputs: [TensorView] = [], _ body: () -> Void) {
-        var failure = inputs.lazy.compactMap(\.failure).first
-        if let failure { ErrorLatch.note(failure) } else { failure = ErrorLatch.collecting(nil, body) }
+        guard let failure = inputs.failure else { return storage.written(byteRange, anew: anew, body) }
+        ErrorLatch.note(failure)
         if anew { storage.forgetFailures(in: byteRange) }
-        if let failure { noteFailure(failure) }
+        noteFailure(failure)
+    }
+
+    /// Takes the elements of `source`, of the same backend, in place of all of these; or what those have failed by.
+    package func take(_ source: TensorView) {
+        written(anew: true, of: [source]) { storage.backend.copy(source, to: self) }
     }
 
     /// `[TensorView].change` of these elements alone.
@@ -228,6 +239,14 @@ public struct TensorView: Sendable {
 }
 
 extension [TensorView] {
+    /// What the computing of any of them has failed by, if it has.
+    package var failure: GimbalError? {
+        for view in self {
+            if let failure = view.failure { return failure }
+        }
+        return nil
+    }
+
     /// Has `body` change these elements where they lie, and read `inputs`.
     /// - Throws: what any of them has failed by, and then `body` is not run; and what fails in it, which is kept with the elements.
     ///   What `body` throws itself, it throws before it changes anything.
@@ -235,8 +254,7 @@ extension [TensorView] {
         for view in self + inputs { try view.throwIfFailed() }
         guard let failure = try ErrorLatch.collecting(nil, body) else { return }
         for view in self { view.noteFailure(failure) }
-        ErrorLatch.forget(failure)
-        throw failure
+        try ErrorLatch.tell(failure)
     }
 }
 

@@ -31,11 +31,8 @@ enum BLASMemory {
 
     /// What the process may have, where that is limited.
     private static func limit(_ threads: Int) -> String {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) else {
-            return ""
-        }
-        return " (ulimit -v allows the process \(limit.rlim_cur) bytes"
+        guard let limit = addressSpaceLimit else { return "" }
+        return " (ulimit -v allows the process \(limit) bytes"
             + (threads > 1 ? "; GIMBAL_THREADS=1 needs less)" : ")")
     }
 }

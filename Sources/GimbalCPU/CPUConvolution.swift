@@ -10,11 +10,10 @@ extension CPUBackend {
         guard out.elementCount > 0 else { return }
         computing([x, weight] + (bias.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
             let bias = bias == nil ? nil : inputs[2]
-            if savesProducts(geometry, x, out), areCounted(x, out), areModest(inputs) {
+            if savesProducts(geometry, x, out), areModest(inputs) {
                 return try winogradConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             }
-            if sumsChannelsLast(from: x.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups),
-                areCounted(x, out),
+            if sumsChannelsLast(geometry, from: x, to: out),
                 try gatheredConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             {
                 return
@@ -29,13 +28,11 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([outputGradient, weight], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            if savesProducts(geometry, out, outputGradient), areCounted(out, outputGradient), areModest(inputs) {
+            if savesProducts(geometry, out, outputGradient), areModest(inputs) {
                 return try winogradInputGradient(
                     inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
-            if sumsChannelsLast(from: outputGradient.shape[1] / geometry.groups, to: out.shape[1] / geometry.groups),
-                areCounted(out, outputGradient)
-            {
+            if sumsChannelsLast(geometry, from: outputGradient, to: out) {
                 return try gatheredInputGradient(
                     inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
@@ -48,13 +45,11 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([x, outputGradient], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            if savesProducts(geometry, x, outputGradient), areCounted(x, outputGradient), areModest(inputs) {
+            if savesProducts(geometry, x, outputGradient), areModest(inputs) {
                 return try winogradWeightGradient(
                     inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
             }
-            if multipliesChannelsLast(
-                geometry, x.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups),
-                areCounted(x, outputGradient),
+            if multipliesChannelsLast(geometry, x, outputGradient),
                 try gatheredWeightGradient(
                     inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
             {
@@ -86,12 +81,21 @@ extension CPUBackend {
 
     /// Whether a convolution, or the gradient of its input, is faster on planes whose channels lie side by side: where the
     /// target's channels fill vectors, unless the source has hardly any.
-    private func sumsChannelsLast(from depth: Int, to lanes: Int) -> Bool { depth >= 3 && fillsVectors(lanes) }
+    private func sumsChannelsLast(_ geometry: ConvolutionGeometry, from source: TensorView, to target: TensorView)
+        -> Bool
+    {
+        areCounted(source, target) && source.shape[1] / geometry.groups >= 3
+            && fillsVectors(target.shape[1] / geometry.groups)
+    }
 
     /// The same of the gradient of the weight, either side of which may lie along vectors: where a panel and the elements of the
     /// kernel are enough for what it costs to lay both sides out for each panel.
-    private func multipliesChannelsLast(_ geometry: ConvolutionGeometry, _ channels: Int, _ outputs: Int) -> Bool {
-        channels * outputs >= 128 && geometry.kernelCount * loops.gathered_lanes >= 64
+    private func multipliesChannelsLast(
+        _ geometry: ConvolutionGeometry, _ x: TensorView, _ outputGradient: TensorView
+    ) -> Bool {
+        let (channels, outputs) = (x.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups)
+        return areCounted(x, outputGradient) && channels * outputs >= 128
+            && geometry.kernelCount * loops.gathered_lanes >= 64
             && (fillsVectors(channels) || fillsVectors(outputs))
     }
 
@@ -108,7 +112,7 @@ extension CPUBackend {
     private func savesProducts(_ geometry: ConvolutionGeometry, _ image: TensorView, _ output: TensorView) -> Bool {
         guard geometry.axes == 2, geometry.stride == [1, 1], geometry.dilation == [1, 1],
             zip(geometry.kernel, geometry.padding).allSatisfy({ $0 > $1 }),
-            min(image.shape[1], output.shape[1]) >= 16 * geometry.groups
+            min(image.shape[1], output.shape[1]) >= 16 * geometry.groups, areCounted(image, output)
         else { return false }
         let (products, tiles) = (0..<2).reduce((1, 1)) { counts, axis in
             let (kernel, size, outputs) = (geometry.kernel[axis], image.shape[2 + axis], output.shape[2 + axis])

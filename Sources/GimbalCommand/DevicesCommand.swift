@@ -25,7 +25,7 @@ struct DevicesCommand: ParsableCommand {
                 """)
             for note in device.notes { try printLine("    note: \(note)") }
         }
-        for (id, failure) in Device.refused.sorted(by: { $0.key < $1.key }) {
+        for (id, failure) in Device.refused {
             printNotice("\(id) cannot be used: \(failure)")
         }
         if let reason { printNotice("no OpenCL device: \(reason)") }

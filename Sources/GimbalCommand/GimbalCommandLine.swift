@@ -70,10 +70,7 @@ enum Program {
     /// OpenBLAS starts threads when it is loaded, of which none is used here. Each asks for 128 MiB, and where the process may not
     /// have them, without end, also when the program leaves. So where its memory is limited, it begins again without them.
     private static func restartWithoutThreadsOfBLAS() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max),
-            getenv("OPENBLAS_NUM_THREADS") == nil
-        else { return }
+        guard addressSpaceLimit != nil, getenv("OPENBLAS_NUM_THREADS") == nil else { return }
         setenv("OPENBLAS_NUM_THREADS", "1", 1)
         execv("/proc/self/exe", CommandLine.unsafeArgv)
     }

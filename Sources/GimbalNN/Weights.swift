@@ -148,8 +148,7 @@ extension Module {
                 parameter.assign(try file.tensor(named: name, like: parameter.value))
             case .buffer(_, let buffer):
                 let value = try file.tensor(named: name, like: buffer.value)
-                let held = buffer.value.view
-                held.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: held) }
+                buffer.value.view.take(value.view)
             case .counter, .module: break
             }
         }

@@ -127,8 +127,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage, byteOffset: Int) {
         guard bytes.count > 0 else { return }
-        let range = byteOffset..<byteOffset + bytes.count
-        let failure = ErrorLatch.collecting {
+        // What lay there before must not be taken for what did not arrive.
+        storage.written(byteOffset..<byteOffset + bytes.count, anew: true) {
             reportingErrors {
                 try launching.withLock { state in
                     try state.staging.upload(bytes, to: storage.buffer, byteOffset: byteOffset)
@@ -137,9 +137,6 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
                 }
             }
         }
-        storage.forgetFailures(in: range)
-        // Whoever reads it, or an operation on it, must not take what lay there before for it.
-        if let failure { storage.noteFailure(failure, of: range) }
     }
 
     public func download(_ storage: Storage, byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {

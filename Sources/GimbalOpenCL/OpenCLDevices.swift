@@ -18,21 +18,21 @@ public enum OpenCLDevices {
 
     static func find(_ id: String) throws -> OpenCLDevice {
         if let device = found.devices.first(where: { $0.description.id == id }) { return device }
-        if let failure = found.refused[id] { throw failure }
+        if let refused = found.refused.first(where: { $0.id == id }) { throw refused.failure }
         throw GimbalError.noDevice(
             requested: id, available: found.devices.map(\.description.id), reason: found.reasonForNone)
     }
 
     /// Devices that cannot be asked what they are, and are not used for that: why, by their ids. Where the platforms cannot be asked
     /// which devices they have, there is no telling which is `opencl:0`, so that none is used.
-    public static var refused: [String: GimbalError] { found.refused }
+    public static var refused: [(id: String, failure: GimbalError)] { found.refused }
 
     /// Looked for once per process and by one thread: PoCL's first answers to several at a time are wrong, or a crash.
     private static let found = find()
 
     private struct Found {
         var devices: [OpenCLDevice] = []
-        var refused: [String: GimbalError] = [:]
+        var refused: [(id: String, failure: GimbalError)] = []
         var reasonForNone: String?
     }
 
@@ -65,14 +65,14 @@ public enum OpenCLDevices {
                         if device.isUsable { found.devices.append(device) } else { ids.removeLast() }
                     } catch let error as GimbalError {
                         // Its number stays its own: the next device is not taken for it.
-                        found.refused[name] = error
+                        found.refused.append((name, error))
                     }
                 }
             }
         }
         if found.devices.isEmpty {
             found.reasonForNone =
-                found.refused.values.first.map { "\($0)" }
+                found.refused.first.map { "\($0.failure)" }
                 ?? reasonForNone(code: CL_SUCCESS, platformCount: Int(platformCount))
         }
         return found

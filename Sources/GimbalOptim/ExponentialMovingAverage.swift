@@ -130,11 +130,7 @@ public final class ExponentialMovingAverage {
         let named = named
         let saved = try state.values(
             named.map { ("average.\($0.name)", $0.average.shape) }, counts: ["updates"], of: "the average's state")
-        for (value, entry) in zip(saved, named) {
-            entry.average.written(anew: true, of: [value.view]) {
-                value.backend.copy(value.view, to: entry.average)
-            }
-        }
+        for (value, entry) in zip(saved, named) { entry.average.take(value.view) }
         updates = state.steps["updates"] ?? 0
     }
 }

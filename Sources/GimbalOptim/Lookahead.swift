@@ -38,9 +38,7 @@ public final class Lookahead: Optimizer {
     public func step(if condition: Tensor?) throws {
         // Not when it was made: weights may have been loaded since.
         if taken == 0 {
-            for (live, slow) in slow.pairs {
-                slow.written(anew: true, of: [live]) { live.storage.backend.copy(live, to: slow) }
-            }
+            for (live, slow) in slow.pairs { slow.take(live) }
         }
         try inner.step(if: condition)
         taken += 1
@@ -75,9 +73,7 @@ public final class Lookahead: Optimizer {
         rest.tensors.removeAll { names.contains($0.name) }
         rest.steps["lookahead"] = nil
         try inner.restore(rest)
-        for (value, copy) in zip(saved, slow.named) {
-            copy.view.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: copy.view) }
-        }
+        for (value, copy) in zip(saved, slow.named) { copy.view.take(value.view) }
         taken = state.steps["lookahead"] ?? 0
     }
 }

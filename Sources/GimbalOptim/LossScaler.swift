@@ -51,13 +51,11 @@ public final class LossScaler {
     /// - Throws: the first failure of the device since it was last waited for.
     public func unscale(_ parameters: [Parameter]) throws -> Tensor {
         let views = ParameterRun.withGradients(parameters).map(\.gradients)
-        for view in views { try view.throwIfFailed() }
         let scale = scale
-        let condition = Tensor.make([], held.dtype, held.device, inputs: [held, scale]) {
-            $0.unscale(views, scale: scale.view, condition: $1)
+        let condition = Tensor(try held.backend.allocate([], held.dtype))
+        try views.change(reading: [scale.view]) {
+            held.backend.unscale(views, scale: scale.view, condition: condition.view)
         }
-        if let failure = condition.view.failure { views.forEach { $0.noteFailure(failure) } }
-        try condition.view.throwIfFailed()
         try held.backend.errors.throwIfSet()
         return condition
     }
@@ -108,6 +106,6 @@ public final class LossScaler {
     /// Takes up a saved state.
     public func restore(_ state: Tensor) {
         require(state.shape == [3], "LossScaler", "a state of \(state.shape), where [3] is needed")
-        held.view.written(anew: true, of: [state.view]) { held.backend.copy(state.view, to: held.view) }
+        held.view.take(state.view)
     }
 }

@@ -63,8 +63,7 @@ final class ParameterStore {
         moments = try moments.map { moment in
             let backend = moment.view.storage.backend
             let part = try backend.allocate([range.count], moment.view.dtype)
-            let held = moment.view.sliced(axis: 0, range)
-            if !range.isEmpty { part.written(anew: true, of: [held]) { backend.copy(held, to: part) } }
+            if !range.isEmpty { part.take(moment.view.sliced(axis: 0, range)) }
             return (moment.name, part)
         }
         own = kept
@@ -174,7 +173,7 @@ final class ParameterStore {
                 let place = part(of: moment.view, parameters[index])
                 // What other ranks gave lies in the host's memory.
                 let value = try saved[first + index].to(Device(backend: place.storage.backend))
-                place.written(anew: true, of: [value.view]) { value.backend.copy(value.view, to: place) }
+                place.take(value.view)
             }
         }
         steps = names.map { state.steps[$0] ?? 0 }

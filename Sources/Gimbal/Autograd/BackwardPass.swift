@@ -78,10 +78,7 @@ final class BackwardPass {
                 name: node.operation, layer: node.layer, outputGradient: arrived.detached(),
                 inputGradients: nodes.map { $0?.gradient?.detached() }))
         // What it failed by, the gradients that it gives keep too: at once is only sooner.
-        if let failure {
-            ErrorLatch.forget(failure)
-            throw failure
-        }
+        if let failure { try ErrorLatch.tell(failure) }
         try errors.throwIfSet()
         if let arrivals {
             // Hooks look at a gradient before anybody else does; the pass calls them when it comes to the leaf.

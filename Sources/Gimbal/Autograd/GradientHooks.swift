@@ -33,7 +33,7 @@ final class GradientHooks {
             return
         }
         guard let copy = node.backend.allocateOrReport(node.shape, node.dtype) else { return }
-        copy.written(anew: true, of: [slot]) { node.backend.copy(slot, to: copy) }
+        copy.take(slot)
         earlier = Tensor(copy, node: held.node)
     }
 

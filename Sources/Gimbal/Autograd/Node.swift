@@ -134,7 +134,7 @@ package final class Node {
             var destination = gradient.view
             if !ownsGradient {
                 guard let copy = slot ?? backend.allocateOrReport(shape, dtype) else { return }
-                copy.written(anew: true, of: [gradient.view]) { backend.copy(gradient.view, to: copy) }
+                copy.take(gradient.view)
                 destination = copy
             }
             if ownsGradient && gradient.node != nil { destination.noteChange(by: "accumulation of gradients") }
@@ -161,10 +161,10 @@ package final class Node {
         var source = held.view
         if source.storage === slot.storage {
             guard let copy = backend.allocateOrReport(shape, dtype) else { return }
-            copy.written(anew: true, of: [source]) { [source] in backend.copy(source, to: copy) }
+            copy.take(source)
             source = copy
         }
-        slot.written(anew: true, of: [source]) { backend.copy(source, to: slot) }
+        slot.take(source)
         gradient = Tensor(slot, node: held.node)
         ownsGradient = true
     }
@@ -172,7 +172,7 @@ package final class Node {
     /// Puts a copy of `value` in place of the gradient.
     func setGradient(copying value: TensorView) {
         guard let destination = slot ?? backend.allocateOrReport(shape, dtype) else { return }
-        destination.written(anew: true, of: [value]) { backend.copy(value, to: destination) }
+        destination.take(value)
         gradient = Tensor(destination)
         ownsGradient = true
     }

@@ -14,7 +14,7 @@ extension Tensor {
         let table = detached()
         let rows = Shape([positions.elementCount] + shape.sizes.dropFirst())
         let result = Tensor.operation(
-            "gathered", [self], rows, operands: [self, positions], details: .rows(indices: positions),
+            "gathered", [self], rows, operands: [positions], details: .rows(indices: positions),
             forward: { backend, out in backend.gather(table.view, indices: positions.view, out: out) },
             gradient: { outputGradient, inputs in
                 let positions = inputs.saved(positions)

@@ -82,7 +82,7 @@ extension Buffer {
     /// Copies `newValue` over the elements, unless something failed on the way to either.
     func update(to newValue: Tensor) {
         guard value.view.isComputed, newValue.view.isComputed else { return }
-        value.view.written(anew: true) { value.backend.copy(newValue.view, to: value.view) }
+        value.view.take(newValue.view)
     }
 }
 

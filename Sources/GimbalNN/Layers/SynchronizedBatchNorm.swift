@@ -57,6 +57,6 @@ extension BatchNorm {
         let moved = (estimate * (1 - momentum) + value.detached() * momentum).cast(to: estimate.dtype)
         guard estimate.view.isComputed, moved.view.isComputed else { return }
         estimate.view.noteChange(by: "BatchNorm")
-        estimate.view.written(anew: true) { estimate.backend.copy(moved.view, to: estimate.view) }
+        estimate.view.take(moved.view)
     }
 }

@@ -319,9 +319,7 @@ private final class Staging: @unchecked Sendable {
     func land() {
         for (gradients, exchanged) in parts {
             if let exchanged, exchanged.dtype != gradients.dtype {
-                gradients.written(anew: true, of: [exchanged]) {
-                    gradients.storage.backend.copy(exchanged, to: gradients)
-                }
+                gradients.take(exchanged)
             }
         }
     }

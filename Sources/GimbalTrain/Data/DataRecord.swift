@@ -81,11 +81,11 @@ public struct DataRecord: Codable, Sendable, Equatable {
     /// Checks what may have come from a file.
     /// - Throws: `GimbalError.invalidSetting`.
     public func validate() throws {
-        try checkSetting(inputShape.allSatisfy { $0 > 0 }, "inputShape", "has the sizes \(inputShape)")
+        try checkSetting(
+            inputShape.allSatisfy { $0 > 0 } && inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputShape",
+            "has the sizes \(inputShape)")
         try checkSetting(
             Set(classNames.map { Array($0.utf8) }).count == classNames.count, "classNames", "two classes of one name")
-        try checkSetting(
-            inputShape.reduce(1.0) { $0 * Double($1) } <= 1e15, "inputShape", "has the sizes \(inputShape)")
         for (part, count) in counts {
             try checkSetting((0...1_000_000_000_000).contains(count), "counts", "\(count) samples in \(part.rawValue)")
         }
