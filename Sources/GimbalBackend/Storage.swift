@@ -80,6 +80,8 @@ public final class Storage: @unchecked Sendable {
     /// Has `body` write to `bytes`: what fails in it is kept with them.
     /// - Parameter anew: whether it sets all of them, whatever was there; else it changes them.
     package func written(_ bytes: Range<Int>, anew: Bool, _ body: () -> Void) {
+        // What stands in for memory has no place to write to, and stays what it is.
+        if handle == Storage.noMemory { return failures.forEach { ErrorLatch.note($0.failure) } }
         let failure = ErrorLatch.collecting(nil, body)
         if anew { forgetFailures(in: bytes) }
         if let failure { noteFailure(failure, of: bytes) }

@@ -240,6 +240,28 @@ import Testing
         #expect(first > 100)
     }
 
+    /// Of a model that found no memory: what is loaded into it has no place to go.
+    @Test func whatStandsInForMemoryIsNotWrittenTo() throws {
+        let isFull = Atomic(true)
+        let device = Device(
+            backend: ReferenceBackend(faults: { fault in
+                guard case .allocation = fault, isFull.load(ordering: .relaxed) else { return nil }
+                return Self.failure(9)
+            }))
+        try withDevice(device) {
+            let parameter = Parameter(Tensor(repeating: 1, [3]))
+            let scaler = LossScaler(initialScale: 2, device: device)
+            isFull.store(false, ordering: .relaxed)
+            let (value, state) = (Tensor([1, 2, 3]), Tensor([1, 0, 0]))
+            parameter.assign(value)
+            scaler.restore(state)
+            #expect(throws: Self.failure(9)) { try parameter.value.doubles() }
+            #expect(throws: Self.failure(9)) { try scaler.counters() }
+            let numbers = try value.doubles()
+            #expect(numbers == [1, 2, 3])
+        }
+    }
+
     @Test func theMessageNamesOperationAndLayer() {
         let isFull = Atomic(false)
         let device = Device(
