@@ -126,8 +126,9 @@ for target in package.targets where target.type != .system {
 }
 
 // Readers under libFuzzer, which brings a `main` of its own: Scripts/fuzz asks for it, and no other build has it.
-if Context.environment["GIMBAL_FUZZ"] != nil {
-    let flags = ["-sanitize=fuzzer"]
+// Asked for "address" it is linked with AddressSanitizer as well, under which the rest is then to be built.
+if let sanitizers = Context.environment["GIMBAL_FUZZ"] {
+    let flags = [sanitizers == "address" ? "-sanitize=fuzzer,address" : "-sanitize=fuzzer"]
     package.targets.append(
         .executableTarget(
             name: "Fuzz", dependencies: ["GimbalTrain", "CGimbalPictures", "CZlib"], path: "Fuzzing/Program",

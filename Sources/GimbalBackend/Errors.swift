@@ -3,8 +3,10 @@ public enum GimbalError: Error, Sendable, Equatable {
     /// No device goes by this name. `available` lists those that do; `reason` says why others are absent.
     case noDevice(requested: String, available: [String], reason: String?)
     /// A device has no room for another `requestedBytes`, with `usedBytes` held by tensors; `place` is the operation and the layer
-    /// that asked, where they are known.
-    case outOfMemory(device: String, requestedBytes: Int, usedBytes: Int, place: String? = nil)
+    /// that asked, where they are known. `fittingBatch` is the size of a batch with which a `Trainer` found the step to fit, 0
+    /// where two samples are too many; nil where nobody tried.
+    case outOfMemory(
+        device: String, requestedBytes: Int, usedBytes: Int, place: String? = nil, fittingBatch: Int? = nil)
     /// A kernel did not compile. The message carries what is needed to reproduce it.
     case kernelBuildFailed(kernel: String, options: String, device: String, log: String)
     /// The device or its driver refused or lost a command.
@@ -36,9 +38,9 @@ extension GimbalError: CustomStringConvertible {
         case .noDevice(let requested, let available, let reason):
             "no device '\(requested)'; available: \(available.joined(separator: ", "))"
                 + (reason.map { " (\($0))" } ?? "")
-        case .outOfMemory(let device, let requested, let used, let place):
+        case .outOfMemory(let device, let requested, let used, let place, let batch):
             "out of memory on \(device): \(requested) bytes asked for" + (place.map { " by \($0)" } ?? "")
-                + ", \(used) bytes in use; a smaller batch or model needs less"
+                + ", \(used) bytes in use; \(Self.advice(fittingBatch: batch))"
         case .kernelBuildFailed(let kernel, let options, let device, let log):
             "kernel '\(kernel)' does not build on \(device) with options '\(options)':\n\(log)"
         case .deviceFailed(let device, let operation, let reason):
@@ -64,11 +66,20 @@ extension GimbalError: CustomStringConvertible {
 }
 
 extension GimbalError {
+    /// What would need less memory.
+    private static func advice(fittingBatch: Int?) -> String {
+        switch fittingBatch {
+        case nil: "a smaller batch or model needs less"
+        case 0: "no batch of two or more fits, a smaller model needs less"
+        case let batch?: "a batch of \(batch) fits, and several of them accumulated make up a larger one"
+        }
+    }
+
     /// This failure with the operation and the layer that met it, where it has room for them.
     func placed(_ operation: StaticString?) -> GimbalError {
         let layer = LayerPath.words
         switch self {
-        case .outOfMemory(let device, let requested, let used, nil):
+        case .outOfMemory(let device, let requested, let used, nil, _):
             guard operation != nil || layer != nil else { return self }
             let place = operation.map { name in "'\(name)'" + (layer.map { " (in \($0))" } ?? "") } ?? layer!
             return .outOfMemory(device: device, requestedBytes: requested, usedBytes: used, place: place)

@@ -64,7 +64,7 @@ struct ConvertCommand: ParsableCommand {
         if !force { try requireNothing(at: target) }
         if isOfImages { return try writePictures() }
         guard let format = WeightFile.Format(path: target) else { return }
-        let file = try WeightFile(path: ModelWeights.file(in: source) ?? source)
+        let file = try WeightFile(path: ModelWeights.intactFile(in: source) ?? source)
         let names = NameMap(rename)
         let named = file.namedEntries
         try FineTuning.Renaming.requireUse(of: rename, in: named.map(\.name), path: source)

@@ -138,7 +138,8 @@ struct TrainCommand: ParsableCommand {
         }
         display.endLine()
         interruption.end()
-        if outcome == .interrupted {
+        // What came while the last step was saved has been answered by a word, and nothing is left to save.
+        if outcome == .interrupted || interruption.isRequested {
             if let folder {
                 printNotice(
                     "interrupted after step \(trainer.progress.step) and saved; go on with: "

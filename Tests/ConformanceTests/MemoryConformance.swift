@@ -76,7 +76,7 @@ extension Conformance {
                 _ = try subject.backend.allocate(byteCount: request)
                 Issue.record("64 TiB were handed out")
             } catch let error as GimbalError {
-                guard case .outOfMemory(let device, let requested, _, _) = error else { throw error }
+                guard case .outOfMemory(let device, let requested, _, _, _) = error else { throw error }
                 #expect(device == subject.backend.device.id)
                 #expect(requested == request)
             }

@@ -222,8 +222,18 @@ struct EvaluateTests {
             try write(settings.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : -32"), to: recipe)
             try refused("hidden: must be positive, not -32")
             try write(settings.replacingOccurrences(of: "\"hidden\" : 32", with: "\"hidden\" : 33"), to: recipe)
+            try refused("\(recipe): is not what was saved")
+            let sums = try String(contentsOfFile: checkpoint + "/checksums.sfv", encoding: .utf8)
+            try FileManager.default.removeItem(atPath: checkpoint + "/checksums.sfv")
             try refused("does not fit the model")
             try write(settings, to: recipe)
+            try write(sums, to: checkpoint + "/checksums.sfv")
+            for place in [bytes.count / 2, bytes.count - 1] {
+                var changed = bytes
+                changed[place] ^= 1
+                try changed.write(to: URL(fileURLWithPath: weights))
+                try refused("\(weights): is not what was saved: its CRC-32 is ")
+            }
 
             try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: weights))
             try refused("\(weights): truncated")

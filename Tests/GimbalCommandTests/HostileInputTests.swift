@@ -19,6 +19,8 @@ struct HostileInputTests {
             ).succeeded()
             let names = try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted()
             for name in names.dropLast() { try FileManager.default.removeItem(atPath: run + "/checkpoints/" + name) }
+            // Or nothing would be looked at that was changed.
+            try FileManager.default.removeItem(atPath: "\(run)/checkpoints/\(names.last!)/checksums.sfv")
             try body(
                 folder, run + "/checkpoints/" + names.last!,
                 [
@@ -52,12 +54,13 @@ struct HostileInputTests {
         return list
     }
 
-    /// GIMBAL_FIELDS=all tries all of them, some 1,200; else one in 15 or so, others in each build.
+    /// All of them are some 1,200; most runs try one in 15 or so, others with each change of the files.
     @Test("Extreme values in a run's files are refused in one line, or harmless; nothing traps or hangs")
     func extremeFields() throws {
         try withRun { folder, checkpoint, commands in
-            let isWhole = ProcessInfo.processInfo.environment["GIMBAL_FIELDS"] == "all"
             var random = SplitMix(state: 20_261_130)
+            var count = 0
+            defer { tell(tried: count, of: "fields") }
             let run = folder + "/r", copy = folder + "/copy"
             try FileManager.default.copyItem(atPath: run, toPath: copy)
             for name in ["manifest.json", "run.json"] {
@@ -74,7 +77,8 @@ struct HostileInputTests {
                         }
                     for extreme in extremes {
                         for command in commands {
-                            guard isWhole || random.next() % 15 == 0 else { continue }
+                            guard triesAll || random.next() % 15 == 0 else { continue }
+                            count += 1
                             let text = try JSONSerialization.data(
                                 withJSONObject: setting(path[...], of: original, to: extreme))
                             try FileManager.default.removeItem(atPath: run)
@@ -110,6 +114,24 @@ struct HostileInputTests {
             guard megabytes >= 250 else { return #expect(outcome.status != 0) }
             if outcome.status == 0 { return }
             outcome.failed(["out of memory", "ulimit -v"])
+        }
+    }
+
+    @Test(
+        "Enormous counts are no trouble for the time that is left",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "there is no script(1)"))
+    func enormousCounts() throws {
+        try withTemporaryFolder { folder in
+            let counts = "--epochs 1000000000 --batch-size 1000000000 --accumulate 1000000000"
+            let command =
+                "timeout --foreground -s INT 3 \(Gimbal.path) train --data digits --device cpu \(counts) "
+                + "--run-dir \(folder)/r"
+            let outcome = try ChildProcess(
+                "/usr/bin/script", ["-qec", command, "/dev/null"], environment: ["TERM": "xterm", "NO_COLOR": "1"]
+            ).outcome()
+            // 124 is what timeout ends with, whatever the run's own status.
+            #expect(outcome.status == 124 && outcome.output.contains("go on with: "), "\(outcome)")
+            #expect(outcome.output.contains(" days left"), "\(outcome)")
         }
     }
 

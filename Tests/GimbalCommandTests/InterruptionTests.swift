@@ -22,8 +22,8 @@ struct InterruptionTests {
         init(of run: String) throws {
             let newest = try #require(checkpoints(of: run).last)
             let folder = "\(run)/checkpoints/\(newest)"
-            // The record tells each time that the run was gone on with.
-            for name in try names(in: folder) where name != "run.json" {
+            // The record tells each time that the run was gone on with, and has another checksum then.
+            for name in try names(in: folder) where name != "run.json" && name != "checksums.sfv" {
                 files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))
             }
             metrics = GimbalCommandTests.metrics(of: run).map { row in
@@ -166,6 +166,29 @@ struct InterruptionTests {
             #expect(checkpoints(of: run).last == "step-" + String(repeating: "0", count: 9 - step.count) + step)
             try Gimbal.run("train", "--resume", "--run-dir", run, "--device", "cpu").succeeded()
             try expectSameEnd(run, as: folder + "/whole")
+        }
+    }
+
+    @Test("A signal after the last step, while the run is measured, ends it within a second; all is saved")
+    func afterTheLastStep() throws {
+        try withTemporaryFolder { folder in
+            let (table, test, run) = (folder + "/t.csv", folder + "/test.csv", folder + "/run")
+            for (path, count) in [(table, 500), (test, 100_000)] {
+                let rows = (0..<count).map { "\($0 % 17),\($0 % 5),\($0 % 2)\n" }
+                try Data(("a,b,answer\n" + rows.joined()).utf8).write(to: URL(filePath: path))
+            }
+            let child = try Gimbal.start([
+                "train", "--data", table, "--test", test, "--validation", "none", "--hidden", "1024,1024,1024",
+                "--epochs", "1", "--batch-size", "500", "--device", "cpu", "--run-dir", run,
+            ])
+            #expect(child.wait { checkpoints(of: run).count == 1 })
+            child.send(SIGTERM)
+            let clock = ContinuousClock()
+            let began = clock.now
+            let outcome = try child.outcome()
+            #expect(clock.now - began < .seconds(1), "\(outcome)")
+            #expect(outcome.status == 128 + SIGTERM || outcome.signal == SIGTERM, "\(outcome)")
+            try Gimbal.run("train", "--resume", "--run-dir", run, "--max-steps", "0", "--device", "cpu").succeeded()
         }
     }
 

@@ -98,7 +98,7 @@ struct TrainTests {
                 "--json"
             ).succeeded()
             // The last epoch is the best of them, so that there is one file of weights.
-            let files = ["manifest.json", "model.safetensors", "optimizer.safetensors", "run.json"]
+            let files = ["checksums.sfv", "manifest.json", "model.safetensors", "optimizer.safetensors", "run.json"]
             let saved = ["step-000000042", "step-000000063"]
             #expect(
                 try names(in: run).filter { !isEventFile($0) }

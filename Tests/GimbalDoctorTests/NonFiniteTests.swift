@@ -120,7 +120,7 @@ struct NonFiniteTests {
     /// `GIMBAL_INJECTIONS=1000` tries as many on each device.
     @Test("Injected numbers are found where they were put", arguments: devices)
     func injected(_ device: BackendUnderTest) throws {
-        let count = ProcessInfo.processInfo.environment["GIMBAL_INJECTIONS"].flatMap { Int($0) } ?? 60
+        let count = wantedTrials("GIMBAL_INJECTIONS", otherwise: 60)
         var random = Choices(seed: 11)
         var (located, harmless) = (0, 0)
         try withDevice(Device(backend: device.backend)) {
@@ -152,7 +152,7 @@ struct NonFiniteTests {
             }
         }
         #expect(located > count / 3, "\(harmless) of \(count) reached no loss and no gradient")
-        print("\(device): \(located) located, \(harmless) reached nothing")
+        tell(tried: count, of: "injections")
     }
 
     private typealias Net = (Module, [Tensor], () -> Tensor)

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Damaged copies of a file's bytes, one after another: cut short, with a byte less, with other bytes, with a part that stands
 /// elsewhere as well, and with another digit, which leaves a text's form as it was.
 ///
@@ -9,7 +7,8 @@ import Foundation
 ///   - count: how many copies there are unless the environment says.
 ///   - body: is given each.
 public func forEachMutation(of original: [UInt8], count: Int = 2000, _ body: ([UInt8]) throws -> Void) rethrows {
-    let count = ProcessInfo.processInfo.environment["GIMBAL_MUTATIONS"].flatMap { Int($0) } ?? count
+    let count = wantedTrials("GIMBAL_MUTATIONS", otherwise: count)
+    defer { tell(tried: count, of: "mutations") }
     let digits = original.indices.filter { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(original[$0]) }
     var random = SampleGenerator(seed: 7)
     func below(_ bound: Int) -> Int { Int(random.next() % UInt64(bound)) }

@@ -27,7 +27,7 @@ extension Target {
             if let classes = result.classes, classes.description.isEmpty { fail("scores of nothing") }
         },
         Target("findings") { input in
-            for finding in FindingsFile.findings(path: input.path) { _ = finding.remedies.map { "\($0)" } }
+            for finding in try FindingsFile.findings(path: input.path) { _ = finding.remedies.map { "\($0)" } }
         },
         Target("events") { input in
             _ = try EventFile(input.path)

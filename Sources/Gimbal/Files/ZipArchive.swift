@@ -49,7 +49,7 @@ package final class ZipArchive: Sendable {
             ? min(member.storedCount, count < member.byteCount ? limit + 1024 : .max) : count
         let stored = try file.bytes(start..<start + storedCount, of: size, member.name)
         let bytes = member.isDeflated ? try inflate(stored, count: count, member) : stored
-        if count == member.byteCount, checksum(bytes) != member.checksum {
+        if count == member.byteCount, CRC32(of: bytes).value != member.checksum {
             throw file.invalid("'\(member.name)' is damaged: its checksum differs")
         }
         return bytes
@@ -205,12 +205,5 @@ extension FileReader {
         return try [UInt8](count: range.count) {
             try read(at: range.lowerBound, into: UnsafeMutableRawBufferPointer($0))
         }
-    }
-}
-
-/// CRC-32 of all bytes.
-func checksum(_ bytes: [UInt8]) -> UInt32 {
-    bytes.withUnsafeBufferPointer { bytes in
-        UInt32(truncatingIfNeeded: crc32_z(crc32_z(0, nil, 0), bytes.baseAddress, z_size_t(bytes.count)))
     }
 }

@@ -21,7 +21,7 @@ struct ZipWriter {
         func common(_ wide: [UInt64], extraCount: Int) -> [UInt8] {
             let limited = [packed.count, bytes.count].map { UInt32(exactly: $0) ?? .max }
             return number(UInt16(wide.isEmpty ? 20 : 45)) + number(UInt16(1 << 11)) + number(UInt16(deflates ? 8 : 0))
-                + number(UInt16(0)) + number(UInt16(0x21)) + number(checksum(bytes)) + number(limited[0])
+                + number(UInt16(0)) + number(UInt16(0x21)) + number(CRC32(of: bytes).value) + number(limited[0])
                 + number(limited[1]) + number(UInt16(name.count)) + number(UInt16(extraCount))
         }
         func extra(_ wide: [UInt64]) -> [UInt8] {

@@ -24,11 +24,13 @@ struct WatchedRun {
     /// Looks at the folder again.
     mutating func update() {
         // What the state goes by is written before the rest: the last look at a run that ends sees all of it.
-        let step = MetricsTable(path: folder + "/metrics.csv").largest("step") ?? 0
+        // What cannot be read now is as it was seen last.
+        let path = folder + "/metrics.csv"
+        let step = (try? MetricsTable(path: path))?.largest("step") ?? self.step
         state = RunState(folder: folder, steps: step)
-        metrics = MetricsTable(path: folder + "/metrics.csv")
-        health = HealthTable(path: "\(folder)/\(HealthTable.fileName)")
-        findings = FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
+        metrics = (try? MetricsTable(path: path)) ?? metrics
+        health = (try? HealthTable(path: "\(folder)/\(HealthTable.fileName)")) ?? health
+        findings = (try? FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")) ?? findings
         failure = RunFolder.failure(at: folder)
         if epochs == nil, RunRecord.exists(in: folder) {
             epochs = (try? RunRecord(path: folder))?.recipe.training.epochs

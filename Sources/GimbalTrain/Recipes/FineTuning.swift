@@ -170,7 +170,7 @@ extension FineTuning {
     /// The file of weights that `path` stands for.
     private static func file(of path: String) throws -> String {
         guard isFolder(path) else { return path }
-        guard let file = ModelWeights.file(in: path) else {
+        guard let file = try ModelWeights.intactFile(in: path) else {
             throw GimbalError.invalidFile(
                 path: path, reason: "it is a folder, and neither that of a run with a checkpoint nor a checkpoint")
         }

@@ -58,6 +58,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
                 reason: "has no \(Self.fileName): it was saved by a program of its own, which alone knows its model")
         }
         try self.init(file: path)
+        _ = try checkpoint.intactPath(Self.fileName)
     }
 
     /// The record in the folder of a run, or in one of its checkpoints. Of a folder it is that of the newest checkpoint,

@@ -6,10 +6,10 @@ package enum FindingsFile {
     package static let name = "findings.jsonl"
 
     /// The findings in a file, in the order in which they were made; none where there is no file. A line that cannot be
-    /// read, such as one that is not whole yet, is left out.
-    package static func findings(path: String) -> [Finding] {
-        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").compactMap { finding(String($0)) }
+    /// decoded, such as one that is not whole yet, is left out.
+    /// - Throws: `GimbalError.fileSystem` for a file that cannot be read.
+    package static func findings(path: String) throws -> [Finding] {
+        try textIfThere(of: path).split(separator: "\n").compactMap { finding(String($0)) }
     }
 
     /// The finding of a line; nil where it cannot be read.

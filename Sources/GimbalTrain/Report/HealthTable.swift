@@ -48,7 +48,8 @@ package struct HealthTable: Sendable {
     private var order: [Key] = []
 
     /// The table in a file; empty where there is none. A last row that is not whole yet is left out.
-    package init(path: String) { self.init(csv: (try? String(contentsOfFile: path, encoding: .utf8)) ?? "") }
+    /// - Throws: `GimbalError.fileSystem` for a file that cannot be read.
+    package init(path: String) throws { self.init(csv: try textIfThere(of: path)) }
 
     /// The table in `csv`, whose first line has the names of the columns, in any order.
     package init(csv: String) {

@@ -10,9 +10,8 @@ public struct MetricsTable: Sendable {
     private let rows: [[Double?]]
 
     /// The table in a file; empty where there is none. A last row that is not whole yet is left out.
-    public init(path: String) {
-        self.init(csv: (try? String(contentsOfFile: path, encoding: .utf8)) ?? "")
-    }
+    /// - Throws: `GimbalError.fileSystem` for a file that is there and cannot be read.
+    public init(path: String) throws { self.init(csv: try textIfThere(of: path)) }
 
     /// The table in `csv`, whose first line has the names of the columns.
     public init(csv: String) {

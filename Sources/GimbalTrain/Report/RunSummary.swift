@@ -89,15 +89,15 @@ public struct RunSummary: Sendable {
         let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
         let manifest = isCheckpoint ? try Checkpoint(path: checkpoint).manifest : nil
         // After the manifest: what is in a checkpoint was written to the table before.
-        let metrics = MetricsTable(path: metricsPath)
+        let metrics = try MetricsTable(path: metricsPath)
         // A run that has been gone on with has another end.
         let steps = [metrics.largest("step"), manifest?.progress.step].compactMap { $0 }.max()
         let result = try RunResult(folder: folder).flatMap { steps == nil || $0.steps == steps ? $0 : nil }
         self.init(RunFacts(name: name), metrics: metrics, weights: result?.weights ?? manifest?.chosenWeights())
-        findings = FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
+        findings = try FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
         failure = RunFolder.failure(at: folder)
         recoveries = manifest?.progress.recoveries ?? []
-        health = HealthTable(path: "\(folder)/\(HealthTable.fileName)")
+        health = try HealthTable(path: "\(folder)/\(HealthTable.fileName)")
         histograms = try EventFile(folder: folder)?.histograms ?? []
         facts.path = folder
         facts.lastWritten = (try? files.attributesOfItem(atPath: metricsPath))?[.modificationDate] as? Date

@@ -71,8 +71,8 @@ extension CheckpointManifest {
 }
 
 /// A saved state of a run: a folder with the chosen weights in `model.safetensors`, other kinds of weights that differ from
-/// them in files of their own, `optimizer.safetensors`, `manifest.json` and, where a run keeps norms or a loss scale,
-/// `extras.safetensors`.
+/// them in files of their own, `optimizer.safetensors`, `manifest.json`, where a run keeps norms or a loss scale
+/// `extras.safetensors`, and the checksums of all of them in `checksums.sfv`, by which each is checked before it is used.
 ///
 /// A checkpoint is written beside its place, synced to disk and renamed, so that it is there whole or not at all.
 public struct Checkpoint: Sendable {
@@ -89,16 +89,21 @@ public struct Checkpoint: Sendable {
         guard FileManager.default.fileExists(atPath: path) else {
             throw GimbalError.fileSystem(operation: "open", path: path, reason: "no such checkpoint")
         }
-        let file = Self.manifestPath(in: path)
         guard Self.exists(at: path) else {
             throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no \(Self.manifestFile)")
         }
+        let file = Self.manifestPath(in: path)
         manifest = try decoded(contents(of: file), from: file, format: CheckpointManifest.currentFormat) {
-            (manifest: CheckpointManifest) in try manifest.validate()
+            (manifest: CheckpointManifest) in
+            try manifest.validate()
+            try Checksums.requireIntact(Self.manifestFile, in: path)
         }
     }
 
     private static let manifestFile = "manifest.json"
+    private static let optimizerFile = "optimizer.safetensors"
+    private static let extrasFile = "extras.safetensors"
+    private var hasExtras: Bool { FileManager.default.fileExists(atPath: "\(path)/\(Self.extrasFile)") }
     private static func manifestPath(in folder: String) -> String { "\(folder)/\(manifestFile)" }
 
     /// Whether the folder at `path` is a checkpoint.
@@ -110,7 +115,16 @@ public struct Checkpoint: Sendable {
     /// - Throws: `GimbalError.weightMismatch` where they are another model's, `GimbalError.invalidSetting` for a choice that
     ///   the run kept none of, `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     public func restore(model: Module, weights: WeightChoice? = nil) throws {
-        try model.load(from: try weights.map(chosenPath) ?? "\(path)/\(ModelWeights.modelFile)")
+        try model.load(from: try weights.map(chosenPath) ?? intactPath(ModelWeights.modelFile))
+    }
+
+    /// The path of a file of the checkpoint, which holds what was saved.
+    /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    func intactPath(_ file: String) throws -> String {
+        // What is wrong with the form of a file says more than that its bytes have changed.
+        if file.hasSuffix(".safetensors") { _ = try SafeTensors(path: "\(path)/\(file)") }
+        try Checksums.requireIntact(file, in: path)
+        return "\(path)/\(file)"
     }
 
     /// The path of a text that the trainer was given to be saved along; nil where there is none of this name.
@@ -136,14 +150,16 @@ public struct Checkpoint: Sendable {
             throw GimbalError.invalidFile(
                 path: Self.manifestPath(in: path), reason: "names no file of the \(kind) weights")
         }
-        return "\(path)/\(file)"
+        return try intactPath(file)
     }
 
-    /// Makes sure that the files that a run goes on from are there and whole; their numbers are not looked at.
+    /// Makes sure that the files that a run goes on from are there and whole.
     /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     package func requireFiles() throws {
-        for file in Set(manifest.weightFiles.values).sorted() + [ModelWeights.modelFile, "optimizer.safetensors"] {
-            _ = try SafeTensors(path: "\(path)/\(file)")
+        for file in Set(manifest.weightFiles.values).sorted() + [ModelWeights.modelFile, Self.optimizerFile]
+            + (hasExtras ? [Self.extrasFile] : [])
+        {
+            _ = try SafeTensors(path: intactPath(file))
         }
     }
 
@@ -157,7 +173,7 @@ public struct Checkpoint: Sendable {
                     + "\(manifest.optimizerSteps.keys.sorted().joined(separator: ", ")), not of "
                     + names.joined(separator: ", "))
         }
-        let file = try SafeTensors(path: path + "/optimizer.safetensors")
+        let file = try SafeTensors(path: intactPath(Self.optimizerFile))
         for (phase, optimizer) in optimizers {
             let device = optimizer.parameters.first?.device ?? .current
             let model = Tensor.zeros([], device: device)
@@ -172,9 +188,8 @@ public struct Checkpoint: Sendable {
 
     /// The tensors saved beside weights and moments; none where there were none.
     func extras(device: Device) throws -> [(name: String, value: Tensor)] {
-        let path = path + "/extras.safetensors"
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let file = try SafeTensors(path: path)
+        guard hasExtras else { return [] }
+        let file = try SafeTensors(path: intactPath(Self.extrasFile))
         let model = Tensor.zeros([], device: device)
         return try file.entries.map { ($0.name, try file.tensor($0, like: model)) }
     }
@@ -195,28 +210,21 @@ public struct Checkpoint: Sendable {
         try AtomicFile.writeFolder(at: path) { folder in
             let files = try weights.save(to: folder, choice: manifest.settings.weights, step: manifest.progress.step)
             manifest.weightFiles = Dictionary(uniqueKeysWithValues: files.map { ($0.key.rawValue, $0.value) })
-            try SafeTensors.write(moments, to: folder + "/optimizer.safetensors")
+            try SafeTensors.write(moments, to: "\(folder)/\(Self.optimizerFile)")
             if !extras.isEmpty {
                 try SafeTensors.write(
-                    extras.map { SafeTensors.Item(name: $0.name, $0.value) }, to: folder + "/extras.safetensors")
+                    extras.map { SafeTensors.Item(name: $0.name, $0.value) }, to: "\(folder)/\(Self.extrasFile)")
             }
             for (name, text) in attachments { try AtomicFile.write(text, to: "\(folder)/\(name)") }
             let text = String(decoding: try CheckpointManifest.encoder.encode(manifest), as: UTF8.self)
             try AtomicFile.write(text + "\n", to: Self.manifestPath(in: folder))
+            try Checksums.write(in: folder)
         }
     }
 }
 
 /// What is said of a file that this version of Gimbal is too old to read.
 let newerFormat = "was written by a newer Gimbal"
-
-/// The bytes of the file at `path`.
-/// - Throws: `GimbalError.fileSystem` with what the system says.
-func contents(of path: String) throws -> Data {
-    do { return try Data(contentsOf: URL(filePath: path)) } catch {
-        throw GimbalError.fileSystem(operation: "read", path: path, reason: (error as NSError).reason)
-    }
-}
 
 /// What is known of a file of any version.
 private struct FormatVersion: Decodable { var formatVersion: Int }

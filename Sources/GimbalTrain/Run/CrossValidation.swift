@@ -69,10 +69,10 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     public static func path(of number: Int, in folder: String) -> String { "\(folder)/fold-\(number)" }
 
     /// Reads what the runs in `folder` came to; nil where they have not all ended.
-    /// - Throws: `GimbalError.invalidFile` for a file that cannot be read.
+    /// - Throws: `GimbalError.invalidFile` for a file that is damaged, `GimbalError.fileSystem` for one that cannot be read.
     public init?(folder: String) throws {
         let path = "\(folder)/\(Self.fileName)"
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        guard let data = try contentsIfThere(of: path) else { return nil }
         self = try decoded(data, from: path, format: Self.currentFormat)
     }
 

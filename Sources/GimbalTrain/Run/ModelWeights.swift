@@ -159,6 +159,17 @@ public final class ModelWeights {
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }
 
+    /// As `file(in:)`, after a look at its bytes: where those of the newest checkpoint are not what was saved, the file of
+    /// the one before it, with a warning.
+    /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
+    package static func intactFile(in folder: String) throws -> String? {
+        guard file(in: folder) != nil else { return nil }
+        return try RunFolder.withNewestCheckpoint(at: folder) { checkpoint in
+            try Checksums.requireIntact(modelFile, in: checkpoint)
+            return "\(checkpoint)/\(modelFile)"
+        }
+    }
+
     /// Takes up what a checkpoint holds; the model has the live weights afterwards.
     /// - Throws: `GimbalError.weightMismatch`, `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     func restore(from checkpoint: Checkpoint, averageUpdates: Int?, best: Best?) throws {

@@ -53,13 +53,10 @@ public struct RunResult: Codable, Sendable {
     }
 
     /// Reads the result of the run in a folder; nil where none has ended there.
-    /// - Throws: `GimbalError.invalidFile` for a file that cannot be read.
+    /// - Throws: `GimbalError.invalidFile` for a file that is damaged, `GimbalError.fileSystem` for one that cannot be read.
     public init?(folder: String) throws {
         let path = "\(folder)/\(Self.fileName)"
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw GimbalError.fileSystem(operation: "read", path: path, reason: "it cannot be opened")
-        }
+        guard let data = try contentsIfThere(of: path) else { return nil }
         self = try decoded(data, from: path, format: Self.currentFormat) { (result: RunResult) in
             try result.classes?.validate()
         }

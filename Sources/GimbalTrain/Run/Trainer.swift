@@ -285,7 +285,7 @@ public final class Trainer<Batch> {
                 wasInterrupted = try runEpoch(isInterrupted: isInterrupted)
             } catch {
                 // Goes back and on, or throws what is known of the cause.
-                try recoverer.recover(from: error)
+                try recoverer.recover(from: advised(error))
                 continue
             }
             if progress.batch > 0 {

@@ -126,11 +126,8 @@ public final class SearchFolder {
     /// - Throws: as `init(resuming:)`.
     public static func read(_ path: String) throws -> (record: SearchRecord, results: [TrialResult]) {
         let recordPath = "\(path)/\(recordName)"
-        guard let data = FileManager.default.contents(atPath: recordPath) else {
-            throw GimbalError.fileSystem(operation: "read", path: recordPath, reason: "it cannot be opened")
-        }
-        let record: SearchRecord = try decoded(data, from: recordPath, format: SearchRecord.currentFormat) { record in
-            try (record as SearchRecord).plan.validate()
+        let record = try decoded(contents(of: recordPath), from: recordPath, format: SearchRecord.currentFormat) {
+            (record: SearchRecord) in try record.plan.validate()
         }
         let resultsPath = "\(path)/\(resultsName)"
         let lines = try AppendedFile.lines(of: resultsPath)

@@ -23,7 +23,7 @@ package enum PNG {
 
     private static func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
         let body = Array(name.utf8) + data
-        return bytes(UInt32(data.count)) + body + bytes(UInt32(crc32(0, body, uInt(body.count))))
+        return bytes(UInt32(data.count)) + body + bytes(CRC32(of: body).value)
     }
 
     private static func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }

@@ -84,9 +84,9 @@ struct HealthReportTests {
             let line = String(decoding: try encoder.encode(try summary("a").findings[0]), as: UTF8.self)
             let path = folder + "/findings.jsonl"
             try (line + "\n" + line.dropLast(5)).write(toFile: path, atomically: true, encoding: .utf8)
-            let found = FindingsFile.findings(path: path)
+            let found = try FindingsFile.findings(path: path)
             #expect(found.map(\.illness) == [.learningRateTooHigh] && found[0].remedies[0].code == "--lr 0.01")
-            #expect(FindingsFile.findings(path: folder + "/none").isEmpty)
+            #expect(try FindingsFile.findings(path: folder + "/none").isEmpty)
         }
     }
 

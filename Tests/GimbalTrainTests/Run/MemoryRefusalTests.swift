@@ -1,5 +1,6 @@
 import Gimbal
 import GimbalCPU
+import GimbalTestSupport
 import GimbalTrain
 import Testing
 
@@ -50,12 +51,14 @@ import Testing
         try step(kind, on: Device(backend: whole))
         let peak = whole.memoryUsage.peak
         #expect(peak > 1000)
-        for limit in stride(from: 0, to: peak, by: max(1, peak / 100)) {
+        let limits = stride(from: 0, to: peak, by: max(1, peak / 100))
+        for limit in limits {
             let backend = CPUBackend(threads: 1, memoryLimitBytes: limit)
             do {
                 try step(kind, on: Device(backend: backend))
                 Issue.record("\(limit) bytes of \(peak) were enough")
             } catch GimbalError.outOfMemory {}
         }
+        tell(tried: Array(limits).count, of: "refusals")
     }
 }
