@@ -53,7 +53,7 @@ func describeProcessor(threads: Int, _ settings: CPUSettings) -> DeviceDescripti
     return DeviceDescription(
         id: "cpu", backend: "cpu", name: "\(processor.name) (\(level))", vendor: processor.vendor,
         driver: "\(version), \(String(cString: openblas_get_corename()))",
-        memoryBytes: Int(clamping: ProcessInfo.processInfo.physicalMemory), computeUnits: threads,
+        memoryBytes: HostMemory.byteCount, computeUnits: threads,
         notes: settings.notes)
 }
 

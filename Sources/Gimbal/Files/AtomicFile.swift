@@ -140,7 +140,12 @@ public enum AtomicFile {
     private static let oldMark = "-old"
 
     private static func partialName(_ target: String) -> String {
-        target + partialMark + String(UInt64.random(in: 1 << 40 ... .max), radix: 36)
+        let ending = partialMark + String(UInt64.random(in: 1 << 40 ... .max), radix: 36)
+        let name = target.split(separator: "/").last?.utf8.count ?? 0
+        // A name may be as long as the file system allows, and the partial one is longer. A letter that is cut in the middle
+        // becomes a mark of three bytes.
+        let excess = min(name, max(0, name + ending.utf8.count + oldMark.utf8.count + 2 - Int(NAME_MAX)))
+        return String(decoding: target.utf8.dropLast(excess), as: UTF8.self) + ending
     }
 
     /// `path` without trailing slashes; where it is a symbolic link, what the link leads to.

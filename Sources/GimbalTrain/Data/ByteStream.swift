@@ -52,17 +52,28 @@ final class ByteStream {
     }
 
     /// Reads `count` bytes, or as many as there are. Memory grows with what arrives, whatever `count` claims.
-    func read(count: Int) throws -> [UInt8] {
-        var result: [UInt8] = []
+    /// - Parameter beginning: what was read before, which they follow.
+    /// - Throws: also `GimbalError.invalidFile` where that is more than the host has memory for.
+    func read(count: Int, after beginning: [UInt8] = []) throws -> [UInt8] {
+        var result = beginning
         var chunk = [UInt8](repeating: 0, count: min(max(count, 0), 1 << 20))
-        while result.count < count {
-            let wanted = min(chunk.count, count - result.count)
+        var left = count
+        while left > 0 {
+            let wanted = min(chunk.count, left)
             let got = try chunk.withUnsafeMutableBytes { try read(into: .init(rebasing: $0[..<wanted])) }
+            guard result.count + got <= Self.mostBytes else {
+                throw invalid(
+                    "what comes out of it is more than \(Self.mostBytes) bytes, for which there is no room in memory")
+            }
             result += chunk[..<got]
+            left -= got
             if got < wanted { break }
         }
         return result
     }
+
+    /// The most that is read at once: while it grows an array holds its bytes twice, and what becomes of them needs room too.
+    private static let mostBytes = HostMemory.byteCount / 4
 
     // MARK: Inflating
 

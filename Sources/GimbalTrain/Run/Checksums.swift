@@ -50,11 +50,10 @@ enum Checksums {
 
     private static func checksum(ofFile path: String) throws -> CRC32 {
         let reader = try FileReader(path: path)
-        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-        defer { piece.deallocate() }
+        let piece = try HostBuffer(byteCount: 1 << 18)
         var checksum = CRC32()
-        while case let count = try reader.read(into: piece), count > 0 {
-            checksum.add(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+        while case let count = try reader.read(into: piece.bytes), count > 0 {
+            checksum.add(UnsafeRawBufferPointer(rebasing: piece.bytes[..<count]))
         }
         return checksum
     }

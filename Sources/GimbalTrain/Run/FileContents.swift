@@ -1,11 +1,19 @@
 import Foundation
 
-/// The bytes of the file at `path`.
-/// - Throws: `GimbalError.fileSystem` with what the system says.
+/// The bytes of the file at `path`, which a run has written.
+/// - Throws: `GimbalError.fileSystem` with what the system says, `GimbalError.invalidFile` for one that is larger than a
+///   quarter of memory.
 func contents(of path: String) throws -> Data {
-    do { return try Data(contentsOf: URL(filePath: path)) } catch {
-        throw GimbalError.fileSystem(operation: "read", path: path, reason: (error as NSError).reason)
+    let file = try FileReader(path: path)
+    var data = Data()
+    let piece = try HostBuffer(byteCount: 1 << 16)
+    while case let count = try file.read(into: piece.bytes), count > 0 {
+        guard data.count + count <= HostMemory.byteCount / 4 else {
+            throw GimbalError.invalidFile(path: path, reason: "it is larger than any file that a run writes")
+        }
+        data.append(contentsOf: piece.bytes[..<count])
     }
+    return data
 }
 
 /// The bytes of the file at `path`; nil where there is none.

@@ -25,6 +25,12 @@ public struct SearchSpace: Codable, Sendable, Equatable {
         /// A setting that is a number of `range`.
         public init(_ name: String, range: Range) { (self.name, choices, self.range) = (name, [], range) }
 
+        /// How many values there are; infinity for numbers that are not whole.
+        var mostValues: Double {
+            guard let range else { return Double(choices.count) }
+            return range.isWhole ? range.high.rounded(.down) - range.low.rounded(.up) + 1 : .infinity
+        }
+
         /// A value for a number from 0 to 1, each as likely as any other.
         func value(at share: Double) -> String {
             range?.text(at: share) ?? choices[min(Int(share * Double(choices.count)), choices.count - 1)]
@@ -112,7 +118,9 @@ public struct SearchSpace: Codable, Sendable, Equatable {
         if let all = self.count, all <= count { return (0..<all).map(point) }
         var points: [[String]] = []
         var known: Set<[String]> = []
-        for number in 0..<count {
+        // Where whole numbers have been drawn up, no draw finds another.
+        let most = dimensions.reduce(1.0) { $0 * $1.mostValues }
+        for number in 0..<count where Double(points.count) < most {
             // Of its own number alone, so that a longer search begins as a shorter one does.
             var random = Philox(seed: seed, stream: .search, number: UInt32(number))
             for _ in 0..<Self.mostDraws {

@@ -145,6 +145,22 @@ struct AtomicFileTests {
         }
     }
 
+    @Test("A name may be as long as the file system allows", arguments: ["n", "é", "語"])
+    func longNames(letter: String) throws {
+        try withTemporaryFolder { folder in
+            for count in 200...255 {
+                var name = String(repeating: letter, count: count / letter.utf8.count)
+                name += String(repeating: "x", count: count - name.utf8.count)
+                try AtomicFile.write("new", to: "\(folder)/\(name)")
+                #expect(try text("\(folder)/\(name)") == "new")
+            }
+            #expect(throws: GimbalError.self) {
+                try AtomicFile.write("new", to: "\(folder)/\(String(repeating: "n", count: 256))")
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 56)
+        }
+    }
+
     @Test("A folder does not replace a file")
     func folderOverFile() throws {
         try withTemporaryFolder { folder in

@@ -17,7 +17,7 @@ final class KeptPictures: @unchecked Sendable {
     init(count: Int, size: Int, limit: Int? = nil) {
         self.size = size
         let (total, isTooLarge) = count.multipliedReportingOverflow(by: size)
-        let limit = limit ?? Int(clamping: ProcessInfo.processInfo.physicalMemory / 8)
+        let limit = limit ?? HostMemory.byteCount / 8
         let hasRoom = count > 0 && !isTooLarge && total <= limit
         bytes = hasRoom ? calloc(total, 1)?.assumingMemoryBound(to: UInt8.self) : nil
         isThere = Lock([Bool](repeating: false, count: bytes == nil ? 0 : count))

@@ -84,7 +84,7 @@ private struct TableSample {
         in bytes: [UInt8], path: String, _ delimiter: UInt8, comment: UInt8, limit: Int, isWhole: Bool
     ) throws -> [[String]] {
         let stream = try TextStream(path: path, input: .memory(bytes), encoding: nil)
-        let reader = TableReader(stream, delimiter: delimiter, comment: comment)
+        let reader = try TableReader(stream, delimiter: delimiter, comment: comment)
         var records: [[String]] = []
         var fields = 0
         do {

@@ -114,9 +114,9 @@ struct TableLayout {
 
         private func proven(_ bytes: [UInt8], isWhole: Bool) -> (count: Int, byteCount: Int)? {
             guard
-                let stream = try? TextStream(path: source.path, input: .memory(bytes), encoding: TableDialect.utf8)
+                let stream = try? TextStream(path: source.path, input: .memory(bytes), encoding: TableDialect.utf8),
+                let reader = try? TableReader(stream, dialect)
             else { return nil }
-            let reader = TableReader(stream, dialect)
             reader.rowWidth = dialect.rowWidth
             var count = 0
             var byteCount = 0

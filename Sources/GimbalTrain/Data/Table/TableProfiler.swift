@@ -136,7 +136,7 @@ struct TableProfiler {
     /// A reader behind the header, or of a stretch of the file and what follows it.
     private func open(_ stretch: Range<Int>?) throws -> TableReader {
         if let stretch {
-            let reader = TableReader(try source.open(bytes: stretch.lowerBound..<source.byteCount), dialect)
+            let reader = try TableReader(source.open(bytes: stretch.lowerBound..<source.byteCount), dialect)
             reader.rowWidth = dialect.rowWidth
             return reader
         }

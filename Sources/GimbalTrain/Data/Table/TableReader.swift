@@ -22,6 +22,8 @@ final class TableReader {
     private(set) var raggedRecords = 0
 
     private let stream: TextStream
+    private var memory: HostBuffer
+    /// Where `memory` begins; one byte behind `capacity` is a mark.
     private var buffer: UnsafeMutablePointer<UInt8>
     private var capacity: Int
     private var position = 0
@@ -45,14 +47,16 @@ final class TableReader {
     private static let quote = UInt8(ascii: "\"")
 
     /// A reader of a text that is written in a known way.
-    convenience init(_ stream: TextStream, _ dialect: TableDialect) {
-        self.init(stream, delimiter: dialect.delimiterByte, comment: dialect.commentByte)
+    /// - Throws: `GimbalError.outOfMemory`.
+    convenience init(_ stream: TextStream, _ dialect: TableDialect) throws {
+        try self.init(stream, delimiter: dialect.delimiterByte, comment: dialect.commentByte)
     }
 
     /// - Parameters:
     ///   - comment: what lines begin with that are passed over; 0 for none.
     ///   - bufferSize: bytes read at once.
-    init(_ stream: TextStream, delimiter: UInt8, comment: UInt8 = 0, bufferSize: Int = 1 << 18) {
+    /// - Throws: `GimbalError.outOfMemory`.
+    init(_ stream: TextStream, delimiter: UInt8, comment: UInt8 = 0, bufferSize: Int = 1 << 18) throws {
         nextLine = 1
         self.comment = comment
         base = stream.start
@@ -60,7 +64,8 @@ final class TableReader {
         self.delimiter = delimiter
         path = stream.path
         capacity = bufferSize
-        buffer = .allocate(capacity: bufferSize + 1)
+        memory = try HostBuffer(byteCount: bufferSize + 1)
+        buffer = memory.bytes.bindMemory(to: UInt8.self).baseAddress!
         starts = .allocate(capacity: room)
         ends = .allocate(capacity: room)
         kinds = .allocate(capacity: 256)
@@ -74,7 +79,6 @@ final class TableReader {
     }
 
     deinit {
-        buffer.deallocate()
         starts.deallocate()
         ends.deallocate()
         kinds.deallocate()
@@ -135,10 +139,10 @@ final class TableReader {
                     "a record of more than \(Self.largestRecord >> 20) MB; is a quote in it never closed?",
                     line: nextLine)
             }
-            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: 2 * capacity + 1)
-            larger.update(from: buffer + position, count: left)
-            buffer.deallocate()
-            buffer = larger
+            let larger = try HostBuffer(byteCount: 2 * capacity + 1)
+            let start = larger.bytes.bindMemory(to: UInt8.self).baseAddress!
+            start.update(from: buffer + position, count: left)
+            (memory, buffer) = (larger, start)
             capacity *= 2
         } else if left > 0, position > 0 {
             buffer.update(from: buffer + position, count: left)

@@ -83,14 +83,14 @@ public final class TableRows {
         fileName = source.fileName
         number = dialect.numberReader
         marks = schema.missingMarks.map { MissingMarks($0) }
-        var reader = TableReader(try source.open(encoding: dialect.encoding), dialect)
+        var reader = try TableReader(source.open(encoding: dialect.encoding), dialect)
         for _ in 0..<dialect.preambleLines { _ = try reader.next() }
         var header: [String]?
         if dialect.hasHeader, try reader.next() {
             header = dialect.hasCommentedHeader ? TableDialect.uncommented(reader.texts) : reader.texts
         }
         if let range {
-            reader = TableReader(try source.open(bytes: range), dialect)
+            reader = try TableReader(source.open(bytes: range), dialect)
         }
         reader.rowWidth = dialect.rowWidth
         isAhead = try reader.next()

@@ -20,8 +20,11 @@ struct TableSource: Sendable {
             byteCount = contents?.count ?? size
             if contents == nil { try TableFileKind.requireText(head, path: path) }
         } else {
-            let bytes = try ByteStream(path: path).read(count: .max)
-            try TableFileKind.requireText(Array(bytes.prefix(512)), path: path)
+            let stream = try ByteStream(path: path)
+            let head = try stream.read(count: 512)
+            // A device may go on for ever.
+            try TableFileKind.requireText(head, path: path)
+            let bytes = try stream.read(count: .max, after: head)
             contents = bytes
             byteCount = bytes.count
         }
@@ -55,7 +58,7 @@ struct TableSource: Sendable {
 
     /// A reader behind the header.
     func open(_ dialect: TableDialect) throws -> TableReader {
-        let reader = TableReader(try open(encoding: dialect.encoding), dialect)
+        let reader = try TableReader(open(encoding: dialect.encoding), dialect)
         for _ in 0..<dialect.preambleLines + (dialect.hasHeader ? 1 : 0) { _ = try reader.next() }
         reader.rowWidth = dialect.rowWidth
         return reader

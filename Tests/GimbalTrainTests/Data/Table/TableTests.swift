@@ -210,6 +210,12 @@ struct TableDialectTests {
         #expect(many.utf8.count < 1_000 && many.contains("more"))
     }
 
+    @Test("A device that never ends is no table", arguments: ["/dev/zero", "/dev/full"])
+    func endless(path: String) throws {
+        let error = #expect(throws: GimbalError.self) { try Dataset.csv(path: path) }
+        #expect(error?.description.hasPrefix(path) == true)
+    }
+
     @Test("A pipe is read as a file is")
     func pipe() throws {
         try withTemporaryFolder { folder in
