@@ -33,6 +33,13 @@ package final class FileReader: Sendable {
         return status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
     }
 
+    /// Whether it is a device that gives bytes for ever, such as /dev/zero: what people type comes to an end.
+    package func isEndless() throws -> Bool {
+        var status = stat()
+        _ = try retryingInterrupted("examine", path) { fstat(descriptor, &status) }
+        return status.st_mode & S_IFMT == S_IFCHR && isatty(descriptor) == 0
+    }
+
     /// Reads on from where the last such call ended.
     /// - Returns: the number of bytes read: as many as fit in `bytes` where the source has them, 0 at its end.
     package func read(into bytes: UnsafeMutableRawBufferPointer) throws -> Int {

@@ -19,6 +19,10 @@ final class ByteStream {
         compressed = [UInt8](repeating: 0, count: Self.chunkSize)
         pending = 0..<0
         try refill()
+        // /dev/null has ended.
+        if !pending.isEmpty, try file.isEndless() {
+            throw invalid("a device, whose bytes never end; name a file or a pipe")
+        }
         if startsMember { try startInflating() }
     }
 

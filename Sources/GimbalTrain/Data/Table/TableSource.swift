@@ -22,7 +22,6 @@ struct TableSource: Sendable {
         } else {
             let stream = try ByteStream(path: path)
             let head = try stream.read(count: 512)
-            // A device may go on for ever.
             try TableFileKind.requireText(head, path: path)
             let bytes = try stream.read(count: .max, after: head)
             contents = bytes
