@@ -35,7 +35,7 @@ static struct {
 static char fault_report[4096];
 
 // Appends a line to the report by a system call, so that it is neither counted nor fails, and takes no memory.
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...) {
     char line[1024];
     va_list values;
     va_start(values, format);
@@ -53,16 +53,16 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
 }
 
 // Ends the process: a fault that cannot be made must not look like one that did no harm.
-static void refuse_fault(void) {
+static inline void refuse_fault(void) {
     static const char message[] = "GIMBAL_FAULT must be CALL[/PARAMETER]:N[:ERROR[:for-good]] of calls and errors that "
-        "the library knows\n";
+        "the library knows, GIMBAL_KILL N:before, N:within or N:after\n";
     syscall(SYS_write, 2, message, sizeof message - 1);
     _exit(2);
 }
 
 // Reads the environment. What starts from here on is not under the library: compilers that a driver calls are not what
 // is tried.
-static void read_fault(void) {
+static inline void read_fault(void) {
     const char *path = getenv("GIMBAL_FAULT_REPORT"), *text = getenv("GIMBAL_FAULT");
     if (path) snprintf(fault_report, sizeof fault_report, "%s", path);
     unsetenv("LD_PRELOAD");
@@ -82,7 +82,7 @@ static void read_fault(void) {
 }
 
 // The value of a name, or of a number's text; `otherwise` where the text is neither.
-static long value_of(const char *text, const named *names, size_t count, long otherwise) {
+static inline long value_of(const char *text, const named *names, size_t count, long otherwise) {
     for (size_t i = 0; i < count; i++)
         if (!strcmp(text, names[i].name)) return names[i].value;
     char *end;
@@ -90,7 +90,7 @@ static long value_of(const char *text, const named *names, size_t count, long ot
     return end != text && !*end ? value : otherwise;
 }
 
-static bool is_due(unsigned long long n) {
+static inline bool is_due(unsigned long long n) {
     switch (fault.mode) {
     case fault_for_good: return n >= fault.first;
     case fault_every: return n % fault.first == 0;

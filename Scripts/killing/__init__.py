@@ -1,0 +1,1 @@
+"""What Scripts/kills and Scripts/long-run are made of."""
