@@ -13,8 +13,9 @@
 // with arguments that are not set or are buffers that are gone, and of groups that do not divide the grid. Such a call
 // gets the specification's error and does not reach the driver.
 //
-// At the end `live KIND count` is reported for every kind, a line `object KIND number, …` for some that live, and a
-// misuse for each whose context is gone. What a living context holds is no leak by itself: what grows with the work is.
+// At the end, and after each GIMBAL_LIVE_EVERY launches, `live KIND count of MADE` is reported for every kind; at the end
+// also a line `object KIND number, …` for some that live, and a misuse for each whose context is gone. What a living context
+// holds is no leak by itself: what grows with the work is.
 //
 // Calls that a driver makes of its own accord are not seen, nor is what lies in buffers.
 #include "fault.h"
@@ -124,7 +125,12 @@ static long failing_parameter = -1;
 static cl_int code;
 static bool was_said;
 
+// Launches between two reports of what lives; 0 for none before the end.
+static unsigned long long live_every;
+
 __attribute__((constructor)) static void begin(void) {
+    const char *every = getenv("GIMBAL_LIVE_EVERY");
+    if (every) live_every = strtoull(every, NULL, 10);
     read_fault();
     if (!fault.first) return;
     for (int i = 0; i < function_count; i++)
@@ -300,6 +306,23 @@ static void change_count(void *handle, long change) {
     pthread_mutex_unlock(&lock);
 }
 
+// The lock is held.
+static void say_live(const long *live) {
+    for (int i = 0; i < kind_count; i++) say("live %s %ld of %llu\n", kinds[i], live[i], made[i]);
+}
+
+// Reports what lives where it is time to.
+static void look(void) {
+    pthread_mutex_lock(&lock);
+    if (live_every && counts[at_clEnqueueNDRangeKernel] % live_every == 0) {
+        long live[kind_count] = {0};
+        for (size_t i = 0; i < COUNT(table); i++)
+            for (object *at = table[i]; at; at = at->next) live[at->kind] += at->count > 0;
+        say_live(live);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 __attribute__((destructor)) static void end(void) {
     pthread_mutex_lock(&lock);
     long live[kind_count] = {0};
@@ -313,7 +336,7 @@ __attribute__((destructor)) static void end(void) {
                     at->size);
         }
     }
-    for (int i = 0; i < kind_count; i++) say("live %s %ld of %llu\n", kinds[i], live[i], made[i]);
+    say_live(live);
     for (size_t i = 0; i < COUNT(asked) && asked[i].count; i++) {
         char number[32];
         snprintf(number, sizeof number, "0x%lx", asked[i].parameter);
@@ -527,6 +550,7 @@ cl_int clEnqueueNDRangeKernel(
     COMMAND(clEnqueueNDRangeKernel);
     ANSWER(check_launch(launched, dimensions, grid, group, __func__));
     ANSWER(answer(at_clEnqueueNDRangeKernel, -1));
+    look();
     QUEUED(commands, launched, dimensions, offset, grid, group, wait_count, waits, made);
 }
 

@@ -103,6 +103,9 @@ class Disk:
         given = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(path)], capture_output=True)
         self.is_there = given.returncode == 0
 
+    def resize(self, kibibytes):
+        subprocess.run(["mount", "-o", f"remount,size={kibibytes}k", str(self.path)], check=True)
+
     def fill(self):
         """Takes all room that is left."""
         with (self.path / "filler").open("ab", buffering=0) as file:
