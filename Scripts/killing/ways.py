@@ -10,7 +10,6 @@ from killing.workspace import Failed, last_line, runs
 
 WORD = "stopping after this step and saving; once more to stop at once"
 WAY_ON = re.compile(r"interrupted after step (\d+) and saved; go on with: (.+)")
-# What a run that is killed is sent besides, now and then: to one of its children where it has some.
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
@@ -34,9 +33,16 @@ def call(trial):
         number = 1 + int(moment * trial.changes)
         when = trial.chance.choice(["before", "within", "after"])
         trial.tell(f"{when} change {number}")
-        process = trial.start(environment=trial.workspace.preloading("kill", GIMBAL_KILL=f"{number}:{when}"))
+        process = trial.start(library="kill", setting=f"GIMBAL_KILL={number}:{when}")
         if trial.kill(process, None) is None:
             break
+
+
+def sweep(trial):
+    """Not drawn, but in turn: SIGKILL before, within and after each such call, for nets that --only names."""
+    number, when = 1 + trial.number // 3, ["before", "within", "after"][trial.number % 3]
+    trial.tell(f"{when} change {number}")
+    trial.kill(trial.start(library="kill", setting=f"GIMBAL_KILL={number}:{when}"), None)
 
 
 def saving(trial):
@@ -86,10 +92,17 @@ def signalled(trial):
     time.sleep(trial.moment * trial.seconds)
     if process.poll() is not None:
         return trial.expect_success(process)
+    ranks = trial.ranks(process)
     began = time.monotonic()
-    process.send_signal(number)
+    # A launcher has its own way with signals: one of its ranks gets it, from which all know.
+    os.kill(trial.chance.choice(ranks) if ranks else process.pid, number)
     status, _, errors = trial.ended(process)
-    trial.seconds_to_leave(time.monotonic() - began)
+    if trial.is_launched and status != 130:
+        # Its ranks were not yet there, or did not yet listen.
+        trial.count()
+        return trial.is_whole()
+    if not trial.is_launched:
+        trial.seconds_to_leave(time.monotonic() - began)
     trial.leaves_by(status, errors, number, was_there)
 
 
@@ -105,6 +118,9 @@ def pipe(trial):
     process.stdout.close()
     trial.count()
     status, _, errors = trial.ended(process)
+    if trial.is_launched:
+        # It is the launcher's pipe that breaks, and the launcher that ends all.
+        return trial.is_whole()
     trial.leaves_by(status, errors, signal.SIGPIPE, was_there)
 
 
@@ -128,9 +144,9 @@ def clock(trial):
     """A clock that jumps, forwards and backwards, in a run that is killed, and in the one that goes on with it."""
     number = trial.chance.randrange(1 << 30)
     trial.tell(f"GIMBAL_CLOCK={number}")
-    jumping = trial.workspace.preloading("clock", GIMBAL_CLOCK=str(number))
-    trial.kill(trial.start(environment=jumping), trial.moment * trial.seconds)
-    trial.expect_success(trial.start(environment=jumping))
+    jumping = {"library": "clock", "setting": f"GIMBAL_CLOCK={number}"}
+    trial.kill(trial.start(**jumping), trial.moment * trial.seconds)
+    trial.expect_success(trial.start(**jumping))
 
 
 def renamed(trial):
@@ -190,7 +206,7 @@ def two(trial):
     trial.count()
     second = trial.start()
     if trial.chance.random() < 0.3:
-        trial.kill(first, 0)
+        trial.kill(first, 0, is_alone=False)
         ends = [trial.ended(second)]
     else:
         ends = [trial.ended(first), trial.ended(second)]
@@ -206,7 +222,7 @@ def two(trial):
 
 
 WAYS = {way.__name__: way for way in (
-    once, often, call, saving, stopped, signalled, pipe, closed, clock, renamed, removed, disk, two)}
+    once, often, call, sweep, saving, stopped, signalled, pipe, closed, clock, renamed, removed, disk, two)}
 # Where what a run does to its folder is tried most.
 ORDER = [once, call, often, signalled, call, once, saving, pipe, call, often, stopped, once, clock, call, disk, often,
          two, once, call, renamed, signalled, closed, often, call, removed]

@@ -145,14 +145,14 @@ class Workspace:
         # Checkpoints that `evaluate` had no objection to, by net and bits.
         self.evaluated = set()
 
-    def environment(self, **more):
+    def environment(self):
         # Ranks of MPI wait for each other by sleeping, as there are hardly as many cores.
         return os.environ | {
             "GIMBAL_THREADS": "1", "GIMBAL_CACHE_DIR": str(self.folder / "cache"), "SWIFT_BACKTRACE": "enable=no",
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
-        } | more
+        }
 
     def words(self, net, run, *more):
         """The command that trains a net, as words."""
@@ -165,14 +165,10 @@ class Workspace:
         start = ["mpirun", "-n", "2"] if ranks == "processes" else []
         return [*start, "gimbal", "train", *words, "--device", device, "--run-dir", run, *more]
 
-    def preloading(self, library, **more):
-        """The environment in which the programs are under a library."""
-        return self.environment(LD_PRELOAD=str(self.folder / f"{library}.so"), **more)
-
-    def start(self, words, environment=None, **more):
+    def start(self, words, **more):
         """Starts a program in a group of its own. Its output goes to files, so that it never waits for a reader."""
         output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        process = subprocess.Popen(words, cwd=self.folder, env=environment or self.environment(),
+        process = subprocess.Popen(words, cwd=self.folder, env=self.environment(),
                                    **{"stdin": subprocess.DEVNULL, "stdout": output, "stderr": errors,
                                       "start_new_session": True} | more)
         process.output, process.errors, process.began = output, errors, time.monotonic()
