@@ -82,9 +82,10 @@ def state(folder, has_all_rows):
         table = rows(run / "metrics.csv")
         # Of a device that is asked now and then, what is told in between depends on when a run was stopped.
         found[f"{name}metrics.csv"] = table if has_all_rows else [row for row in table if row[5:6] != [""]]
+        events = [event_count(path) for path in run.glob("events.out.tfevents.*")]
+        found[f"{name}events"] = events if has_all_rows else [count is not None for count in events]
         if has_all_rows:
             found[f"{name}health.csv"] = digest(run / "health.csv")
-            found[f"{name}events"] = [event_count(path) for path in run.glob("events.out.tfevents.*")]
         found[f"{name}findings.jsonl"] = digest(run / "findings.jsonl")
         result = run / "result.json"
         found[f"{name}result.json"] = without(json.loads(result.read_text()), VOLATILE) if result.exists() else None
@@ -129,6 +130,8 @@ class Workspace:
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
+        # Kernels take long to compile: once is enough for several campaigns.
+        self.cache = os.environ.get("GIMBAL_CACHE_DIR", str(folder / "cache"))
         compiler = shutil.which("clang") or shutil.which("gcc")
         if not compiler:
             raise SystemExit("clang or gcc is needed")
@@ -148,7 +151,7 @@ class Workspace:
     def environment(self):
         # Ranks of MPI wait for each other by sleeping, as there are hardly as many cores.
         return os.environ | {
-            "GIMBAL_THREADS": "1", "GIMBAL_CACHE_DIR": str(self.folder / "cache"), "SWIFT_BACKTRACE": "enable=no",
+            "GIMBAL_THREADS": "1", "GIMBAL_CACHE_DIR": self.cache, "SWIFT_BACKTRACE": "enable=no",
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
