@@ -102,6 +102,14 @@ public enum AtomicFile {
         }
     }
 
+    /// Removes a folder that `writeFolder` has written, as far as it can: it is whole under its name until it is gone, also
+    /// where the process is killed meanwhile. What is then left has the name of something unfinished.
+    package static func removeFolder(at path: String) {
+        let partial = partialName(path)
+        guard rename(path, partial) == 0 else { return }
+        removeTree(partial)
+    }
+
     /// The target of a name that `partialName` has made, and whether what it names was moved aside; else nil.
     private static func parsePartial(_ name: String) -> (target: String, isOld: Bool)? {
         guard let mark = name.ranges(of: partialMark).last, mark.lowerBound > name.startIndex else { return nil }

@@ -110,7 +110,7 @@ public struct RunFolder: Sendable {
             // What a user has linked there is not the run's to remove.
             var status = stat()
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
-            try? FileManager.default.removeItem(atPath: path)
+            AtomicFile.removeFolder(at: path)
         }
     }
 

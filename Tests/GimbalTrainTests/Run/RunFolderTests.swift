@@ -50,6 +50,27 @@ struct RunFolderTests {
         }
     }
 
+    @Test("A checkpoint that is no longer kept is whole under its name until it is gone")
+    func removal() throws {
+        try withTemporaryFolder { path in
+            let folder = try RunFolder(path: path)
+            for step in 1...3 {
+                try AtomicFile.writeFolder(at: folder.checkpointPath(step: step)) {
+                    try AtomicFile.write("{}", to: $0 + "/manifest.json")
+                }
+            }
+            let watch = inotify_init()
+            defer { close(watch) }
+            let (moved, deleted) = (UInt32(IN_MOVE_SELF), UInt32(IN_DELETE))
+            #expect(inotify_add_watch(watch, folder.checkpointPath(step: 1), moved | deleted) >= 0)
+            folder.removeOldCheckpoints()
+            // What happened to it first.
+            var event = [UInt32](repeating: 0, count: 256)
+            #expect(read(watch, &event, 1024) > 0 && event[1] == moved)
+            #expect(try files.contentsOfDirectory(atPath: path + "/checkpoints").count == 2)
+        }
+    }
+
     @Test("What a run did not make is neither removed nor replaced")
     func foreignFiles() throws {
         try withTemporaryFolder { path in
