@@ -126,7 +126,8 @@ struct TrainCommand: ParsableCommand {
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if prepared.isResumed { sayWhatIsLeft(of: trainer) }
 
-        let interruption = Interruption(isQuiet: !CommandRanks.isFirst)
+        // Of ranks that are threads, each takes over the signals of all: the last to do so decides whether a word is said.
+        let interruption = Interruption(isQuiet: !CommandRanks.isFirst && CommandRanks.launchedCount > 1)
         let outcome: TrainingOutcome
         do {
             outcome = try trainer.run { interruption.isRequested || parent.map { getppid() != $0 } ?? false }

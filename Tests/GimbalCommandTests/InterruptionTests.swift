@@ -193,6 +193,19 @@ struct InterruptionTests {
         }
     }
 
+    @Test("Ranks that are threads say that they stop, too", arguments: 1...5)
+    func threads(attempt: Int) throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let child = try Gimbal.start(Self.settings + ["--device", "cpu,cpu", "--run-dir", run])
+            #expect(child.wait { metrics(of: run).count >= 5 })
+            child.send(SIGINT)
+            let outcome = try child.outcome()
+            #expect(outcome.status == 130, "\(outcome)")
+            #expect(outcome.errors.contains("stopping after this step and saving; once more to stop at once\n"))
+        }
+    }
+
     @Test("A second Ctrl-C ends the run at once")
     func interruptTwice() throws {
         try withTemporaryFolder { folder in
