@@ -34,9 +34,14 @@ public final class EventWriter {
     ///   - step: events up to this step that an `EventWriter` has written there stay, later ones are removed, as they will
     ///     be written again. Nil begins anew. Event files of other programs are left alone.
     /// - Throws: `GimbalError.fileSystem`.
-    public init(folder: String, resumingAt step: Int? = nil) throws {
-        self.folder = folder
+    public convenience init(folder: String, resumingAt step: Int? = nil) throws {
         try AtomicFile.makeFolder(at: folder)
+        try self.init(existingFolder: folder, resumingAt: step)
+    }
+
+    /// Opens the event file of a folder that is there: where it is gone, as one that was renamed, it is not made again.
+    init(existingFolder folder: String, resumingAt step: Int?) throws {
+        self.folder = folder
         let old = Self.files(in: folder)
         // TensorBoard follows a file to its end and then goes on to the next by name: what changes is a file of its own.
         let newest = old.last.flatMap(Self.seconds) ?? 0

@@ -33,11 +33,15 @@ public final class TensorBoardLog: TrainingCallback {
     ///   - settings: what the run was set to.
     /// - Throws: `GimbalError.fileSystem`; `GimbalError.invalidSetting` where there is no folder.
     func begin(in runFolder: String?, resumingAt step: Int?, model: Module, settings: [RunFacts.Setting]) throws {
-        guard let folder = folder ?? runFolder else {
+        let writer: EventWriter
+        if let folder {
+            writer = try EventWriter(folder: folder, resumingAt: step)
+        } else if let runFolder {
+            writer = try EventWriter(existingFolder: runFolder, resumingAt: step)
+        } else {
             throw GimbalError.invalidSetting(
                 name: "TensorBoardLog", reason: "needs a folder, as the trainer has none: TensorBoardLog(folder: …)")
         }
-        let writer = try EventWriter(folder: folder, resumingAt: step)
         self.writer = writer
         guard step == nil else { return }
         try writer.hyperparameters(Self.hyperparameters(settings))
