@@ -26,8 +26,10 @@ def digest(path):
 
 
 def bits(checkpoint):
-    """Of all files of a checkpoint by their names; the record is left out, as it tells each start."""
-    return {path.name: digest(path) for path in sorted(checkpoint.iterdir()) if path.name != "run.json"}
+    """Of all files of a checkpoint by their names; the record is left out, as it tells each start, and with it the file of
+    checksums, which has the record's."""
+    told = ("run.json", "checksums.sfv")
+    return {path.name: digest(path) for path in sorted(checkpoint.iterdir()) if path.name not in told}
 
 
 def is_partial(path):
