@@ -15,7 +15,13 @@ extension Trainer {
         if try agreed({ examinesFirst }), progress.step == 0 {
             // An optimizer whose moments are divided takes its steps on all ranks together.
             let isFirst = ranks?.isFirst ?? true
-            let diagnosis = try isFirst ? examine(by: doctor) : examineModel(by: doctor)
+            let diagnosis: Diagnosis
+            do {
+                diagnosis = try isFirst ? examine(by: doctor) : examineModel(by: doctor)
+            } catch GimbalError.outOfMemory where ranks == nil {
+                // A step may do with less; where it has no room either, it says with which batch it would.
+                return Warnings.say("the model was not examined before training, for which there is too little memory")
+            }
             for finding in try agreed({ diagnosis.findings }) { try watch.raise(finding) }
             try tellFindings()
         }
