@@ -1,0 +1,47 @@
+import Gimbal
+import GimbalTestSupport
+import Testing
+
+/// Tries one graph after the other on backends.
+final class GraphCampaign {
+    private let subjects: [BackendUnderTest]
+    /// How many graphs went wrong.
+    private(set) var failures = 0
+
+    init(subjects: [BackendUnderTest]) { self.subjects = subjects }
+
+    /// Makes the graph of `seed`, runs it on every backend, and records an issue with the smallest graph that goes wrong as it
+    /// does.
+    func attempt(seed: UInt64) throws {
+        let graph = try GraphMaker.make(seed: seed)
+        guard var expected = try GraphExpectation(graph) else {
+            Issue.record("the graph of seed \(seed) cannot be computed as it was made")
+            return
+        }
+        for subject in subjects {
+            guard let complaint = try complaint(about: subject, &expected) else { continue }
+            failures += 1
+            let smallest = try GraphShrinker.shrink(graph) { candidate in
+                guard var expected = try GraphExpectation(candidate) else { return false }
+                return try self.complaint(about: subject, &expected) != nil
+            }
+            guard var expected = try GraphExpectation(smallest) else { return }
+            let last = try self.complaint(about: subject, &expected) ?? complaint
+            Issue.record(
+                """
+                \(subject): the graph of seed \(seed): \(complaint)
+                The smallest that goes wrong: \(last)
+                \(try smallest.source() ?? "")
+                """)
+            return
+        }
+    }
+
+    /// What is wrong with the values that `subject` computes; nil if nothing is.
+    private func complaint(about subject: BackendUnderTest, _ expected: inout GraphExpectation) throws -> String? {
+        guard let values = try expected.graph.values(on: Device(backend: subject.backend)) else {
+            return "a step does not fit that fits on the reference"
+        }
+        return try expected.mismatch(values)
+    }
+}
