@@ -65,7 +65,7 @@ extension Graph {
         case positive
         /// Of the size that a weight has which is summed over so many inputs.
         case weight(inputs: Int)
-        /// The values where formulas break: huge, tiny, infinite, NaN.
+        /// Among others the values where formulas break: 0, large, denormal, infinite, NaN.
         case wild
         /// Whole numbers, in int32.
         case whole(ClosedRange<Int>)
@@ -81,7 +81,8 @@ extension Graph {
             case .positive: return samples(count, in: 0.25...2, seed: seed)
             case .weight(let inputs): return samples(count, in: Self.range(inputs), seed: seed)
             case .wild:
-                let values = wideValues + denormalValues
+                // Without those that overflow as soon as they are squared.
+                let values = wideValues.filter { !$0.isFinite || $0 == 0 || 1e-5...1e5 ~= abs($0) } + denormalValues
                 return integerSamples(count, in: 0...3 * values.count, seed: seed).enumerated().map { place, number in
                     Int(number) < values.count ? values[Int(number)] : samples(1, seed: seed &+ UInt64(place))[0]
                 }

@@ -8,14 +8,23 @@ final class GraphCampaign {
     /// How many graphs went wrong.
     private(set) var failures = 0
 
-    init(subjects: [BackendUnderTest]) { self.subjects = subjects }
+    private let isVerbose: Bool
 
-    /// Makes the graph of `seed`, runs it on every backend, and records an issue with the smallest graph that goes wrong as it
-    /// does.
+    /// - Parameter isVerbose: prints each graph before it is run.
+    init(subjects: [BackendUnderTest], isVerbose: Bool) { (self.subjects, self.isVerbose) = (subjects, isVerbose) }
+
+    /// Makes the graph of `seed` and tries it.
     func attempt(seed: UInt64) throws {
-        let graph = try GraphMaker.make(seed: seed)
+        if isVerbose { print("graph of seed \(seed)") }
+        try attempt(GraphMaker.make(seed: seed), "seed \(seed)")
+    }
+
+    /// Runs a graph on every backend, and records an issue with the smallest graph that goes wrong as it does.
+    /// - Parameter origin: how the graph is called.
+    func attempt(_ graph: Graph, _ origin: String) throws {
+        if isVerbose { print(graph.steps.map { "\($0.rule) \($0.operands)" }.joined(separator: ", ")) }
         guard var expected = try GraphExpectation(graph) else {
-            Issue.record("the graph of seed \(seed) cannot be computed as it was made")
+            Issue.record("the graph of \(origin) cannot be computed as it was made")
             return
         }
         for subject in subjects {
@@ -29,7 +38,7 @@ final class GraphCampaign {
             let last = try self.complaint(about: subject, &expected) ?? complaint
             Issue.record(
                 """
-                \(subject): the graph of seed \(seed): \(complaint)
+                \(subject): the graph of \(origin): \(complaint)
                 The smallest that goes wrong: \(last)
                 \(try smallest.source() ?? "")
                 """)

@@ -44,7 +44,8 @@ extension GraphRules {
         },
         GraphRule("prelu", 1) { planner in
             guard planner.rank(0) >= 2 else { return nil }
-            planner.tensor([planner.flag() ? planner.shape(0)[1] : 1])
+            let channels = planner.flag() ? planner.shape(0)[1] : 1
+            planner.tensor([channels] + [Int](repeating: 1, count: planner.rank(0) - 2))
             return GraphPlan("$0.prelu(slopes: $1)") { $0[0].prelu(slopes: $0[1]) }
         },
     ]

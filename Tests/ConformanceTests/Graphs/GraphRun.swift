@@ -18,6 +18,8 @@ struct GraphRun {
     /// What calls change beside their results.
     private var buffers: [(name: String, value: () -> Tensor)] = []
     private(set) var lines: [String] = []
+    /// The tensors of real numbers that were drawn, with their numbers of elements.
+    private(set) var drawn: [(name: String, count: Int)] = []
     private let graph: Graph
     /// Whether numbers below the smallest normal one are taken for 0, as devices may.
     private let flushes: Bool
@@ -44,6 +46,7 @@ struct GraphRun {
             numbers[new.element] = new.value
             values = .numbers(numbers)
         }
+        if values.dtype == nil { drawn.append((name, count)) }
         if flushes && values.dtype == nil {
             let least = Double(Float.leastNormalMagnitude)
             values = .numbers(values.drawn(count, seed: seed).map { abs($0) < least ? 0 : $0 })

@@ -11,7 +11,18 @@ final class RoundingBackend: Backend {
     private let base = ReferenceBackend()
     private let random: Lock<SampleGenerator>
 
-    init(seed: UInt64) { random = Lock(SampleGenerator(seed: seed)) }
+    private let overflows = Lock(false)
+
+    /// Which part of their bounds errors are at most.
+    private let part: Double
+
+    init(seed: UInt64, part: Double = 1) {
+        random = Lock(SampleGenerator(seed: seed))
+        self.part = part
+    }
+
+    /// Whether any element was beyond the largest number of float32.
+    var hasOverflowed: Bool { overflows.withLock { $0 } }
 
     var device: DeviceDescription { base.device }
     var realType: DType { base.realType }
@@ -47,20 +58,27 @@ final class RoundingBackend: Backend {
         random.withLock { random in
             for index in values.indices {
                 let bits = random.next()
-                let part = Double(bits >> 11) * 0x1p-52 - 1  // From -1 to 1.
+                let sign = Double(bits >> 11) * 0x1p-52 - 1  // From -1 to 1.
                 var bound = bounds[bounds.count == 1 ? 0 : index]
                 if bound > 0 { bound = max(bound, rounding * abs(values[index])) }
-                if bound > 0 && bound.isFinite { values[index] += part * bound }
+                if bound > 0 && bound.isFinite { values[index] += sign * part * bound }
+                if out.dtype == .float64 { values[index] = rounded(values[index]) }
                 let magnitude = abs(values[index])
                 if bits & 1 == 1 && magnitude > 0 && magnitude < Double(Float.leastNormalMagnitude) {
                     values[index] = 0
                 }
-                if magnitude > Double(Float.greatestFiniteMagnitude) * (bits & 2 == 0 ? 1 : 1 - Self.unit) {
+                if magnitude.isFinite && magnitude > Double(Float.greatestFiniteMagnitude) * (bits & 2 == 0 ? 1 : 1 - Self.unit) {
                     values[index] = values[index] < 0 ? -.infinity : .infinity
+                    overflows.withLock { $0 = true }
                 }
             }
         }
         store(values, to: out)
+    }
+
+    /// The nearest number that float32 has, which may be where another one is exactly; beyond the largest, `value` itself.
+    private func rounded(_ value: Double) -> Double {
+        abs(value) <= Double(Float.greatestFiniteMagnitude) ? roundedToFloat(value) : value
     }
 
     /// Moves every element of `out` by so many units of its own last place.
