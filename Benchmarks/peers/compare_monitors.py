@@ -155,7 +155,7 @@ def main():
     names = chosen(arguments, WORKLOADS)
     rounds, load = measured_in_rounds(names, arguments, measure)
     rows = []
-    for name in names:
+    for name in rounds:
         for by in rounds[name][0]:
             records = [measured[by] for measured in rounds[name]]
             row = {"workload": name, "by": by}

@@ -126,7 +126,7 @@ def main():
     names = chosen(arguments, WORKLOADS)
     rounds, load = measured_in_rounds(names, arguments, measure)
     rows = []
-    for name in names:
+    for name in rounds:
         row = {"workload": name, "goal": WORKLOADS[name][1]}
         for side, step in (("gimbal", "inBuckets"), ("pytorch", "step")):
             row[side] = [1e3 * figures[side][step] for figures in rounds[name]]

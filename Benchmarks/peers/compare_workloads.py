@@ -14,11 +14,10 @@ process's peak resident memory. A ratio is Gimbal's median divided by PyTorch's.
 import json
 import statistics
 import sys
-import time
 from pathlib import Path
 
 from measuring import (CORES, CUDA_BUILD, TORCH, chosen, comparison, conditions, environment, measured_in_rounds, run,
-                       spread, write)
+                       spread, timed, write)
 from torch_workloads import torch_workload
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -37,7 +36,7 @@ WORKLOADS = {
 # ------------------------------------------------------------------------------------------------ PyTorch's part
 
 def torch_steps(name, seconds):
-    """Prints the median time of a step, over blocks of at least 20 ms after a warm-up."""
+    """Prints the time of a step."""
     import torch
     torch.set_num_threads(len(CORES))
     torch.manual_seed(0)
@@ -45,24 +44,13 @@ def torch_steps(name, seconds):
     parameters = list(model.parameters())
     optimizer = make_optimizer(parameters)
 
-    def block(count):
-        start = time.perf_counter()
-        for _ in range(count):
-            optimizer.zero_grad()
-            loss = torch.nn.functional.cross_entropy(model(inputs), targets)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-        return (time.perf_counter() - start) / count
-
-    single, end = float("inf"), time.perf_counter() + seconds / 4
-    while time.perf_counter() < end:
-        single = min(single, block(1))
-    count = max(1, int(0.02 / single))
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 5:
-        times.append(block(count))
-    print(json.dumps({"medianMilliseconds": 1e3 * statistics.median(times)}))
+    def step():
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(inputs), targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+    print(json.dumps(timed(step, seconds)))
 
 
 # ---------------------------------------------------------------------------------------------------- measuring
@@ -121,7 +109,7 @@ def main():
 
     rounds, load = measured_in_rounds(names, arguments, measure)
     rows = []
-    for name in names:
+    for name in rounds:
         def column(side, index):
             return [figures[side][index] for figures in rounds[name] if side in figures]
         row = {"workload": name, "goal": WORKLOADS[name][1]}

@@ -25,6 +25,35 @@ def environment(**more):
 TORCH = {"OMP_PROC_BIND": "true", "OMP_PLACES": ",".join(f"{{{core}}}" for core in CORES)}
 
 
+def use_cores(count):
+    """From here on processes run on the first of the cores only, so many of them."""
+    del CORES[count:]
+    TORCH["OMP_PLACES"] = ",".join(f"{{{core}}}" for core in CORES)
+
+
+def timed(call, seconds):
+    """Milliseconds of a call, over blocks of at least 20 ms after a warm-up: the median, the minimum, and the median of
+    what this process's threads computed, which others on the machine touch little."""
+    def block(count):
+        start, processor_start = time.perf_counter(), time.process_time()
+        for _ in range(count):
+            call()
+        return (time.perf_counter() - start) / count, (time.process_time() - processor_start) / count
+
+    # What the first calls make, such as compiled code, says nothing about later ones.
+    block(2)
+    single, end = block(1)[0], time.perf_counter() + seconds / 4
+    while time.perf_counter() < end:
+        single = min(single, block(1)[0])
+    count = max(1, int(0.02 / single))
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 5:
+        times.append(block(count))
+    passed, processor = zip(*times)
+    return {"medianMilliseconds": 1e3 * statistics.median(passed), "minimumMilliseconds": 1e3 * min(passed),
+            "processorMilliseconds": 1e3 * statistics.median(processor)}
+
+
 def run(command, variables, marker=None):
     """Runs a command on the chosen cores: its JSON lines, seconds until it printed `marker`, peak memory in MiB.
 
@@ -69,14 +98,21 @@ def chosen(arguments, workloads):
 
 
 def measured_in_rounds(names, arguments, measure):
-    """What `measure` gives for each name, round after round, so that a busy minute touches all; and the load before."""
+    """What `measure` gives for each name, round after round, so that a busy minute touches all; and the load before.
+
+    After Ctrl-C it has the names that were measured until then.
+    """
     load = os.getloadavg()[0]
     arguments.gimbal = str(Path(arguments.gimbal).resolve())
-    rounds = {name: [] for name in names}
-    for number in range(arguments.rounds):
-        for name in names:
-            rounds[name].append(measure(name, arguments))
-            print(f"round {number + 1} of {arguments.rounds}: {name} {rounds[name][-1]}", file=sys.stderr)
+    rounds = {}
+    try:
+        for number in range(arguments.rounds):
+            for name in names:
+                figures = measure(name, arguments)
+                rounds.setdefault(name, []).append(figures)
+                print(f"round {number + 1} of {arguments.rounds}: {name} {figures}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted: the report has what was measured", file=sys.stderr)
     return rounds, load
 
 

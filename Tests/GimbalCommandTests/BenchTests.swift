@@ -9,6 +9,8 @@ struct BenchTests {
         var medianMilliseconds, minimumMilliseconds, ratio: Double
         var gigabytesPerSecond: Double?
         var blocks: Int
+        var variant: String
+        var parameters: Int?
     }
 
     @Test("A figure is a line of JSON")
@@ -43,6 +45,22 @@ struct BenchTests {
         try Gimbal.run("bench", "--only", "sums", "--devices", "cpu").refused("--only: no benchmark 'sums'; there are ")
         try Gimbal.run("bench", "--only", "sum", "--devices", "cpu,gpu").refused("no device 'gpu'")
         try Gimbal.run("bench", "--only", "sum", "--devices", ",").refused("--devices: names no device")
+    }
+
+    @Test("Nets run where they are named, with as many parameters as their peers have")
+    func nets() throws {
+        func lines(_ arguments: String...) throws -> [Line] {
+            try Gimbal.run(["bench", "--devices", "cpu", "--seconds", "0.01", "--json"] + arguments).succeeded()
+                .decoded(Line.self)
+        }
+        #expect(try lines("--variants", "inference, batch 1").isEmpty)
+        let inference = try lines("--only", "lenet,bilstm", "--variants", "inference, batch 1")
+        #expect(inference.map(\.variant) == ["inference, batch 1", "inference, batch 1"])
+        #expect(inference.map(\.parameters) == [61706, 266762])
+        let step = try lines("--only", "lenet", "--variants", "step")
+        #expect(step.map(\.variant) == ["step, batch 128"] && step.map(\.parameters) == [61706])
+        try Gimbal.run("bench", "--only", "lenet", "--variants", "batch 2", "--devices", "cpu")
+            .refused("--variants: no variant contains 'batch 2'")
     }
 
     @Test("Help", arguments: [[], ["devices"], ["train"], ["evaluate"], ["bench"]])

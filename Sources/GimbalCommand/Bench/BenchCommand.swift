@@ -23,6 +23,8 @@ struct BenchCommand: ParsableCommand {
         help: ArgumentHelp("Only the benchmarks of these names, separated by commas.", valueName: "names"),
         completion: .commaList { Set(Benchmark.all(.float32).map(\.name)).sorted() })
     var only: String?
+    @Option(help: ArgumentHelp("Only the variants of benchmarks that contain this text.", valueName: "text"))
+    var variants: String?
     @Option(help: "What the products of training steps are computed in.")
     var precision = Precision.float32
     @Option(help: "Seconds to spend on each case and device.")
@@ -72,13 +74,11 @@ struct BenchCommand: ParsableCommand {
     /// Times training steps as those of several ranks.
     private func timeRanks(_ queue: ExchangeQueue, on device: String?) throws {
         let all = Benchmark.all(precision)
-        let (names, device) = try CommandRanks.preparing {
-            (try chosenNames(of: all), try DeviceOptions.chosen(device))
+        let (choice, device) = try CommandRanks.preparing {
+            (try chosen(of: all), try DeviceOptions.chosen(device))
         }
-        for benchmark in all {
-            guard let training = benchmark.training, names?.contains(benchmark.name) ?? !benchmark.isForGPUs else {
-                continue
-            }
+        for benchmark in all where benchmark.isWanted(choice) {
+            guard let training = benchmark.training else { continue }
             let cost = try withDevice(device) {
                 try RankCost(benchmark, training(device), on: device, queue, ranks.settings, seconds: seconds)
             }
@@ -88,7 +88,7 @@ struct BenchCommand: ParsableCommand {
 
     private func runAlone() throws {
         let all = Benchmark.all(precision)
-        let names = try chosenNames(of: all)
+        let choice = try chosen(of: all)
         if list {
             for name in uniqued(all.map(\.name)) {
                 try json ? printJSON(["benchmark": name]) : printLine(name)
@@ -99,36 +99,36 @@ struct BenchCommand: ParsableCommand {
         for device in devices {
             if let notice = precision.use(on: device) { printNotice(notice) }
         }
-        if launches { return try countLaunches(names, devices) }
-        if monitors { return try timeMonitors(names, devices) }
+        if launches { return try countLaunches(choice, devices) }
+        if monitors { return try timeMonitors(choice, devices) }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
         }
-        for benchmark in all where names?.contains(benchmark.name) ?? true {
+        for benchmark in all {
             var first: Double?
-            for device in devices {
-                if benchmark.isForGPUs, names == nil, device.description.kind != .gpu { continue }
-                let timing = try withDevice(device) {
-                    try Timing(of: try benchmark.prepare(device), on: device, seconds: seconds)
+            for device in devices where benchmark.isWanted(choice, on: device) {
+                let (parameters, timing) = try withDevice(device) {
+                    let call = try benchmark.prepare(device)
+                    return (call.parameters, try Timing(of: call.run, on: device, seconds: seconds))
                 }
                 first = first ?? timing.median
-                let line = BenchmarkLine(benchmark, device: device, timing: timing, first: first ?? timing.median)
+                let line = BenchmarkLine(
+                    benchmark, device: device, parameters: parameters, timing: timing, first: first ?? timing.median)
                 try json ? printJSON(line) : printLine(line.text)
             }
         }
     }
 
     /// Prints the launches of each training step, and holds them against the file of `--most`.
-    private func countLaunches(_ names: Set<String>?, _ devices: [Device]) throws {
+    private func countLaunches(_ choice: Benchmark.Choice, _ devices: [Device]) throws {
         guard devices.contains(where: { $0.launchRecord != nil }) else {
             throw GimbalError.invalidSetting(
                 name: "--launches", reason: "needs an OpenCL device, such as opencl:0; the CPU launches nothing")
         }
         let allowed = try most.map(LaunchLimits.init(path:))
         var excesses: [String] = []
-        for benchmark in Benchmark.all(precision)
-        where names?.contains(benchmark.name) ?? !benchmark.isForGPUs {
+        for benchmark in Benchmark.all(precision) where benchmark.isWanted(choice) {
             guard let training = benchmark.training else { continue }
             for device in devices where device.launchRecord != nil {
                 let count = try withDevice(device) {
@@ -143,11 +143,10 @@ struct BenchCommand: ParsableCommand {
         }
     }
 
-    private func timeMonitors(_ names: Set<String>?, _ devices: [Device]) throws {
+    private func timeMonitors(_ choice: Benchmark.Choice, _ devices: [Device]) throws {
         for benchmark in Benchmark.all(precision) {
-            guard let training = benchmark.training, names?.contains(benchmark.name) ?? true else { continue }
-            for device in devices {
-                if benchmark.isForGPUs, names == nil, device.description.kind != .gpu { continue }
+            guard let training = benchmark.training else { continue }
+            for device in devices where benchmark.isWanted(choice, on: device) {
                 let cost = try withDevice(device) {
                     try MonitorCost(benchmark, training(device), on: device, seconds: seconds)
                 }
@@ -156,16 +155,18 @@ struct BenchCommand: ParsableCommand {
         }
     }
 
-    /// The names that `--only` gives; nil where it is not given.
-    private func chosenNames(of all: [Benchmark]) throws -> Set<String>? {
-        guard let only else { return nil }
-        let names = Set(only.split(separator: ",").map(String.init))
+    /// What `--only` and `--variants` ask for.
+    private func chosen(of all: [Benchmark]) throws -> Benchmark.Choice {
+        let names = only.map { Set($0.split(separator: ",").map(String.init)) }
         let known = uniqued(all.map(\.name))
-        for name in names where !known.contains(name) {
+        for name in names ?? [] where !known.contains(name) {
             throw GimbalError.invalidSetting(
                 name: "--only", reason: "no benchmark '\(name)'; there are \(known.joined(separator: ", "))")
         }
-        return names
+        if let variants, !all.contains(where: { names?.contains($0.name) ?? true && $0.variant.contains(variants) }) {
+            throw GimbalError.invalidSetting(name: "--variants", reason: "no variant contains '\(variants)'")
+        }
+        return Benchmark.Choice(names: names, variants: variants)
     }
 
     private func chosenDevices() throws -> [Device] {
@@ -186,9 +187,13 @@ struct BenchmarkLine: Encodable {
     var variant: String
     /// Samples in a batch, for training steps.
     var batch: Int?
+    /// Elements of a net's parameters.
+    var parameters: Int?
     var device: String
     var medianMilliseconds: Double
     var minimumMilliseconds: Double
+    /// What the host's threads computed for a call.
+    var processorMilliseconds: Double
     var blocks: Int
     var gigaflopsPerSecond: Double?
     var gigabytesPerSecond: Double?
@@ -196,13 +201,15 @@ struct BenchmarkLine: Encodable {
     /// Time of the first device over this one's.
     var ratio: Double
 
-    init(_ benchmark: Benchmark, device: Device, timing: Timing, first: Double) {
+    init(_ benchmark: Benchmark, device: Device, parameters: Int?, timing: Timing, first: Double) {
         self.benchmark = benchmark.name
         variant = benchmark.variant
         batch = benchmark.batch
+        self.parameters = parameters
         self.device = device.id
         medianMilliseconds = timing.median * 1e3
         minimumMilliseconds = timing.minimum * 1e3
+        processorMilliseconds = timing.processor * 1e3
         blocks = timing.blocks
         gigaflopsPerSecond = benchmark.operations.map { $0 / timing.median * 1e-9 }
         gigabytesPerSecond = benchmark.bytes.map { $0 / timing.median * 1e-9 }

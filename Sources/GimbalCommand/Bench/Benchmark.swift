@@ -12,30 +12,57 @@ struct Benchmark {
     var bytes: Double?
     /// Tokens that a training step learns from.
     var tokens: Int?
-    /// Whether other devices are passed over unless the benchmark is named: it would take them minutes.
-    var isForGPUs = false
+    /// Where it runs if nobody has named it.
+    var unasked = Unasked.everywhere
     /// Makes what a call needs on the device, and gives the call.
-    var prepare: (Device) throws -> () throws -> Void
+    var prepare: (Device) throws -> Call
     /// Of a training step: makes what is trained.
     var training: ((Device) -> Training)?
+
+    /// Where a benchmark runs that nobody has named.
+    enum Unasked {
+        case everywhere
+        /// Other devices would take minutes.
+        case onGPUs
+        case nowhere
+    }
+
+    /// What is timed.
+    struct Call {
+        /// Elements of the net's parameters, where there is one.
+        var parameters: Int?
+        /// Queues the work; need not wait for it.
+        var run: () throws -> Void
+    }
 
     /// A whole training step.
     init(
         name: String, variant: String, batch: Int, operations: Double? = nil, tokens: Int? = nil,
-        isForGPUs: Bool = false, training: @escaping (Device) -> Training
+        unasked: Unasked = .everywhere, training: @escaping (Device) -> Training
     ) {
         self.init(
-            name: name, variant: variant, batch: batch, operations: operations, tokens: tokens, isForGPUs: isForGPUs
-        ) { device in
+            name: name, variant: variant, batch: batch, operations: operations, tokens: tokens, unasked: unasked
+        ) { device -> Call in
             let training = training(device)
-            return { try training.step() }
+            let parameters = training.optimizer.parameters.reduce(0) { $0 + $1.elementCount }
+            return Call(parameters: parameters) { try training.step() }
         }
         self.training = training
     }
 
+    /// An operation.
     init(
         name: String, variant: String, batch: Int? = nil, operations: Double? = nil, bytes: Double? = nil,
-        tokens: Int? = nil, isForGPUs: Bool = false, prepare: @escaping (Device) throws -> () throws -> Void
+        unasked: Unasked = .everywhere, prepare: @escaping (Device) throws -> () throws -> Void
+    ) {
+        self.init(
+            name: name, variant: variant, batch: batch, operations: operations, bytes: bytes, unasked: unasked
+        ) { device -> Call in Call(run: try prepare(device)) }
+    }
+
+    init(
+        name: String, variant: String, batch: Int? = nil, operations: Double? = nil, bytes: Double? = nil,
+        tokens: Int? = nil, unasked: Unasked = .everywhere, prepare: @escaping (Device) throws -> Call
     ) {
         self.name = name
         self.variant = variant
@@ -43,14 +70,35 @@ struct Benchmark {
         self.operations = operations
         self.bytes = bytes
         self.tokens = tokens
-        self.isForGPUs = isForGPUs
+        self.unasked = unasked
         self.prepare = prepare
+    }
+
+    /// - Parameters:
+    ///   - choice: what was asked for.
+    ///   - device: where; nil where none may take minutes.
+    func isWanted(_ choice: Choice, on device: Device? = nil) -> Bool {
+        guard choice.variants.map(variant.contains) ?? true else { return false }
+        if let names = choice.names { return names.contains(name) }
+        switch unasked {
+        case .everywhere: return true
+        case .onGPUs: return device?.description.kind == .gpu
+        case .nowhere: return false
+        }
+    }
+
+    /// Which benchmarks are to run.
+    struct Choice {
+        /// Those of these names; nil for all that run unasked.
+        var names: Set<String>?
+        /// Those whose variants contain this; nil for all.
+        var variants: String?
     }
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
         matrixProducts + precisions + elementwise + normalizations + updates + streams + seedSteps(precision)
-            + workloads(precision)
+            + workloads(precision) + nets(precision)
     }
 
     // MARK: Operations
@@ -84,7 +132,7 @@ struct Benchmark {
         let operations = 2 * Double(size) * Double(size) * Double(size)
         return Benchmark(
             name: "product", variant: "\(name) \(size)", operations: operations,
-            isForGPUs: size > 2048 || name != "float32"
+            unasked: size > 2048 || name != "float32" ? .onGPUs : .everywhere
         ) { device in
             let shape: Shape = [size, size]
             let x = Tensor.normal(shape).cast(to: dtype), y = Tensor.normal(shape).cast(to: dtype)

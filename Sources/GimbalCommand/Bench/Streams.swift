@@ -12,7 +12,7 @@ extension Benchmark {
             _ variant: String, bytes: Double, _ prepare: @escaping (any Backend) throws -> () -> Void
         ) -> Benchmark {
             Benchmark(
-                name: "stream", variant: variant, bytes: bytes * Double(count), isForGPUs: true,
+                name: "stream", variant: variant, bytes: bytes * Double(count), unasked: .onGPUs,
                 prepare: { try prepare($0.backend) })
         }
         func values(_ shape: Shape) -> TensorView { Tensor.normal(shape).view }

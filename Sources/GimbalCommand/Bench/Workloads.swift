@@ -7,11 +7,11 @@ extension Benchmark {
     /// The same as those of PyTorch in `Benchmarks/peers/compare_workloads.py`.
     static func workloads(_ precision: Precision) -> [Benchmark] {
         func workload(
-            _ name: String, _ variant: String, batch: Int, tokens: Int? = nil, isForGPUs: Bool = false,
+            _ name: String, _ variant: String, batch: Int, tokens: Int? = nil, unasked: Benchmark.Unasked = .everywhere,
             _ make: @escaping (Device) -> Training
         ) -> Benchmark {
             Benchmark(
-                name: name, variant: variant, batch: batch, tokens: tokens, isForGPUs: isForGPUs
+                name: name, variant: variant, batch: batch, tokens: tokens, unasked: unasked
             ) { device -> Training in
                 var training = make(device)
                 training.precision = precision
@@ -44,7 +44,7 @@ extension Benchmark {
                 let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
                 return Training(optimizer, classes(10, [64])) { model(inputs) }
             },
-            workload("resnet50", "3x224x224, SGD with momentum", batch: 32, isForGPUs: true) { device in
+            workload("resnet50", "3x224x224, SGD with momentum", batch: 32, unasked: .onGPUs) { device in
                 let model = ResNet.resNet50()
                 let inputs = Tensor.normal([32, 3, 224, 224])
                 let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4)
@@ -55,7 +55,7 @@ extension Benchmark {
                 let inputs = classes(96, [16, 128])
                 return Training(AdamW(model.parameters, learningRate: 3e-4), classes(96, [16 * 128])) { model(inputs) }
             },
-            workload("gpt2", "124 M, 1,024 tokens, AdamW", batch: 4, tokens: 4 * 1024, isForGPUs: true) { device in
+            workload("gpt2", "124 M, 1,024 tokens, AdamW", batch: 4, tokens: 4 * 1024, unasked: .onGPUs) { device in
                 let model = LanguageModel(
                     vocabulary: 50257, length: 1024, size: 768, heads: 12, layers: 12, sharesTokens: true)
                 let inputs = classes(50257, [4, 1024])
@@ -69,7 +69,9 @@ extension Benchmark {
     struct Training {
         let optimizer: any Optimizer
         let targets: Tensor
-        let logits: () -> Tensor
+        /// Of the outputs and the targets.
+        let lossFunction: (Tensor, Tensor) -> Tensor
+        let outputs: () -> Tensor
         var precision: Precision {
             didSet { scaler = precision == .float16 ? LossScaler() : nil }
         }
@@ -77,11 +79,13 @@ extension Benchmark {
 
         init(
             _ optimizer: any Optimizer, _ targets: Tensor, _ precision: Precision = .float32,
-            _ logits: @escaping () -> Tensor
+            loss: @escaping (Tensor, Tensor) -> Tensor = { crossEntropy($0, $1, ignoredIndex: nil) },
+            _ outputs: @escaping () -> Tensor
         ) {
             self.optimizer = optimizer
             self.targets = targets
-            self.logits = logits
+            lossFunction = loss
+            self.outputs = outputs
             self.precision = precision
             scaler = precision == .float16 ? LossScaler() : nil
         }
@@ -97,7 +101,7 @@ extension Benchmark {
         ) throws -> Tensor {
             optimizer.zeroGradients()
             let pass = {
-                let loss = withPrecision(precision) { crossEntropy(logits(), targets, ignoredIndex: nil) }
+                let loss = withPrecision(precision) { lossFunction(outputs(), targets) }
                 let backward = { try (scaler?.scaled(loss) ?? loss).backward() }
                 try overlaps ? buckets?.exchanging(backward) ?? backward() : backward()
                 return loss.detached()
@@ -125,10 +129,5 @@ extension Benchmark {
         return Training(Adam(parameters), classes(96, [32 * 128])) {
             head(recurrent(embedding(inputs))).reshaped([32 * 128, 96] as Shape)
         }
-    }
-
-    /// Class numbers below `most`, in no order.
-    private static func classes(_ most: Int, _ shape: Shape) -> Tensor {
-        Tensor((0..<shape.elementCount).map { Int32($0 * 7919 % 10007 % most) }, shape)
     }
 }
