@@ -19,7 +19,9 @@ enum BLASMemory {
         let known = threads.load(ordering: .relaxed)
         guard count > known else { return }
         let wanted = (count - known) * bytes
-        let memory = mmap(nil, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        let memory =
+            hasAddressSpace(for: wanted)
+            ? mmap(nil, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : nil
         guard let memory, memory != MAP_FAILED else {
             throw GimbalError.outOfMemory(
                 device: backend.device.id, requestedBytes: wanted, usedBytes: backend.memoryUsage.inUse,

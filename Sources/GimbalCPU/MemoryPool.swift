@@ -82,7 +82,9 @@ final class MemoryPool: Sendable {
         state.withLock { MemoryUsage(inUse: $0.inUse, peak: $0.peak, pooled: $0.pooled) }
     }
 
-    private func newBlock(_ size: Int) -> UnsafeMutableRawPointer? { aligned_alloc(Self.alignment, size) }
+    private func newBlock(_ size: Int) -> UnsafeMutableRawPointer? {
+        hasAddressSpace(for: size) ? aligned_alloc(Self.alignment, size) : nil
+    }
 
     /// Once more, after giving back all that is kept.
     private func retrying(_ state: inout State, _ size: Int) -> UnsafeMutableRawPointer? {

@@ -18,9 +18,9 @@ extension Trainer {
             let diagnosis: Diagnosis
             do {
                 diagnosis = try isFirst ? examine(by: doctor) : examineModel(by: doctor)
-            } catch GimbalError.outOfMemory where ranks == nil {
-                // A step may do with less; where it has no room either, it says with which batch it would.
-                return Warnings.say("the model was not examined before training, for which there is too little memory")
+            } catch {
+                // It takes about as much memory as a step.
+                throw advised(error)
             }
             for finding in try agreed({ diagnosis.findings }) { try watch.raise(finding) }
             try tellFindings()

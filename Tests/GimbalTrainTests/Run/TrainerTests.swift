@@ -253,17 +253,16 @@ import Testing
     }
 
     @Test func aFolderThatIsMovedAwayIsNotMadeAnew() throws {
-        /// Moves the run's folder when the doctor has found something, which is before the event file is begun.
-        final class Mover: TrainingCallback {
-            let path: String
-            init(_ path: String) { self.path = path }
-            func didFind(_ finding: Finding) { rename(path + "/run", path + "/moved") }
-        }
         try withTemporaryFolder { path in
-            let trainer = try trainer(
-                Self.training { $0.learningRate = 1e-9 }, folder: try RunFolder(path: path + "/run"))
+            let trainer = try trainer(Self.training(), folder: try RunFolder(path: path + "/run"))
             trainer.examinesFirst = true
-            trainer.callbacks.append(Mover(path))
+            // The doctor looks before the event file is begun.
+            trainer.doctor?.rules = [
+                Rule("moves the folder") { _ in
+                    rename(path + "/run", path + "/moved")
+                    return []
+                }
+            ]
             #expect(throws: GimbalError.self) { try trainer.run() }
             #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["moved"])
         }
