@@ -3,10 +3,10 @@
 //     clang -O2 -shared -fPIC -o kill.so kill.c
 //     LD_PRELOAD=./kill.so GIMBAL_KILL=137:before GIMBAL_FAULT_REPORT=FILE gimbal train …
 //
-// GIMBAL_KILL is N:WHEN: the N-th call of the process, counted from 1 over all threads and kinds, is where SIGKILL comes:
-// `before` it, `after` it, or `within`, which of a write writes the first half alone, and else is as `before`. Without
-// GIMBAL_KILL calls are only counted. Calls are open where it makes or empties a file, write, pwrite, rename, link, unlink,
-// rmdir, mkdir, ftruncate, fsync and flock. What goes to descriptors 0 to 2 is no file.
+// GIMBAL_KILL is N:WHEN: the N-th call of the process, counted from 1 over all threads and kinds, is where SIGKILL
+// comes: `before` it, `after` it, or `within`, which of a write writes the first half alone, and else is as `before`.
+// Without GIMBAL_KILL calls are only counted. Calls are open where it makes or empties a file, write, pwrite, rename,
+// link, unlink, rmdir, mkdir, ftruncate, fsync and flock. What goes to descriptors 0 to 2 is no file.
 //
 // To the file GIMBAL_FAULT_REPORT are appended `killed N: CALL, what` before the kill, and at the end `changes N`.
 #include "fault.h"

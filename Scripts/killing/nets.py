@@ -80,7 +80,8 @@ OTHER_BITS = {"recovering"}
 
 def picture(side, shade):
     """The bytes of a grey PNG file: a ramp from top to bottom, or from left to right, by its shade."""
-    rows = b"".join(b"\0" + bytes((shade + 9 * (y if shade % 2 else x)) % 256 for x in range(side)) for y in range(side))
+    rows = b"".join(b"\0" + bytes((shade + 9 * (y if shade % 2 else x)) % 256 for x in range(side))
+                    for y in range(side))
     part = lambda name, body: (struct.pack(">I", len(body)) + name + body
                                + struct.pack(">I", zlib.crc32(name + body)))
     return (b"\x89PNG\r\n\x1a\n" + part(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))

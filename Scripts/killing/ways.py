@@ -1,4 +1,4 @@
-"""The ways in which runs are disturbed. Each is a function that is given a trial, and leaves what can be gone on with."""
+"""The ways in which runs are disturbed: functions that are given a trial, and leave what can be gone on with."""
 import os
 import re
 import shutil

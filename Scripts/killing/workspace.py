@@ -206,8 +206,8 @@ class Workspace:
                 if key in self.evaluated:
                     continue
                 data = NETS[net][NETS[net].index("--data") + 1]
-                status, _, errors = self.run(["gimbal", "evaluate", "--checkpoint", str(path), "--data", data, "--device",
-                                              self.options.device])
+                status, _, errors = self.run(["gimbal", "evaluate", "--checkpoint", str(path), "--data", data,
+                                              "--device", self.options.device])
                 if status:
                     raise Failed(f"evaluate of {path.name}: status {status}: {last_line(errors)}")
                 self.evaluated.add(key)
