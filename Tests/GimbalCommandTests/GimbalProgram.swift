@@ -82,3 +82,9 @@ extension ModelSettings.Kind {
         return path
     }
 }
+
+/// The files of a checkpoint that hold the same however often a run was stopped: the record tells each time that it was gone
+/// on with, and the checksums have the record's.
+func stateFiles(in checkpoint: String) throws -> [String] {
+    try names(in: checkpoint).filter { $0 != "run.json" && $0 != "checksums.sfv" }
+}

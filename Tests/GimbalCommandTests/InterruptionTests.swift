@@ -22,8 +22,7 @@ struct InterruptionTests {
         init(of run: String) throws {
             let newest = try #require(checkpoints(of: run).last)
             let folder = "\(run)/checkpoints/\(newest)"
-            // The record tells each time that the run was gone on with, and has another checksum then.
-            for name in try names(in: folder) where name != "run.json" && name != "checksums.sfv" {
+            for name in try stateFiles(in: folder) {
                 files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))
             }
             metrics = GimbalCommandTests.metrics(of: run).map { row in

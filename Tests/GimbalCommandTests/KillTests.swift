@@ -53,8 +53,7 @@ struct KillTests {
             let end = try Gimbal.run(run(name) + ["--resume"]).succeeded()
             let (newest, context) = (try #require(checkpoints(of: folder + "/whole").last), Comment("\(settings)"))
             #expect(checkpoints(of: folder + "/killed").last == newest, context)
-            // The record tells when the run was gone on with; all else is the same.
-            for file in try names(in: "\(folder)/whole/checkpoints/\(newest)") where file != "run.json" {
+            for file in try stateFiles(in: "\(folder)/whole/checkpoints/\(newest)") {
                 let path = "/checkpoints/\(newest)/\(file)"
                 #expect(
                     FileManager.default.contents(atPath: folder + "/killed" + path)
