@@ -8,9 +8,9 @@ A step is: zero the gradients, forward, loss, backward, clip the gradient norm t
 random batch in float32. Inference is in evaluation mode without gradients, at batch 1 and 64. Every figure is from a
 fresh process, all sides in turn (A B C D A B C D ...), as many threads as cores for each. `--list` names the nets.
 Memory is the process's peak resident memory, what it compiled included. A ratio is Gimbal's median divided by a peer's,
-so that less is better; the goal is 0.9 beside the fastest peer. By processor time, what a process's threads computed for
-a call, the ratio is that to the peer that needs least: others on the machine touch it little. Parameters must be as many
-on all sides.
+so that less is better; the goal is 0.9 beside the fastest peer. By processor time, what a process's threads computed
+for a call, the ratio is that to the peer that needs least: others on the machine touch it little. Parameters must be as
+many on all sides.
 
 PyTorch eager is as it comes, beside torch.compile optimizers are fused; JAX compiles the whole step, by flax and optax,
 with its buffers donated. The peak is that of a product of 2048x2048 matrices, by whichever of Gimbal and PyTorch is
@@ -164,8 +164,8 @@ def markdown(results):
         rows = [row for row in results["rows"] if row["mode"] == mode]
         if not rows:
             continue
-        heads = ["net", *sides.values(), *(f"to {PEERS[peer]}" for peer in peers), "to the fastest", "met", "by processor time",
-                 "share of peak", "the fastest's", *(f"{side}, MiB" for side in sides.values())]
+        heads = ["net", *sides.values(), *(f"to {PEERS[peer]}" for peer in peers), "to the fastest", "met",
+                 "by processor time", "share of peak", "the fastest's", *(f"{side}, MiB" for side in sides.values())]
         lines += [f"## {title[0].upper()}{title[1:]}", "", f"| {' | '.join(heads)} |",
                   f"|---|{'---:|' * (len(heads) - 1)}"]
         for row in rows:

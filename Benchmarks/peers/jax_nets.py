@@ -188,7 +188,7 @@ def jax_call(name, mode):
         inputs = jax.random.randint(key, (batch, sample["count"]), 0, sample["below"])
     else:
         inputs = jax.random.normal(key, (batch, *sample))
-    variables = jax.jit(lambda inputs: model.init(key, inputs, train=False))(inputs)
+    variables = jax.jit(lambda key, inputs: model.init(key, inputs, train=False))(key, inputs)
     parameters, others = variables["params"], {k: v for k, v in variables.items() if k != "params"}
     count = sum(leaf.size for leaf in jax.tree.leaves(parameters))
 
