@@ -23,7 +23,7 @@ def command(words):
     """The words as a reader can repeat them: without paths of this machine, or that this run was recorded."""
     kept, words = [], iter(words)
     for word in words:
-        if word in ("--gimbal", "--report", "--tests"):
+        if word in ("--gimbal", "--report", "--tests", "--keep", "--folder"):
             next(words, None)
         elif word != "--record":
             kept.append(word)
