@@ -22,6 +22,10 @@ extension OpenCLBackend {
 
     public func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
         guard source.elementCount > 0, table.elementCount > 0, supports("scatterAdd", [source, table]) else { return }
+        if table.dtype == .float16 || table.dtype == .bfloat16 {
+            // The kernel adds in the table's memory, where each sum would be rounded.
+            return widening([.update(table)]) { scatterAdd(source, indices: indices, into: $0[0]!) }
+        }
         let (axes, rows) = layout(table, indices, source)
         let isWide = needsWideIndex([table, indices, source])
         let columnGroups = (rows[2] + 63) / 64

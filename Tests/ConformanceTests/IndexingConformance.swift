@@ -6,6 +6,23 @@ extension Conformance {
     @Suite struct Indexing {
         static let tails: [[Int]] = [[], [1], [33], [64], [129], [3, 5], [0]]
 
+        /// Sums are float32 whatever holds them: were they rounded each time, ones would stop to count at 256 or 2048.
+        @Test(arguments: BackendUnderTest.all)
+        func sumsIntoANarrowTableAreRoundedOnce(on subject: BackendUnderTest) throws {
+            let count = 4096
+            try withEvery("dtype", in: [DType.float16, .bfloat16]) { dtype in
+                try expectConformance(of: subject, within: .exact) { bench in
+                    let ones = try bench.input([Double](repeating: 1, count: count), [count, 1], dtype: dtype)
+                    let indices = try bench.indices([Double](repeating: 0, count: count))
+                    let rows = try bench.output([2, 1], named: "rows", dtype: dtype, initially: [0, 1])
+                    bench.backend.scatterAdd(ones, indices: indices, into: rows)
+                    let places = try bench.output([1, 2], named: "places", dtype: dtype, initially: [0, 1])
+                    bench.backend.scatterAlong(
+                        ones.transposed, indices: indices.reshaped([1, count]), into: places, accumulates: true)
+                }
+            }
+        }
+
         @Test(arguments: BackendUnderTest.all)
         func gatherCopiesRows(on subject: BackendUnderTest) throws {
             try withEvery("row", in: Self.tails) { tail in
