@@ -1,6 +1,7 @@
 import Foundation
 import GimbalBackend
 import GimbalOpenCL
+import GimbalTestSupport
 import Testing
 
 /// Every way of computing products, on whatever device the tests have, against the definition. Numbers are multiples of 1/64
@@ -94,6 +95,25 @@ import Testing
             for bits in 0..<4 {
                 try expectProduct(
                     by: plan, m: m, n: n, k: k, isXTransposed: bits & 1 != 0, isYTransposed: bits & 2 != 0)
+            }
+        }
+    }
+
+    /// Neither beyond the last row and column nor between rows: a tile that hangs over the edge is cut off there.
+    @Test(arguments: plans)
+    func nothingBesideTheResultChanges(plan: MatrixPlan) throws {
+        let subject = BackendUnderTest(description: "\(plan)", backend: backend)
+        for (m, n, k) in [(15, 31, 7), (16, 32, 8), (17, 33, 9), (20, 36, 8)] {
+            for layout in [Layout.contiguous, .padded] {
+                try expectConformance(of: subject, within: .dotProduct(terms: k)) { bench in
+                    let x = try bench.input((0..<m * k).map { Double($0 % 7) - 3 }, [m, k])
+                    let y = try bench.input((0..<k * n).map { Double($0 % 5) - 2 }, [k, n])
+                    let out = try bench.output([m, n], layout)
+                    guard let backend = bench.backend as? OpenCLBackend else {
+                        return bench.backend.matrixMultiply(x, y, out: out, .plain)
+                    }
+                    backend.matrixMultiply(x, y, out: out, .plain, plan: plan)
+                }
             }
         }
     }

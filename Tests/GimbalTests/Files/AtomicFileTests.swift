@@ -53,6 +53,37 @@ struct AtomicFileTests {
         }
     }
 
+    @Test("A file is on the disk before it takes its place, and its new place after that")
+    func fileIsSynchronized() throws {
+        try withTemporaryFolder { folder in
+            let folder = URL(filePath: folder).resolvingSymlinksInPath().path
+            try AtomicFile.write([UInt8](repeating: 1, count: 300_000), to: folder + "/a")
+            let entries = Synchronized.entries(in: folder)
+            try #require(entries.count == 2, "\(entries)")
+            #expect(entries[0].path.hasPrefix("/a.partial-") && entries[0].size == 300_000)
+            #expect(entries[1].path == "")
+        }
+    }
+
+    @Test("All that a folder holds is on the disk before it takes its place, and its new place after that")
+    func folderIsSynchronized() throws {
+        try withTemporaryFolder { folder in
+            let folder = URL(filePath: folder).resolvingSymlinksInPath().path
+            try AtomicFile.writeFolder(at: folder + "/a") {
+                try Data("1234".utf8).write(to: URL(filePath: $0 + "/b"))
+                try FileManager.default.createDirectory(atPath: $0 + "/c", withIntermediateDirectories: false)
+                try Data("12".utf8).write(to: URL(filePath: $0 + "/c/d"))
+            }
+            var entries = Synchronized.entries(in: folder)
+            #expect(entries.popLast()?.path == "")
+            let inside = try entries.map { entry in
+                let match = try #require(try #/\/a\.partial-\w+/#.prefixMatch(in: entry.path), "\(entry.path)")
+                return "\(entry.path[match.range.upperBound...]) \(entry.size)"
+            }
+            #expect(Set(inside) == [" 0", "/b 4", "/c 0", "/c/d 2"])
+        }
+    }
+
     @Test("A full disk leaves the old file and nothing else", arguments: [5, 500_000])
     func fullDisk(size: Int) throws {
         try withTemporaryFolder { folder in

@@ -356,10 +356,19 @@ struct SafeTensorsTests {
 
     private static let good = #""x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#
 
+    /// A header of tensors x, y and z that take these bytes.
+    private static func threeTensors(_ offsets: [Int]...) -> String {
+        let entries = zip("xyz", offsets).map { name, offsets in
+            #""\(name)":{"dtype":"U8","shape":[\(offsets[1] - offsets[0])],"data_offsets":\(offsets)}"#
+        }
+        return "{\(entries.joined(separator: ","))}"
+    }
+
     @Test("The file that the following ones are damaged from is good")
     func undamaged() throws {
         #expect(try refusal("{\(Self.good)}") == nil)
         #expect(try refusal(" { \(Self.good) }\n ") == nil)
+        #expect(try refusal(Self.threeTensors([0, 3], [3, 3], [3, 8])) == nil)
     }
 
     @Test("Texts may be written with any escape of JSON")
@@ -388,6 +397,11 @@ struct SafeTensorsTests {
             (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "belong to no tensor"),
             (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, "4 bytes follow the last tensor"),
             (#"{\#(good),"y":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "'y' overlaps"),
+            (threeTensors([0, 4], [4, 8], [4, 8]), "'z' overlaps"),
+            (threeTensors([0, 4], [4, 7], [5, 8]), "'z' overlaps"),
+            (threeTensors([0, 8], [2, 4], [4, 8]), "'y' overlaps"),
+            (threeTensors([0, 2], [2, 4], [5, 8]), "bytes 4..<5 before tensor 'z' belong to no tensor"),
+            (threeTensors([0, 9], [9, 9], [9, 9]), "truncated: tensor 'x' ends"),
             (#"{"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "must be a whole number"),
             (#"{"x":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}"#, "expected"),
             (#"{"x":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}}"#, "no size can be"),

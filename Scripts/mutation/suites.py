@@ -1,0 +1,123 @@
+"""The suites of tests of the copy: what they reach, and what they say of a change."""
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+from .tree import BINARIES, FOLDER, TREE
+
+PROGRAM = BINARIES / "gimbalPackageTests.xctest"
+TESTS = [PROGRAM, "--testing-library", "swift-testing"]
+MARKS, TEXTS, CACHE = FOLDER / "marks", FOLDER / "texts", FOLDER / "cache"
+COMPILER = ["clang", "-x", "cl", "-Xclang", "-finclude-default-header", "-w", "-ferror-limit=0"]
+
+
+def names():
+    """All suites, as the tests' program spells them."""
+    listed = subprocess.run([*TESTS, "--list-tests"], cwd=TREE, text=True, capture_output=True, check=True).stdout
+    return sorted({re.sub(r"/[^/]*$", "", line) for line in listed.splitlines() if "/" in line})
+
+
+def pattern(suites):
+    return "^(" + "|".join(re.escape(name) for name in suites) + ")/"
+
+
+def without_cores():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(10)
+
+
+def run(suites, limit, cache=CACHE, **more):
+    """Runs suites in a process of their own. Returns whether they passed, the seconds, and what they printed; None in
+    place of whether for those that did not end in time."""
+    place = FOLDER / "temporary"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    cache.mkdir(mode=0o700, exist_ok=True)
+    environment = os.environ | {
+        "SWIFT_BACKTRACE": "enable=no", "TMPDIR": str(place), "GIMBAL_CACHE_DIR": str(cache), **more}
+    start = time.monotonic()
+    with (FOLDER / "output").open("w+", errors="replace") as output:
+        process = subprocess.Popen([*TESTS, "--filter", pattern(suites)], cwd=TREE, env=environment, stdout=output,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=without_cores)
+        try:
+            passed = process.wait(limit) == 0
+        except subprocess.TimeoutExpired:
+            passed = None
+        finally:
+            # What the tests have started as well.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        output.seek(0)
+        text = output.read()
+    shutil.rmtree(place, ignore_errors=True)
+    return passed, time.monotonic() - start, text
+
+
+def compiled(path, *options):
+    """A kernel's text that a suite has built, through the compiler with the options it was built with."""
+    words, text = path.read_text().split("\n", 1)
+    words = [word for word in words.split() if word.startswith(("-D", "-cl-std"))]
+    return subprocess.run([*COMPILER, *words, *options, "-"], input=text, text=True, capture_output=True)
+
+
+class Texts:
+    """Kernels' texts that were built, by name, with the changes that the preprocessor has left in each."""
+
+    def __init__(self):
+        self.reached = {}
+
+    def take(self):
+        """The changes that are in what was built since the last time."""
+        found = set()
+        for path in sorted(TEXTS.glob("*.cl")):
+            if path.name not in self.reached:
+                left = compiled(path, "-E", "-P").stdout
+                self.reached[path.name] = {int(n) for n in re.findall(r"GIMBAL_MUTANT\((\d+)\)", left)}
+            found |= self.reached[path.name]
+        return found
+
+
+def reach(suite, count, texts, limit=600):
+    """Runs a suite with no change made. Returns whether it passed, its seconds, and the numbers of changes it reached."""
+    MARKS.write_bytes(bytes(count))
+    shutil.rmtree(TEXTS, ignore_errors=True)
+    TEXTS.mkdir()
+    passed, seconds, text = run([suite], limit, GIMBAL_MUTANT_MARKS=str(MARKS), GIMBAL_MUTANT_TEXTS=str(TEXTS))
+    marked = {number for number, mark in enumerate(MARKS.read_bytes()) if mark}
+    return passed, seconds, sorted(marked | texts.take()), text
+
+
+def refused_kernels():
+    """Builds all kernels in many variants, and returns the numbers of changes that OpenCL's compiler refuses."""
+    shutil.rmtree(TEXTS, ignore_errors=True)
+    TEXTS.mkdir()
+    run(["GimbalOpenCLTests.KernelSweep"], 900, GIMBAL_MUTANT_TEXTS=str(TEXTS))
+    found = set()
+    for path in sorted(TEXTS.glob("*.cl")):
+        errors = compiled(path, "-fsyntax-only", "-Werror=return-type", "-DGIMBAL_MUTANT(n)=0").stderr
+        lines = path.read_text().split("\n")[1:]
+        for line in re.findall(r"^<stdin>:(\d+):\d+: error", errors, re.MULTILINE):
+            # A macro is expanded further down than it is defined: the notes name its lines.
+            near = [int(line), *map(int, re.findall(r"^<stdin>:(\d+):\d+: note: expanded", errors, re.MULTILINE))]
+            for at in near:
+                found |= {int(n) for n in re.findall(r"GIMBAL_MUTANT\((\d+)\)", "\n".join(lines[max(0, at - 7):at]))}
+    return found
+
+
+def kept_cache():
+    """A copy of the cache that a change may spoil. What is replaced in it is replaced in the copy alone."""
+    copy = FOLDER / "cache-of-one"
+    shutil.rmtree(copy, ignore_errors=True)
+    if CACHE.is_dir():
+        shutil.copytree(CACHE, copy, copy_function=os.link)
+    copy.mkdir(mode=0o700, exist_ok=True)
+    copy.chmod(0o700)
+    return copy
