@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from .places import MOST_LINES
 from .tree import BINARIES, FOLDER, TREE
 
 PROGRAM = BINARIES / "gimbalPackageTests.xctest"
@@ -68,11 +69,22 @@ def compiled(path, *options):
     return subprocess.run([*COMPILER, *words, *options, "-"], input=text, text=True, capture_output=True)
 
 
+def refused(path):
+    """The changes in a kernel's text that OpenCL's compiler refuses."""
+    errors = compiled(path, "-fsyntax-only", "-Werror=return-type", "-DGIMBAL_MUTANT(n)=0").stderr
+    lines = path.read_text().split("\n")[1:]
+    # Errors in macros are told of the lines that use them as well.
+    numbers = {int(n) for n in re.findall(r"^<stdin>:(\d+):\d+: (?:error|note: expanded)", errors, re.MULTILINE)}
+    near = "\n".join("\n".join(lines[max(0, n - MOST_LINES):n]) for n in numbers)
+    return {int(n) for n in re.findall(r"GIMBAL_MUTANT\((\d+)\)", near)}
+
+
 class Texts:
     """Kernels' texts that were built, by name, with the changes that the preprocessor has left in each."""
 
     def __init__(self):
         self.reached = {}
+        self.refused = set()
 
     def take(self):
         """The changes that are in what was built since the last time."""
@@ -81,6 +93,8 @@ class Texts:
             if path.name not in self.reached:
                 left = compiled(path, "-E", "-P").stdout
                 self.reached[path.name] = {int(n) for n in re.findall(r"GIMBAL_MUTANT\((\d+)\)", left)}
+                if self.reached[path.name]:
+                    self.refused |= refused(path)
             found |= self.reached[path.name]
         return found
 
@@ -93,23 +107,6 @@ def reach(suite, count, texts, limit=600):
     passed, seconds, text = run([suite], limit, GIMBAL_MUTANT_MARKS=str(MARKS), GIMBAL_MUTANT_TEXTS=str(TEXTS))
     marked = {number for number, mark in enumerate(MARKS.read_bytes()) if mark}
     return passed, seconds, sorted(marked | texts.take()), text
-
-
-def refused_kernels():
-    """Builds all kernels in many variants, and returns the numbers of changes that OpenCL's compiler refuses."""
-    shutil.rmtree(TEXTS, ignore_errors=True)
-    TEXTS.mkdir()
-    run(["GimbalOpenCLTests.KernelSweep"], 900, GIMBAL_MUTANT_TEXTS=str(TEXTS))
-    found = set()
-    for path in sorted(TEXTS.glob("*.cl")):
-        errors = compiled(path, "-fsyntax-only", "-Werror=return-type", "-DGIMBAL_MUTANT(n)=0").stderr
-        lines = path.read_text().split("\n")[1:]
-        for line in re.findall(r"^<stdin>:(\d+):\d+: error", errors, re.MULTILINE):
-            # A macro is expanded further down than it is defined: the notes name its lines.
-            near = [int(line), *map(int, re.findall(r"^<stdin>:(\d+):\d+: note: expanded", errors, re.MULTILINE))]
-            for at in near:
-                found |= {int(n) for n in re.findall(r"GIMBAL_MUTANT\((\d+)\)", "\n".join(lines[max(0, at - 7):at]))}
-    return found
 
 
 def kept_cache():
