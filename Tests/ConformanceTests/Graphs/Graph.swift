@@ -106,7 +106,8 @@ extension Graph {
             case .positive: "samples(\(count), in: 0.25...2, seed: \(seed))"
             case .weight(let inputs):
                 "samples(\(count), in: \(Self.range(inputs).lowerBound)...\(Self.range(inputs).upperBound), seed: \(seed))"
-            case .whole(let range): "integerSamples(\(count), in: \(range.lowerBound)...\(range.upperBound), seed: \(seed))"
+            case .whole(let range):
+                "integerSamples(\(count), in: \(range.lowerBound)...\(range.upperBound), seed: \(seed))"
             case .mask: "integerSamples(\(count), in: 0...1, seed: \(seed))"
             case .wild, .numbers: "[" + drawn.map(Self.source).joined(separator: ", ") + "]"
             }

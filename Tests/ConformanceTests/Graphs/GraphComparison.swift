@@ -27,7 +27,9 @@ struct GraphExpectation {
             while errant.count < runs {
                 let backend = RoundingBackend(
                     seed: graph.seed &+ UInt64(errant.count), part: errant.count % 3 == 1 ? 0.1 : 1)
-                guard let values = try graph.values(on: Device(backend: backend), flushes: errant.count % 2 == 1) else { break }
+                guard let values = try graph.values(on: Device(backend: backend), flushes: errant.count % 2 == 1) else {
+                    break
+                }
                 errant.append(values)
                 hasOverflowed = hasOverflowed || backend.hasOverflowed
             }
@@ -67,7 +69,9 @@ struct GraphExpectation {
             return actual.isNaN == expected.isNaN || errant.contains { $0.isNaN == actual.isNaN || $0.isInfinite }
         }
         if actual == expected { return true }
-        if actual.isFinite && expected.isFinite && abs(actual - expected) <= unit * abs(expected) + least { return true }
+        if actual.isFinite && expected.isFinite && abs(actual - expected) <= unit * abs(expected) + least {
+            return true
+        }
         let finite = errant.filter(\.isFinite)
         // Where errors may lead to infinity or NaN, how far they lead is not known.
         if finite.count < errant.count { return true }

@@ -3,11 +3,15 @@ import Gimbal
 extension GraphRules {
     static let convolutionRules: [GraphRule] = [
         GraphRule("convolved", 1, weight: 12) { planner in
-            guard let (geometry, source) = geometry(&planner, channels: planner.shape(0).dropFirst().first ?? 0) else { return nil }
+            guard let (geometry, source) = geometry(&planner, channels: planner.shape(0).dropFirst().first ?? 0) else {
+                return nil
+            }
             let x = planner.shape(0)
             let outputs = geometry.groups * planner.among([1, 2, 3, 8])
             let positions = geometry.outputSizes(Array(x.dropFirst(2))).reduce(1, *)
-            guard x[0] * outputs * positions * x[1] / geometry.groups * geometry.kernelCount <= 60_000 else { return nil }
+            guard x[0] * outputs * positions * x[1] / geometry.groups * geometry.kernelCount <= 60_000 else {
+                return nil
+            }
             let inputs = x[1] / geometry.groups * geometry.kernelCount
             planner.tensor([outputs, x[1] / geometry.groups] + geometry.kernel, .weight(inputs: inputs))
             let hasBias = !planner.flag()
@@ -17,7 +21,9 @@ extension GraphRules {
             }
         },
         GraphRule("transposedConvolved", 1, weight: 4) { planner in
-            guard let (geometry, source) = geometry(&planner, channels: planner.shape(0).dropFirst().first ?? 0) else { return nil }
+            guard let (geometry, source) = geometry(&planner, channels: planner.shape(0).dropFirst().first ?? 0) else {
+                return nil
+            }
             let x = planner.shape(0)
             let spatial = Array(x.dropFirst(2))
             let sizes = geometry.kernel.indices.map { axis in
@@ -28,7 +34,8 @@ extension GraphRules {
             guard sizes.allSatisfy({ $0 > 0 }),
                 x[0] * x[1] * outputs * sizes.reduce(1, *) * geometry.kernelCount <= 60_000
             else { return nil }
-            planner.tensor([x[1], outputs] + geometry.kernel, .weight(inputs: x[1] / geometry.groups * geometry.kernelCount))
+            planner.tensor(
+                [x[1], outputs] + geometry.kernel, .weight(inputs: x[1] / geometry.groups * geometry.kernelCount))
             let hasBias = !planner.flag()
             if hasBias { planner.tensor([outputs * geometry.groups]) }
             return GraphPlan("$0.transposedConvolved(weight: $1, \(hasBias ? "bias: $2, " : "")\(source))") {
@@ -42,7 +49,8 @@ extension GraphRules {
             return GraphPlan(
                 "$0.maxPooled(kernel: \(kernel), stride: \(stride), padding: \(padding), roundsUp: \(roundsUp))"
             ) {
-                $0[0].maxPooled(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)
+                $0[0].maxPooled(
+                    kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)
             }
         },
         GraphRule("averagePooled", 1, weight: 4) { planner in
@@ -57,7 +65,9 @@ extension GraphRules {
             }
         },
         GraphRule("adaptive pools", 1, weight: 3) { planner in
-            guard (3...5).contains(planner.rank(0)), planner.shape(0).dropFirst(2).allSatisfy({ $0 > 0 }) else { return nil }
+            guard (3...5).contains(planner.rank(0)), planner.shape(0).dropFirst(2).allSatisfy({ $0 > 0 }) else {
+                return nil
+            }
             let sizes = planner.shape(0).dropFirst(2).map { 1 + planner.below(min($0, 4)) }
             return planner.flag()
                 ? GraphPlan("$0.adaptiveMaxPooled(to: \(sizes))") { $0[0].adaptiveMaxPooled(to: sizes) }
@@ -102,7 +112,9 @@ extension GraphRules {
         let kernel = spatial.map { _ in planner.among([2, 3, 1, 5]) }
         let stride = kernel.map { planner.among([$0, 1, 2, 3]) }
         let padding = kernel.map { planner.below($0 / 2 + 1) }
-        for (axis, size) in spatial.enumerated() where size == 0 || kernel[axis] > size + 2 * padding[axis] { return nil }
+        for (axis, size) in spatial.enumerated() where size == 0 || kernel[axis] > size + 2 * padding[axis] {
+            return nil
+        }
         return (kernel, stride, padding)
     }
 }

@@ -3,7 +3,9 @@ import Gimbal
 extension GraphRules {
     static let elementRules = unaryRules + binaryRules + maskRules + inPlaceRules
 
-    private static func unary(_ call: String, weight: Int = 1, _ compute: @escaping @Sendable (Tensor) -> Tensor) -> GraphRule {
+    private static func unary(_ call: String, weight: Int = 1, _ compute: @escaping @Sendable (Tensor) -> Tensor)
+        -> GraphRule
+    {
         GraphRule(call, 1, weight: weight) { _ in GraphPlan("$0.\(call)") { compute($0[0]) } }
     }
 
@@ -20,7 +22,8 @@ extension GraphRules {
         unary("celu(scale: 1.5)") { $0.celu(scale: 1.5) }, unary("silu()") { $0.silu() },
         unary("gelu()", weight: 2) { $0.gelu() },
         unary("gelu(approximatesByTanh: true)") { $0.gelu(approximatesByTanh: true) }, unary("mish()") { $0.mish() },
-        unary("softplus()") { $0.softplus() }, unary("softplus(beta: 3, threshold: 2)") { $0.softplus(beta: 3, threshold: 2) },
+        unary("softplus()") { $0.softplus() },
+        unary("softplus(beta: 3, threshold: 2)") { $0.softplus(beta: 3, threshold: 2) },
         unary("logSigmoid()") { $0.logSigmoid() }, unary("softsign()") { $0.softsign() },
         unary("hardTanh()") { $0.hardTanh() }, unary("hardSigmoid()") { $0.hardSigmoid() },
         unary("hardSwish()") { $0.hardSwish() }, unary("hardShrink()") { $0.hardShrink() },
@@ -92,7 +95,9 @@ extension GraphRules {
             return GraphPlan("$0.filled(where: $1, with: 0.5)") { $0[0].filled(where: $0[1], with: 0.5) }
         },
         GraphRule("isNaN", 1, weight: 1) { _ in
-            GraphPlan("Tensor.select($0.isNaN(), $0.scalar(1), $0)") { Tensor.select($0[0].isNaN(), $0[0].scalar(1), $0[0]) }
+            GraphPlan("Tensor.select($0.isNaN(), $0.scalar(1), $0)") {
+                Tensor.select($0[0].isNaN(), $0[0].scalar(1), $0[0])
+            }
         },
     ]
 

@@ -30,13 +30,19 @@ extension GraphRules {
                 scaledDotProductAttention($0[0], $0[0], $0[0], isCausal: isCausal)
             }
         },
-        recurrent("LSTM") { LSTM(inputSize: $0, hiddenSize: $1, layers: $2, isBidirectional: $3) } _: { layer, x, lengths in
+        recurrent("LSTM") {
+            LSTM(inputSize: $0, hiddenSize: $1, layers: $2, isBidirectional: $3)
+        } _: { layer, x, lengths in
             layer(x, state: nil, lengths: lengths).outputs
         },
-        recurrent("GRU") { GRU(inputSize: $0, hiddenSize: $1, layers: $2, isBidirectional: $3) } _: { layer, x, lengths in
+        recurrent("GRU") {
+            GRU(inputSize: $0, hiddenSize: $1, layers: $2, isBidirectional: $3)
+        } _: { layer, x, lengths in
             layer(x, state: nil, lengths: lengths).outputs
         },
-        recurrent("RNN") { RNN(inputSize: $0, hiddenSize: $1, layers: $2, isBidirectional: $3) } _: { layer, x, lengths in
+        recurrent("RNN") {
+            RNN(inputSize: $0, hiddenSize: $1, layers: $2, isBidirectional: $3)
+        } _: { layer, x, lengths in
             layer(x, state: nil, lengths: lengths).outputs
         },
         GraphRule("Linear layers", 1, weight: 5) { planner in
@@ -49,7 +55,9 @@ extension GraphRules {
                 { model, x in model(x[0]) })
         },
         GraphRule("one layer twice", 1, weight: 3) { planner in
-            guard let inputs = planner.shape(0).last, inputs > 0, planner.count(0) * inputs <= 60_000 else { return nil }
+            guard let inputs = planner.shape(0).last, inputs > 0, planner.count(0) * inputs <= 60_000 else {
+                return nil
+            }
             return GraphPlan(
                 "Linear(\(inputs), \(inputs))", "$m($m($0).tanh())", make: { Linear(inputs, inputs) },
                 { layer, x in layer(layer(x[0]).tanh()) })
@@ -66,7 +74,9 @@ extension GraphRules {
                 }, { model, x in model(x[0]) })
         },
         GraphRule("TransformerEncoderLayer", 1, weight: 2) { planner in
-            guard planner.rank(0) == 3, planner.count(0) > 0, let size = planner.shape(0).last, size <= 33 else { return nil }
+            guard planner.rank(0) == 3, planner.count(0) > 0, let size = planner.shape(0).last, size <= 33 else {
+                return nil
+            }
             guard planner.count(0) * size * 3 <= 60_000 else { return nil }
             let heads = planner.among([1, 2, 3].filter { size % $0 == 0 })
             let normFirst = planner.flag()

@@ -48,7 +48,8 @@ struct GraphMaker {
 
     /// Sizes around the edges of vectors and tiles, few elements in all.
     private mutating func shape() -> [Int] {
-        let sizes = chance(0.08) ? [0, 1, 2, 3] : [1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129]
+        let sizes =
+            chance(0.08) ? [0, 1, 2, 3] : [1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129]
         var shape: [Int] = []
         var count = 1
         for _ in 0..<[0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5][below(14)] {

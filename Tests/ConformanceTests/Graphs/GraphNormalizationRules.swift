@@ -13,7 +13,8 @@ extension GraphRules {
             let scale = hasScale ? planner.tensor(shape, .positive, requiresGradient: !planner.flag()) : nil
             let shift = hasShift ? planner.tensor(shape) : nil
             let source = (scale.map { "scale: $\($0), " } ?? "") + (shift.map { "shift: $\($0), " } ?? "")
-            return GraphPlan("$0.layerNormalized(axes: \(axes), \(source)epsilon: 0.01, centers: \(centers))") { tensors in
+            return GraphPlan("$0.layerNormalized(axes: \(axes), \(source)epsilon: 0.01, centers: \(centers))") {
+                tensors in
                 tensors[0].layerNormalized(
                     axes: axes, scale: scale.map { tensors[$0] }, shift: shift.map { tensors[$0] }, epsilon: 0.01,
                     centers: centers)
@@ -24,7 +25,8 @@ extension GraphRules {
             let channels = planner.shape(0)[1]
             guard planner.count(0) == 0 || planner.count(0) / channels > 1 else { return nil }
             let isPlain = planner.flag()
-            let (scale, shift) = isPlain ? (nil, nil) : (planner.tensor([channels], .positive), planner.tensor([channels]))
+            let (scale, shift) =
+                isPlain ? (nil, nil) : (planner.tensor([channels], .positive), planner.tensor([channels]))
             let isRectified = planner.flag()
             let hasResidual = isRectified && planner.flag()
             let source = isPlain ? "scale: nil, shift: nil" : "scale: $1, shift: $2"
@@ -79,7 +81,8 @@ extension GraphRules {
             return GraphPlan(
                 "{ let r = $0.addedAndNormalized($1, scale: $2, shift: $3, epsilon: 0.01); return r.sum * r.normalized }()"
             ) { tensors in
-                let result = tensors[0].addedAndNormalized(tensors[1], scale: tensors[2], shift: tensors[3], epsilon: 0.01)
+                let result = tensors[0].addedAndNormalized(
+                    tensors[1], scale: tensors[2], shift: tensors[3], epsilon: 0.01)
                 return result.sum * result.normalized
             }
         },

@@ -12,7 +12,9 @@ extension GraphRules {
         GraphRule("squared matrix", 1, weight: 4) { planner in
             let x = planner.shape(0)
             guard x.count >= 2, planner.count(0) * x[x.count - 2] <= 60_000 else { return nil }
-            return GraphPlan("$0.matrixMultiplied(by: $0.transposed())") { $0[0].matrixMultiplied(by: $0[0].transposed()) }
+            return GraphPlan("$0.matrixMultiplied(by: $0.transposed())") {
+                $0[0].matrixMultiplied(by: $0[0].transposed())
+            }
         },
         GraphRule("own product", 1, weight: 5) { planner in
             let x = planner.shape(0)
@@ -22,7 +24,9 @@ extension GraphRules {
             guard planner.count(0) * columns <= 60_000 else { return nil }
             if planner.flag() {
                 planner.tensor(batch + [columns, inner], .weight(inputs: inner))
-                return GraphPlan("$0.matrixMultiplied(by: $1.transposed())") { $0[0].matrixMultiplied(by: $0[1].transposed()) }
+                return GraphPlan("$0.matrixMultiplied(by: $1.transposed())") {
+                    $0[0].matrixMultiplied(by: $0[1].transposed())
+                }
             }
             planner.tensor(batch + [inner, columns], .weight(inputs: inner))
             return GraphPlan("$0.matrixMultiplied(by: $1)") { $0[0].matrixMultiplied(by: $0[1]) }

@@ -2,7 +2,8 @@ import Gimbal
 
 extension GraphRules {
     static let reductionRules: [GraphRule] = [
-        reduction("sum", weight: 4) { $0.sum($1, keepsAxes: $2) }, reduction("mean", weight: 3) { $0.mean($1, keepsAxes: $2) },
+        reduction("sum", weight: 4) { $0.sum($1, keepsAxes: $2) },
+        reduction("mean", weight: 3) { $0.mean($1, keepsAxes: $2) },
         reduction("max") { $0.max($1, keepsAxes: $2) }, reduction("min") { $0.min($1, keepsAxes: $2) },
         reduction("product", weight: 1) { $0.product($1, keepsAxes: $2) },
         reduction("logSumExp") { $0.logSumExp($1, keepsAxes: $2) },
@@ -15,7 +16,8 @@ extension GraphRules {
         },
         along("cumulativeSum") { $0.cumulativeSum(axis: $1) },
         along("cumulativeProduct", weight: 1) { $0.cumulativeProduct(axis: $1) },
-        along("softmax", weight: 3) { $0.softmax(axis: $1) }, along("logSoftmax", weight: 3) { $0.logSoftmax(axis: $1) },
+        along("softmax", weight: 3) { $0.softmax(axis: $1) },
+        along("logSoftmax", weight: 3) { $0.logSoftmax(axis: $1) },
         GraphRule("linearRecurrence", 1, weight: 1) { planner in
             guard planner.rank(0) > 0 else { return nil }
             let axis = planner.axis()

@@ -11,7 +11,9 @@ struct GraphRule: Sendable {
     /// The call, from what the planner tells of its operands and decides by its numbers; nil where they do not fit.
     let plan: @Sendable (inout GraphPlanner) -> GraphPlan?
 
-    init(_ name: String, _ operands: Int, weight: Int = 2, _ plan: @escaping @Sendable (inout GraphPlanner) -> GraphPlan?) {
+    init(
+        _ name: String, _ operands: Int, weight: Int = 2, _ plan: @escaping @Sendable (inout GraphPlanner) -> GraphPlan?
+    ) {
         (self.name, self.operands, self.weight, self.plan) = (name, operands, weight, plan)
     }
 }

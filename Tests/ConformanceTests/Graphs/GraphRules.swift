@@ -1,6 +1,7 @@
 /// All that a graph's steps may do.
 enum GraphRules {
-    static let all = elementRules + reductionRules + viewRules + productRules + convolutionRules + normalizationRules + indexRules
+    static let all =
+        elementRules + reductionRules + viewRules + productRules + convolutionRules + normalizationRules + indexRules
         + lossRules + layerRules
 
     static let named = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })

@@ -185,7 +185,9 @@ extension Graph {
     }
 
     /// Gives `body` a run on `device`, with random numbers of this graph, and watched where it is to be.
-    func run<Result>(on device: Device, flushes: Bool = false, _ body: (inout GraphRun) throws -> Result) throws -> Result {
+    func run<Result>(on device: Device, flushes: Bool = false, _ body: (inout GraphRun) throws -> Result) throws
+        -> Result
+    {
         try withDevice(device) {
             try withGenerator(RandomGenerator(seed: seed)) {
                 guard use == .observed else {

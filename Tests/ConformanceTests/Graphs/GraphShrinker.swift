@@ -77,7 +77,9 @@ enum GraphShrinker {
                 if last + 1 < choices.count { consider { $0.steps[step].choices.removeLast(choices.count - last - 1) } }
                 for place in choices.indices where choices[place] != 0 {
                     consider { $0.steps[step].choices[place] = 0 }
-                    for small in 1..<4 where choices[place] > small { consider { $0.steps[step].choices[place] = small } }
+                    for small in 1..<4 where choices[place] > small {
+                        consider { $0.steps[step].choices[place] = small }
+                    }
                 }
             }
         }

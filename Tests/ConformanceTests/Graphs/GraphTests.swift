@@ -44,7 +44,8 @@ extension Conformance {
             for graph in try GraphSpecials.all().shuffled(using: &random) {
                 guard wanted.map({ tried < $0 }) ?? (ContinuousClock.now - start < .seconds(5)) else { break }
                 let new = graph.replacement!
-                try campaign.attempt(graph, "\(graph.steps[0].rule) with \(new.value) at \(new.element) of \(new.tensor)")
+                try campaign.attempt(
+                    graph, "\(graph.steps[0].rule) with \(new.value) at \(new.element) of \(new.tensor)")
                 tried += 1
             }
             print("tried special numbers \(tried)")

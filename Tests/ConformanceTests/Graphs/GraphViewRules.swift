@@ -68,7 +68,9 @@ extension GraphRules {
         },
         GraphRule("concatenated", 2, weight: 4) { planner in
             let (x, y) = (planner.shape(0), planner.shape(1))
-            guard x.count == y.count, !x.isEmpty, planner.operands[0].dtype == planner.operands[1].dtype else { return nil }
+            guard x.count == y.count, !x.isEmpty, planner.operands[0].dtype == planner.operands[1].dtype else {
+                return nil
+            }
             let axis = planner.axis()
             guard x.indices.allSatisfy({ $0 == axis || x[$0] == y[$0] }) else { return nil }
             return GraphPlan("Tensor.concatenated([$0, $1], axis: \(axis))") {
@@ -83,11 +85,15 @@ extension GraphRules {
             }
         },
         GraphRule("stacked", 2) { planner in
-            guard planner.shape(0) == planner.shape(1), planner.operands[0].dtype == planner.operands[1].dtype else { return nil }
-            let axis = planner.below(planner.rank(0) + 1)
-            return planner.rank(0) > 4 ? nil : GraphPlan("Tensor.stacked([$0, $1], axis: \(axis))") {
-                Tensor.stacked([$0[0], $0[1]], axis: axis)
+            guard planner.shape(0) == planner.shape(1), planner.operands[0].dtype == planner.operands[1].dtype else {
+                return nil
             }
+            let axis = planner.below(planner.rank(0) + 1)
+            return planner.rank(0) > 4
+                ? nil
+                : GraphPlan("Tensor.stacked([$0, $1], axis: \(axis))") {
+                    Tensor.stacked([$0[0], $0[1]], axis: axis)
+                }
         },
         GraphRule("split", 1) { planner in
             guard planner.rank(0) > 0 else { return nil }

@@ -67,7 +67,9 @@ final class RoundingBackend: Backend {
                 if bits & 1 == 1 && magnitude > 0 && magnitude < Double(Float.leastNormalMagnitude) {
                     values[index] = 0
                 }
-                if magnitude.isFinite && magnitude > Double(Float.greatestFiniteMagnitude) * (bits & 2 == 0 ? 1 : 1 - Self.unit) {
+                if magnitude.isFinite
+                    && magnitude > Double(Float.greatestFiniteMagnitude) * (bits & 2 == 0 ? 1 : 1 - Self.unit)
+                {
                     values[index] = values[index] < 0 ? -.infinity : .infinity
                     overflows.withLock { $0 = true }
                 }

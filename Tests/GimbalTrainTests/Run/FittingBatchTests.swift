@@ -31,7 +31,7 @@ import Testing
         return backend.memoryUsage.peak
     }
 
-    @Test("The batch that is said to fit does, and twice it does not", arguments: [3, 5, 9])
+    @Test("The batch that is said to fit does, and four times it does not", arguments: [3, 5, 9])
     func found(divisor: Int) throws {
         let (batch, hidden) = (1024, 32)
         let limit = try peak(batchSize: batch, hidden: hidden) / divisor
