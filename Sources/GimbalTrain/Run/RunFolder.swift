@@ -105,8 +105,16 @@ public struct RunFolder: Sendable {
     }
 
     /// Removes all checkpoints but the newest two.
-    public func removeOldCheckpoints() {
-        for path in checkpoints.dropLast(Self.keptCheckpoints) {
+    public func removeOldCheckpoints() { remove(checkpoints.dropLast(Self.keptCheckpoints)) }
+
+    /// Removes checkpoints after `step`: of a course that the run has left, having gone back to a step before them.
+    func removeCheckpoints(after step: Int) {
+        let last = checkpointPath(step: step)
+        remove(checkpoints.drop { $0 != last }.dropFirst())
+    }
+
+    private func remove(_ checkpoints: some Sequence<String>) {
+        for path in checkpoints {
             // What a user has linked there is not the run's to remove.
             var status = stat()
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }

@@ -73,6 +73,7 @@ extension Trainer {
         try Checkpoint.save(
             CheckpointManifest(settings: settings, progress: progress, random: generator.state), weights: weights,
             optimizers: optimizers, extras: extras, attachments: attachments, to: path)
+        folder.removeCheckpoints(after: progress.step)
         folder.removeOldCheckpoints()
         lastSaved = .now
         for callback in callbacks { try callback.didSave(path) }

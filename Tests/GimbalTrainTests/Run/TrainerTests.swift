@@ -252,6 +252,19 @@ import Testing
         }
     }
 
+    @Test func checkpointsOfACourseThatWasLeftGiveWay() throws {
+        try withTemporaryFolder { path in
+            let folder = try RunFolder(path: path)
+            try trainer(folder: folder).run()
+            let before = folder.checkpoints
+            // Goes on from the one before the newest, and is stopped before it comes to that.
+            let again = try trainer(folder: folder)
+            try again.resume(from: Checkpoint(path: before[0]))
+            #expect(try again.run { true } == .interrupted)
+            #expect(folder.checkpoints == [before[0], folder.checkpointPath(step: again.progress.step)])
+        }
+    }
+
     @Test func aFolderThatIsMovedAwayIsNotMadeAnew() throws {
         try withTemporaryFolder { path in
             let trainer = try trainer(Self.training(), folder: try RunFolder(path: path + "/run"))
