@@ -59,6 +59,29 @@ extension Conformance {
             }
         }
 
+        /// A row of NaN tells nothing about keys that are left out: they weigh 0 in it, and get no gradient.
+        @Test(arguments: BackendUnderTest.fused)
+        func whatIsLeftOutStaysOutOfRowsOfNaN(on subject: BackendUnderTest) throws {
+            let size = 5
+            let shape: Shape = [1, 1, size, size]
+            let values = (0..<size * size).map { $0 / size == 2 ? Double.nan : Double($0 % 7) }
+            try expectConformance(of: subject, within: .elementwise.relative(to: 1)) { bench in
+                bench.backend.attentionSoftmax(
+                    try bench.input(values, shape), mask: nil, isCausal: true, out: try bench.output(shape))
+                // Nor is what a mask adds to such keys read.
+                let added = try bench.input([0, 1, .nan, .infinity, 0], [size]).broadcast(to: shape)
+                bench.backend.attentionSoftmax(
+                    try bench.input(samples(size * size), shape), mask: added, isCausal: true,
+                    out: try bench.output(shape, named: "with a mask"))
+            }
+            let weights = (0..<size * size).map { $0 % size > $0 / size ? 0 : $0 / size == 2 ? Double.nan : 0.2 }
+            try expectConformance(of: subject, within: .elementwise.relative(to: 1)) { bench in
+                bench.backend.attentionSoftmaxGradient(
+                    try bench.input(weights, shape), outputGradient: try bench.input(samples(size * size), shape),
+                    isCausal: true, out: try bench.output(shape))
+            }
+        }
+
         /// Scores that are left out are not read, whatever they are.
         @Test(arguments: BackendUnderTest.fused)
         func whatIsMaskedDoesNotCount(on subject: BackendUnderTest) throws {

@@ -9,7 +9,6 @@ extension Backend {
             fill(never, with: -.infinity)
             let masked = try allocate(shape)
             copy(scores, to: masked)
-            if isCausal { select(try causalMask(shape), masked, never.broadcast(to: shape), out: masked) }
             if let mask {
                 if mask.dtype.isFloatingPoint {
                     binary(.init(.add), masked, mask, out: masked)
@@ -17,6 +16,9 @@ extension Backend {
                     select(mask, masked, never.broadcast(to: shape), out: masked)
                 }
             }
+            // After the mask, so that what that adds to such keys is not read either.
+            let isSeen = isCausal ? try causalMask(shape) : nil
+            if let isSeen { select(isSeen, masked, never.broadcast(to: shape), out: masked) }
             // A row of -infinity alone is taken for one of largest 0 and sum 1: its exponentials are 0.
             let row = shape.reducing([3])
             let largest = try allocate(row)
@@ -32,6 +34,11 @@ extension Backend {
             fill(constant, with: 1)
             select(isEmpty, constant.broadcast(to: row), largest, out: largest)
             binary(.init(.divide), masked, largest.broadcast(to: shape), out: out)
+            if let isSeen {
+                // In a row with NaN, all have become NaN.
+                fill(constant, with: 0)
+                select(isSeen, out, constant.broadcast(to: shape), out: out)
+            }
         }
     }
 
@@ -43,11 +50,12 @@ extension Backend {
         reportingErrors {
             // dx = y (dy - Σ dy y)
             var arrived = outputGradient
-            if isCausal {
-                let zero = try allocate([])
+            let zero = try allocate([])
+            let isSeen = isCausal ? try causalMask(shape) : nil
+            if let isSeen {
                 fill(zero, with: 0)
                 arrived = try allocate(shape)
-                select(try causalMask(shape), outputGradient, zero.broadcast(to: shape), out: arrived)
+                select(isSeen, outputGradient, zero.broadcast(to: shape), out: arrived)
             }
             let product = try allocate(shape)
             let sum = try allocate(shape.reducing([3]))
@@ -55,6 +63,8 @@ extension Backend {
             reduce(.sum, product, out: sum, accumulates: false)
             binary(.init(.subtract), arrived, sum.broadcast(to: shape), out: product)
             binary(.init(.multiply), product, y, out: out)
+            // In a row with NaN, all have become NaN.
+            if let isSeen { select(isSeen, out, zero.broadcast(to: shape), out: out) }
         }
     }
 
