@@ -1,11 +1,11 @@
 import Gimbal
 import GimbalTestSupport
 
-/// A program of tensors: leaves, and steps that each compute one tensor from earlier ones, as a value that can be made by
-/// chance, run on any device, made smaller and printed.
+/// A program of tensors: leaves, and steps that each compute one tensor from earlier ones, as a value that can be made
+/// by chance, run on any device, made smaller and printed.
 ///
-/// Tensors are numbered: first the leaves, then the steps. What a step does is said by its rule and some numbers, which the rule
-/// reads as it needs them: whatever is taken away or changed, the rest can still be understood.
+/// Tensors are numbered: first the leaves, then the steps. What a step does is said by its rule and some numbers, which
+/// the rule reads as it needs them: whatever is taken away or changed, the rest can still be understood.
 struct Graph {
     /// A tensor that the program begins with.
     struct Leaf {

@@ -19,8 +19,8 @@ struct GraphExpectation {
 
     /// What is wrong with `actual`; nil if nothing is.
     ///
-    /// Most values agree to a few units, and then there is nothing to be asked. For others a few runs with rounding errors say how
-    /// far they may lie apart; and what lies outside of these is held against many.
+    /// Most values agree to a few units, and then there is nothing to be asked. For others a few runs with rounding
+    /// errors say how far they may lie apart; and what lies outside of these is held against many.
     mutating func mismatch(_ actual: [GraphRun.Value]) throws -> String? {
         guard actual.count == values.count else { return "\(actual.count) values, expected \(values.count)" }
         for runs in [0, 3, 40] {

@@ -1,8 +1,8 @@
 import Gimbal
 import GimbalTestSupport
 
-/// Makes graphs by chance. Whether a step is kept is decided by what it gives on the reference: most graphs keep to numbers
-/// whose errors mean something.
+/// Makes graphs by chance. Whether a step is kept is decided by what it gives on the reference: most graphs keep to
+/// numbers whose errors mean something.
 struct GraphMaker {
     private var random: SampleGenerator
 

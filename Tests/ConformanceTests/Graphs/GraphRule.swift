@@ -42,8 +42,8 @@ struct GraphPlan {
     }
 }
 
-/// What a rule plans by: the operands' shapes, and numbers that are read one after the other as choices. Numbers of 0, and
-/// those that are missing, choose the simplest.
+/// What a rule plans by: the operands' shapes, and numbers that are read one after the other as choices. Numbers of 0,
+/// and those that are missing, choose the simplest.
 struct GraphPlanner {
     /// Only their shapes and types are to be looked at: a plan must be the same on every device.
     let operands: [Tensor]

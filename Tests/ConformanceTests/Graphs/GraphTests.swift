@@ -6,9 +6,9 @@ import Testing
 extension Conformance {
     /// Graphs of operations that were put together by chance, forwards and backwards, against the Double reference.
     ///
-    /// GIMBAL_GRAPHS says how many are tried, and GIMBAL_GRAPHS_SEED from which seed on; by default it is as many as take a few
-    /// seconds. GIMBAL_GRAPHS_DEVICES=cpu keeps to one of them, and
-    /// GIMBAL_GRAPHS_VERBOSE prints each before it is run, as one that stops the program cannot be printed then.
+    /// GIMBAL_GRAPHS says how many are tried, and GIMBAL_GRAPHS_SEED from which seed on; by default it is as many as
+    /// take a few seconds. GIMBAL_GRAPHS_DEVICES=cpu keeps to one of them, and GIMBAL_GRAPHS_VERBOSE prints each before
+    /// it is run, as one that stops the program cannot be printed then.
     @Suite struct Graphs {
         static let environment = ProcessInfo.processInfo.environment
         static let wanted = environment["GIMBAL_GRAPHS"].flatMap { Int($0) }
@@ -33,8 +33,8 @@ extension Conformance {
             print("tried graphs \(tried)")
         }
 
-        /// GIMBAL_GRAPHS_SPECIALS says how many numbers are tried, of all places that there are; by default as many as take a
-        /// few seconds.
+        /// GIMBAL_GRAPHS_SPECIALS says how many numbers are tried, of all places that there are; by default as many as
+        /// take a few seconds.
         @Test func specialNumbersGoTheSameWayOnEveryBackend() throws {
             let wanted = Self.environment["GIMBAL_GRAPHS_SPECIALS"].flatMap { Int($0) }
             var random = SampleGenerator(seed: Self.firstSeed)

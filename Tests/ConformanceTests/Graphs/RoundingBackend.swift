@@ -1,12 +1,12 @@
 import GimbalBackend
 import GimbalTestSupport
 
-/// The reference with rounding errors: after each primitive, every element that it computed is moved by chance, as far as that
-/// primitive may err in float32. Runs with other errors show how far a whole graph's values may lie apart, whatever its
-/// depth, and which comparisons, maxima and overflows may go either way.
+/// The reference with rounding errors: after each primitive, every element that it computed is moved by chance, as far
+/// as that primitive may err in float32. Runs with other errors show how far a whole graph's values may lie apart,
+/// whatever its depth, and which comparisons, maxima and overflows may go either way.
 ///
-/// The bounds are those that the conformance tests hold each primitive to. As in float32, there are no numbers beyond the
-/// largest one, and those below the smallest normal one may be taken for 0.
+/// The bounds are those that the conformance tests hold each primitive to. As in float32, there are no numbers beyond
+/// the largest one, and those below the smallest normal one may be taken for 0.
 final class RoundingBackend: Backend {
     private let base = ReferenceBackend()
     private let random: Lock<SampleGenerator>
@@ -78,7 +78,8 @@ final class RoundingBackend: Backend {
         store(values, to: out)
     }
 
-    /// The nearest number that float32 has, which may be where another one is exactly; beyond the largest, `value` itself.
+    /// The nearest number that float32 has, which may be where another one is exactly; beyond the largest, `value`
+    /// itself.
     private func rounded(_ value: Double) -> Double {
         abs(value) <= Double(Float.greatestFiniteMagnitude) ? roundedToFloat(value) : value
     }
@@ -86,6 +87,13 @@ final class RoundingBackend: Backend {
     /// Moves every element of `out` by so many units of its own last place.
     private func err(_ out: TensorView, units: Double) {
         err(out, elements(out).map { abs($0) * units * Self.unit })
+    }
+
+    /// Takes note of sums that may go beyond the largest number on the way, though what is stored does not.
+    private func noteSums(_ magnitudes: [Double]) {
+        if magnitudes.contains(where: { $0 > Double(Float.greatestFiniteMagnitude) }) {
+            overflows.withLock { $0 = true }
+        }
     }
 
     private func elements(_ view: TensorView) -> [Double] {
@@ -150,6 +158,7 @@ final class RoundingBackend: Backend {
         switch reduction {
         case .sum:
             let magnitudes = reduced(x, to: out, accumulates)
+            noteSums(magnitudes)
             base.reduce(reduction, x, out: out, accumulates: accumulates)
             err(out, magnitudes.map { $0 * Tolerance.sum.relative })
         case .product:
@@ -179,6 +188,7 @@ final class RoundingBackend: Backend {
                 x, y, out: sums,
                 Epilogue(scale: abs(epilogue.scale), accumulates: epilogue.accumulates, bias: bias))
             magnitudes = elements(sums)
+            noteSums(magnitudes.map { $0 / min(abs(epilogue.scale), 1) })
         }
         base.matrixMultiply(x, y, out: out, epilogue)
         err(out, magnitudes.map { $0 * tolerance.relative })
