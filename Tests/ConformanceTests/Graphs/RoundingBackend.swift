@@ -162,6 +162,8 @@ final class RoundingBackend: Backend {
             base.reduce(reduction, x, out: out, accumulates: accumulates)
             err(out, magnitudes.map { $0 * Tolerance.sum.relative })
         case .product:
+            // In whatever order they are multiplied, no part is larger than all that exceeds 1.
+            noteSums([elements(x).reduce(1) { abs($1) > 1 && $1.isFinite ? $0 * abs($1) : $0 }])
             base.reduce(reduction, x, out: out, accumulates: accumulates)
             err(out, units: Double(x.elementCount / max(out.elementCount, 1)))
         case .maximum, .minimum: base.reduce(reduction, x, out: out, accumulates: accumulates)
