@@ -359,7 +359,7 @@ struct SafeTensorsTests {
     /// A header of tensors x, y and z that take these bytes.
     private static func threeTensors(_ offsets: [Int]...) -> String {
         let entries = zip("xyz", offsets).map { name, offsets in
-            #""\(name)":{"dtype":"U8","shape":[\(offsets[1] - offsets[0])],"data_offsets":\(offsets)}"#
+            #""\#(name)":{"dtype":"U8","shape":[\#(offsets[1] - offsets[0])],"data_offsets":\#(offsets)}"#
         }
         return "{\(entries.joined(separator: ","))}"
     }
