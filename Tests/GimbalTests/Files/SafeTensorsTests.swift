@@ -400,7 +400,7 @@ struct SafeTensorsTests {
             (threeTensors([0, 4], [4, 8], [4, 8]), "'z' overlaps"),
             (threeTensors([0, 4], [4, 7], [5, 8]), "'z' overlaps"),
             (threeTensors([0, 8], [2, 4], [4, 8]), "'y' overlaps"),
-            (threeTensors([0, 2], [2, 4], [5, 8]), "bytes 4..<5 before tensor 'z' belong to no tensor"),
+            (threeTensors([0, 2], [2, 4], [5, 8]), "before tensor 'z' belong to no tensor"),
             (threeTensors([0, 9], [9, 9], [9, 9]), "truncated: tensor 'x' ends"),
             (#"{"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "must be a whole number"),
             (#"{"x":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}"#, "expected"),
