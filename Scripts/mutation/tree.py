@@ -143,6 +143,10 @@ def write(mutants):
         path = f"Sources/{name}/GimbalMutants.swift"
         put(path, swift_places.support(by_module.get(name, []), imports, has_tensors))
         made.append(path)
+    # Tests look for data beside the package.
+    shared = FOLDER / "shared"
+    if not shared.exists() and (ROOT.parent / "shared").exists():
+        shared.symlink_to(ROOT.parent / "shared")
     resolved = ROOT / "Package.resolved"
     if resolved.is_file():
         put("Package.resolved", resolved.read_bytes())
