@@ -100,6 +100,7 @@ import Testing
         thread.start()
         var (thrown, fine) = (0, 0)
         FailureTests.$isSick.withValue(true) {
+            defer { tell(tried: Self.trials, of: "threads") }
             for _ in 0..<Self.trials {
                 do {
                     let result = try Self.train(on: device)
