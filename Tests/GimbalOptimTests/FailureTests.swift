@@ -148,6 +148,12 @@ import Testing
             #expect(throws: Self.failure(7)) { try sick.doubles() }
             #expect(throws: Self.failure(7)) { try sick.doubles() }
             #expect(throws: Self.failure(7)) { try heir[0].item() }
+            // What chooses is an operand as well.
+            isFailing.store(true, ordering: .relaxed)
+            let sickMask = x .> 2
+            isFailing.store(false, ordering: .relaxed)
+            #expect(throws: Self.failure(7)) { try Tensor.select(sickMask, x, x).doubles() }
+            try? device.backend.synchronize()
             try device.backend.synchronize()
             #expect(try healthy.doubles() == [2, 3, 4])
             // Where nobody reads it, the thread's next wait for the whole device tells.

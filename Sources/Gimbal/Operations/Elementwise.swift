@@ -309,7 +309,8 @@ extension Tensor {
         }
         let mask = condition.detached()
         return operation(
-            "select", [x, y], shape, dtype: x.commonType("select", y), details: .selection(condition: mask),
+            "select", [x, y], shape, dtype: x.commonType("select", y), operands: [mask],
+            details: .selection(condition: mask),
             forward: { backend, out in
                 backend.select(
                     mask.view.broadcast(to: shape), x.view.broadcast(to: shape), y.view.broadcast(to: shape), out: out)
