@@ -2,6 +2,7 @@
 import warnings
 
 import measuring
+from torch_workloads import language_model
 
 # Samples of a training step.
 BATCHES = {
@@ -34,7 +35,7 @@ def tokens(torch, most, count):
 def torch_net(torch, name):
     """The model, a function that makes inputs for a batch, one that makes targets (None: they are the inputs), and the
     name of its optimizer."""
-    nn, functional = torch.nn, torch.nn.functional
+    nn = torch.nn
 
     class UNet(nn.Module):
         def __init__(self):
@@ -53,31 +54,6 @@ def torch_net(torch, name):
             low = self.bottom(self.pool(second))
             middle = self.up2(torch.cat([second, self.rise2(low)], 1))
             return self.head(self.up1(torch.cat([first, self.rise1(middle)], 1)))
-
-    class Block(nn.Module):
-        def __init__(self, width, heads):
-            super().__init__()
-            self.heads = heads
-            self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
-            self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-        def forward(self, x):
-            batch, length, width = x.shape
-            parts = self.project(self.norms[0](x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            y = functional.scaled_dot_product_attention(*parts, is_causal=True)
-            x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
-            return x + self.down(functional.gelu(self.up(self.norms[1](x))))
-
-    class GPT(nn.Module):
-        def __init__(self, vocabulary=4096, length=256, width=384, heads=6, layers=6):
-            super().__init__()
-            self.tokens, self.positions = nn.Embedding(vocabulary, width), nn.Parameter(torch.zeros(length, width))
-            self.blocks = nn.Sequential(*[Block(width, heads) for _ in range(layers)])
-            self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
-
-        def forward(self, x):
-            return self.head(self.norm(self.blocks(self.tokens(x) + self.positions))).flatten(0, 1)
 
     class BidirectionalLSTM(nn.Module):
         def __init__(self):
@@ -129,7 +105,8 @@ def torch_net(torch, name):
     if name == "gpt":
         def places(batch):
             return torch.randint(0, 4096, (batch * 256,))
-        return GPT(), tokens(torch, 4096, 256), places, "adamw"
+        model = language_model(torch, vocabulary=4096, length=256, width=384, heads=6, layers=6)
+        return model, tokens(torch, 4096, 256), places, "adamw"
     if name == "wide-mlp":
         return mlp(nn, 784, 4096, 4096, 10), pictures(torch, 784), classes(10), "adam"
     if name == "bilstm":

@@ -1,6 +1,37 @@
 """The workloads of `gimbal bench` as PyTorch has them; the comparisons with PyTorch share them."""
 
 
+def language_model(torch, vocabulary, length, width, heads, layers):
+    """Blocks of causal attention, normalised before, with learned positions: logits of all places in one row."""
+    nn, functional = torch.nn, torch.nn.functional
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+            self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, x):
+            batch, length, width = x.shape
+            parts = self.project(self.norms[0](x)).view(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+            y = functional.scaled_dot_product_attention(*parts, is_causal=True)
+            x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
+            return x + self.down(functional.gelu(self.up(self.norms[1](x))))
+
+    class LanguageModel(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens, self.positions = nn.Embedding(vocabulary, width), nn.Parameter(torch.zeros(length, width))
+            self.blocks = nn.Sequential(*[Block() for _ in range(layers)])
+            self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+
+        def forward(self, x):
+            return self.head(self.norm(self.blocks(self.tokens(x) + self.positions))).flatten(0, 1)
+
+    return LanguageModel()
+
+
 def torch_workload(torch, name):
     """The model, its batch, and a function that makes its optimizer and passes options on to Adam and AdamW."""
     nn, functional = torch.nn, torch.nn.functional
@@ -35,31 +66,6 @@ def torch_workload(torch, name):
         def forward(self, x):
             return functional.relu(self.branch(x) + self.shortcut(x))
 
-    class Attention(nn.Module):
-        def __init__(self, width=256, heads=4):
-            super().__init__()
-            self.heads = heads
-            self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
-            self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-        def forward(self, x):
-            batch, length, width = x.shape
-            parts = self.project(self.norms[0](x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            y = functional.scaled_dot_product_attention(*parts, is_causal=True)
-            x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
-            return x + self.down(functional.gelu(self.up(self.norms[1](x))))
-
-    class Characters(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.tokens, self.positions = nn.Embedding(96, 256), nn.Parameter(torch.zeros(128, 256))
-            self.blocks = nn.Sequential(*[Attention() for _ in range(4)])
-            self.norm, self.head = nn.LayerNorm(256), nn.Linear(256, 96)
-
-        def forward(self, x):
-            return self.head(self.norm(self.blocks(self.tokens(x) + self.positions))).flatten(0, 1)
-
     def adam(p, **more):
         return torch.optim.Adam(p, lr=1e-3, **more)
 
@@ -92,4 +98,5 @@ def torch_workload(torch, name):
                               nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
         return (model, torch.randn(64, 3, 32, 32), classes(10, 64),
                 lambda p, **more: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=1e-4))
-    return Characters(), classes(96, 16, 128), classes(96, 16 * 128), lambda p, **more: torch.optim.AdamW(p, lr=3e-4, **more)
+    model = language_model(torch, vocabulary=96, length=128, width=256, heads=4, layers=4)
+    return model, classes(96, 16, 128), classes(96, 16 * 128), lambda p, **more: torch.optim.AdamW(p, lr=3e-4, **more)

@@ -106,3 +106,13 @@ static inline bool is_due(unsigned long long n) {
         real = (__typeof__(&function))dlsym(RTLD_NEXT, #function); \
         atomic_store(&cached, real);                               \
     }
+
+// The mode that `open` is given is only there where a file may be made.
+#define MODE(flags)                              \
+    mode_t mode = 0;                             \
+    if (flags & (O_CREAT | __O_TMPFILE)) {       \
+        va_list rest;                            \
+        va_start(rest, flags);                   \
+        mode = va_arg(rest, mode_t);             \
+        va_end(rest);                            \
+    }

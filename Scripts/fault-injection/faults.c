@@ -133,16 +133,6 @@ int renameat2(int from, const char *old, int to, const char *new, unsigned flags
     return fails(call_rename, new, 0) ? -1 : real(from, old, to, new, flags);
 }
 
-// A mode is only there where a file may be made.
-#define MODE(flags)                              \
-    mode_t mode = 0;                             \
-    if (flags & (O_CREAT | __O_TMPFILE)) {       \
-        va_list rest;                            \
-        va_start(rest, flags);                   \
-        mode = va_arg(rest, mode_t);             \
-        va_end(rest);                            \
-    }
-
 #define OPEN(function)                                                        \
     int function(const char *path, int flags, ...) {                          \
         MODE(flags)                                                           \

@@ -77,15 +77,9 @@ ssize_t writev(int file, const struct iovec *pieces, int pieces_count) {
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
 
-// A mode is only there where a file may be made; what neither makes nor empties one changes nothing.
+// What neither makes nor empties a file changes nothing.
 #define OPENED(...)                                                                \
-    mode_t mode = 0;                                                               \
-    if (flags & (O_CREAT | __O_TMPFILE)) {                                         \
-        va_list rest;                                                              \
-        va_start(rest, flags);                                                     \
-        mode = va_arg(rest, mode_t);                                               \
-        va_end(rest);                                                              \
-    }                                                                              \
+    MODE(flags)                                                                    \
     if (!(flags & (O_CREAT | O_TRUNC | __O_TMPFILE))) return real(__VA_ARGS__);    \
     CHANGE(int, path, __VA_ARGS__)
 #define OPEN(function)                                 \

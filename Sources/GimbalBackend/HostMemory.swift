@@ -9,6 +9,10 @@ package enum HostMemory {
         return min(machine, limit(ofGroups: groups) ?? .max, addressSpaceLimit ?? .max)
     }()
 
+    /// The most that is read of one file at once: while it grows an array holds its bytes twice, and what becomes of them needs
+    /// room too.
+    package static let mostReadBytes = byteCount / 4
+
     /// The least that a process's control groups allow; nil where they allow all.
     /// - Parameters:
     ///   - groups: what /proc/self/cgroup says.

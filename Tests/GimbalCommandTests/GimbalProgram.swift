@@ -26,6 +26,16 @@ enum Gimbal {
 
     static func run(_ arguments: String...) throws -> ChildProcess.Outcome { try run(arguments) }
 
+    /// Whether there is a terminal to be had: script(1) makes one.
+    static let hasTerminal = FileManager.default.isExecutableFile(atPath: "/usr/bin/script")
+
+    /// Runs a command of the shell on a terminal without colours.
+    static func runOnTerminal(_ command: String) throws -> ChildProcess.Outcome {
+        try ChildProcess(
+            "/usr/bin/script", ["-qec", command, "/dev/null"], environment: ["TERM": "xterm", "NO_COLOR": "1"]
+        ).outcome()
+    }
+
     /// Ids of the OpenCL devices of this machine.
     static let openCLDevices: [String] = {
         struct Line: Decodable { var id: String }

@@ -6,7 +6,7 @@ import Testing
 /// the figures that they ended with. `GIMBAL_KILLS` says how many kills there are to be, at least 24 unless set.
 @Suite("Killed at random")
 struct KillTests {
-    private static let kills = ProcessInfo.processInfo.environment["GIMBAL_KILLS"].flatMap { Int($0) } ?? 24
+    private static let kills = wantedTrials("GIMBAL_KILLS", otherwise: 24)
     private static let killsOfARun = 4
 
     /// What a run is made of, drawn from each of these.

@@ -49,7 +49,7 @@ struct WatchTests {
 
     @Test(
         "A terminal is left as it was, at the end and by Ctrl-C",
-        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "there is no script(1)"))
+        .enabled(if: Gimbal.hasTerminal, "there is no script(1)"))
     func terminal() throws {
         try withTemporaryFolder { folder in
             let run = folder + "/run"
@@ -61,9 +61,7 @@ struct WatchTests {
             let command =
                 "stty rows 30 cols 90; stty -a >\(folder)/before; timeout --foreground -s INT 2 "
                 + "\(Gimbal.path) watch \(run); stty -a >\(folder)/after"
-            let outcome = try ChildProcess(
-                "/usr/bin/script", ["-qec", command, "/dev/null"], environment: ["TERM": "xterm", "NO_COLOR": "1"]
-            ).outcome()
+            let outcome = try Gimbal.runOnTerminal(command)
             let text = outcome.output
             #expect(text.contains("\u{1B}[?1049h") && text.contains("loss"), "\(outcome)")
             #expect(text.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"), "\(outcome)")

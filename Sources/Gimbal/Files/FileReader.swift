@@ -28,16 +28,19 @@ package final class FileReader: Sendable {
 
     /// Bytes in the file; `nil` for pipes and devices, which do not know.
     package func size() throws -> Int? {
-        var status = stat()
-        _ = try retryingInterrupted("examine", path) { fstat(descriptor, &status) }
+        let status = try status()
         return status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
     }
 
     /// Whether it is a device that gives bytes for ever, such as /dev/zero: what people type comes to an end.
     package func isEndless() throws -> Bool {
+        try status().st_mode & S_IFMT == S_IFCHR && isatty(descriptor) == 0
+    }
+
+    private func status() throws -> stat {
         var status = stat()
         _ = try retryingInterrupted("examine", path) { fstat(descriptor, &status) }
-        return status.st_mode & S_IFMT == S_IFCHR && isatty(descriptor) == 0
+        return status
     }
 
     /// Reads on from where the last such call ended.

@@ -65,9 +65,10 @@ final class ByteStream {
         while left > 0 {
             let wanted = min(chunk.count, left)
             let got = try chunk.withUnsafeMutableBytes { try read(into: .init(rebasing: $0[..<wanted])) }
-            guard result.count + got <= Self.mostBytes else {
+            guard result.count + got <= HostMemory.mostReadBytes else {
                 throw invalid(
-                    "what comes out of it is more than \(Self.mostBytes) bytes, for which there is no room in memory")
+                    "what comes out of it is more than \(HostMemory.mostReadBytes) bytes, for which there is no room in memory"
+                )
             }
             result += chunk[..<got]
             left -= got
@@ -75,9 +76,6 @@ final class ByteStream {
         }
         return result
     }
-
-    /// The most that is read at once: while it grows an array holds its bytes twice, and what becomes of them needs room too.
-    private static let mostBytes = HostMemory.byteCount / 4
 
     // MARK: Inflating
 

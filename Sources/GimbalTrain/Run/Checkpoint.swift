@@ -121,10 +121,13 @@ public struct Checkpoint: Sendable {
     /// The path of a file of the checkpoint, which holds what was saved.
     /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     func intactPath(_ file: String) throws -> String {
-        // What is wrong with the form of a file says more than that its bytes have changed.
-        if file.hasSuffix(".safetensors") { _ = try SafeTensors(path: "\(path)/\(file)") }
-        try Checksums.requireIntact(file, in: path)
-        return "\(path)/\(file)"
+        let place = "\(path)/\(file)"
+        do { try Checksums.requireIntact(file, in: path) } catch {
+            // What is wrong with the form of a file says more than that its bytes have changed.
+            if file.hasSuffix(".safetensors") { _ = try SafeTensors(path: place) }
+            throw error
+        }
+        return place
     }
 
     /// The path of a text that the trainer was given to be saved along; nil where there is none of this name.

@@ -8,7 +8,7 @@ func contents(of path: String) throws -> Data {
     var data = Data()
     let piece = try HostBuffer(byteCount: 1 << 16)
     while case let count = try file.read(into: piece.bytes), count > 0 {
-        guard data.count + count <= HostMemory.byteCount / 4 else {
+        guard data.count + count <= HostMemory.mostReadBytes else {
             throw GimbalError.invalidFile(path: path, reason: "it is larger than any file that a run writes")
         }
         data.append(contentsOf: piece.bytes[..<count])

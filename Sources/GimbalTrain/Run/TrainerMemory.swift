@@ -44,7 +44,7 @@ extension Trainer {
         // In place of the moments that the first update is going to make: two of each weight, as Adam's.
         let moments =
             progress.step > 0
-            ? [] : phases.flatMap(\.optimizer.parameters).flatMap { [$0.value, $0.value].map { $0.copy() } }
+            ? [] : phases.flatMap(\.optimizer.parameters).flatMap { [$0.value.copy(), $0.value.copy()] }
         for (phase, update) in zip(phases, updates) {
             phase.optimizer.zeroGradients()
             let loss = try withPrecision(settings.precision) { try phase.loss(batch).meanLoss }
