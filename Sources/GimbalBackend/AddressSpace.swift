@@ -1,19 +1,39 @@
 import Foundation
 
-/// How many bytes of addresses this process may have (`ulimit -v`); nil where that is not limited.
-package var addressSpaceLimit: Int? {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 else { return nil }
-    return limit.rlim_cur < rlim_t(Int.max) ? Int(limit.rlim_cur) : nil
+/// A limit on what this process may map into its memory, set by `ulimit`.
+package struct MappingLimit {
+    /// The flag of `ulimit` that sets it.
+    package let flag: String
+    /// The most bytes.
+    package let byteCount: Int
+    /// The place of what it counts among the numbers of /proc/self/statm.
+    private let place: Int
+
+    /// Those that are set: of all addresses, and of data, which for Linux is all that can be written.
+    package static var all: [MappingLimit] {
+        [("-v", RLIMIT_AS, 0), ("-d", RLIMIT_DATA, 5)].compactMap { flag, resource, place in
+            var limit = rlimit()
+            guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max)
+            else {
+                return nil
+            }
+            return MappingLimit(flag: flag, byteCount: Int(limit.rlim_cur), place: place)
+        }
+    }
+
+    /// The bytes that may be mapped yet; nil where the system does not tell.
+    fileprivate var leftByteCount: Int? {
+        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
+        let pages = text.split(separator: " ").map { Int($0) }
+        guard pages.indices.contains(place), let used = pages[place] else { return nil }
+        return byteCount - used * sysconf(Int32(_SC_PAGESIZE))
+    }
 }
 
 /// Whether the process may have so many bytes more and still has some for what cannot be refused without ending the program:
 /// objects of Swift's runtime, which are small, and the stacks of threads.
 package func hasAddressSpace(for byteCount: Int) -> Bool {
     // Small blocks come out of what the process has.
-    guard byteCount >= 1 << 14, let limit = addressSpaceLimit else { return true }
-    guard let pages = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8).prefix(while: { $0 != " " }),
-        let used = Int(pages).map({ $0 * sysconf(Int32(_SC_PAGESIZE)) })
-    else { return true }
-    return byteCount <= limit - used - 32 << 20
+    guard byteCount >= 1 << 14 else { return true }
+    return MappingLimit.all.allSatisfy { limit in limit.leftByteCount.map { byteCount <= $0 - 32 << 20 } ?? true }
 }

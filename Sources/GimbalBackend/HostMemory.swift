@@ -2,11 +2,11 @@ import Foundation
 
 /// The memory that this process may have.
 package enum HostMemory {
-    /// Bytes in all: the machine's, or less where a control group (a container's, a job's) or `ulimit -v` allows less.
+    /// Bytes in all: the machine's, or less where a control group (a container's, a job's) or `ulimit` allows less.
     package static let byteCount: Int = {
         let groups = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
         let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-        return min(machine, limit(ofGroups: groups) ?? .max, addressSpaceLimit ?? .max)
+        return min(machine, limit(ofGroups: groups) ?? .max, MappingLimit.all.map(\.byteCount).min() ?? .max)
     }()
 
     /// The most that is read of one file at once: while it grows an array holds its bytes twice, and what becomes of them needs

@@ -33,8 +33,8 @@ enum BLASMemory {
 
     /// What the process may have, where that is limited.
     private static func limit(_ threads: Int) -> String {
-        guard let limit = addressSpaceLimit else { return "" }
-        return " (ulimit -v allows the process \(limit) bytes"
+        guard let limit = MappingLimit.all.min(by: { $0.byteCount < $1.byteCount }) else { return "" }
+        return " (ulimit \(limit.flag) allows the process \(limit.byteCount) bytes"
             + (threads > 1 ? "; GIMBAL_THREADS=1 needs less)" : ")")
     }
 }

@@ -17,7 +17,7 @@ struct CompareCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if runs.flatMap(GimbalCommand.runs(at:)).count < 2 {
+        if try runs.flatMap(GimbalCommand.runs(at:)).count < 2 {
             throw ValidationError("Name the folders of two or more runs; for one there is `gimbal report`.")
         }
     }

@@ -48,10 +48,12 @@ struct ConvertCommand: ParsableCommand {
     var json = false
 
     /// Whether images are to become pictures.
-    private var isOfImages: Bool { source == "digits" || (isFolder(source) && ModelWeights.file(in: source) == nil) }
+    private var isOfImages: Bool {
+        get throws { try source == "digits" || (isFolder(source) && ModelWeights.file(in: source) == nil) }
+    }
 
     func validate() throws {
-        guard isOfImages || WeightFile.Format(path: target) != nil else {
+        guard try isOfImages || WeightFile.Format(path: target) != nil else {
             throw ValidationError(
                 "\(target): the name must end in .safetensors, .pt, .pth, .bin, .ckpt, .npz or .npy, which says what to "
                     + "write")
@@ -62,7 +64,7 @@ struct ConvertCommand: ParsableCommand {
 
     private func convert() throws {
         if !force { try requireNothing(at: target) }
-        if isOfImages { return try writePictures() }
+        if try isOfImages { return try writePictures() }
         guard let format = WeightFile.Format(path: target) else { return }
         let file = try WeightFile(path: ModelWeights.intactFile(in: source) ?? source)
         let names = NameMap(rename)

@@ -46,7 +46,7 @@ struct EvaluateCommand: ParsableCommand {
 
     private func evaluate() throws {
         let device = try device.chosen()
-        if let fold = CrossValidation.runs(in: checkpoint).first {
+        if let fold = try CrossValidation.runs(in: checkpoint).first {
             throw GimbalError.invalidSetting(
                 name: "--checkpoint",
                 reason:

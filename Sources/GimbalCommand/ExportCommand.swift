@@ -37,7 +37,7 @@ struct ExportCommand: ParsableCommand {
 
     private func export() throws {
         if !force { try requireNothing(at: target) }
-        if let fold = CrossValidation.runs(in: checkpoint).first {
+        if let fold = try CrossValidation.runs(in: checkpoint).first {
             throw GimbalError.invalidSetting(
                 name: "--checkpoint",
                 reason: "\(checkpoint) holds the folds of a cross-validation: name one of them, such as \(fold)")

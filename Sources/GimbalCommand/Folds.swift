@@ -1,8 +1,9 @@
 import GimbalTrain
 
 /// The runs that a path of a user stands for: itself, or those of the folds that it holds.
-func runs(at path: String) -> [String] {
-    let folds = CrossValidation.runs(in: path)
+/// - Throws: `GimbalError.fileSystem` where that cannot be seen.
+func runs(at path: String) throws -> [String] {
+    let folds = try CrossValidation.runs(in: path)
     return folds.isEmpty ? [path] : folds
 }
 

@@ -7,10 +7,10 @@ enum Program {
     static func main() {
         restartWithoutThreadsOfBLAS()
         openStandardDescriptors()
-        if let place = firstBrokenArgument {
-            // What Swift makes of it is the name of something else.
-            let message = "Error: argument \(place) is not UTF-8: '\(shown(CommandLine.arguments[place]))'\n"
-            try? FileHandle.standardError.write(contentsOf: Data(message.utf8))
+        // A file that grows beyond `ulimit -f` is an error of its own, with its name.
+        signal(SIGXFSZ, SIG_IGN)
+        if let mistake = mistakeInArguments {
+            try? FileHandle.standardError.write(contentsOf: Data("Error: \(mistake)\n".utf8))
             exit(64)
         }
         run(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
@@ -44,12 +44,29 @@ enum Program {
         exit(code.rawValue)
     }
 
-    /// The place of the first argument that is no text in UTF-8.
-    private static var firstBrokenArgument: Int? {
-        (1..<max(Int(CommandLine.argc), 1)).first { place in
-            guard let argument = CommandLine.unsafeArgv[place] else { return false }
-            return String(validatingCString: argument) == nil
+    /// Flags whose value may be empty: a text to begin with, and columns, of which a file may leave one without a name.
+    private static let flagsOfTexts: Set = ["--prompt", "--target", "--exclude", "--id", "--columns", "--missing"]
+
+    /// What is wrong with the first argument that can mean nothing.
+    private static var mistakeInArguments: String? {
+        let arguments = CommandLine.arguments
+        // The shell asks for completions with words that have not been begun.
+        guard arguments.count > 1, !arguments[1].hasPrefix("---") else { return nil }
+        for place in 1..<arguments.count {
+            let (argument, before) = (arguments[place], arguments[place - 1])
+            if let bytes = CommandLine.unsafeArgv[place], String(validatingCString: bytes) == nil {
+                // What Swift makes of it is the name of something else.
+                return "argument \(place) is not UTF-8: '\(shown(argument))'"
+            }
+            // As a path it would be the root, or this folder.
+            if argument.isEmpty && !flagsOfTexts.contains(before) {
+                return "argument \(place) is empty, after '\(shown(before))'; is a variable of the shell not set?"
+            }
+            if argument.hasPrefix("--"), argument.hasSuffix("="), !flagsOfTexts.contains(String(argument.dropLast())) {
+                return "'\(shown(argument))' is empty; is a variable of the shell not set?"
+            }
         }
+        return nil
     }
 
     /// `--lr -1` as `--lr=-1`: the parser takes what begins with a dash for an option, and there is none that is a number.
@@ -70,7 +87,7 @@ enum Program {
     /// OpenBLAS starts threads when it is loaded, of which none is used here. Each asks for 128 MiB, and where the process may not
     /// have them, without end, also when the program leaves. So where its memory is limited, it begins again without them.
     private static func restartWithoutThreadsOfBLAS() {
-        guard addressSpaceLimit != nil, getenv("OPENBLAS_NUM_THREADS") == nil else { return }
+        guard !MappingLimit.all.isEmpty, getenv("OPENBLAS_NUM_THREADS") == nil else { return }
         setenv("OPENBLAS_NUM_THREADS", "1", 1)
         execv("/proc/self/exe", CommandLine.unsafeArgv)
     }

@@ -55,13 +55,13 @@ struct PredictCommand: ParsableCommand {
     private func predict() throws {
         let device = try device.chosen()
         let predictor = try Predictor(
-            ensemble: checkpoint.flatMap(runs(at:)), weights: weights, device: device, precision: precision)
+            ensemble: try checkpoint.flatMap(runs(at:)), weights: weights, device: device, precision: precision)
         guard predictor.task != .tokens else {
             throw GimbalError.invalidSetting(
                 name: "--checkpoint", reason: "\(checkpoint[0]) is a model of texts: gimbal generate writes with it")
         }
-        for path in checkpoint where runs(at: path) != [path] {
-            printNotice("note: the answers of the \(runs(at: path).count) folds in \(path) are averaged")
+        for path in checkpoint where try runs(at: path) != [path] {
+            printNotice("note: the answers of the \(try runs(at: path).count) folds in \(path) are averaged")
         }
         if predictor.task == .regression, top > 1 || probabilities {
             throw GimbalError.invalidSetting(

@@ -22,7 +22,7 @@ struct ReportCommand: ParsableCommand {
     var output: String?
 
     func run() throws {
-        let summaries = try folders.flatMap { runs(at: $0) }.map { try RunSummary(folder: $0) }
+        let summaries = try folders.flatMap { try runs(at: $0) }.map { try RunSummary(folder: $0) }
         let path = output ?? usualPath
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
@@ -33,7 +33,7 @@ struct ReportCommand: ParsableCommand {
         }
         try summaries.count == 1
             ? Report(summaries[0]).write(to: path) : RunComparison(summaries).write(to: path)
-        try printLine("report \(path)")
+        try printLine("report \(shown(path, limit: 400))")
     }
 
     private var usualPath: String {

@@ -166,7 +166,7 @@ struct TrainCommand: ParsableCommand {
         // Before anything of it is read: another run may be using it, and removing what it no longer needs.
         let isFirst = CommandRanks.isFirst
         let held =
-            try resume && isFirst ? runDir.flatMap { RunFolder.isRun(at: $0) ? try RunFolder(path: $0) : nil } : nil
+            try resume && isFirst ? runDir.flatMap { try RunFolder.isRun(at: $0) ? RunFolder(path: $0) : nil } : nil
         let (saved, checkpoint) = try runToResume(in: runDir)
         if let fold, let saved, let runDir, saved.recipe.data.plan.fold != fold {
             let begun = saved.recipe.data.plan.fold.map { "as fold \($0.number + 1) of \($0.count)" } ?? "without folds"
@@ -268,7 +268,7 @@ struct TrainCommand: ParsableCommand {
 
     /// Makes sure that a new run can have the folder, before much is done for it.
     static func requireNew(_ runDir: String) throws {
-        if RunFolder.newestCheckpoint(at: runDir) != runDir { throw isTaken(runDir) }
+        if try RunFolder.newestCheckpoint(at: runDir) != runDir { throw isTaken(runDir) }
         try RunFolder.requireNoFile(at: runDir)
     }
 
@@ -276,14 +276,14 @@ struct TrainCommand: ParsableCommand {
     /// of a new run, neither.
     private func runToResume(in runDir: String?) throws -> (record: RunRecord?, checkpoint: Checkpoint?) {
         guard let runDir else { return (nil, nil) }
-        let newest = RunFolder.newestCheckpoint(at: runDir)
+        let newest = try RunFolder.newestCheckpoint(at: runDir)
         guard newest != runDir else {
             guard resume else { return (nil, nil) }
-            let record = RunRecord.exists(in: runDir) ? try RunRecord(path: runDir) : nil
+            let record = try RunRecord.exists(in: runDir) ? RunRecord(path: runDir) : nil
             guard record != nil || data.data != nil else {
                 throw GimbalError.invalidSetting(
                     name: "--resume",
-                    reason: !CrossValidation.runs(in: runDir).isEmpty
+                    reason: try !CrossValidation.runs(in: runDir).isEmpty
                         ? "\(runDir) holds the folds of a cross-validation: repeat its command, with --resume, or go on with "
                             + "one of them by --run-dir \(runDir)/fold-1"
                         : "there is no run in \(runDir) to go on with; name its folder, or --data to begin a run there")
@@ -459,7 +459,7 @@ struct TrainingResult: Encodable {
         peakMemoryBytes = GimbalCommand.peakMemoryBytes()
         self.device = device.id
         runDirectory = folder.path
-        checkpoint = folder.checkpoints.last
+        checkpoint = try folder.checkpoints.last
         report = folder.reportPath
     }
 
@@ -480,7 +480,7 @@ struct TrainingResult: Encodable {
                 format: "seconds %.2f  samplesPerSecond %.0f  waitingShare %.3f", seconds, samplesPerSecond,
                 waitingShare))
         parts += ["peakMemoryBytes \(peakMemoryBytes)", "device \(device)"]
-        parts.append("report \(report)")
+        parts.append("report \(shown(report, limit: 400))")
         return parts.joined(separator: "  ")
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Gimbal
 import GimbalTestSupport
+import GimbalTrain
 import Testing
 
 /// What files, arguments and the machine's limits may hold or be, tried by the command.
@@ -117,6 +118,46 @@ struct HostileInputTests {
         }
     }
 
+    @Test("Under a limit of data training says what it lacks, and does not hang", arguments: [100, 400])
+    func dataLimit(megabytes: Int) throws {
+        try withTemporaryFolder { folder in
+            let train = ["train", "--data", "digits", "--epochs", "1", "--hidden", "64", "--run-dir", folder + "/r"]
+            let outcome = try ChildProcess(
+                "/bin/sh",
+                ["-c", "ulimit -d \(megabytes * 1024); exec \"$0\" \"$@\"", Gimbal.path] + train + ["--device", "cpu"],
+                environment: ["GIMBAL_THREADS": "1"], timeLimit: .seconds(40)
+            ).outcome()
+            if megabytes == 100 { outcome.failed(["out of memory", "ulimit -d"]) } else { outcome.succeeded() }
+        }
+    }
+
+    @Test("A file that grows beyond the limit of its size is an error that names it")
+    func fileSizeLimit() throws {
+        try withTemporaryFolder { folder in
+            let outcome = try ChildProcess(
+                "/bin/sh",
+                [
+                    "-c", "ulimit -f 8; exec \"$0\" \"$@\"", Gimbal.path, "train", "--data", "digits", "--epochs", "1",
+                    "--device", "cpu", "--run-dir", folder + "/r",
+                ]
+            ).outcome()
+            #expect(outcome.status == 1 && outcome.signal == nil, "\(outcome)")
+            #expect(outcome.errors.contains("Error: cannot write \(folder)/r/"), "\(outcome)")
+            #expect(outcome.errors.contains(String(cString: strerror(EFBIG))), "\(outcome)")
+        }
+    }
+
+    @Test(
+        "An argument that is empty is none, but for a text",
+        arguments: [
+            ["train", "--data", "digits", "--run-dir", ""], ["train", "--data", "digits", "--run-dir="], ["new", ""],
+            ["report", ""], ["evaluate", "--checkpoint", ""], [""], ["inspect", "", "--json"],
+        ])
+    func emptyArguments(arguments: [String]) throws {
+        try Gimbal.run(arguments).refused("empty", "is a variable of the shell not set?")
+        try Gimbal.run("inspect", "/dev/null", "--target", "").failed(["/dev/null"])
+    }
+
     @Test(
         "Enormous counts are no trouble for the time that is left",
         .enabled(if: Gimbal.hasTerminal, "there is no script(1)"))
@@ -142,6 +183,12 @@ struct HostileInputTests {
             let trained = try Gimbal.run(train).succeeded()
             let again = try Gimbal.run(train)
             let long = String(repeating: "x", count: 100_000)
+            // A shell takes it apart again, and it is one line.
+            let lines = folder + "/a\nb'\\$c"
+            let stopped = try Gimbal.run(train.dropLast() + [lines, "--max-steps", "3"]).succeeded()
+            #expect(stopped.lines.last?.contains("a\\nb'") == true, "\(stopped)")
+            let command = ["-c", "exec \"$0\" report \(shellCommand([lines]))", Gimbal.path]
+            try ChildProcess("/bin/bash", command).outcome().succeeded()
             let others = try [
                 ["train", "--data", "digits", "--model", "\(escape)x"], ["train", "--data", long],
                 ["train", "--data", "digits", "--device", long], ["train", "--data", "digits", "--lr", long],

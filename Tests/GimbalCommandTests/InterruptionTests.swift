@@ -122,8 +122,8 @@ struct InterruptionTests {
     }
 
     @Test(
-        "Ctrl-C, SIGTERM and SIGHUP save after the step, say how to go on, and leave with 130",
-        arguments: [SIGINT, SIGTERM, SIGHUP])
+        "Ctrl-C, SIGTERM, SIGHUP and SIGXCPU save after the step, say how to go on, and leave with 130",
+        arguments: [SIGINT, SIGTERM, SIGHUP, SIGXCPU])
     func interrupt(signal: Int32) throws {
         try withTemporaryFolder { folder in
             let settings = Self.settings + ["--device", "cpu"]

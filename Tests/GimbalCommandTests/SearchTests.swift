@@ -252,7 +252,7 @@ struct SearchTests {
                 for number in 1...9 {
                     let lock =
                         (try? String(contentsOfFile: path + "/trial-00\(number)/run.lock", encoding: .utf8)) ?? ""
-                    let state = RunState(folder: path + "/trial-00\(number)", steps: 0)
+                    let state = try RunState(folder: path + "/trial-00\(number)", steps: 0)
                     guard state == .running, let process = lock.firstMatch(of: /process (\d+)/).flatMap({ pid_t($0.1) })
                     else { continue }
                     Glibc.kill(process, SIGKILL)

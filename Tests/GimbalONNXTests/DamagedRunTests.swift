@@ -18,7 +18,7 @@ import Testing
             let run = try Recipe(model: model, training: training).makeRun(
                 train: digits, device: .cpu, folder: folder)
             try run.trainer.run()
-            let checkpoint = try #require(folder.checkpoints.last)
+            let checkpoint = try #require(try folder.checkpoints.last)
             // Or no byte would be looked at that is another.
             try FileManager.default.removeItem(atPath: checkpoint + "/checksums.sfv")
             let file = URL(filePath: "\(checkpoint)/\(name)")

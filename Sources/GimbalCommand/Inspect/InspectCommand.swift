@@ -49,16 +49,16 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func inspect() throws {
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard try isThere(path) else {
             throw GimbalError.fileSystem(operation: "inspect", path: path, reason: "there is no such file or folder")
         }
         let found: any Inspection
-        let folds = CrossValidation.runs(in: path)
+        let folds = try CrossValidation.runs(in: path)
         if !folds.isEmpty {
             found = try FoldsInspection(path: path, runs: folds)
         } else if isFolder(path) {
             let isRun =
-                RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
+                try RunRecord.exists(in: path) || RunFolder.newestCheckpoint(at: path) != path
                 || Checkpoint.exists(at: path)
             if isRun {
                 found = try RunInspection(path: path)

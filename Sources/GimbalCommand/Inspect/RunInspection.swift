@@ -24,15 +24,15 @@ struct RunInspection: Inspection {
     /// - Parameter newest: the newest checkpoint; `path` itself where that is one, or there is none.
     private init(path: String, newest: String) throws {
         self.path = path
-        if newest != path || !RunRecord.exists(in: path) || Checkpoint.exists(at: path) {
+        if try newest != path || !RunRecord.exists(in: path) || Checkpoint.exists(at: path) {
             let checkpoint = try Checkpoint(path: newest)
             self.checkpoint = checkpoint.path
             manifest = checkpoint.manifest
-            record = RunRecord.exists(in: checkpoint.path) ? try RunRecord(of: checkpoint) : nil
+            record = try RunRecord.exists(in: checkpoint.path) ? RunRecord(of: checkpoint) : nil
         } else {
             record = try RunRecord(path: path)
         }
-        guard !Checkpoint.exists(at: path) else { return }
+        guard try !Checkpoint.exists(at: path) else { return }
         let summary = try RunSummary(folder: path)
         test = summary.part("test").map { Test(weights: summary.weights, figures: $0.figures.filter(\.value.isFinite)) }
     }

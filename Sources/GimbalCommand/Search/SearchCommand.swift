@@ -44,7 +44,7 @@ struct SearchCommand: ParsableCommand {
         let outcome: SearchRunner.Outcome
         do { outcome = try runner.run() } catch {
             display.endLine()
-            printNotice("what was found is in \(folder.path); go on with: \(wayOn(folder))")
+            printNotice("what was found is in \(shown(folder.path, limit: 400)); go on with: \(wayOn(folder))")
             throw error
         }
         display.endLine()
@@ -133,7 +133,7 @@ struct SearchCommand: ParsableCommand {
                 + test.figures.inOrder.map { "\(partName("test", $0.name)) \(decimal($0.value))" }.joined(
                     separator: "  ")
         }
-        try printLine("\n\(line)\nreport \(folder.pagePath)\n\(command)")
+        try printLine("\n\(line)\nreport \(shown(folder.pagePath, limit: 400))\n\(command)")
     }
 
     private static let shownTrials = 30

@@ -88,22 +88,22 @@ final class SearchRunner {
     private func begin(_ step: SearchPlan.Step) throws {
         let path = folder.trialPath(step.trial)
         // Of a search that was killed: it leaves when it has noticed.
-        if RunState(folder: path, steps: 0) == .running {
+        if try RunState(folder: path, steps: 0) == .running {
             if !hasSaidToWait { display.say("waiting for a trial of the search that was killed to save and leave") }
             hasSaidToWait = true
             return
         }
-        if let progress = Self.progress(of: path), progress.isOver || progress.epochs >= step.epochs {
+        if let progress = try Self.progress(of: path), progress.isOver || progress.epochs >= step.epochs {
             // It had come so far when the search was killed, or needs no more epochs.
-            if !progress.isOver || FileManager.default.fileExists(atPath: path + "/result.json") {
+            if try !progress.isOver || isThere(path + "/result.json") {
                 return try add(step, seconds: 0, failure: nil)
             }
         }
         var arguments = folder.record.trainArguments(points[step.trial - 1])
-        if RunRecord.exists(in: path) {
+        if try RunRecord.exists(in: path) {
             let device = try RunRecord(path: path).starts.last?.device
             arguments = ["train", "--resume"] + (device.map { ["--device", $0] } ?? [])
-        } else if RunFolder.isRun(at: path) {
+        } else if try RunFolder.isRun(at: path) {
             arguments.append("--resume")
         }
         arguments += ["--run-dir", path, "--no-doctor", "--json", "--parent", "\(getpid())"]
@@ -129,7 +129,7 @@ final class SearchRunner {
             case .status(0): try add(step, seconds: seconds, failure: nil)
             case .status(130):
                 // By the search, or from elsewhere: then it is begun again.
-                let epochs = Self.progress(of: folder.trialPath(step.trial))?.epochs ?? 0
+                let epochs = try Self.progress(of: folder.trialPath(step.trial))?.epochs ?? 0
                 if epochs >= step.epochs { try add(step, seconds: seconds, failure: nil) }
             case .signal(let signal):
                 if !isStopping { try add(step, seconds: seconds, failure: "was ended by signal \(signal)") }
@@ -162,7 +162,7 @@ final class SearchRunner {
         var result = TrialResult(
             trial: step.trial, rung: step.rung, epochs: 0, figures: [:], seconds: seconds, elapsed: elapsed,
             failure: failure)
-        if let progress = Self.progress(of: folder.trialPath(step.trial)) {
+        if let progress = try Self.progress(of: folder.trialPath(step.trial)) {
             (result.epochs, result.epoch, result.figures) = (progress.epochs, progress.epoch, progress.figures)
         }
         if result.failure == nil, result.figures["loss"] == nil {
@@ -184,8 +184,8 @@ final class SearchRunner {
     }
 
     /// Nil for a run that has saved nothing.
-    private static func progress(of path: String) -> Progress? {
-        let newest = RunFolder.newestCheckpoint(at: path)
+    private static func progress(of path: String) throws -> Progress? {
+        let newest = try RunFolder.newestCheckpoint(at: path)
         guard newest != path, let manifest = try? Checkpoint(path: newest).manifest else { return nil }
         let progress = manifest.progress
         let epoch = manifest.chosenWeights().epoch ?? progress.history.last?.epoch

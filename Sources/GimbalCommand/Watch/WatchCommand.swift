@@ -17,7 +17,7 @@ struct WatchCommand: ParsableCommand {
 
     func run() throws {
         // Says what is wrong with a folder that is no run's.
-        if !RunFolder.isRun(at: folder) { _ = try RunSummary(folder: folder) }
+        if try !RunFolder.isRun(at: folder) { _ = try RunSummary(folder: folder) }
         let terminal = WatchTerminal()
         let last = try terminal.map { try draw(on: $0) } ?? printLines()
         guard let last else { return }

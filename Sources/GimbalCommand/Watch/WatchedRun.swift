@@ -27,12 +27,12 @@ struct WatchedRun {
         // What cannot be read now is as it was seen last.
         let path = folder + "/metrics.csv"
         let step = (try? MetricsTable(path: path))?.largest("step") ?? self.step
-        state = RunState(folder: folder, steps: step)
+        state = (try? RunState(folder: folder, steps: step)) ?? state
         metrics = (try? MetricsTable(path: path)) ?? metrics
         health = (try? HealthTable(path: "\(folder)/\(HealthTable.fileName)")) ?? health
         findings = (try? FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")) ?? findings
-        failure = RunFolder.failure(at: folder)
-        if epochs == nil, RunRecord.exists(in: folder) {
+        failure = (try? RunFolder.failure(at: folder)) ?? failure
+        if epochs == nil, (try? RunRecord.exists(in: folder)) ?? false {
             epochs = (try? RunRecord(path: folder))?.recipe.training.epochs
         }
     }
@@ -74,7 +74,7 @@ struct WatchedRun {
         case .finished:
             return "the run has ended after step \(step); its page is \(folder)/report.html"
         case .saved(let step):
-            let isRecipe = RunRecord.exists(in: folder)
+            let isRecipe = (try? RunRecord.exists(in: folder)) ?? true
             return "the run has stopped after step \(step), and is saved" + (isRecipe ? "; go on with: \(way)" : "")
         case .lost(let step, let checkpoint):
             if let failure {

@@ -36,7 +36,7 @@ struct IDXFolder {
                 reason: FileManager.default.fileExists(atPath: folder)
                     ? "it is a file, not a folder" : "there is no such folder")
         }
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+        let names = try fileNames(in: folder).sorted()
         let stems = parts.map { "\($0)-\(kind)" }
         let endings = ["-idx\(rank)-ubyte", ".idx\(rank)-ubyte", "-idx\(rank)-ubyte.gz", ".idx\(rank)-ubyte.gz"]
         // The plain names first; then whatever ends like one of them.
@@ -50,7 +50,7 @@ struct IDXFolder {
         guard let found = others.first else {
             throw GimbalError.fileSystem(
                 operation: "find \(stems[0]) in", path: folder,
-                reason: "\(Self.contents(of: folder, names)); none of these is there: "
+                reason: "\(try Self.contents(of: folder, names)); none of these is there: "
                     + "\(plain.joined(separator: ", ")), with any beginning")
         }
         guard distinct.count == 1 else {
@@ -62,9 +62,9 @@ struct IDXFolder {
     }
 
     /// What is in a folder that holds no images in IDX files.
-    private static func contents(of folder: String, _ names: [String]) -> String {
+    private static func contents(of folder: String, _ names: [String]) throws -> String {
         if names.isEmpty { return "it is empty" }
-        if RunFolder.isRun(at: folder) || ModelWeights.file(in: folder) != nil {
+        if try RunFolder.isRun(at: folder) || ModelWeights.file(in: folder) != nil {
             return "it is the folder of a run or a checkpoint, not of data"
         }
         let others = (try? PictureListing(folder: folder))?.others ?? [:]

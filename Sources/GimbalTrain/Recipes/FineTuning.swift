@@ -164,7 +164,7 @@ extension FineTuning {
     private static func record(besideFile path: String) -> RunRecord? {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         // Another program may call a file of its own so.
-        return RunRecord.exists(in: folder) ? try? RunRecord(path: folder) : nil
+        return (try? RunRecord.exists(in: folder)) == true ? try? RunRecord(path: folder) : nil
     }
 
     /// The file of weights that `path` stands for.

@@ -52,7 +52,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     /// The record of the run that saved a checkpoint.
     /// - Throws: `GimbalError.invalidFile` where it was no run of a recipe, or the file is damaged.
     public init(of checkpoint: Checkpoint) throws {
-        guard let path = checkpoint.attachment(Self.fileName) else {
+        guard let path = try checkpoint.attachment(Self.fileName) else {
             throw GimbalError.invalidFile(
                 path: checkpoint.path,
                 reason: "has no \(Self.fileName): it was saved by a program of its own, which alone knows its model")
@@ -67,18 +67,17 @@ public struct RunRecord: Codable, Sendable, Equatable {
     ///   of a recipe has made.
     public init(path: String) throws {
         self = try RunFolder.withNewestCheckpoint(at: path) { newest in
-            newest == path && Self.exists(in: path)
+            try newest == path && Self.exists(in: path)
                 ? try RunRecord(file: "\(path)/\(Self.fileName)") : try RunRecord(of: Checkpoint(path: newest))
         }
     }
 
     /// Whether a run has written its record to this folder.
-    public static func exists(in folder: String) -> Bool {
-        FileManager.default.fileExists(atPath: "\(folder)/\(fileName)")
-    }
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    public static func exists(in folder: String) throws -> Bool { try isThere("\(folder)/\(fileName)") }
 
     private init(file path: String) throws {
-        self = try decoded(contents(of: path), from: path, format: Self.currentFormat) { (record: RunRecord) in
+        self = try decoded(path, format: Self.currentFormat) { (record: RunRecord) in
             try record.recipe.validate()
         }
     }

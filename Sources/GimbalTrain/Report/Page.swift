@@ -24,9 +24,9 @@ package struct Page {
 
     /// Whether the file at `path` is a page that Gimbal wrote.
     package static func isOwn(_ path: String) -> Bool {
-        guard let file = FileHandle(forReadingAtPath: path) else { return false }
-        defer { try? file.close() }
-        return (try? file.read(upToCount: 1000)).map { String(decoding: $0, as: UTF8.self).contains(mark) } ?? false
+        (try? FileReader(path: path, format: "a page").start(1000)).map {
+            String(decoding: $0, as: UTF8.self).contains(mark)
+        } ?? false
     }
 
     package var html: String {

@@ -78,11 +78,11 @@ public struct RunSummary: Sendable {
     private init(folder: String, checkpoint: String) throws {
         let metricsPath = folder + "/metrics.csv"
         let files = FileManager.default
-        let isCheckpoint = checkpoint != folder || Checkpoint.exists(at: folder)
-        guard isCheckpoint || files.fileExists(atPath: metricsPath) || RunRecord.exists(in: folder) else {
+        let isCheckpoint = try checkpoint != folder || Checkpoint.exists(at: folder)
+        guard try isCheckpoint || isThere(metricsPath) || RunRecord.exists(in: folder) else {
             throw GimbalError.fileSystem(
                 operation: "read", path: folder,
-                reason: files.fileExists(atPath: folder)
+                reason: try isThere(folder)
                     ? "it holds neither metrics.csv nor a checkpoint; name the folder of a run"
                     : "there is no such folder; name the folder of a run")
         }
@@ -95,14 +95,14 @@ public struct RunSummary: Sendable {
         let result = try RunResult(folder: folder).flatMap { steps == nil || $0.steps == steps ? $0 : nil }
         self.init(RunFacts(name: name), metrics: metrics, weights: result?.weights ?? manifest?.chosenWeights())
         findings = try FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")
-        failure = RunFolder.failure(at: folder)
+        failure = try RunFolder.failure(at: folder)
         recoveries = manifest?.progress.recoveries ?? []
         health = try HealthTable(path: "\(folder)/\(HealthTable.fileName)")
         histograms = try EventFile(folder: folder)?.histograms ?? []
         facts.path = folder
         facts.lastWritten = (try? files.attributesOfItem(atPath: metricsPath))?[.modificationDate] as? Date
         // A run of the command's has a record; one of a program's own, the trainer's settings alone.
-        if RunRecord.exists(in: folder) || RunRecord.exists(in: checkpoint) {
+        if try RunRecord.exists(in: folder) || RunRecord.exists(in: checkpoint) {
             facts.add(try RunRecord(path: folder))
         } else if let manifest {
             facts.settings = RunSettings.list(of: manifest.settings)

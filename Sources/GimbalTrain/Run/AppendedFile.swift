@@ -32,7 +32,6 @@ final class AppendedFile {
     /// The lines of a text file that are not empty; none where there is no file.
     /// - Throws: `GimbalError.fileSystem` where it cannot be read now: whoever took it for empty would write over it.
     static func lines(of path: String) throws -> [String] {
-        guard access(path, F_OK) == 0 || errno != ENOENT else { return [] }
-        return String(decoding: try contents(of: path), as: UTF8.self).split(separator: "\n").map(String.init)
+        try textIfThere(of: path).split(separator: "\n").map(String.init)
     }
 }

@@ -86,15 +86,14 @@ public struct Checkpoint: Sendable {
     ///   checkpoint.
     public init(path: String) throws {
         self.path = path
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard try isThere(path) else {
             throw GimbalError.fileSystem(operation: "open", path: path, reason: "no such checkpoint")
         }
-        guard Self.exists(at: path) else {
+        guard try Self.exists(at: path) else {
             throw GimbalError.invalidFile(path: path, reason: "is not a checkpoint: it has no \(Self.manifestFile)")
         }
         let file = Self.manifestPath(in: path)
-        manifest = try decoded(contents(of: file), from: file, format: CheckpointManifest.currentFormat) {
-            (manifest: CheckpointManifest) in
+        manifest = try decoded(file, format: CheckpointManifest.currentFormat) { (manifest: CheckpointManifest) in
             try manifest.validate()
             try Checksums.requireIntact(Self.manifestFile, in: path)
         }
@@ -103,13 +102,12 @@ public struct Checkpoint: Sendable {
     private static let manifestFile = "manifest.json"
     private static let optimizerFile = "optimizer.safetensors"
     private static let extrasFile = "extras.safetensors"
-    private var hasExtras: Bool { FileManager.default.fileExists(atPath: "\(path)/\(Self.extrasFile)") }
+    private var hasExtras: Bool { get throws { try isThere("\(path)/\(Self.extrasFile)") } }
     private static func manifestPath(in folder: String) -> String { "\(folder)/\(manifestFile)" }
 
     /// Whether the folder at `path` is a checkpoint.
-    package static func exists(at path: String) -> Bool {
-        FileManager.default.fileExists(atPath: manifestPath(in: path))
-    }
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    package static func exists(at path: String) throws -> Bool { try isThere(manifestPath(in: path)) }
 
     /// Loads weights into `model`: those that the run chose, or `weights`.
     /// - Throws: `GimbalError.weightMismatch` where they are another model's, `GimbalError.invalidSetting` for a choice that
@@ -131,9 +129,10 @@ public struct Checkpoint: Sendable {
     }
 
     /// The path of a text that the trainer was given to be saved along; nil where there is none of this name.
-    public func attachment(_ name: String) -> String? {
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    public func attachment(_ name: String) throws -> String? {
         let path = "\(path)/\(name)"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
+        return try isThere(path) ? path : nil
     }
 
     /// By the rule of `WeightChoice`, but an average that was not kept is not made up for.
@@ -159,7 +158,7 @@ public struct Checkpoint: Sendable {
     /// Makes sure that the files that a run goes on from are there and whole.
     /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     package func requireFiles() throws {
-        for file in Set(manifest.weightFiles.values).sorted() + [ModelWeights.modelFile, Self.optimizerFile]
+        for file in try Set(manifest.weightFiles.values).sorted() + [ModelWeights.modelFile, Self.optimizerFile]
             + (hasExtras ? [Self.extrasFile] : [])
         {
             _ = try SafeTensors(path: intactPath(file))
@@ -191,7 +190,7 @@ public struct Checkpoint: Sendable {
 
     /// The tensors saved beside weights and moments; none where there were none.
     func extras(device: Device) throws -> [(name: String, value: Tensor)] {
-        guard hasExtras else { return [] }
+        guard try hasExtras else { return [] }
         let file = try SafeTensors(path: intactPath(Self.extrasFile))
         let model = Tensor.zeros([], device: device)
         return try file.entries.map { ($0.name, try file.tensor($0, like: model)) }
@@ -232,14 +231,14 @@ let newerFormat = "was written by a newer Gimbal"
 /// What is known of a file of any version.
 private struct FormatVersion: Decodable { var formatVersion: Int }
 
-/// The value in `data`, JSON that tells the version of its layout, as `check` lets it pass.
-/// - Parameters:
-///   - path: of the file that the data is from.
-///   - format: the version that is read.
-/// - Throws: `GimbalError.invalidFile`.
+/// The value in the file at `path`, JSON that tells the version of its layout, as `check` lets it pass.
+/// - Parameter format: the version that is read.
+/// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
 func decoded<Value: Decodable>(
-    _ data: Data, from path: String, format: Int, check: (Value) throws -> Void = { _ in }
+    _ path: String, format: Int, check: (Value) throws -> Void = { _ in }
 ) throws -> Value {
+    // A checkpoint after a hundred thousand epochs has 40 MB.
+    let data = try contents(of: path, limit: min(256 << 20, HostMemory.mostReadBytes))
     let decoder = CheckpointManifest.decoder
     let version = try decoding(path) { try decoder.decode(FormatVersion.self, from: data).formatVersion }
     guard version == format else {

@@ -4,43 +4,51 @@ import Foundation
 /// each, which is the form of SFV that other programs check as well.
 ///
 /// They tell bytes that a disk, a copy or an edit has changed, not who changed them. Checkpoints of earlier versions of
-/// Gimbal have none, and are read as they are.
+/// Gimbal have none, and are read as they are; one that does not tell of every file of its folder is damaged itself.
 enum Checksums {
     static let fileName = "checksums.sfv"
+
+    /// More than any has: a checkpoint is of a handful of files.
+    private static let mostBytes = 1 << 20
 
     /// Writes down all files that lie in `folder`.
     /// - Throws: `GimbalError.fileSystem`.
     static func write(in folder: String) throws {
-        let lines = try FileManager.default.contentsOfDirectory(atPath: folder).sorted().map { name in
+        let lines = try fileNames(in: folder).sorted().map { name in
             "\(name) \(digits(try checksum(ofFile: "\(folder)/\(name)")))\n"
         }
         try AtomicFile.write(lines.joined(), to: "\(folder)/\(fileName)")
     }
 
-    /// Makes sure that a file of `folder` holds the bytes that were saved, where its checksum was written down.
-    /// - Throws: `GimbalError.invalidFile` where they are others, `GimbalError.fileSystem`.
+    /// Makes sure that a file of `folder` holds the bytes that were saved, where checksums were written down.
+    /// - Throws: `GimbalError.invalidFile` where they are others, or their checksum is not there; `GimbalError.fileSystem`.
     static func requireIntact(_ name: String, in folder: String) throws {
-        guard let saved = try saved(name, in: folder) else { return }
+        guard let saved = try saved(in: folder) else { return }
+        let onPurpose = "where it was changed on purpose, remove \(fileName)"
+        guard let expected = saved[name] else {
+            throw GimbalError.invalidFile(
+                path: "\(folder)/\(fileName)", reason: "damaged: it has no checksum of \(name); \(onPurpose)")
+        }
         let path = "\(folder)/\(name)"
         let now = digits(try checksum(ofFile: path))
-        guard now == saved else {
+        guard now == expected else {
             throw GimbalError.invalidFile(
                 path: path,
                 reason:
-                    "is not what was saved: its CRC-32 is \(now), and \(fileName) has \(saved); where it was changed on "
-                    + "purpose, remove \(fileName)")
+                    "is not what was saved: its CRC-32 is \(now), and \(fileName) has \(shown(expected)); \(onPurpose)")
         }
     }
 
-    /// The digits that were written down for a file; nil where none were.
-    private static func saved(_ name: String, in folder: String) throws -> String? {
-        let path = "\(folder)/\(fileName)"
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        for line in String(decoding: try contents(of: path), as: UTF8.self).split(whereSeparator: \.isNewline) {
-            guard let space = line.lastIndex(of: " "), line[..<space] == name else { continue }
-            return line[line.index(after: space)...].uppercased()
+    /// The digits that were written down, by the names of files; nil where none were.
+    private static func saved(in folder: String) throws -> [String: String]? {
+        guard let data = try contentsIfThere(of: "\(folder)/\(fileName)", limit: mostBytes) else { return nil }
+        let lines = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
+        let pairs = lines.compactMap { line in
+            line.lastIndex(of: " ").map { space in
+                (String(line[..<space]), line[line.index(after: space)...].uppercased())
+            }
         }
-        return nil
+        return Dictionary(pairs) { first, _ in first }
     }
 
     private static func digits(_ checksum: CRC32) -> String {
@@ -49,7 +57,7 @@ enum Checksums {
     }
 
     private static func checksum(ofFile path: String) throws -> CRC32 {
-        let reader = try FileReader(path: path)
+        let reader = try FileReader(path: path, format: "a file of a checkpoint")
         let piece = try HostBuffer(byteCount: 1 << 18)
         var checksum = CRC32()
         while case let count = try reader.read(into: piece.bytes), count > 0 {

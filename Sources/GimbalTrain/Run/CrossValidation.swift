@@ -55,11 +55,11 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     }
 
     /// The folders of the runs of a cross-validation in `folder`, in order; none where it is no such.
-    public static func runs(in folder: String) -> [String] {
-        guard !RunFolder.isRun(at: folder) else { return [] }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.compactMap { name in name.hasPrefix("fold-") ? Int(name.dropFirst(5)) : nil }.sorted()
-            .map { path(of: $0, in: folder) }.filter(RunFolder.isRun)
+    /// - Throws: `GimbalError.fileSystem` for a folder that cannot be listed.
+    public static func runs(in folder: String) throws -> [String] {
+        guard isFolder(folder), try !RunFolder.isRun(at: folder) else { return [] }
+        return try fileNames(in: folder).compactMap { name in name.hasPrefix("fold-") ? Int(name.dropFirst(5)) : nil }
+            .sorted().map { path(of: $0, in: folder) }.filter(RunFolder.isRun)
     }
 
     /// The folder of a run of a cross-validation.
@@ -72,8 +72,8 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     /// - Throws: `GimbalError.invalidFile` for a file that is damaged, `GimbalError.fileSystem` for one that cannot be read.
     public init?(folder: String) throws {
         let path = "\(folder)/\(Self.fileName)"
-        guard let data = try contentsIfThere(of: path) else { return nil }
-        self = try decoded(data, from: path, format: Self.currentFormat)
+        guard try isThere(path) else { return nil }
+        self = try decoded(path, format: Self.currentFormat)
     }
 
     /// Writes this beside the runs, whole or not at all.

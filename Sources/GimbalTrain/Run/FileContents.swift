@@ -1,29 +1,37 @@
 import Foundation
 
 /// The bytes of the file at `path`, which a run has written.
-/// - Throws: `GimbalError.fileSystem` with what the system says, `GimbalError.invalidFile` for one that is larger than a
-///   quarter of memory.
-func contents(of path: String) throws -> Data {
-    let file = try FileReader(path: path)
+/// - Parameter limit: the most bytes that it can have; a quarter of memory unless said.
+/// - Throws: `GimbalError.fileSystem` with what the system says, `GimbalError.invalidFile` for one that is larger, or no regular
+///   file: a pipe would be waited for without end.
+func contents(of path: String, limit: Int = HostMemory.mostReadBytes) throws -> Data {
+    let file = try FileReader(path: path, format: "a file of a run")
+    func requireFitting(_ count: Int) throws {
+        guard count <= limit else {
+            throw GimbalError.invalidFile(
+                path: path,
+                reason: "it is larger than any file that a run writes there, which has \(limit) bytes at most")
+        }
+    }
+    try requireFitting(file.size() ?? 0)
     var data = Data()
     let piece = try HostBuffer(byteCount: 1 << 16)
     while case let count = try file.read(into: piece.bytes), count > 0 {
-        guard data.count + count <= HostMemory.mostReadBytes else {
-            throw GimbalError.invalidFile(path: path, reason: "it is larger than any file that a run writes")
-        }
+        // It may grow meanwhile.
+        try requireFitting(data.count + count)
         data.append(contentsOf: piece.bytes[..<count])
     }
     return data
 }
 
 /// The bytes of the file at `path`; nil where there is none.
-/// - Throws: `GimbalError.fileSystem` for one that is there and cannot be read.
-func contentsIfThere(of path: String) throws -> Data? {
-    FileManager.default.fileExists(atPath: path) ? try contents(of: path) : nil
+/// - Throws: as `contents(of:limit:)`.
+func contentsIfThere(of path: String, limit: Int = HostMemory.mostReadBytes) throws -> Data? {
+    try isThere(path) ? try contents(of: path, limit: limit) : nil
 }
 
 /// The text of a table or a log that a run writes; empty where it has not written it yet.
-/// - Throws: `GimbalError.fileSystem` for a file that is there and cannot be read.
+/// - Throws: as `contents(of:limit:)`.
 func textIfThere(of path: String) throws -> String {
     try contentsIfThere(of: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
 }

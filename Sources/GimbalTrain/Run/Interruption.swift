@@ -6,8 +6,8 @@ private let hasBrokenPipe = Atomic<Bool>(false)
 /// Whether the first signal is answered by a word.
 private let isSaid = Atomic<Bool>(true)
 
-/// Notices Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, so that a run can save before it leaves. A second one ends the program at
-/// once. Under `nohup`, which has SIGHUP ignored, it stays so. SIGPIPE counts as one of them: nobody reads the output any more.
+/// Notices Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and, where `ulimit -t` has no more, SIGXCPU, so that a run can save before it
+/// leaves. A second one ends the program at once. Under `nohup`, which has SIGHUP ignored, it stays so. SIGPIPE counts as one of them: nobody reads the output any more.
 ///
 /// Of SIGUSR1 and SIGUSR2 MPICH's launcher hands on the first to its processes, and Open MPI 4's the second. Slurm can send either
 /// ahead of a job's end.
@@ -27,7 +27,8 @@ public struct Interruption: Sendable {
     public static var isPipeBroken: Bool { hasBrokenPipe.load(ordering: .relaxed) }
 
     /// As the program was started: before any of them is taken over.
-    private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
+    private static let signals =
+        [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
 
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
@@ -40,12 +41,17 @@ public struct Interruption: Sendable {
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
     public init(isQuiet: Bool = false) {
         isSaid.store(!isQuiet, ordering: .relaxed)
+        // A file that grows beyond `ulimit -f` is an error of its own, with its name.
+        signal(SIGXFSZ, SIG_IGN)
         for number in Self.signals {
             // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
             signal(number) { number in
                 if number == SIGPIPE { hasBrokenPipe.store(true, ordering: .relaxed) }
-                // Of a terminal that closes, the system and the shell may both tell; of a pipe, every line that is written.
-                if requests.add(1, ordering: .relaxed).newValue > 1, number != SIGHUP, number != SIGPIPE {
+                // Of a terminal that closes, the system and the shell may both tell; of a pipe, every line that is written; of
+                // processor time, every second.
+                if requests.add(1, ordering: .relaxed).newValue > 1, number != SIGHUP, number != SIGPIPE,
+                    number != SIGXCPU
+                {
                     signal(number, SIG_DFL)
                     raise(number)
                     return

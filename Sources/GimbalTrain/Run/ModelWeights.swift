@@ -154,16 +154,17 @@ public final class ModelWeights {
 
     /// The file of the chosen weights in the folder of a checkpoint, or in the newest checkpoint of a run; nil for a folder
     /// that is neither.
-    package static func file(in folder: String) -> String? {
-        let path = "\(RunFolder.newestCheckpoint(at: folder))/\(modelFile)"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    package static func file(in folder: String) throws -> String? {
+        let path = "\(try RunFolder.newestCheckpoint(at: folder))/\(modelFile)"
+        return try isThere(path) ? path : nil
     }
 
     /// As `file(in:)`, after a look at its bytes: where those of the newest checkpoint are not what was saved, the file of
     /// the one before it, with a warning.
     /// - Throws: `GimbalError.invalidFile`, `GimbalError.fileSystem`.
     package static func intactFile(in folder: String) throws -> String? {
-        guard file(in: folder) != nil else { return nil }
+        guard try file(in: folder) != nil else { return nil }
         return try RunFolder.withNewestCheckpoint(at: folder) { checkpoint in
             try Checksums.requireIntact(modelFile, in: checkpoint)
             return "\(checkpoint)/\(modelFile)"

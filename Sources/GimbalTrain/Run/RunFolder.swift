@@ -21,8 +21,10 @@ public struct RunFolder: Sendable {
     private static let failureName = "error.txt"
 
     /// What the run in the folder at `path` failed with; nil where it did not, or went on since.
-    package static func failure(at path: String) -> String? {
-        try? String(contentsOfFile: "\(path)/\(failureName)", encoding: .utf8).trimmingCharacters(in: .newlines)
+    /// - Throws: `GimbalError.fileSystem` where that cannot be read.
+    package static func failure(at path: String) throws -> String? {
+        let text = try textIfThere(of: "\(path)/\(failureName)").trimmingCharacters(in: .newlines)
+        return text.isEmpty ? nil : text
     }
 
     /// Writes down what the run failed with; nil takes that back.
@@ -43,9 +45,9 @@ public struct RunFolder: Sendable {
     public init(path: String) throws {
         self.path = path
         try Self.requireNoFile(at: path)
-        let isRun = FileManager.default.fileExists(atPath: path + "/" + RunLock.name)
-        if !isRun, Self.checkpoints(in: path).isEmpty {
-            let names = Self.names(in: path)
+        let isRun = try Self.isRun(at: path)
+        if !isRun, try Self.checkpoints(in: path).isEmpty {
+            let names = try fileNames(in: path)
             if let taken = (Self.files + ["checkpoints"]).first(where: names.contains) {
                 throw GimbalError.fileSystem(
                     operation: "use", path: path,
@@ -55,11 +57,23 @@ public struct RunFolder: Sendable {
         try AtomicFile.makeFolder(at: path)
         // The lock comes first: where the process is killed now, the folder is empty, or a run's.
         lock = try RunLock(folder: path)
+        try Self.requireRegularFiles(in: path)
         try AtomicFile.makeFolder(at: path + "/checkpoints")
         // Where no run has been, none was killed, and such a name is somebody's own.
         guard isRun else { return }
         AtomicFile.removePartials(in: path) { Self.files.contains($0) || EventWriter.isOwn($0) }
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
+    }
+
+    /// Makes sure that what the run will write can be written: a pipe would be waited for without end.
+    private static func requireRegularFiles(in folder: String) throws {
+        for name in files {
+            let path = "\(folder)/\(name)"
+            var status = stat()
+            guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+                throw GimbalError.fileSystem(operation: "write", path: path, reason: "what is there is no regular file")
+            }
+        }
     }
 
     /// Makes sure that no file is where a run's folder is to be.
@@ -72,9 +86,8 @@ public struct RunFolder: Sendable {
     }
 
     /// Whether a run has made, or is making, something of the folder at `path`.
-    public static func isRun(at path: String) -> Bool {
-        FileManager.default.fileExists(atPath: path + "/" + RunLock.name)
-    }
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    public static func isRun(at path: String) throws -> Bool { try isThere("\(path)/\(RunLock.name)") }
 
     /// Where the run's `MetricsLog` is.
     public var metricsPath: String { path + "/metrics.csv" }
@@ -84,7 +97,8 @@ public struct RunFolder: Sendable {
     public var resultPath: String { "\(path)/\(RunResult.fileName)" }
 
     /// The paths of the run's checkpoints, oldest first.
-    public var checkpoints: [String] { Self.checkpoints(in: path) }
+    /// - Throws: `GimbalError.fileSystem` where they cannot be listed.
+    public var checkpoints: [String] { get throws { try Self.checkpoints(in: path) } }
 
     /// The path of the checkpoint after `step` optimizer steps.
     public func checkpointPath(step: Int) -> String {
@@ -105,12 +119,13 @@ public struct RunFolder: Sendable {
     }
 
     /// Removes all checkpoints but the newest two.
-    public func removeOldCheckpoints() { remove(checkpoints.dropLast(Self.keptCheckpoints)) }
+    /// - Throws: `GimbalError.fileSystem` where they cannot be listed.
+    public func removeOldCheckpoints() throws { remove(try checkpoints.dropLast(Self.keptCheckpoints)) }
 
     /// Removes checkpoints after `step`: of a course that the run has left, having gone back to a step before them.
-    func removeCheckpoints(after step: Int) {
+    func removeCheckpoints(after step: Int) throws {
         let last = checkpointPath(step: step)
-        remove(checkpoints.drop { $0 != last }.dropFirst())
+        remove(try checkpoints.drop { $0 != last }.dropFirst())
     }
 
     private func remove(_ checkpoints: some Sequence<String>) {
@@ -123,15 +138,18 @@ public struct RunFolder: Sendable {
     }
 
     /// The checkpoint that `path` stands for: itself, or the newest of a run folder.
-    public static func newestCheckpoint(at path: String) -> String { checkpoints(in: path).last ?? path }
+    /// - Throws: `GimbalError.fileSystem` where they cannot be listed.
+    public static func newestCheckpoint(at path: String) throws -> String { try checkpoints(in: path).last ?? path }
 
     /// The step of the newest checkpoint of a run folder; nil where there is none.
-    static func newestStep(at path: String) -> Int? {
-        checkpoints(in: path).last.flatMap { step(ofCheckpoint: URL(filePath: $0).lastPathComponent) }
+    static func newestStep(at path: String) throws -> Int? {
+        try checkpoints(in: path).last.flatMap { step(ofCheckpoint: URL(filePath: $0).lastPathComponent) }
     }
 
     /// The checkpoint that a run folder keeps in case the newest turns out bad; nil where there is none.
-    private static func checkpointBeforeNewest(at path: String) -> String? { checkpoints(in: path).dropLast().last }
+    private static func checkpointBeforeNewest(at path: String) throws -> String? {
+        try checkpoints(in: path).dropLast().last
+    }
 
     /// Reads the newest checkpoint of a run folder, or `path` itself where that is none. A run that is going on may remove
     /// the checkpoint meanwhile: then there is a newer one, which is read instead. In place of one that is damaged the one before it
@@ -139,17 +157,19 @@ public struct RunFolder: Sendable {
     package static func withNewestCheckpoint<Result>(
         at path: String, _ read: (_ checkpoint: String) throws -> Result
     ) throws -> Result {
-        var checkpoint = newestCheckpoint(at: path)
+        var checkpoint = try newestCheckpoint(at: path)
         while true {
             do {
                 return try read(checkpoint)
             } catch {
-                let newest = newestCheckpoint(at: path)
+                let newest = try newestCheckpoint(at: path)
                 if newest != checkpoint {
                     checkpoint = newest
                     continue
                 }
-                guard let older = checkpointBeforeNewest(at: path), isDamage(error, of: checkpoint) else { throw error }
+                guard let older = try checkpointBeforeNewest(at: path), isDamage(error, of: checkpoint) else {
+                    throw error
+                }
                 let result = try read(older)
                 if told.withLock({ $0.insert(checkpoint).inserted }) {
                     Warnings.say("\(error); the checkpoint before it is used, \(older)")
@@ -173,22 +193,9 @@ public struct RunFolder: Sendable {
         }
     }
 
-    private static func checkpoints(in path: String) -> [String] {
+    private static func checkpoints(in path: String) throws -> [String] {
         let folder = path + "/checkpoints"
-        return names(in: folder).compactMap { name in step(ofCheckpoint: name).map { (step: $0, name: name) } }
+        return try fileNames(in: folder).compactMap { name in step(ofCheckpoint: name).map { (step: $0, name: name) } }
             .sorted { $0.step < $1.step }.map { folder + "/" + $0.name }
-    }
-
-    private static func names(in folder: String) -> [String] {
-        (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    }
-}
-
-extension NSError {
-    /// The cause that the system names, such as "No space left on device".
-    package var reason: String {
-        let cause = userInfo[NSUnderlyingErrorKey] as? NSError ?? self
-        return cause.domain == NSPOSIXErrorDomain
-            ? String(cString: strerror(Int32(cause.code))) : cause.localizedDescription
     }
 }

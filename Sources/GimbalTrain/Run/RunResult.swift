@@ -56,8 +56,8 @@ public struct RunResult: Codable, Sendable {
     /// - Throws: `GimbalError.invalidFile` for a file that is damaged, `GimbalError.fileSystem` for one that cannot be read.
     public init?(folder: String) throws {
         let path = "\(folder)/\(Self.fileName)"
-        guard let data = try contentsIfThere(of: path) else { return nil }
-        self = try decoded(data, from: path, format: Self.currentFormat) { (result: RunResult) in
+        guard try isThere(path) else { return nil }
+        self = try decoded(path, format: Self.currentFormat) { (result: RunResult) in
             try result.classes?.validate()
         }
         numbers?.points = points ?? []

@@ -15,7 +15,8 @@ package enum RunState: Equatable, Sendable {
 
     /// Looks at a run's folder.
     /// - Parameter steps: the last optimizer step that its metrics have.
-    package init(folder: String, steps: Int) {
+    /// - Throws: `GimbalError.fileSystem` where its checkpoints cannot be listed.
+    package init(folder: String, steps: Int) throws {
         let holder = RunLock.holder(of: folder)
         if let holder, holder.host != ProcessInfo.processInfo.hostName {
             self = .unknown(host: holder.host)
@@ -24,7 +25,7 @@ package enum RunState: Equatable, Sendable {
         } else if let result = try? RunResult(folder: folder), result.steps == steps {
             self = .finished
         } else {
-            let checkpoint = RunFolder.newestStep(at: folder)
+            let checkpoint = try RunFolder.newestStep(at: folder)
             self = checkpoint == steps ? .saved(step: steps) : .lost(step: steps, checkpoint: checkpoint)
         }
     }
@@ -62,7 +63,7 @@ extension RunLock {
     static func holder(of folder: String) -> Holder? {
         let path = "\(folder)/\(name)"
         var status = stat()
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8), stat(path, &status) == 0,
+        guard let text = try? textIfThere(of: path), stat(path, &status) == 0,
             let match = text.wholeMatch(of: /process (\d+) on (.*)\n/), let process = pid_t(match.1)
         else { return nil }
         return Holder(process: process, host: String(match.2), file: UInt64(status.st_ino))

@@ -5,7 +5,7 @@ extension Trainer {
     /// - Throws: as `resume(from:)`.
     @discardableResult
     public func resume() throws -> Bool {
-        guard let path = folder?.checkpoints.last else { return false }
+        guard let path = try folder?.checkpoints.last else { return false }
         try resume(from: Checkpoint(path: path))
         return true
     }
@@ -73,8 +73,8 @@ extension Trainer {
         try Checkpoint.save(
             CheckpointManifest(settings: settings, progress: progress, random: generator.state), weights: weights,
             optimizers: optimizers, extras: extras, attachments: attachments, to: path)
-        folder.removeCheckpoints(after: progress.step)
-        folder.removeOldCheckpoints()
+        try folder.removeCheckpoints(after: progress.step)
+        try folder.removeOldCheckpoints()
         lastSaved = .now
         for callback in callbacks { try callback.didSave(path) }
     }

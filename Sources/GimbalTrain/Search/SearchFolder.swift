@@ -79,19 +79,18 @@ public final class SearchFolder {
     private static let pageName = "search.html"
 
     /// Whether a search has begun in the folder at `path`.
-    public static func isSearch(at path: String) -> Bool {
-        FileManager.default.fileExists(atPath: "\(path)/\(recordName)")
-    }
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    public static func isSearch(at path: String) throws -> Bool { try isThere("\(path)/\(recordName)") }
 
     /// Makes sure that a new search can have the folder at `path`, before much is done for it.
     /// - Throws: `GimbalError.invalidSetting`.
     package static func requireNew(_ path: String) throws {
         try RunFolder.requireNoFile(at: path)
         try checkSetting(
-            !isSearch(at: path), "searchDir",
+            try !isSearch(at: path), "searchDir",
             "\(path) holds a search; add --resume to go on with it, or name another folder")
         try checkSetting(
-            !RunFolder.isRun(at: path), "searchDir", "\(path) is the folder of a run; name another one")
+            try !RunFolder.isRun(at: path), "searchDir", "\(path) is the folder of a run; name another one")
     }
 
     /// The folder of a search that begins.
@@ -114,7 +113,7 @@ public final class SearchFolder {
     /// - Throws: `GimbalError.fileSystem`, also where another search is using the folder; `GimbalError.invalidSetting` where
     ///   there is none, and `GimbalError.invalidFile` for a file that is damaged.
     public init(resuming path: String) throws {
-        try checkSetting(Self.isSearch(at: path), "resume", "there is no search in \(path) to go on with")
+        try checkSetting(try Self.isSearch(at: path), "resume", "there is no search in \(path) to go on with")
         lock = try RunLock(folder: path, name: Self.lockName, user: "search")
         AtomicFile.removePartials(in: path) { [Self.recordName, Self.resultsName, Self.pageName].contains($0) }
         (record, results) = try Self.read(path)
@@ -126,8 +125,8 @@ public final class SearchFolder {
     /// - Throws: as `init(resuming:)`.
     public static func read(_ path: String) throws -> (record: SearchRecord, results: [TrialResult]) {
         let recordPath = "\(path)/\(recordName)"
-        let record = try decoded(contents(of: recordPath), from: recordPath, format: SearchRecord.currentFormat) {
-            (record: SearchRecord) in try record.plan.validate()
+        let record = try decoded(recordPath, format: SearchRecord.currentFormat) { (record: SearchRecord) in
+            try record.plan.validate()
         }
         let resultsPath = "\(path)/\(resultsName)"
         let lines = try AppendedFile.lines(of: resultsPath)

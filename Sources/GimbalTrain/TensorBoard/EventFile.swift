@@ -46,7 +46,7 @@ package struct EventFile {
     /// The event file that a run has written to its folder; nil where there is none.
     /// - Throws: `GimbalError.fileSystem`.
     package init?(folder: String) throws {
-        guard let name = EventWriter.files(in: folder).last else { return nil }
+        guard let name = try EventWriter.files(in: folder).last else { return nil }
         try self.init("\(folder)/\(name)")
     }
 }

@@ -42,7 +42,7 @@ public final class EventWriter {
     /// Opens the event file of a folder that is there: where it is gone, as one that was renamed, it is not made again.
     init(existingFolder folder: String, resumingAt step: Int?) throws {
         self.folder = folder
-        let old = Self.files(in: folder)
+        let old = try Self.files(in: folder)
         // TensorBoard follows a file to its end and then goes on to the next by name: what changes is a file of its own.
         let newest = old.last.flatMap(Self.seconds) ?? 0
         let name = Self.name(seconds: max(Int(Date().timeIntervalSince1970), newest + 1))
@@ -196,8 +196,9 @@ public final class EventWriter {
     static func isOwn(_ name: String) -> Bool { seconds(name).map { Self.name(seconds: $0) == name } ?? false }
 
     /// The names of the event files that an `EventWriter` has written to a folder, oldest first.
-    static func files(in folder: String) -> [String] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter(isOwn)
+    /// - Throws: `GimbalError.fileSystem` for a folder that cannot be listed.
+    static func files(in folder: String) throws -> [String] {
+        try fileNames(in: folder).filter(isOwn)
             .sorted { seconds($0) ?? 0 < seconds($1) ?? 0 }
     }
 }

@@ -111,19 +111,20 @@ struct HealthReportTests {
             let path = folder + "/run"
             do {
                 let held = try RunFolder(path: path)
-                #expect(RunState(folder: path, steps: 3) == .running)
+                #expect(try RunState(folder: path, steps: 3) == .running)
                 #expect(throws: GimbalError.self) { try RunFolder(path: path) }
                 _ = held.path
             }
-            #expect(RunState(folder: path, steps: 3) == .lost(step: 3, checkpoint: nil))
+            #expect(try RunState(folder: path, steps: 3) == .lost(step: 3, checkpoint: nil))
             for step in [2, 3] {
                 try FileManager.default.createDirectory(
                     atPath: "\(path)/checkpoints/step-00000000\(step)", withIntermediateDirectories: true)
                 #expect(
-                    RunState(folder: path, steps: 3) == (step == 3 ? .saved(step: 3) : .lost(step: 3, checkpoint: 2)))
+                    try RunState(folder: path, steps: 3)
+                        == (step == 3 ? .saved(step: 3) : .lost(step: 3, checkpoint: 2)))
             }
             try "process 1 on elsewhere\n".write(toFile: path + "/run.lock", atomically: true, encoding: .utf8)
-            #expect(RunState(folder: path, steps: 3) == .unknown(host: "elsewhere"))
+            #expect(try RunState(folder: path, steps: 3) == .unknown(host: "elsewhere"))
         }
     }
 }

@@ -16,7 +16,7 @@ import Testing
             train: TrainerTests.digits.train, device: .cpu, folder: folder)
         try run.trainer.resume()
         try run.trainer.run()
-        return try #require(folder.checkpoints.last)
+        return try #require(try folder.checkpoints.last)
     }
 
     @Test func aCheckpointReplacesAnOlderOne() throws {

@@ -18,7 +18,7 @@ import Testing
             training.clipPercentile = 90
             let run = try Recipe(model: model, training: training).makeRun(train: digits, device: .cpu, folder: folder)
             try run.trainer.run()
-            try body(try #require(folder.checkpoints.last), run.trainer)
+            try body(try #require(try folder.checkpoints.last), run.trainer)
         }
     }
 
@@ -50,6 +50,27 @@ import Testing
                 try whole.write(to: file)
             }
             try read(path, trainer)
+        }
+    }
+
+    @Test("Checksums that are damaged themselves do not pass for none")
+    func damaged() throws {
+        try withCheckpoint { path, trainer in
+            let sums = URL(filePath: path + "/checksums.sfv")
+            let lines = try String(contentsOf: sums, encoding: .utf8).split(separator: "\n").map { $0 + "\n" }
+            var damaged = lines.indices.map { place in
+                Data(lines.enumerated().filter { $0.offset != place }.map(\.element).joined().utf8)
+            }
+            damaged += [Data(), Data((0..<200).map { UInt8(truncatingIfNeeded: $0 &* 151 &+ 7) })]
+            for bytes in damaged {
+                try bytes.write(to: sums)
+                let error = #expect(throws: GimbalError.self) { try read(path, trainer) }
+                #expect(error?.description.contains("checksums.sfv: damaged: it has no checksum of ") == true)
+            }
+            try Data(lines.joined().utf8).write(to: sums)
+            truncate(sums.path, 1 << 32)
+            let error = #expect(throws: GimbalError.self) { try read(path, trainer) }
+            #expect(error?.description.contains("larger than any file that a run writes there") == true)
         }
     }
 

@@ -63,7 +63,7 @@ struct RunFolderTests {
             defer { close(watch) }
             let (moved, deleted) = (UInt32(IN_MOVE_SELF), UInt32(IN_DELETE))
             #expect(inotify_add_watch(watch, folder.checkpointPath(step: 1), moved | deleted) >= 0)
-            folder.removeOldCheckpoints()
+            try folder.removeOldCheckpoints()
             // What happened to it first.
             var event = [UInt32](repeating: 0, count: 256)
             #expect(read(watch, &event, 1024) > 0 && event[1] == moved)
@@ -201,6 +201,51 @@ struct RunFolderTests {
         }
     }
 
+    /// As a folder that may not be entered, which this user's may be.
+    private func makeUnreachable(_ path: String) throws {
+        try? files.removeItem(atPath: path)
+        try files.createSymbolicLink(atPath: path, withDestinationPath: path)
+    }
+
+    @Test("Checkpoints that cannot be seen are not taken for none")
+    func unreachable() throws {
+        try withTemporaryFolder { path in
+            let older = path + "/checkpoints/step-000000001"
+            try files.createDirectory(atPath: older, withIntermediateDirectories: true)
+            try makeUnreachable(path + "/checkpoints/step-000000002")
+            let reason = String(cString: strerror(ELOOP))
+            #expect(throws: GimbalError.self) {
+                try RunFolder.withNewestCheckpoint(at: path) { try Checkpoint(path: $0) }
+            }
+            #expect(self.reason { _ = try RunRecord(path: path) }.hasSuffix(reason))
+            #expect(throws: GimbalError.self) { try ModelWeights.intactFile(in: path) }
+
+            try makeUnreachable(path + "/checkpoints")
+            #expect(self.reason { _ = try RunFolder.newestCheckpoint(at: path) }.hasSuffix(reason))
+            #expect(self.reason { _ = try RunFolder(path: path) }.hasSuffix(reason))
+            #expect(self.reason { _ = try RunRecord(path: path) }.hasSuffix(reason))
+            #expect(throws: GimbalError.self) { try RunSummary(folder: path) }
+        }
+    }
+
+    @Test(
+        "A pipe in place of a file of a run is refused, and not waited for", .timeLimit(.minutes(1)),
+        arguments: [
+            "metrics.csv", "health.csv", "findings.jsonl", "result.json", "run.json", "error.txt", "report.html",
+        ])
+    func pipes(name: String) throws {
+        try withTemporaryFolder { path in
+            do { _ = try RunFolder(path: path) }
+            try Data("step\n1\n".utf8).write(to: URL(filePath: path + "/metrics.csv"))
+            unlink("\(path)/\(name)")
+            #expect(mkfifo("\(path)/\(name)", 0o600) == 0)
+            #expect(reason { _ = try RunFolder(path: path) }.contains("\(name)"))
+            // The page is written only.
+            if name == "report.html" { return #expect(!Page.isOwn("\(path)/\(name)")) }
+            #expect(reason { _ = try RunSummary(folder: path) }.contains("not a regular file"))
+        }
+    }
+
     @Test("In a folder that was no run's, nobody's files are tidied up")
     func partialsOfOthers() throws {
         try withTemporaryFolder { path in
@@ -268,11 +313,11 @@ struct RunFolderTests {
             }
             try files.createSymbolicLink(
                 atPath: path + "/checkpoints/step-000000000", withDestinationPath: path + "/checkpoints/step-mine")
-            folder.removeOldCheckpoints()
+            try folder.removeOldCheckpoints()
             #expect(
                 try files.contentsOfDirectory(atPath: path + "/checkpoints").sorted()
                     == (names.dropFirst() + ["step-000000000"]).sorted())
-            #expect(RunFolder.newestCheckpoint(at: path) == path + "/checkpoints/step-000000003")
+            #expect(try RunFolder.newestCheckpoint(at: path) == path + "/checkpoints/step-000000003")
         }
     }
 }

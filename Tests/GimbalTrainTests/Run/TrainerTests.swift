@@ -256,12 +256,12 @@ import Testing
         try withTemporaryFolder { path in
             let folder = try RunFolder(path: path)
             try trainer(folder: folder).run()
-            let before = folder.checkpoints
+            let before = try folder.checkpoints
             // Goes on from the one before the newest, and is stopped before it comes to that.
             let again = try trainer(folder: folder)
             try again.resume(from: Checkpoint(path: before[0]))
             #expect(try again.run { true } == .interrupted)
-            #expect(folder.checkpoints == [before[0], folder.checkpointPath(step: again.progress.step)])
+            #expect(try folder.checkpoints == [before[0], folder.checkpointPath(step: again.progress.step)])
         }
     }
 
