@@ -23,7 +23,9 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
-        let comparison = RunComparison(try runs.flatMap(GimbalCommand.runs(at:)).map { try RunSummary(folder: $0) })
+        let folders = runs.flatMap(GimbalCommand.runs(at:))
+        let comparison = RunComparison(try folders.map { try RunSummary(folder: $0) })
+        if let report { try requireOutput(report, "--report", inputs: folders.flatMap(filesTrainedOn)) }
         if let report { try comparison.write(to: report) }
         guard !json else { return try printJSON(Line(comparison: comparison)) }
         try printLine(comparison.description)

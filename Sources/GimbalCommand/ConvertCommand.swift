@@ -42,7 +42,7 @@ struct ConvertCommand: ParsableCommand {
     var rename: [FineTuning.Renaming] = []
     @Option(help: "The type that real numbers are written in; their own unless given.")
     var type: RealType?
-    @Flag(help: "Replace OUT where it is there.")
+    @Flag(help: "Replace OUT where it is there, and is what gimbal convert writes.")
     var force = false
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
     var json = false
@@ -63,7 +63,12 @@ struct ConvertCommand: ParsableCommand {
     func run() throws { try SettingFlags.translating(convert) }
 
     private func convert() throws {
+        try requireOutput(target, "OUT", inputs: [source])
+        try isOfImages ? requireOwnPictures() : requireOwnWeights()
         if !force { try requireNothing(at: target) }
+        // No run holds the folder: what a conversion that was killed has left is the next one's to remove.
+        let place = URL(fileURLWithPath: target).standardizedFileURL
+        AtomicFile.removePartials(in: place.deletingLastPathComponent().path) { $0 == place.lastPathComponent }
         if try isOfImages { return try writePictures() }
         guard let format = WeightFile.Format(path: target) else { return }
         let file = try WeightFile(path: ModelWeights.intactFile(in: source) ?? source)
@@ -126,10 +131,39 @@ struct ConvertCommand: ParsableCommand {
         return Dictionary(file.notes.filter { !others.contains($0.name) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// - Throws: `GimbalError.fileSystem` where OUT is there and holds something else than weights.
+    private func requireOwnWeights() throws {
+        var status = stat()
+        guard stat(target, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0,
+            (try? WeightFile(path: target)) == nil
+        else { return }
+        throw GimbalError.fileSystem(
+            operation: "replace", path: target, reason: "it holds no weights, and is left as it is; name another file")
+    }
+
+    /// - Throws: `GimbalError.fileSystem` where OUT is a folder of something else than pictures as they are written here.
+    private func requireOwnPictures() throws {
+        func refuse(_ reason: String) -> GimbalError {
+            .fileSystem(
+                operation: "replace", path: target, reason: "\(reason), and is left as it is; name another folder")
+        }
+        guard isFolder(target) else { return }
+        if source != "digits", isWithin(source, target) {
+            throw refuse("it holds what is read, \(shown(source, limit: 200))")
+        }
+        if try RunFolder.isRun(at: target) { throw refuse("it is the folder of a run") }
+        if let other = Dataset.entryBesidePictures(in: target, parts: Self.parts) {
+            throw refuse("it holds \(shown(other)), which gimbal convert has not written")
+        }
+    }
+
+    /// The folders that images are put into.
+    private static let parts = ["train", "test"]
+
     private func writePictures() throws {
         let source: DataSource = source == "digits" ? .digits : .images(folder: source)
         let parts = try source.parts(SplitPlan(validationFraction: nil))
-        let data = [("train", parts.train), ("test", parts.test)]
+        let data = zip(Self.parts, [parts.train, parts.test])
         try AtomicFile.writeFolder(at: target) { folder in
             for (name, part) in data {
                 // Images are held in memory as they are.

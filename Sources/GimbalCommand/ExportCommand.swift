@@ -43,6 +43,7 @@ struct ExportCommand: ParsableCommand {
                 reason: "\(checkpoint) holds the folds of a cross-validation: name one of them, such as \(fold)")
         }
         let run = try SavedRun(checkpoint, weights: weights, device: .cpu)
+        try requireOutput(target, "OUT.ONNX", inputs: run.record.recipe.data.files)
         let settings = run.record.recipe.model
         let use = ModelUse(run.record.recipe)
         // Other numbers in each sample; what they are makes no difference to the graph.

@@ -68,10 +68,7 @@ struct PredictCommand: ParsableCommand {
                 name: top > 1 ? "--top" : "--probabilities", reason: "is for classes; this run predicts numbers")
         }
         let source = try data.source(of: predictor.data)
-        if let output, Self.isSameFile(output, source.path) {
-            throw GimbalError.invalidSetting(
-                name: "--output", reason: "\(output) is the file that is read; name another")
-        }
+        if let output { try requireOutput(output, "--output", inputs: [source.path] + predictor.data.files) }
         if let notice = precision?.use(on: device) { printNotice(notice) }
         let predictions = try predictor.predictions(of: source, batchSize: batchSize)
         let format = PredictionFormat(
@@ -94,12 +91,6 @@ struct PredictCommand: ParsableCommand {
         if unknown > 0 {
             printNotice("note: nothing is predicted of \(unknown) of \(counted(count, "sample"))")
         }
-    }
-
-    private static func isSameFile(_ a: String, _ b: String) -> Bool {
-        var (first, second) = (stat(), stat())
-        return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev
-            && first.st_ino == second.st_ino && first.st_mode & S_IFMT == S_IFREG
     }
 }
 

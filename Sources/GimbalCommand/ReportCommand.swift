@@ -24,6 +24,7 @@ struct ReportCommand: ParsableCommand {
     func run() throws {
         let summaries = try folders.flatMap { try runs(at: $0) }.map { try RunSummary(folder: $0) }
         let path = output ?? usualPath
+        try requireOutput(path, "--output", inputs: folders.flatMap { runs(at: $0) }.flatMap(filesTrainedOn))
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
                 name: "--output",

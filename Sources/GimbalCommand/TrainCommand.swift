@@ -82,7 +82,6 @@ struct TrainCommand: ParsableCommand {
         var results: [RunResult] = []
         for number in 0..<count {
             let path = CrossValidation.path(of: number + 1, in: parent)
-            if !json { try printLine("fold \(number + 1) of \(count)") }
             results.append(try train(in: path, on: device, fold: SplitPlan.Fold(number, of: count)))
         }
         guard CommandRanks.isFirst else { return }
@@ -114,6 +113,7 @@ struct TrainCommand: ParsableCommand {
             try prepare(in: runDir, on: device, fold: fold, attachments: attachments)
         }
         let (run, parts, device, folder) = (prepared.run, prepared.parts, prepared.device, prepared.folder)
+        if let fold, !json { try printLine("fold \(fold.number + 1) of \(fold.count)") }
         let trainer = run.trainer
         let display = TrainingDisplay(
             isJSON: json, stepsInEpoch: trainer.maxSteps == nil ? trainer.stepsPerEpoch : nil)
@@ -251,19 +251,22 @@ struct TrainCommand: ParsableCommand {
         if progress.hasStopped, let stopping = progress.stopping {
             printNotice(
                 "the run was stopped early after epoch \(progress.epoch): epoch \((stopping.bestEpoch ?? -1) + 1) was the "
-                    + "best, and \(stopping.badCount) epochs after it were not better; go on with a larger "
+                    + "best, and \(counted(stopping.badCount, "epoch")) after it \(stopping.badCount == 1 ? "was" : "were") not better; go on with a larger "
                     + "--early-stopping, or with --early-stopping 0")
         } else if progress.epoch >= trainer.settings.epochs {
-            printNotice("the run has had its \(trainer.settings.epochs) epochs; go on with a larger --epochs")
+            printNotice(
+                "the run has had its \(counted(trainer.settings.epochs, "epoch")); go on with a larger --epochs")
         } else if let maxSteps = trainer.maxSteps, progress.step >= maxSteps {
-            printNotice("the run has had its \(maxSteps) steps; go on with a larger --max-steps, or with --max-steps 0")
+            printNotice(
+                "the run has had its \(counted(maxSteps, "step")); go on with a larger --max-steps, or with --max-steps 0"
+            )
         }
     }
 
     private static func isTaken(_ runDir: String) -> GimbalError {
         .invalidSetting(
             name: "--run-dir",
-            reason: "\(runDir) holds a run; add --resume to go on with it, or name another folder")
+            reason: "\(shown(runDir, limit: 200)) holds a run; add --resume to go on with it, or name another folder")
     }
 
     /// Makes sure that a new run can have the folder, before much is done for it.
@@ -304,6 +307,7 @@ struct TrainCommand: ParsableCommand {
         guard let table = data.table, let file = data.path else {
             throw GimbalError.invalidSetting(name: "--write-split", reason: "is for tables")
         }
+        try requireOutput(path, "--write-split", inputs: data.files)
         let rows = try table.schema.rows(path: file, options: self.data.table.options())
         try AtomicFile.write(to: path) { writer in
             while try rows.next() { try writer.write(rows.part(of: table.split).rawValue + "\n") }

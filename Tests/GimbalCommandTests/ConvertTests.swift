@@ -98,8 +98,13 @@ struct ConvertTests {
             #expect(!FileManager.default.fileExists(atPath: target))
             #expect(!FileManager.default.fileExists(atPath: folder + "/net.npy"))
             try Data("mine".utf8).write(to: URL(filePath: target))
-            try Gimbal.run("convert", fixture("checkpoint"), target).refused("--force")
+            for force in [[], ["--force"]] {
+                try Gimbal.run(["convert", fixture("checkpoint"), target] + force).refused("it holds no weights")
+            }
             #expect(try String(contentsOf: URL(filePath: target), encoding: .utf8) == "mine")
+            try FileManager.default.removeItem(atPath: target)
+            try Gimbal.run("convert", fixture("checkpoint"), target).succeeded()
+            try Gimbal.run("convert", fixture("checkpoint"), target).refused("--force replaces it")
             let text = try Gimbal.run("convert", fixture("young"), target, "--force").succeeded()
             #expect(text.output.contains("3 tensors"))
         }
@@ -120,6 +125,69 @@ struct ConvertTests {
                 ], to: path)
             let text = try Gimbal.run("inspect", path, "--values").succeeded().output
             #expect(text.contains("1 of 3 rows of dead are all 0") && text.contains("wild holds NaN or infinity"))
+        }
+    }
+
+    @Test("Of folders, --force replaces what convert has written, and nothing else")
+    func force() throws {
+        try withTemporaryFolder { folder in
+            let (pictures, home, run) = (folder + "/pictures", folder + "/home", folder + "/run")
+            try Gimbal.run("convert", "digits", pictures).succeeded()
+            try Gimbal.run("convert", "digits", pictures).refused("--force replaces it")
+            try Gimbal.run("convert", "digits", pictures, "--force").succeeded()
+            for place in ["notes.txt", "train/notes.txt", "train/0/notes.txt", "train/0/7.png"] {
+                try write("mine", to: "\(pictures)/\(place)")
+                try Gimbal.run("convert", "digits", pictures, "--force").refused(
+                    "it holds \(place), which gimbal convert has not written, and is left as it is")
+                #expect(try String(contentsOfFile: "\(pictures)/\(place)", encoding: .utf8) == "mine")
+                try FileManager.default.removeItem(atPath: "\(pictures)/\(place)")
+            }
+            try Gimbal.run("convert", "digits", pictures, "--force").succeeded()
+
+            try FileManager.default.createDirectory(atPath: home + "/train/idx", withIntermediateDirectories: true)
+            try write("mine", to: home + "/notes.txt")
+            try Gimbal.run("convert", "digits", home, "--force").refused("it holds notes.txt")
+            try Gimbal.run("train", "--data", "digits", "--max-steps", "1", "--device", "cpu", "--run-dir", run)
+                .succeeded()
+            let before = tree(folder)
+            try Gimbal.run("convert", "digits", run, "--force").refused("it is the folder of a run")
+            #expect(tree(folder) == before)
+
+            // What is read, and what it lies in, whatever else is there.
+            try FileManager.default.removeItem(atPath: home + "/notes.txt")
+            try writeImages(to: home + "/train/idx")
+            for target in [home + "/train/idx", home] {
+                try Gimbal.run("convert", home + "/train/idx", target, "--force").refused(
+                    "it holds what is read, \(home)/train/idx")
+            }
+            try Gimbal.run("convert", home + "/train/idx", folder + "/out").succeeded()
+        }
+    }
+
+    @Test("What a conversion that was killed has left half written is removed by the next one of that name")
+    func halfWritten() throws {
+        try withTemporaryFolder { folder in
+            let mark = ".partial-1y2p0ij32e8e7"
+            for name in ["pictures", "others"] {
+                try FileManager.default.createDirectory(
+                    atPath: "\(folder)/\(name)\(mark)/train", withIntermediateDirectories: true)
+            }
+            for name in ["a.pt", "b.pt"] { try write("half", to: "\(folder)/\(name)\(mark)") }
+            try Gimbal.run("convert", "digits", folder + "/pictures").succeeded()
+            try Gimbal.run("convert", fixture("checkpoint"), folder + "/a.pt").succeeded()
+            #expect(try names(in: folder) == ["a.pt", "b.pt\(mark)", "others\(mark)", "pictures"])
+        }
+    }
+
+    private func write(_ text: String, to path: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
+
+    /// Images of two pixels, of two classes.
+    private func writeImages(to folder: String) throws {
+        for part in ["train", "t10k"] {
+            let (images, labels) = (folder + "/\(part)-images-idx3-ubyte", folder + "/\(part)-labels-idx1-ubyte")
+            try Data([0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8]).write(
+                to: URL(filePath: images))
+            try Data([0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 0, 1]).write(to: URL(filePath: labels))
         }
     }
 }

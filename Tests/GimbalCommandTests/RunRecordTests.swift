@@ -95,6 +95,38 @@ struct RunRecordTests {
         }
     }
 
+    @Test("A table that is not as it was trained on is told of, and trained on all the same")
+    func changedTable() throws {
+        try withTemporaryFolder { folder in
+            let (file, run) = (folder + "/t.csv", folder + "/r")
+            let head = "index,a,b,answer\n"
+            try write(head + table, to: file)
+            try Gimbal.run("train", "--data", file, "--epochs", "1", "--device", "cpu", "--run-dir", run).succeeded()
+            let resume = ["train", "--resume", "--run-dir", run, "--device", "cpu", "--epochs"]
+            let evaluate = ["evaluate", "--checkpoint", run, "--device", "cpu"]
+            let note = "note: \(file) has changed: it is not what the run was trained on\n"
+            // In another order, and with another column that it does not look at, the rows are the same.
+            let lines = table.split(separator: "\n").reversed()
+            try write("extra," + head + lines.map { "x,\($0)\n" }.joined(), to: file)
+            #expect(try !Gimbal.run(evaluate).succeeded().errors.contains("has changed"))
+            #expect(try !Gimbal.run(resume + ["2"]).succeeded().errors.contains("has changed"))
+            try write(head + table.replacing("7,57,", with: "7,58,"), to: file)
+            #expect(try Gimbal.run(evaluate).succeeded().errors.contains(note))
+            #expect(try Gimbal.run(resume + ["3"]).succeeded().errors.contains(note))
+            // Now it was trained on that.
+            #expect(try !Gimbal.run(resume + ["4"]).succeeded().errors.contains("has changed"))
+            #expect(try !Gimbal.run(evaluate).succeeded().errors.contains("has changed"))
+            try write(head + table.replacing("7,57,", with: "7,58,") + "120,3,low,no\n", to: file)
+            #expect(try Gimbal.run(evaluate).succeeded().errors.contains(note))
+            let appended = try Gimbal.run(resume + ["5"]).succeeded().errors
+            #expect(appended.contains("has 121 rows, where there were 120 when the run began"))
+            // Of a copy elsewhere nothing is known.
+            try write(head + table, to: folder + "/copy.csv")
+            #expect(
+                try !Gimbal.run(evaluate + ["--data", folder + "/copy.csv"]).succeeded().errors.contains("has changed"))
+        }
+    }
+
     @Test("In place of a damaged checkpoint the one before it is gone on from, with a word")
     func checkpointBefore() throws {
         try withTemporaryFolder { folder in

@@ -25,7 +25,7 @@ public struct DataParts: Sendable {
         notes = data.notes
         self.profile = profile
         record = DataRecord(train, validation: validation, test: test, of: source, plan: plan)
-        record.table = data.record
+        (record.table, record.contents) = (data.record, data.contents.text)
         if data.isStreamed {
             notes.insert("the table is larger than memory is used for: it is read as it is trained on", at: 0)
         }
@@ -173,6 +173,8 @@ extension DataSource {
         let (now, before) = (parts.record.sampleCount, record.sampleCount)
         if now != before, parts.train.isCountExact {
             parts.notes.append("\(path) has \(now) rows, where there were \(before) when the run began")
+        } else if let note = record.note(onChanged: parts.record.contents, path: path) {
+            parts.notes.append(note)
         }
         return parts
     }
@@ -213,12 +215,15 @@ extension DataSource {
                 let found = try record.requiredTable().allRows(path: own, options: options)
                 return (found.data, found.notes)
             }
-            let found = try record.requiredTable().evaluationData(path: path, options: options, part: part)
+            let found = try record.requiredTable().evaluatedRows(path: path, options: options, part: part)
             guard found.data.count > 0 else {
                 throw GimbalError.invalidFile(
                     path: path, reason: "no row of it is of the \(part?.rawValue ?? "whole") part, so none is tested")
             }
-            return (found.data, found.notes)
+            // What else is to stand for a missing value makes other rows of the same table.
+            let isOwn = absolutePath == record.path && options.missingMarks == nil
+            let change = isOwn ? record.note(onChanged: found.contents.text, path: path) : nil
+            return (found.data, found.notes + [change].compactMap { $0 })
         case .digits where record.kind == .samples: return (Dataset.digits(), [])
         case .series(let path, _, let table) where absolutePath != record.path:
             // Another series is tested as a whole.

@@ -39,6 +39,8 @@ public struct DataRecord: Codable, Sendable, Equatable {
     public var counts: [TableSplit.Part: Int] = [:]
     /// Of images and texts: a hash of what is in each part, training with validation, by which the data is known again.
     public var fingerprints: [TableSplit.Part: String] = [:]
+    /// Of a table: what tells what it held when it was last trained on from what it may hold later; nil where that is not known.
+    public var contents: String?
     /// Of a table: how its rows become numbers, and which are held back.
     public var table: TableRecord?
     /// Of pictures: how their files become inputs.
@@ -76,6 +78,16 @@ public struct DataRecord: Codable, Sendable, Equatable {
             fingerprints.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value)
             + [table?.split.fingerprint, series?.fingerprint].compactMap { $0 }
         return known.isEmpty ? nil : known.joined(separator: " ")
+    }
+
+    /// The files and folders that the data lies in.
+    package var files: [String] { [path, plan.validationPath, plan.testPath].compactMap { $0 } }
+
+    /// What is said of a table that is another than was trained on, under the same name; nil where it is the same, or where that
+    /// is not known.
+    func note(onChanged contents: String?, path: String) -> String? {
+        guard let known = self.contents, let contents, known != contents else { return nil }
+        return "\(shown(path, limit: 200)) has changed: it is not what the run was trained on"
     }
 
     /// Checks what may have come from a file.

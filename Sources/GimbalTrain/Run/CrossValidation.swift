@@ -29,7 +29,7 @@ public struct CrossValidation: Codable, Sendable, Equatable {
     public var foldsWithoutFigures: [Int]?
 
     private static let currentFormat = 1
-    private static let fileName = "folds.json"
+    static let fileName = "folds.json"
 
     /// What runs came to together. A figure that one of them lacks, which has others, is absent.
     public init(_ results: [RunResult]) {

@@ -13,7 +13,7 @@ public struct RunFolder: Sendable {
     /// Number of checkpoints kept: the newest, and one more in case it turns out bad.
     private static let keptCheckpoints = 2
     /// What a run writes beside checkpoints.
-    private static let files = [
+    static let files = [
         "metrics.csv", "report.html", failureName, RunRecord.fileName, RunResult.fileName, HealthTable.fileName,
         FindingsFile.name,
     ]

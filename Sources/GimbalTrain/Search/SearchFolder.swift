@@ -77,6 +77,8 @@ public final class SearchFolder {
     private static let resultsName = "trials.jsonl"
     private static let lockName = "search.lock"
     private static let pageName = "search.html"
+    /// What a search writes beside the folders of its trials.
+    static let files = [recordName, resultsName, lockName, pageName]
 
     /// Whether a search has begun in the folder at `path`.
     /// - Throws: `GimbalError.fileSystem` where the system does not tell.
@@ -115,7 +117,7 @@ public final class SearchFolder {
     public init(resuming path: String) throws {
         try checkSetting(try Self.isSearch(at: path), "resume", "there is no search in \(path) to go on with")
         lock = try RunLock(folder: path, name: Self.lockName, user: "search")
-        AtomicFile.removePartials(in: path) { [Self.recordName, Self.resultsName, Self.pageName].contains($0) }
+        AtomicFile.removePartials(in: path) { Self.files.contains($0) }
         (record, results) = try Self.read(path)
         self.path = path
         file = try AppendedFile("\(path)/\(Self.resultsName)", lines: try results.map(Self.line))

@@ -22,11 +22,37 @@ extension Dataset {
                 return UInt8(max(0, min(255, (255 * value).rounded())))
             }
             let file = try PNG.encoded(pixels, width: sizes[2], height: sizes[1], channels: channels)
-            let number = String(repeating: "0", count: max(0, 5 - "\(index)".count)) + "\(index)"
-            let path = "\(folders[Int(classes[index])])/\(number).png"
+            let path = "\(folders[Int(classes[index])])/\(Self.pictureName(index))"
             do { try Data(file).write(to: URL(filePath: path)) } catch {
                 throw GimbalError.fileSystem(operation: "write", path: path, reason: (error as NSError).reason)
             }
         }
+    }
+
+    private static func pictureName(_ index: Int) -> String {
+        String(repeating: "0", count: max(0, 5 - "\(index)".count)) + "\(index).png"
+    }
+
+    /// What a folder holds that `writePictures(to:)` has not written to its `parts`, as a path in it; nil where that is nothing.
+    /// - Parameters:
+    ///   - folder: which is there.
+    ///   - parts: the folders in it that pictures were written to.
+    package static func entryBesidePictures(in folder: String, parts: [String]) -> String? {
+        /// Nil for what is no folder, a link to one, and one that cannot be looked into.
+        func names(_ place: String) -> [String]? {
+            let path = "\(folder)/\(place)"
+            var status = stat()
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
+            return try? FileManager.default.contentsOfDirectory(atPath: path)
+        }
+        for part in names(".") ?? [] {
+            guard parts.contains(part), let classes = names(part) else { return part }
+            for place in classes.map({ "\(part)/\($0)" }) {
+                guard let pictures = names(place) else { return place }
+                let other = pictures.first { name in Int(name.dropLast(4)).map { pictureName($0) } != name }
+                if let other { return "\(place)/\(other)" }
+            }
+        }
+        return nil
     }
 }

@@ -42,9 +42,11 @@ struct SeriesTable: Sendable {
         name = source.fileName
         let (dialect, records) = try TableDialect.found(in: source, options: options, leastColumns: 1)
         let first = dialect.hasHeader ? records.dropFirst().first ?? records.first : records.first
-        let names = TableNames.names(
-            header: dialect.hasHeader ? records.first : nil, width: first?.count ?? 0, dialect)
-        let choice = try ColumnChoice(options, names: names, last: names.count - 1, path: path)
+        let (header, width) = (dialect.hasHeader ? records.first : nil, first?.count ?? 0)
+        let names = TableNames.names(header: header, width: width, dialect)
+        // A run's own columns are told apart as when it began.
+        let repeated = known == nil ? TableNames.repeated(header: header, width: width, dialect) : []
+        let choice = try ColumnChoice(options, names: names, repeated: repeated, last: names.count - 1, path: path)
         if let known { try Self.requireAgreement(asked, known, names, path: path) }
         let others = options.columns == nil ? [] : names.indices.filter { choice.roles[$0] == .input }
         let chosen = [choice.target] + others

@@ -8,10 +8,28 @@ struct ColumnChoice {
     /// Inputs that are asked for by name: they stay, whatever they look like.
     var askedFor: Set<Int> = []
 
-    /// - Parameter last: the column that is the target unless said otherwise.
-    init(_ options: TableOptions, names: [String], last: Int, path: String) throws {
+    /// - Parameters:
+    ///   - repeated: the names that several columns have, and the places of these.
+    ///   - last: the column that is the target unless said otherwise.
+    init(
+        _ options: TableOptions, names: [String], repeated: [(name: String, places: [Int])] = [], last: Int,
+        path: String
+    ) throws {
         let width = names.count
+        // Which of several of one name is meant, nothing but its number tells.
+        func requireOne(_ written: String, _ setting: String) throws {
+            guard let (name, places) = repeated.first(where: { $0.name.utf8.elementsEqual(written.utf8) }) else {
+                return
+            }
+            let numbers = listed(places.map { "\($0 + 1)" })
+            throw GimbalError.invalidSetting(
+                name: setting,
+                reason:
+                    "\(path) has \(places.count == 2 ? "two" : "\(places.count)") columns '\(shown(name))', numbers "
+                    + "\(numbers); name the one that is meant by its number")
+        }
         func place(_ written: String, _ setting: String) throws -> Int {
+            try requireOne(written, setting)
             if let place = names.firstIndex(where: { $0.utf8.elementsEqual(written.utf8) }) { return place }
             if let number = Int(written), 1...width ~= number { return number - 1 }
             let numbers = Int(written) == nil ? "" : ", counted from 1 to \(width)"
@@ -21,7 +39,9 @@ struct ColumnChoice {
                     "no column '\(shown(written))' in \(path); its columns are \(listed(names, limit: 20))\(numbers)")
         }
         switch options.target {
-        case .last: target = last
+        case .last:
+            target = last
+            if let (name, _) = repeated.first(where: { $0.places.contains(last) }) { try requireOne(name, "target") }
         case .column(let number):
             guard 1...width ~= number else {
                 throw GimbalError.invalidSetting(
@@ -31,6 +51,7 @@ struct ColumnChoice {
             target = number - 1
         case .written(let name): target = try place(name, "target column")
         case .named(let name):
+            try requireOne(name, "target column")
             guard let place = names.firstIndex(where: { $0.utf8.elementsEqual(name.utf8) }) else {
                 throw GimbalError.invalidSetting(
                     name: "target column",
@@ -38,19 +59,26 @@ struct ColumnChoice {
             }
             target = place
         }
-        if names.contains("\(names[target]) (2)"), case .named = options.target {
-            throw GimbalError.invalidSetting(
-                name: "target column",
-                reason: "\(path) has two columns '\(shown(names[target]))'; name it by its number")
-        }
         roles = [TableSchema.Column.Role](repeating: options.columns == nil ? .input : .ignored, count: width)
         for name in options.columns ?? [] {
             let index = try place(name, "columns")
             roles[index] = .input
             askedFor.insert(index)
         }
-        for name in options.excluded { roles[try place(name, "excluded")] = .ignored }
-        for name in options.ids { roles[try place(name, "ids")] = .id }
+        for (setting, list, role) in [
+            ("excluded", options.excluded, TableSchema.Column.Role.ignored), ("ids", options.ids, .id),
+        ] {
+            for name in list {
+                let index = try place(name, setting)
+                guard index != target else {
+                    throw GimbalError.invalidSetting(
+                        name: setting,
+                        reason: "\(shown(names[index])) is what is to be predicted"
+                            + (options.target == .last ? ", as the last column; `target` names another" : ""))
+                }
+                roles[index] = role
+            }
+        }
         for (name, type) in options.types { types[try place(name, "types")] = type }
         roles[target] = .target
     }

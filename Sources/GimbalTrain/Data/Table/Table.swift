@@ -54,8 +54,11 @@ public struct Table: Sendable {
         source = try TableSource(path: path)
         let (dialect, records) = try TableDialect.found(in: source, options: options)
         let names = try Self.names(records, dialect, path: path)
+        let repeated = TableNames.repeated(
+            header: dialect.hasHeader ? records.first : nil, width: names.count, dialect)
         let columns = try ColumnChoice(
-            options, names: names, last: Self.lastColumn(records, dialect, width: names.count), path: path)
+            options, names: names, repeated: repeated,
+            last: Self.lastColumn(records, dialect, width: names.count), path: path)
         let targetName = TableNames.place(columns.target, names[columns.target])
         var profiler = TableProfiler(
             source: source, dialect: dialect, names: names, target: columns.target,
@@ -134,6 +137,7 @@ public struct Table: Sendable {
                 "only \(Set(facts.hashes).count) of \(facts.rows) rows differ: equal rows are shared out among the parts, so "
                     + "that rows like those that are tested were trained on")
         }
+        warnings += Self.warnings(ofRepeated: repeated, names, decided.columns)
         if let total = facts.total {
             warnings.append(
                 "the last row, in line \(total.line), is called '\(shown(total.text))': where it sums up those above it, remove it"
@@ -161,6 +165,19 @@ public struct Table: Sendable {
             throw dialect.oneColumn(path)
         }
         return TableNames.names(header: header, width: width, dialect)
+    }
+
+    /// Columns of one name are told apart by their order alone.
+    private static func warnings(
+        ofRepeated repeated: [(name: String, places: [Int])], _ names: [String], _ columns: [TableSchema.Column]
+    ) -> [String] {
+        let used = repeated.filter { $0.places.contains { columns[$0].role == .input || columns[$0].role == .target } }
+        guard let (name, places) = used.first else { return [] }
+        let others = used.count > 1 ? ", and \(counted(used.count - 1, "other name")) is given more than once" : ""
+        return [
+            "\(counted(places.count, "column")) are called '\(shown(name))'\(others): they are told apart by their order, here and in "
+                + "other tables, as \(listed(places.map { names[$0] }, limit: 3))"
+        ]
     }
 
     /// The last column that has a name or holds anything: rows may end with a delimiter.
@@ -331,6 +348,8 @@ public struct TableParts: Sendable {
     public let split: TableSplit
     /// What happened to rows and values that were not as in training, in sentences.
     public var notes: [String] = []
+    /// What tells the rows from others.
+    let contents: TableContents
 
     /// Puts all rows of an opened file into their parts.
     /// - Parameter expected: how many rows memory is set aside for.
@@ -339,7 +358,13 @@ public struct TableParts: Sendable {
     ) throws {
         var parts: [TableSplit.Part: DatasetRows] = [:]
         for part in TableSplit.Part.allCases { parts[part] = DatasetRows(rows.schema, expecting: expected(part)) }
-        while try rows.next() { try parts[rows.part(of: split)]!.add(rows) }
+        var contents = TableContents()
+        while try rows.next() {
+            let hash = rows.hash(seed: split.request.seed)
+            contents.add(row: hash)
+            try parts[rows.part(of: split, hash: hash)]!.add(rows)
+        }
+        self.contents = contents
         func dataset(_ part: TableSplit.Part) -> Dataset {
             parts.removeValue(forKey: part)!.dataset(name: rows.fileName)
         }

@@ -10,6 +10,8 @@ struct TableLayout {
     var stretches: [Range<Int>] = []
     /// About how many records there are; exact where there are no stretches.
     var recordCount = 0
+    /// What tells the file from others, by its size and what was looked at.
+    var contents = TableContents()
 
     /// Stretches that are looked for.
     static let stretchCount = 64
@@ -22,6 +24,7 @@ struct TableLayout {
     /// - Parameters:
     ///   - knownRecordCount: where all records were counted before.
     init(_ source: TableSource, _ dialect: TableDialect, knownRecordCount: Int? = nil) throws {
+        contents.add(UnsafeRawBufferPointer(start: nil, count: 0), at: source.byteCount)
         let reader = try source.open(dialect)
         let start = reader.nextPlace
         guard try reader.next() else { return }
@@ -44,9 +47,10 @@ struct TableLayout {
         for number in 0..<Self.stretchCount {
             let place = start + all / Self.stretchCount * number
             guard number == 0 || place > starts.last! else { continue }
-            guard let found = try probe.records(from: place, isStart: number == 0, size: Self.windowSize) else {
-                continue
-            }
+            guard
+                let found = try probe.records(
+                    from: place, isStart: number == 0, size: Self.windowSize, adding: &contents)
+            else { continue }
             if number > 0 { starts.append(found.start) }
             records += found.count
             bytes += found.byteCount
@@ -79,8 +83,9 @@ struct TableLayout {
         ///
         /// A line end within quotes is none of a record: what follows it has another number of fields, or quotes where none
         /// may be.
+        /// - Parameter contents: is given the bytes that are looked at.
         func records(
-            from place: Int, isStart: Bool, size: Int
+            from place: Int, isStart: Bool, size: Int, adding contents: inout TableContents
         ) throws -> (start: Int, count: Int, byteCount: Int)? {
             let count = min(size, source.byteCount - place)
             let stream = try source.open(bytes: place..<place + count)
@@ -91,6 +96,7 @@ struct TableLayout {
                 if read == 0 { break }
                 filled += read
             }
+            bytes.withUnsafeBytes { contents.add($0, at: place) }
             let isAtEnd = place + count == source.byteCount
             if isStart { return proven(bytes, from: 0, isAtEnd).map { (place, $0.count, $0.byteCount) } }
             let mark = bytes.contains(UInt8(ascii: "\n")) ? UInt8(ascii: "\n") : UInt8(ascii: "\r")

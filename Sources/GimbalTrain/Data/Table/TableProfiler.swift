@@ -181,20 +181,38 @@ enum TableNames {
     /// A name for each column: the file's own, "column 3" where it gives none, "price (2)" where it gives one twice.
     static func names(header: [String]?, width: Int, _ dialect: TableDialect) -> [String] {
         var taken: Set<[UInt8]> = []
-        return (0..<width).map { column in
-            // Where rows have one field more than the header, they begin with their own names.
-            let shift = dialect.hasTrailingDelimiter ? 0 : header.map { width - $0.count } ?? 0
-            let place = column - shift
-            let given = header.map { $0.indices.contains(place) ? $0[place] : "" } ?? ""
+        // The number that the next column of a name is given: a thousand of one name are not counted up to anew for each.
+        var next: [[UInt8]: Int] = [:]
+        return given(header, width, dialect).enumerated().map { column, given in
             let base = given.isEmpty ? "column \(column + 1)" : given
+            let key = Array(base.utf8)
             var name = base
-            var number = 2
             while !taken.insert(Array(name.utf8)).inserted {
+                let number = next[key, default: 2]
                 name = "\(base) (\(number))"
-                number += 1
+                next[key] = number + 1
             }
             return name
         }
+    }
+
+    /// The names that the file itself gives its columns; empty where it gives none.
+    private static func given(_ header: [String]?, _ width: Int, _ dialect: TableDialect) -> [String] {
+        // Where rows have one field more than the header, they begin with their own names.
+        let shift = dialect.hasTrailingDelimiter ? 0 : header.map { width - $0.count } ?? 0
+        return (0..<width).map { column in
+            header.map { $0.indices.contains(column - shift) ? $0[column - shift] : "" } ?? ""
+        }
+    }
+
+    /// The places of the columns of each name that a file gives to several, in its order.
+    static func repeated(header: [String]?, width: Int, _ dialect: TableDialect) -> [(name: String, places: [Int])] {
+        var places: [[UInt8]: [Int]] = [:]
+        let names = given(header, width, dialect)
+        for (column, name) in names.enumerated() where !name.isEmpty {
+            places[Array(name.utf8), default: []].append(column)
+        }
+        return places.values.filter { $0.count > 1 }.sorted { $0[0] < $1[0] }.map { (names[$0[0]], $0) }
     }
 
     /// What messages call a column: by its number from 1, and its name where the file gives one.

@@ -96,13 +96,14 @@ public struct TableRecord: Codable, Sendable, Equatable {
             let parts = try TableParts(rows, split: split, expecting: expected)
             return TableData(
                 training: parts.training, validation: parts.validation, test: parts.test, record: self,
-                notes: parts.notes)
+                notes: parts.notes, contents: parts.contents)
         }
         func part(_ part: TableSplit.Part) -> TablePart {
             TablePart(schema, source: source, dialect: dialect, split: split, layout: layout, part: part)
         }
         return TableData(
-            training: part(.training), validation: part(.validation), test: part(.test), record: self, notes: [])
+            training: part(.training), validation: part(.validation), test: part(.test), record: self, notes: [],
+            contents: layout.contents)
     }
 
     private func isTooLarge(_ rows: Int) -> Bool { rows > memoryLimit / (4 * (schema.featureCount + 1)) }
@@ -118,6 +119,14 @@ public struct TableRecord: Codable, Sendable, Equatable {
     public func evaluationData(
         path: String, options: TableOptions = TableOptions(), part: TableSplit.Part? = .test
     ) throws -> (data: any SupervisedData, notes: [String]) {
+        let found = try evaluatedRows(path: path, options: options, part: part)
+        return (found.data, found.notes)
+    }
+
+    /// As `evaluationData(path:options:part:)`, with what tells the rows from others.
+    func evaluatedRows(
+        path: String, options: TableOptions, part: TableSplit.Part?
+    ) throws -> (data: any SupervisedData, notes: [String], contents: TableContents) {
         let source = try TableSource(path: path)
         let (schema, dialect) = (schema.reading(options), try schema.dialect(of: source, options))
         let layout = try TableLayout(source, dialect)
@@ -127,7 +136,10 @@ public struct TableRecord: Codable, Sendable, Equatable {
         let isShared = try sharesRows(with: TableRows(schema, source: source, dialect: dialect, needsTarget: false))
         let rows = TablePart(
             schema, source: source, dialect: dialect, split: split, layout: layout, part: isShared ? part : nil)
-        return (rows, [Self.note(isShared, part, tested: rows.count, of: layout.recordCount, isExact: false)])
+        return (
+            rows, [Self.note(isShared, part, tested: rows.count, of: layout.recordCount, isExact: false)],
+            layout.contents
+        )
     }
 
     /// Which rows are tested, and why.
@@ -161,21 +173,23 @@ public struct TableRecord: Codable, Sendable, Equatable {
 
     private func evaluationRows(
         _ rows: TableRows, _ part: TableSplit.Part?
-    ) throws -> (data: any SupervisedData, notes: [String]) {
+    ) throws -> (data: any SupervisedData, notes: [String], contents: TableContents) {
         let sketch = split.rowSketch
+        var contents = TableContents()
         var isShared = false
         // All rows until one is met that the file shares, from then on those of the part.
         var kept = DatasetRows(rows.schema)
         var chosen: [Int] = []
         while try rows.next() {
             let hash = rows.hash(seed: split.request.seed)
+            contents.add(row: hash)
             if sketch.contains(hash) { isShared = true }
             let isOfPart = rows.part(of: split, hash: hash) == part || part == nil
             if try (isOfPart || !isShared) && kept.add(rows) && isOfPart { chosen.append(kept.count - 1) }
         }
         let all = kept.dataset(name: rows.fileName)
         let tested = isShared ? all.subset(chosen) : all
-        return (tested, rows.notes + [Self.note(isShared, part, tested: tested.count, of: rows.count)])
+        return (tested, rows.notes + [Self.note(isShared, part, tested: tested.count, of: rows.count)], contents)
     }
 }
 
@@ -191,6 +205,8 @@ public struct TableData: Sendable {
     public let record: TableRecord
     /// What happened to rows and values that were not as in training, in sentences.
     public var notes: [String]
+    /// What tells the rows of the table from others, apart from parts that have files of their own.
+    let contents: TableContents
 
     /// Whether rows are read whenever they are needed.
     public var isStreamed: Bool { training is TablePart }

@@ -197,6 +197,53 @@ struct TableDialectTests {
         #expect(try table("a,b,y\n" + rows).schema.columns.map(\.name) == ["column 1", "a", "b", "y"])
     }
 
+    @Test("Columns of one name are never taken for each other")
+    func repeatedNames() throws {
+        let body = (0..<20).map { "\($0).5,\($0 * 3 % 7).25,\($0 % 2)" }.joined(separator: "\n")
+        let text = "a,a,y\n" + body
+        let warning =
+            "2 columns are called 'a': they are told apart by their order, here and in other tables, as a, a (2)"
+        #expect(try table(text).profile.warnings.contains(warning))
+        let words = "two columns 'a', numbers 1, 2; name the one that is meant by its number"
+        for options in [
+            TableOptions(target: .written("a")), TableOptions(target: .named("a")), options { $0.excluded = ["a"] },
+            options { $0.ids = ["a"] }, options { $0.columns = ["a"] }, options { $0.types = ["a": .number] },
+        ] { #expect(try refusal(text, options).contains(words)) }
+        #expect(try table(text, TableOptions(target: .written("2"))).schema.target?.name == "a (2)")
+        let one = try table(text, options { $0.excluded = ["2"] })
+        #expect(one.schema.columns.filter { $0.role == .input }.map(\.name) == ["a"])
+        // What is predicted unless something is named.
+        #expect(try refusal("y,a,y\n" + body).contains("two columns 'y', numbers 1, 3"))
+        #expect(try table("y,a,y\n" + body, TableOptions(target: .written("3"))).schema.target?.name == "y (2)")
+    }
+
+    @Test("What is to be predicted is neither left out nor an id")
+    func targetOfOtherUse() throws {
+        let text = "a,b,y\n" + (0..<20).map { "\($0).5,\($0 * 3 % 7).25,\($0 % 2)" }.joined(separator: "\n")
+        #expect(
+            try refusal(text, options { $0.excluded = ["y"] }).contains(
+                "y is what is to be predicted, as the last column"))
+        #expect(try refusal(text, options { $0.ids = ["3"] }).contains("y is what is to be predicted"))
+        var both = options { $0.excluded = ["a"] }
+        both.target = .written("a")
+        #expect(try refusal(text, both).contains("excluded: a is what is to be predicted"))
+    }
+
+    @Test("Twenty thousand columns are gone through in time, of one name or of many", .timeLimit(.minutes(1)))
+    func manyColumns() throws {
+        let count = 20_000
+        let rows = (0..<4).map { row in
+            (0..<count).map { "\(($0 + row) % 7).5" }.joined(separator: ",") + ",\(row % 2)\n"
+        }
+        for names in [[String](repeating: "a", count: count), (0..<count).map { "a\($0)" }] {
+            let start = ContinuousClock.now
+            let found = try table(names.joined(separator: ",") + ",y\n" + rows.joined())
+            #expect(found.schema.columns.count == count + 1)
+            #expect(Set(found.schema.columns.map(\.name)).count == count + 1)
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+
     @Test("Control characters of a file are shown escaped, and long texts cut")
     func messages() throws {
         let escaped = try refusal("a,b,y\n1,2,0\n1,\u{1B}]0;owned\u{7}\u{1B}[31mred,1\n")
