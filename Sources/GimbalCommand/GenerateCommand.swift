@@ -258,6 +258,9 @@ struct SamplingFlags: ParsableArguments {
             throw ValidationError("--beam must be from 1 to \(Self.beamLimit)")
         }
         if samples < 1 { throw ValidationError("--samples must be positive") }
+        for (name, number) in [("--count", count), ("--samples", samples)] where number > 1_000_000_000 {
+            throw ValidationError("\(name) must be at most 1000000000")
+        }
         if beam != nil, temperature != nil || topK != nil || topP != nil || repetitionPenalty != 1 || samples > 1 {
             throw ValidationError(
                 "--beam draws nothing: leave out --temperature, --top-k, --top-p, --repetition-penalty and --samples")

@@ -70,9 +70,21 @@ struct ModelOptions: ParsableArguments {
 
     /// What was given and has no effect, in words.
     func unused(in settings: ModelSettings) -> [String] {
+        var notes: [String] = []
         let scaled: [ModelSettings.Initialization] = [.normal, .truncatedNormal, .uniform]
-        guard initScale != nil, !scaled.contains(settings.initialization) else { return [] }
-        return ["--init-scale has no effect with --init \(settings.initialization.rawValue)"]
+        if initScale != nil, !scaled.contains(settings.initialization) {
+            notes.append("--init-scale has no effect with --init \(settings.initialization.rawValue)")
+        }
+        if layers != nil, settings.kind == .tcn {
+            let length = settings.sampleShape[0]
+            let reaching = TemporalConvolutionClassifier.layers(reaching: length)
+            if settings.layers > reaching, (length - 1) >> min(settings.layers - 1, 62) == 0 {
+                notes.append(
+                    "--layers \(settings.layers): the last look back beyond a sequence of \(counted(length, "step")), the whole of which \(reaching) "
+                        + "\(reaching == 1 ? "reaches" : "reach")")
+            }
+        }
+        return notes
     }
 
     /// The settings for data of these sizes, or those of the run to be resumed.

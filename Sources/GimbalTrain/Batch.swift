@@ -46,3 +46,15 @@ extension Dataset {
     /// ```
     public func batch(on device: Device) -> Batch { batch([Int](0..<count)).to(device) }
 }
+
+/// Of a number of samples. A batch may be as large as a number can be.
+extension Int {
+    /// Batches of `size` that so many samples make; the last may be smaller.
+    func batches(of size: Int) -> Int { self / size + (self % size == 0 ? 0 : 1) }
+
+    /// The places of the samples of a batch, counted from 0.
+    func places(ofBatch number: Int, of size: Int) -> Range<Int> {
+        let start = number * size
+        return start..<start + Swift.min(size, self - start)
+    }
+}

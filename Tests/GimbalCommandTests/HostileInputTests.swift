@@ -202,4 +202,80 @@ struct HostileInputTests {
             }
         }
     }
+
+    /// What the command says of its own options: a new one is tried without a word.
+    private func options(of command: String) throws -> [String] {
+        let text = try Gimbal.run("--experimental-dump-help").succeeded().output
+        let help = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+        let all = try #require((help?["command"] as? [String: Any])?["subcommands"] as? [[String: Any]])
+        let found = try #require(
+            all.first { $0["commandName"] as? String == command }?["arguments"] as? [[String: Any]])
+        return found.filter { $0["kind"] as? String == "option" }.compactMap { option in
+            let names = option["names"] as? [[String: Any]] ?? []
+            return names.first { $0["kind"] as? String == "long" }?["name"] as? String
+        }
+    }
+
+    /// All of them are some 3,000; most runs try one in 40 or so, others with each change of the options.
+    @Test("Extreme numbers in any option are refused in one line, or harmless; nothing traps or hangs")
+    func extremeNumbers() throws {
+        try withTemporaryFolder { folder in
+            let (table, series, text) = (folder + "/t.csv", folder + "/s.csv", folder + "/t.txt")
+            try write("a,b,y\n" + (0..<90).map { "\($0),\($0 * 7 % 11),\($0 % 3)\n" }.joined(), to: table)
+            try write("v\n" + (0..<200).map { "\($0 * $0 % 17).5\n" }.joined(), to: series)
+            try write((0..<60).map { "A line of \($0) words.\n" }.joined(), to: text)
+            let small = ["--hidden", "4", "--epochs", "1", "--max-steps", "2"]
+            let trained = [
+                ["--data", table], ["--data", series, "--task", "forecast"],
+                ["--data", text, "--model", "lstm-lm", "--layers", "1"], ["--data", "digits", "--model", "tcn"],
+            ]
+            for (number, data) in trained.enumerated() {
+                try Gimbal.run(["train", "--device", "cpu", "--run-dir", "\(folder)/\(number)"] + data + small)
+                    .succeeded()
+            }
+            var commands = trained.map { ["train", "--run-dir", folder + "/q"] + $0 + small }
+            commands.append(
+                ["search", "--search-dir", folder + "/q", "--data", table, "--trials", "2", "--vary", "lr=0.1..0.3"]
+                    + small)
+            commands += (0...1).flatMap { run in
+                [
+                    ["evaluate", "--checkpoint", "\(folder)/\(run)"],
+                    ["predict", "--checkpoint", "\(folder)/\(run)", "--data", run == 0 ? table : series],
+                ]
+            }
+            commands += [
+                ["generate", "--checkpoint", folder + "/2", "--count", "5"], ["diagnose", "--data", table],
+                ["inspect", table], ["inspect", series, "--task", "forecast"],
+            ]
+            // What was asked for, and what is one process's matter alone.
+            let others: Set = ["pause-epoch", "parent", "device"]
+            var random = SplitMix(state: 20_261_201)
+            var count = 0
+            defer { tell(tried: count, of: "numbers") }
+            for command in commands {
+                for option in try options(of: command[0]) where !others.contains(option) {
+                    for value in ["0", "-1", "9223372036854775807", "1e300", "inf", "nan"] {
+                        guard triesAll || random.next() % 40 == 0 else { continue }
+                        count += 1
+                        // In the folder: some options name files that are made.
+                        let outcome = try ChildProcess(
+                            "/bin/sh",
+                            ["-c", "cd \"$0\" && exec \"$@\"", folder, Gimbal.path] + command + [
+                                "--\(option)=\(value)"
+                            ],
+                            environment: ["GIMBAL_DEVICE": "cpu", "SWIFT_BACKTRACE": "enable=no"],
+                            timeLimit: .seconds(30)
+                        ).outcome()
+                        let place = "\(command.joined(separator: " ")) --\(option)=\(value)"
+                        #expect(outcome.signal == nil && outcome.status ?? 0 < 128, "\(place): \(outcome)")
+                        try? FileManager.default.removeItem(atPath: folder + "/q")
+                        // How the command is used fills more lines, and a sick model is a diagnosis.
+                        guard ![0, 2, 64].contains(outcome.status) else { continue }
+                        let last = outcome.errors.split(separator: "\n").last ?? ""
+                        #expect(last.hasPrefix("Error: ") && last.count < 600, "\(place): \(outcome)")
+                    }
+                }
+            }
+        }
+    }
 }

@@ -80,4 +80,19 @@ struct LayerOptionsTests {
             #expect(outcome.errors.contains("going on with: gimbal train --data digits --hidden 48,40"), "\(outcome)")
         }
     }
+
+    @Test("Layers of a net of convolutions that look back beyond a sequence take no longer, and are told of")
+    func layersBeyondTheSequence() throws {
+        try withTemporaryFolder { folder in
+            let train =
+                fixed + ["--model", "tcn", "--hidden", "4", "--max-steps", "2", "--batch-size", "16", "--layers"]
+            let note = "the last look back beyond a sequence of 8 steps, the whole of which 2 reach"
+            for (layers, isTold) in [(60, true), (4, true), (3, false), (1, false)] {
+                let outcome = try Gimbal.run(
+                    train + ["\(layers)", "--run-dir", "\(folder)/\(layers)"], timeLimit: .seconds(20)
+                ).succeeded()
+                #expect(outcome.errors.contains("note: --layers \(layers): \(note)") == isTold, "\(outcome.errors)")
+            }
+        }
+    }
 }

@@ -52,6 +52,7 @@ struct SearchOptions: ParsableArguments {
         if resume && searchDir == nil { throw ValidationError("--resume needs --search-dir") }
         if (parallel ?? 1) < 1 { throw ValidationError("--parallel must be positive") }
         if !((timeLimit ?? 1) > 0) { throw ValidationError("--time-limit must be positive") }
+        if (timeLimit ?? 1) > 1e9 { throw ValidationError("--time-limit must be at most 1000000000 minutes") }
         if method == .grid && trials != nil {
             throw ValidationError("--trials is not for a grid, which has all points")
         }

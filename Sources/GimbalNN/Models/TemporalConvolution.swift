@@ -19,20 +19,27 @@ public final class TemporalConvolutionClassifier: Module, Layer {
     ///   - size: channels of each block.
     ///   - layers: how many blocks there are.
     ///   - dropout: the probability of dropping a channel of a step in training.
+    ///   - longest: steps of the longest sequence; no kernel is spread wider, where there is nothing to be seen. Nil for
+    ///     sequences of any length.
     ///   - generator: draws the weights.
     ///   - device: where the parameters lie.
     public init(
-        inputs: Int, classes: Int, size: Int, layers: Int, dropout: Double = 0, generator: RandomGenerator = .current,
-        device: Device = .current
+        inputs: Int, classes: Int, size: Int, layers: Int, dropout: Double = 0, longest: Int? = nil,
+        generator: RandomGenerator = .current, device: Device = .current
     ) {
         require(layers > 0, "TemporalConvolutionClassifier", "needs a block, not \(layers)")
         blocks = ModuleList(
             (0..<layers).map { index in
                 TemporalBlock(
-                    index == 0 ? inputs : size, size, dilation: 1 << min(index, 30), dropout: dropout,
-                    generator: generator, device: device)
+                    index == 0 ? inputs : size, size, dilation: min(1 << min(index, 30), max(longest ?? .max, 1)),
+                    dropout: dropout, generator: generator, device: device)
             })
         head = Linear(size, classes, generator: generator, device: device)
+    }
+
+    /// The least number of blocks with which the last step sees a whole sequence of `length` steps.
+    package static func layers(reaching length: Int) -> Int {
+        (1..<62).first { 1 + 4 * ((1 << $0) - 1) >= length } ?? 62
     }
 
     /// The logits, [batch, classes], of sequences [batch, length, features] of one step or more.

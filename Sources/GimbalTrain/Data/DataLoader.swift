@@ -67,7 +67,7 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
 
     /// Batches in an epoch.
     public var batchCount: Int {
-        dropsLast ? source.count / batchSize : (source.count + batchSize - 1) / batchSize
+        dropsLast ? source.count / batchSize : source.count.batches(of: batchSize)
     }
 
     /// Examples an epoch passes through: all, unless a last batch is left out.
@@ -103,7 +103,7 @@ public struct DataLoader<Source: ExampleSource>: Sendable {
     }
 
     /// Where in the order the examples of a batch lie.
-    func range(of number: Int) -> Range<Int> { number * batchSize..<min((number + 1) * batchSize, source.count) }
+    func range(of number: Int) -> Range<Int> { source.count.places(ofBatch: number, of: batchSize) }
 
     private func requireBatch(_ first: Int) -> Int {
         require((0...batchCount).contains(first), "DataLoader", "batch \(first) of \(batchCount)")

@@ -146,7 +146,8 @@ extension ModelSettings {
 
     private var temporalConvolution: TemporalConvolutionClassifier {
         TemporalConvolutionClassifier(
-            inputs: sampleShape[1], classes: outputs, size: hidden, layers: layers, dropout: dropout)
+            inputs: sampleShape[1], classes: outputs, size: hidden, layers: layers, dropout: dropout,
+            longest: sampleShape[0])
     }
 
     private var transformer: TransformerClassifier {

@@ -112,4 +112,27 @@ struct LayerSettingsTests {
         training.layerDecays = [LayerDecay("*", -1)]
         #expect(throws: GimbalError.self) { try training.validate() }
     }
+
+    @Test("A net of convolutions looks no further back than a sequence is long, and computes the same")
+    func reachOfConvolutions() throws {
+        var settings = ModelSettings(kind: .tcn, for: Self.digits.train)
+        (settings.hidden, settings.layers) = (6, 6)
+        let batch = Self.digits.train.batch(Array(0..<8)).to(.cpu)
+        func outputs(_ make: () throws -> Module) throws -> [Float] {
+            try withDevice(.cpu) {
+                try withGenerator(RandomGenerator(seed: 5)) {
+                    let model = try #require(try make() as? any TensorLayer)
+                    return try model(batch.inputs.reshaped([8, 8, 8])).floats()
+                }
+            }
+        }
+        let free = try outputs { TemporalConvolutionClassifier(inputs: 8, classes: 10, size: 6, layers: 6) }
+        #expect(
+            try outputs { TemporalConvolutionClassifier(inputs: 8, classes: 10, size: 6, layers: 6, longest: 8) }
+                == free)
+        #expect(
+            try outputs { TemporalConvolutionClassifier(inputs: 8, classes: 10, size: 6, layers: 6, longest: 4) }
+                != free)
+        #expect([1, 5, 6, 13, 14].map { TemporalConvolutionClassifier.layers(reaching: $0) } == [1, 1, 2, 2, 3])
+    }
 }

@@ -52,7 +52,7 @@ public struct PictureStream: TrainingData, Sendable {
     }
 
     public var batchesPerEpoch: Int? {
-        dropsLast ? pictures.count / batchSize : (pictures.count + batchSize - 1) / batchSize
+        dropsLast ? pictures.count / batchSize : pictures.count.batches(of: batchSize)
     }
     public var samplesPerEpoch: Int? { dropsLast ? pictures.count / batchSize * batchSize : pictures.count }
     public var examples: (any SupervisedData)? { pictures }
@@ -75,7 +75,7 @@ public struct PictureStream: TrainingData, Sendable {
 
     /// Where in the order the pictures of a batch lie.
     private func range(of number: Int) -> Range<Int> {
-        number * batchSize..<min((number + 1) * batchSize, pictures.count)
+        pictures.count.places(ofBatch: number, of: batchSize)
     }
 
     /// The batches of an epoch, or a rank's rows of them, in the memory of the host, from one of them on. They throw

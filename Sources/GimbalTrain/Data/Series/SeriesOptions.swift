@@ -22,5 +22,8 @@ public struct SeriesOptions: Sendable, Equatable {
         try checkSetting((window ?? 1) > 0, "window", "must be positive, not \(window ?? 0)")
         try checkSetting(horizon > 0, "horizon", "must be positive, not \(horizon)")
         try checkSetting((season ?? 2) > 1, "season", "must be at least 2, not \(season ?? 0)")
+        for (name, steps) in [("window", window ?? 1), ("horizon", horizon), ("season", season ?? 2)] {
+            try checkSetting(steps <= 1_000_000_000, name, "must be at most 1000000000, not \(steps)")
+        }
     }
 }

@@ -105,7 +105,8 @@ final class TextStream {
         self.encoding = mark?.encoding ?? encoding ?? TableDialect.utf8
         if TableDialect.isUTF8(self.encoding) { return }
         let made = iconv_open("UTF-8", self.encoding)
-        guard made != iconv_t(bitPattern: -1) else {
+        // No name at all is that of the locale's own, which may be any.
+        guard made != iconv_t(bitPattern: -1), !self.encoding.isEmpty else {
             throw GimbalError.invalidSetting(
                 name: "encoding",
                 reason: "the system knows no '\(shown(self.encoding))'; windows-1252, iso-8859-1, utf-16 are some "

@@ -58,7 +58,7 @@ public struct TableStream: TrainingData, Sendable {
     public var examples: (any SupervisedData)? { part }
 
     /// As many as about so many rows make.
-    public var estimatedBatchesPerEpoch: Int? { max((part.count + batchSize - 1) / batchSize, 1) }
+    public var estimatedBatchesPerEpoch: Int? { max(part.count.batches(of: batchSize), 1) }
 
     public func iterator(epoch: Int, from first: Int, on device: Device) -> BatchIterator<Batch> {
         iterator(epoch: epoch, from: first, on: device, rank: 0, of: 1)
