@@ -33,10 +33,13 @@ extension GimbalError: CustomStringConvertible {
         return visible(message.unicodeScalars)
     }
 
+    /// Characters of a path that a message shows; a longer one is cut in the middle.
+    private static let pathLimit = 200
+
     private var message: String {
         switch self {
         case .noDevice(let requested, let available, let reason):
-            "no device '\(requested)'; available: \(available.joined(separator: ", "))"
+            "no device '\(shown(requested, limit: Self.pathLimit))'; available: \(available.joined(separator: ", "))"
                 + (reason.map { " (\($0))" } ?? "")
         case .outOfMemory(let device, let requested, let used, let place, let batch):
             "out of memory on \(device): \(requested) bytes asked for" + (place.map { " by \($0)" } ?? "")
@@ -46,13 +49,13 @@ extension GimbalError: CustomStringConvertible {
         case .deviceFailed(let device, let operation, let reason):
             "\(device) failed in \(operation): \(reason)"
         case .invalidFile(let path, let reason):
-            "\(path): \(reason)"
+            "\(shown(path, limit: Self.pathLimit)): \(reason)"
         case .fileSystem(let operation, let path, let reason):
-            "cannot \(operation) \(path): \(reason)"
+            "cannot \(operation) \(shown(path, limit: Self.pathLimit)): \(reason)"
         case .nonFinite(let quantity, let value, let place):
             "\(quantity) became \(value.isNaN ? "nan" : "\(value)") at \(place)"
         case .weightMismatch(let path, let missing, let unexpected, let misshaped):
-            "\(path) does not fit the model: "
+            "\(shown(path, limit: Self.pathLimit)) does not fit the model: "
                 + [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]
                 .filter { !$0.1.isEmpty }
                 .map { "\($0.0): \(listed($0.1, limit: 5, length: 120))" }

@@ -17,7 +17,7 @@ package struct CPUSettings {
             self.threads = max(threads, 1)
         } else if let threads = Self.threads(in: environment) {
             self.threads = threads
-        } else if let setting = environment["GIMBAL_THREADS"] {
+        } else if let setting = environment["GIMBAL_THREADS"], !setting.isEmpty {
             notes.append("GIMBAL_THREADS is '\(setting)', which is no number from 1 to 1024, and is ignored.")
         }
         if let level = level ?? environment["GIMBAL_CPU_LEVEL"] {

@@ -23,7 +23,7 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
-        let folders = runs.flatMap(GimbalCommand.runs(at:))
+        let folders = try runs.flatMap(GimbalCommand.runs(at:))
         let comparison = RunComparison(try folders.map { try RunSummary(folder: $0) })
         if let report { try requireOutput(report, "--report", inputs: folders.flatMap(filesTrainedOn)) }
         if let report { try comparison.write(to: report) }

@@ -9,12 +9,25 @@ struct DeviceOptions: ParsableArguments {
         completion: .devices)
     var device: String?
 
-    /// - Throws: `GimbalError.noDevice`, also for a name from the environment; `GimbalError.deviceFailed`.
+    /// - Throws: `GimbalError.noDevice`, also for a name from the environment; `GimbalError.deviceFailed`;
+    ///   `GimbalError.invalidSetting` for a number of threads that is none.
     func chosen() throws -> Device { try Self.chosen(device) }
 
     /// - Parameter device: its name; nil for the usual one.
     static func chosen(_ device: String?) throws -> Device {
-        try device.map { try Device.named($0) } ?? standard()
+        try requireThreads()
+        return try device.map { try Device.named($0) } ?? standard()
+    }
+
+    /// Makes sure that the environment asks for a number of threads, where it asks for any. The library takes its own number
+    /// instead, with a note; here it is the user's mistake.
+    /// - Throws: `GimbalError.invalidSetting`.
+    static func requireThreads() throws {
+        guard let asked = ProcessInfo.processInfo.environment["GIMBAL_THREADS"], !asked.isEmpty else { return }
+        guard let threads = Int(asked), (1...1024).contains(threads) else {
+            throw GimbalError.invalidSetting(
+                name: "GIMBAL_THREADS", reason: "must be a number from 1 to 1024, not '\(shown(asked))'")
+        }
     }
 
     /// The device that is taken unless one is named.

@@ -9,11 +9,11 @@ enum Program {
         openStandardDescriptors()
         // A file that grows beyond `ulimit -f` is an error of its own, with its name.
         signal(SIGXFSZ, SIG_IGN)
-        if let mistake = mistakeInArguments {
+        if let mistake = Arguments.mistake {
             try? FileHandle.standardError.write(contentsOf: Data("Error: \(mistake)\n".utf8))
             exit(64)
         }
-        run(joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
+        run(Arguments.joiningNegativeNumbers(CommandLine.arguments.dropFirst()))
     }
 
     /// As the parser's own `main`, but that ranks tell each other of a mistake in the arguments.
@@ -31,58 +31,26 @@ enum Program {
         }
     }
 
-    /// As the parser's own `exit`, but what a message says of arguments neither moves a terminal nor fills it.
+    /// As the parser's own `exit`, but what a message says of arguments neither moves a terminal nor fills it, and help that
+    /// could not be written is no success.
     private static func end(_ error: any Error) -> Never {
         let code = GimbalCommandLine.exitCode(for: error)
-        guard !code.isSuccess else { GimbalCommandLine.exit(withError: error) }
-        let lines = GimbalCommandLine.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+        let message = GimbalCommandLine.fullMessage(for: error)
+        guard !code.isSuccess else {
+            do { try printText(message.isEmpty ? "" : message + "\n") } catch { end(error) }
+            exit(code.rawValue)
+        }
+        let lines = message.split(separator: "\n", omittingEmptySubsequences: false)
         let text = lines.map { line in
-            let line = harmless(line.count > 4000 ? line.prefix(2000) + " … " + line.suffix(500) : line[...])
-            return line + "\n"
+            harmless(line.count > mostShown ? line.prefix(mostShown - 300) + " … " + line.suffix(300) : line[...])
+                + "\n"
         }
         if lines != [""] { try? FileHandle.standardError.write(contentsOf: Data(text.joined().utf8)) }
         exit(code.rawValue)
     }
 
-    /// Flags whose value may be empty: a text to begin with, and columns, of which a file may leave one without a name.
-    private static let flagsOfTexts: Set = ["--prompt", "--target", "--exclude", "--id", "--columns", "--missing"]
-
-    /// What is wrong with the first argument that can mean nothing.
-    private static var mistakeInArguments: String? {
-        let arguments = CommandLine.arguments
-        // The shell asks for completions with words that have not been begun.
-        guard arguments.count > 1, !arguments[1].hasPrefix("---") else { return nil }
-        for place in 1..<arguments.count {
-            let (argument, before) = (arguments[place], arguments[place - 1])
-            if let bytes = CommandLine.unsafeArgv[place], String(validatingCString: bytes) == nil {
-                // What Swift makes of it is the name of something else.
-                return "argument \(place) is not UTF-8: '\(shown(argument))'"
-            }
-            // As a path it would be the root, or this folder.
-            if argument.isEmpty && !flagsOfTexts.contains(before) {
-                return "argument \(place) is empty, after '\(shown(before))'; is a variable of the shell not set?"
-            }
-            if argument.hasPrefix("--"), argument.hasSuffix("="), !flagsOfTexts.contains(String(argument.dropLast())) {
-                return "'\(shown(argument))' is empty; is a variable of the shell not set?"
-            }
-        }
-        return nil
-    }
-
-    /// `--lr -1` as `--lr=-1`: the parser takes what begins with a dash for an option, and there is none that is a number.
-    private static func joiningNegativeNumbers(_ arguments: some Sequence<String>) -> [String] {
-        var result: [String] = []
-        for argument in arguments {
-            if argument.hasPrefix("-"), Double(argument) != nil, let last = result.last, last.hasPrefix("--"),
-                last.count > 2, !last.hasPrefix("---"), !last.contains("=")
-            {
-                result[result.count - 1] = last + "=" + argument
-            } else {
-                result.append(argument)
-            }
-        }
-        return result
-    }
+    /// Characters of a line of an error; a longer one is cut in the middle.
+    private static let mostShown = 1500
 
     /// OpenBLAS starts threads when it is loaded, of which none is used here. Each asks for 128 MiB, and where the process may not
     /// have them, without end, also when the program leaves. So where its memory is limited, it begins again without them.

@@ -210,5 +210,54 @@ struct BadInputTests {
     func fullOutput() throws {
         let outcome = try ChildProcess("/bin/sh", ["-c", "exec \"$0\" devices > /dev/full", Gimbal.path]).outcome()
         outcome.refused("cannot write standard output: No space left on device")
+        for arguments in ["--help", "--version", "train --help", "help predict"] {
+            try ChildProcess("/bin/sh", ["-c", "exec \"$0\" \(arguments) > /dev/full", Gimbal.path]).outcome()
+                .refused("cannot write standard output: No space left on device")
+        }
+    }
+
+    @Test("A path that is longer than a line is cut in the middle")
+    func longPath() throws {
+        try withTemporaryFolder { folder in
+            let long = folder + "/" + String(repeating: "x", count: 3000)
+            let train = [
+                "train", "--data", "digits", "--max-steps", "1", "--hidden", "4", "--device", "cpu", "--run-dir",
+            ]
+            for command in [
+                train + [long], train + [folder + "/r", "--data", long + ".csv"], ["report", long], ["inspect", long],
+                ["evaluate", "--checkpoint", long], ["convert", long, folder + "/x.pt"],
+                train + [folder + "/r", "--resume", "--data", long],
+            ] {
+                let outcome = try Gimbal.run(command)
+                outcome.refused("xxx…xxx")
+                #expect(outcome.errors.count < 600, "\(outcome.errors)")
+            }
+        }
+    }
+
+    @Test("A number of threads that is none", arguments: ["abc", "0", "-1", "1025", "2.5"])
+    func threads(number: String) throws {
+        try withTemporaryFolder { folder in
+            let words = "GIMBAL_THREADS: must be a number from 1 to 1024, not '\(number)'"
+            for command in [
+                ["train", "--data", "digits", "--device", "cpu", "--run-dir", folder + "/r"],
+                ["train", "--data", "digits", "--device", "cpu,cpu", "--run-dir", folder + "/r"],
+                ["diagnose", "--data", "digits"], ["bench", "--only", "matmul"],
+            ] { try Gimbal.run(command, environment: ["GIMBAL_THREADS": number]).refused(words) }
+            #expect(try names(in: folder).isEmpty)
+        }
+    }
+
+    @Test("An encoding without a name, and folds without end")
+    func emptyEncoding() throws {
+        let table = "a,b,answer\n" + (0..<20).map { "\($0),\($0 * 7 % 5),\($0 % 2)\n" }.joined()
+        for (flags, words) in [
+            (["--encoding", ""], "--encoding: the system knows no ''"),
+            (["--folds", "9223372036854775807"], "--folds: must lie between 2 and the number of rows, 20"),
+        ] {
+            try expectRefusal(words, ["--data", "FOLDER/t.csv", "--device", "cpu"] + flags) {
+                try table.write(toFile: $0 + "/t.csv", atomically: true, encoding: .utf8)
+            }
+        }
     }
 }

@@ -24,6 +24,8 @@ enum CommandRanks {
     static func run<Result>(
         on devices: String?, _ options: RankOptions, _ body: @escaping (_ device: String?) throws -> Result
     ) throws -> Result {
+        // Before a rank is given its own number.
+        try DeviceOptions.requireThreads()
         let names = devices.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
         let patience = ExchangePatience.seconds(Double(options.exchangeTimeout))
         if MPIExchange.isLaunched { return try runProcess(names, patience, body) }
