@@ -21,7 +21,8 @@ enum Arguments {
             if argument.isEmpty && !optionsOfTexts.contains(before) {
                 return "argument \(place) is empty, after '\(shown(before))'; is a variable of the shell not set?"
             }
-            if argument.hasPrefix("--"), argument.hasSuffix("="), !optionsOfTexts.contains(String(argument.dropLast())) {
+            if argument.hasPrefix("--"), argument.hasSuffix("="), !optionsOfTexts.contains(String(argument.dropLast()))
+            {
                 return "'\(shown(argument))' is empty; is a variable of the shell not set?"
             }
         }

@@ -22,9 +22,10 @@ struct ReportCommand: ParsableCommand {
     var output: String?
 
     func run() throws {
-        let summaries = try folders.flatMap { try runs(at: $0) }.map { try RunSummary(folder: $0) }
+        let runs = try folders.flatMap { try GimbalCommand.runs(at: $0) }
+        let summaries = try runs.map { try RunSummary(folder: $0) }
         let path = output ?? usualPath
-        try requireOutput(path, "--output", inputs: folders.flatMap { runs(at: $0) }.flatMap(filesTrainedOn))
+        try requireOutput(path, "--output", inputs: runs.flatMap(filesTrainedOn))
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
                 name: "--output",
