@@ -76,7 +76,7 @@ enum SettingFlags {
         "vary": "--vary", "trials": "--trials", "factor": "--factor", "searchDir": "--search-dir", "resume": "--resume",
         "window": "--window", "horizon": "--horizon", "season": "--season",
         "target": "--target", "columns": "--columns", "missing": "--missing-rows", "excluded": "--exclude",
-        "ids": "--id", "types": "--types",
+        "ids": "--id", "types": "--types", "encoding": "--encoding",
         "inputShape": "--data",
         "outputs": "--data", "data": "--data", "task": "--task", "part": "--part", "runs": "--checkpoint",
     ]

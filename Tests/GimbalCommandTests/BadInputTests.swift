@@ -226,7 +226,6 @@ struct BadInputTests {
             for command in [
                 train + [long], train + [folder + "/r", "--data", long + ".csv"], ["report", long], ["inspect", long],
                 ["evaluate", "--checkpoint", long], ["convert", long, folder + "/x.pt"],
-                train + [folder + "/r", "--resume", "--data", long],
             ] {
                 let outcome = try Gimbal.run(command)
                 outcome.refused("xxx…xxx")

@@ -209,7 +209,7 @@ struct TableDialectTests {
             TableOptions(target: .written("a")), TableOptions(target: .named("a")), options { $0.excluded = ["a"] },
             options { $0.ids = ["a"] }, options { $0.columns = ["a"] }, options { $0.types = ["a": .number] },
         ] { #expect(try refusal(text, options).contains(words)) }
-        #expect(try table(text, TableOptions(target: .written("2"))).schema.target?.name == "a (2)")
+        #expect(try table(text, TableOptions(target: .written("2"), task: .regression)).schema.target?.name == "a (2)")
         let one = try table(text, options { $0.excluded = ["2"] })
         #expect(one.schema.columns.filter { $0.role == .input }.map(\.name) == ["a"])
         // What is predicted unless something is named.
