@@ -127,7 +127,7 @@ struct BadInputTests {
 
     // MARK: Devices and settings
 
-    @Test("Devices that do not exist", arguments: ["gpu", "opencl:99", "opencl:", "opencl:-1", "cpu:0", ""])
+    @Test("Devices that do not exist", arguments: ["gpu", "opencl:99", "opencl:", "opencl:-1", "cpu:0"])
     func device(name: String) throws {
         try expectRefusal("no device '\(name)'; available: cpu", ["--data", "digits", "--device", name])
     }
@@ -228,7 +228,8 @@ struct BadInputTests {
                 ["evaluate", "--checkpoint", long], ["convert", long, folder + "/x.pt"],
             ] {
                 let outcome = try Gimbal.run(command)
-                outcome.refused("xxx…xxx")
+                // What is cut is the middle of a path, of which more may follow.
+                outcome.refused("xxx…")
                 #expect(outcome.errors.count < 600, "\(outcome.errors)")
             }
         }
@@ -251,7 +252,7 @@ struct BadInputTests {
     func emptyEncoding() throws {
         let table = "a,b,answer\n" + (0..<20).map { "\($0),\($0 * 7 % 5),\($0 % 2)\n" }.joined()
         for (flags, words) in [
-            (["--encoding", ""], "--encoding: the system knows no ''"),
+            (["--encoding", ""], "is empty, after '--encoding'"),
             (["--folds", "9223372036854775807"], "--folds: must lie between 2 and the number of rows, 20"),
         ] {
             try expectRefusal(words, ["--data", "FOLDER/t.csv", "--device", "cpu"] + flags) {
