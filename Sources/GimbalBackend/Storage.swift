@@ -234,7 +234,8 @@ public struct TensorView: Sendable {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= shape[axis], "\(range) exceeds axis \(axis) of \(shape)")
         var view = self
-        view.offset += range.lowerBound * strides[axis]
+        // A range of none at the end of an axis that is turned would begin before the memory.
+        if !range.isEmpty { view.offset += range.lowerBound * strides[axis] }
         view.shape[axis] = range.count
         return view
     }

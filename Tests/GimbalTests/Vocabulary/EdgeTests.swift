@@ -17,6 +17,17 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) } +
         #expect(try columns.argMax(axis: 0).array([Int].self) == [1, 3])
     }
 
+    @Test(arguments: BackendUnderTest.all) func partsOfNoElementsAfterTheLastAreEmpty(_ subject: BackendUnderTest)
+        throws
+    {
+        let x = Tensor([1, 2, 3] as [Float], device: Device(backend: subject.backend))
+        for whole in [x, x.flipped()] {
+            let parts = whole.split(sizes: [3, 0], axis: 0)
+            #expect(try parts[1].sum().item() == 0 && parts[1].array([Float].self) == [])
+            #expect(try (parts[0] + parts[1].sum()).array([Float].self) == whole.array([Float].self))
+        }
+    }
+
     @Test(arguments: BackendUnderTest.all) func sumsAndProductsOfWholeNumbersWrapAround(_ subject: BackendUnderTest)
         throws
     {
