@@ -75,7 +75,8 @@ struct ModelOptions: ParsableArguments {
         if initScale != nil, !scaled.contains(settings.initialization) {
             notes.append("--init-scale has no effect with --init \(settings.initialization.rawValue)")
         }
-        if layers != nil, settings.kind == .tcn {
+        // As many as the recipe has are no mistake.
+        if layers != nil, settings.kind == .tcn, settings.layers > Defaults.model(.tcn).layers {
             let length = settings.sampleShape[0]
             let reaching = TemporalConvolutionClassifier.layers(reaching: length)
             if settings.layers > reaching, (length - 1) >> min(settings.layers - 1, 62) == 0 {

@@ -54,7 +54,9 @@ extension Int {
 
     /// The places of the samples of a batch, counted from 0.
     func places(ofBatch number: Int, of size: Int) -> Range<Int> {
-        let start = number * size
-        return start..<start + Swift.min(size, self - start)
+        number * size..<end(ofBatchFrom: number * size, of: size)
     }
+
+    /// Behind the samples of a batch that begins at `start`, in 0...self.
+    func end(ofBatchFrom start: Int, of size: Int) -> Int { start + Swift.min(size, self - start) }
 }

@@ -243,4 +243,28 @@ struct EvaluateTests {
             try refused("\(weights): ")
         }
     }
+
+    @Test("A batch may be larger than all there is, up to the largest number")
+    func largestBatch() throws {
+        try withTemporaryFolder { folder in
+            let (table, pictures) = (folder + "/t.csv", folder + "/pictures")
+            try ("a,b,y\n" + (0..<60).map { "\($0),\($0 * 7 % 11),\($0 % 2)\n" }.joined()).write(
+                toFile: table, atomically: true, encoding: .utf8)
+            try Gimbal.run("convert", "digits", pictures).succeeded()
+            for data in [table, pictures] {
+                let run = data + "-run"
+                try Gimbal.run(
+                    "train", "--data", data, "--max-steps", "1", "--hidden", "4", "--device", "cpu", "--run-dir", run
+                ).succeeded()
+                for command in [
+                    ["evaluate", "--checkpoint", run],
+                    ["predict", "--checkpoint", run, "--data", data == table ? table : data + "/test"],
+                ] {
+                    let all = try Gimbal.run(command + ["--device", "cpu", "--batch-size", "10000"]).succeeded()
+                    let most = try Gimbal.run(command + ["--device", "cpu", "--batch-size", "\(Int.max)"]).succeeded()
+                    #expect(most.output == all.output)
+                }
+            }
+        }
+    }
 }

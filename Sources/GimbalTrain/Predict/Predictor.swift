@@ -282,7 +282,7 @@ public final class Predictions {
         var isComplete: [Bool]
         switch input {
         case .samples(let dataset):
-            let end = min(place + batchSize, dataset.count)
+            let end = dataset.count.end(ofBatchFrom: place, of: batchSize)
             guard place < end else { return nil }
             features = [dataset.batch(Array(place..<end)).inputs]
             isComplete = [Bool](repeating: true, count: end - place)
@@ -290,7 +290,7 @@ public final class Predictions {
             guard place == 0 else { return nil }
             (features, isComplete) = ([inputs], [true])
         case .pictures(let pictures, let listing, let damaged):
-            let end = min(place + batchSize, listing.entries.count)
+            let end = listing.entries.count.end(ofBatchFrom: place, of: batchSize)
             guard place < end else { return nil }
             features = pictures.map { _ in [] }
             isComplete = []

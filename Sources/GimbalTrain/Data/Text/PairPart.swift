@@ -47,7 +47,7 @@ public struct PairPart: SupervisedData {
         of size: Int, leastSize: Int, seed: UInt64, augmentation: Augmentation?
     ) -> any TrainingData<Batch> {
         TokenBatches(
-            batchesPerEpoch: (count + size - 1) / size, samplesPerEpoch: count, examples: self,
+            batchesPerEpoch: count.batches(of: size), samplesPerEpoch: count, examples: self,
             places: { pairs.order(of: size, epoch: $0, seed: seed) }, make: { batch($0, number: $1) })
     }
 

@@ -71,7 +71,7 @@ public struct TextPart: SupervisedData {
         of size: Int, leastSize: Int, seed: UInt64, augmentation: Augmentation?
     ) -> any TrainingData<Batch> {
         TokenBatches(
-            batchesPerEpoch: (windows.count + size - 1) / size, samplesPerEpoch: windows.count, examples: self,
+            batchesPerEpoch: windows.count.batches(of: size), samplesPerEpoch: windows.count, examples: self,
             places: { windows.order(of: size, epoch: $0, seed: seed) },
             make: { starts, number in
                 let (inputs, targets) = windows.windows(at: starts)
