@@ -13,6 +13,8 @@ from .tree import BINARIES, FOLDER, TREE
 PROGRAM = BINARIES / "gimbalPackageTests.xctest"
 TESTS = [PROGRAM, "--testing-library", "swift-testing"]
 MARKS, TEXTS, CACHE = FOLDER / "marks", FOLDER / "texts", FOLDER / "cache"
+# What is known not to work is told in other words.
+ISSUE = re.compile(rb"^\S+ Test .* recorded an issue", re.MULTILINE)
 COMPILER = ["clang", "-x", "cl", "-Xclang", "-finclude-default-header", "-w", "-ferror-limit=0"]
 
 
@@ -31,9 +33,14 @@ def without_cores():
     os.nice(10)
 
 
-def run(suites, limit, cache=CACHE, **more):
-    """Runs suites in a process of their own. Returns whether they passed, the seconds, and what they printed; None in
-    place of whether for those that did not end in time."""
+def has_failed(output):
+    """Whether a test has said so far that something is not as it should be."""
+    return ISSUE.search(output.read_bytes())
+
+
+def run(suites, limit, cache=CACHE, *, until_failure=False, **more):
+    """Runs suites in a process of their own, to their end or until the first test fails. Returns whether they passed,
+    the seconds, and what they printed; None in place of whether for those that did not end in time."""
     place = FOLDER / "temporary"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
@@ -45,10 +52,14 @@ def run(suites, limit, cache=CACHE, **more):
         process = subprocess.Popen([*TESTS, "--filter", pattern(suites)], cwd=TREE, env=environment, stdout=output,
                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
                                    preexec_fn=without_cores)
+        passed = None
         try:
-            passed = process.wait(limit) == 0
-        except subprocess.TimeoutExpired:
-            passed = None
+            while passed is None and time.monotonic() - start < limit:
+                try:
+                    passed = process.wait(0.5) == 0
+                except subprocess.TimeoutExpired:
+                    if until_failure and has_failed(FOLDER / "output"):
+                        passed = False
         finally:
             # What the tests have started as well.
             try:
@@ -100,7 +111,7 @@ class Texts:
 
 
 def reach(suite, count, texts, limit=600):
-    """Runs a suite with no change made. Returns whether it passed, its seconds, and the numbers of changes it reached."""
+    """Runs a suite with no change made. Returns whether it passed, its seconds, and the changes it reached."""
     MARKS.write_bytes(bytes(count))
     shutil.rmtree(TEXTS, ignore_errors=True)
     TEXTS.mkdir()

@@ -12,7 +12,7 @@ from .tokens import Source
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / ".build-mutants"
 TREE = FOLDER / "tree"
-# Generated code; tables of files and of digits; and what only NVIDIA's driver compiles, so that no test here can see it.
+# Generated code; tables of files and of digits; and what only NVIDIA's driver compiles, which no test here can see.
 OMITTED = re.compile(r"\.pb\.swift$|^Sources/(GimbalKernels|CGimbalDigits|C[A-Z]+[a-z]*|COpen\w+)/|"
                      r"^Kernels/(warp_ptx|wgmma)\.h$")
 # Kernels whose tests take a CPU's compiler hours: tried only where the variable asks for them, as for the tests.

@@ -72,6 +72,9 @@ struct CompareTests {
             #expect(weights["class weights"]?[0]?.hasPrefix("balanced (no ") == true, "\(weights)")
             let other = try differences("first", "other")
             #expect(other["class weights"]?[1] == "yes 2")
+            try train("parts", "--data", folder + "/a.csv", "--validation", "0.3", "--test", "0.25")
+            let parts = try differences("plain", "parts")
+            #expect(parts["validation fraction"] == ["0.1", "0.3"] && parts["test fraction"] == ["0.2", "0.25"])
             let names = ["data", "data path", "samples to train on", "fingerprint of the rows and their parts"]
             for name in names { #expect(other[name] != nil, "\(name) in \(other)") }
         }

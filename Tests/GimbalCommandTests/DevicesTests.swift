@@ -29,6 +29,32 @@ struct DevicesTests {
         #expect(text.output.contains("MiB, compute units"))
     }
 
+    @Test(
+        "Devices of one driver have numbers of their own",
+        .enabled(
+            if: FileManager.default.fileExists(atPath: "/etc/OpenCL/vendors/pocl.icd"),
+            "PoCL is not in /etc/OpenCL/vendors"))
+    func numbers() throws {
+        // Both of PoCL are this processor.
+        let outcome = try Gimbal.run(["devices", "--json"], environment: ["POCL_DEVICES": "pthread basic"]).succeeded()
+        let ids = try outcome.decoded(Line.self).map(\.id)
+        #expect(ids.count >= 3 && ids.dropFirst() == ids.indices.dropLast().map { "opencl:\($0)" }[...], "\(ids)")
+    }
+
+    @Test("The CPU computes with the newest instructions that the processor has")
+    func instructions() throws {
+        let lines = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8).split(separator: "\n")
+        let flags = Set(lines.first { $0.hasPrefix("flags") }?.split(separator: " ").map(String.init) ?? [])
+        let hasAVX2 = flags.isSuperset(of: ["avx2", "fma"])
+        let hasAVX512 = hasAVX2 && flags.isSuperset(of: ["avx512f", "avx512bw", "avx512dq", "avx512vl"])
+        let best = hasAVX512 ? "avx512" : hasAVX2 ? "avx2" : "baseline"
+        // An empty level is none that there is.
+        for (asked, given) in [("", best), ("avx2", hasAVX2 ? "avx2" : "baseline"), ("baseline", "baseline")] {
+            let outcome = try Gimbal.run(["devices", "--json"], environment: ["GIMBAL_CPU_LEVEL": asked]).succeeded()
+            #expect(try outcome.decoded(Line.self).first?.name.hasSuffix(" (\(given))") == true, "\(outcome.output)")
+        }
+    }
+
     @Test("One device is marked as the one that is taken, and a name in capitals is taken too")
     func standard() throws {
         let text = try Gimbal.run(["devices"], environment: ["GIMBAL_DEVICE": "CPU"]).succeeded()

@@ -67,6 +67,31 @@ import Testing
         }
     }
 
+    @Test("Measuring the noise of gradients leaves statistics, random numbers and gradients as they were")
+    func noiseLeavesNoTrace() throws {
+        try withDevice(.cpu) {
+            let generator = RandomGenerator(seed: 5)
+            try withGenerator(generator) {
+                let model = Sequential {
+                    Linear(4, 6)
+                    BatchNorm1d(6)
+                    Dropout(0.5)
+                    Linear(6, 1)
+                }
+                let batches = (0..<4).map { _ in Tensor.normal([8, 4]) }
+                func state() throws -> [[Double]] {
+                    let all = model.stateDictionary()
+                    return try all.names.map { try all[$0]?.doubles() ?? [] }
+                }
+                let before = (state: try state(), random: generator.state)
+                let noise = try GradientNoiseScale.measure(model, on: batches, samples: 8) { model($0).square().mean() }
+                #expect(noise != nil)
+                #expect(try state() == before.state && generator.state == before.random)
+                #expect(model.parameters.allSatisfy { $0.gradient == nil })
+            }
+        }
+    }
+
     @Test("The sharpness of a parabola is its curvature, and the largest rate follows from it") func sharpness() throws
     {
         try withDevice(.cpu) {

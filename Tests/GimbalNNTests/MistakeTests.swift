@@ -46,6 +46,18 @@ import Testing
         Mistake("/: a number and a tensor of int32 have no quotient") { _ = 2 / Tensor.arange(4) },
         Mistake("exp: needs real numbers, not int32; convert with cast(to: .float32)") { _ = Tensor.arange(4).exp() },
         Mistake("item: a tensor of [2] has no single value; array() gives all") { _ = try Tensor.zeros([2]).item() },
+        Mistake("poissonNLL: predictions of [2, 3] and targets of [3] differ in shape") {
+            _ = poissonNLL(.zeros([2, 3]), .zeros([3]))
+        },
+        Mistake("norm: needs real numbers, not int32") { _ = Tensor.arange(4).norm() },
+        Mistake("GlobalAveragePool: needs [batch, channels, axes...], not [2, 3]") {
+            _ = GlobalAveragePool()(.zeros([2, 3]))
+        },
+        Mistake("sizes: the padding `.same` is for convolutions only") {
+            _ = MaxPool2d(kernelSize: 2, padding: .same)
+        },
+        Mistake("sizes must be positive, not 0, 4 and 1 layers") { _ = LSTM(inputSize: 0, hiddenSize: 4) },
+        Mistake("sizes must be positive, not 3, 4 and 0 layers") { _ = GRU(inputSize: 3, hiddenSize: 4, layers: 0) },
         Mistake("backward: a tensor of [2, 3] is more than one number; reduce it by sum() or mean()") {
             try Linear(4, 3)(.zeros([2, 4])).backward()
         },

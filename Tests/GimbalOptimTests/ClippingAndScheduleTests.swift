@@ -120,4 +120,11 @@ import Testing
             }
         }
     }
+
+    @Test func aPlateauThatRaisesTheRateOrHasNoPatienceStops() async {
+        await #expect(processExitsWith: .failure) { _ = ReduceOnPlateau(factor: 1) }
+        await #expect(processExitsWith: .failure) { _ = ReduceOnPlateau(factor: -0.1) }
+        await #expect(processExitsWith: .failure) { _ = ReduceOnPlateau(patience: -1) }
+        await #expect(processExitsWith: .failure) { _ = ReduceOnPlateau(cooldown: -1) }
+    }
 }

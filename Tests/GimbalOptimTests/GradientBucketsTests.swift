@@ -108,6 +108,18 @@ import Testing
         }
     }
 
+    @Test func anArenaThatFindsNoMemoryStops() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = try onRanks(1) { exchange in
+                let device = Device(backend: ReferenceBackend(memoryLimitBytes: 20 << 10))
+                let parameter = Parameter(Tensor.ones([2000], device: device))
+                _ = GradientBuckets([parameter], ExchangeQueue(exchange))
+            }
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.contains("GradientBuckets: ") && text.contains("out of memory"), "\(text)")
+    }
+
     // With the gaps between parameters, which lie 512 bytes apart or a multiple of it.
     @Test(arguments: [(1, [4096, 4096, 16, 4096, 4096, 16, 4096, 4096, 16]), (Int.max, [6 * 4096 + 2 * 128 + 16])])
     func bucketsMayBeSmallOrOne(bytes: Int, counts: [Int]) throws {

@@ -180,13 +180,16 @@ struct PyTorchFileTests {
     // MARK: Pickles that nobody wrote
 
     /// A file of the old format with a description of one's own.
-    private func withPickle(_ code: [UInt8], _ body: (String) throws -> Void) throws {
+    /// - Parameter storages: what follows it: a pickled list of their names, and each one's elements.
+    private func withPickle(
+        _ code: [UInt8], storages: [UInt8] = Array("].".utf8), _ body: (String) throws -> Void
+    ) throws {
         let magic: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
         let version: [UInt8] = [0x80, 2, UInt8(ascii: "M"), 0xE9, 3, UInt8(ascii: ".")]
         let system = Array("}.".utf8)
         try withTemporaryFolder { folder in
             let path = folder + "/own.pt"
-            let file = magic + version + system + code + [UInt8(ascii: "]"), UInt8(ascii: ".")]
+            let file = magic + version + system + code + storages
             try Data(file).write(to: URL(fileURLWithPath: path))
             try body(path)
         }
@@ -211,6 +214,37 @@ struct PyTorchFileTests {
         for _ in 0..<60 { laughs += [UInt8(ascii: "2"), 0x86] }
         laughs += Array(".".utf8)
         try withPickle(laughs) { path in expectInvalid("hold each other") { _ = try PyTorchFile(path: path) } }
+    }
+
+    @Test("An instruction that there is not is named, with its place")
+    func unknownInstruction() throws {
+        try withPickle(Array("N".utf8) + [1] + Array(".".utf8)) { path in
+            expectInvalid("no instruction 1 at byte 24") { _ = try PyTorchFile(path: path) }
+        }
+    }
+
+    @Test("A tensor whose rows together reach beyond its storage is refused before it is read", arguments: [4, 5, 6])
+    func beyondStorage(elements: UInt8) throws {
+        // [2, 3] of a storage in which each row, and the distance between them, has room by itself.
+        func text(_ text: String) -> [UInt8] { [0x8C, UInt8(text.utf8.count)] + Array(text.utf8) }
+        let storage =
+            Array("(".utf8) + text("storage") + Array("ctorch\nFloatStorage\n".utf8) + text("0") + text("cpu")
+            + [UInt8(ascii: "K"), elements] + Array("NtQ".utf8)
+        let shape = Array("K".utf8) + [2] + Array("K".utf8) + [3, 0x86]
+        let strides = Array("K".utf8) + [3] + Array("K".utf8) + [1, 0x86]
+        let tensor =
+            Array("ctorch._utils\n_rebuild_tensor_v2\n(".utf8) + storage + Array("K".utf8) + [0] + shape + strides
+            + [0x89] + Array("ccollections\nOrderedDict\n)RtR.".utf8)
+        let contents = [elements] + [UInt8](repeating: 0, count: 7 + 4 * Int(elements))
+        let storages = Array("]".utf8) + text("0") + Array("a.".utf8) + contents
+        try withPickle(tensor, storages: storages) { path in
+            if elements == 6 {
+                let file = try PyTorchFile(path: path)
+                #expect(try file.bytes(of: #require(file["tensor"])) == [UInt8](repeating: 0, count: 24))
+            } else {
+                expectInvalid("tensor 'tensor', [2, 3], exceeds its storage") { _ = try PyTorchFile(path: path) }
+            }
+        }
     }
 
     @Test("A text that claims more than there is does not take memory")

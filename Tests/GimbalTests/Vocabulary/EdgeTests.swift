@@ -101,6 +101,12 @@ private let devices = BackendUnderTest.all.map { Device(backend: $0.backend) } +
             })
     }
 
+    @Test func aSequenceAwayFromItsEndIsEmpty() throws {
+        #expect(Tensor.arange(1.0, 0.5, device: .cpu).shape == [0] && Tensor.arange(1, 0, device: .cpu).shape == [0])
+        #expect(Tensor.arange(0.5, 1.0, by: -0.25, device: .cpu).shape == [0])
+        #expect(try Tensor.arange(1.0, 0.5, by: -0.25, device: .cpu).floats() == [1, 0.75])
+    }
+
     // MARK: Gradients, as PyTorch has them
 
     @Test(arguments: devices) func aDeviationOfNothingHasNoSlope(_ device: Device) throws {

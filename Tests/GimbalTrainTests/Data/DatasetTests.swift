@@ -140,6 +140,25 @@ struct DatasetTests {
         #expect(standardization(Self.numbered(0)).count == 0)
     }
 
+    // MARK: Records
+
+    @Test("A record from a file whose sizes or counts cannot be is refused")
+    func records() throws {
+        func refusal(_ change: (inout DataRecord) -> Void) -> String {
+            var record = DataRecord()
+            record.inputShape = [3, 4]
+            change(&record)
+            do { try record.validate() } catch { return "\(error)" }
+            return ""
+        }
+        #expect(refusal { _ in } == "")
+        for shape in [[0, 4], [-1, 4], [-2, -2], [1 << 40, 1 << 40]] {
+            #expect(refusal { $0.inputShape = shape }.contains("has the sizes \(shape)"), "\(shape)")
+        }
+        #expect(refusal { $0.classNames = ["a", "b", "a"] }.contains("two classes of one name"))
+        #expect(refusal { $0.counts[.test] = -1 }.contains("-1 samples in test"))
+    }
+
     // MARK: Digits
 
     @Test("The digits are part of the program")

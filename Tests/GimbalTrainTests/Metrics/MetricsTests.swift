@@ -105,6 +105,20 @@ import Testing
         #expect(one.description.hasSuffix("r2 -"))
     }
 
+    @Test("Metrics of classes take a number of a class for each row, and say so")
+    func targets() async {
+        for isShort in [false, true] {
+            let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+                [isShort = isShort as Bool] in
+                var accuracy = Accuracy()
+                withDevice(.cpu) { accuracy.update(.zeros([2, 3]), isShort ? Tensor([1] as [Int32]) : .zeros([2])) }
+            }
+            let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+            let found = isShort ? "int32 [1]" : "float32 [2]"
+            #expect(text.contains("Accuracy: outputs of [2, 3] need int32 targets of [2], not \(found)"), "\(text)")
+        }
+    }
+
     @Test("A model that gives out NaN predicts no class, not the first")
     func nothingPredicted() throws {
         var matrix = ConfusionMatrix(classCount: 2)

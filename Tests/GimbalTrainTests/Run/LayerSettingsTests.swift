@@ -51,6 +51,21 @@ struct LayerSettingsTests {
         #expect(made.trained != made.tested, "or dropout was not on")
     }
 
+    @Test(
+        "First weights are drawn with the gain of the activation",
+        arguments: [(.relu, 2), (.prelu, 2 / 1.0625), (.tanh, 25 / 9), (.sigmoid, 1)]
+            as [(ModelSettings.Activation, Double)])
+    func gains(activation: ModelSettings.Activation, squared: Double) throws {
+        var settings = settings([400])
+        (settings.activation, settings.initialization) = (activation, .heNormal)
+        try withGenerator(RandomGenerator(seed: 5)) {
+            let weights = try settings.makeModel(device: .cpu).parameters[0].value.floats().map(Double.init)
+            let variance = weights.reduce(0) { $0 + $1 * $1 } / Double(weights.count)
+            // Of 25,600 numbers, known to a hundredth.
+            #expect(abs(variance * 64 / squared - 1) < 0.05, "\(variance * 64)")
+        }
+    }
+
     @Test("Lists that do not go with the rest are refused, and say why")
     func refused() throws {
         func refusal(_ change: (inout ModelSettings) -> Void) -> String? {

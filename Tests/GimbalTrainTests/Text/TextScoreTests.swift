@@ -62,4 +62,17 @@ import Testing
         }
         #expect("\(String(describing: broken))".contains("the cross-entropy became nan"))
     }
+
+    @Test(arguments: [(0, 1, 8), (4, 0, 8), (4, 5, 8), (4, 4, 0)])
+    func windowsThatLeaveTokensOutStop(length: Int, stride: Int, batchSize: Int) async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            [length = length as Int, stride = stride as Int, batchSize = batchSize as Int] in
+            _ = try TextScore(
+                of: "abab", by: RecurrentLanguageModel(vocabulary: 2, size: 8, layers: 1), CharacterVocabulary("ab"),
+                length: length, stride: stride, batchSize: batchSize)
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        let words = "windows of \(length) tokens with a stride of \(stride), \(batchSize) at a time"
+        #expect(text.contains(words), "\(text)")
+    }
 }

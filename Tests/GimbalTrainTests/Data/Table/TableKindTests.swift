@@ -205,6 +205,7 @@ struct TableKindTests {
             (Array("version https://git-lfs.github.com/spec/v1\noid sha256:1\n".utf8), "git lfs pull"),
             (Array("{\"a\": 1, \"y\": 2}\n".utf8), "is JSON"), (Array("@relation x\n@data\n1,2\n".utf8), "is ARFF"),
             (Array("1 1:0.5 3:4\n-1 2:1 3:2\n".utf8), "is in the sparse form of LIBSVM"),
+            (Array("1 1::0.5 3::4\n-1 2::1 3::2\n".utf8), "may be a header or data"),
             (
                 Array(("\"x\" \"y\"\n" + (1...20).map { "\"\($0)\" \($0).5 \"\($0 % 2)\"\n" }.joined()).utf8),
                 "--delimiter space"

@@ -29,6 +29,17 @@ struct TableSplitTests {
         }
     }
 
+    @Test("A row has the same hash in every process, on every machine and in every version")
+    func hashes() throws {
+        try withTable(Array(("a,b,y\n" + Self.lines.joined(separator: "\n")).utf8)) { path in
+            let rows = try Table(path: path).fittedSchema().rows(path: path)
+            for expected: UInt64 in [0x5A43_232C_636E_D982, 0x7C39_7486_A788_E3DA, 0xB99B_338C_BE03_C06B] {
+                #expect(try rows.next())
+                #expect(rows.hash(seed: 7) == expected)
+            }
+        }
+    }
+
     @Test("Parts have the wanted sizes in each class")
     func stratified() throws {
         let of = try parts(Self.lines).of

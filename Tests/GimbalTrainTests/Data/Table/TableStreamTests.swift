@@ -80,6 +80,19 @@ struct TableStreamTests {
         }
     }
 
+    @Test("A stream of a single input gives every row")
+    func oneInput() throws {
+        let lines = (0..<2000).map { "\($0).5,\($0 * 7 % 13 < 6 ? "u" : "v")" }
+        try withTable(Array(("a,y\n" + lines.joined(separator: "\n")).utf8)) { path in
+            let table = try Table(path: path)
+            let part = try #require(table.data(memoryLimit: 1000).training as? TablePart)
+            #expect(part.inputShape == [1])
+            let whole = try table.parts().training.batch(on: .cpu)
+            let rows = try zip(whole.inputs.floats(), whole.targets.integers()).map { [$0, Float($1)] }
+            #expect(sorted(try all(TableStream(part, batchSize: 32, seed: 3))) == sorted([rows]))
+        }
+    }
+
     @Test("What cannot be read is refused by its line, wherever a reader began")
     func line() throws {
         var lines = Self.lines(3000)
