@@ -56,9 +56,15 @@ static double extreme_squares(const float *x, size_t rows, size_t stride, size_t
     return total;
 }
 
+/// What `residual` and ReLU make of a normalised value.
+ALWAYS_INLINE float ended(float value, const float *residual, size_t i, const bool adds, const bool rectifies) {
+    if (adds) value += residual[i];
+    return rectifies && value < 0.0f ? 0.0f : value;
+}
+
 /// out = (x - mean) · factor · scale + shift for channels first..<last; `factor` counts from `first`.
-ALWAYS_INLINE void normalize(const struct gimbal_batch_norm *b, const float *x, const float *factor, float *out,
-                             size_t first, size_t last) {
+ALWAYS_INLINE void normalize_and_end(const struct gimbal_batch_norm *b, const float *x, const float *factor, float *out,
+                                     size_t first, size_t last, const bool adds, const bool rectifies) {
     size_t channels = b->channels, positions = b->positions;
     for (size_t start = first; start < last; start += channel_block) {
         size_t end = last - start < channel_block ? last : start + channel_block, count = end - start;
@@ -71,20 +77,29 @@ ALWAYS_INLINE void normalize(const struct gimbal_batch_norm *b, const float *x, 
         for (size_t n = 0; n < b->batch; n++) {
             size_t at = (n * channels + start) * positions;
             if (positions == 1) {
-                const float *row = x + at;
+                const float *row = x + at, *added = adds ? b->residual + at : NULL;
                 float *to = out + at;
 #pragma clang loop vectorize(assume_safety)
-                for (size_t c = 0; c < count; c++) to[c] = (row[c] - centre[c]) * slope[c] + shift[c];
+                for (size_t c = 0; c < count; c++)
+                    to[c] = ended((row[c] - centre[c]) * slope[c] + shift[c], added, c, adds, rectifies);
             } else {
                 for (size_t c = 0; c < count; c++) {
-                    const float *row = x + at + c * positions;
+                    const float *row = x + at + c * positions, *added = adds ? b->residual + at + c * positions : NULL;
                     float *to = out + at + c * positions, m = centre[c], s = slope[c], o = shift[c];
 #pragma clang loop vectorize(assume_safety)
-                    for (size_t i = 0; i < positions; i++) to[i] = (row[i] - m) * s + o;
+                    for (size_t i = 0; i < positions; i++)
+                        to[i] = ended((row[i] - m) * s + o, added, i, adds, rectifies);
                 }
             }
         }
     }
+}
+
+static void normalize(const struct gimbal_batch_norm *b, const float *x, const float *factor, float *out, size_t first,
+                      size_t last) {
+    if (!b->rectifies) normalize_and_end(b, x, factor, out, first, last, false, false);
+    else if (!b->residual) normalize_and_end(b, x, factor, out, first, last, false, true);
+    else normalize_and_end(b, x, factor, out, first, last, true, true);
 }
 
 static void batch_norm(const struct gimbal_batch_norm *b, const float *x, float *out, size_t first, size_t last) {
@@ -144,9 +159,31 @@ static void batch_norm_inference(const struct gimbal_batch_norm *b, const float 
     }
 }
 
-static void batch_norm_gradient(const struct gimbal_batch_norm *b, const float *x, const float *output_gradient,
-                                float *input_gradient, float *scale_gradient, bool scale_accumulates,
-                                float *shift_gradient, bool shift_accumulates, size_t first, size_t last) {
+/// The gradient that passes a ReLU which gave y; all of it where there was none.
+ALWAYS_INLINE float passed(const float *y, const float *gradient, size_t i, const bool rectifies) {
+    return rectifies && y[i] <= 0.0f ? 0.0f : gradient[i];
+}
+
+/// Σ dy and Σ dy (x - centre) over a row, of the gradient that passes a ReLU, which goes to `kept` as well where that is given.
+ALWAYS_INLINE void passed_sums(const float *x, const float *y, const float *gradient, size_t count, float centre,
+                               float *kept, double *sum, double *product) {
+    enum { piece = 1024 };
+    float held[piece];
+    for (size_t start = 0; start < count; start += piece) {
+        size_t live = count - start < piece ? count - start : piece;
+        float *to = kept ? kept + start : held;
+#pragma clang loop vectorize(assume_safety)
+        for (size_t i = 0; i < live; i++) to[i] = passed(y + start, gradient + start, i, true);
+        *sum += sum_contiguous(to, live);
+        *product += centred_product(x + start, to, live, centre);
+    }
+}
+
+ALWAYS_INLINE void batch_norm_gradient_of(const struct gimbal_batch_norm *b, const float *x, const float *y,
+                                          const float *output_gradient, float *input_gradient,
+                                          float *residual_gradient, float *scale_gradient, bool scale_accumulates,
+                                          float *shift_gradient, bool shift_accumulates, size_t first, size_t last,
+                                          const bool rectifies) {
     size_t channels = b->channels, positions = b->positions;
     float count = (float)(b->batch * positions);
     for (size_t start = first; start < last; start += channel_block) {
@@ -160,12 +197,16 @@ static void batch_norm_gradient(const struct gimbal_batch_norm *b, const float *
                 size_t block_end = b->batch - block < row_block ? b->batch : block + row_block;
                 float partial[channel_block] = {0}, partial_product[channel_block] = {0};
                 for (size_t n = block; n < block_end; n++) {
-                    const float *dy = output_gradient + n * channels + start, *row = x + n * channels + start;
+                    size_t at = n * channels + start;
+                    const float *dy = output_gradient + at, *row = x + at, *result = rectifies ? y + at : NULL;
+                    float *kept = residual_gradient ? residual_gradient + at : NULL;
 #pragma clang loop vectorize(assume_safety)
                     for (size_t c = 0; c < width; c++) {
-                        partial[c] += dy[c];
-                        partial_product[c] += dy[c] * (row[c] - mean[c]);
+                        float d = passed(result, dy, c, rectifies);
+                        partial[c] += d;
+                        partial_product[c] += d * (row[c] - mean[c]);
                     }
+                    for (size_t c = 0; c < width && kept; c++) kept[c] = passed(result, dy, c, rectifies);
                 }
                 for (size_t c = 0; c < width; c++) {
                     sum[c] += (double)partial[c];
@@ -181,6 +222,11 @@ static void batch_norm_gradient(const struct gimbal_batch_norm *b, const float *
                 double sum = 0, product = 0;
                 for (size_t n = 0; n < b->batch; n++) {
                     size_t at = (n * channels + start + c) * positions;
+                    if (rectifies) {
+                        float *kept = residual_gradient ? residual_gradient + at : NULL;
+                        passed_sums(x + at, y + at, output_gradient + at, positions, mean[c], kept, &sum, &product);
+                        continue;
+                    }
                     sum += sum_contiguous(output_gradient + at, positions);
                     product += centred_product(x + at, output_gradient + at, positions, mean[c]);
                 }
@@ -205,20 +251,34 @@ static void batch_norm_gradient(const struct gimbal_batch_norm *b, const float *
         for (size_t n = 0; n < b->batch; n++) {
             size_t at = (n * channels + start) * positions;
             if (positions == 1) {
-                const float *dy = output_gradient + at, *row = x + at;
+                const float *dy = output_gradient + at, *row = x + at, *result = rectifies ? y + at : NULL;
                 float *to = input_gradient + at;
 #pragma clang loop vectorize(assume_safety)
                 for (size_t c = 0; c < width; c++)
-                    to[c] = slope[c] * (dy[c] - (sums[c] + (row[c] - mean[c]) * tilt[c]));
+                    to[c] = slope[c] * (passed(result, dy, c, rectifies) - (sums[c] + (row[c] - mean[c]) * tilt[c]));
             } else {
                 for (size_t c = 0; c < width; c++) {
-                    const float *dy = output_gradient + at + c * positions, *row = x + at + c * positions;
-                    float *to = input_gradient + at + c * positions;
+                    size_t from = at + c * positions;
+                    const float *dy = output_gradient + from, *row = x + from, *result = rectifies ? y + from : NULL;
+                    float *to = input_gradient + from;
                     float m = mean[c], s = slope[c], t = tilt[c], o = sums[c];
 #pragma clang loop vectorize(assume_safety)
-                    for (size_t i = 0; i < positions; i++) to[i] = s * (dy[i] - (o + (row[i] - m) * t));
+                    for (size_t i = 0; i < positions; i++)
+                        to[i] = s * (passed(result, dy, i, rectifies) - (o + (row[i] - m) * t));
                 }
             }
         }
     }
+}
+
+static void batch_norm_gradient(const struct gimbal_batch_norm *b, const float *x, const float *y,
+                                const float *output_gradient, float *input_gradient, float *residual_gradient,
+                                float *scale_gradient, bool scale_accumulates, float *shift_gradient,
+                                bool shift_accumulates, size_t first, size_t last) {
+    if (y)
+        batch_norm_gradient_of(b, x, y, output_gradient, input_gradient, residual_gradient, scale_gradient,
+                               scale_accumulates, shift_gradient, shift_accumulates, first, last, true);
+    else
+        batch_norm_gradient_of(b, x, NULL, output_gradient, input_gradient, NULL, scale_gradient, scale_accumulates,
+                               shift_gradient, shift_accumulates, first, last, false);
 }

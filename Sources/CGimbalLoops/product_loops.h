@@ -266,7 +266,7 @@ static bool matrix_product(const struct gimbal_matrix_product *p, size_t rows, s
     bool has_strips = p->x_depth != 1 || columns > columns_for_strips;
     size_t most_depth = at_most(p->depth, product_depth), most_columns = at_most(padded(columns), product_columns);
     float *panels = NULL, *strips = NULL;
-    if (has_strips || needs_panel(p, rows, columns)) {
+    if (has_strips || (!p->panels && needs_panel(p, rows, columns))) {
         panels = gimbal_thread_memory(most_depth * (most_columns + at_most(rows, product_rows)) * sizeof *panels);
         if (!panels) return false;
         strips = panels + most_depth * most_columns;
@@ -293,7 +293,10 @@ static bool matrix_product(const struct gimbal_matrix_product *p, size_t rows, s
                     tile.bias = p->bias && k0 + depth == p->depth ? p->bias + n0 + n : NULL;
                     tile.y = y + (ptrdiff_t)n * p->y_column;
                     tile.y_stride = p->y_depth;
-                    if (needs_panel(p, rows, live)) {
+                    if (p->panels) {
+                        tile.y = p->panels + (n0 + n) * p->depth + k0 * padded(live);
+                        tile.y_stride = (ptrdiff_t)padded(live);
+                    } else if (needs_panel(p, rows, live)) {
                         // The first block of rows lays it out for all.
                         float *panel = panels + n * depth;
                         if (m0 == 0) lay_panel(tile.y, p->y_depth, p->y_column, depth, live, panel);

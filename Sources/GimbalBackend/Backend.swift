@@ -242,6 +242,11 @@ public protocol Backend: AnyObject, Sendable {
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     )
+    /// `batchNormInference`, to whose result `residual` is added where there is one, and then ReLU.
+    func batchNormInferenceReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, residual: TensorView?, out: TensorView
+    )
     /// Gradients of `batchNormReLU`, as `batchNormGradient` has them. Each destination may be absent. `y` is what
     /// `batchNormReLU` gave: where it is not above 0, no gradient passes. `residualGradient`, like `x`, receives the
     /// gradient that has passed the ReLU.

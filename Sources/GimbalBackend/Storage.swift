@@ -60,6 +60,7 @@ public final class Storage: @unchecked Sendable {
 
     /// Takes note that all of `bytes` is written anew, so that what they failed by before is over.
     package func forgetFailures(in bytes: Range<Int>) {
+        noteWrite()
         guard mayHaveFailed, handle != Storage.noMemory else { return }
         Storage.failuresLock.withLock { _ in
             failures = failures.flatMap { held, failure in
@@ -82,6 +83,7 @@ public final class Storage: @unchecked Sendable {
     package func written(_ bytes: Range<Int>, anew: Bool, _ body: () -> Void) {
         // What stands in for memory has no place to write to, and stays what it is.
         if handle == Storage.noMemory { return failures.forEach { ErrorLatch.note($0.failure) } }
+        noteWrite()
         let failure = ErrorLatch.collecting(nil, body)
         if anew { forgetFailures(in: bytes) }
         if let failure { noteFailure(failure, of: bytes) }
@@ -89,6 +91,10 @@ public final class Storage: @unchecked Sendable {
 
     // MARK: Changes
 
+    /// Counts what is written, and what was made of it since the last time.
+    fileprivate let writes = Atomic<UInt64>(0)
+    /// Guarded by `derivedLock`.
+    fileprivate var derived: Derived?
     private let latest = Atomic<UInt64>(0)
     /// Guarded by `changesLock`.
     private var changes: [(bytes: Range<Int>, time: UInt64, operation: StaticString)] = []
@@ -100,6 +106,7 @@ public final class Storage: @unchecked Sendable {
     /// Takes note that `operation` writes to bytes that were handed out before.
     /// - Parameter time: greater than that of any change before.
     package func noteChange(of bytes: Range<Int>, at time: UInt64, by operation: StaticString) {
+        noteWrite()
         Storage.changesLock.withLock { _ in
             latest.store(time, ordering: .relaxed)
             if let index = changes.firstIndex(where: { $0.bytes == bytes }) {
@@ -118,6 +125,45 @@ public final class Storage: @unchecked Sendable {
             changes.first { $0.time > time && $0.bytes.overlaps(bytes) }?.operation
         }
     }
+}
+
+// MARK: - What is made of the contents
+
+extension Storage {
+    /// Takes note that something is written, so that nothing that was made of the contents before is used any more.
+    package func noteWrite() { writes.add(1, ordering: .relaxed) }
+
+    /// What `make` makes of the contents, such as weights laid out for a product, which is kept while nothing is written. Nil the first
+    /// time that it is asked for: what is used once between two changes, as in training, is not worth the memory.
+    /// - Parameters:
+    ///   - key: tells it from what else is made of the contents.
+    ///   - atOnce: also the first time.
+    package func kept<Value: AnyObject & Sendable>(
+        _ key: [Int], atOnce: Bool = false, _ make: () throws -> Value?
+    ) rethrows -> Value? {
+        let now = writes.load(ordering: .relaxed)
+        let (held, isWanted) = Storage.derivedLock.withLock { _ -> (Value?, Bool) in
+            if derived?.writes != now { derived = Derived(writes: now) }
+            if let value = derived!.values[key] { return (value as? Value, true) }
+            return (nil, atOnce || !derived!.asked.insert(key).inserted)
+        }
+        if held != nil || !isWanted { return held }
+        guard let value = try make() else { return nil }
+        Storage.derivedLock.withLock { _ in
+            // Unless it was of contents that have changed meanwhile.
+            if derived?.writes == now { derived!.values[key] = value }
+        }
+        return value
+    }
+
+    fileprivate struct Derived {
+        /// What had been written by then.
+        var writes: UInt64
+        var asked: Set<[Int]> = []
+        var values: [[Int]: any AnyObject & Sendable] = [:]
+    }
+
+    private static let derivedLock = Lock<Void>(())
 }
 
 /// A strided window onto a `Storage`: what backend operations read and write.
@@ -255,6 +301,7 @@ extension [TensorView] {
     ///   What `body` throws itself, it throws before it changes anything.
     package func change(reading inputs: [TensorView] = [], _ body: () throws -> Void) throws {
         for view in self + inputs { try view.throwIfFailed() }
+        for view in self { view.storage.noteWrite() }
         guard let failure = try ErrorLatch.collecting(nil, body) else { return }
         for view in self { view.noteFailure(failure) }
         try ErrorLatch.tell(failure)

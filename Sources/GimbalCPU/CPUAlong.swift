@@ -63,6 +63,7 @@ extension CPUBackend {
 
     public func gatherAlong(_ x: TensorView, indices: TensorView, out: TensorView) {
         guard out.elementCount > 0 else { return }
+        out.storage.noteWrite()
         reportingErrors {
             let indices = try converted(indices, to: .int32)
             let x = try converted(x, to: x.dtype)
@@ -92,6 +93,7 @@ extension CPUBackend {
 
     public func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool) {
         guard source.elementCount > 0, table.elementCount > 0 else { return }
+        table.storage.noteWrite()
         reportingErrors {
             let indices = try converted(indices, to: .int32)
             let dtype = accumulates ? (table.dtype.isFloatingPoint ? .float32 : .int32) : table.dtype

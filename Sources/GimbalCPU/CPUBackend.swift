@@ -20,6 +20,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
     let loops: gimbal_loops
     let memory: MemoryPool
+    let plans = ConvolutionPlans()
     /// Products of larger sizes, and convolutions of more elements, go by methods that do not count in 32 bits.
     let mostCount: Int
     private let pool: OpaquePointer

@@ -11,16 +11,14 @@ extension CPUBackend {
     package func gatheredConvolution(
         _ x: TensorView, weight: TensorView, bias: TensorView?, _ geometry: ConvolutionGeometry, out: TensorView
     ) throws -> Bool {
-        if geometry.padding.contains(where: { $0 > 0 }) && !areFinite(weight) { return false }
-        let (image, output) = (spatialSizes(x), spatialSizes(out))
+        if geometry.padding.contains(where: { $0 > 0 }) && !largest(of: weight).isFinite { return false }
         let (channels, outputs) = (x.shape[1] / geometry.groups, out.shape[1] / geometry.groups)
         let kernel = geometry.kernelCount
         try gather(
             Gathering(
-                taps: ConvolutionTaps(geometry, image: image, output: output), images: x.shape[0],
-                groups: geometry.groups, depth: channels, lanes: outputs, depthStride: kernel,
-                laneStride: channels * kernel), source: x.floats, weight: weight.floats, bias: bias?.floats,
-            out: out.floats, accumulates: false)
+                geometry: geometry, image: spatialSizes(x), output: spatialSizes(out), isGradient: false,
+                images: x.shape[0], depth: channels, lanes: outputs, depthStride: kernel, laneStride: channels * kernel),
+            source: x.floats, weight: weight, bias: bias?.floats, out: out.floats, accumulates: false)
         return true
     }
 
@@ -29,22 +27,22 @@ extension CPUBackend {
         _ outputGradient: TensorView, weight: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
         accumulates: Bool
     ) throws {
-        let (image, output) = (spatialSizes(out), spatialSizes(outputGradient))
         let (channels, outputs) = (out.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups)
         let kernel = geometry.kernelCount
         try gather(
             Gathering(
-                taps: ConvolutionTaps(gradientOf: geometry, image: image, output: output), images: out.shape[0],
-                groups: geometry.groups, depth: outputs, lanes: channels, depthStride: channels * kernel,
-                laneStride: kernel), source: outputGradient.floats, weight: weight.floats, bias: nil, out: out.floats,
-            accumulates: accumulates)
+                geometry: geometry, image: spatialSizes(out), output: spatialSizes(outputGradient), isGradient: true,
+                images: out.shape[0], depth: outputs, lanes: channels, depthStride: channels * kernel,
+                laneStride: kernel),
+            source: outputGradient.floats, weight: weight, bias: nil, out: out.floats, accumulates: accumulates)
     }
 
     private func gather(
-        _ job: Gathering, source: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        _ job: Gathering, source: UnsafePointer<Float>, weight: TensorView, bias: UnsafePointer<Float>?,
         out: UnsafeMutablePointer<Float>, accumulates: Bool
     ) throws {
-        let (taps, depth) = (job.taps, job.depth)
+        let (depth, groups, elements) = (job.depth, job.geometry.groups, job.geometry.kernelCount)
+        let (sources, targets) = (job.sourceCount, job.targetCount)
         let panelLanes = min(loops.gathered_lanes, wholeVectors(job.lanes))
         let panels = (job.lanes + panelLanes - 1) / panelLanes
         /// Lanes of a panel, and those that are not only there to fill the last vector.
@@ -53,41 +51,29 @@ extension CPUBackend {
             return (wholeVectors(live), live)
         }
         let blocks = job.blocks(lanes: panelLanes)
-        let panelSize = taps.elements * depth * panelLanes
-        let packed = try allocate([job.groups * panels, panelSize], .float32)
-        let biases = try allocate([job.groups * panels, panelLanes], .float32)
+        let panelSize = elements * depth * panelLanes
+        let packed = try laidOut(weight, job, panelLanes: panelLanes, blocks)
+        let biases = try allocate([groups * panels, panelLanes], .float32)
         biases.floats.update(repeating: 0, count: biases.elementCount)
-        divide(job.groups * panels * blocks.count, grain: 1) { range in
-            for index in range {
-                let (unit, block) = (index / blocks.count, blocks[index % blocks.count])
+        if let bias {
+            for unit in 0..<groups * panels {
                 let (group, panel) = (unit / panels, unit % panels)
-                let (whole, live) = lanes(panel)
-                let to = packed.floats + unit * panelSize + block.lowerBound * taps.elements * whole
-                if live < whole { to.update(repeating: 0, count: block.count * taps.elements * whole) }
-                let from = weight + group * job.weightsPerGroup + panel * panelLanes * job.laneStride
-                for channel in block {
-                    loops.transposed(
-                        from + channel * job.depthStride, job.laneStride, taps.elements, live,
-                        to + (channel - block.lowerBound) * whole, block.count * whole, false)
-                }
-                if let bias, block.lowerBound == 0 {
-                    (biases.floats + unit * panelLanes).update(
-                        from: bias + group * job.lanes + panel * panelLanes, count: live)
-                }
+                (biases.floats + unit * panelLanes).update(
+                    from: bias + group * job.lanes + panel * panelLanes, count: lanes(panel).live)
             }
         }
 
         let tile = job.imagesPerTile(threads: threads, lanes: panelLanes)
         let tiles = (job.images + tile - 1) / tile
         let panelParts = tiles >= threads ? 1 : min((threads + tiles - 1) / tiles, panels)
-        let classes = taps.classes.map { rows in
-            (
-                runs: blocks.map { job.runs(rows.taps, $0) },
-                places: taps.places(rows.rows, images: tile, sourceWidth: depth, targetWidth: panelLanes),
-                rows: rows.rows.count
-            )
+        let plan = plans.plan(
+            .init(
+                method: job.isGradient ? .gatheringGradient : .gathering, geometry: job.geometry, image: job.image,
+                output: job.output, counts: [depth, tile, panelLanes])
+        ) {
+            GatheringPlan(job.taps, depth: depth, blocks: blocks, images: tile, targetWidth: panelLanes)
         }
-        let (sourceCount, sumCount) = (tile * taps.sources * depth, tile * taps.targets * panelLanes)
+        let (sourceCount, sumCount) = (tile * sources * depth, tile * targets * panelLanes)
         let units = tiles * panelParts
         let workers = min(threads, units)
         let scratch = try allocate([workers, sourceCount + sumCount], .float32)
@@ -98,32 +84,32 @@ extension CPUBackend {
                 let first = unit / panelParts * tile
                 let count = min(tile, job.images - first)
                 let part = unit % panelParts
-                for group in 0..<job.groups {
+                for group in 0..<groups {
                     for image in 0..<count {
                         loops.transposed(
-                            source + ((first + image) * job.groups + group) * depth * taps.sources, taps.sources,
-                            taps.sources, depth, memory + image * taps.sources * depth, depth, false)
+                            source + ((first + image) * groups + group) * depth * sources, sources, sources, depth,
+                            memory + image * sources * depth, depth, false)
                     }
                     for panel in part * panels / panelParts..<(part + 1) * panels / panelParts {
                         let (whole, live) = lanes(panel)
                         let place = group * panels + panel
                         for (index, block) in blocks.enumerated() {
-                            for rows in classes {
+                            for rows in plan.classes {
                                 rows.runs[index].withUnsafeBufferPointer { runs in
                                     var product = gimbal_gathered_product(
                                         source: memory + block.lowerBound,
-                                        panel: packed.floats + place * panelSize + block.lowerBound * taps.elements
-                                            * whole, lanes: whole, runs: runs.baseAddress, run_count: runs.count,
+                                        panel: packed.floats + place * panelSize + block.lowerBound * elements * whole,
+                                        lanes: whole, runs: runs.baseAddress, run_count: runs.count,
                                         sums: sums, bias: biases.floats + place * panelLanes, accumulates: index > 0)
-                                    loops.gathered_product(&product, rows.places, rows.rows * count)
+                                    loops.gathered_product(&product, rows.places, rows.rowsPerImage * count)
                                 }
                             }
                         }
                         for image in 0..<count {
-                            let channel = ((first + image) * job.groups + group) * job.lanes + panel * panelLanes
+                            let channel = ((first + image) * groups + group) * job.lanes + panel * panelLanes
                             loops.transposed(
-                                sums + image * taps.targets * panelLanes, panelLanes, live, taps.targets,
-                                out + channel * taps.targets, taps.targets, accumulates)
+                                sums + image * targets * panelLanes, panelLanes, live, targets,
+                                out + channel * targets, targets, accumulates)
                         }
                     }
                 }
@@ -132,19 +118,52 @@ extension CPUBackend {
         withExtendedLifetime((packed, biases, scratch)) {}
     }
 
+    /// The weights in panels, [group, panel][block][element][channel][lane].
+    private func laidOut(
+        _ weight: TensorView, _ job: Gathering, panelLanes: Int, _ blocks: [Range<Int>]
+    ) throws -> TensorView {
+        let (groups, elements) = (job.geometry.groups, job.geometry.kernelCount)
+        let panels = (job.lanes + panelLanes - 1) / panelLanes
+        let panelSize = elements * job.depth * panelLanes
+        let key = [
+            LaidOut.gathered, weight.offset, groups, elements, job.depth, job.lanes, job.depthStride, panelLanes,
+            blocks[0].count,
+        ]
+        return try laidOut(weight, key, rows: job.images * job.targetCount, [groups * panels, panelSize]) { packed in
+            divide(groups * panels * blocks.count, grain: 1) { range in
+                for index in range {
+                    let (unit, block) = (index / blocks.count, blocks[index % blocks.count])
+                    let (group, panel) = (unit / panels, unit % panels)
+                    let live = min(panelLanes, job.lanes - panel * panelLanes)
+                    let whole = wholeVectors(live)
+                    let to = packed.floats + unit * panelSize + block.lowerBound * elements * whole
+                    if live < whole { to.update(repeating: 0, count: block.count * elements * whole) }
+                    let from =
+                        weight.floats + group * job.depth * job.lanes * elements + panel * panelLanes * job.laneStride
+                    for channel in block {
+                        loops.transposed(
+                            from + channel * job.depthStride, job.laneStride, elements, live,
+                            to + (channel - block.lowerBound) * whole, block.count * whole, false)
+                    }
+                }
+            }
+        }
+    }
+
     /// The gradient of the weight. False, and nothing is added to `out`, where it is not finite and zeros around the input
     /// might have a part in that.
     package func gatheredWeightGradient(
         _ x: TensorView, outputGradient: TensorView, _ geometry: ConvolutionGeometry, out: TensorView, accumulates: Bool
     ) throws -> Bool {
-        let taps = ConvolutionTaps(geometry, image: spatialSizes(x), output: spatialSizes(outputGradient))
-        let (images, groups, elements) = (x.shape[0], geometry.groups, taps.elements)
+        let (image, output) = (spatialSizes(x), spatialSizes(outputGradient))
+        let (images, groups, elements) = (x.shape[0], geometry.groups, geometry.kernelCount)
+        let (sources, targets) = (image.reduce(1, *), output.reduce(1, *))
         let (channels, outputs) = (x.shape[1] / groups, outputGradient.shape[1] / groups)
         // The side that fills vectors better lies along them.
         let lanesAreOutputs = wholeVectors(outputs) * channels < wholeVectors(channels) * outputs
         let (rows, lanes) = lanesAreOutputs ? (channels, outputs) : (outputs, channels)
         let (rowPositions, lanePositions) =
-            lanesAreOutputs ? (taps.sources, taps.targets) : (taps.targets, taps.sources)
+            lanesAreOutputs ? (sources, targets) : (targets, sources)
         let (rowPlanes, lanePlanes) = lanesAreOutputs ? (x, outputGradient) : (outputGradient, x)
         let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
         let panels = (lanes + panelLanes - 1) / panelLanes
@@ -157,13 +176,15 @@ extension CPUBackend {
         let tiles = (images + tile - 1) / tile
         // Numbers of parts by the sizes alone, so that the order of the sums does not depend on the threads.
         let imageParts = max(1, min(tiles, 8, (1 << 18) / out.elementCount))
-        let places = taps.pairs.map { pairs in
-            (
-                places: taps.places(
-                    pairs, images: tile, sourceWidth: lanesAreOutputs ? rowsPerBlock : panelLanes,
-                    targetWidth: lanesAreOutputs ? panelLanes : rowsPerBlock, targetFirst: !lanesAreOutputs),
-                perImage: pairs.count
-            )
+        let plan = plans.plan(
+            .init(
+                method: .gatheredWeight, geometry: geometry, image: image, output: output,
+                counts: [tile, rowsPerBlock, panelLanes, lanesAreOutputs ? 1 : 0])
+        ) {
+            GatheredWeightPlan(
+                ConvolutionTaps(geometry, image: image, output: output), images: tile,
+                sourceWidth: lanesAreOutputs ? rowsPerBlock : panelLanes,
+                targetWidth: lanesAreOutputs ? panelLanes : rowsPerBlock, targetFirst: !lanesAreOutputs)
         }
         let partials = try allocate([imageParts, out.elementCount], .float32)
         let units = imageParts * groups * rowBlocks * panels
@@ -195,7 +216,7 @@ extension CPUBackend {
                             lanePlanes.floats + (sample * lanes + firstLane) * lanePositions, lanePositions,
                             lanePositions, liveLanes, right + image * lanePositions * panelLanes, panelLanes, false)
                     }
-                    for (element, met) in places.enumerated() {
+                    for (element, met) in plan.elements.enumerated() {
                         met.places.withUnsafeBufferPointer { pairs in
                             var outer = gimbal_gathered_outer(
                                 left: left, right: right, places: pairs.baseAddress, count: met.perImage * count,
@@ -215,7 +236,7 @@ extension CPUBackend {
             }
         }
         // An infinite gradient shows in the elements that meet it within the image; where there may be none, it is looked for.
-        guard areFinite(partials), taps.classes.allSatisfy({ !$0.taps.isEmpty }) || areFinite(outputGradient) else {
+        guard areFinite(partials), plan.allTargetsMeet || areFinite(outputGradient) else {
             return false
         }
         addParts(0..<imageParts, of: partials, to: out.floats, accumulates: accumulates)
@@ -224,13 +245,13 @@ extension CPUBackend {
     }
 }
 
-private func spatialSizes(_ view: TensorView) -> [Int] { [Int](view.shape.sizes.dropFirst(2)) }
-
 /// Targets that are sums over runs of channels: a convolution, or the gradient of its input.
 private struct Gathering {
-    var taps: ConvolutionTaps
+    var geometry: ConvolutionGeometry
+    var image: [Int]
+    var output: [Int]
+    var isGradient: Bool
     var images: Int
-    var groups: Int
     /// Channels of the source in a group, and of the target.
     var depth: Int
     var lanes: Int
@@ -238,11 +259,19 @@ private struct Gathering {
     var depthStride: Int
     var laneStride: Int
 
-    var weightsPerGroup: Int { depth * lanes * taps.elements }
+    var taps: ConvolutionTaps {
+        isGradient
+            ? ConvolutionTaps(gradientOf: geometry, image: image, output: output)
+            : ConvolutionTaps(geometry, image: image, output: output)
+    }
+
+    /// Positions of an image of the source, and of the target.
+    var sourceCount: Int { (isGradient ? output : image).reduce(1, *) }
+    var targetCount: Int { (isGradient ? image : output).reduce(1, *) }
 
     /// Ranges of the source's channels; a panel of one keeps to half of a second-level cache.
     func blocks(lanes: Int) -> [Range<Int>] {
-        let most = max(16, 131072 / (taps.elements * lanes))
+        let most = max(16, 131072 / (geometry.kernelCount * lanes))
         let count = (depth + most - 1) / most
         let length = ((depth + count - 1) / count + 15) / 16 * 16
         return stride(from: 0, to: depth, by: length).map { $0..<min($0 + length, depth) }
@@ -251,23 +280,7 @@ private struct Gathering {
     /// Images for a fifth of a second-level cache, or for rows enough that a panel is worth its way from memory; but no thread
     /// without one.
     func imagesPerTile(threads: Int, lanes: Int) -> Int {
-        let wanted = max(49152 / (taps.sources * depth + taps.targets * lanes), (127 + taps.targets) / taps.targets)
+        let wanted = max(49152 / (sourceCount * depth + targetCount * lanes), (127 + targetCount) / targetCount)
         return max(1, min((images + threads - 1) / threads, wanted))
-    }
-
-    /// The runs of a block of channels. Where that is all of them, neighbouring positions give one.
-    func runs(_ taps: [ConvolutionTaps.Tap], _ block: Range<Int>) -> [gimbal_run] {
-        var result: [gimbal_run] = []
-        for tap in taps {
-            let (source, panel) = (Int32(tap.distance * depth), Int32(tap.element * block.count))
-            if block.count == depth, let last = result.last, last.source + last.count == source,
-                last.panel + last.count == panel
-            {
-                result[result.count - 1].count += Int32(depth)
-            } else {
-                result.append(gimbal_run(source: source, panel: panel, count: Int32(block.count)))
-            }
-        }
-        return result
     }
 }

@@ -10,7 +10,7 @@ extension CPUBackend {
         guard out.elementCount > 0 else { return }
         computing([x, weight] + (bias.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
             let bias = bias == nil ? nil : inputs[2]
-            if savesProducts(geometry, x, out), areModest(inputs) {
+            if savesProducts(geometry, x, out), areModest([inputs[0]]), largest(of: inputs[1]) < modest {
                 return try winogradConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             }
             if sumsChannelsLast(geometry, from: x, to: out),
@@ -28,7 +28,7 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([outputGradient, weight], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
-            if savesProducts(geometry, out, outputGradient), areModest(inputs) {
+            if savesProducts(geometry, out, outputGradient), areModest([inputs[0]]), largest(of: inputs[1]) < modest {
                 return try winogradInputGradient(
                     inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
             }
@@ -132,6 +132,9 @@ extension CPUBackend {
 
     /// Whether all numbers are finite, and so far from the largest that a few of their products and sums are too.
     private func areModest(_ views: [TensorView]) -> Bool {
-        views.allSatisfy { loops.power_sum($0.floats, $0.elementCount, .infinity, 1) < 1e15 }
+        views.allSatisfy { loops.power_sum($0.floats, $0.elementCount, .infinity, 1) < modest }
     }
 }
+
+/// A few products and sums of smaller numbers do not overflow.
+private let modest = 1e15

@@ -7,6 +7,7 @@ import GimbalBackend
 extension CPUBackend {
     public func fill(_ out: TensorView, with value: Double) {
         guard out.elementCount > 0 else { return }
+        out.storage.noteWrite()
         withUnsafePointer(to: value) { value in
             withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { element in
                 // The element is converted once; from there on it is a copy with stride 0.
@@ -82,6 +83,7 @@ extension CPUBackend {
     func elementwise(_ loop: gimbal_inner, _ views: [TensorView], a: Float = 0, b: Float = 0, cost: Int) {
         let count = views[0].elementCount
         guard count > 0 else { return }
+        views[0].storage.noteWrite()
         if views.allSatisfy(\.isContiguous) {
             elementwise(
                 loop, sizes: [count], views.map { Operand($0.pointer, [1], $0.dtype) }, a: a, b: b, cost: cost)
@@ -146,6 +148,7 @@ extension CPUBackend {
         _ inputs: [TensorView], in dtype: DType = .float32, out: TensorView, keepsOutput: Bool = false,
         contiguous: Bool = false, _ body: ([TensorView], TensorView) throws -> Void
     ) {
+        out.storage.noteWrite()
         reportingErrors {
             let inputs = try inputs.map { try converted($0, to: dtype, contiguous: contiguous) }
             if out.dtype == dtype && (!contiguous || out.isContiguous) { return try body(inputs, out) }

@@ -11,6 +11,7 @@ extension CPUBackend {
         _ function: ElementFunction, _ inputs: [TensorView], numbers: [Double], out: [TensorView]
     ) {
         guard let count = out.first?.elementCount, count > 0 else { return }
+        for view in out { view.storage.noteWrite() }
         let views = out + inputs
         var sizes = [count]
         var strides = [[Int]](repeating: [1], count: views.count)

@@ -4,6 +4,7 @@ import GimbalBackend
 extension CPUBackend {
     public func gather(_ table: TensorView, indices: TensorView, out: TensorView) {
         guard out.elementCount > 0 else { return }
+        out.storage.noteWrite()
         reportingErrors {
             let indices = try converted(indices, to: .int32)
             let table = table.hasDenseRows ? table : try converted(table, to: table.dtype)
@@ -28,6 +29,7 @@ extension CPUBackend {
 
     public func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
         guard source.elementCount > 0, table.elementCount > 0 else { return }
+        table.storage.noteWrite()
         reportingErrors {
             let indices = try converted(indices, to: .int32)
             let dtype: DType = table.dtype.isFloatingPoint ? .float32 : .int32

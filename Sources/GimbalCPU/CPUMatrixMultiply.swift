@@ -67,6 +67,13 @@ extension CPUBackend {
         if product.largestCount > mostCount {
             return try multiplyByLoops(product, batch)
         }
+        var panels: TensorView?
+        if batch.sizes.isEmpty {
+            panels = keptColumns(
+                of: y, depth: product.depth, columns: product.columns,
+                strides: (product.y.strides.row, product.y.strides.column), rows: product.rows)
+            product.panels = panels?.floats
+        }
         let count = batch.sizes.reduce(1, *)
         let work = product.rows * product.columns * max(product.depth, 1)
         try BLASMemory.reserve(for: min(threads, max(count * work / smallestProduct, 1)), on: self)
@@ -80,7 +87,7 @@ extension CPUBackend {
         } else {
             for index in 0..<count { multiplyDivided(product.moved(to: index, of: batch)) }
         }
-        withExtendedLifetime((x, y, bias)) {}
+        withExtendedLifetime((x, y, bias, panels)) {}
     }
 
     /// Products with a count that BLAS, which counts in 32 bits, does not take.
@@ -104,7 +111,8 @@ extension CPUBackend {
     private func multiplyDivided(_ product: Product) {
         let depth = max(product.depth, 1)
         if product.columns >= product.rows {
-            divide(product.columns, grain: max(smallestProduct / (product.rows * depth), 1), alignment: 16) {
+            let alignment = product.panels == nil ? 16 : loops.product_panel_columns
+            divide(product.columns, grain: max(smallestProduct / (product.rows * depth), 1), alignment: alignment) {
                 multiply(product, rows: 0..<product.rows, columns: $0)
             }
         } else {
@@ -156,7 +164,8 @@ extension CPUBackend {
         var description = gimbal_matrix_product(
             x: x, y: y, x_row: product.x.strides.row, x_depth: product.x.strides.column, y_depth: product.y.strides.row,
             y_column: product.y.strides.column, out: out, out_stride: product.out.stride, depth: product.depth,
-            scale: product.scale, accumulates: product.accumulates, bias: product.bias.map { $0 + columns.lowerBound })
+            scale: product.scale, accumulates: product.accumulates, bias: product.bias.map { $0 + columns.lowerBound },
+            panels: product.panels.map { $0 + columns.lowerBound * product.depth })
         return loops.matrix_product(&description, rows.count, columns.count)
     }
 
@@ -237,6 +246,8 @@ private struct Product {
     var scale: Float
     var accumulates: Bool
     var bias: UnsafeMutablePointer<Float>?
+    /// The columns of y laid out in panels, where they are kept so.
+    var panels: UnsafeMutablePointer<Float>?
 
     /// The largest number that BLAS would be told.
     var largestCount: Int { max(rows, columns, depth, x.stride, y.stride, out.stride) }

@@ -81,6 +81,26 @@ extension CPUBackend {
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
+        batchNorm(
+            x, scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon, residual: nil,
+            rectifies: false, out: out, mean: mean, inverseDeviation: inverseDeviation)
+    }
+
+    public func batchNormReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
+        out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    ) {
+        batchNorm(
+            x, scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon, residual: residual,
+            rectifies: true, out: out, mean: mean, inverseDeviation: inverseDeviation)
+    }
+
+    private func batchNorm(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?,
+        running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
+        rectifies: Bool, out: TensorView, mean: TensorView, inverseDeviation: TensorView
+    ) {
         guard x.elementCount > 0 else { return }
         guard areFloat32([scale, shift, running?.mean, running?.variance, mean, inverseDeviation]) else {
             return widening([
@@ -89,15 +109,18 @@ extension CPUBackend {
             ]) {
                 batchNorm(
                     x, scale: $0[0], shift: $0[1], running: running == nil ? nil : ($0[2]!, $0[3]!),
-                    momentum: momentum, epsilon: epsilon, out: out, mean: $0[4]!, inverseDeviation: $0[5]!)
+                    momentum: momentum, epsilon: epsilon, residual: residual, rectifies: rectifies, out: out,
+                    mean: $0[4]!, inverseDeviation: $0[5]!)
             }
         }
-        computing([x], out: out, contiguous: true) { inputs, out in
+        computing([x] + (residual.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
             var plan = plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: inverseDeviation)
             plan.epsilon = Float(epsilon)
             plan.momentum = Float(momentum)
             plan.running_mean = running?.mean.floats
             plan.running_variance = running?.variance.floats
+            plan.residual = residual == nil ? nil : UnsafePointer(inputs[1].floats)
+            plan.rectifies = rectifies
             divideChannels(x, plan) { loops.batch_norm(&$0, inputs[0].floats, out.floats, $1, $2) }
         }
     }
@@ -106,16 +129,37 @@ extension CPUBackend {
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
         epsilon: Double, out: TensorView
     ) {
+        batchNormInference(
+            x, scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon, residual: nil,
+            rectifies: false, out: out)
+    }
+
+    public func batchNormInferenceReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, residual: TensorView?, out: TensorView
+    ) {
+        batchNormInference(
+            x, scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon, residual: residual,
+            rectifies: true, out: out)
+    }
+
+    private func batchNormInference(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, residual: TensorView?, rectifies: Bool, out: TensorView
+    ) {
         guard x.elementCount > 0 else { return }
         guard areFloat32([scale, shift, mean, variance]) else {
             return widening([.read(scale), .read(shift), .read(mean), .read(variance)]) {
                 batchNormInference(
-                    x, scale: $0[0], shift: $0[1], mean: $0[2]!, variance: $0[3]!, epsilon: epsilon, out: out)
+                    x, scale: $0[0], shift: $0[1], mean: $0[2]!, variance: $0[3]!, epsilon: epsilon,
+                    residual: residual, rectifies: rectifies, out: out)
             }
         }
-        computing([x], out: out, contiguous: true) { inputs, out in
+        computing([x] + (residual.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
             var plan = plan(x, scale: scale, shift: shift, mean: mean, inverseDeviation: variance)
             plan.epsilon = Float(epsilon)
+            plan.residual = residual == nil ? nil : UnsafePointer(inputs[1].floats)
+            plan.rectifies = rectifies
             divideChannels(x, plan) {
                 loops.batch_norm_inference(&$0, inputs[0].floats, variance.floats, out.floats, $1, $2)
             }
@@ -125,6 +169,29 @@ extension CPUBackend {
     public func batchNormGradient(
         _ x: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
         inverseDeviation: TensorView, inputGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    ) {
+        batchNormGradient(
+            x, rectified: nil, outputGradient: outputGradient, scale: scale, mean: mean,
+            inverseDeviation: inverseDeviation, inputGradient: inputGradient, residualGradient: nil,
+            scaleGradient: scaleGradient, shiftGradient: shiftGradient)
+    }
+
+    public func batchNormReLUGradient(
+        _ x: TensorView, y: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?, residualGradient: TensorView?,
+        scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
+    ) {
+        batchNormGradient(
+            x, rectified: y, outputGradient: outputGradient, scale: scale, mean: mean,
+            inverseDeviation: inverseDeviation, inputGradient: inputGradient, residualGradient: residualGradient,
+            scaleGradient: scaleGradient, shiftGradient: shiftGradient)
+    }
+
+    /// - Parameter rectified: what a ReLU behind the norm gave; nil where there was none.
+    private func batchNormGradient(
+        _ x: TensorView, rectified: TensorView?, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
+        inverseDeviation: TensorView, inputGradient: TensorView?, residualGradient: TensorView?,
         scaleGradient: (view: TensorView, accumulates: Bool)?, shiftGradient: (view: TensorView, accumulates: Bool)?
     ) {
         guard x.elementCount > 0 else {
@@ -138,20 +205,26 @@ extension CPUBackend {
                 .read(scale), .read(mean), .read(inverseDeviation), .gradient(scaleGradient), .gradient(shiftGradient),
             ]) {
                 batchNormGradient(
-                    x, outputGradient: outputGradient, scale: $0[0], mean: $0[1]!, inverseDeviation: $0[2]!,
-                    inputGradient: inputGradient, scaleGradient: scaleGradient.replacing($0[3]),
-                    shiftGradient: shiftGradient.replacing($0[4]))
+                    x, rectified: rectified, outputGradient: outputGradient, scale: $0[0], mean: $0[1]!,
+                    inverseDeviation: $0[2]!, inputGradient: inputGradient, residualGradient: residualGradient,
+                    scaleGradient: scaleGradient.replacing($0[3]), shiftGradient: shiftGradient.replacing($0[4]))
             }
         }
         reportingErrors {
             let result = try inputGradient ?? allocate([0])
-            computing([x, outputGradient], out: result, contiguous: true) { inputs, result in
-                let plan = plan(x, scale: scale, shift: nil, mean: mean, inverseDeviation: inverseDeviation)
-                divideChannels(x, plan) {
-                    loops.batch_norm_gradient(
-                        &$0, inputs[0].floats, inputs[1].floats, inputGradient == nil ? nil : result.floats,
-                        scaleGradient?.view.floats, scaleGradient?.accumulates ?? false,
-                        shiftGradient?.view.floats, shiftGradient?.accumulates ?? false, $1, $2)
+            let passed = try residualGradient ?? allocate([0])
+            let inputs = [x, outputGradient] + (rectified.map { [$0] } ?? [])
+            computing([], out: passed, contiguous: true) { _, passed in
+                computing(inputs, out: result, contiguous: true) { inputs, result in
+                    let plan = plan(x, scale: scale, shift: nil, mean: mean, inverseDeviation: inverseDeviation)
+                    divideChannels(x, plan) {
+                        loops.batch_norm_gradient(
+                            &$0, inputs[0].floats, rectified == nil ? nil : inputs[2].floats, inputs[1].floats,
+                            inputGradient == nil ? nil : result.floats,
+                            residualGradient == nil ? nil : passed.floats, scaleGradient?.view.floats,
+                            scaleGradient?.accumulates ?? false, shiftGradient?.view.floats,
+                            shiftGradient?.accumulates ?? false, $1, $2)
+                    }
                 }
             }
         }

@@ -149,6 +149,7 @@ extension CPUBackend {
         _ states: [TensorView], _ gradient: TensorView, _ condition: TensorView?,
         _ body: ([TensorView], TensorView, Range<Int>) -> Void
     ) {
+        for state in states { state.storage.noteWrite() }
         reportingErrors {
             if let condition, try converted(condition, to: .float32).floats.pointee == 0 { return }
             let gradient = try converted(gradient, to: .float32)

@@ -12,6 +12,7 @@ extension CPUBackend {
                 .write(step.newCell),
             ]) { recurrentCell(step.replacingViews($0)) }
         }
+        for view in [step.gates, step.newHidden, step.newCell] { view?.storage.noteWrite() }
         divideRows(step, arguments(step)) { loops.recurrent_cell(&$0, $1.lowerBound, $1.upperBound) }
     }
 
@@ -31,6 +32,7 @@ extension CPUBackend {
                     cellGradient: $0[8])
             }
         }
+        for view in [gatesGradient, hiddenGradient, cellGradient] { view?.storage.noteWrite() }
         divideRows(step, arguments(step)) { cell, rows in
             loops.recurrent_cell_gradient(
                 &cell, outputGradient.floats, gatesGradient.floats, hiddenGradient.floats, cellGradient?.floats,

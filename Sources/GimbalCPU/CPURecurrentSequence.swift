@@ -16,9 +16,10 @@ extension CPUBackend {
         guard let walk = SequenceWalk(sequence, on: self, []) else {
             return runStepByStep(sequence)
         }
+        for view in [sequence.gates, sequence.states, sequence.cells, sequence.masked] { view?.storage.noteWrite() }
         reportingErrors {
             let weight = sequence.hiddenWeight
-            let panels = try panels(of: weight.transposed)
+            let panels = try panels(of: weight.transposed, rows: walk.batch * walk.steps)
             divide(walk.batch, grain: walk.grain) { rows in
                 var cell = walk.cell
                 for index in 0..<walk.steps {
@@ -64,8 +65,9 @@ extension CPUBackend {
                 sequence, outputGradient: outputGradient, gatesGradient: gatesGradient,
                 hiddenGradient: hiddenGradient, cellGradient: cellGradient)
         }
+        for view in [gatesGradient, hiddenGradient, cellGradient] { view?.storage.noteWrite() }
         reportingErrors {
-            let panels = try panels(of: sequence.hiddenWeight)
+            let panels = try panels(of: sequence.hiddenWeight, rows: walk.batch * walk.steps)
             let share = walk.mask == nil ? nil : try allocate(hiddenGradient.shape)
             divide(walk.batch, grain: walk.grain) { rows in
                 var cell = walk.cell
@@ -92,15 +94,18 @@ extension CPUBackend {
     }
 
     /// `matrix` in panels of 16 columns.
-    private func panels(of matrix: TensorView) throws -> TensorView {
-        let (rows, columns) = (matrix.shape[0], matrix.shape[1])
-        let panels = try allocate([(columns + 15) / 16, rows, 16])
-        divide((columns + 15) / 16, grain: max(4 * grain / (16 * max(rows, 1)), 1)) { range in
-            loops.recurrent_pack(
-                matrix.floats + range.lowerBound * 16 * matrix.strides[1], matrix.strides[0], matrix.strides[1], rows,
-                min(columns - range.lowerBound * 16, range.count * 16), panels.floats + range.lowerBound * 16 * rows)
+    /// - Parameter rows: that are multiplied by it.
+    private func panels(of matrix: TensorView, rows: Int) throws -> TensorView {
+        let (depth, columns) = (matrix.shape[0], matrix.shape[1])
+        let key = [LaidOut.recurrent, matrix.offset, depth, columns] + matrix.strides
+        return try laidOut(matrix, key, rows: rows, [(columns + 15) / 16, depth, 16]) { panels in
+            divide((columns + 15) / 16, grain: max(4 * grain / (16 * max(depth, 1)), 1)) { range in
+                loops.recurrent_pack(
+                    matrix.floats + range.lowerBound * 16 * matrix.strides[1], matrix.strides[0], matrix.strides[1],
+                    depth, min(columns - range.lowerBound * 16, range.count * 16),
+                    panels.floats + range.lowerBound * 16 * depth)
+            }
         }
-        return panels
     }
 
     /// x ← x and y combined, element by element, on this thread.

@@ -34,7 +34,7 @@ extension CPUBackend {
         _ outputGradient: TensorView, weight: TensorView, _ geometry: ConvolutionGeometry, out: TensorView,
         accumulates: Bool
     ) throws {
-        let areExact = areFinite(weight)
+        let areExact = largest(of: weight).isFinite
         if accumulates && !areExact {
             let part = try allocate(out.shape, .float32)
             try shiftedInputGradient(outputGradient, weight: weight, geometry, out: part, accumulates: false)

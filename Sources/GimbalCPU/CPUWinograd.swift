@@ -12,7 +12,7 @@ extension CPUBackend {
     ) throws {
         let (channels, outputs) = (x.shape[1] / geometry.groups, out.shape[1] / geometry.groups)
         try multiplyPoints(
-            from: x, to: out, weight: weight.floats, bias: bias?.floats, geometry, padding: geometry.padding,
+            from: x, to: out, weight: weight, bias: bias?.floats, geometry, padding: geometry.padding,
             isTurned: false, depth: channels, lanes: outputs, accumulates: false)
     }
 
@@ -23,17 +23,15 @@ extension CPUBackend {
     ) throws {
         let (channels, outputs) = (out.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups)
         try multiplyPoints(
-            from: outputGradient, to: out, weight: weight.floats, bias: nil, geometry,
+            from: outputGradient, to: out, weight: weight, bias: nil, geometry,
             padding: zip(geometry.kernel, geometry.padding).map { $0 - 1 - $1 }, isTurned: true, depth: outputs,
             lanes: channels, accumulates: accumulates)
     }
 
     private func multiplyPoints(
-        from source: TensorView, to out: TensorView, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        from source: TensorView, to out: TensorView, weight: TensorView, bias: UnsafePointer<Float>?,
         _ geometry: ConvolutionGeometry, padding: [Int], isTurned: Bool, depth: Int, lanes: Int, accumulates: Bool
     ) throws {
-        let elements = geometry.kernelCount
-        let (depthStride, laneStride) = isTurned ? (lanes * elements, elements) : (elements, depth * elements)
         let pieces = WinogradPiece.all(geometry.kernel)
         let (images, groups) = (source.shape[0], geometry.groups)
         let vector = loops.vector_lanes
@@ -41,47 +39,17 @@ extension CPUBackend {
         let panels = (lanes + panelLanes - 1) / panelLanes
         let panelDepth = pieces.count * depth
         let panelSize = 16 * panelDepth * panelLanes
-        let packed = try allocate([groups * panels, panelSize], .float32)
+        let packed = try transformed(
+            weight, geometry, isTurned: isTurned, depth: depth, lanes: lanes, panelLanes: panelLanes,
+            tiles: out.elementCount / (4 * groups * lanes))
         let biases = try allocate([groups * panels + 1, panelLanes], .float32)
         biases.floats.update(repeating: 0, count: biases.elementCount)
         let noBias = biases.floats + groups * panels * panelLanes
-        let block = 16
-        let blocks = (depth + block - 1) / block
-        let packers = min(threads, groups * panels * blocks)
-        let taps = try allocate([packers, (elements + 9) * block * panelLanes], .float32)
-        run(parts: packers) { packer in
-            let all = taps.floats + packer * (elements + 9) * block * panelLanes
-            let nine = all + elements * block * panelLanes
-            for index in stride(from: packer, to: groups * panels * blocks, by: packers) {
-                let (place, first) = (index / blocks, index % blocks * block)
+        if let bias {
+            for place in 0..<groups * panels {
                 let (group, panel) = (place / panels, place % panels)
-                let live = min(panelLanes, lanes - panel * panelLanes)
-                let (width, channels) = (wholeVectors(live), min(block, depth - first))
-                let size = channels * width
-                let from = weight + group * depth * lanes * elements + panel * panelLanes * laneStride
-                if live < width { all.update(repeating: 0, count: elements * size) }
-                for channel in 0..<channels {
-                    loops.transposed(
-                        from + (first + channel) * depthStride, laneStride, elements, live, all + channel * width, size,
-                        false)
-                }
-                for (index, piece) in pieces.enumerated() {
-                    for (place, element) in piece.elements.enumerated() {
-                        if let element {
-                            (nine + place * size).update(
-                                from: all + (isTurned ? elements - 1 - element : element) * size, count: size)
-                        } else {
-                            (nine + place * size).update(repeating: 0, count: size)
-                        }
-                    }
-                    loops.winograd_weight(
-                        nine, size, packed.floats + place * panelSize + (index * depth + first) * width,
-                        panelDepth * width)
-                }
-                if let bias, first == 0 {
-                    (biases.floats + place * panelLanes).update(
-                        from: bias + group * lanes + panel * panelLanes, count: live)
-                }
+                (biases.floats + place * panelLanes).update(
+                    from: bias + group * lanes + panel * panelLanes, count: min(panelLanes, lanes - panel * panelLanes))
             }
         }
 
@@ -91,15 +59,15 @@ extension CPUBackend {
             tilesAtOnce: max(min(64, 32768 / (pieces.count * depthWidth)), 8192 / (pieces.count * depthWidth), 16),
             images: (images + threads - 1) / threads)
         let imageParts = (images + tiles.images - 1) / tiles.images
-        let bands = tiles.bands.map { band in
-            (
-                band: band, source: tiles.sourceRows(band), target: tiles.targetRows(band),
-                inputs: pieces.map { tiles.sourcePlaces(band, $0, width: depthWidth) },
-                outputs: tiles.targetPlaces(band, width: panelLanes)
-            )
+        let plan = plans.plan(
+            .init(
+                method: isTurned ? .winogradGradient : .winograd, geometry: geometry, image: spatialSizes(source),
+                output: spatialSizes(out), counts: [tiles.images, tiles.bands[0].count, depthWidth, panelLanes])
+        ) {
+            WinogradPlan(
+                tiles, pieces, widths: (depthWidth, panelLanes), pairWidths: (depthWidth, panelLanes))
         }
-        let mostTiles = tiles.images * tiles.bands[0].count * tiles.columns
-        let rows = (0..<mostTiles).flatMap { [Int32($0 * depthWidth), Int32($0 * panelLanes)] }
+        let (bands, mostTiles) = (plan.bands, tiles.mostTiles)
         let sourceImage = tiles.sourcePositions * depthWidth
         let targetImage = tiles.targetPositions * panelLanes
         // Not a power of two apart, which the caches would put into few places.
@@ -125,7 +93,7 @@ extension CPUBackend {
                 let band = bands[unit / panelParts % bands.count]
                 let first = unit / panelParts / bands.count * tiles.images
                 let count = min(tiles.images, images - first)
-                let tileCount = count * band.band.count * tiles.columns
+                let tileCount = count * band.tiles.count * tiles.columns
                 for group in 0..<groups {
                     for image in 0..<count {
                         loops.transposed(
@@ -134,7 +102,7 @@ extension CPUBackend {
                             band.source.count * tiles.source.columns, depth, memory + image * sourceImage + depthWidth,
                             depthWidth, false)
                     }
-                    for (index, places) in band.inputs.enumerated() {
+                    for (index, places) in band.sourcePlaces.enumerated() {
                         loops.winograd_input(
                             memory, places, tileCount, depthWidth / vector, inputs + index * 16 * inputStride,
                             inputStride)
@@ -150,11 +118,11 @@ extension CPUBackend {
                                     panel: packed.floats + place * panelSize + point * panelDepth * width, lanes: width,
                                     runs: runs.baseAddress, run_count: runs.count, sums: outputs + point * outputStride,
                                     bias: noBias, accumulates: false)
-                                loops.gathered_product(&product, rows, tileCount)
+                                loops.gathered_product(&product, plan.pairs, tileCount)
                             }
                         }
                         loops.winograd_output(
-                            outputs, outputStride, panelLanes, band.outputs, tileCount, width / vector,
+                            outputs, outputStride, panelLanes, band.targetPlaces, tileCount, width / vector,
                             biases.floats + place * panelLanes, sums)
                         for image in 0..<count {
                             let channel = ((first + image) * groups + group) * lanes + panel * panelLanes
@@ -168,7 +136,60 @@ extension CPUBackend {
                 }
             }
         }
-        withExtendedLifetime((packed, biases, taps, scratch)) {}
+        withExtendedLifetime((packed, biases, scratch)) {}
+    }
+
+    /// The weights of all pieces of the kernel, transformed, in panels: [group, panel][point][piece][channel][lane].
+    private func transformed(
+        _ weight: TensorView, _ geometry: ConvolutionGeometry, isTurned: Bool, depth: Int, lanes: Int, panelLanes: Int,
+        tiles: Int
+    ) throws -> TensorView {
+        let (elements, groups) = (geometry.kernelCount, geometry.groups)
+        let (depthStride, laneStride) = isTurned ? (lanes * elements, elements) : (elements, depth * elements)
+        let pieces = WinogradPiece.all(geometry.kernel)
+        let panels = (lanes + panelLanes - 1) / panelLanes
+        let panelDepth = pieces.count * depth
+        let panelSize = 16 * panelDepth * panelLanes
+        let key =
+            [LaidOut.winograd, weight.offset, isTurned ? 1 : 0, groups, depth, lanes, panelLanes] + geometry.kernel
+        return try laidOut(weight, key, rows: tiles, [groups * panels, panelSize]) { packed in
+            let block = 16
+            let blocks = (depth + block - 1) / block
+            let packers = min(threads, groups * panels * blocks)
+            let taps = try allocate([packers, (elements + 9) * block * panelLanes], .float32)
+            run(parts: packers) { packer in
+                let all = taps.floats + packer * (elements + 9) * block * panelLanes
+                let nine = all + elements * block * panelLanes
+                for index in stride(from: packer, to: groups * panels * blocks, by: packers) {
+                    let (place, first) = (index / blocks, index % blocks * block)
+                    let (group, panel) = (place / panels, place % panels)
+                    let live = min(panelLanes, lanes - panel * panelLanes)
+                    let (width, channels) = (wholeVectors(live), min(block, depth - first))
+                    let size = channels * width
+                    let from = weight.floats + group * depth * lanes * elements + panel * panelLanes * laneStride
+                    if live < width { all.update(repeating: 0, count: elements * size) }
+                    for channel in 0..<channels {
+                        loops.transposed(
+                            from + (first + channel) * depthStride, laneStride, elements, live, all + channel * width,
+                            size, false)
+                    }
+                    for (index, piece) in pieces.enumerated() {
+                        for (place, element) in piece.elements.enumerated() {
+                            if let element {
+                                (nine + place * size).update(
+                                    from: all + (isTurned ? elements - 1 - element : element) * size, count: size)
+                            } else {
+                                (nine + place * size).update(repeating: 0, count: size)
+                            }
+                        }
+                        loops.winograd_weight(
+                            nine, size, packed.floats + place * panelSize + (index * depth + first) * width,
+                            panelDepth * width)
+                    }
+                }
+            }
+            withExtendedLifetime(taps) {}
+        }
     }
 
     /// The gradient of the weight.
@@ -191,15 +212,15 @@ extension CPUBackend {
         let chunks = (images + tiles.images - 1) / tiles.images * tiles.bands.count
         // Numbers of parts by the sizes alone, so that the order of the sums does not depend on the threads.
         let parts = max(1, min(chunks, 8, (1 << 18) / out.elementCount))
-        let bands = tiles.bands.map { band in
-            (
-                band: band, source: tiles.sourceRows(band), target: tiles.targetRows(band),
-                inputs: pieces.map { tiles.sourcePlaces(band, $0, width: panelLanes) },
-                gradients: tiles.targetPlaces(band, width: rowWidth)
-            )
+        let plan = plans.plan(
+            .init(
+                method: .winogradWeight, geometry: geometry, image: spatialSizes(x),
+                output: spatialSizes(outputGradient),
+                counts: [tiles.images, tiles.bands[0].count, panelLanes, rowWidth])
+        ) {
+            WinogradPlan(tiles, pieces, widths: (panelLanes, rowWidth), pairWidths: (rowWidth, panelLanes))
         }
-        let mostTiles = tiles.images * tiles.bands[0].count * tiles.columns
-        let pairs = (0..<mostTiles).flatMap { [Int32($0 * rowWidth), Int32($0 * panelLanes)] }
+        let (bands, mostTiles) = (plan.bands, tiles.mostTiles)
         let (leftImage, rightImage) = (tiles.targetPositions * rowWidth, tiles.sourcePositions * panelLanes)
         let (leftStride, rightStride) = (mostTiles * rowWidth + 16, mostTiles * panelLanes + 16)
         let sumCount = rowWidth * panelLanes
@@ -247,12 +268,12 @@ extension CPUBackend {
                             live,
                             rightPlanes + image * rightImage + panelLanes, panelLanes, false)
                     }
-                    let tileCount = count * band.band.count * tiles.columns
+                    let tileCount = count * band.tiles.count * tiles.columns
                     loops.winograd_output_gradient(
-                        leftPlanes, band.gradients, tileCount, rowWidth / vector, left, leftStride)
-                    for (index, places) in band.inputs.enumerated() {
+                        leftPlanes, band.targetPlaces, tileCount, rowWidth / vector, left, leftStride)
+                    for (index, places) in band.sourcePlaces.enumerated() {
                         loops.winograd_input(rightPlanes, places, tileCount, panelLanes / vector, right, rightStride)
-                        pairs.withUnsafeBufferPointer { pairs in
+                        plan.pairs.withUnsafeBufferPointer { pairs in
                             for point in 0..<16 {
                                 var outer = gimbal_gathered_outer(
                                     left: left + point * leftStride, right: right + point * rightStride,
@@ -279,109 +300,5 @@ extension CPUBackend {
         }
         addParts(0..<parts, of: partials, to: out.floats, accumulates: accumulates)
         withExtendedLifetime((scratch, partials)) {}
-    }
-}
-
-/// Nine elements of a kernel that are one of 3 x 3.
-struct WinogradPiece {
-    /// Of its first element.
-    let row: Int
-    let column: Int
-    /// Places in the kernel, row-major; nil beyond it.
-    let elements: [Int?]
-
-    /// As few as cover a kernel.
-    static func all(_ kernel: [Int]) -> [WinogradPiece] {
-        stride(from: 0, to: kernel[0], by: 3).flatMap { row in
-            stride(from: 0, to: kernel[1], by: 3).map { column in
-                let elements = (0..<9).map { place -> Int? in
-                    let (a, b) = (row + place / 3, column + place % 3)
-                    return a < kernel[0] && b < kernel[1] ? a * kernel[1] + b : nil
-                }
-                return WinogradPiece(row: row, column: column, elements: elements)
-            }
-        }
-    }
-}
-
-/// How images are cut into tiles of 2 x 2 outputs, and those into bands that are worked on at once.
-///
-/// Of each image a band's rows lie [position][channel], behind a position that stands for all that is outside.
-private struct WinogradTiles {
-    let source: (rows: Int, columns: Int)
-    let target: (rows: Int, columns: Int)
-    let kernelRows: Int
-    let padding: (rows: Int, columns: Int)
-    /// Tiles of a row.
-    let columns: Int
-    /// Images at once, and ranges of rows of tiles; the first is the longest. There is one where there are several images.
-    let images: Int
-    let bands: [Range<Int>]
-
-    init(source: TensorView, target: TensorView, kernel: [Int], padding: [Int], tilesAtOnce: Int, images: Int) {
-        kernelRows = kernel[0]
-        self.source = (source.shape[2], source.shape[3])
-        self.target = (target.shape[2], target.shape[3])
-        self.padding = (padding[0], padding[1])
-        let (rows, columns) = ((target.shape[2] + 1) / 2, (target.shape[3] + 1) / 2)
-        self.columns = columns
-        self.images = max(1, min(images, tilesAtOnce / (rows * columns)))
-        let parts = (rows * columns + 2 * tilesAtOnce - 1) / (2 * tilesAtOnce)
-        let length = (rows + parts - 1) / parts
-        bands = stride(from: 0, to: rows, by: length).map { $0..<min($0 + length, rows) }
-    }
-
-    /// Positions of a whole image.
-    var sourceSize: Int { source.rows * source.columns }
-    var targetSize: Int { target.rows * target.columns }
-
-    /// Rows of the source that a band meets.
-    func sourceRows(_ band: Range<Int>) -> Range<Int> {
-        let first = min(max(2 * band.lowerBound - padding.rows, 0), source.rows)
-        return first..<max(first, min(2 * band.upperBound + kernelRows - 1 - padding.rows, source.rows))
-    }
-
-    func targetRows(_ band: Range<Int>) -> Range<Int> { 2 * band.lowerBound..<min(2 * band.upperBound, target.rows) }
-
-    /// Positions of an image in a band, and the one outside.
-    var sourcePositions: Int { (bands.map { sourceRows($0).count }.max() ?? 0) * source.columns + 1 }
-    var targetPositions: Int { (bands.map { targetRows($0).count }.max() ?? 0) * target.columns + 1 }
-
-    /// For each tile, where the 4 x 4 inputs lie that a piece of the kernel meets.
-    func sourcePlaces(_ band: Range<Int>, _ piece: WinogradPiece, width: Int) -> [Int32] {
-        places(
-            band, side: 4, rows: sourceRows(band), columns: source.columns, positions: sourcePositions,
-            padding: (padding.rows - piece.row, padding.columns - piece.column), width)
-    }
-
-    /// For each tile, where its 2 x 2 outputs lie.
-    func targetPlaces(_ band: Range<Int>, width: Int) -> [Int32] {
-        places(
-            band, side: 2, rows: targetRows(band), columns: target.columns, positions: targetPositions, padding: (0, 0),
-            width)
-    }
-
-    private func places(
-        _ band: Range<Int>, side: Int, rows: Range<Int>, columns: Int, positions: Int,
-        padding: (rows: Int, columns: Int), _ width: Int
-    ) -> [Int32] {
-        var result: [Int32] = []
-        result.reserveCapacity(images * band.count * self.columns * side * side)
-        for image in 0..<images {
-            for tileRow in band {
-                for tileColumn in 0..<self.columns {
-                    for i in 0..<side {
-                        for j in 0..<side {
-                            let row = 2 * tileRow + i - padding.rows
-                            let column = 2 * tileColumn + j - padding.columns
-                            let isInside = rows.contains(row) && (0..<columns).contains(column)
-                            let position = isInside ? (row - rows.lowerBound) * columns + column + 1 : 0
-                            result.append(Int32((image * positions + position) * width))
-                        }
-                    }
-                }
-            }
-        }
-        return result
     }
 }

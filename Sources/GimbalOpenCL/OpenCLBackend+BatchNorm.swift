@@ -79,15 +79,34 @@ extension OpenCLBackend {
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
         epsilon: Double, out: TensorView
     ) {
-        guard areFloat32([x, scale, shift, mean, variance, out]) else {
-            return widening([.read(x), .read(scale), .read(shift), .read(mean), .read(variance), .write(out)]) {
-                batchNormInference(
-                    $0[0]!, scale: $0[1], shift: $0[2], mean: $0[3]!, variance: $0[4]!, epsilon: epsilon, out: $0[5]!)
+        normalizeByVariance(x, scale, shift, mean, variance, epsilon, ending: nil, out)
+    }
+
+    public func batchNormInferenceReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, residual: TensorView?, out: TensorView
+    ) {
+        normalizeByVariance(
+            x, scale, shift, mean, variance, epsilon, ending: Rectification(residual: residual), out)
+    }
+
+    private func normalizeByVariance(
+        _ x: TensorView, _ scale: TensorView?, _ shift: TensorView?, _ mean: TensorView, _ variance: TensorView,
+        _ epsilon: Double, ending: Rectification?, _ out: TensorView
+    ) {
+        guard areFloat32([x, scale, shift, mean, variance, ending?.residual, out]) else {
+            return widening([
+                .read(x), .read(scale), .read(shift), .read(mean), .read(variance), .read(ending?.residual),
+                .write(out),
+            ]) { views in
+                normalizeByVariance(
+                    views[0]!, views[1], views[2], views[3]!, views[4]!, epsilon,
+                    ending: ending.map { _ in Rectification(residual: views[5]) }, views[6]!)
             }
         }
         normalize(
             x, mean: mean, deviation: variance, isVariance: true, scale: scale, shift: shift, epsilon: epsilon,
-            ending: nil, out: out)
+            ending: ending, out: out)
     }
 
     private func normalize(

@@ -202,6 +202,31 @@ extension Conformance {
         }
 
         @Test(arguments: BackendUnderTest.fused)
+        func endingInReLUAtInference(on subject: BackendUnderTest) throws {
+            try withEvery("shape", in: Self.shapes + [[1100, 8, 1], [2, 3, 40_000]]) { shape in
+                try withEvery("has residual", in: [false, true]) { hasResidual in
+                    try withEvery("special", in: [0, Double.nan, -.infinity]) { special in
+                        let channels = shape[1]
+                        var values = samples(shape.elementCount)
+                        if special != 0 { values[shape.elementCount / 2] = special }
+                        try expectConformance(of: subject, within: Tolerance.elementwise.relative(to: 10)) { bench in
+                            bench.backend.batchNormInferenceReLU(
+                                try bench.input(values, shape),
+                                scale: try bench.input(samples(channels, in: 0.5...2, seed: 3), [channels]),
+                                shift: try bench.input(samples(channels, seed: 4), [channels]),
+                                mean: try bench.input(samples(channels, seed: 5), [channels]),
+                                variance: try bench.input(samples(channels, in: 0.5...2, seed: 6), [channels]),
+                                epsilon: 1e-3,
+                                residual: hasResidual
+                                    ? try bench.input(samples(shape.elementCount, seed: 8), shape) : nil,
+                                out: try bench.output(shape))
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
         func gradientThroughReLU(on subject: BackendUnderTest) throws {
             try withEvery("shape", in: Self.shapes + [[1100, 8, 1], [2, 3, 40_000]]) { shape in
                 try withEvery("input, residual, accumulates", in: 0..<8) { bits in

@@ -235,6 +235,8 @@ struct KernelSweep {
                 inputGradient: try backend.allocate(shape),
                 scaleGradient: (scaleGradient, true), shiftGradient: (shiftGradient, false))
             let residual = try input(shape)
+            backend.batchNormInferenceReLU(
+                x, scale: scale, shift: shift, mean: mean, variance: shift, epsilon: 1e-5, residual: residual, out: out)
             backend.batchNormReLU(
                 x, scale: scale, shift: shift, running: nil, momentum: 0.1, epsilon: 1e-5, residual: residual, out: out,
                 mean: mean, inverseDeviation: deviation)

@@ -117,6 +117,9 @@ struct gimbal_batch_norm {
     float *running_mean, *running_variance;
     float momentum;
     float *mean, *inverse_deviation;
+    /// Added to the result, or NULL; and whether ReLU ends it.
+    const float *residual;
+    bool rectifies;
 };
 
 /// One channel of an image and its place on a grid, over three axes. Element i of an axis of the grid is element
@@ -223,6 +226,9 @@ struct gimbal_matrix_product {
     bool accumulates;
     /// Or NULL.
     const float *bias;
+    /// The columns of y as `product_panel` lays them out, one panel after the other; or NULL. A rectangle begins with a whole panel, and
+    /// ends with one or with the last column.
+    const float *panels;
 };
 
 /// Channels of a source that lie side by side, and as many rows of a panel.
@@ -291,10 +297,12 @@ struct gimbal_loops {
     /// Normalises by `mean` and the variances in `inverse_deviation`, which it leaves alone.
     void (*batch_norm_inference)(const struct gimbal_batch_norm *, const float *x, const float *variance, float *out,
                                  size_t first, size_t last);
-    /// Destinations may be NULL.
-    void (*batch_norm_gradient)(const struct gimbal_batch_norm *, const float *x, const float *output_gradient,
-                                float *input_gradient, float *scale_gradient, bool scale_accumulates,
-                                float *shift_gradient, bool shift_accumulates, size_t first, size_t last);
+    /// Destinations may be NULL, and `y` where there was no ReLU: where that is not above 0, no gradient passes; what has passed goes
+    /// to `residual_gradient`.
+    void (*batch_norm_gradient)(const struct gimbal_batch_norm *, const float *x, const float *y,
+                                const float *output_gradient, float *input_gradient, float *residual_gradient,
+                                float *scale_gradient, bool scale_accumulates, float *shift_gradient,
+                                bool shift_accumulates, size_t first, size_t last);
 
     // Random numbers for `count` elements from the block at `counter` on.
     void (*random_uniform)(float *out, size_t count, uint64_t seed, uint64_t counter);
@@ -379,6 +387,10 @@ struct gimbal_loops {
     bool (*matrix_product)(const struct gimbal_matrix_product *, size_t rows, size_t columns);
     /// Products of more rows are computed faster by OpenBLAS.
     size_t product_most_rows;
+    /// Lays columns of y, at most `product_panel_columns`, out for products: depth · product_panel_columns floats.
+    void (*product_panel)(const float *y, ptrdiff_t y_depth, ptrdiff_t y_column, size_t depth, size_t columns,
+                          float *panel);
+    size_t product_panel_columns;
     /// Lays a matrix [rows, columns] out in panels of 16 columns, for `recurrent_product`: rows · columns floats, the
     /// columns rounded up to a multiple of 16.
     void (*recurrent_pack)(const float *matrix, ptrdiff_t row_stride, ptrdiff_t column_stride, size_t rows,

@@ -111,10 +111,34 @@ extension Tensor {
     }
 
     /// Normalises each channel by given statistics, as at inference.
+    /// - Parameters:
+    ///   - isRectified: whether a ReLU ends the operation, in the same pass over memory where no gradient is to be computed.
+    ///   - residual: of this tensor's shape; added before the ReLU, with which alone it may come.
     public func batchNormalized(
-        scale: Tensor?, shift: Tensor?, mean: Tensor, variance: Tensor, epsilon: Double
+        scale: Tensor?, shift: Tensor?, mean: Tensor, variance: Tensor, epsilon: Double, isRectified: Bool = false,
+        residual: Tensor? = nil
     ) -> Tensor {
         let layout = channelLayout("batchNormalized")
+        guard !isRectified else {
+            require(
+                residual.map { $0.shape == shape && $0.dtype == dtype } ?? true, "batchNormalized",
+                "a residual of \(residual?.shape ?? []) does not fit \(shape)")
+            let operands = [self, mean, variance] + [scale, shift, residual].compactMap { $0 }
+            let isRecorded = GradientMode.isRecording && operands.contains { $0.node != nil }
+            // Who observes operations is told of each by itself.
+            guard !isRecorded, OperationObserver.current == nil else {
+                let result = batchNormalized(
+                    scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon)
+                return (residual.map { result + $0 } ?? result).relu()
+            }
+            let (x, added) = (contiguous(), residual?.contiguous())
+            return Tensor.make(shape, dtype, device, inputs: operands, named: "batchNormalized") { backend, out in
+                backend.batchNormInferenceReLU(
+                    x.view.reshaped(layout), scale: scale?.view, shift: shift?.view, mean: mean.view,
+                    variance: variance.view, epsilon: epsilon, residual: added?.view.reshaped(layout),
+                    out: out.reshaped(layout))
+            }
+        }
         let source = contiguous()
         let x = source.detached()
         let (factor, center, spread) = (scale?.detached(), mean.detached(), variance.detached())

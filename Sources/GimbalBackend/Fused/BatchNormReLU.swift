@@ -15,6 +15,19 @@ extension Backend {
         }
     }
 
+    public func batchNormInferenceReLU(
+        _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
+        epsilon: Double, residual: TensorView?, out: TensorView
+    ) {
+        reportingErrors {
+            let normalized = residual == nil || out.dtype == realType ? out : try allocate(x.shape)
+            batchNormInference(
+                x, scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon, out: normalized)
+            if let residual { binary(.init(.add), normalized, residual, out: normalized) }
+            unary(.init(.relu), normalized, out: out)
+        }
+    }
+
     public func batchNormReLUGradient(
         _ x: TensorView, y: TensorView, outputGradient: TensorView, scale: TensorView?, mean: TensorView,
         inverseDeviation: TensorView, inputGradient: TensorView?, residualGradient: TensorView?,

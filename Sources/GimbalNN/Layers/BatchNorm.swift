@@ -78,11 +78,13 @@ public class BatchNorm: Module, Layer {
             ranks.contains(input.rank) && input.shape[1] == channels, "\(type(of: self))",
             "needs [batch, \(channels), ...] of \(ranks.lowerBound) to \(ranks.upperBound) axes, not \(input.shape)")
         let running = runningMean.flatMap { mean in runningVariance.map { (mean: mean.value, variance: $0.value) } }
+        // Another shape is broadcast, or refused, by the sum.
+        let fits = residual.map { $0.shape == input.shape && $0.dtype == input.dtype } ?? true
         if let running, !isTraining || keepsRunningEstimates || isAlone(input) {
-            return ended(
-                input.batchNormalized(
-                    scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
-                    epsilon: epsilon), isRectified, residual)
+            let result = input.batchNormalized(
+                scale: weight?.value, shift: bias?.value, mean: running.mean, variance: running.variance,
+                epsilon: epsilon, isRectified: isRectified && fits, residual: fits ? residual : nil)
+            return fits ? result : ended(result, isRectified, residual)
         }
         // The second run of a checkpointed block sees a batch that has been counted.
         let counts = isTraining && !GradientMode.isRecomputing
@@ -92,7 +94,6 @@ public class BatchNorm: Module, Layer {
             return ended(
                 synchronized(input, ranks, running: counts ? running : nil, momentum: momentum), isRectified, residual)
         }
-        let fits = residual.map { $0.shape == input.shape && $0.dtype == input.dtype } ?? true
         let result = input.batchNormalized(
             scale: weight?.value, shift: bias?.value, running: counts ? running : nil,
             momentum: momentum, epsilon: epsilon, isRectified: isRectified && fits, residual: fits ? residual : nil)
