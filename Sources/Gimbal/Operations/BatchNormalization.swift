@@ -112,6 +112,11 @@ extension Tensor {
 
     /// Normalises each channel by given statistics, as at inference.
     /// - Parameters:
+    ///   - scale: [channels], or nil for 1.
+    ///   - shift: [channels], or nil for 0.
+    ///   - mean: [channels], which is taken away.
+    ///   - variance: [channels], by whose root is divided.
+    ///   - epsilon: added to the variance before its root is taken.
     ///   - isRectified: whether a ReLU ends the operation, in the same pass over memory where no gradient is to be computed.
     ///   - residual: of this tensor's shape; added before the ReLU, with which alone it may come.
     public func batchNormalized(
