@@ -89,12 +89,15 @@ public final class Storage: @unchecked Sendable {
         if let failure { noteFailure(failure, of: bytes) }
     }
 
-    // MARK: Changes
+    // MARK: What is made of the contents: see the extension
 
-    /// Counts what is written, and what was made of it since the last time.
+    /// How often something was written.
     fileprivate let writes = Atomic<UInt64>(0)
     /// Guarded by `derivedLock`.
     fileprivate var derived: Derived?
+
+    // MARK: Changes
+
     private let latest = Atomic<UInt64>(0)
     /// Guarded by `changesLock`.
     private var changes: [(bytes: Range<Int>, time: UInt64, operation: StaticString)] = []

@@ -53,15 +53,7 @@ extension CPUBackend {
         let blocks = job.blocks(lanes: panelLanes)
         let panelSize = elements * depth * panelLanes
         let packed = try laidOut(weight, job, panelLanes: panelLanes, blocks)
-        let biases = try allocate([groups * panels, panelLanes], .float32)
-        biases.floats.update(repeating: 0, count: biases.elementCount)
-        if let bias {
-            for unit in 0..<groups * panels {
-                let (group, panel) = (unit / panels, unit % panels)
-                (biases.floats + unit * panelLanes).update(
-                    from: bias + group * job.lanes + panel * panelLanes, count: lanes(panel).live)
-            }
-        }
+        let biases = try laidOut(bias, groups: groups, lanes: job.lanes, panelLanes: panelLanes)
 
         let tile = job.imagesPerTile(threads: threads, lanes: panelLanes)
         let tiles = (job.images + tile - 1) / tile

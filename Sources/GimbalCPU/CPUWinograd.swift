@@ -42,16 +42,8 @@ extension CPUBackend {
         let packed = try transformed(
             weight, geometry, isTurned: isTurned, depth: depth, lanes: lanes, panelLanes: panelLanes,
             tiles: out.elementCount / (4 * groups * lanes))
-        let biases = try allocate([groups * panels + 1, panelLanes], .float32)
-        biases.floats.update(repeating: 0, count: biases.elementCount)
+        let biases = try laidOut(bias, groups: groups, lanes: lanes, panelLanes: panelLanes)
         let noBias = biases.floats + groups * panels * panelLanes
-        if let bias {
-            for place in 0..<groups * panels {
-                let (group, panel) = (place / panels, place % panels)
-                (biases.floats + place * panelLanes).update(
-                    from: bias + group * lanes + panel * panelLanes, count: min(panelLanes, lanes - panel * panelLanes))
-            }
-        }
 
         let depthWidth = wholeVectors(depth)
         let tiles = WinogradTiles(

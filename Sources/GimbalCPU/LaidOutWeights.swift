@@ -55,6 +55,23 @@ extension CPUBackend {
         }?.view
     }
 
+    /// The bias of each lane of the panels of all groups, [groups · panels, panelLanes], 0 where there is none; behind them zeros for one
+    /// panel more.
+    func laidOut(
+        _ bias: UnsafePointer<Float>?, groups: Int, lanes: Int, panelLanes: Int
+    ) throws -> TensorView {
+        let panels = (lanes + panelLanes - 1) / panelLanes
+        let result = try allocate([groups * panels + 1, panelLanes], .float32)
+        result.floats.update(repeating: 0, count: result.elementCount)
+        guard let bias else { return result }
+        for place in 0..<groups * panels {
+            let (group, panel) = (place / panels, place % panels)
+            (result.floats + place * panelLanes).update(
+                from: bias + group * lanes + panel * panelLanes, count: min(panelLanes, lanes - panel * panelLanes))
+        }
+        return result
+    }
+
     /// The largest absolute value of contiguous weights; infinite or NaN where one of them is.
     func largest(of weights: TensorView) -> Double {
         func look() -> KeptNumber {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GimbalCPU
 import GimbalTrain
 
 /// Which device to compute on.
@@ -23,8 +24,9 @@ struct DeviceOptions: ParsableArguments {
     /// instead, with a note; here it is the user's mistake.
     /// - Throws: `GimbalError.invalidSetting`.
     static func requireThreads() throws {
-        guard let asked = ProcessInfo.processInfo.environment["GIMBAL_THREADS"], !asked.isEmpty else { return }
-        guard let threads = Int(asked), (1...1024).contains(threads) else {
+        let environment = ProcessInfo.processInfo.environment
+        guard let asked = environment["GIMBAL_THREADS"], !asked.isEmpty else { return }
+        guard CPUSettings.threads(in: environment) != nil else {
             throw GimbalError.invalidSetting(
                 name: "GIMBAL_THREADS", reason: "must be a number from 1 to 1024, not '\(shown(asked))'")
         }

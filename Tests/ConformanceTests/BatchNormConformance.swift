@@ -176,25 +176,23 @@ extension Conformance {
 
         // MARK: With a residual and ReLU
 
-        @Test(arguments: BackendUnderTest.fused)
-        func endingInReLU(on subject: BackendUnderTest) throws {
+        /// Inputs of every shape, with NaN or infinity in the middle or without, and with a residual or without.
+        private func expectReLU(
+            of subject: BackendUnderTest,
+            _ compute: (
+                _ bench: Workbench, _ x: TensorView, _ channels: Int, _ residual: TensorView?, _ out: TensorView
+            )
+                throws -> Void
+        ) throws {
             try withEvery("shape", in: Self.shapes + [[1100, 8, 1], [2, 3, 40_000]]) { shape in
                 try withEvery("has residual", in: [false, true]) { hasResidual in
                     try withEvery("special", in: [0, Double.nan, -.infinity]) { special in
-                        let channels = shape[1]
                         var values = samples(shape.elementCount)
                         if special != 0 { values[shape.elementCount / 2] = special }
-                        let normalized = Tolerance.elementwise.relative(to: 10)
-                        try expectConformance(of: subject, within: normalized) { bench in
-                            bench.backend.batchNormReLU(
-                                try bench.input(values, shape),
-                                scale: try bench.input(samples(channels, in: 0.5...2, seed: 3), [channels]),
-                                shift: try bench.input(samples(channels, seed: 4), [channels]), running: nil,
-                                momentum: 0.1, epsilon: 1e-3,
-                                residual: hasResidual
-                                    ? try bench.input(samples(shape.elementCount, seed: 8), shape) : nil,
-                                out: try bench.output(shape), mean: try bench.output([channels], named: "mean"),
-                                inverseDeviation: try bench.output([channels], named: "inverse deviation"))
+                        try expectConformance(of: subject, within: Tolerance.elementwise.relative(to: 10)) { bench in
+                            let residual =
+                                hasResidual ? try bench.input(samples(shape.elementCount, seed: 8), shape) : nil
+                            try compute(bench, bench.input(values, shape), shape[1], residual, bench.output(shape))
                         }
                     }
                 }
@@ -202,27 +200,25 @@ extension Conformance {
         }
 
         @Test(arguments: BackendUnderTest.fused)
+        func endingInReLU(on subject: BackendUnderTest) throws {
+            try expectReLU(of: subject) { bench, x, channels, residual, out in
+                bench.backend.batchNormReLU(
+                    x, scale: try bench.input(samples(channels, in: 0.5...2, seed: 3), [channels]),
+                    shift: try bench.input(samples(channels, seed: 4), [channels]), running: nil, momentum: 0.1,
+                    epsilon: 1e-3, residual: residual, out: out, mean: try bench.output([channels], named: "mean"),
+                    inverseDeviation: try bench.output([channels], named: "inverse deviation"))
+            }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
         func endingInReLUAtInference(on subject: BackendUnderTest) throws {
-            try withEvery("shape", in: Self.shapes + [[1100, 8, 1], [2, 3, 40_000]]) { shape in
-                try withEvery("has residual", in: [false, true]) { hasResidual in
-                    try withEvery("special", in: [0, Double.nan, -.infinity]) { special in
-                        let channels = shape[1]
-                        var values = samples(shape.elementCount)
-                        if special != 0 { values[shape.elementCount / 2] = special }
-                        try expectConformance(of: subject, within: Tolerance.elementwise.relative(to: 10)) { bench in
-                            bench.backend.batchNormInferenceReLU(
-                                try bench.input(values, shape),
-                                scale: try bench.input(samples(channels, in: 0.5...2, seed: 3), [channels]),
-                                shift: try bench.input(samples(channels, seed: 4), [channels]),
-                                mean: try bench.input(samples(channels, seed: 5), [channels]),
-                                variance: try bench.input(samples(channels, in: 0.5...2, seed: 6), [channels]),
-                                epsilon: 1e-3,
-                                residual: hasResidual
-                                    ? try bench.input(samples(shape.elementCount, seed: 8), shape) : nil,
-                                out: try bench.output(shape))
-                        }
-                    }
-                }
+            try expectReLU(of: subject) { bench, x, channels, residual, out in
+                bench.backend.batchNormInferenceReLU(
+                    x, scale: try bench.input(samples(channels, in: 0.5...2, seed: 3), [channels]),
+                    shift: try bench.input(samples(channels, seed: 4), [channels]),
+                    mean: try bench.input(samples(channels, seed: 5), [channels]),
+                    variance: try bench.input(samples(channels, in: 0.5...2, seed: 6), [channels]), epsilon: 1e-3,
+                    residual: residual, out: out)
             }
         }
 

@@ -4,14 +4,10 @@ extension Backend {
         running: (mean: TensorView, variance: TensorView)?, momentum: Double, epsilon: Double, residual: TensorView?,
         out: TensorView, mean: TensorView, inverseDeviation: TensorView
     ) {
-        reportingErrors {
-            // Rounded once, at the end.
-            let normalized = residual == nil || out.dtype == realType ? out : try allocate(x.shape)
+        rectify(residual, x.shape, out: out) {
             batchNorm(
-                x, scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon, out: normalized,
+                x, scale: scale, shift: shift, running: running, momentum: momentum, epsilon: epsilon, out: $0,
                 mean: mean, inverseDeviation: inverseDeviation)
-            if let residual { binary(.init(.add), normalized, residual, out: normalized) }
-            unary(.init(.relu), normalized, out: out)
         }
     }
 
@@ -19,10 +15,20 @@ extension Backend {
         _ x: TensorView, scale: TensorView?, shift: TensorView?, mean: TensorView, variance: TensorView,
         epsilon: Double, residual: TensorView?, out: TensorView
     ) {
-        reportingErrors {
-            let normalized = residual == nil || out.dtype == realType ? out : try allocate(x.shape)
+        rectify(residual, x.shape, out: out) {
             batchNormInference(
-                x, scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon, out: normalized)
+                x, scale: scale, shift: shift, mean: mean, variance: variance, epsilon: epsilon, out: $0)
+        }
+    }
+
+    /// Adds `residual` to what `normalize` writes, where there is one, and rectifies the sum.
+    private func rectify(
+        _ residual: TensorView?, _ shape: Shape, out: TensorView, _ normalize: (_ out: TensorView) -> Void
+    ) {
+        reportingErrors {
+            // Rounded once, at the end.
+            let normalized = residual == nil || out.dtype == realType ? out : try allocate(shape)
+            normalize(normalized)
             if let residual { binary(.init(.add), normalized, residual, out: normalized) }
             unary(.init(.relu), normalized, out: out)
         }

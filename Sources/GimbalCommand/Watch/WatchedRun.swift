@@ -31,7 +31,8 @@ struct WatchedRun {
         metrics = (try? MetricsTable(path: path)) ?? metrics
         health = (try? HealthTable(path: "\(folder)/\(HealthTable.fileName)")) ?? health
         findings = (try? FindingsFile.findings(path: "\(folder)/\(FindingsFile.name)")) ?? findings
-        failure = (try? RunFolder.failure(at: folder)) ?? failure
+        // Nil where it goes on again.
+        do { failure = try RunFolder.failure(at: folder) } catch {}
         if epochs == nil, (try? RunRecord.exists(in: folder)) ?? false {
             epochs = (try? RunRecord(path: folder))?.recipe.training.epochs
         }
