@@ -63,11 +63,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void attention_
     if (largest == -INFINITY) largest = 0.0f;
 
     float sum = 0.0f;
-    for (COUNT column = LANE; column < end; column += LANES) {
-        const float power = exp(SCORE(column) - largest);
-        sum += power;
-        out[column] = power;
-    }
+    ADD_COLUMNS(float, sum, column, end, (out[column] = exp(SCORE(column) - largest)))
 #if LANES > 1
     shares[get_local_id(0)] = sum;
     FOLD_LANES(shares, ADD)
@@ -90,7 +86,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void attention_
     out += out_offset + row * columns;
 
     float sum = 0.0f;
-    for (COUNT column = LANE; column < end; column += LANES) sum += output_gradient[column] * y[column];
+    ADD_COLUMNS(float, sum, column, end, output_gradient[column] * y[column])
 #if LANES > 1
     __local float shares[GROUP_SIZE];
     shares[get_local_id(0)] = sum;

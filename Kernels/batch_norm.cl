@@ -465,25 +465,30 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void gradient_s
 
     const float center = channel < channels ? mean[mean_offset + channel] : 0.0f;
     const float factor = channel < channels ? deviation[deviation_offset + channel] : 0.0f;
-    PACK for_scale = (PACK)(0.0f), for_shift = (PACK)(0.0f);
-    for (COUNT first = split * split_size + LANE; first < end; first += VALUES * LANES) {
-        PACK values[VALUES], gradients[VALUES];
+    float2 here = (float2)(0.0f);
+    // In blocks, as all long sums.
+    for (COUNT block = split * split_size + LANE; block < end; block += FOLD_BLOCK * LANES) {
+        const COUNT block_end = min(end, block + FOLD_BLOCK * LANES);
+        PACK for_scale = (PACK)(0.0f), for_shift = (PACK)(0.0f);
+        for (COUNT first = block; first < block_end; first += VALUES * LANES) {
+            PACK values[VALUES], gradients[VALUES];
 #pragma unroll
-        for (int k = 0; k < VALUES; k++)
-            if (first + k * LANES < end) {
-                const COUNT at = place(first + k * LANES, channel, channels, positions);
-                values[k] = CONSTANT_PACKS(x)[at];
-                gradients[k] = ARRIVING(at);
-                STORE_RESIDUAL_GRADIENT(gradients[k], at)
-            }
+            for (int k = 0; k < VALUES; k++)
+                if (first + k * LANES < end) {
+                    const COUNT at = place(first + k * LANES, channel, channels, positions);
+                    values[k] = CONSTANT_PACKS(x)[at];
+                    gradients[k] = ARRIVING(at);
+                    STORE_RESIDUAL_GRADIENT(gradients[k], at)
+                }
 #pragma unroll
-        for (int k = 0; k < VALUES; k++)
-            if (first + k * LANES < end) {
-                for_scale += gradients[k] * ((values[k] - center) * factor);
-                for_shift += gradients[k];
-            }
+            for (int k = 0; k < VALUES; k++)
+                if (first + k * LANES < end) {
+                    for_scale += gradients[k] * ((values[k] - center) * factor);
+                    for_shift += gradients[k];
+                }
+        }
+        here += (float2)(SUM_OF(for_scale), SUM_OF(for_shift));
     }
-    float2 here = (float2)(SUM_OF(for_scale), SUM_OF(for_shift));
 #if LANES > 1
     __local float2 parts[GROUP_SIZE];
     parts[get_local_id(0)] = here;
@@ -498,11 +503,10 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void gradient_s
         }
         if (!is_last_group(counters + get_group_id(0), splits, &flag)) return;
         here = (float2)(0.0f);
-        if (channel < channels)
-            for (COUNT other = LANE; other < splits; other += LANES) {
-                here.x += LOAD_SHARE(shares + (other * channels + channel) * 2);
-                here.y += LOAD_SHARE(shares + (other * channels + channel) * 2 + 1);
-            }
+        const COUNT others = channel < channels ? splits : 0;
+        ADD_COLUMNS(float2, here, other, others,
+                    (float2)(LOAD_SHARE(shares + (other * channels + channel) * 2),
+                             LOAD_SHARE(shares + (other * channels + channel) * 2 + 1)))
 #if LANES > 1
         parts[get_local_id(0)] = here;
         FOLD_LANES(parts, ADD)

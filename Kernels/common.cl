@@ -123,6 +123,31 @@ static inline ushort bfloat16_of(float value) {
 #define LARGER(p, q) ((p) > (q) || (p) != (p) ? (p) : (q))
 #define SMALLER(p, q) ((p) < (q) || (p) != (p) ? (p) : (q))
 
+// Long sums are made of blocks of so many terms, and these of as many: in one chain of thousands of additions the errors of
+// like terms, which all round the same way, add up (Higham 1993, "The accuracy of floating point summation").
+#define FOLD_BLOCK 64
+
+/// Folds `term`, an expression of COUNT `i`, for i from `first` to `end` in steps of `step` into `total`, in blocks.
+#define FOLD_IN_BLOCKS(TYPE, START, COMBINE, total, i, first, end, step, term)                                   \
+    for (COUNT outer_start = (first); outer_start < (end); outer_start += FOLD_BLOCK * FOLD_BLOCK * (step)) {    \
+        const COUNT outer_end = min((COUNT)(end), outer_start + FOLD_BLOCK * FOLD_BLOCK * (step));               \
+        TYPE outer_total = START;                                                                                \
+        for (COUNT block_start = outer_start; block_start < outer_end; block_start += FOLD_BLOCK * (step)) {     \
+            const COUNT block_end = min(outer_end, block_start + FOLD_BLOCK * (step));                           \
+            TYPE block_total = START;                                                                            \
+            for (COUNT i = block_start; i < block_end; i += (step)) {                                            \
+                const TYPE block_term = term;                                                                    \
+                block_total = COMBINE(block_total, block_term);                                                  \
+            }                                                                                                    \
+            outer_total = COMBINE(outer_total, block_total);                                                     \
+        }                                                                                                        \
+        total = COMBINE(total, outer_total);                                                                     \
+    }
+
+/// Adds `term`, an expression of `column`, for a lane's columns before `end` to `sum`.
+#define ADD_COLUMNS(TYPE, sum, column, end, term) \
+    FOLD_IN_BLOCKS(TYPE, (TYPE)(0.0f), ADD, sum, column, LANE, end, LANES, term)
+
 /// Folds the eight parts of a vector, of which a CPU's work-item keeps one for each of its chains.
 #define FOLD8(v, COMBINE)                                                        \
     COMBINE(COMBINE(COMBINE((v).s0, (v).s4), COMBINE((v).s2, (v).s6)),           \

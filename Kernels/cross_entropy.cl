@@ -88,7 +88,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void cross_entr
     sum = extents[SLOT * SLOT_STEP].sum;
 #else
     for (COUNT j = 0; j < end; j++) largest = LARGER(largest, logits[j]);
-    for (COUNT j = 0; j < end; j++) sum += exp(logits[j] - largest);
+    ADD_COLUMNS(float, sum, j, end, exp(logits[j] - largest))
 #endif
 
 #if IS_MEAN

@@ -154,31 +154,20 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     for (COUNT column = LANE; column < end; column += LANES) sum[column] = x[column] + addend[column];
     SUM_IS_WRITTEN
 #endif
-    // Two chains keep the sums short.
     float center = 0.0f;
 #if CENTERS
-    float other = 0.0f;
-    COUNT at = LANE;
-    for (; at + LANES < end; at += 2 * LANES) {
-        center += x[at];
-        other += x[at + LANES];
-    }
-    if (at < end) center += x[at];
-    center += other;
+    ADD_COLUMNS(float, center, column, end, x[column])
     FOLD_FOR_ALL(center, shares, ADD)
     center /= (float)columns;
     // The mean of what is left corrects the rounding of a long sum.
     float rest = 0.0f;
-    for (COUNT column = LANE; column < end; column += LANES) rest += x[column] - center;
+    ADD_COLUMNS(float, rest, column, end, x[column] - center)
     FOLD_FOR_ALL(rest, shares, ADD)
     rest /= (float)columns;
     if (fabs(rest) < INFINITY) center += rest;
 #endif
     float squares = 0.0f;
-    for (COUNT column = LANE; column < end; column += LANES) {
-        const float d = x[column] - center;
-        squares += d * d;
-    }
+    ADD_COLUMNS(float, squares, column, end, (x[column] - center) * (x[column] - center))
     FOLD_FOR_ALL(squares, shares, ADD)
     float factor = 1.0f / sqrt(squares / (float)columns + epsilon);
     CORRECT_EXTREMES
@@ -198,6 +187,17 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         deviation[deviation_offset + row] = factor;
     }
 }
+
+#if SCALE_GRADIENT
+#define FOR_SCALE(row, column) ((x[(row) * columns + (column)] - mean[row]) * deviation[row])
+#else
+#define FOR_SCALE(row, column) 0.0f
+#endif
+#if HAS_SCALE
+#define SCALED_GRADIENT(column) (output_gradient[column] * scale[scale_offset + (column)])
+#else
+#define SCALED_GRADIENT(column) (output_gradient[column])
+#endif
 
 // Columns that a group sums up, and work-items for each.
 #define SUM_COLUMNS (LANES > 1 ? 32 : GROUP_SIZE)
@@ -242,13 +242,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         const COUNT column = column_block * SUM_COLUMNS + slot;
         const COUNT last = column < columns ? min(rows, (split + 1) * block) : 0;
         float2 sums = (float2)(0.0f);
-        for (COUNT row = split * block + lane; row < last; row += SUM_ROWS) {
-            const float g = output_gradient[row * columns + column];
-#if SCALE_GRADIENT
-            sums.x += g * ((x[row * columns + column] - mean[row]) * deviation[row]);
-#endif
-            sums.y += g;
-        }
+        FOLD_IN_BLOCKS(float2, (float2)(0.0f), ADD, sums, row, split * block + lane, last, SUM_ROWS,
+                       output_gradient[row * columns + column] * (float2)(FOR_SCALE(row, column), 1.0f))
         for (int stage = 0; stage < 2; stage++) {
             parts[get_local_id(0)] = sums;
             for (int half_rows = SUM_ROWS / 2; half_rows > 0; half_rows /= 2) {
@@ -259,18 +254,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
             sums = parts[slot];
             if (stage == 1 || splits == 1) break;
             // Shares of [column block, split, column].
-            __global float *share = shares + ((column_block * splits + split) * SUM_COLUMNS + slot) * 2;
+            __global float *of_column = shares + (column_block * splits * SUM_COLUMNS + slot) * 2;
             if (lane == 0) {
-                STORE_SHARE(sums.x, share);
-                STORE_SHARE(sums.y, share + 1);
+                STORE_SHARE(sums.x, of_column + split * SUM_COLUMNS * 2);
+                STORE_SHARE(sums.y, of_column + split * SUM_COLUMNS * 2 + 1);
             }
             if (!is_last_group(counters + column_block, splits, &flag)) return;
             sums = (float2)(0.0f);
-            for (COUNT other = lane; other < splits; other += SUM_ROWS) {
-                share = shares + ((column_block * splits + other) * SUM_COLUMNS + slot) * 2;
-                sums.x += LOAD_SHARE(share);
-                sums.y += LOAD_SHARE(share + 1);
-            }
+            FOLD_IN_BLOCKS(float2, (float2)(0.0f), ADD, sums, other, lane, splits, SUM_ROWS,
+                           (float2)(LOAD_SHARE(of_column + other * SUM_COLUMNS * 2),
+                                    LOAD_SHARE(of_column + other * SUM_COLUMNS * 2 + 1)))
         }
         if (lane > 0 || column >= columns) return;
 #if SCALE_GRADIENT
@@ -317,14 +310,10 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
         product += SUM_OF(term);
     }
 #else
-    for (COUNT column = LANE; column < end; column += LANES) {
-        float g = output_gradient[column];
-#if HAS_SCALE
-        g *= scale[scale_offset + column];
-#endif
-        sum += g;
-        product += g * ((x[column] - center) * factor);
-    }
+    float2 both = (float2)(0.0f);
+    ADD_COLUMNS(float2, both, column, end, SCALED_GRADIENT(column) * (float2)(1.0f, (x[column] - center) * factor))
+    sum = both.x;
+    product = both.y;
 #endif
 #if CENTERS
     FOLD_FOR_ALL(sum, totals, ADD)
@@ -345,11 +334,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void layer_norm
     }
 #else
     for (COUNT column = LANE; column < end; column += LANES) {
-        float g = output_gradient[column];
-#if HAS_SCALE
-        g *= scale[scale_offset + column];
-#endif
-        float gradient = ((g - sum) - ((x[column] - center) * factor) * product) * factor;
+        float gradient =
+            ((SCALED_GRADIENT(column) - sum) - ((x[column] - center) * factor) * product) * factor;
 #if HAS_PASSING
         gradient += passing[column];
 #endif

@@ -127,14 +127,16 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce(
         rest = next;
     }
 
-    // Four independent chains keep the adder busy and the sums short.
-    VALUE p0 = START, p1 = START, p2 = START, p3 = START;
-    if (output < outputs) {
-        const COUNT end = min(reduced, (split + 1) * split_size);
+    VALUE total = START;
+    const COUNT last = output < outputs ? min(reduced, (split + 1) * split_size) : 0;
+    for (COUNT first = split * split_size; first < last; first += 4 * FOLD_BLOCK * LANES) {
+        const COUNT end = min(last, first + 4 * FOLD_BLOCK * LANES);
+        // Four independent chains keep the adder busy.
+        VALUE p0 = START, p1 = START, p2 = START, p3 = START;
 #if ALIGNED
         // The last few are left to what follows.
         const COUNT whole = end & ~(COUNT)3;
-        COUNT quad = split * split_size + 4 * LANE;
+        COUNT quad = first + 4 * LANE;
         for (; quad + 12 * LANES < whole; quad += 16 * LANES) {
             const VALUES a = CONVERT4(LOAD4(X_TYPE, x + from + quad));
             const VALUES b = CONVERT4(LOAD4(X_TYPE, x + from + quad + 4 * LANES));
@@ -146,9 +148,9 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce(
             const VALUES a = CONVERT4(LOAD4(X_TYPE, x + from + quad));
             COMBINE4(a)
         }
-        COUNT r = max(whole, split * split_size) + LANE;
+        COUNT r = max(whole, first) + LANE;
 #else
-        COUNT r = split * split_size + LANE;
+        COUNT r = first + LANE;
 #endif
         for (; r + 3 * LANES < end; r += 4 * LANES) {
             p0 = COMBINE(p0, LOAD(X_TYPE, x, from + reduced_offset(r, &axes)));
@@ -157,37 +159,36 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce(
             p3 = COMBINE(p3, LOAD(X_TYPE, x, from + reduced_offset(r + 3 * LANES, &axes)));
         }
         for (; r < end; r += LANES) p0 = COMBINE(p0, LOAD(X_TYPE, x, from + reduced_offset(r, &axes)));
+        p0 = COMBINE(p0, p1);
+        p2 = COMBINE(p2, p3);
+        p0 = COMBINE(p0, p2);
+        total = COMBINE(total, p0);
     }
-    p0 = COMBINE(p0, p1);
-    p2 = COMBINE(p2, p3);
-    p0 = COMBINE(p0, p2);
 
 #if LANES > 1
     __local VALUE parts[GROUP_SIZE];
-    parts[get_local_id(0)] = p0;
+    parts[get_local_id(0)] = total;
     FOLD_LANES(parts, COMBINE)
-    p0 = parts[get_local_id(0)];
+    total = parts[get_local_id(0)];
 #endif
 #if IS_SPLIT
-    if (LANE == 0 && output < outputs) STORE_SHARE(AS_SHARE(p0), shares + split * outputs + output);
+    if (LANE == 0 && output < outputs) STORE_SHARE(AS_SHARE(total), shares + split * outputs + output);
     __local int flag;
     if (!is_last_group(counters + get_group_id(0), get_num_groups(1), &flag)) return;
-    p0 = START;
-    if (output < outputs)
-        for (COUNT other = LANE; other < get_num_groups(1); other += LANES) {
-            const VALUE share = OF_SHARE(LOAD_SHARE(shares + other * outputs + output));
-            p0 = COMBINE(p0, share);
-        }
+    total = START;
+    const COUNT splits = output < outputs ? get_num_groups(1) : 0;
+    FOLD_IN_BLOCKS(VALUE, START, COMBINE, total, other, LANE, splits, LANES,
+                   OF_SHARE(LOAD_SHARE(shares + other * outputs + output)))
 #if LANES > 1
-    parts[get_local_id(0)] = p0;
+    parts[get_local_id(0)] = total;
     FOLD_LANES(parts, COMBINE)
-    p0 = parts[get_local_id(0)];
+    total = parts[get_local_id(0)];
 #endif
 #endif
     if (LANE == 0 && output < outputs) {
 #if ACCUMULATES
-        p0 += LOAD(OUT_TYPE, out, to);
+        total += LOAD(OUT_TYPE, out, to);
 #endif
-        STORE(OUT_TYPE, p0, out, to);
+        STORE(OUT_TYPE, total, out, to);
     }
 }

@@ -51,13 +51,11 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void softmax(
     for (COUNT column = LANE; column < end; column += LANES) largest = LARGER(largest, x[column]);
     FOLD_FOR_ALL(largest, shares, LARGER)
 
-    for (COUNT column = LANE; column < end; column += LANES) {
-        const float power = exp(x[column] - largest);
-        sum += power;
-#if !IS_LOGARITHMIC
-        out[column] = power;
+#if IS_LOGARITHMIC
+    ADD_COLUMNS(float, sum, column, end, exp(x[column] - largest))
+#else
+    ADD_COLUMNS(float, sum, column, end, (out[column] = exp(x[column] - largest)))
 #endif
-    }
     FOLD_FOR_ALL(sum, shares, ADD)
 
 #if IS_LOGARITHMIC
@@ -99,8 +97,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void softmax_gr
     FOR_PACKS(k, end) SET_PACK_AT(
         out, k, IS_LOGARITHMIC ? gradients[k] - exp(values[k]) * sum : (gradients[k] - sum) * values[k]);
 #else
-    for (COUNT column = LANE; column < end; column += LANES)
-        sum += IS_LOGARITHMIC ? output_gradient[column] : output_gradient[column] * y[column];
+    ADD_COLUMNS(float, sum, column, end,
+                IS_LOGARITHMIC ? output_gradient[column] : output_gradient[column] * y[column])
     FOLD_FOR_ALL(sum, shares, ADD)
     for (COUNT column = LANE; column < end; column += LANES)
         out[column] = IS_LOGARITHMIC ? output_gradient[column] - exp(y[column]) * sum

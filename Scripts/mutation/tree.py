@@ -159,17 +159,23 @@ def write(mutants):
 
 def refused(output, mutants):
     """The changes that errors of the compiler are about."""
-    found = {}
-    for path, line, message in re.findall(r"^(/\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", output, re.MULTILINE):
+    found, message = {}, None
+    told = re.findall(r"^(/\S+?):(\d+):\d+: (?:fatal )?(error|note): (.*)$", output, re.MULTILINE)
+    for path, line, kind, text in told:
         try:
             path, line = str(Path(path).resolve().relative_to(TREE.resolve())), int(line)
         except ValueError:
             continue
         mine = [m for m in mutants if m.path == path]
         hit = [m for m in mine if m.first <= line <= m.last]
-        # What is no longer initialised, or returned, shows further down.
-        above = [m for m in mine if m.first <= line]
-        for m in hit or ([max(above, key=lambda m: m.first)] if above else mine):
+        if kind == "error":
+            message = text
+            # What is no longer initialised, or returned, shows further down.
+            above = [m for m in mine if m.first <= line]
+            hit = hit or ([max(above, key=lambda m: m.first)] if above else mine)
+        elif not text.startswith("expanded from macro"):
+            continue  # A macro's text is changed where it is defined, and refused where it is used.
+        for m in hit:
             found.setdefault(m.number, message)
     return found
 

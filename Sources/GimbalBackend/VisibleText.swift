@@ -33,12 +33,21 @@ package func visible(
         case 0x09: result += "\\t"
         case 0x0A: result += "\\n"
         case 0x0D: result += "\\r"
-        case 0x00...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF:
-            result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+        case _ where scalar.isControl: result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
         default: result.unicodeScalars.append(scalar)
         }
     }
     return result
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal would obey it, or show what stands around it in another place, rather than show it.
+    package var isControl: Bool {
+        switch value {
+        case 0x00...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+        default: false
+        }
+    }
 }
 
 /// A count with what is counted: "1 row", "2 rows".

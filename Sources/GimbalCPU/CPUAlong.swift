@@ -115,6 +115,7 @@ extension CPUBackend {
             }
             switch (accumulates, dtype.byteCount) {
             case (true, _) where dtype == .int32: run(Int32.self) { $0 &+= $1 }
+            case (true, _) where count > 64: addInDouble(source, indices, to: target)
             case (true, _): run(Float.self) { $0 += $1 }
             case (_, 1): run(UInt8.self) { $0 = $1 }
             case (_, 2): run(UInt16.self) { $0 = $1 }
@@ -122,6 +123,27 @@ extension CPUBackend {
             default: run(UInt64.self) { $0 = $1 }
             }
             if !isDirect { copy(target, to: table) }
+        }
+    }
+
+    /// Adds along rows of many terms, of which all may go to one element: in float32 the errors of like terms would add up.
+    private func addInDouble(_ source: TensorView, _ indices: TensorView, to target: TensorView) {
+        let (size, count) = (target.shape[target.shape.rank - 1], source.shape[source.shape.rank - 1])
+        let (from, to) = (source.elements(Float.self), target.elements(Float.self))
+        divide(source.elementCount / count, grain: max(grain / count, 1)) { rows in
+            var sums = [Double](repeating: 0, count: size)
+            for row in rows {
+                // Of what may be a long row, only what is added to is touched.
+                func forEach(_ body: (_ index: Int, _ place: Int) -> Void) {
+                    for place in row * count..<(row + 1) * count {
+                        let index = Int(indices.integers[place])
+                        if index >= 0 && index < size { body(index, place) }
+                    }
+                }
+                forEach { index, _ in sums[index] = Double(to[row * size + index]) }
+                forEach { index, place in sums[index] += Double(from[place]) }
+                forEach { index, _ in to[row * size + index] = Float(sums[index]) }
+            }
         }
     }
 }

@@ -137,7 +137,7 @@ struct GenerateCommand: ParsableCommand {
             // A line for a line.
             try json
                 ? printJSON(WrittenPair(prompt: source, text: text))
-                : printWritten((data == nil ? text : text.replacing("\n", with: " ")) + "\n")
+                : printData((data == nil ? text : text.replacing("\n", with: " ")) + "\n")
         }
     }
 
@@ -161,11 +161,11 @@ struct GenerateCommand: ParsableCommand {
                 model, tokenizer, prompt: prompt, sampling: sampling.sampling, maximumCount: sampling.count,
                 seed: sampling.seed &+ UInt64(number))
             let count = writer.tokens.count
-            if !json { try printWritten(prompt) }
+            if !json { try printData(prompt) }
             var written = ""
             while !interruption.isRequested, let piece = try writer.next() {
                 written += piece
-                if !json { try printWritten(piece) }
+                if !json { try printData(piece) }
                 if let stop = sampling.stop, written.contains(stop) { break }
             }
             try end(
@@ -186,15 +186,8 @@ struct GenerateCommand: ParsableCommand {
         let whole = tokenizer.decode(tokens + best.tokens, skipsSpecialTokens: true)
         let written = String(
             whole.unicodeScalars.dropFirst(tokenizer.decode(tokens, skipsSpecialTokens: true).unicodeScalars.count))
-        if !json { try printWritten(prompt + written) }
+        if !json { try printData(prompt + written) }
         try end(prompt, written, count: best.tokens.count, since: clock, isLast: true)
-    }
-
-    /// Writes what a model wrote: as it is to a file or a pipe; to a terminal, which would obey them, with control characters
-    /// escaped.
-    private func printWritten(_ text: String) throws {
-        guard isatty(STDOUT_FILENO) == 1 else { return try printText(text) }
-        try printText(visible(text.unicodeScalars) { $0 == "\n" || $0 == "\t" ? String($0) : nil })
     }
 
     /// What stands behind a text: a line of JSON, or the end of its line and, between two, a line of dashes.

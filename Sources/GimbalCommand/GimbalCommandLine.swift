@@ -5,6 +5,7 @@ import GimbalTrain
 @main
 enum Program {
     static func main() {
+        refuseSmallStack()
         restartWithoutThreadsOfBLAS()
         openStandardDescriptors()
         // A file that grows beyond `ulimit -f` is an error of its own, with its name.
@@ -51,6 +52,16 @@ enum Program {
 
     /// Characters of a line of an error; a longer one is cut in the middle.
     private static let mostShown = 1500
+
+    /// Calls that go deeper than the stack reaches end the program without a word.
+    private static func refuseSmallStack() {
+        var limit = rlimit()
+        let least = 256 << 10
+        guard getrlimit(__rlimit_resource_t(RLIMIT_STACK.rawValue), &limit) == 0, limit.rlim_cur < least else { return }
+        let message = "Error: \(limit.rlim_cur >> 10) KiB of stack (ulimit -s) are too few: \(least >> 10) are needed\n"
+        try? FileHandle.standardError.write(contentsOf: Data(message.utf8))
+        exit(1)
+    }
 
     /// OpenBLAS starts threads when it is loaded, of which none is used here. Each asks for 128 MiB, and where the process may not
     /// have them, without end, also when the program leaves. So where its memory is limited, it begins again without them.

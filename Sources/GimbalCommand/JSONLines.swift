@@ -16,10 +16,11 @@ func jsonText(_ value: some Encodable) throws -> String {
 
 /// JSON with the control characters escaped that its encoder leaves as they are, all of which stand in texts.
 private func withoutControls(_ json: String) -> String {
-    guard json.unicodeScalars.contains(where: { (0x7F...0x9F).contains($0.value) }) else { return json }
+    guard json.unicodeScalars.contains(where: \.isControl) else { return json }
     return json.unicodeScalars.reduce(into: "") { result, scalar in
-        if (0x7F...0x9F).contains(scalar.value) {
-            result += "\\u00" + String(scalar.value, radix: 16)
+        if scalar.isControl {
+            let digits = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         } else {
             result.unicodeScalars.append(scalar)
         }
@@ -45,6 +46,13 @@ func printText(_ text: String) throws {
         if Interruption.isPipeBroken { return }
         throw GimbalError.fileSystem(operation: "write", path: "standard output", reason: (error as NSError).reason)
     }
+}
+
+/// Writes what is of others' making, such as the text of a model or names in a table, without the end of a line: as it is to a
+/// file or a pipe; to a terminal, which would obey them, with control characters escaped.
+/// - Throws: as `printLine(_:)`.
+func printData(_ text: String) throws {
+    try printText(isatty(STDOUT_FILENO) == 1 ? harmless(text) : text)
 }
 
 /// Writes a line to standard error, where a lost reader is no reason to stop.

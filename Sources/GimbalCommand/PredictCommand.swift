@@ -85,7 +85,7 @@ struct PredictCommand: ParsableCommand {
         if let output {
             try AtomicFile.write(to: output) { writer in try write { try writer.write($0 + "\n") } }
         } else {
-            try write { try printText($0 + "\n") }
+            try write { try printData($0 + "\n") }
         }
         for note in predictions.notes { printNotice("note: \(note)") }
         if unknown > 0 {

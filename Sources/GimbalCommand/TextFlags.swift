@@ -37,7 +37,9 @@ struct TextFlags: ParsableArguments {
         }
         guard let known else { return }
         if let length, length != known.length { throw begunOtherwise("--length", "\(known.length)") }
-        if name != "--length" { throw begunOtherwise(name, "a tokenizer that it keeps") }
+        guard try known.agrees(with: tokenizer, vocabulary: vocabulary) else {
+            throw begunOtherwise(name, "a tokenizer that it keeps")
+        }
     }
 }
 

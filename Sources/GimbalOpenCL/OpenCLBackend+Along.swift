@@ -94,10 +94,9 @@ extension OpenCLBackend {
 
     public func scatterAlong(_ source: TensorView, indices: TensorView, into table: TensorView, accumulates: Bool) {
         guard source.elementCount > 0, table.elementCount > 0, supports("scatterAlong", [source, table]) else { return }
-        if accumulates, table.dtype == .float16 || table.dtype == .bfloat16 {
-            // The kernel adds in the table's memory, where each sum would be rounded.
-            return widening([.update(table)]) {
-                scatterAlong(source, indices: indices, into: $0[0]!, accumulates: true)
+        if accumulates, let type = typeOfSums(source, into: table, chain: source.shape[source.shape.rank - 1]) {
+            return adding(in: type, to: table) {
+                scatterAlong(source, indices: indices, into: $0, accumulates: true)
             }
         }
         let rows = RowLayout([table, source, indices])

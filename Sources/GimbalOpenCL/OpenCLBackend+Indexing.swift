@@ -22,9 +22,8 @@ extension OpenCLBackend {
 
     public func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
         guard source.elementCount > 0, table.elementCount > 0, supports("scatterAdd", [source, table]) else { return }
-        if table.dtype == .float16 || table.dtype == .bfloat16 {
-            // The kernel adds in the table's memory, where each sum would be rounded.
-            return widening([.update(table)]) { scatterAdd(source, indices: indices, into: $0[0]!) }
+        if let type = typeOfSums(source, into: table, chain: source.shape[0]) {
+            return adding(in: type, to: table) { scatterAdd(source, indices: indices, into: $0) }
         }
         let (axes, rows) = layout(table, indices, source)
         let isWide = needsWideIndex([table, indices, source])
@@ -45,6 +44,25 @@ extension OpenCLBackend {
                 .view(source), .view(indices), .view(table), .indices(axes, isWide: isWide),
                 .indices(rows, isWide: isWide), .index(rangeSize, isWide: isWide),
             ])
+    }
+
+    /// The type in which `source` is to be added to `table`, if not in its own: the kernels add in the table's memory, where
+    /// each sum is rounded. Halves are summed in float32; and where more is added than the table holds, of which `chain`
+    /// terms may go to one element, float32 is summed in float64: the errors of like terms add up.
+    func typeOfSums(_ source: TensorView, into table: TensorView, chain: Int) -> DType? {
+        guard table.dtype.isFloatingPoint, table.dtype != .float64 else { return nil }
+        if openCLDevice.supportsFloat64, chain > 64, source.elementCount >= table.elementCount { return .float64 }
+        return table.dtype == .float32 ? nil : .float32
+    }
+
+    /// Calls `body` with a copy of `table` in another type, which then becomes the table.
+    func adding(in type: DType, to table: TensorView, _ body: (TensorView) -> Void) {
+        reportingErrors {
+            let sums = try allocate(table.shape, type)
+            copy(table, to: sums)
+            body(sums)
+            copy(sums, to: table)
+        }
     }
 
     /// The axes of a row, and the strides between rows, in the order of the kernels' structures `Axes` and `Rows`.

@@ -131,6 +131,17 @@ struct HostileInputTests {
         }
     }
 
+    @Test("A stack on which nothing runs is refused by its limit")
+    func stackLimit() throws {
+        let devices = { (kilobytes: Int) in
+            try ChildProcess(
+                "/bin/sh", ["-c", "ulimit -s \(kilobytes); exec \"$0\" \"$@\"", Gimbal.path, "devices", "--json"]
+            ).outcome()
+        }
+        try devices(128).failed(["128 KiB of stack", "ulimit -s", "256"])
+        try devices(256).succeeded()
+    }
+
     @Test("A file that grows beyond the limit of its size is an error that names it")
     func fileSizeLimit() throws {
         try withTemporaryFolder { folder in
@@ -200,6 +211,26 @@ struct HostileInputTests {
             for outcome in [again] + others {
                 #expect(outcome.status != 0 && outcome.signal == nil && outcome.errors.count < 10_000, "\(outcome)")
             }
+        }
+    }
+
+    @Test(
+        "Names of classes do not move the terminal that predictions are written to; a file has them as they are",
+        .enabled(if: Gimbal.hasTerminal, "there is no script(1)"))
+    func hostileClasses() throws {
+        try withTemporaryFolder { folder in
+            let (data, run) = (folder + "/t.csv", folder + "/run")
+            let hostile = "a\u{1B}[31mb\u{9B}2J\u{202E}"
+            try write("x,y\n" + (0..<40).map { "\($0),\($0 < 20 ? hostile : "c")\n" }.joined(), to: data)
+            try Gimbal.run("train", "--data", data, "--epochs", "1", "--device", "cpu", "--run-dir", run).succeeded()
+            let predict = ["predict", "--checkpoint", run, "--data", data, "--device", "cpu"]
+            let table = try Gimbal.run(predict).succeeded().output
+            #expect(table.contains(hostile))
+            let lines = try Gimbal.run(predict + ["--json"]).succeeded().output
+            #expect(lines.contains("\\u001b[31mb\\u009b2J\\u202e"), "\(lines.prefix(300))")
+            let shown = try Gimbal.runOnTerminal(shellCommand([Gimbal.path] + predict)).output
+            #expect(
+                shown.contains("\\u{1B}[31mb\\u{9B}2J\\u{202E}") && !shown.contains("\u{1B}"), "\(shown.prefix(300))")
         }
     }
 

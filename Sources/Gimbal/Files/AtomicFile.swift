@@ -28,6 +28,8 @@ public enum AtomicFile {
         let descriptor = try retryingInterrupted("create", path) {
             open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         }
+        let mark = UnfinishedMark(partial)
+        defer { mark.remove() }
         do {
             let writer = FileWriter(descriptor: descriptor, path: path)
             // A file system without permissions refuses; the file is then no less readable than any other on it.
@@ -61,6 +63,8 @@ public enum AtomicFile {
         let target = resolvingLink(path)
         let partial = partialName(target)
         guard mkdir(partial, 0o777) == 0 else { throw systemError("create", path) }
+        let mark = UnfinishedMark(partial)
+        defer { mark.remove() }
         do {
             try body(partial)
             try synchronizeTree(partial, namedAs: path)
@@ -77,11 +81,10 @@ public enum AtomicFile {
         try synchronizeFolder(parent(of: target))
     }
 
-    /// Removes what processes that were killed have left half written in `folder`, as far as it can. None may be
-    /// writing there now.
+    /// Removes what processes that were killed have left half written in `folder`, as far as it can.
     ///
-    /// Only files and folders under the names that `write` and `writeFolder` give to what is unfinished are touched, and
-    /// nothing that is there is ever replaced.
+    /// Only files and folders under the names that `write` and `writeFolder` give to what is unfinished are touched, none
+    /// that is being written now, and nothing that is there is ever replaced.
     /// - Parameters:
     ///   - folder: where to look; what lies deeper is left alone.
     ///   - isTarget: whether what has this name is saved to this folder, so that a half written one is no one else's.
@@ -90,7 +93,7 @@ public enum AtomicFile {
             guard let (target, isOld) = parsePartial(name), isTarget(target) else { continue }
             let path = folder + "/" + name
             var (status, targetStatus) = (stat(), stat())
-            guard lstat(path, &status) == 0 else { continue }
+            guard lstat(path, &status) == 0, !UnfinishedMark.isOn(path) else { continue }
             switch status.st_mode & S_IFMT {
             // An old folder that was moved aside and has no successor yet is the only one there is.
             case S_IFDIR where isOld && lstat(folder + "/" + target, &targetStatus) != 0:
@@ -255,5 +258,25 @@ public enum AtomicFile {
             if name != ".", name != ".." { names.append(name) }
         }
         return names
+    }
+}
+
+/// Tells other processes that a partial file or folder is being written, until it is removed or its process ends.
+private struct UnfinishedMark {
+    private let descriptor: Int32
+
+    /// Where the file system knows no locks, there is none.
+    init(_ path: String) {
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor >= 0 { _ = flock(descriptor, LOCK_SH | LOCK_NB) }
+    }
+
+    func remove() { if descriptor >= 0 { close(descriptor) } }
+
+    static func isOn(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 }

@@ -109,6 +109,19 @@ public struct Checkpoint: Sendable {
     /// - Throws: `GimbalError.fileSystem` where the system does not tell.
     package static func exists(at path: String) throws -> Bool { try isThere(manifestPath(in: path)) }
 
+    /// A file in the folder of a checkpoint that no save has made; nil where there is none.
+    /// - Throws: `GimbalError.fileSystem` where the system does not tell.
+    static func foreignFile(in folder: String) throws -> String? {
+        let always: Set = [
+            manifestFile, optimizerFile, extrasFile, ModelWeights.modelFile, RunRecord.fileName, Checksums.fileName,
+        ]
+        let saved = try Checksums.names(in: folder)
+        return try fileNames(in: folder).sorted().first { name in
+            // Without checksums an older version has saved it, and nobody has written down what.
+            !always.contains(name) && !(saved?.contains(name) ?? name.hasSuffix(".safetensors"))
+        }
+    }
+
     /// Loads weights into `model`: those that the run chose, or `weights`.
     /// - Throws: `GimbalError.weightMismatch` where they are another model's, `GimbalError.invalidSetting` for a choice that
     ///   the run kept none of, `GimbalError.invalidFile`, `GimbalError.fileSystem`.

@@ -39,6 +39,10 @@ enum Checksums {
         }
     }
 
+    /// The files of which checksums were written down; nil where none were.
+    /// - Throws: `GimbalError.fileSystem`.
+    static func names(in folder: String) throws -> Set<String>? { try saved(in: folder).map { Set($0.keys) } }
+
     /// The digits that were written down, by the names of files; nil where none were.
     private static func saved(in folder: String) throws -> [String: String]? {
         guard let data = try contentsIfThere(of: "\(folder)/\(fileName)", limit: mostBytes) else { return nil }

@@ -18,14 +18,21 @@ public final class MetricsLog {
     /// - Parameters:
     ///   - path: of the file.
     ///   - step: rows after this step are dropped: they will be written again. Nil starts a new log.
-    /// - Throws: `GimbalError.fileSystem`.
+    /// - Throws: `GimbalError.fileSystem`; `GimbalError.invalidFile` for a file of other origin, which is not written over.
     public init(path: String, resumingAt step: Int?) throws {
         self.path = path
         var rows: [String] = []
         if let step {
             let lines = try AppendedFile.lines(of: path)
-            let header = lines.first?.split(separator: ",").map(String.init) ?? []
-            if header.starts(with: columns) { columns = header }
+            let header = lines.first?.split(separator: ",").map(String.init) ?? columns
+            guard header.starts(with: columns) else {
+                throw GimbalError.invalidFile(
+                    path: path,
+                    reason:
+                        "is no log of a run: its first line is '\(shown(lines.first ?? ""))'; move it elsewhere to go on "
+                        + "without its rows")
+            }
+            columns = header
             rows = lines.dropFirst().compactMap { line in
                 let fields = line.split(separator: ",", omittingEmptySubsequences: false)
                 guard fields.count == header.count, let at = Int(fields[1]), at <= step else { return nil }

@@ -57,7 +57,7 @@ public struct RunFolder: Sendable {
         try AtomicFile.makeFolder(at: path)
         // The lock comes first: where the process is killed now, the folder is empty, or a run's.
         lock = try RunLock(folder: path)
-        try Self.requireRegularFiles(in: path)
+        try Self.requireOwnFiles(in: path)
         try AtomicFile.makeFolder(at: path + "/checkpoints")
         // Where no run has been, none was killed, and such a name is somebody's own.
         guard isRun else { return }
@@ -65,14 +65,22 @@ public struct RunFolder: Sendable {
         AtomicFile.removePartials(in: path + "/checkpoints") { Self.step(ofCheckpoint: $0) != nil }
     }
 
-    /// Makes sure that what the run will write can be written: a pipe would be waited for without end.
-    private static func requireRegularFiles(in folder: String) throws {
-        for name in files {
+    /// Makes sure that what the run will write can be written, and lies in its folder: a pipe would be waited for without end,
+    /// and a link may lead to a file of somebody else's.
+    private static func requireOwnFiles(in folder: String) throws {
+        for name in files + ["checkpoints"] {
             let path = "\(folder)/\(name)"
             var status = stat()
-            guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
-                throw GimbalError.fileSystem(operation: "write", path: path, reason: "what is there is no regular file")
-            }
+            guard lstat(path, &status) == 0 else { continue }
+            let reason: String? =
+                switch status.st_mode & S_IFMT {
+                case S_IFLNK:
+                    "what is there is a link, and a run writes to its own folder alone; --run-dir itself may be one"
+                case S_IFREG: name == "checkpoints" ? "what is there is no folder" : nil
+                case S_IFDIR where name == "checkpoints": nil
+                default: "what is there is no regular file"
+                }
+            if let reason { throw GimbalError.fileSystem(operation: "write", path: path, reason: reason) }
         }
     }
 
@@ -130,11 +138,22 @@ public struct RunFolder: Sendable {
 
     private func remove(_ checkpoints: some Sequence<String>) {
         for path in checkpoints {
-            // What a user has linked there is not the run's to remove.
+            // What a user has linked or put there is not the run's to remove.
             var status = stat()
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
-            AtomicFile.removeFolder(at: path)
+            if let foreign = try? Checkpoint.foreignFile(in: path) {
+                Self.warnOfForeignFile(foreign, in: path)
+            } else {
+                AtomicFile.removeFolder(at: path)
+            }
         }
+    }
+
+    private static let foldersKept = Lock<Set<String>>([])
+
+    private static func warnOfForeignFile(_ name: String, in path: String) {
+        guard foldersKept.withLock({ $0.insert(path).inserted }) else { return }
+        Warnings.say("\(shown(path)) is kept, as \(shown(name)) in it is of no run's making")
     }
 
     /// The checkpoint that `path` stands for: itself, or the newest of a run folder.

@@ -61,7 +61,11 @@ final class RoundingBackend: Backend {
                 let sign = Double(bits >> 11) * 0x1p-52 - 1  // From -1 to 1.
                 var bound = bounds[bounds.count == 1 ? 0 : index]
                 if bound > 0 { bound = max(bound, rounding * abs(values[index])) }
-                if bound > 0 && bound.isFinite { values[index] += sign * part * bound }
+                if bound > 0 && bound.isFinite {
+                    // What may be as large as its error may also be nothing, by which something is then divided.
+                    let vanishes = part == 1 && bound >= abs(values[index]) && bits & 12 == 0
+                    values[index] = vanishes ? 0 : values[index] + sign * part * bound
+                }
                 if out.dtype == .float64 { values[index] = rounded(values[index]) }
                 let magnitude = abs(values[index])
                 if bits & 1 == 1 && magnitude > 0 && magnitude < Double(Float.leastNormalMagnitude) {

@@ -53,6 +53,29 @@ struct AtomicFileTests {
         }
     }
 
+    @Test("What is being written is not taken for what a killed process has left")
+    func partialsInUse() throws {
+        try withTemporaryFolder { folder in
+            func clear() { AtomicFile.removePartials(in: folder) { _ in true } }
+            try AtomicFile.write(to: folder + "/a") { writer in
+                try writer.write("half")
+                clear()
+                try writer.write(" and whole")
+                #expect(try names(in: folder).count == 1)
+            }
+            try AtomicFile.writeFolder(at: folder + "/b") { partial in
+                clear()
+                try AtomicFile.write("inside", to: partial + "/c")
+            }
+            #expect(try text(folder + "/a") == "half and whole")
+            #expect(try text(folder + "/b/c") == "inside")
+            // Of nobody's any more.
+            try Data("left".utf8).write(to: URL(filePath: folder + "/a.partial-3w5e11264sgsf"))
+            clear()
+            #expect(try names(in: folder).sorted() == ["a", "b"])
+        }
+    }
+
     @Test("A file is on the disk before it takes its place, and its new place after that")
     func fileIsSynchronized() throws {
         try withTemporaryFolder { folder in

@@ -109,6 +109,21 @@ import Testing
         }
     }
 
+    @Test func aFileOfOtherOriginIsNoLog() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/metrics.csv"
+            for text in [
+                "a thesis\n\nof lines\n", "epoch\n1\n", "step,epoch,loss\n1,2,3\n", "\u{1B}[31m\n",
+                MetricsLog.columns.dropLast().joined(separator: ",") + "\n1,1,,,,\n",
+            ] {
+                try AtomicFile.write(text, to: path)
+                let error = #expect(throws: GimbalError.self) { try MetricsLog(path: path, resumingAt: 3) }
+                #expect(error.map { "\($0)" }?.contains("move it elsewhere") == true)
+                #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+            }
+        }
+    }
+
     @Test func nanHasNoSign() throws {
         try withTemporaryFolder { folder in
             let path = folder + "/metrics.csv"

@@ -246,6 +246,30 @@ struct RunFolderTests {
         }
     }
 
+    @Test(
+        "A link in place of a file of a run is refused: a run writes to its own folder alone",
+        arguments: [
+            "metrics.csv", "health.csv", "findings.jsonl", "result.json", "run.json", "error.txt", "report.html",
+            "checkpoints",
+        ])
+    func links(name: String) throws {
+        try withTemporaryFolder { folder in
+            let (path, target) = (folder + "/run", folder + "/thesis.txt")
+            do { _ = try RunFolder(path: path) }
+            try Data("thesis".utf8).write(to: URL(filePath: target))
+            for target in [target, folder + "/none"] {
+                try? files.removeItem(atPath: "\(path)/\(name)")
+                try files.createSymbolicLink(atPath: "\(path)/\(name)", withDestinationPath: target)
+                let reason = reason { _ = try RunFolder(path: path) }
+                #expect(reason.contains("\(path)/\(name): ") && reason.contains("link"), "\(reason)")
+            }
+            // The folder itself may lie elsewhere.
+            try files.removeItem(atPath: "\(path)/\(name)")
+            try files.createSymbolicLink(atPath: folder + "/here", withDestinationPath: path)
+            _ = try RunFolder(path: folder + "/here")
+        }
+    }
+
     @Test("In a folder that was no run's, nobody's files are tidied up")
     func partialsOfOthers() throws {
         try withTemporaryFolder { path in
@@ -297,6 +321,27 @@ struct RunFolderTests {
             try files.createSymbolicLink(atPath: path + "/b/run.lock", withDestinationPath: path + "/a")
             #expect(reason { _ = try RunFolder(path: path + "/b") }.contains("run.lock"))
             #expect(files.contents(atPath: path + "/a") == Data("mine".utf8))
+        }
+    }
+
+    @Test("A checkpoint into which somebody has put a file of their own is kept, and so is a folder that is none")
+    func filesAmongCheckpoints() throws {
+        try withTemporaryFolder { path in
+            let folder = try RunFolder(path: path)
+            let saved = try CheckpointTests().save(in: path + "/other")
+            let names = (1...6).map { folder.checkpointPath(step: $0) }
+            for name in names { try files.copyItem(atPath: saved, toPath: name) }
+            try Data("mine".utf8).write(to: URL(filePath: names[0] + "/notes.txt"))
+            // As an older version leaves it, with and without a file of somebody's.
+            for name in names[1...2] { try files.removeItem(atPath: name + "/checksums.sfv") }
+            try files.createDirectory(atPath: names[2] + "/mine", withIntermediateDirectories: false)
+            for name in try files.contentsOfDirectory(atPath: names[3]) {
+                try files.removeItem(atPath: names[3] + "/" + name)
+            }
+            try Data("mine".utf8).write(to: URL(filePath: names[3] + "/thesis.safetensors2"))
+            try folder.removeOldCheckpoints()
+            #expect(names.map { files.fileExists(atPath: $0) } == [true, false, true, true, true, true])
+            #expect(files.contents(atPath: names[0] + "/notes.txt") == Data("mine".utf8))
         }
     }
 

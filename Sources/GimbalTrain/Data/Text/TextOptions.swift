@@ -86,6 +86,20 @@ public struct TextRecord: Codable, Sendable, Equatable {
         try TokenizerFile.tokenizer(in: Array(tokenizer.utf8), path: "the run's tokenizer")
     }
 
+    /// Whether `tokens`, no more than `vocabulary` of them, may be what the run keeps; nil stands for anything.
+    /// - Throws: where the file of a tokenizer cannot be read.
+    package func agrees(with tokens: TextOptions.Tokens?, vocabulary: Int?) throws -> Bool {
+        let kept = try makeTokenizer()
+        if let vocabulary, vocabulary < kept.count { return false }
+        return switch tokens {
+        case nil: true
+        case .characters: kept is CharacterVocabulary
+        case .words: kept is WordTokenizer
+        case .bytePairs: kept is BytePairTokenizer
+        case .file(let path): try TokenizerFile.read(path).json == tokenizer
+        }
+    }
+
     /// What the tokens are, in a word or two.
     package var tokenizerName: String {
         switch try? makeTokenizer() {
