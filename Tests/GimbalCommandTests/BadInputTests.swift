@@ -73,7 +73,7 @@ struct BadInputTests {
         try expectRefusal(
             "its header claims an absurd size", images: [0, 0, 8, 3] + [UInt8](repeating: 255, count: 12))
         try expectRefusal(
-            "train-labels-idx1-ubyte: label 10 of image 1, where there are 10 classes",
+            "train-labels-idx1-ubyte: label 10 of image 1 is of none of the 10 classes: 0, 1, 2, 3",
             labels: Self.labels.dropLast() + [10])
         try expectRefusal("1 labels for the 2 images of", labels: [0, 0, 8, 1, 0, 0, 0, 1, 3])
         try expectRefusal("an IDX file of 3 axes, where 1 are expected", labels: Self.images)

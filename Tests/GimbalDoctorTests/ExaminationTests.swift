@@ -23,6 +23,37 @@ struct ExaminationTests {
         }
     }
 
+    @Test("Pictures that are laid flat on their way in are inputs, and no targets")
+    func flattened() throws {
+        try withGenerator(RandomGenerator(seed: 5)) {
+            let model = perceptron(64, 32, 2, 10)
+            let count = digits.x.shape[0]
+            let pictures = ClinicBatch(x: digits.x.reshaped([count, 1, 8, 8]), y: digits.y)
+            let examination = try Examination(of: model, on: pictures) {
+                crossEntropy(model($0.x.reshaped([count, 64])), $0.y)
+            }
+            #expect(examination.inputs.map(\.signal.elementCount) == [64 * count])
+            #expect(examination.targets.map(\.signal.elementCount) == [count])
+        }
+    }
+
+    @Test(
+        "Samples that are all the same are told of, and not weights that cannot be judged by them", arguments: [0, 0.5])
+    func sameSamples(value: Double) throws {
+        try withGenerator(RandomGenerator(seed: 6)) {
+            let model = Sequential {
+                Linear(64, 512); BatchNorm1d(512); ReLU(); Linear(512, 10)
+            }
+            let same = ClinicBatch(x: .full(like: digits.x, value), y: digits.y)
+            let examination = try Examination(of: model, on: same, optimizer: Adam(model.parameters)) {
+                crossEntropy(model($0.x), $0.y)
+            }
+            let findings = Doctor().diagnose(examination).findings
+            #expect(findings.map(\.illness) == [.repeatedSamples], "\(findings.map(\.summary))")
+            #expect(findings.first?.summary.contains(value == 0 ? "are 0 throughout" : "are the same") == true)
+        }
+    }
+
     @Test("Looking at a model leaves weights, gradients, moments, running statistics and random numbers as they are")
     func leavesAlone() throws {
         let generator = RandomGenerator(seed: 4)

@@ -50,8 +50,11 @@ extension Examination {
             OptimizerExamination(
                 $0, measured, penalty: penalty, clipNorm: clipNorm, plannedSteps: plannedSteps)
         }
+        // Pictures may be laid flat on their way in; of a text, what goes in is a part, and what comes next another.
         let isInput = { (tensor: Tensor) in
-            trace.inputs.contains { $0.view.storage === tensor.view.storage && $0.shape == tensor.shape }
+            trace.inputs.contains {
+                $0.view.storage === tensor.view.storage && $0.elementCount == tensor.elementCount
+            }
         }
         var output = OutputExamination(trace)
         let (kind, rows) = (output.loss, trace.predictions.map { trace.operations[$0].output.shape.first } ?? nil)

@@ -177,7 +177,9 @@ public enum Illness: String, Codable, Sendable, CaseIterable {
         case .targetScale: [.highFirstLoss, .explodingGradient, .divergingLoss, .deadUnits, .nonFinite]
         case .constantTargets: [.noProgress]
         case .classImbalance, .orderedData, .leakedTarget, .unlearnableBatch: []
-        case .repeatedSamples: [.vanishingSignal, .zeroGradient, .deadUnits]
+        // Of samples that are all the same, what differs among them is what rounding left.
+        case .repeatedSamples:
+            [.vanishingSignal, .explodingSignal, .vanishingGradient, .explodingGradient, .zeroGradient, .deadUnits]
         case .softmaxOfOne: [.zeroGradient, .vanishingGradient, .noProgress]
         case .doubleSoftmax, .softmaxOverBatch: [.noProgress]
         case .unfittingLoss: [.highFirstLoss, .divergingLoss, .noProgress, .nonFinite]

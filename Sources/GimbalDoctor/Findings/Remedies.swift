@@ -54,6 +54,8 @@ extension Remedy {
             "divide the penalty on the weights by \(short(1 / factor))", .penalty(factor: factor),
             code: penalty.l2 > 0 ? "WeightPenalty(l1: \(l1), l2: \(l2))" : "gimbal train --l1 \(l1)")
     }
+    static let lookAtInputs = Remedy(
+        "look at how inputs are read: from which file, divided by what, and which part of each sample is taken")
     static let lookAtNumbers = Remedy("look at how words, or other marks, are turned into numbers")
     static let normalizeFirst = Remedy(
         "normalise before each branch", code: "TransformerEncoderLayer(128, heads: 4, normFirst: true)",

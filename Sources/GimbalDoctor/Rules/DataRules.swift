@@ -174,6 +174,14 @@ extension Rule {
                 input.signal.elementCount >= 8 * count && !input.isWhole || input.distinctSamples == 1,
                 Double(input.distinctSamples) < context.thresholds.distinctSamples * Double(count)
             else { return nil }
+            guard input.distinctSamples > 1 else {
+                return Finding(
+                    .repeatedSamples,
+                    input.signal.isZero
+                        ? "all \(count) samples of the batch are 0 throughout: nothing tells them apart"
+                        : "all \(count) samples of the batch are the same: nothing tells them apart",
+                    remedies: [.lookAtInputs, .drawAll])
+            }
             return Finding(
                 .repeatedSamples,
                 "the \(count) samples of the batch are only \(input.distinctSamples) different ones, again and again",

@@ -160,7 +160,8 @@ extension Dataset {
             guard let found = classOfLabel(label) else {
                 throw GimbalError.invalidFile(
                     path: labels.path,
-                    reason: "label \(label) of image \(place), where there are \(classNames.count) classes")
+                    reason: "label \(label) of image \(place) is of none of the \(classNames.count) classes: "
+                        + listed(classNames))
             }
             return Int32(found)
         }

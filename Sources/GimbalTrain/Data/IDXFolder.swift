@@ -72,7 +72,8 @@ struct IDXFolder {
             let counts = others.sorted { $0.key < $1.key }.map { counted($0.value, ".\($0.key) file") }
             return "it holds \(listed(counts)), of pictures PNG and JPEG are read"
         }
-        return "it holds \(listed(names, limit: 5))"
+        let marked = names.map { isFolder("\(folder)/\($0)") ? $0 + "/" : $0 }
+        return "it holds \(listed(marked, limit: 5))"
     }
 
     /// Those of several files that begin as IDX files do; all of them where none does, so that one can say what it is.

@@ -68,6 +68,9 @@ public struct ConfusionMatrix: Sendable, Equatable {
         if truth == prediction { hits[truth] += count }
     }
 
+    /// Samples of which nothing is predicted, as where a model gives out NaN.
+    public var unpredictedCount: Int { total - predicted.reduce(0, +) }
+
     /// How many samples of class `truth` were predicted as class `prediction`.
     public subscript(truth: Int, prediction: Int) -> Int { cells[truth * classCount + prediction] ?? 0 }
 

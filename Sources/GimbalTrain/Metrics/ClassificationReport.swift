@@ -227,6 +227,11 @@ public struct ClassificationReport: Sendable, Codable, Equatable {
         rocCurves = areas.rocCurves
         precisionRecallCurves = areas.precisionRecallCurves
         notes = areas.notes
+        if matrix.unpredictedCount > 0 {
+            notes.insert(
+                "nothing is predicted of \(matrix.unpredictedCount) of \(counted(samples, "sample")): the model gives out NaN, "
+                    + "and no score says more than that", at: 0)
+        }
         if classesLeftOut > 0 {
             notes.append(
                 "the \(reported.count) classes with the lowest F1 are listed, and \(classesLeftOut) more are not")

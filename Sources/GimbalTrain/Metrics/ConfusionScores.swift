@@ -101,7 +101,7 @@ extension ConfusionMatrix {
     }
 
     /// Agreement beyond chance (Cohen 1960; weighted, Cohen 1968), at most 1, 0 for guessing; nil where chance alone
-    /// explains everything, as with a single class.
+    /// explains everything, as with a single class, and where of some samples nothing is predicted.
     public func cohensKappa(_ weighting: KappaWeighting = .none) -> Double? {
         func weight(_ distance: Double) -> Double {
             switch weighting {
@@ -110,7 +110,7 @@ extension ConfusionMatrix {
             case .quadratic: distance * distance
             }
         }
-        if total == 0 { return nil }
+        if total == 0 || unpredictedCount > 0 { return nil }
         let observed = pairs.reduce(0) { $0 + weight(Double(abs($1.truth - $1.prediction))) * Double($1.count) }
         let expected = chanceDisagreement(weighting) / Double(total)
         return expected == 0 ? nil : 1 - observed / expected

@@ -42,7 +42,7 @@ struct CSVTests {
         "Line ends, byte order mark, empty lines and a missing last line end do not matter",
         arguments: [
             "a,b,y\n1,2,0\n3,4,1\n", "a,b,y\r\n1,2,0\r\n3,4,1\r\n", "a,b,y\r1,2,0\r3,4,1",
-            "\u{FEFF}a,b,y\n1,2,0\n3,4,1",
+            "\u{FEFF}a,b,y\n1,2,0\n3,4,1", "\u{FEFF}\u{FEFF}\u{FEFF}a,b,y\n1,2,0\n3,4,1\n",
             "\n\na,b,y\n\n1,2,0\n\n3,4,1\n\n", "a;b;y\n1;2;0\n3;4;1\n", "a\tb\ty\n1\t2\t0\n3\t4\t1\n",
             "a, b, y\n 1, 2 ,0\n3 , 4,1 \n", "\"a,\n\",b,y\n\"1\",\"2\",\"0\"\n3,4,1\n",
         ])

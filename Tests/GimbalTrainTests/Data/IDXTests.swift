@@ -108,7 +108,7 @@ struct IDXTests {
     func labels() throws {
         #expect(try refusal(labels: [0, 0, 8, 1, 0, 0, 0, 2, 1, 0]).hasPrefix("2 labels for the 3 images of "))
         #expect(
-            try refusal(labels: Self.labels.dropLast() + [9]) == "label 9 of image 2, where there are 2 classes")
+            try refusal(labels: Self.labels.dropLast() + [9]) == "label 9 of image 2 is of none of the 2 classes: a, b")
     }
 
     @Test("A missing file is an error that lists the names looked for")
@@ -232,7 +232,7 @@ struct IDXTests {
         try withFiles(["train-images-idx3-ubyte"] + Self.common) { folder in
             try Data([0, 0, 8, 1, 0, 0, 0, 3, 26, 1, 26]).write(to: URL(filePath: folder + "/train-labels-idx1-ubyte"))
             let error = #expect(throws: GimbalError.self) { try Dataset.idx(folder: folder) }
-            #expect(error?.description.contains("label 0 of image 1, where there are 2 classes") == true)
+            #expect(error?.description.contains("label 0 of image 1 is of none of the 2 classes: 1, 26") == true)
             try Data([0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 26]).write(to: URL(filePath: folder + "/t10k-labels-idx1-ubyte"))
             let (train, test) = try Dataset.idx(folder: folder)
             #expect(train.classNames == ["1", "26"])

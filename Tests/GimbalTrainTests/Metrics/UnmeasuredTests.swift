@@ -19,6 +19,12 @@ struct UnmeasuredTests {
             probabilities: [.nan, .nan, 0.75, 0.25], truths: [0, 0], classNames: ["a", "b"])
         #expect(report.accuracy == 0.5 && report.samples == 2 && report.classes[0].recall == 0.5)
         #expect(report.confusion == [[1, 0], [0, 0]])
+        #expect(report.notes.first?.hasPrefix("nothing is predicted of 1 of 2 samples") == true)
+        // It agrees with nothing where it says nothing.
+        #expect(report.cohensKappa == nil)
+        let whole = ClassificationReport(
+            probabilities: [0.2, 0.8, 0.75, 0.25], truths: [1, 0], classNames: ["a", "b"])
+        #expect(whole.notes == [] && whole.cohensKappa == 1)
     }
 
     @Test("One number, or the same one everywhere, explains nothing")

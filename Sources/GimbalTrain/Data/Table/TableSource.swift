@@ -231,7 +231,7 @@ func hexadecimal(_ byte: UInt8) -> String {
     return digits.count < 2 ? "0" + digits : digits
 }
 
-/// The mark that some texts begin with, which tells their encoding.
+/// The mark that some texts begin with, once or several times, which tells their encoding.
 struct ByteOrderMark {
     let encoding: String
     let length: Int
@@ -244,7 +244,10 @@ struct ByteOrderMark {
         ]
         guard let mark = marks.first(where: { bytes.starts(with: $0.bytes) }) else { return nil }
         encoding = mark.encoding
-        length = mark.bytes.count
+        // Programs that put texts together leave one more each.
+        var length = mark.bytes.count
+        while bytes.dropFirst(length).starts(with: mark.bytes) { length += mark.bytes.count }
+        self.length = length
     }
 }
 
