@@ -43,7 +43,7 @@ extension GimbalError: CustomStringConvertible {
                 + (reason.map { " (\($0))" } ?? "")
         case .outOfMemory(let device, let requested, let used, let place, let batch):
             "out of memory on \(device): \(requested) bytes asked for" + (place.map { " by \($0)" } ?? "")
-                + ", \(used) bytes in use; \(Self.advice(fittingBatch: batch))"
+                + ", \(used) bytes in use\(Self.limit(on: device)); \(Self.advice(fittingBatch: batch))"
         case .kernelBuildFailed(let kernel, let options, let device, let log):
             "kernel '\(kernel)' does not build on \(device) with options '\(options)':\n\(log)"
         case .deviceFailed(let device, let operation, let reason):
@@ -69,6 +69,13 @@ extension GimbalError: CustomStringConvertible {
 }
 
 extension GimbalError {
+    /// What the process may have at all, where a limit is set to it.
+    private static func limit(on device: String) -> String {
+        guard ["cpu", "host"].contains(device), let limit = MappingLimit.all.min(by: { $0.byteCount < $1.byteCount })
+        else { return "" }
+        return ", where ulimit \(limit.flag) allows the process \(limit.byteCount)"
+    }
+
     /// What would need less memory.
     private static func advice(fittingBatch: Int?) -> String {
         switch fittingBatch {

@@ -25,16 +25,10 @@ enum BLASMemory {
         guard let memory, memory != MAP_FAILED else {
             throw GimbalError.outOfMemory(
                 device: backend.device.id, requestedBytes: wanted, usedBytes: backend.memoryUsage.inUse,
-                place: "matrix products for \(counted(count, "thread"))" + limit(count))
+                place: "matrix products for \(counted(count, "thread"))"
+                    + (count > 1 ? " (GIMBAL_THREADS=1 needs less)" : ""))
         }
         munmap(memory, wanted)
         threads.store(count, ordering: .relaxed)
-    }
-
-    /// What the process may have, where that is limited.
-    private static func limit(_ threads: Int) -> String {
-        guard let limit = MappingLimit.all.min(by: { $0.byteCount < $1.byteCount }) else { return "" }
-        return " (ulimit \(limit.flag) allows the process \(limit.byteCount) bytes"
-            + (threads > 1 ? "; GIMBAL_THREADS=1 needs less)" : ")")
     }
 }

@@ -255,10 +255,10 @@ struct TrainCommand: ParsableCommand {
                     + "--early-stopping, or with --early-stopping 0")
         } else if progress.epoch >= trainer.settings.epochs {
             printNotice(
-                "the run has had its \(counted(trainer.settings.epochs, "epoch")); go on with a larger --epochs")
+                "the run has had its \(counted(progress.epoch, "epoch")); go on with a larger --epochs")
         } else if let maxSteps = trainer.maxSteps, progress.step >= maxSteps {
             printNotice(
-                "the run has had its \(counted(maxSteps, "step")); go on with a larger --max-steps, or with --max-steps 0"
+                "the run has had its \(counted(progress.step, "step")); go on with a larger --max-steps, or with --max-steps 0"
             )
         }
     }

@@ -117,6 +117,10 @@ struct ExampleFlags: ParsableArguments {
 
     /// Sets what was given.
     func apply(to result: inout TrainingSettings, _ isNew: Bool) throws {
+        // What the loss is where none was said may be said once more; whether it fits the data is seen later.
+        if !isNew, result.loss == .standard, loss == .crossEntropy || loss == .meanSquaredError {
+            result.loss = loss ?? .standard
+        }
         try take(loss, "loss", into: &result.loss, isNew)
         // The numbers of balanced ones are filled in when the run begins.
         if let classWeights, isNew || !classWeights.isBalanced || result.classWeights?.isBalanced != true {
@@ -391,8 +395,8 @@ struct CourseFlags: ParsableArguments {
 /// A value in words, without the name of the type that it may be missing in.
 private func plain(_ value: Any) -> String {
     let mirror = Mirror(reflecting: value)
-    guard mirror.displayStyle == .optional else { return "\(value)" }
-    return mirror.children.first.map { "\($0.value)" } ?? "none"
+    if mirror.displayStyle == .optional { return mirror.children.first.map { plain($0.value) } ?? "none" }
+    return (value as? any RawRepresentable).map { "\($0.rawValue)" } ?? "\(value)"
 }
 
 /// What was given, for a setting that may be none: without this, an option left out would count as none given.

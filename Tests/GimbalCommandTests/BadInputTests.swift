@@ -177,6 +177,10 @@ struct BadInputTests {
     func tooLarge() throws {
         let train = ["--data", "digits", "--device", "cpu", "--hidden"]
         try expectRefusal("out of memory on cpu", train + ["1000000000"])
+        // 9 ⋅ 10¹⁰ weights and more, of which each net is to know.
+        for kind in [["gru", "--bidirectional"], ["lstm"], ["transformer"]] {
+            try expectRefusal("out of memory on cpu", train + ["3000", "--layers", "5000", "--model"] + kind)
+        }
         try expectRefusal("--hidden: must be at most 1000000000", train + ["\(Int.max)"])
     }
 

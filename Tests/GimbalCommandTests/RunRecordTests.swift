@@ -104,12 +104,18 @@ struct RunRecordTests {
             try Gimbal.run("train", "--data", file, "--epochs", "1", "--device", "cpu", "--run-dir", run).succeeded()
             let resume = ["train", "--resume", "--run-dir", run, "--device", "cpu", "--epochs"]
             let evaluate = ["evaluate", "--checkpoint", run, "--device", "cpu"]
-            let note = "note: \(file) has changed: it is not what the run was trained on\n"
-            // In another order, and with another column that it does not look at, the rows are the same.
-            let lines = table.split(separator: "\n").reversed()
+            let note =
+                "note: \(file) has changed: its rows, or their order, are not those that the run was trained on\n"
+            // With another column that it does not look at, the rows are the same.
+            let lines = table.split(separator: "\n")
             try write("extra," + head + lines.map { "x,\($0)\n" }.joined(), to: file)
             #expect(try !Gimbal.run(evaluate).succeeded().errors.contains("has changed"))
             #expect(try !Gimbal.run(resume + ["2"]).succeeded().errors.contains("has changed"))
+            // In another order they are shuffled otherwise.
+            try write(head + lines.reversed().map { "\($0)\n" }.joined(), to: file)
+            #expect(try Gimbal.run(evaluate).succeeded().errors.contains(note))
+            try write(head + table, to: file)
+            #expect(try !Gimbal.run(evaluate).succeeded().errors.contains("has changed"))
             try write(head + table.replacing("7,57,", with: "7,58,"), to: file)
             #expect(try Gimbal.run(evaluate).succeeded().errors.contains(note))
             #expect(try Gimbal.run(resume + ["3"]).succeeded().errors.contains(note))

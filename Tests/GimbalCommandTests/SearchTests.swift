@@ -202,8 +202,13 @@ struct SearchTests {
             ).succeeded()
             #expect(try outcomes(path).count { $0.failure != nil } == 1)
             try Gimbal.run("search", "--data", "digits", "--search-dir", path).refused("holds a search; add --resume")
-            try Gimbal.run("search", "--data", "digits", "--resume", "--search-dir", path).refused(
+            try Gimbal.run("search", "--data", "digits", "--lr", "0.5", "--resume", "--search-dir", path).refused(
                 "the search began with")
+            // What is said once more is no change.
+            try Gimbal.run(
+                "search", "--resume", "--device", "cpu", "--vary", "momentum=0,0.9", "--data", "digits", "--search-dir",
+                path
+            ).succeeded()
         }
     }
 

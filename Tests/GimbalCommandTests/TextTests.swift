@@ -213,7 +213,10 @@ struct TextTests {
                 #expect(outcome.status == 64 && outcome.errors.contains(words))
             }
             try refused(["--data", path, "--model", "lstm-lm", "--target", "x"], "--target: is for tables")
-            try refused(["--data", path, "--model", "lstm-lm", "--length", "0"], "--length: must be positive")
+            for length in ["0", "1048577", "1000000000"] {
+                let train = ["--data", path, "--model", "lstm-lm", "--length", length]
+                try refused(train, "--length: must be from 1 to 1048576, not")
+            }
             try refused(["--data", path, "--model", "lstm-lm", "--length", "100000"], "too few for one window")
             try refused(["--data", path, "--model", "seq2seq"], "line 1 has no tab")
             try refused(["--data", folder, "--model", "gru-lm"], "is a folder")

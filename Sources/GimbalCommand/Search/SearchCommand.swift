@@ -74,7 +74,9 @@ struct SearchCommand: ParsableCommand {
                 path: absolute(search.searchDir ?? newPath(in: "searches", data: data.data ?? "")), beginning: record)
         }
         let folder = try SearchFolder(resuming: absolute(path))
-        guard words.isEmpty || words == folder.record.definition else {
+        // What is said once more is no change.
+        let known = SearchOptions.groups(of: folder.record.definition)
+        guard SearchOptions.groups(of: words).allSatisfy(known.contains) else {
             throw GimbalError.invalidSetting(
                 name: "--resume",
                 reason:

@@ -74,6 +74,14 @@ struct SearchOptions: ParsableArguments {
         removing(session.valued, session.flags, from: arguments)
     }
 
+    /// The options in `words`, each with what follows it.
+    static func groups(of words: [String]) -> [[String]] {
+        words.reduce(into: []) { groups, word in
+            let isName = word.hasPrefix("-") && Double(word) == nil
+            if isName || groups.isEmpty { groups.append([word]) } else { groups[groups.count - 1].append(word) }
+        }
+    }
+
     /// What all trials are called with: a definition without what the search alone knows.
     static func trainArguments(_ definition: [String]) -> [String] {
         removing(own.valued, own.flags, from: definition)

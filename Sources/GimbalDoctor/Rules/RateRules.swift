@@ -151,8 +151,7 @@ extension Rule {
             return [
                 Finding(
                     .learningRateTooLow,
-                    "the learning rate of \(short(rate)) is too low: a step changes no weight by more than "
-                        + "\(short(largest)) of itself",
+                    "the learning rate of \(short(rate)) is too low: \(largestChange(largest))",
                     remedies: [.raiseRate(examination)])
             ]
         }
@@ -162,7 +161,7 @@ extension Rule {
                 .learningRateTooLow,
                 "the learning rate of \(short(rate)) is too low for the run: at the speed of the first steps, all of it takes "
                     + "\(percent(progress)) off the loss",
-                evidence: ["a step changes no weight by more than \(short(largest)) of itself"],
+                evidence: [largestChange(largest)],
                 remedies: [.raiseRate(examination)])
         ]
     }
@@ -210,4 +209,8 @@ extension RuleContext {
     public func unexplained(_ sign: Sign) -> SeenSign? {
         found.contains { $0.illness.explains.contains(sign) } ? nil : seen(sign)
     }
+}
+
+private func largestChange(_ ratio: Double) -> String {
+    ratio == 0 ? "a step changes no weight at all" : "a step changes no weight by more than \(short(ratio)) of itself"
 }

@@ -87,7 +87,8 @@ public struct DataRecord: Codable, Sendable, Equatable {
     /// is not known.
     func note(onChanged contents: String?, path: String) -> String? {
         guard let known = self.contents, let contents, known != contents else { return nil }
-        return "\(shown(path, limit: 200)) has changed: it is not what the run was trained on"
+        let place = shown(path, limit: 200)
+        return "\(place) has changed: its rows, or their order, are not those that the run was trained on"
     }
 
     /// Checks what may have come from a file.

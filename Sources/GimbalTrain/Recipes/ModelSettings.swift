@@ -395,13 +395,31 @@ public struct ModelSettings: Codable, Sendable, Equatable {
         }
     }
 
-    /// Elements of all weight matrices, rounded: an estimate of the model's size that can be made before the model.
+    /// Elements of the large weight matrices, and no more than there are: an estimate of the model's size that can be made before
+    /// the model.
     var approximateWeightCount: Double {
-        let stack = Double(layers) * Double(hidden) * Double(hidden)
-        if kind.isOfTokens { return stack + 2 * Double(hidden) * Double(outputs) }
-        guard kind == .mlp else { return stack + Double(hidden) * Double(outputs) }
-        let sizes = ([inputs] + hiddenWidths + [outputs]).map(Double.init)
-        return zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
+        guard kind != .mlp else {
+            let sizes = ([inputs] + hiddenWidths + [outputs]).map(Double.init)
+            return zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
+        }
+        let (square, layers) = (Double(hidden) * Double(hidden), Double(layers))
+        // Each direction of a recurrent layer has weights for its state, and behind the first layer as many for each direction of
+        // the one before it.
+        func recurrent(gates: Double) -> Double {
+            let directions = isBidirectional ? 2.0 : 1
+            return gates * directions * square * (layers + (layers - 1) * directions)
+        }
+        let stack =
+            switch kind {
+            case .rnn: recurrent(gates: 1)
+            case .gru, .gruLM: recurrent(gates: 3)
+            case .lstm, .lstmLM, .seq2seq: recurrent(gates: 4)
+            // Attention has four square matrices, and the two layers behind it are four times as wide inside.
+            case .transformer, .transformerLM, .transformerSeq2seq: 12 * square * layers
+            default: square * layers
+            }
+        let positions = kind.hasHeads ? Double(inputShape.last ?? 1) * Double(hidden) : 0
+        return stack + positions + (kind.isOfTokens ? 2 : 1) * Double(hidden) * Double(outputs)
     }
 
     /// Of `Normalization.group`.

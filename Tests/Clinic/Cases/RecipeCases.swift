@@ -199,8 +199,10 @@ let recipeCases: [ClinicCase] =
         }
     ) + kindRecipes
 
-/// The recipe that comes with each kind of model, on the data sets that it takes; ResNet-56 on digits alone, for its size.
-private let kindRecipes: [ClinicCase] = ModelSettings.Kind.allCases.flatMap { kind -> [ClinicCase] in
+/// The recipe that comes with each kind of model that reads no text, on the data sets that it takes; ResNet-56 on digits alone,
+/// for its size.
+private let kindRecipes: [ClinicCase] = ModelSettings.Kind.allCases.filter { !$0.isOfTokens }.flatMap {
+    kind -> [ClinicCase] in
     var sets = [recipe(of: kind, on: "digits") { ClinicData.mixed(Dataset.digits()) }]
     if kind != .resnet56 {
         sets.append(recipe(of: kind, on: "MNIST") { try ClinicData.images("mnist") })

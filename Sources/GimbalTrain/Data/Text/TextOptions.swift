@@ -34,9 +34,17 @@ public struct TextOptions: Sendable, Equatable {
     /// What suits most texts.
     public init() {}
 
+    /// More than any model attends to; each sample, and some tables, are as long.
+    private static let mostTokens = 1 << 20
+
+    fileprivate static func check(_ length: Int) throws {
+        try checkSetting(
+            (1...mostTokens).contains(length), "length", "must be from 1 to \(mostTokens), not \(length)")
+    }
+
     /// - Throws: `GimbalError.invalidSetting`.
     func validate() throws {
-        try checkSetting((length ?? 1) > 0, "length", "must be positive, not \(length ?? 0)")
+        if let length { try Self.check(length) }
         let least = tokenizer == .words ? 16 : 300
         try checkSetting(
             vocabulary.map { (least...1_000_000).contains($0) } ?? true, "vocabulary",
@@ -113,6 +121,6 @@ public struct TextRecord: Codable, Sendable, Equatable {
     /// Checks what may have come from a file.
     /// - Throws: `GimbalError.invalidSetting`.
     func validate() throws {
-        try checkSetting((1...1_000_000_000).contains(length), "length", "must be positive, not \(length)")
+        try TextOptions.check(length)
     }
 }
