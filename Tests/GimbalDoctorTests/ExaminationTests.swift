@@ -38,6 +38,22 @@ struct ExaminationTests {
     }
 
     @Test(
+        "Forget gates that are fast shut are told of over any number of steps", arguments: [(-50.0, true), (-1, false)])
+    func forgetGates(bias: Double, isSick: Bool) throws {
+        try withGenerator(RandomGenerator(seed: 7)) {
+            var settings = ModelSettings(kind: .lstm, inputShape: [8, 8], outputs: 10)
+            (settings.hidden, settings.forgetGateBias) = (32, bias)
+            let model = settings.makeModel(device: .current)
+            let rows = ClinicBatch(x: digits.x.reshaped([digits.x.shape[0], 8, 8]), y: digits.y)
+            let examination = try Examination(of: model, on: rows, optimizer: Adam(model.parameters)) {
+                crossEntropy(model($0.x), $0.y)
+            }
+            let found = Doctor().diagnose(examination).findings.map(\.illness)
+            #expect(found.contains(.closedForgetGates) == isSick, "\(found)")
+        }
+    }
+
+    @Test(
         "Samples that are all the same are told of, and not weights that cannot be judged by them", arguments: [0, 0.5])
     func sameSamples(value: Double) throws {
         try withGenerator(RandomGenerator(seed: 6)) {

@@ -5,9 +5,10 @@ extension Rule {
     static let recurrence = [closedForgetGates, fadingMemory, unstableRecurrence]
 
     private static let closedForgetGates = Rule("shut forget gates") { context in
-        // Over a few time steps, gates that begin shut open in time.
-        let bad = context.examination.layers.filter {
-            ($0.forgetGateBias ?? 0) < -0.5 && $0.gradientOverTime.count >= context.thresholds.rememberedSteps
+        // Over a few time steps, gates that begin shut open in time; those that are fast shut have no slope by which to open.
+        let bad = context.examination.layers.filter { layer in
+            guard let bias = layer.forgetGateBias, layer.gradientOverTime.count > 1 else { return false }
+            return bias < -8 || bias < -0.5 && layer.gradientOverTime.count >= context.thresholds.rememberedSteps
         }
         guard let worst = bad.min(by: { $0.forgetGateBias! < $1.forgetGateBias! }) else { return [] }
         let kept = 1 / (1 + exp(-worst.forgetGateBias!))
