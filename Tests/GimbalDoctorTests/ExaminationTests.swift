@@ -38,6 +38,21 @@ struct ExaminationTests {
     }
 
     @Test(
+        "Samples with NaN are told by their places",
+        arguments: [([3], "3"), ([1, 4], "1 and 4"), ([0, 2, 5], "0, 2 and 5")])
+    func samplesWithNaN(places: [Int], words: String) throws {
+        try withGenerator(RandomGenerator(seed: 8)) {
+            let model = perceptron(64, 16, 2, 10)
+            var x = digits.x
+            for place in places { x[place] = Tensor.full([64], .nan) }
+            let batch = ClinicBatch(x: x, y: digits.y)
+            let examination = try Examination(of: model, on: batch) { crossEntropy(model($0.x), $0.y) }
+            let finding = Doctor().diagnose(examination).findings.first
+            #expect(finding?.summary.hasSuffix("in samples \(words)") == true, "\(finding?.summary ?? "")")
+        }
+    }
+
+    @Test(
         "Forget gates that are fast shut are told of over any number of steps", arguments: [(-50.0, true), (-1, false)])
     func forgetGates(bias: Double, isSick: Bool) throws {
         try withGenerator(RandomGenerator(seed: 7)) {

@@ -85,6 +85,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, -1])
+    func aTruncatedNormalHasADeviation(_ deviation: Double) async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            [deviation] in _ = Initializer.truncatedNormal(standardDeviation: deviation)
+        }
+        let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(message.contains("truncatedNormal: needs a positive deviation"))
+    }
+
     @Test func plainInitializersAreExact() throws {
         #expect(try Initializer.zeros.make([2, 2], device: .cpu).floats() == [0, 0, 0, 0])
         #expect(try Initializer.ones.make([3], device: .cpu).floats() == [1, 1, 1])

@@ -30,6 +30,8 @@ import Testing
         let html = Report(run).html
         #expect(html.contains("<h1>Run a &lt;run&gt;</h1>") && html.contains("prefers-color-scheme: dark"))
         #expect(html.contains("name=\"viewport\""))
+        let (steps, epochs) = (html.range(of: "training data, each step"), html.range(of: "training data, each epoch"))
+        #expect(steps != nil && epochs != nil && steps!.lowerBound < epochs!.lowerBound)
         // 2.3 is over 20 times 0.09, and the norm 40 times 0.1.
         #expect(html.components(separatedBy: "(logarithmic)").count == 3)
         #expect(html.contains("accuracy on the validation data") && html.contains("accuracy (fraction)"))

@@ -150,4 +150,19 @@ struct LayerSettingsTests {
                 != free)
         #expect([1, 5, 6, 13, 14].map { TemporalConvolutionClassifier.layers(reaching: $0) } == [1, 1, 2, 2, 3])
     }
+
+    @Test("How far a net of convolutions may look back is for the steps of a sequence to say, and not for its features")
+    func reachOfASetting() throws {
+        var settings = ModelSettings(kind: .tcn, inputShape: [48, 2], outputs: 3)
+        (settings.hidden, settings.layers, settings.dropout) = (6, 5, 0)
+        try withDevice(.cpu) {
+            let x = Tensor(samples(4 * 48 * 2), [4, 48, 2])
+            let model = withGenerator(RandomGenerator(seed: 5)) { settings.makeModel(device: .cpu) }
+            let made = try model(x).floats()
+            let wanted = try withGenerator(RandomGenerator(seed: 5)) {
+                try TemporalConvolutionClassifier(inputs: 2, classes: 3, size: 6, layers: 5, longest: 48)(x).floats()
+            }
+            #expect(made == wanted)
+        }
+    }
 }

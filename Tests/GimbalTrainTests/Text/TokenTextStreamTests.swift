@@ -7,7 +7,7 @@ import Testing
     /// Each byte a token: no piece ends in the middle of a character, and all together are the text.
     @Test func charactersAreNotCut() throws {
         let tokenizer = BytePairTokenizer(training: [], count: 256)
-        let text = "aé中😀e\u{301}\u{10FFFF}\u{7FF}\u{FFFF}."
+        let text = "aé中😀e\u{301}\u{10FFFF}\u{10000}\u{7FF}\u{800}\u{FFFF}."
         var stream = TokenTextStream(tokenizer)
         let pieces = try tokenizer.encode(text).map { stream.text(of: $0) } + [stream.end()]
         #expect(pieces.joined() == text)

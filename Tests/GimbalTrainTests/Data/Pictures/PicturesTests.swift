@@ -139,6 +139,27 @@ struct PicturesTests {
         }
     }
 
+    @Test("Of 40,000 pictures that are brought to another size no memory is left over")
+    func leavesNoMemory() async {
+        await #expect(processExitsWith: .success) {
+            let path = FileManager.default.temporaryDirectory.path + "/gimbal-pixel-\(getpid()).png"
+            let pixel =
+                "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+            try #require(Data(base64Encoded: pixel)).write(to: URL(filePath: path))
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            let record = PictureRecord(size: PictureSize(height: 64, width: 64), channels: 1, fit: .stretch)
+            func load(_ count: Int) throws { for _ in 0..<count { _ = try record.pixels(ofFile: path) } }
+            func pages() throws -> Int {
+                let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+                return try #require(Int(text.split(separator: " ")[1]))
+            }
+            try load(2000)
+            let before = try pages()
+            try load(40_000)
+            #expect(try (pages() - before) * Int(sysconf(Int32(_SC_PAGESIZE))) < 1 << 20)
+        }
+    }
+
     @Test("A file that cannot be read is named, or left out by choice")
     func damaged() throws {
         try withPets { folder in

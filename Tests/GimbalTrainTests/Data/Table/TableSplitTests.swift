@@ -29,6 +29,23 @@ struct TableSplitTests {
         }
     }
 
+    @Test("Parts are as large as they are to be, to a row")
+    func sizes() throws {
+        for count in 6...45 {
+            let (_, parts) = try parts((0..<count).map { "\($0).25,\($0 * 5 % 31),\($0 % 2 == 0 ? "a" : "b")" })
+            let test = max(1, Int((Double(count) * 0.2).rounded()))
+            let validation = max(1, Int((Double(count - test) * 0.1).rounded()))
+            #expect(parts[.test]?.count == test && parts[.validation]?.count == validation, "\(count) rows")
+        }
+    }
+
+    @Test("A share that is none is refused", arguments: [0, 1, -0.1, 1.5, .nan])
+    func shares(_ share: Double) throws {
+        let error = #expect(throws: GimbalError.self) { try SplitPlan(validationFraction: share).validate() }
+        #expect(error?.description.hasPrefix("validationFraction: ") == true)
+        try SplitPlan(validationFraction: nil).validate()
+    }
+
     @Test("A row has the same hash in every process, on every machine and in every version")
     func hashes() throws {
         try withTable(Array(("a,b,y\n" + Self.lines.joined(separator: "\n")).utf8)) { path in
