@@ -5,11 +5,12 @@
 //
 // Work-group: gather: 256 work-items, one element each. scatter_add: 64 work-items, each owning one column of a range
 // of table rows; all walk through the indices together, a block of them at a time in local memory, and add those that
-// fall into their range. No two work-items ever write to one element, so the sums are made in order, without atomics.
+// fall into their range. No two work-items ever write to one element, so the sums are made in a fixed order, without
+// atomics: what goes to one row within a block is summed first, which keeps chains of additions short.
 //
 //   RANK          axes of a row, at least 1. Default 1.
 //   TABLE_TYPE, VALUE_TYPE  DTypes of the table and of out or source. Default float32.
-//   IS_INTEGER    1 where out holds integers. Default 0.
+//   IS_INTEGER    1 where out, or the table that is added to, holds integers. Default 0.
 
 #ifndef RANK
 #define RANK 1
@@ -28,6 +29,14 @@
 #define ABSENT 0
 #else
 #define ABSENT NAN
+#endif
+
+#if USES_FLOAT64
+typedef double SUM;
+#elif IS_INTEGER
+typedef int SUM;
+#else
+typedef float SUM;
 #endif
 
 /// Axes of a row, outermost first, with the strides of the table and of out or source.
@@ -92,21 +101,34 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void scatter_add(
     table += table_offset + to;
     indices += indices_offset;
 
-    __local int block[64];
+    // Of each place in a block: its index; the next place with the same one, 0 for none; whether it is the first with it.
+    __local int block[64], next[64], is_first[64];
     for (INDEX first = 0; first < rows.count; first += 64) {
         const int length = (int)min((INDEX)64, rows.count - first);
         const int item = get_local_id(0);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (item < length) block[item] = indices[(first + item) * rows.index_stride];
         barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < length) {
+            const int own = block[item];
+            int following = 0, is_new = 1;
+            for (int other = length - 1; other > item; other--)
+                if (block[other] == own) following = other;
+            for (int other = 0; other < item; other++)
+                if (block[other] == own) is_new = 0;
+            next[item] = following;
+            is_first[item] = is_new;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
         if (is_column) {
             for (int j = 0; j < length; j++) {
                 const INDEX index = block[j];
-                if (index >= range_start && index < range_end) {
+                if (is_first[j] && index >= range_start && index < range_end) {
+                    SUM sum = LOAD(VALUE_TYPE, source, (first + j) * rows.value_stride);
+                    for (int k = next[j]; k > 0; k = next[k])
+                        sum += LOAD(VALUE_TYPE, source, (first + k) * rows.value_stride);
                     const INDEX at = index * rows.table_stride;
-                    STORE(TABLE_TYPE,
-                          LOAD(TABLE_TYPE, table, at) + LOAD(VALUE_TYPE, source, (first + j) * rows.value_stride),
-                          table, at);
+                    STORE(TABLE_TYPE, LOAD(TABLE_TYPE, table, at) + sum, table, at);
                 }
             }
         }

@@ -22,7 +22,7 @@ extension OpenCLBackend {
 
     public func scatterAdd(_ source: TensorView, indices: TensorView, into table: TensorView) {
         guard source.elementCount > 0, table.elementCount > 0, supports("scatterAdd", [source, table]) else { return }
-        if let type = typeOfSums(source, into: table, chain: source.shape[0]) {
+        if let type = typeOfSums(source, into: table, chain: source.shape[0] / 64) {
             return adding(in: type, to: table) { scatterAdd(source, indices: indices, into: $0) }
         }
         let (axes, rows) = layout(table, indices, source)
@@ -35,7 +35,7 @@ extension OpenCLBackend {
             .scatterAdd,
             [
                 .number(.rank, axes.count / 3), .type(.tableType, table.dtype), .type(.valueType, source.dtype),
-                .flag(.wideIndex, isWide),
+                .flag(.isInteger, !table.dtype.isFloatingPoint), .flag(.wideIndex, isWide),
                 .flag(.usesFloat64, table.dtype == .float64 || source.dtype == .float64),
             ])
         launch(
@@ -48,10 +48,10 @@ extension OpenCLBackend {
 
     /// The type in which `source` is to be added to `table`, if not in its own: the kernels add in the table's memory, where
     /// each sum is rounded. Halves are summed in float32; and where more is added than the table holds, of which `chain`
-    /// terms may go to one element, float32 is summed in float64: the errors of like terms add up.
+    /// sums may go to one element, float32 is summed in float64: the errors of like terms add up.
     func typeOfSums(_ source: TensorView, into table: TensorView, chain: Int) -> DType? {
         guard table.dtype.isFloatingPoint, table.dtype != .float64 else { return nil }
-        if openCLDevice.supportsFloat64, chain > 64, source.elementCount >= table.elementCount { return .float64 }
+        if openCLDevice.supportsFloat64, chain > 128, source.elementCount >= table.elementCount { return .float64 }
         return table.dtype == .float32 ? nil : .float32
     }
 
