@@ -466,7 +466,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void gradient_s
     const float center = channel < channels ? mean[mean_offset + channel] : 0.0f;
     const float factor = channel < channels ? deviation[deviation_offset + channel] : 0.0f;
     float2 here = (float2)(0.0f);
-    // In blocks, as all long sums.
+    // In blocks, as all long sums; VALUES, a power of two, divides them.
     for (COUNT block = split * split_size + LANE; block < end; block += FOLD_BLOCK * LANES) {
         const COUNT block_end = min(end, block + FOLD_BLOCK * LANES);
         PACK for_scale = (PACK)(0.0f), for_shift = (PACK)(0.0f);

@@ -171,10 +171,10 @@ extension Rule {
         return context.examination.inputs.prefix(1).compactMap { input in
             let count = context.examination.sampleCount
             guard count >= context.thresholds.samples, input.signal.shape.first == count,
-                input.signal.elementCount >= 8 * count && !input.isWhole || input.distinctSamples == 1,
+                input.signal.elementCount >= 8 * count && !input.isWhole || input.isSame(in: context.examination),
                 Double(input.distinctSamples) < context.thresholds.distinctSamples * Double(count)
             else { return nil }
-            guard input.distinctSamples > 1 else {
+            guard !input.isSame(in: context.examination) else {
                 return Finding(
                     .repeatedSamples,
                     input.signal.isZero
@@ -241,6 +241,9 @@ extension InputExamination {
         guard let least = deviations.min(), let largest = deviations.max() else { return nil }
         return largest / least
     }
+
+    /// Whether all of several samples are the same.
+    func isSame(in examination: Examination) -> Bool { distinctSamples == 1 && examination.sampleCount > 1 }
 
     /// The feature that varies least, but varies.
     var leastVarying: Int? { varying.min { $0.deviation < $1.deviation }?.feature }

@@ -106,7 +106,7 @@ extension Rule {
     private static let smallWeights = Rule("first weights too small") { context in
         // Samples that are all the same leave no signal by which weights could be judged.
         guard context.hasSeen(.vanishingSignal, .vanishingGradient, .zeroGradient),
-            context.examination.inputs.first?.distinctSamples != 1 || context.examination.sampleCount == 1
+            context.examination.inputs.first.map({ !$0.isSame(in: context.examination) }) ?? true
         else { return [] }
         return scaleOfWeights(context, .smallWeights) { $0 < 1 / context.thresholds.gain }
     }
