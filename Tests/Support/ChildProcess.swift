@@ -48,7 +48,8 @@ package final class ChildProcess {
 
     /// Starts a program: by `posix_spawn`, since Foundation's `Process` crashes now and then where many start at once.
     /// - Parameters:
-    ///   - environment: what differs from this process's own.
+    ///   - environment: what differs from this process's own. `OPENBLAS_CORETYPE` is not handed on: where a machine sets
+    ///     it, each program would begin with a note of it.
     ///   - timeLimit: from now; the program is killed then, and the test fails.
     package init(
         _ path: String, _ arguments: [String], environment: [String: String] = [:], timeLimit: Duration = .seconds(60)
@@ -57,9 +58,10 @@ package final class ChildProcess {
         self.arguments = arguments
         deadline = .now + timeLimit
         (output, errors) = (try Capture(), try Capture())
+        var inherited = ProcessInfo.processInfo.environment
+        inherited["OPENBLAS_CORETYPE"] = nil
         identifier = try Self.spawn(
-            path, arguments, ProcessInfo.processInfo.environment.merging(environment) { $1 }, output: output.writeEnd,
-            errors: errors.writeEnd)
+            path, arguments, inherited.merging(environment) { $1 }, output: output.writeEnd, errors: errors.writeEnd)
         output.start()
         errors.start()
         Thread.detachNewThread { [identifier, status, end] in
