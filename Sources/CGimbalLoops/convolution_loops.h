@@ -162,15 +162,15 @@ static void collect_plane(const struct gimbal_plane *plane, const float *grid, s
         if (a < size[0] && b < size[1] && plane->phase[2] < size[2]) {
             size_t count = (size[2] - plane->phase[2] + stride[2] - 1) / stride[2];
             if (count > end) count = end;
-            const float *from = grid + (row * pitch[2] - first);
+            const float *from = grid + (position - first);
             float *to = image + (a * size[1] + b) * size[2] + plane->phase[2];
             if (stride[2] == 1) {
-                if (accumulates) for (size_t c = k; c < count; c++) to[c] += from[c] + bias;
-                else for (size_t c = k; c < count; c++) to[c] = from[c] + bias;
+                if (accumulates) for (size_t c = k; c < count; c++) to[c] += from[c - k] + bias;
+                else for (size_t c = k; c < count; c++) to[c] = from[c - k] + bias;
             } else {
                 size_t s = stride[2];
-                if (accumulates) for (size_t c = k; c < count; c++) to[c * s] += from[c] + bias;
-                else for (size_t c = k; c < count; c++) to[c * s] = from[c] + bias;
+                if (accumulates) for (size_t c = k; c < count; c++) to[c * s] += from[c - k] + bias;
+                else for (size_t c = k; c < count; c++) to[c * s] = from[c - k] + bias;
             }
         }
         position = row * pitch[2] + end;
