@@ -117,12 +117,8 @@ private struct IndexedRows {
                 }
             }
         }
-        var start = 0
         var longest = 0
-        for (_, end) in ends {
-            longest = max(longest, end - start)
-            start = end
-        }
+        forEachGroup { longest = max(longest, $1.count) }
         while longest > Self.block {
             longest = (longest + Self.block - 1) / Self.block
             levels += 1

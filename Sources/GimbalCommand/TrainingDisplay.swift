@@ -52,6 +52,9 @@ final class TrainingDisplay: TrainingCallback {
         }
     }
 
+    /// Another rank may have got the signal, and a launcher may hand it on to this one too late.
+    func willLeave() { Interruption.announce() }
+
     func didFinishEpoch(_ result: EpochResult) throws {
         endLine()
         if isJSON {

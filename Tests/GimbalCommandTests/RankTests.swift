@@ -274,6 +274,8 @@ struct RankTests {
                 #expect(outcome.status == 130, "\(outcome)")
             }
             #expect(outcome.errors.contains("--resume"), "\(outcome)")
+            let word = "stopping after this step and saving; once more to stop at once\n"
+            #expect(outcome.errors.components(separatedBy: word).count == 2, "\(outcome)")
             #expect(outcome.errors.contains("mpirun -n 2 gimbal train --resume"))
             #expect(!checkpoints(of: run).isEmpty)
         }

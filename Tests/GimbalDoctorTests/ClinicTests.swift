@@ -23,6 +23,10 @@ struct ClinicTests {
         let found = verdict.findings.map { "\($0.illness) \($0.layers): \($0.summary)" }
         #expect(verdict.isFirst, "\(clinicCase.title): \(found)")
         #expect(verdict.isLayerRight ?? true, "\(clinicCase.title): \(found)")
+        for remedy in verdict.findings.flatMap(\.remedies) {
+            #expect(remedy.evidence?.hasPrefix("gimbal ") != true, "\(remedy)")
+            #expect(remedy.code?.contains(/[A-Z][a-z]+ (and|et al\.).* \d{4}/) != true, "\(remedy)")
+        }
     }
 
     /// So that a new kind of model does not stop the clinic, which goes through all cases.

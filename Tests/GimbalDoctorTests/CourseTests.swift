@@ -173,11 +173,32 @@ struct CourseTests {
             ).map(\.illness)
         }
         #expect(rising(samples: 12).isEmpty && rising(samples: 400) == [.overfitting])
+        // Where the training data suffers from evaluation as well, nothing was learnt by heart.
+        let both = findings(
+            steps: 400, epochs: 20, validation: { 0.5 + 0.1 * abs(Double($0) - 5) },
+            modes: { _ in .init(training: 0.1, evaluation: 1.9) }, loss: falling)
+        #expect(!both.map(\.illness).contains(.overfitting), "\(both)")
         // On the bottom of the training loss, a validation loss of few samples rises by chance.
         let onTheBottom = findings(
             steps: 400, epochs: 20, validation: { 0.105 + 0.002 * abs(Double($0) - 9) },
             loss: { 0.1 + 2 * exp(-Double($0) / 20) })
         #expect(onTheBottom.isEmpty, "\(onTheBottom)")
+    }
+
+    @Test(
+        "A run is in trouble while its loss is hardly better than at first, or much worse than it was",
+        arguments: [
+            (2.3, 2.25, true), (2.3, 1.9, false), (-10, -10.5, true), (-10, -12, false), (2.3, 0.2, false),
+        ])
+    func trouble(first: Double, last: Double, isInTrouble: Bool) {
+        var plan = Course.Plan()
+        plan.steps = 400
+        var course = Course(plan: plan)
+        for step in 1...400 {
+            let loss = step <= 100 ? first : first + (last - first) * Double(step - 100) / 300
+            course.add(Course.Step(number: step, loss: loss, learningRate: 0.1, gradientNorm: 1))
+        }
+        #expect(course.isInTrouble == isInTrouble, "\(course.firstLoss ?? 0), \(course.recentLoss ?? 0)")
     }
 
     @Test("A batch whose loss is another in evaluation") func modes() {

@@ -142,6 +142,31 @@ struct ExaminationTests {
         #expect(abs(try #require(sharpness.largestRate) / (3 / 3284.25) - 1) < 1e-3)
     }
 
+    @Test(
+        "Units that are all the same are found in any number, and pairs of them are not taken for all",
+        arguments: [4, 5])
+    func identicalUnits(count: Int) throws {
+        try withGenerator(RandomGenerator(seed: 9)) {
+            let model = perceptron(64, count, 3, 10)
+            func found() throws -> [Illness] {
+                let examination = try Examination(of: model, on: digits) { crossEntropy(model($0.x), $0.y) }
+                return Doctor().diagnose(examination).findings.map(\.illness)
+            }
+            for parameter in model.parameters where parameter.shape.rank == 2 {
+                let rows = parameter.value.detached()
+                let pairs = (0..<parameter.shape[0]).map { rows.sliced($0 / 2 * 2..<$0 / 2 * 2 + 1) }
+                parameter.assign(.concatenated(pairs))
+            }
+            let inPairs = try found()
+            #expect(!inPairs.contains(.identicalUnits))
+            for parameter in model.parameters where parameter.shape.rank == 2 {
+                parameter.assign(.full(parameter.shape, 0.1))
+            }
+            let alike = try found()
+            #expect(alike.contains(.identicalUnits))
+        }
+    }
+
     @Test("A batch is learnt by heart, but for one whose inputs are all the same") func memory() throws {
         try withGenerator(RandomGenerator(seed: 2)) {
             let model = perceptron(64, 64, 2, 10)

@@ -40,6 +40,10 @@ import Testing
         {
             _ = crossEntropy(.zeros([2, 3]), .zeros([2]))
         },
+        Mistake("crossEntropy: weights of [2] for 3 classes") {
+            _ = crossEntropy(.zeros([2, 3]), Tensor([0, 1] as [Int32]), weight: .ones([2]))
+        },
+        Mistake("sizes must be positive, not 0 and 4") { _ = Embedding(0, 4) },
         Mistake("/: a number and a tensor of int32 have no quotient; convert the tensor with cast(to: .float32)") {
             _ = Tensor.arange(4) / 2
         },

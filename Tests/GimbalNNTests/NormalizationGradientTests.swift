@@ -69,6 +69,9 @@ import Testing
             of: .layer("Bilinear"), [spread([2, 2, 3]), spread([2, 2, 2])],
             module: { Bilinear(3, 2, 1, hasBias: false) }
         ) { $0($1[0], $1[1]) }
+        try expectGradient(
+            of: .layer("Bilinear"), [spread([2, 1]), spread([2, 1])], module: { Bilinear(1, 1, 2) }
+        ) { $0($1[0], $1[1]) }
     }
 
     @Test func weightNorm() throws {

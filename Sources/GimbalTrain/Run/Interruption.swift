@@ -3,8 +3,8 @@ import Synchronization
 
 private let requests = Atomic<Int>(0)
 private let hasBrokenPipe = Atomic<Bool>(false)
-/// Whether the first signal is answered by a word.
-private let isSaid = Atomic<Bool>(true)
+/// Whether the first signal is yet to be answered by a word.
+private let isToBeSaid = Atomic<Bool>(true)
 
 /// Notices Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and, where `ulimit -t` has no more, SIGXCPU, so that a run can save before it
 /// leaves. A second one ends the program at once. Under `nohup`, which has SIGHUP ignored, it stays so. SIGPIPE counts as one of them: nobody reads the output any more.
@@ -40,11 +40,11 @@ public struct Interruption: Sendable {
     /// Takes over these signals of the process.
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
     public init(isQuiet: Bool = false) {
-        isSaid.store(!isQuiet, ordering: .relaxed)
+        isToBeSaid.store(!isQuiet, ordering: .relaxed)
         // A file that grows beyond `ulimit -f` is an error of its own, with its name.
         signal(SIGXFSZ, SIG_IGN)
         for number in Self.signals {
-            // Only calls that are safe in a signal handler: an atomic, write, signal and raise.
+            // Only calls that are safe in a signal handler: atomics, write, signal and raise.
             signal(number) { number in
                 if number == SIGPIPE { hasBrokenPipe.store(true, ordering: .relaxed) }
                 // Of a terminal that closes, the system and the shell may both tell; of a pipe, every line that is written; of
@@ -56,10 +56,15 @@ public struct Interruption: Sendable {
                     raise(number)
                     return
                 }
-                guard isSaid.exchange(false, ordering: .relaxed) else { return }
-                let text: StaticString = "\nstopping after this step and saving; once more to stop at once\n"
-                _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+                Self.announce()
             }
         }
+    }
+
+    /// Says once that the run will stop and save, unless it is to be quiet of that. A signal's handler may do so.
+    public static func announce() {
+        guard isToBeSaid.exchange(false, ordering: .relaxed) else { return }
+        let text: StaticString = "\nstopping after this step and saving; once more to stop at once\n"
+        _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
     }
 }

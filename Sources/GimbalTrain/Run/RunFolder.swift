@@ -72,13 +72,13 @@ public struct RunFolder: Sendable {
             let path = "\(folder)/\(name)"
             var status = stat()
             guard lstat(path, &status) == 0 else { continue }
+            let (wanted, kind) = name == "checkpoints" ? (S_IFDIR, "folder") : (S_IFREG, "regular file")
             let reason: String? =
                 switch status.st_mode & S_IFMT {
+                case wanted: nil
                 case S_IFLNK:
                     "what is there is a link, and a run writes to its own folder alone; --run-dir itself may be one"
-                case S_IFREG: name == "checkpoints" ? "what is there is no folder" : nil
-                case S_IFDIR where name == "checkpoints": nil
-                default: "what is there is no regular file"
+                default: "what is there is no \(kind)"
                 }
             if let reason { throw GimbalError.fileSystem(operation: "write", path: path, reason: reason) }
         }

@@ -399,6 +399,7 @@ public final class Trainer<Batch> {
 
             let isLast = try batches.isAtEnd
             let wasInterrupted = ranks?.isAnyInterrupted ?? isInterrupted()
+            if wasInterrupted { for callback in callbacks { try callback.willLeave() } }
             let stops = wasInterrupted || progress.step >= maxSteps ?? .max
             let saves = checkpointInterval.map { progress.step % $0 == 0 } ?? false
             if (isLast || stops || saves || progress.step % reportInterval == 0) && !recoverer.isReplaying {

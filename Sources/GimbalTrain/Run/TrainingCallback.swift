@@ -42,6 +42,9 @@ public protocol TrainingCallback: AnyObject {
     func didFinishEpoch(_ result: EpochResult) throws
     /// Called when a checkpoint is saved.
     func didSave(_ path: String) throws
+    /// Called when a run is interrupted, in this process or another of its ranks, after the step under way and before all is
+    /// saved.
+    func willLeave() throws
 }
 
 extension TrainingCallback {
@@ -67,6 +70,8 @@ extension TrainingCallback {
     public func didFinishEpoch(_ result: EpochResult) throws {}
     /// Does nothing.
     public func didSave(_ path: String) throws {}
+    /// Does nothing.
+    public func willLeave() throws {}
 }
 
 /// Where in a run a callback is called.

@@ -129,6 +129,18 @@ import Testing
         }
     }
 
+    @Test(arguments: ["{'descr", "{", "{'descr': ", "{'descr': '", "{'descr': '<f4', 'shape': (2", ""])
+    func headersThatEndTooEarlyAreErrors(dictionary: String) throws {
+        try withTemporaryFolder { folder in
+            var file: [UInt8] = [0x93]
+            file += Array("NUMPY".utf8)
+            file += [1, 0, UInt8(dictionary.utf8.count), 0]
+            file += Array(dictionary.utf8)
+            try Data(file).write(to: URL(filePath: folder + "/a.npy"))
+            #expect(throws: GimbalError.self) { _ = try NumPyArray(path: folder + "/a.npy") }
+        }
+    }
+
     @Test func wholeNumbersOfEverySizeAreRead() throws {
         let arrays: [(SafeTensors.ElementType, [UInt8], [Double])] = [
             (.int8, [0x80, 0x7F], [-128, 127]), (.int16, [0, 0x80, 0xFF, 0x7F], [-32768, 32767]),

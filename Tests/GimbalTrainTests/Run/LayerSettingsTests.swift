@@ -128,6 +128,19 @@ struct LayerSettingsTests {
         #expect(throws: GimbalError.self) { try training.validate() }
     }
 
+    @Test(
+        "What may not be negative is refused by its name",
+        arguments: [
+            ("weightDecay", \TrainingSettings.weightDecay), ("mixup", \.mixup), ("l1", \.l1),
+            ("gradientNoise", \.gradientNoise), ("stepFactor", \.stepFactor), ("power", \.power),
+        ] as [(String, WritableKeyPath<TrainingSettings, Double> & Sendable)])
+    func negative(name: String, setting: WritableKeyPath<TrainingSettings, Double> & Sendable) throws {
+        var training = TrainingSettings()
+        training[keyPath: setting] = -0.5
+        let error = #expect(throws: GimbalError.self) { try training.validate() }
+        #expect(error.map { "\($0)" }?.hasPrefix("\(name): ") == true, "\(String(describing: error))")
+    }
+
     @Test("A net of convolutions looks no further back than a sequence is long, and computes the same")
     func reachOfConvolutions() throws {
         var settings = ModelSettings(kind: .tcn, for: Self.digits.train)

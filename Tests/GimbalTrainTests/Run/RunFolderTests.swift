@@ -6,6 +6,15 @@ import Testing
 
 @Suite("Folders of runs")
 struct RunFolderTests {
+    @Test("Numbers that are not finite are written as words, and read again")
+    func words() throws {
+        let text = String(
+            decoding: try CheckpointManifest.encoder.encode([Double.infinity, -.infinity]), as: UTF8.self)
+        #expect(text.filter { !$0.isWhitespace } == #"["inf","-inf"]"#)
+        let read = try CheckpointManifest.decoder.decode([Double].self, from: Data(#"["inf", "-inf", "nan"]"#.utf8))
+        #expect(read[0] == .infinity && read[1] == -.infinity && read[2].isNaN)
+    }
+
     private let files = FileManager.default
 
     private func reason(_ body: () throws -> Void) -> String {

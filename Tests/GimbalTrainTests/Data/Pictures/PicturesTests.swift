@@ -139,6 +139,23 @@ struct PicturesTests {
         }
     }
 
+    @Test(
+        "A picture that is cut begins at the middle, halves rounded to even numbers",
+        arguments: [(5, 0), (6, 1), (7, 2), (8, 2), (9, 2), (10, 3), (11, 4)])
+    func cutsAtTheMiddle(length: Int, first: Int) throws {
+        try withTemporaryFolder { folder in
+            for isHigh in [true, false] {
+                let (height, width) = isHigh ? (length, 4) : (4, length)
+                let pixels = (0..<height * width).map { UInt8(10 * (isHigh ? $0 / width : $0 % width)) }
+                try Self.write(
+                    try PNG.encoded(pixels, width: width, height: height, channels: 1), to: folder + "/a.png")
+                let record = PictureRecord(size: PictureSize(height: 4, width: 4), channels: 1, fit: .crop)
+                let cut = try record.pixels(ofFile: folder + "/a.png")
+                #expect(cut == (0..<16).map { UInt8(10 * (first + (isHigh ? $0 / 4 : $0 % 4))) }, "\(isHigh)")
+            }
+        }
+    }
+
     @Test("Of 40,000 pictures that are brought to another size no memory is left over")
     func leavesNoMemory() async {
         await #expect(processExitsWith: .success) {

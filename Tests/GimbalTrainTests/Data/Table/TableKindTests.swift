@@ -160,6 +160,7 @@ struct TableKindTests {
             ("20230105000000", "20230206000000", 32), ("25/01/23", "26/02/23", 32),
             ("01/25/2023 01:45 PM", "02/26/2023 1:45 pm", 32),
             ("2023-01-05 00:00:00 UTC", "2023-02-06 00:00:00 UTC", 32),
+            ("2023-01-05 00:00:00 CHAST", "2023-02-06 00:00:00 CHAST", 32),
             ("2023-01-05T00:00:00+02:00", "2023-02-06T00:00:00+02:00", 32),
             ("2023-01-05 00:00:00.123456", "2023-02-06 00:00:00.123456", 32), ("12:00 AM", "12:00 p.m.", 0.5),
             ("25.01.1999", "26.02.1999", 32),
@@ -176,6 +177,33 @@ struct TableKindTests {
             let p = Double(Self.rows.count { $0.a < 0 }) / 60
             let distance = schema.columns[0].deviation / (p * (1 - p)).squareRoot() / 86_400
             #expect(abs(distance - days) < 1e-6, "\(distance)")
+        }
+    }
+
+    @Test("A date turns with the week and with the year")
+    func calendar() throws {
+        let days = (0..<60).map { (month: 1 + $0 / 5, day: 1 + 5 * ($0 % 5)) }
+        let body = days.enumerated().map { "2023-\($1.month)-\($1.day),\($0).5,\(["u", "v"][$0 % 2])" }
+        try withTable(Array((["when,n,y"] + body).joined(separator: "\n").utf8)) { path in
+            let parts = try Table(path: path, split: .init(test: 0, validation: 0)).parts()
+            let names = parts.schema.featureNames
+            #expect(
+                names == [
+                    "when", "when weekday sine", "when weekday cosine", "when season sine", "when season cosine", "n",
+                ])
+            let inputs = parts.training.batch([Int](0..<60)).inputs
+            let months = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+            for (place, length) in [(1, 7), (3, 365.2425)] {
+                func turn(_ row: Int) -> Double {
+                    let start = row * names.count + place
+                    return atan2(Double(inputs[start]), Double(inputs[start + 1])) / (2 * .pi)
+                }
+                for row in 1..<60 {
+                    let passed = months[..<(days[row].month - 1)].reduce(0, +) + days[row].day - 1
+                    let expected = Double(passed) / length
+                    #expect(abs(remainder(turn(row) - turn(0) - expected, 1)) < 1e-5, "row \(row)")
+                }
+            }
         }
     }
 
