@@ -109,6 +109,16 @@ extension Conformance {
             }
         }
 
+        /// Elements of a column-major view that has gaps between its columns: those in the gaps stay.
+        @Test(arguments: BackendUnderTest.all)
+        func fillLeavesGapsBetweenColumns(on subject: BackendUnderTest) throws {
+            try expectConformance(of: subject) { bench in
+                let whole = try bench.output([4, 5])
+                bench.backend.fill(whole, with: 3)
+                bench.backend.fill(whole.sliced(axis: 1, 1..<4).transposed, with: -1)
+            }
+        }
+
         @Test(arguments: BackendUnderTest.all)
         func fillHoldsLargeIntegersExactly(on subject: BackendUnderTest) throws {
             try withEvery("value", in: [16_777_217, -16_777_219, 2_147_483_647, -2_147_483_648]) { value in

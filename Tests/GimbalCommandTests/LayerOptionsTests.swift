@@ -44,6 +44,16 @@ struct LayerOptionsTests {
         }
     }
 
+    @Test("Options of a recurrent net are those of its recipe")
+    func recurrent() throws {
+        try withTemporaryFolder { folder in
+            let options = ["--model", "lstm", "--hidden", "4", "--forget-bias", "2.5", "--bidirectional"]
+            try Gimbal.run(fixed + options + ["--run-dir", folder + "/run"]).succeeded()
+            let recipe = try String(contentsOfFile: folder + "/run/run.json", encoding: .utf8)
+            #expect(recipe.contains(/"forgetGateBias" ?: ?2\.5/) && recipe.contains(/"isBidirectional" ?: ?true/))
+        }
+    }
+
     @Test("Lists that make no sense are refused in the words of the command")
     func refused() throws {
         try withTemporaryFolder { folder in

@@ -35,6 +35,30 @@ import Testing
         }
     }
 
+    /// Scores of 0 weigh every key the same, and 1.5 is three times 1 / √4.
+    @Test(arguments: [Device(backend: ReferenceBackend()), .cpu])
+    func theScaleIsThatGiven(device: Device) throws {
+        try withDevice(device) {
+            let generator = RandomGenerator(seed: 1)
+            let query = Tensor.normal([1, 2, 3, 4], generator: generator)
+            let (key, value) = (
+                Tensor.normal([1, 2, 5, 4], generator: generator), Tensor.normal([1, 2, 5, 4], generator: generator)
+            )
+            func isClose(_ x: Tensor, _ y: Tensor) throws -> Bool {
+                try zip(x.contiguous().doubles(), y.contiguous().doubles()).allSatisfy { abs($0 - $1) < 1e-5 }
+            }
+            let (plain, scaled) = (
+                scaledDotProductAttention(query * 3, key, value),
+                scaledDotProductAttention(query, key, value, scale: 1.5)
+            )
+            let isScaled = try isClose(plain, scaled)
+            #expect(isScaled)
+            let even = scaledDotProductAttention(query, key, value, scale: 0)
+            let isEven = try isClose(even, value.mean([2], keepsAxes: true).broadcast(to: even.shape))
+            #expect(isEven)
+        }
+    }
+
     @Test func theMaskHasAGradient() throws {
         try expectGradient(
             of: Self.piece, [spread([2, 2, 3, 2]), spread([2, 2, 4, 2]), spread([2, 2, 4, 3]), spread([2, 1, 4])]

@@ -26,6 +26,17 @@ import Testing
         }
     }
 
+    @Test func groupsOfATransposedConvolutionHaveOutputsOfTheirOwn() throws {
+        try withDevice(device) {
+            let layer = ConvTranspose2d(4, 6, kernelSize: 3, groups: 2)
+            #expect(layer.weight.shape == [4, 3, 3, 3])
+            let y = layer(Tensor.ones([2, 4, 5, 5]))
+            #expect(y.shape == [2, 6, 7, 7])
+            let values = try y.doubles()
+            #expect(values.allSatisfy { $0.isFinite })
+        }
+    }
+
     @Test func descriptionsNameWhatDiffersFromTheDefaults() {
         withDevice(device) {
             let layer = Conv2d(4, 8, kernelSize: 3, stride: [2, 1], padding: 1, groups: 2, hasBias: false)

@@ -77,6 +77,16 @@ struct HealthReportTests {
         #expect(html.contains("<h3>Run b</h3><div class=finding>"))
     }
 
+    @Test("Beyond ten runs, lines are dashed as well as coloured")
+    func dashes() throws {
+        func lines(_ count: Int) throws -> Int {
+            let html = RunComparison(try (0..<count).map { try summary("run \($0)") }).html
+            return html.components(separatedBy: " stroke-dasharray=\"7 4\"").count - 1
+        }
+        let (few, many) = (try lines(10), try lines(12))
+        #expect(few == 0 && many > 0)
+    }
+
     @Test("Findings are read from their file, but for a line that is not whole")
     func findings() throws {
         try withTemporaryFolder { folder in

@@ -258,7 +258,7 @@ struct TableSchemaTests {
         func parts(_ stamp: Int, _ target: Int) throws -> TableParts {
             let body = (0..<120).map { "\(stamp + $0 * 53 % 120 * 1000),\($0 % 7).25,\(target + $0 * 53 % 120).5" }
             return try withTable(Array((["stamp,b,y"] + body).joined(separator: "\n").utf8)) { path in
-                try Table(path: path, options: options { $0.task = .regression }, split: .init(test: 0, validation: 0))
+                try Table(path: path, options: TableOptions(task: .regression), split: .init(test: 0, validation: 0))
                     .parts()
             }
         }
@@ -313,6 +313,23 @@ struct TableSchemaTests {
         ] {
             let error = #expect(throws: GimbalError.self, "\(text)") { try features(text) }
             #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    @Test("A row without a number to be predicted has none, whatever the row before has")
+    func withoutTarget() throws {
+        let body = (0..<60).map { "\($0).5,\($0 * $0).25" }
+        let schema = try withTable(Array((["x,y"] + body).joined(separator: "\n").utf8)) { path in
+            try Table(path: path, options: TableOptions(task: .regression), split: .init(test: 0, validation: 0))
+                .parts()
+                .schema
+        }
+        #expect(schema.isRegression)
+        try withTable(Array("x,y\n1.5,2.25\n2.5,\n3.5,nothing\n4.5,3\n".utf8)) { path in
+            let rows = try schema.rows(path: path, needsTarget: false)
+            var values: [Double] = []
+            while try rows.next() { values.append(rows.value) }
+            #expect(values.map(\.description) == ["2.25", "nan", "nan", "3.0"])
         }
     }
 
