@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from .places import MOST_LINES
 from .tree import BINARIES, FOLDER, TREE
@@ -38,11 +39,20 @@ def has_failed(output):
     return ISSUE.search(output.read_bytes())
 
 
+def clear(place):
+    """Removes what tests that were ended have left, and the small disks that they had mounted there."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        mounted = line.split()[1]
+        if mounted.startswith(f"{place}/"):
+            subprocess.run(["umount", "--lazy", mounted], check=False)
+    shutil.rmtree(place, ignore_errors=True)
+
+
 def run(suites, limit, cache=CACHE, *, until_failure=False, **more):
     """Runs suites in a process of their own, to their end or until the first test fails. Returns whether they passed,
     the seconds, and what they printed; None in place of whether for those that did not end in time."""
     place = FOLDER / "temporary"
-    shutil.rmtree(place, ignore_errors=True)
+    clear(place)
     place.mkdir()
     cache.mkdir(mode=0o700, exist_ok=True)
     environment = os.environ | {
