@@ -47,10 +47,6 @@ static void max_pool(const struct gimbal_windows *w, const float *x, size_t plan
     for (size_t plane = 0; plane < planes; plane++, x += plane_size)
         for (size_t i = 0; i < w->output_size[0]; i++)
             for (size_t j = 0; j < w->output_size[1]; j++, out += columns, indices += columns) {
-                if (w->first[0][i] >= w->end[0][i] || w->first[1][j] >= w->end[1][j] || extent <= 0) {
-                    for (size_t k = 0; k < columns; k++) max_of_window(w, x, i, j, k, out + k, indices + k);
-                    continue;
-                }
                 for (size_t k = 0; k < low; k++) max_of_window(w, x, i, j, k, out + k, indices + k);
                 bool is_first = true;
                 for (int32_t a = w->first[0][i]; a < w->end[0][i]; a += w->step[0])

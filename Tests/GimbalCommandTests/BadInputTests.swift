@@ -63,6 +63,19 @@ struct BadInputTests {
         }
     }
 
+    @Test("Pictures of other sides than the net's are not predicted")
+    func otherSides() throws {
+        try withTemporaryFolder { folder in
+            let (run, file) = (folder + "/run", folder + "/a-images-idx3-ubyte")
+            try Gimbal.run(
+                "train", "--data", "digits", "--device", "cpu", "--hidden", "4", "--epochs", "1", "--run-dir", run
+            ).succeeded()
+            try Data(Self.images).write(to: URL(fileURLWithPath: file))
+            try Gimbal.run("predict", "--checkpoint", run, "--data", file, "--device", "cpu").refused(
+                "data: \(file) has 2 numbers in a sample, [1, 1, 2], and the model of", "takes 64, [1, 8, 8]")
+        }
+    }
+
     @Test("IDX files that are not what they should be")
     func idx() throws {
         try expectRefusal("train-images-idx3-ubyte: not an IDX file", images: Array("<html></html>".utf8))

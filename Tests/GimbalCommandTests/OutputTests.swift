@@ -66,6 +66,25 @@ struct OutputTests {
         }
     }
 
+    @Test("The part of each row is written down, in the order of the file")
+    func split() throws {
+        try withTemporaryFolder { folder in
+            let rows = (0..<60).map { "\($0 % 9).5,\($0 * 13 % 51),\(["no", "yes"][$0 * 5 % 7 % 2])\n" }.joined()
+            try ("a,b,y\n" + rows).write(toFile: folder + "/t.csv", atomically: true, encoding: .utf8)
+            try Gimbal.run(
+                "train", "--data", folder + "/t.csv", "--device", "cpu", "--hidden", "4", "--epochs", "1", "--run-dir",
+                folder + "/run", "--write-split", folder + "/parts.txt"
+            ).succeeded()
+            let parts = try String(contentsOfFile: folder + "/parts.txt", encoding: .utf8).split(separator: "\n")
+            #expect(parts.count == 60 && Set(parts) == ["training", "validation", "test"], "\(parts)")
+            #expect(parts.count { $0 == "training" } > 30)
+            try Gimbal.run(
+                "train", "--data", "digits", "--device", "cpu", "--run-dir", folder + "/other", "--write-split",
+                folder + "/parts.txt"
+            ).refused("--write-split: is for tables")
+        }
+    }
+
     @Test("Pictures that are read are not written over by what is predicted of them")
     func pictures() throws {
         try withTemporaryFolder { folder in

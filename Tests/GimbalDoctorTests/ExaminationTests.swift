@@ -159,11 +159,43 @@ struct ExaminationTests {
             }
             let inPairs = try found()
             #expect(!inPairs.contains(.identicalUnits))
-            for parameter in model.parameters where parameter.shape.rank == 2 {
+            // The last one's stay, so that gradients arrive.
+            for parameter in model.parameters where parameter.shape.rank == 2 && parameter.shape[0] != 10 {
                 parameter.assign(.full(parameter.shape, 0.1))
             }
             let alike = try found()
             #expect(alike.contains(.identicalUnits))
+        }
+    }
+
+    @Test("The logarithm of 0 is told of, with what to take instead")
+    func logarithmOfZero() throws {
+        try withGenerator(RandomGenerator(seed: 4)) {
+            let model = perceptron(64, 16, 2, 10)
+            let examination = try Examination(of: model, on: digits) { batch in
+                -(model(batch.x).clamped(to: 0...1e9) * 0).log().mean()
+            }
+            let findings = Doctor().diagnose(examination).findings
+            #expect(findings.first?.illness == .unsafeLogarithm, "\(findings.map(\.summary))")
+            #expect(findings.first?.summary.contains("the logarithm of 0") == true)
+        }
+    }
+
+    @Test("Layers that do the same have bars of half the width")
+    func bars() throws {
+        try withGenerator(RandomGenerator(seed: 6)) {
+            let model = Sequential((0..<4).map { _ in Linear(64, 64, hasBias: false) })
+            for parameter in model.parameters { parameter.assign(.eye(64)) }
+            let x = Tensor.normal([64, 64])
+            let examination = try Examination(of: model, on: ClinicBatch(x: x, y: digits.y)) {
+                model($0.x).square().mean()
+            }
+            let lines = Doctor().diagnose(examination).picture().split(separator: "\n").filter { $0.contains("#") }
+            #expect(lines.count == 4)
+            for line in lines {
+                let bars = line.split(whereSeparator: { $0 != "#" }).map(\.count)
+                #expect(bars == [9, 9], "\(line)")
+            }
         }
     }
 

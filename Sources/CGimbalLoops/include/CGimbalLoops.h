@@ -128,8 +128,8 @@ struct gimbal_plane {
     size_t image_size[3], grid_size[3], stride[3], phase[3];
 };
 
-/// The windows of a pooling operation on each of three axes: first and end positions, and the sizes that averages are
-/// divided by.
+/// The windows of a pooling operation on each of three axes: first and end positions, at least one of which lies within, and the
+/// sizes that averages are divided by.
 struct gimbal_windows {
     size_t input_size[3], output_size[3];
     const int32_t *first[3], *end[3];

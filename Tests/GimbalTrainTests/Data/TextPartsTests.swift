@@ -140,6 +140,19 @@ import Testing
 
     private static let pairs = (0..<60).map { "I have \($0 / 2) cats.\tУ меня \($0) кошек.\n" }.joined()
 
+    @Test func foldsAreForTables() throws {
+        try withTemporaryFolder { folder in
+            var plan = SplitPlan()
+            plan.fold = SplitPlan.Fold(0, of: 3)
+            let path = try write(Self.pairs, to: "pairs.tsv", in: folder)
+            for (source, words) in [(DataSource.pairs(path: path), "pairs of texts"), (.text(path: path), "a text")] {
+                let error = #expect(throws: GimbalError.self) { try source.parts(plan) }
+                #expect(
+                    error?.description.hasSuffix("is for tables; \(path) holds \(words)") == true, "\(error as Any)")
+            }
+        }
+    }
+
     @Test func pairsWithOneSourceStayTogether() throws {
         try withTemporaryFolder { folder in
             let path = try write(Self.pairs, to: "pairs.tsv", in: folder)

@@ -87,6 +87,16 @@ struct HealthReportTests {
         #expect(few == 0 && many > 0)
     }
 
+    @Test("Long curves are thinned out to the means of neighbours, in their order")
+    func thinned() throws {
+        let rows = (1...5000).map { "1,\($0),\(2 + $0 % 2)\n" }.joined()
+        let html = Report(RunSummary(RunFacts(name: "a"), metrics: MetricsTable(csv: "epoch,step,loss\n" + rows))).html
+        let line = try #require(html.firstMatch(of: /<polyline class=line [^>]*points="([^"]*)"/))
+        let places = line.1.split(separator: " ").compactMap { $0.split(separator: ",").first.flatMap { Double($0) } }
+        #expect((500...600).contains(places.count) && zip(places, places.dropFirst()).allSatisfy { $0.0 <= $0.1 })
+        #expect(Set(places).count > 400, "\(places.prefix(5))")
+    }
+
     @Test("Findings are read from their file, but for a line that is not whole")
     func findings() throws {
         try withTemporaryFolder { folder in

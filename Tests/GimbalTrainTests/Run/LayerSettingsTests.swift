@@ -128,6 +128,37 @@ struct LayerSettingsTests {
         #expect(throws: GimbalError.self) { try training.validate() }
     }
 
+    @Test("Betas and decay of the settings are the optimizer's")
+    func betas() throws {
+        let made: [TrainingSettings.OptimizerKind: ([Parameter]) -> any Optimizer] = [
+            .adam: { Adam($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+            .adamw: { AdamW($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+            .amsgrad: { Adam($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03, isAMSGrad: true) },
+            .nadam: { NAdam($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+            .radam: { RAdam($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+            .adamax: { Adamax($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+            .lamb: { LAMB($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+            .lion: { Lion($0, learningRate: 0.1, beta1: 0.7, beta2: 0.8, weightDecay: 0.03) },
+        ]
+        for (kind, make) in made {
+            var training = TrainingSettings()
+            (training.optimizer, training.learningRate, training.weightDecay) = (kind, 0.1, 0.03)
+            (training.beta1, training.beta2) = (0.7, 0.8)
+            func trained(_ make: ([Parameter]) -> any Optimizer) throws -> [Float] {
+                let parameter = Parameter(Tensor([1, -2, 3], device: .cpu))
+                let optimizer = make([parameter])
+                for step in 1...8 {
+                    optimizer.zeroGradients()
+                    try (parameter.value.square() * Double(step)).sum().backward()
+                    try optimizer.step()
+                }
+                return try parameter.value.floats()
+            }
+            let (found, expected) = (try trained { training.makeOptimizer($0) }, try trained(make))
+            #expect(found == expected, "\(kind)")
+        }
+    }
+
     @Test(
         "What may not be negative is refused by its name",
         arguments: [

@@ -228,6 +228,24 @@ struct PicturesTests {
         }
     }
 
+    @Test(
+        "A file that is something else than its name says is told for what it is",
+        arguments: [
+            (Array("GIF89a".utf8), "a GIF file"), (Array("BM6".utf8) + [0, 0, 0, 0], "a BMP file"),
+            (Array("RIFF".utf8) + [9, 0, 0, 0] + Array("WEBP".utf8), "a WebP file"),
+            (Array("II*".utf8) + [0, 8], "a TIFF file"), (Array("MM".utf8) + [0, 0x2A], "a TIFF file"),
+            ([0, 0, 0, 24] + Array("ftypavif".utf8), "a HEIF or AVIF file"), ([], "it is empty"),
+            (Array("hello".utf8), "neither a PNG nor a JPEG file"),
+        ] as [([UInt8], String)])
+    func foreignContents(bytes: [UInt8], words: String) throws {
+        try withTemporaryFolder { folder in
+            try Self.write(bytes, to: folder + "/a.png")
+            let record = PictureRecord(size: PictureSize(height: 4, width: 4), channels: 1, fit: .crop)
+            let error = #expect(throws: GimbalError.self) { try record.pixels(ofFile: folder + "/a.png") }
+            #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
+        }
+    }
+
     @Test("Folders called train, val and test are the parts")
     func namedParts() throws {
         try withPets(count: 3) { folder in

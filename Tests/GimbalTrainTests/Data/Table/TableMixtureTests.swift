@@ -234,6 +234,15 @@ struct TableMixtureTests {
         #expect(found.schema.dialect.decimalMark == ",")
     }
 
+    @Test("Rows of empty fields are left out, and counted")
+    func blankRows() throws {
+        var lines = ["a,b,y"] + (0..<60).map { "\($0 % 9).5,\($0 * 13 % 51),\(["no", "yes"][$0 * 5 % 7 % 2])" }
+        #expect(try table(lines.joined(separator: "\n")).profile.blankRows == 0)
+        for place in [1, 20, 62] { lines.insert(",,", at: place) }
+        let profile = try table(lines.joined(separator: "\n")).profile
+        #expect(profile.rows == 60 && profile.blankRows == 3)
+    }
+
     @Test("A last row that is called a total is asked about")
     func totals() throws {
         let body = "town,b,y\n" + (0..<60).map { "\(["Rome", "Oslo"][$0 % 2]),\($0),\($0 * 7 % 3)\n" }.joined()
