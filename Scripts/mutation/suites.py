@@ -16,13 +16,21 @@ TESTS = [PROGRAM, "--testing-library", "swift-testing"]
 MARKS, TEXTS, CACHE = FOLDER / "marks", FOLDER / "texts", FOLDER / "cache"
 # What is known not to work is told in other words.
 ISSUE = re.compile(rb"^\S+ Test .* recorded an issue", re.MULTILINE)
+# Suites that go other ways on a GPU, which a CPU's OpenCL device can go as well; see `pretended_gpu` of .ci/run.
+ON_A_GPU = " on a GPU"
+GPU_SUITES = [f"ConformanceTests.Conformance/{name}" for name in (
+    "Along", "Attention", "BatchNorm", "Clipping", "Convolution", "ConvolutionProduct", "Copying", "CrossEntropy",
+    "DeepConvolution", "Dropout", "Elementwise", "FusedAttention", "Indexing", "LayerNorm", "LinearLayers", "LongSums",
+    "MatrixProducts", "OptimizerSteps", "Pooling", "RandomNumbers", "Recurrent", "Reductions", "Residual",
+    "SegmentOperations", "Softmax", "Statistics", "TemporalClassification")]
 COMPILER = ["clang", "-x", "cl", "-Xclang", "-finclude-default-header", "-w", "-ferror-limit=0"]
 
 
 def names():
-    """All suites, as the tests' program spells them."""
+    """All suites, as the tests' program spells them; those that a GPU has as well, a second time."""
     listed = subprocess.run([*TESTS, "--list-tests"], cwd=TREE, text=True, capture_output=True, check=True).stdout
-    return sorted({re.sub(r"/[^/]*$", "", line) for line in listed.splitlines() if "/" in line})
+    found = {re.sub(r"/[^/]*$", "", line) for line in listed.splitlines() if "/" in line}
+    return sorted(found | {name + ON_A_GPU for name in GPU_SUITES if name in found})
 
 
 def pattern(suites):
@@ -49,8 +57,11 @@ def clear(place):
 
 
 def run(suites, limit, cache=CACHE, *, until_failure=False, **more):
-    """Runs suites in a process of their own, to their end or until the first test fails. Returns whether they passed,
-    the seconds, and what they printed; None in place of whether for those that did not end in time."""
+    """Runs suites, all on a GPU or none, in a process of their own, to their end or until the first test fails. Returns
+    whether they passed, the seconds, and what they printed; None in place of whether for those that did not end in time."""
+    if suites[0].endswith(ON_A_GPU):
+        suites = [name.removesuffix(ON_A_GPU) for name in suites]
+        more["GIMBAL_PRETEND_GPU"] = "sm_90:132"
     place = FOLDER / "temporary"
     clear(place)
     place.mkdir()
