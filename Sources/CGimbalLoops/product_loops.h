@@ -262,13 +262,38 @@ ALWAYS_INLINE bool needs_panel(const struct gimbal_matrix_product *p, size_t row
     return p->y_column != 1 || rows > rows_for_panels || columns % VECTOR_FLOATS != 0;
 }
 
+/// The same to the bit, element by element, where there is no memory to lay operands out.
+static void plain_product(const struct gimbal_matrix_product *p, size_t rows, size_t columns) {
+    for (size_t n = 0; n < columns; n++) {
+        size_t first = n / panel_columns * panel_columns;
+        const float *y = p->panels ? p->panels + first * p->depth + (n - first) : p->y + (ptrdiff_t)n * p->y_column;
+        ptrdiff_t step = p->panels ? (ptrdiff_t)padded(at_most(columns - first, panel_columns)) : p->y_depth;
+        for (size_t m = 0; m < rows; m++) {
+            const float *x = p->x + (ptrdiff_t)m * p->x_row;
+            float *to = p->out + (ptrdiff_t)m * p->out_stride + n;
+            for (size_t k0 = 0; k0 < p->depth; k0 += product_depth) {
+                size_t end = at_most(p->depth, k0 + product_depth);
+                float sum = 0.0f;
+                for (size_t k = k0; k < end; k++) sum += x[(ptrdiff_t)k * p->x_depth] * y[(ptrdiff_t)k * step];
+                float value = p->scale * sum;
+                if (p->accumulates || k0 > 0) value += *to;
+                if (p->bias && end == p->depth) value += p->bias[n];
+                *to = value;
+            }
+        }
+    }
+}
+
 static bool matrix_product(const struct gimbal_matrix_product *p, size_t rows, size_t columns) {
     bool has_strips = p->x_depth != 1 || columns > columns_for_strips;
     size_t most_depth = at_most(p->depth, product_depth), most_columns = at_most(padded(columns), product_columns);
     float *panels = NULL, *strips = NULL;
     if (has_strips || (!p->panels && needs_panel(p, rows, columns))) {
         panels = gimbal_thread_memory(most_depth * (most_columns + at_most(rows, product_rows)) * sizeof *panels);
-        if (!panels) return false;
+        if (!panels) {
+            plain_product(p, rows, columns);
+            return true;
+        }
         strips = panels + most_depth * most_columns;
     }
     for (size_t n0 = 0; n0 < columns; n0 += product_columns) {
