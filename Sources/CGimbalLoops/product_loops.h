@@ -274,6 +274,8 @@ static void plain_product(const struct gimbal_matrix_product *p, size_t rows, si
             for (size_t k0 = 0; k0 < p->depth; k0 += product_depth) {
                 size_t end = at_most(p->depth, k0 + product_depth);
                 float sum = 0.0f;
+                // Vectors of products, summed in order, would be rounded twice where tiles fuse both.
+#pragma clang loop vectorize(disable) interleave(disable)
                 for (size_t k = k0; k < end; k++) sum += x[(ptrdiff_t)k * p->x_depth] * y[(ptrdiff_t)k * step];
                 float value = p->scale * sum;
                 if (p->accumulates || k0 > 0) value += *to;
@@ -284,16 +286,13 @@ static void plain_product(const struct gimbal_matrix_product *p, size_t rows, si
     }
 }
 
-static bool matrix_product(const struct gimbal_matrix_product *p, size_t rows, size_t columns) {
+static void matrix_product(const struct gimbal_matrix_product *p, size_t rows, size_t columns) {
     bool has_strips = p->x_depth != 1 || columns > columns_for_strips;
     size_t most_depth = at_most(p->depth, product_depth), most_columns = at_most(padded(columns), product_columns);
     float *panels = NULL, *strips = NULL;
     if (has_strips || (!p->panels && needs_panel(p, rows, columns))) {
         panels = gimbal_thread_memory(most_depth * (most_columns + at_most(rows, product_rows)) * sizeof *panels);
-        if (!panels) {
-            plain_product(p, rows, columns);
-            return true;
-        }
+        if (!panels) return plain_product(p, rows, columns);
         strips = panels + most_depth * most_columns;
     }
     for (size_t n0 = 0; n0 < columns; n0 += product_columns) {
@@ -337,5 +336,4 @@ static bool matrix_product(const struct gimbal_matrix_product *p, size_t rows, s
             }
         }
     }
-    return true;
 }

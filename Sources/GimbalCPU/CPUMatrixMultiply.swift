@@ -65,7 +65,7 @@ extension CPUBackend {
             batch.sizes = []
         }
         if product.largestCount > mostCount {
-            return try multiplyByLoops(product, batch)
+            return multiplyByLoops(product, batch)
         }
         var panels: TensorView?
         if batch.sizes.isEmpty {
@@ -91,18 +91,14 @@ extension CPUBackend {
     }
 
     /// Products with a count that BLAS, which counts in 32 bits, does not take.
-    private func multiplyByLoops(_ product: Product, _ batch: (sizes: [Int], strides: [[Int]])) throws {
+    private func multiplyByLoops(_ product: Product, _ batch: (sizes: [Int], strides: [[Int]])) {
         for index in 0..<batch.sizes.reduce(1, *) {
             let product = product.moved(to: index, of: batch)
             for first in Swift.stride(from: 0, to: product.rows, by: loops.product_most_rows) {
                 let rows = first..<min(first + loops.product_most_rows, product.rows)
                 let out = product.out.pointer + first * product.out.stride
                 let x = product.x.pointer + first * product.x.strides.row
-                guard computeByLoops(product, x, product.y.pointer, out, rows, 0..<product.columns) else {
-                    throw GimbalError.outOfMemory(
-                        device: device.id, requestedBytes: product.depth * MemoryLayout<Float>.size,
-                        usedBytes: memoryUsage.inUse)
-                }
+                computeByLoops(product, x, product.y.pointer, out, rows, 0..<product.columns)
             }
         }
     }
@@ -142,8 +138,8 @@ extension CPUBackend {
                 Int32(product.y.isTransposed ? columns.count : product.depth),
                 Int32(product.y.isTransposed ? product.depth : columns.count), product.scale, y,
                 Int32(product.y.stride), x, Int32(product.x.isTransposed ? product.x.stride : 1), 1, out, 1)
-        } else if product.rows <= loops.product_most_rows, computeByLoops(product, x, y, out, rows, columns) {
-            return
+        } else if product.rows <= loops.product_most_rows {
+            return computeByLoops(product, x, y, out, rows, columns)
         } else {
             cblas_sgemm(
                 CblasRowMajor, product.x.isTransposed ? CblasTrans : CblasNoTrans,
@@ -155,18 +151,17 @@ extension CPUBackend {
         for row in 0..<rows.count { loops.add(out + row * stride, bias + columns.lowerBound, columns.count) }
     }
 
-    /// False where there is no memory for it. Which way a product goes depends on the whole of it, so that the number of threads
-    /// does not change its bits.
+    /// Which way a product goes depends on the whole of it, so that the number of threads does not change its bits.
     private func computeByLoops(
         _ product: Product, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>,
         _ rows: Range<Int>, _ columns: Range<Int>
-    ) -> Bool {
+    ) {
         var description = gimbal_matrix_product(
             x: x, y: y, x_row: product.x.strides.row, x_depth: product.x.strides.column, y_depth: product.y.strides.row,
             y_column: product.y.strides.column, out: out, out_stride: product.out.stride, depth: product.depth,
             scale: product.scale, accumulates: product.accumulates, bias: product.bias.map { $0 + columns.lowerBound },
             panels: product.panels.map { $0 + columns.lowerBound * product.depth })
-        return loops.matrix_product(&description, rows.count, columns.count)
+        loops.matrix_product(&description, rows.count, columns.count)
     }
 
     private func contiguousCopy(_ view: TensorView) throws -> TensorView {

@@ -1,6 +1,31 @@
 // Products of matrices, whose panels are recorded without what fills them up.
 
+#include <pthread.h>
+
 #include "every_loop.h"
+
+/// The linker has memory be asked for here (--wrap).
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+
+static _Thread_local bool is_refused;
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+    return is_refused ? NULL : __real_aligned_alloc(alignment, bytes);
+}
+
+struct product {
+    struct gimbal_matrix_product product;
+    size_t rows, columns;
+};
+
+/// On a thread of its own, which keeps none from before.
+static void *multiply_without_memory(void *context) {
+    const struct product *p = context;
+    is_refused = true;
+    LOOP(matrix_product)(&p->product, p->rows, p->columns);
+    return NULL;
+}
 
 static void run_product(size_t rows, size_t columns, size_t depth, int options) {
     bool x_lies = options & 1, y_lies = options & 2, has_panels = options & 4, has_more = options & 8;
@@ -29,8 +54,16 @@ static void run_product(size_t rows, size_t columns, size_t depth, int options) 
         .out = out, .out_stride = (ptrdiff_t)stride, .depth = depth, .scale = has_more ? 0.3f : 1.0f, .accumulates = has_more,
         .bias = has_more ? numbers(columns, 113) : NULL, .panels = panels,
     };
-    if (!LOOP(matrix_product)(&product, rows, columns)) abort();
+    struct product refused = {product, rows, columns};
+    refused.product.out = copy_of(out, count);
+    LOOP(matrix_product)(&product, rows, columns);
     record("f32", out, count, "matrix_product, %s", text);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, multiply_without_memory, &refused) || pthread_join(thread, NULL)) abort();
+    if (memcmp(out, refused.product.out, count * sizeof *out) != 0) {
+        fprintf(stderr, "matrix_product, %s: without memory the bits are others\n", text);
+        exit(1);
+    }
     let_go();
 }
 

@@ -382,9 +382,9 @@ struct gimbal_loops {
     void (*average_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out);
     void (*average_pool_gradient)(const struct gimbal_windows *, const float *output_gradient, size_t planes,
                                   float *out);
-    /// Computes a rectangle of a product's output. False where there is no memory to lay its operands out: at most 2 MB for each
-    /// thread, which it keeps.
-    bool (*matrix_product)(const struct gimbal_matrix_product *, size_t rows, size_t columns);
+    /// Computes a rectangle of a product's output. Lays operands out in at most 2 MB for each thread, which it keeps; without memory
+    /// it is slow, and the same to the bit.
+    void (*matrix_product)(const struct gimbal_matrix_product *, size_t rows, size_t columns);
     /// Products of more rows are computed faster by OpenBLAS.
     size_t product_most_rows;
     /// Lays columns of y, at most `product_panel_columns`, out for products: depth · product_panel_columns floats.
