@@ -43,6 +43,14 @@ def processor():
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+def newest(campaign):
+    """The newest record of a campaign."""
+    path = RECORDS / f"{campaign}.jsonl"
+    if not path.is_file():
+        sys.exit(f"{path.relative_to(ROOT)} is not there: nothing of {campaign} was recorded")
+    return json.loads(path.read_text().splitlines()[-1])
+
+
 def record(campaign, tried, failed, seconds, **more):
     """Adds a run of a campaign, such as kills: how many were tried, how many of them went wrong, and the seconds that it
     took. More, such as survivors=[…], is kept beside them."""

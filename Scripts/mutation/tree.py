@@ -1,4 +1,5 @@
 """A copy of the package in which every change is a choice at run time, so that one build serves all."""
+import itertools
 import os
 import re
 import shutil
@@ -68,20 +69,20 @@ def candidates(path):
     return [m for m in (mutant(source, path, module(path), place) for place in found) if m]
 
 
-def draw(only, chance):
+def draw(only, chance, again=()):
     """Changes in a random order, in places of their own: any line that can be changed is as likely as any other, and on
-    it any kind of change."""
-    lines = {}
+    it any kind of change. Those of again, each a path, the line before and after, come first where they can be made."""
+    lines, known = {}, {}
     for path in changeable():
         if only and not re.search(only, path):
             continue
         for m in candidates(path):
             lines.setdefault((path, m.first), {}).setdefault(m.place.kind, []).append(m)
+            known.setdefault((path, m.before, m.after), m)
     order = sorted(lines, key=lambda key: -chance.random() ** (1 / WEIGHTS[language(key[0])]))
+    by_chance = (chance.choice(kinds[chance.choice(sorted(kinds))]) for kinds in map(lines.get, order))
     taken, drawn = set(), []
-    for key in order:
-        kinds = lines[key]
-        m = chance.choice(kinds[chance.choice(sorted(kinds))])
+    for m in itertools.chain((known[change] for change in again if change in known), by_chance):
         own = {(m.path, line) for line in range(m.first, m.last + 1)}
         if not own & taken:
             taken |= own
