@@ -98,6 +98,13 @@ extension Conformance {
         }
 
         @Test(arguments: BackendUnderTest.fused)
+        func moreHeadsThanQueries(on subject: BackendUnderTest) throws {
+            var problem = Problem(2, 5, 8)
+            problem.heads = 70
+            try expectConformance(of: subject) { try problem.run($0) }
+        }
+
+        @Test(arguments: BackendUnderTest.fused)
         func everyMask(on subject: BackendUnderTest) throws {
             try withEvery("mask", in: Attention.Mask.allCases) { mask in
                 try withEvery("is causal", in: [false, true]) { isCausal in

@@ -75,6 +75,19 @@ extension Conformance {
             try expectStatistics(of: subject, values, segments: [0..<5000, 0..<1000, 4000..<4002])
         }
 
+        /// Means are sums about the first element: far from it, what rounding left of a sum is to be made up for.
+        @Test(arguments: BackendUnderTest.fused)
+        func aFirstElementFarFromTheRestCostsTheMeanNothing(on subject: BackendUnderTest) throws {
+            let values = [0] + [Double](repeating: roundedToFloat(1000.3), count: 20_000)
+            let bench = Workbench(subject.backend)
+            bench.backend.statistics(
+                try bench.input(values, [values.count]), segments: try bench.indices([0, Double(values.count)], [1, 2]),
+                out: try bench.output([1, Statistic.allCases.count]))
+            let found = try bench.results().outputs[0].values[Statistic.allCases.firstIndex(of: .mean)!]
+            let mean = values.reduce(0, +) / Double(values.count)
+            #expect(abs(found - mean) <= 32 * Double(Float(mean).ulp), "\(found), not \(mean)")
+        }
+
         @Test(arguments: BackendUnderTest.fused)
         func constantAndTinyAndNegativeValues(on subject: BackendUnderTest) throws {
             try expectStatistics(of: subject, [Double](repeating: 0, count: 130), segments: [0..<130])

@@ -77,6 +77,8 @@ struct ModelTests {
         #expect(try operators(GRU(inputSize: 2, hiddenSize: 3), [4, 2, 2]).contains("GRU"))
         #expect(try operators(ReLU(), [1, 4]) == ["Relu"])
         #expect(try operators(Sequential { Dropout(0.5) }, [1, 4]) == ["Identity"])
+        // How large the batch is need not be asked: it stays as it is.
+        #expect(try operators(Glue { $0.broadcast(to: [$0.shape[0], 4]) }, [1, 1]) == ["Expand"])
     }
 
     @Test("What depends on no input is a constant, computed once")

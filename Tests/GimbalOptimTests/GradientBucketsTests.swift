@@ -1,5 +1,6 @@
 import GimbalCPU
 import GimbalNN
+import GimbalOpenCL
 import GimbalOptim
 import GimbalTestSupport
 import Testing
@@ -127,6 +128,32 @@ import Testing
         #expect(passes.all == [counts, counts])
         for (found, expected) in try zip(passes.gradients[1], Self.expected(pass: 2)) {
             #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-6 * abs($1) })
+        }
+    }
+
+    /// What a device computes is asked for before it is there.
+    @Test(arguments: BackendUnderTest.openCL.prefix(1).map(\.backend.device.id))
+    func gradientsThatTakeLongAreWaitedFor(on id: String) throws {
+        let found = try onRanks(2) { exchange in
+            let device = Device(backend: try OpenCLBackend(id: id))
+            let weight = Parameter(Tensor.ones([512, 512], device: device), name: "weight")
+            let queue = ExchangeQueue(exchange)
+            let buckets = GradientBuckets([weight], queue, bytes: 1 << 20)
+            var gradients: [[Double]] = []
+            for pass in 1...3 {
+                weight.zeroGradient()
+                let x = Tensor(repeating: Double(pass), [1024, 512], device: device)
+                try buckets.exchanging { try x.matrixMultiplied(by: weight.value).sum().backward() }
+                try buckets.finish()
+                gradients.append(try weight.gradient?.doubles() ?? [])
+            }
+            return gradients
+        }
+        for gradients in found {
+            for pass in 1...3 {
+                let expected = Double(2 * 1024 * pass)
+                #expect(gradients[pass - 1].count == 512 * 512 && gradients[pass - 1].allSatisfy { $0 == expected })
+            }
         }
     }
 }
