@@ -81,7 +81,8 @@ extension Conformance {
             let values = [0] + [Double](repeating: roundedToFloat(1000.3), count: 20_000)
             let bench = Workbench(subject.backend)
             bench.backend.statistics(
-                try bench.input(values, [values.count]), segments: try bench.indices([0, Double(values.count)], [1, 2]),
+                try bench.input(values, [values.count]),
+                segments: try bench.indices([0, Double(values.count)], [1, 2]),
                 out: try bench.output([1, Statistic.allCases.count]))
             let found = try bench.results().outputs[0].values[Statistic.allCases.firstIndex(of: .mean)!]
             let mean = values.reduce(0, +) / Double(values.count)

@@ -239,6 +239,11 @@ struct TableKindTests {
                 "--delimiter space"
             ),
             (Array("BZh91AY".utf8), "bunzip2"), ([0xD0, 0xCF, 0x11, 0xE0, 0xA1], "workbook"),
+            (Array("ARROW1\0\0".utf8), "is Arrow"), (Array("SQLite format 3\0".utf8), "SQLite database"),
+            ([0x89] + Array("HDF\r\n\u{1A}\n".utf8), "is HDF5"), (Array("%PDF-1.7\n".utf8), "is a PDF"),
+            ([0xFD] + Array("7zXZ\0".utf8), "unxz"), ([0x28, 0xB5, 0x2F, 0xFD, 0x24], "unzstd"),
+            (Array("7z".utf8) + [0xBC, 0xAF, 0x27, 0x1C], "7z archive"),
+            (Array("<?xml version=\"1.0\"?>\n".utf8), "is XML"),
             (Array("y\nyes\nno\n".utf8), "only one column"), (Array("a,b,y\n".utf8), "a header and no data"),
             (Array(good.replacingOccurrences(of: "Rome", with: "Ro\0me").utf8), "line 2: a byte of 0"),
             (Array((good + "Source: office, 2024\n").utf8), "line 62: 2 fields, where the first line has 4"),

@@ -80,6 +80,22 @@ struct TableStreamTests {
         }
     }
 
+    @Test("Lines of a long quoted text that look like records are none, wherever a reader begins")
+    func recordsWithinText() throws {
+        func rows(_ range: Range<Int>) -> String { range.map { "\($0).5,x,\($0 % 2 == 0 ? "u" : "v")\n" }.joined() }
+        // Behind its end nothing is quoted, so that what begins within it ends with a quote that does not close.
+        let text = "a,t,y\n" + rows(0..<1200) + "7,\"" + rows(0..<400) + "\",v\n" + rows(1200..<1300)
+        try withTable(Array(text.utf8)) { path in
+            let data = try Table(path: path).data(memoryLimit: 1000)
+            #expect(data.isStreamed)
+            var count = 0
+            for part in [data.training, data.validation, data.test] {
+                try part.forEachBatch(of: 100) { count += $0.count }
+            }
+            #expect(count == 1301)
+        }
+    }
+
     @Test("A stream of a single input gives every row")
     func oneInput() throws {
         let lines = (0..<2000).map { "\($0).5,\($0 * 7 % 13 < 6 ? "u" : "v")" }
