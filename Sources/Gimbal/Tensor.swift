@@ -76,6 +76,21 @@ public struct Tensor {
         try contiguous().elements(UInt8.self, count: elementCount * dtype.byteCount)
     }
 
+    /// Gives `body` the elements as they lie on the device, in row-major order, in pieces: no memory of the host is taken for
+    /// all of them. Waits for the device.
+    package func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let whole = contiguous()
+        OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
+        try whole.view.throwIfFailed()
+        let byteCount = elementCount * dtype.byteCount
+        let piece = try HostBuffer(byteCount: Swift.min(byteCount, 4 << 20))
+        for place in stride(from: 0, to: byteCount, by: 4 << 20) {
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: piece.bytes[..<Swift.min(byteCount - place, 4 << 20)])
+            try backend.download(whole.view.storage, byteOffset: whole.view.byteOffset + place, into: bytes)
+            try body(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
     /// The elements as `type`, which holds those of `dtype`.
     func elements<Element: BitwiseCopyable>(_ type: Element.Type, _ dtype: DType) throws -> [Element] {
         try cast(to: dtype).contiguous().elements(type, count: elementCount)
@@ -85,7 +100,7 @@ public struct Tensor {
     private func elements<Element: BitwiseCopyable>(_ type: Element.Type, count: Int) throws -> [Element] {
         OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
         try view.throwIfFailed()
-        return try [Element](count: count) {
+        return try [Element](refusable: count, "a copy of a tensor \(shape) on the host") {
             try backend.download(
                 view.storage, byteOffset: view.byteOffset, into: UnsafeMutableRawBufferPointer($0))
         }

@@ -32,8 +32,27 @@ package struct MappingLimit {
 
 /// Whether the process may have so many bytes more and still has some for what cannot be refused without ending the program:
 /// objects of Swift's runtime, which are small, and the stacks of threads.
-package func hasAddressSpace(for byteCount: Int) -> Bool {
+/// - Parameter held: as of `HostMemory.hasRoom(for:held:)`.
+package func hasHostMemory(for byteCount: Int, held: Int = 0) -> Bool {
     // Small blocks come out of what the process has.
     guard byteCount >= 1 << 14 else { return true }
     return MappingLimit.all.allSatisfy { limit in limit.leftByteCount.map { byteCount <= $0 - 32 << 20 } ?? true }
+        && HostMemory.hasRoom(for: byteCount, held: held)
+}
+
+/// Makes sure that there are so many bytes, before Swift's runtime is asked for them, which ends the program where there are
+/// not.
+/// - Parameter place: what asks for them, as messages say it.
+/// - Throws: `GimbalError.outOfMemory`.
+package func requireHostMemory(for byteCount: Int, _ place: @autoclosure () -> String? = nil) throws {
+    // Also what the system refuses for reasons of its own.
+    guard hasHostMemory(for: byteCount), byteCount < 1 << 20 || canAllocate(byteCount) else {
+        throw GimbalError.outOfMemory(device: "host", requestedBytes: byteCount, usedBytes: 0, place: place())
+    }
+}
+
+private func canAllocate(_ byteCount: Int) -> Bool {
+    guard let memory = malloc(byteCount) else { return false }
+    free(memory)
+    return true
 }

@@ -14,4 +14,16 @@ extension Array where Element: BitwiseCopyable {
             initialized = count
         }
     }
+
+    /// As `init(count:writtenBy:)`, of any size: where there is no memory for it, that is an error and not the end of the
+    /// program.
+    /// - Parameter place: what asks for it, as messages say it.
+    /// - Throws: `GimbalError.outOfMemory`, and what `body` throws.
+    package init(
+        refusable count: Int, _ place: @autoclosure () -> String? = nil,
+        writtenBy body: (UnsafeMutableBufferPointer<Element>) throws -> Void
+    ) throws {
+        try requireHostMemory(for: count * MemoryLayout<Element>.stride, place())
+        try self.init(count: count, writtenBy: body)
+    }
 }

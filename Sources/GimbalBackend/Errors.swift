@@ -26,7 +26,7 @@ public enum GimbalError: Error, Sendable, Equatable {
 }
 
 extension GimbalError: CustomStringConvertible {
-    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own. Names and texts from files
+    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own where it has several. Names and texts from files
     /// may hold anything; what a terminal would obey or not show is escaped.
     public var description: String {
         if case .kernelBuildFailed = self { return message }
@@ -45,7 +45,8 @@ extension GimbalError: CustomStringConvertible {
             "out of memory on \(device): \(requested) bytes asked for" + (place.map { " by \($0)" } ?? "")
                 + ", \(used) bytes in use\(Self.limit(on: device)); \(Self.advice(fittingBatch: batch))"
         case .kernelBuildFailed(let kernel, let options, let device, let log):
-            "kernel '\(kernel)' does not build on \(device) with options '\(options)':\n\(log)"
+            "kernel '\(kernel)' does not build on \(device) with options '\(options)':"
+                + (log.contains("\n") ? "\n" : " ") + log
         case .deviceFailed(let device, let operation, let reason):
             "\(device) failed in \(operation): \(reason)"
         case .invalidFile(let path, let reason):

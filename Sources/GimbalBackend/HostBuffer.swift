@@ -7,7 +7,7 @@ package final class HostBuffer {
 
     /// - Throws: `GimbalError.outOfMemory`.
     package init(byteCount: Int) throws {
-        guard hasAddressSpace(for: byteCount), let start = malloc(max(byteCount, 1)) else {
+        guard hasHostMemory(for: byteCount), let start = malloc(max(byteCount, 1)) else {
             throw GimbalError.outOfMemory(device: "host", requestedBytes: byteCount, usedBytes: 0)
         }
         bytes = UnsafeMutableRawBufferPointer(start: start, count: byteCount)

@@ -53,7 +53,8 @@ final class MemoryPool: Sendable {
                 let wanted = state.blocksInUse + size
                 let bound = max(wanted, state.peakBlocks)
                 release(&state, untilPooledAtMost: bound + bound / 8 + 32 << 20 - wanted)
-                guard let fresh = newBlock(size) ?? retrying(&state, size) else {
+                guard let fresh = newBlock(size, held: state.blocksInUse + state.pooled) ?? retrying(&state, size)
+                else {
                     throw GimbalError.outOfMemory(device: device, requestedBytes: byteCount, usedBytes: state.inUse)
                 }
                 pointer = fresh
@@ -82,14 +83,15 @@ final class MemoryPool: Sendable {
         state.withLock { MemoryUsage(inUse: $0.inUse, peak: $0.peak, pooled: $0.pooled) }
     }
 
-    private func newBlock(_ size: Int) -> UnsafeMutableRawPointer? {
-        hasAddressSpace(for: size) ? aligned_alloc(Self.alignment, size) : nil
+    /// - Parameter held: bytes of all other blocks.
+    private func newBlock(_ size: Int, held: Int) -> UnsafeMutableRawPointer? {
+        hasHostMemory(for: size, held: held) ? aligned_alloc(Self.alignment, size) : nil
     }
 
     /// Once more, after giving back all that is kept.
     private func retrying(_ state: inout State, _ size: Int) -> UnsafeMutableRawPointer? {
         release(&state, untilPooledAtMost: 0)
-        return newBlock(size)
+        return newBlock(size, held: state.blocksInUse)
     }
 
     /// Gives kept blocks back to the system, the largest first.

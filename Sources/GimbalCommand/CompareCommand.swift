@@ -25,7 +25,7 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         let folders = try runs.flatMap(GimbalCommand.runs(at:))
         let comparison = RunComparison(try folders.map { try RunSummary(folder: $0) })
-        if let report { try requireOutput(report, "--report", inputs: folders.flatMap(filesTrainedOn)) }
+        if let report { try requireOutput(report, "--report", inputs: folders.flatMap(filesTrainedOn), kind: .page) }
         if let report { try comparison.write(to: report) }
         guard !json else { return try printJSON(Line(comparison: comparison)) }
         try printLine(comparison.description)

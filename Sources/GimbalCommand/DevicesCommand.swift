@@ -9,6 +9,7 @@ struct DevicesCommand: ParsableCommand {
     var json = false
 
     func run() throws {
+        try DeviceOptions.requirePretendedGPU()
         let (devices, reason) = Device.available()
         let standard = try DeviceOptions.standard().id
         for device in devices {

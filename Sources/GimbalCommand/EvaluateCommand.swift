@@ -56,7 +56,7 @@ struct EvaluateCommand: ParsableCommand {
         let run = try SavedRun(checkpoint, weights: weights, device: device)
         let (checkpoint, recipe, model) = (run.checkpoint, run.record.recipe, run.model)
         let source = try data.source(of: recipe.data)
-        if let report { try requireOutput(report, "--report", inputs: [source.path] + recipe.data.files) }
+        if let report { try requireOutput(report, "--report", inputs: [source.path] + recipe.data.files, kind: .page) }
         let (test, notes) = try source.evaluationData(of: recipe.data, part: part.part)
         for note in notes { printNotice("note: \(note)") }
         guard test.count > 0 else {

@@ -2,13 +2,14 @@ import Foundation
 import GimbalTrain
 
 /// Makes sure that a file which a command is told to write takes the place of nothing that it reads, and of nothing that a run
-/// keeps but its page. Other files are their user's to replace.
+/// keeps but its page, nor of a file of another kind than what is written.
 /// - Parameters:
 ///   - path: of the file.
 ///   - name: of the option or argument that says so, such as `--report`.
 ///   - inputs: files and folders that the command reads, or that the runs which it reads were trained on.
+///   - kind: what is written; nil where the command asks for --force before it replaces anything.
 /// - Throws: `GimbalError.invalidSetting`, which says what is there.
-func requireOutput(_ path: String, _ name: String, inputs: [String]) throws {
+func requireOutput(_ path: String, _ name: String, inputs: [String], kind: OutputKind? = nil) throws {
     func refuse(_ reason: String) -> GimbalError {
         .invalidSetting(name: name, reason: "\(shown(path, limit: 200)) \(reason); name another")
     }
@@ -19,6 +20,37 @@ func requireOutput(_ path: String, _ name: String, inputs: [String]) throws {
     if let (folder, what) = try RunFolder.keeper(ofFileAt: path) {
         throw refuse("is a file that \(what) keeps in \(shown(folder, limit: 200))")
     }
+    if let kind, let bytes = byteCountOfFile(path), bytes > 0, !kind.isOne(path) {
+        throw GimbalError.invalidSetting(
+            name: name,
+            reason:
+                "\(shown(path, limit: 200)) is there already, and is not \(kind.rawValue) by Gimbal; name another, or "
+                + "remove it first")
+    }
+}
+
+/// What a command writes to a file that it is told.
+enum OutputKind: String {
+    case page = "a page"
+    case predictions = "a table of predictions"
+    case parts = "a list of parts"
+
+    /// Whether a file is one, by how it begins.
+    fileprivate func isOne(_ path: String) -> Bool {
+        if self == .page { return Page.isOwn(path) }
+        guard let head = try? FileReader(path: path, format: rawValue).start(1 << 16) else { return false }
+        let line = String(decoding: head.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        if self == .parts { return TableSplit.Part(rawValue: line) != nil }
+        // A row of what could not be predicted has no prediction.
+        return line.hasPrefix("{\"")
+            ? line.contains("\"row\":") : line.split(separator: ",").contains { $0.hasPrefix("prediction") }
+    }
+}
+
+/// The length of a regular file; nil where there is none.
+private func byteCountOfFile(_ path: String) -> Int? {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
 }
 
 /// The files and folders that the run at `path`, or that of a checkpoint, was trained on; none where that is not known.

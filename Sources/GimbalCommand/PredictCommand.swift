@@ -68,7 +68,10 @@ struct PredictCommand: ParsableCommand {
                 name: top > 1 ? "--top" : "--probabilities", reason: "is for classes; this run predicts numbers")
         }
         let source = try data.source(of: predictor.data)
-        if let output { try requireOutput(output, "--output", inputs: [source.path] + predictor.data.files) }
+        if let output {
+            try requireOutput(
+                output, "--output", inputs: [source.path] + predictor.data.files, kind: .predictions)
+        }
         if let notice = precision?.use(on: device) { printNotice(notice) }
         let predictions = try predictor.predictions(of: source, batchSize: batchSize)
         let format = PredictionFormat(

@@ -25,7 +25,7 @@ struct ReportCommand: ParsableCommand {
         let runs = try folders.flatMap { try GimbalCommand.runs(at: $0) }
         let summaries = try runs.map { try RunSummary(folder: $0) }
         let path = output ?? usualPath
-        try requireOutput(path, "--output", inputs: runs.flatMap(filesTrainedOn))
+        try requireOutput(path, "--output", inputs: runs.flatMap(filesTrainedOn), kind: .page)
         guard output != nil || !FileManager.default.fileExists(atPath: path) || Page.isOwn(path) else {
             throw GimbalError.invalidSetting(
                 name: "--output",

@@ -192,7 +192,7 @@ struct TrainCommand: ParsableCommand {
         for note in training.unused(in: recipe.training) + model.unused(in: recipe.model) {
             printNotice("note: \(note)")
         }
-        let device = try DeviceOptions.chosen(device)
+        let device = try DeviceOptions.chosen(device, continuing: saved?.starts.last)
         if let notice = trainingSettings.precision.use(on: device) { printNotice(notice) }
         let run = try recipe.makeRun(
             train: parts.train, validation: parts.validation, device: device, continuing: saved?.starts ?? [],
@@ -307,7 +307,7 @@ struct TrainCommand: ParsableCommand {
         guard let table = data.table, let file = data.path else {
             throw GimbalError.invalidSetting(name: "--write-split", reason: "is for tables")
         }
-        try requireOutput(path, "--write-split", inputs: data.files)
+        try requireOutput(path, "--write-split", inputs: data.files, kind: .parts)
         let rows = try table.schema.rows(path: file, options: self.data.table.options())
         try AtomicFile.write(to: path) { writer in
             while try rows.next() { try writer.write(rows.part(of: table.split).rawValue + "\n") }

@@ -237,10 +237,4 @@ extension SafeTensors.Item {
             withUnsafeBytes(of: Int64(counter).littleEndian) { [UInt8]($0) }
         }
     }
-
-    /// An item that reads the tensor from its device when its turn comes.
-    package init(name: String, _ tensor: Tensor) {
-        let tensor = tensor.detached()
-        self.init(name: name, type: .init(tensor.dtype), shape: tensor.shape) { try tensor.bytes() }
-    }
 }

@@ -131,6 +131,7 @@ public struct ONNXModel {
     /// The file's bytes.
     /// - Throws: `GimbalError.invalidSetting` for more than the 2 GB that a protobuf message may take.
     public func serialized() throws -> Data {
+        try requireHostMemory(for: proto.graph.initializer.reduce(1 << 16) { $0 + $1.rawData.count })
         do {
             return try proto.serializedData()
         } catch {

@@ -77,6 +77,8 @@ struct BufferPool: @unchecked Sendable {
     }
 
     private func create(_ size: Int) -> cl_mem? {
+        // A CPU's buffers are of the host's memory, which its driver takes as if there were no end of it.
+        if device.isCPU, !hasHostMemory(for: size) { return nil }
         var code: cl_int = 0
         let buffer = clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), size, nil, &code)
         return code == CL_SUCCESS ? buffer : nil

@@ -154,7 +154,9 @@ struct KernelLibrary {
     }
 
     private func buildFailure(name: String, options: String, log: String) -> GimbalError {
-        .kernelBuildFailed(kernel: name, options: options, device: device.description.name, log: log)
+        .kernelBuildFailed(
+            kernel: name, options: options, device: device.description.name,
+            log: log.trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
     /// Launches so far, by the kernels' names.

@@ -29,7 +29,7 @@ struct ComputeCapability: Hashable, Comparable, Sendable, CustomStringConvertibl
 ///
 /// `sm_90:132:dry` only counts: no kernel is compiled or run, so that results mean nothing, and what a training step asks of
 /// such a GPU is known at once.
-struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
+package struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
     var capability: ComputeCapability
     var units: Int
     /// Whether kernels are neither compiled nor run.
@@ -37,7 +37,7 @@ struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
 
     /// From text such as `sm_90:132` (the units are 132 where they are left out) or `sm_90:132:dry`; nil where it is not of
     /// this form.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false)
         isDry = parts.last == "dry"
         if isDry { parts.removeLast() }
@@ -49,7 +49,7 @@ struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// As devices are called that play it.
-    var description: String { "\(capability) of \(units) units\(isDry ? ", dry" : "")" }
+    package var description: String { "\(capability) of \(units) units\(isDry ? ", dry" : "")" }
 
     /// The one that the environment asks for.
     static let wanted: PretendedGPU? = {

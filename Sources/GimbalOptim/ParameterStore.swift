@@ -16,8 +16,8 @@ final class ParameterStore {
     private let groups: [ParameterGroup]
     /// For each parameter, which group it belongs to.
     private let membership: [Int]
-    /// Held here, since parameters refer to it weakly.
-    private let arena: ParameterArena?
+    /// The arena, held here, since parameters refer to it weakly; or why there is none.
+    private let packing: Result<ParameterArena?, any Error>
     /// Where in the moments each parameter's lie.
     private let offsets: [ObjectIdentifier: Int]
     private var moments: [(name: String, view: TensorView)]
@@ -47,9 +47,8 @@ final class ParameterStore {
             end += ParameterArena.stride(parameter.elementCount, parameter.weights.dtype)
         }
         self.offsets = offsets
-        // An optimizer is made without `try`. Without an arena it only takes more launches; that there is no memory for moments
-        // is thrown by its first step.
-        arena = try? ParameterArena.pack(parameters)
+        // An optimizer is made without `try`: that there is no memory for an arena, or for moments, is thrown by its first step.
+        packing = Result { try ParameterArena.pack(parameters) }
         let (count, weights) = (end, parameters[0].weights)
         moments = momentNames.map { ($0, .filled([count], like: weights, with: initially)) }
     }
@@ -76,6 +75,7 @@ final class ParameterStore {
     ///   which they cannot be used until they are loaded anew.
     func update(_ body: (any Backend, Stretch) throws -> Void) throws {
         guard let backend = parameters.first?.weights.storage.backend else { return }
+        _ = try packing.get()
         for index in own where hasGradient(index) {
             try parameters[index].weights.throwIfFailed()
             try parameters[index].gradientView?.throwIfFailed()

@@ -13,7 +13,7 @@ package struct Segments {
     package let count: Int
     private let backend: any Backend
 
-    /// - Throws: `GimbalError.outOfMemory`.
+    /// - Throws: `GimbalError.outOfMemory`, and what the device reports.
     package init(_ run: ParameterRun, units: Units) throws {
         backend = run.weights.storage.backend
         let base = run.parameters[0].arenaOffset
@@ -27,6 +27,8 @@ package struct Segments {
         count = bounds.count / 2
         view = try backend.allocate([count, 2], .int32)
         bounds.withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
+        // Kernels would go by what lies there.
+        try view.throwIfFailed()
     }
 
     /// One norm for each stretch, shape [count].

@@ -29,6 +29,18 @@ struct DevicesTests {
         #expect(text.output.contains("MiB, compute units"))
     }
 
+    @Test("A pretended GPU that is none is refused by every command that looks for devices")
+    func pretendedGPU() throws {
+        for text in ["nonsense", "-1", "sm_90:0", "sm_99999999999999999999"] {
+            for command in [
+                ["devices"], ["train", "--data", "digits", "--device", "cpu"], ["bench", "--only", "sum"],
+            ] {
+                try Gimbal.run(command, environment: ["GIMBAL_PRETEND_GPU": text])
+                    .failed(["GIMBAL_PRETEND_GPU: '\(text)' is no GPU"])
+            }
+        }
+    }
+
     @Test(
         "Devices of one driver have numbers of their own",
         .enabled(

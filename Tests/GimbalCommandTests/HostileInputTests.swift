@@ -118,6 +118,75 @@ struct HostileInputTests {
         }
     }
 
+    /// The bytes of the weights are three times those that the command has beside them.
+    @Test("Large weights are read, written and converted under every limit of memory, or that says what it lacks")
+    func largeWeights() throws {
+        try withTemporaryFolder { folder in
+            let names = (0..<4000).map { "c\($0)" }.joined(separator: ",")
+            let rows = (0..<12).map { row in
+                (0..<4000).map { "\($0 * (row + 3) % 17)," }.joined() + (row % 2 == 0 ? "x" : "y")
+            }
+            try write(names + ",y\n" + rows.joined(separator: "\n") + "\n", to: folder + "/wide.csv")
+            let train = [
+                "train", "--data", folder + "/wide.csv", "--epochs", "1", "--hidden", "6000", "--max-steps", "1",
+                "--no-doctor",
+                "--optimizer", "sgd", "--device", "cpu", "--run-dir",
+            ]
+            try Gimbal.run(train + [folder + "/r"]).succeeded()
+            try Gimbal.run("convert", folder + "/r", folder + "/w.npz").succeeded()
+            for megabytes in stride(from: 260, to: 760, by: 100) {
+                for command in [
+                    train + [folder + "/r\(megabytes)"],
+                    train + [folder + "/p\(megabytes)", "--pretrained", folder + "/w.npz"],
+                    ["evaluate", "--checkpoint", folder + "/r", "--device", "cpu"],
+                    ["export", "--checkpoint", folder + "/r", folder + "/m.onnx", "--force"],
+                    ["convert", folder + "/r", folder + "/m.npz", "--force"],
+                    ["convert", folder + "/w.npz", folder + "/m.pt", "--force"],
+                    ["inspect", folder + "/w.npz", "--values"],
+                ] {
+                    let outcome = try ChildProcess(
+                        "/bin/sh", ["-c", "ulimit -v \(megabytes * 1024); exec \"$0\" \"$@\"", Gimbal.path] + command,
+                        environment: ["GIMBAL_THREADS": "1", "OCL_ICD_VENDORS": "/nonexistent"], timeLimit: .seconds(60)
+                    ).outcome()
+                    if outcome.status == 0, outcome.signal == nil { continue }
+                    // A note may come before.
+                    let error = outcome.errors.split(separator: "\n").last ?? ""
+                    #expect(outcome.status == 1 && error.hasPrefix("Error: out of memory"), "\(command): \(outcome)")
+                }
+            }
+        }
+    }
+
+    private static let groups = "/sys/fs/cgroup/memory"
+
+    /// Of version 1, which root can make without asking anybody.
+    @Test(
+        "What a control group does not have is refused, and nothing is killed",
+        .enabled(
+            if: FileManager.default.isWritableFile(atPath: groups)
+                && access(groups + "/memory.limit_in_bytes", F_OK) == 0,
+            "no control group can be made here"))
+    func controlGroup() throws {
+        try withTemporaryFolder { folder in
+            let group = Self.groups + "/gimbal-\(getpid())"
+            try #require(mkdir(group, 0o755) == 0)
+            defer { rmdir(group) }
+            try "\(500 << 20)".write(toFile: group + "/memory.limit_in_bytes", atomically: false, encoding: .utf8)
+            for hidden in [100, 1_000_000, 3_000_000, 5_000_000] {
+                let outcome = try ChildProcess(
+                    "/bin/sh",
+                    [
+                        "-c", "echo $$ > \(group)/cgroup.procs; exec \"$0\" \"$@\"", Gimbal.path, "train", "--data",
+                        "digits",
+                        "--epochs", "1", "--max-steps", "1", "--hidden", "\(hidden)", "--device", "cpu", "--run-dir",
+                        folder + "/r\(hidden)",
+                    ], timeLimit: .seconds(60)
+                ).outcome()
+                if hidden == 100 { outcome.succeeded() } else { outcome.failed(["out of memory"]) }
+            }
+        }
+    }
+
     @Test("Under a limit of data training says what it lacks, and does not hang", arguments: [100, 400])
     func dataLimit(megabytes: Int) throws {
         try withTemporaryFolder { folder in

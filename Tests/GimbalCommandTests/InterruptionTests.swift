@@ -90,8 +90,11 @@ struct InterruptionTests {
                 child.send(SIGKILL)
                 #expect(try child.outcome().signal == SIGKILL)
             }
-            try Gimbal.run(settings + ["--run-dir", run, "--resume"]).succeeded()
+            // The run knows its device; on another one it goes on with other bits, and says so.
+            try Gimbal.run("train", "--resume", "--run-dir", run, "--checkpoint-every", "2").succeeded()
             try expectSameEnd(run, as: folder + "/whole")
+            let other = try Gimbal.run("train", "--resume", "--run-dir", run, "--device", "cpu").succeeded()
+            #expect(other.errors.contains("on cpu it goes on with other bits"), "\(other)")
         }
     }
 

@@ -31,11 +31,15 @@ struct OutputTests {
                 atPath: folder + "/metrics.html", withDestinationPath: run + "/metrics.csv")
             try write("fold of another", to: folder + "/mine.csv")
 
+            let mine = "is there already, and is not"
             let evaluate = ["evaluate", "--checkpoint", run, "--device", "cpu", "--report"]
             let predict = ["predict", "--checkpoint", run, "--device", "cpu", "--data", new, "--output"]
             let read = "is the file that is read", kept = "is a file that a run keeps in"
             let before = contents(of: folder)
             for (command, words) in [
+                (evaluate + [folder + "/mine.csv"], mine), (predict + [folder + "/mine.csv"], mine),
+                (["report", run, "--output", folder + "/mine.csv"], mine),
+                (["compare", run, other, "--report", folder + "/mine.csv"], mine),
                 (evaluate + [table], read), (evaluate + [folder + "/link.csv"], read),
                 (evaluate + [folder + "/hard.csv"], read), (evaluate + ["\(folder)/./t.csv"], read),
                 (evaluate + [folder + "/metrics.html"], kept), (evaluate + [run + "/run.json"], kept),
@@ -57,10 +61,13 @@ struct OutputTests {
             try Gimbal.run(split + [table]).refused(read)
             #expect(contents(of: folder) == before)
 
-            // A run's page is made anew, and what is none of these is its user's.
+            // A run's page is made anew, and what was predicted.
             try Gimbal.run("report", run).succeeded()
             try Gimbal.run(evaluate + [run + "/report.html"]).succeeded()
-            try Gimbal.run(predict + [folder + "/mine.csv"]).succeeded()
+            try write("", to: folder + "/mine.csv")
+            for more in [[], ["--top", "2"], ["--json"], ["--probabilities"]] {
+                try Gimbal.run(predict + [folder + "/mine.csv"] + more).succeeded()
+            }
             try Gimbal.run(predict + [run + "/predicted.csv"]).succeeded()
             try Gimbal.run("export", "--checkpoint", run, run + "/net.onnx").succeeded()
         }

@@ -164,6 +164,14 @@ struct SearchTests {
         }
     }
 
+    @Test("A value that a flag does not know is answered by those that it knows, on one line")
+    func unknownValue() throws {
+        try withTemporaryFolder { folder in
+            try Gimbal.run(Self.small + ["--vary", "optimizer=adam,nope", "--search-dir", folder + "/s"])
+                .failed(["--vary: optimizer=nope: ", ": sgd, adagrad, "])
+        }
+    }
+
     @Test("Mistakes are named before anything starts, and leave no folder")
     func mistakes() throws {
         try withTemporaryFolder { folder in

@@ -188,6 +188,24 @@ import Testing
         }
     }
 
+    /// An optimizer is made without `try`: that its arena failed is known later.
+    @Test func anArenaThatCannotBeFilledIsToldByTheFirstStep() throws {
+        let isFailing = Atomic(false)
+        let device = Device(
+            backend: ReferenceBackend(faults: { _ in isFailing.load(ordering: .relaxed) ? Self.failure(3) : nil }))
+        try withDevice(device) {
+            let model = Linear(2, 2, generator: RandomGenerator(seed: 1))
+            let before = try model.parameters.map { try $0.value.doubles() }
+            isFailing.store(true, ordering: .relaxed)
+            let optimizer = SGD(model.parameters, learningRate: 0.1)
+            isFailing.store(false, ordering: .relaxed)
+            try model(Tensor([1, 2], [1, 2])).sum().backward()
+            #expect(throws: Self.failure(3)) { try optimizer.step() }
+            let after = try model.parameters.map { try $0.value.doubles() }
+            #expect(after == before)
+        }
+    }
+
     /// A gradient that failed is thrown before any weight changes, and the next one is as ever.
     @Test func aFailedBackwardLeavesWeightsAndTheNextGradient() throws {
         let failing = Atomic(Int.max)

@@ -4,17 +4,23 @@ import GimbalTestSupport
 import Testing
 
 @Suite struct HostMemoryTests {
-    /// A tree of control groups with these limits, by path.
-    private func limit(_ groups: String, _ limits: [String: String]) throws -> Int? {
+    /// Calls `body` with the root of a tree of control groups that has these files, by path.
+    private func withGroups<Result>(_ files: [String: String], _ body: (_ root: String) throws -> Result) throws
+        -> Result
+    {
         try withTemporaryFolder { root in
-            for (path, text) in limits {
+            for (path, text) in files {
                 let file = URL(filePath: "\(root)/\(path)")
                 try FileManager.default.createDirectory(
                     at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
                 try Data("\(text)\n".utf8).write(to: file)
             }
-            return HostMemory.limit(ofGroups: groups, root: root)
+            return try body(root)
         }
+    }
+
+    private func limit(_ groups: String, _ limits: [String: String]) throws -> Int? {
+        try withGroups(limits) { HostMemory.limit(ofGroups: groups, root: $0) }
     }
 
     @Test func theLeastOfAProcessesControlGroupsCounts() throws {
@@ -27,6 +33,33 @@ import Testing
         #expect(try limit("5:cpu,memory:/job\n3:cpuset:/\n0::/\n", first) == 8192)
         #expect(try limit("", first) == nil)
         #expect(try limit("nonsense\n::\n", first) == nil)
+    }
+
+    private func left(_ groups: String, _ files: [String: String]) throws -> [Int?] {
+        try withGroups(files) { HostMemory.limitedGroups(ofGroups: groups, root: $0).map { HostMemory.left(in: $0) } }
+    }
+
+    @Test func pagesOfFilesCountAsFree() throws {
+        let second = [
+            "memory.max": "max", "a/memory.max": "3000", "a/memory.current": "2500",
+            "a/memory.stat": "anon 1100\nfile 1400\ninactive_file 1000\nactive_file 300",
+        ]
+        #expect(try left("0::/a\n", second) == [1800])
+        let first = [
+            "memory/job/memory.limit_in_bytes": "8192", "memory/job/memory.usage_in_bytes": "8000",
+            "memory/job/memory.stat": "inactive_file 1\ntotal_inactive_file 4000\ntotal_active_file 96",
+        ]
+        #expect(try left("5:memory:/job\n", first) == [4288])
+        #expect(try left("5:memory:/job\n", ["memory/job/memory.limit_in_bytes": "8192"]) == [nil])
+    }
+
+    @Test func moreThanTheMachineHasIsRefused() throws {
+        #expect(HostMemory.hasRoom(for: 1 << 20) && !HostMemory.hasRoom(for: HostMemory.byteCount))
+        // What was given out and not yet written to is not free.
+        #expect(!HostMemory.hasRoom(for: 16 << 20, held: 2 * HostMemory.byteCount))
+        #expect(HostMemory.hasRoom(for: 16 << 20))
+        #expect(throws: GimbalError.self) { try [UInt8](refusable: 1 << 60) { _ in } }
+        #expect(throws: GimbalError.self) { try requireHostMemory(for: HostMemory.byteCount) }
     }
 
     @Test func thereIsNoMoreThanTheMachineHas() {

@@ -58,7 +58,7 @@ package final class FileReader: Sendable {
 
     /// The first `limit` bytes of a regular file, or all.
     package func start(_ limit: Int) throws -> [UInt8] {
-        try [UInt8](count: min(try size() ?? 0, limit)) { try read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
+        try [UInt8](refusable: min(try size() ?? 0, limit)) { try read(at: 0, into: UnsafeMutableRawBufferPointer($0)) }
     }
 
     /// Fills `bytes` with what the file holds from `offset` on.

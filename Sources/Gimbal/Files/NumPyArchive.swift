@@ -90,12 +90,19 @@ public final class NumPyArchive: Sendable {
     public static func write(
         _ arrays: [(name: String, array: NumPyArray)], compresses: Bool = false, to path: String
     ) throws {
+        try write(arrays.map { entry in (entry.name, { entry.array }) }, compresses: compresses, to: path)
+    }
+
+    /// The same of arrays that are each made when its turn comes.
+    static func write(
+        _ arrays: [(name: String, make: () throws -> NumPyArray)], compresses: Bool = false, to path: String
+    ) throws {
         require(
             Set(arrays.map { ExactText($0.name) }).count == arrays.count, "NumPyArchive",
             "two arrays of one name among \(arrays.map(\.name).joined(separator: ", "))")
         try AtomicFile.write(to: path) { file in
             var archive = ZipWriter(file)
-            for (name, array) in arrays { try archive.add(name + ".npy", array.contents, deflates: compresses) }
+            for (name, make) in arrays { try archive.add(name + ".npy", make().contents(), deflates: compresses) }
             try archive.finish()
         }
     }

@@ -81,7 +81,7 @@ public struct NumPyArray: Sendable, Equatable {
     /// - Throws: `GimbalError.invalidFile` where it is none, `GimbalError.fileSystem`.
     public init(path: String) throws {
         let file = try FileReader(path: path, format: ".npy")
-        let contents = try [UInt8](count: try file.size() ?? 0) {
+        let contents = try [UInt8](refusable: try file.size() ?? 0) {
             try file.read(at: 0, into: UnsafeMutableRawBufferPointer($0))
         }
         if !contents.starts(with: NumPyHeader.magic), let reason = try ForeignFile.reason(file, notA: ".npy") {
@@ -96,6 +96,7 @@ public struct NumPyArray: Sendable, Equatable {
     package init(contents: [UInt8], path: String) throws {
         let header = try NumPyHeader(contents[...], path: path)
         try header.requireElements(fileSize: contents.count, path: path)
+        try requireHostMemory(for: (header.isFortranOrder ? 2 : 1) * header.byteCount)
         var bytes = [UInt8](contents[header.dataStart...])
         if header.isBigEndian { Self.swapBytes(&bytes, width: header.type.byteCount) }
         if header.isFortranOrder { bytes = Self.rowMajor(bytes, header.shape, width: header.type.byteCount) }
@@ -115,7 +116,15 @@ public struct NumPyArray: Sendable, Equatable {
     }
 
     /// The contents of the `.npy` file that `write` writes.
-    package var contents: [UInt8] { NumPyHeader.bytes(shape: shape, type: type) + bytes }
+    /// - Throws: `GimbalError.outOfMemory`.
+    package func contents() throws -> [UInt8] {
+        let header = NumPyHeader.bytes(shape: shape, type: type)
+        return try [UInt8](refusable: header.count + bytes.count) {
+            let room = UnsafeMutableRawBufferPointer($0)
+            room.copyBytes(from: header)
+            UnsafeMutableRawBufferPointer(rebasing: room[header.count...]).copyBytes(from: bytes)
+        }
+    }
 
     private static func swapBytes(_ bytes: inout [UInt8], width: Int) {
         guard width > 1 else { return }

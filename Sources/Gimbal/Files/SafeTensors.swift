@@ -139,7 +139,9 @@ public final class SafeTensors: Sendable {
     /// All bytes of a tensor, little-endian, row-major.
     /// - Throws: as `read(_:from:into:)`.
     public func bytes(of entry: Entry) throws -> [UInt8] {
-        try [UInt8](count: entry.byteCount) { try read(entry, into: UnsafeMutableRawBufferPointer($0)) }
+        try [UInt8](refusable: entry.byteCount, "reading '\(entry.name)'") {
+            try read(entry, into: UnsafeMutableRawBufferPointer($0))
+        }
     }
 
     /// A tensor's elements as `Float`, rounded to nearest from `float64` and integers.
@@ -147,17 +149,21 @@ public final class SafeTensors: Sendable {
     ///   truth values that are neither 0 nor 1.
     public func floats(of entry: Entry) throws -> [Float] {
         if entry.type == .float32 {
-            return try [Float](count: entry.shape.elementCount) {
+            return try [Float](refusable: entry.shape.elementCount, "reading '\(entry.name)'") {
                 try read(entry, into: UnsafeMutableRawBufferPointer($0))
             }
         }
-        return try elements(of: entry).withUnsafeBytes { entry.type.floats($0) }
+        let elements = try elements(of: entry)
+        try requireHostMemory(for: 4 * entry.shape.elementCount)
+        return elements.withUnsafeBytes { entry.type.floats($0) }
     }
 
     /// A tensor's elements as `Double`, rounded to nearest from integers beyond 2⁵³.
     /// - Throws: as `floats(of:)`.
     public func doubles(of entry: Entry) throws -> [Double] {
-        try elements(of: entry).withUnsafeBytes { entry.type.doubles($0) }
+        let elements = try elements(of: entry)
+        try requireHostMemory(for: 8 * entry.shape.elementCount)
+        return elements.withUnsafeBytes { entry.type.doubles($0) }
     }
 
     /// The elements of a tensor of whole numbers.

@@ -26,7 +26,7 @@ struct SafeTensorsHeader {
                     + "and is \(fileSize) bytes long")
         }
         let length = Int(claimed.littleEndian)
-        let text = try [UInt8](count: length) { try file.read(at: 8, into: UnsafeMutableRawBufferPointer($0)) }
+        let text = try [UInt8](refusable: length) { try file.read(at: 8, into: UnsafeMutableRawBufferPointer($0)) }
 
         do {
             try parse(text, dataStart: 8 + length)

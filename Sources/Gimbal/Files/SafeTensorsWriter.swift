@@ -10,7 +10,12 @@ extension SafeTensors {
         public let type: ElementType
         /// Its shape; [] for a single number.
         public let shape: Shape
-        private let contents: () throws -> [UInt8]
+        private let contents: Contents
+
+        private enum Contents {
+            case bytes(() throws -> [UInt8])
+            case tensor(Tensor)
+        }
 
         /// A tensor whose `contents` gives its bytes, little-endian, row-major, when they are to be written.
         public init(name: String, type: ElementType, shape: Shape, contents: @escaping () throws -> [UInt8]) {
@@ -18,7 +23,15 @@ extension SafeTensors {
             self.name = name
             self.type = type
             self.shape = shape
-            self.contents = contents
+            self.contents = .bytes(contents)
+        }
+
+        /// The elements of a tensor as they are when its turn comes. They pass through the host in pieces.
+        package init(name: String, _ tensor: Tensor) {
+            self.name = name
+            type = ElementType(tensor.dtype)
+            shape = tensor.shape
+            contents = .tensor(tensor.detached())
         }
 
         /// A `float32` tensor of `values`.
@@ -30,11 +43,23 @@ extension SafeTensors {
 
         /// The tensor's bytes, which are as many as it takes.
         package func bytes() throws -> [UInt8] {
-            let bytes = try contents()
+            let bytes =
+                switch contents {
+                case .bytes(let contents): try contents()
+                case .tensor(let tensor): try tensor.bytes()
+                }
             require(
                 bytes.count == byteCount, "writing \(name)",
                 "\(type.rawValue) \(shape) takes \(byteCount) bytes, not \(bytes.count)")
             return bytes
+        }
+
+        /// Gives `body` the tensor's bytes in order, in pieces.
+        func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+            switch contents {
+            case .bytes: try bytes().withUnsafeBytes(body)
+            case .tensor(let tensor): try tensor.forEachPiece(body)
+            }
         }
     }
 
@@ -53,7 +78,7 @@ extension SafeTensors {
         }
         try AtomicFile.write(to: path) { writer in
             try writer.write(header(items, metadata))
-            for item in items { try writer.write(item.bytes()) }
+            for item in items { try item.forEachPiece(writer.write) }
         }
     }
 

@@ -156,7 +156,7 @@ public struct WeightFile: Sendable {
             }
             try SafeTensors.write(items, metadata: metadata.merging(["format": "pt"]) { $1 }, to: path)
         case .pyTorch: try PyTorchFile.write(items, to: path)
-        case .npz: try NumPyArchive.write(items.map { ($0.name, try NumPyArray($0)) }, to: path)
+        case .npz: try NumPyArchive.write(items.map { item in (item.name, { try NumPyArray(item) }) }, to: path)
         case .npy:
             guard let only = items.first, items.count == 1 else {
                 throw GimbalError.invalidSetting(
@@ -176,6 +176,7 @@ extension NumPyArray {
     init(_ item: SafeTensors.Item) throws {
         let bytes = try item.bytes()
         if item.type == .bfloat16 {
+            try requireHostMemory(for: 8 * item.shape.elementCount)
             self.init(bytes.withUnsafeBytes { item.type.floats($0) }, item.shape)
         } else {
             self.init(shape: item.shape, type: item.type, bytes: bytes)

@@ -202,7 +202,7 @@ extension FileReader {
         guard range.upperBound <= size else {
             throw invalid("truncated: '\(what)' ends at byte \(range.upperBound), the file at \(size)")
         }
-        return try [UInt8](count: range.count) {
+        return try [UInt8](refusable: range.count) {
             try read(at: range.lowerBound, into: UnsafeMutableRawBufferPointer($0))
         }
     }

@@ -65,7 +65,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        try DeviceOptions.requireThreads()
+        try DeviceOptions.requireEnvironment()
         guard MPIExchange.isLaunched else { return try runAlone() }
         try CommandRanks.run(on: devices, ranks) { device in
             try CommandRanks.current.map { try timeRanks($0, on: device) } ?? runAlone()

@@ -25,7 +25,7 @@ enum CommandRanks {
         on devices: String?, _ options: RankOptions, _ body: @escaping (_ device: String?) throws -> Result
     ) throws -> Result {
         // Before a rank is given its own number.
-        try DeviceOptions.requireThreads()
+        try DeviceOptions.requireEnvironment()
         let names = devices.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
         let patience = ExchangePatience.seconds(Double(options.exchangeTimeout))
         if MPIExchange.isLaunched { return try runProcess(names, patience, body) }

@@ -102,15 +102,25 @@ struct SearchDefinition {
         return space
     }
 
+    /// The first line of a message, and where it ends with a colon what is listed below.
+    private static func oneLine(_ message: String) -> String {
+        let lines = message.split(separator: "\n")
+        guard let first = lines.first, first.hasSuffix(":") else {
+            return lines.first.map(String.init) ?? "cannot be read"
+        }
+        let listed = lines.dropFirst().map { $0.trimmingCharacters(in: .whitespaces) }.prefix { $0.hasPrefix("- ") }
+        return "\(first) \(listed.map { String($0.dropFirst(2)) }.joined(separator: ", "))"
+    }
+
     /// Makes sure that each value can be read as its flag's.
     private func checkWords(_ space: SearchSpace, _ arguments: [String]) throws {
         for dimension in space.dimensions {
             let ends = dimension.range.map { [$0.low.text, $0.high.text] }
             for value in ends ?? dimension.choices {
                 do { _ = try TrainCommand.parse(arguments + dimension.words(value)) } catch {
-                    let message = TrainCommand.message(for: error).split(separator: "\n").first.map(String.init)
                     throw GimbalError.invalidSetting(
-                        name: "--vary", reason: "\(dimension.name)=\(value): \(message ?? "cannot be read")")
+                        name: "--vary",
+                        reason: "\(dimension.name)=\(value): \(Self.oneLine(TrainCommand.message(for: error)))")
                 }
             }
         }

@@ -47,6 +47,8 @@ final class DeviceLook {
     /// Two rows for each place: what it gives out, and the gradient there.
     private var table: TensorView?
     private var stretches: [Stretch] = []
+    /// What the device has failed by.
+    private var failure: (any Error)?
     /// The last product with weights, by which is known which axis of three counts units, and where it was.
     private var lastProduct = (name: "", path: "")
 
@@ -104,7 +106,7 @@ final class DeviceLook {
         let held = parameters.filter { $0.isTrainable && $0.hasGradient }
         // One that is behind the last activation may have got its own by now.
         guard 2 * held.count > parameters.count else { return }
-        oldGradientNorm = try? gradientNorm(held)
+        oldGradientNorm = measured { try gradientNorm(held) }
     }
 
     /// The path of the layer; of a function that a larger layer calls by itself, behind which layer it comes.
@@ -145,7 +147,7 @@ final class DeviceLook {
     private func measure(_ tensor: Tensor, row: Int) -> Bool {
         let x = tensor.cast(to: tensor.dtype == .float64 ? .float64 : .float32).contiguous()
         guard x.view.isComputed else { return false }
-        do {
+        return measured {
             let table = try self.table ?? x.backend.allocate([2 * Self.mostPlaces, Self.columns], x.dtype)
             self.table = table
             guard table.dtype == x.dtype, table.storage.backend === x.backend else { return false }
@@ -153,8 +155,15 @@ final class DeviceLook {
                 x.view.flattened, segments: try segments.first(x.elementCount, on: x.backend),
                 out: table.sliced(axis: 0, row..<row + 1))
             return true
-        } catch {
-            return false
+        } ?? false
+    }
+
+    /// What `body` gives; nil where there is no memory for it, which is no reason to end a run. What else fails is thrown when
+    /// the looks are read.
+    private func measured<Result>(_ body: () throws -> Result) -> Result? {
+        do { return try body() } catch GimbalError.outOfMemory { return nil } catch {
+            failure = failure ?? error
+            return nil
         }
     }
 
@@ -168,7 +177,7 @@ final class DeviceLook {
             let backend = run.weights.storage.backend
             var stretch = Stretch(run: run)
             stretch.gradients = statistics(of: run.gradients, run)
-            stretch.change = try? backend.allocate(run.weights.shape, run.weights.dtype)
+            stretch.change = measured { try backend.allocate(run.weights.shape, run.weights.dtype) }
             stretch.weights = statistics(of: run.weights, run)
             if let change = stretch.change { backend.copy(run.weights, to: change) }
             return stretch
@@ -182,8 +191,8 @@ final class DeviceLook {
             guard let change = stretches[index].change else { continue }
             backend.binary(.init(.subtract), run.weights, change, out: change)
             stretches[index].updates = statistics(of: change, run)
-            if let product = try? backend.allocate([1], change.dtype),
-                let norm = try? backend.allocate([1], change.dtype)
+            if let product = measured({ try backend.allocate([1], change.dtype) }),
+                let norm = measured({ try backend.allocate([1], change.dtype) })
             {
                 backend.binary(.init(.multiply), change, run.gradients, out: change)
                 backend.reduce(.sum, change, out: product, accumulates: false)
@@ -196,8 +205,8 @@ final class DeviceLook {
 
     private func statistics(of x: TensorView, _ run: ParameterRun) -> TensorView? {
         let backend = x.storage.backend
-        guard let stretches = try? segments.parameters(of: run),
-            let out = try? backend.allocate([run.parameters.count, Self.columns], x.dtype)
+        guard let stretches = measured({ try segments.parameters(of: run) }),
+            let out = measured({ try backend.allocate([run.parameters.count, Self.columns], x.dtype) })
         else { return nil }
         backend.statistics(x, segments: stretches, out: out)
         return out
@@ -208,6 +217,7 @@ final class DeviceLook {
     /// What the looks have seen. Waits for the device.
     /// - Parameter exchange: of ranks that have looked at the same steps, each at its rows of their batches; nil for one alone.
     static func read(_ looks: [DeviceLook], over exchange: (any GradientExchange)?) throws -> [HealthLook] {
+        if let failure = looks.lazy.compactMap(\.failure).first { throw failure }
         var places = try looks.map { try $0.readPlaces() }
         if let exchange, exchange.size > 1, !looks.isEmpty {
             places = try ActivationSums.joined(places, over: exchange)

@@ -102,6 +102,8 @@ final class SegmentCache {
         if let view = views[count], view.storage.backend === backend { return view }
         let view = try backend.allocate([1, 2], .int32)
         [0, Int32(count)].withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
+        // Kernels would go by what lies there.
+        try view.throwIfFailed()
         views[count] = view
         return view
     }

@@ -63,7 +63,9 @@ final class GraphBuilder {
     /// - Throws: `GimbalError.invalidSetting` for more than a protobuf message holds; what the device reports.
     func addInitializer(_ name: String, _ tensor: Tensor) throws {
         try require(tensor.elementCount * tensor.dtype.byteCount)
-        addInitializer(name, ONNXTensorProto.DataType(tensor.dtype), tensor.shape.sizes, try tensor.bytes())
+        let bytes = try tensor.bytes()
+        try requireHostMemory(for: bytes.count)
+        addInitializer(name, ONNXTensorProto.DataType(tensor.dtype), tensor.shape.sizes, bytes)
     }
 
     private func addInitializer(_ name: String, _ type: ONNXTensorProto.DataType, _ sizes: [Int], _ bytes: [UInt8]) {

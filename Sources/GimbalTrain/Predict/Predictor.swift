@@ -66,9 +66,9 @@ public final class Predictor {
             let run = try SavedRun(path, weights: weights, device: device)
             let recipe = run.record.recipe
             let first = members.first?.recipe ?? recipe
-            let places = recipe.outputNames.map { name in
-                first.outputNames.firstIndex { $0.utf8.elementsEqual(name.utf8) } ?? -1
-            }
+            let known = Dictionary(
+                first.outputNames.enumerated().map { (ExactText($1), $0) }, uniquingKeysWith: { first, _ in first })
+            let places = recipe.outputNames.map { known[ExactText($0)] ?? -1 }
             guard recipe.model.task == first.model.task, places.sorted() == Array(first.outputNames.indices) else {
                 throw GimbalError.invalidSetting(
                     name: "runs",

@@ -34,13 +34,17 @@ public struct ClassWeights: Codable, Sendable, Equatable {
         self.weights = weights.map { Weight(name: $0.name, weight: $0.weight) }
     }
 
+    /// What a weight may be, unless it is 0: sums of them over a batch, and products with losses, stay numbers in float32.
+    static let range = 1e-6...1e6
+
     /// Checks each weight by itself.
     /// - Throws: `GimbalError.invalidSetting`.
     public func validate() throws {
         for weight in weights {
             try checkSetting(
-                weight.weight >= 0 && weight.weight.isFinite, "classWeights",
-                "must not be negative, not \(weight.weight) for '\(shown(weight.name))'")
+                weight.weight == 0 || Self.range.contains(weight.weight), "classWeights",
+                "must be 0 or lie from \(Self.range.lowerBound) to \(Self.range.upperBound), not \(weight.weight) for "
+                    + "'\(shown(weight.name))'")
         }
         try checkSetting(
             Set(weights.map { Array($0.name.utf8) }).count == weights.count, "classWeights", "has a class twice")

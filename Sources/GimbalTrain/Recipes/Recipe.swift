@@ -76,6 +76,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - batchSize: samples that are tested at once; nil for as many as in training.
     ///   - precision: what products are computed in; nil for what training uses.
     ///   - exchange: that of ranks which measure together, as `Evaluation` has it; nil where one measures alone.
+    ///
+    /// Where there is no memory for so many, half as many are tested at once, and so on.
     /// - Throws: what the device and the exchange report.
     public func evaluate(
         _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil,
@@ -84,13 +86,19 @@ public struct Recipe: Codable, Sendable, Equatable {
         let device = layer.parameters.first?.device ?? .current
         let weights = try training.classWeights?.values(for: dataset.classNames)
         let weight = weights.map { Tensor($0.map(Float.init), device: device) }
-        return try withPrecision(precision ?? training.precision) {
-            try Evaluation(
-                of: layer, on: dataset, sampleShape: model.sampleShape,
-                batchSize: batchSize ?? model.evaluationBatchSize,
-                device: device, standardization: data.targetStandardization, classWeights: weights,
-                exchange: exchange
-            ) { training.loss(of: $0, $1, task: model.task, weight: weight) }
+        var size = batchSize ?? model.evaluationBatchSize
+        while true {
+            do {
+                return try withPrecision(precision ?? training.precision) {
+                    try Evaluation(
+                        of: layer, on: dataset, sampleShape: model.sampleShape, batchSize: size,
+                        device: device, standardization: data.targetStandardization, classWeights: weights,
+                        exchange: exchange
+                    ) { training.loss(of: $0, $1, task: model.task, weight: weight) }
+                }
+            } catch GimbalError.outOfMemory where exchange == nil && min(size, dataset.count) > 1 {
+                size = (min(size, dataset.count) + 1) / 2
+            }
         }
     }
 
@@ -220,6 +228,8 @@ public struct RecipeRun {
     /// Loss and scores on data with the weights that the model holds now: after a run, the chosen ones. Where the trainer has
     /// an exchange, all ranks have to call this, and measure together.
     /// - Parameter dataset: standardised as the training data was.
+    ///
+    /// Where there is no memory for so many, half as many are tested at once, and so on.
     /// - Throws: what the device and the exchange report.
     public func evaluate(on dataset: any SupervisedData) throws -> Evaluation {
         try recipe.evaluate(model, on: dataset, exchange: trainer.exchange)

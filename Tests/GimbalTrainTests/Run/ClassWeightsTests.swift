@@ -33,6 +33,15 @@ struct ClassWeightsTests {
     }
 
     @Test(
+        "Weights that are no numbers in float32, or whose sums are none, are refused",
+        arguments: [1e39, 1e7, 1e-308, -1, .nan])
+    func range(weight: Double) throws {
+        let error = #expect(throws: GimbalError.self) { try run(ClassWeights([("a", weight)])) }
+        #expect("\(error!)".contains("must be 0 or lie from 1e-06 to"), "\(error!)")
+        _ = try run(ClassWeights([("a", 0), ("b", 1e6), ("c", 1e-6)]))
+    }
+
+    @Test(
         "The loss that is trained and the loss that is measured are weighted means over all examples",
         arguments: [0, 0.1])
     func loss(smoothing: Double) throws {
@@ -70,7 +79,7 @@ struct ClassWeightsTests {
     func refused() throws {
         for (weights, words) in [
             (ClassWeights([("d", 1)]), "there is no class 'd'; the classes are a, b, c"),
-            (ClassWeights([("a", -1)]), "must not be negative, not -1.0 for 'a'"),
+            (ClassWeights([("a", -1)]), "must be 0 or lie from 1e-06 to 1000000.0, not -1.0 for 'a'"),
             (ClassWeights([("a", 1), ("a", 2)]), "has a class twice"),
             (ClassWeights([("a", 0), ("b", 0), ("c", 0)]), "are 0 for every class"),
         ] {

@@ -61,4 +61,24 @@ import Testing
         }
         tell(tried: Array(limits).count, of: "refusals")
     }
+
+    /// What is tested at once is the activations' size, and no matter to the result.
+    @Test func tests() throws {
+        let digits = Dataset.digits().split(trainFraction: 0.8).test
+        var settings = ModelSettings(for: digits)
+        (settings.hidden, settings.normalization) = (3000, .none)
+        let recipe = Recipe(model: settings, training: TrainingSettings())
+        func evaluation(_ backend: CPUBackend) throws -> Evaluation {
+            let device = Device(backend: backend)
+            let model = withGenerator(RandomGenerator(seed: 1)) { settings.makeModel(device: device) }
+            return try recipe.evaluate(model, on: digits)
+        }
+        let whole = CPUBackend(threads: 1)
+        let expected = try evaluation(whole)
+        let small = CPUBackend(threads: 1, memoryLimitBytes: whole.memoryUsage.peak / 2)
+        let found = try evaluation(small)
+        #expect(found.accuracy == expected.accuracy && abs(found.loss! - expected.loss!) < 1e-6)
+        let none = CPUBackend(threads: 1, memoryLimitBytes: 1 << 20)
+        #expect(throws: GimbalError.self) { try evaluation(none) }
+    }
 }

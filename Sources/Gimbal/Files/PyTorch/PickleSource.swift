@@ -28,7 +28,7 @@ final class PickleSource {
     convenience init(_ file: FileReader, from start: Int) throws {
         let size = try file.size() ?? 0
         self.init(path: file.path, from: start) { place, count in
-            try [UInt8](count: max(0, min(count, size - place))) {
+            try [UInt8](refusable: max(0, min(count, size - place))) {
                 try file.read(at: place, into: UnsafeMutableRawBufferPointer($0))
             }
         }

@@ -134,7 +134,7 @@ final class PyTorchLegacyFile: PyTorchMemory {
 
     func bytes(of key: String, _ range: Range<Int>) throws -> [UInt8] {
         guard let start = ranges[key]?.lowerBound else { return [] }
-        return try [UInt8](count: range.count) {
+        return try [UInt8](refusable: range.count) {
             try file.read(at: start + range.lowerBound, into: UnsafeMutableRawBufferPointer($0))
         }
     }
