@@ -31,13 +31,18 @@ package struct MappingLimit {
 }
 
 /// Whether the process may have so many bytes more and still has some for what cannot be refused without ending the program:
-/// objects of Swift's runtime, which are small, and the stacks of threads.
-/// - Parameter held: as of `HostMemory.hasRoom(for:held:)`.
-package func hasHostMemory(for byteCount: Int, held: Int = 0) -> Bool {
+/// objects of Swift's runtime, which are small, and the stacks of threads. Whether there is memory to write to them, as
+/// `hasHostMemory(for:held:)` tells, is another matter.
+package func hasAddressSpace(for byteCount: Int) -> Bool {
     // Small blocks come out of what the process has.
     guard byteCount >= 1 << 14 else { return true }
     return MappingLimit.all.allSatisfy { limit in limit.leftByteCount.map { byteCount <= $0 - 32 << 20 } ?? true }
-        && HostMemory.hasRoom(for: byteCount, held: held)
+}
+
+/// Whether the process may have so many bytes more, to write to.
+/// - Parameter held: as of `HostMemory.hasRoom(for:held:)`.
+package func hasHostMemory(for byteCount: Int, held: Int = 0) -> Bool {
+    byteCount < 1 << 14 || hasAddressSpace(for: byteCount) && HostMemory.hasRoom(for: byteCount, held: held)
 }
 
 /// Makes sure that there are so many bytes, before Swift's runtime is asked for them, which ends the program where there are

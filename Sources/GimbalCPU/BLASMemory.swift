@@ -20,7 +20,7 @@ enum BLASMemory {
         guard count > known else { return }
         let wanted = (count - known) * bytes
         let memory =
-            hasHostMemory(for: wanted)
+            hasAddressSpace(for: wanted)
             ? mmap(nil, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : nil
         guard let memory, memory != MAP_FAILED else {
             throw GimbalError.outOfMemory(

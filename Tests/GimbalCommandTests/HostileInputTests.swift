@@ -171,15 +171,15 @@ struct HostileInputTests {
             let group = Self.groups + "/gimbal-\(getpid())"
             try #require(mkdir(group, 0o755) == 0)
             defer { rmdir(group) }
-            try "\(500 << 20)".write(toFile: group + "/memory.limit_in_bytes", atomically: false, encoding: .utf8)
-            for hidden in [100, 1_000_000, 3_000_000, 5_000_000] {
+            for (megabytes, hidden) in [(200, 100), (500, 1_000_000), (500, 3_000_000), (500, 5_000_000)] {
+                try "\(megabytes << 20)".write(
+                    toFile: group + "/memory.limit_in_bytes", atomically: false, encoding: .utf8)
                 let outcome = try ChildProcess(
                     "/bin/sh",
                     [
                         "-c", "echo $$ > \(group)/cgroup.procs; exec \"$0\" \"$@\"", Gimbal.path, "train", "--data",
-                        "digits",
-                        "--epochs", "1", "--max-steps", "1", "--hidden", "\(hidden)", "--device", "cpu", "--run-dir",
-                        folder + "/r\(hidden)",
+                        "digits", "--epochs", "1", "--max-steps", "1", "--hidden", "\(hidden)", "--device", "cpu",
+                        "--run-dir", folder + "/r\(hidden)",
                     ], timeLimit: .seconds(60)
                 ).outcome()
                 if hidden == 100 { outcome.succeeded() } else { outcome.failed(["out of memory"]) }
