@@ -77,7 +77,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     ///   - precision: what products are computed in; nil for what training uses.
     ///   - exchange: that of ranks which measure together, as `Evaluation` has it; nil where one measures alone.
     ///
-    /// Where there is no memory for so many, half as many are tested at once, and so on.
+    /// Where there is no memory for so many, and neither is on a second try, half as many are tested at once, and so on: the
+    /// last bits of the mean loss may be others then.
     /// - Throws: what the device and the exchange report.
     public func evaluate(
         _ layer: any TensorLayer, on dataset: any SupervisedData, batchSize: Int? = nil, precision: Precision? = nil,
@@ -86,7 +87,7 @@ public struct Recipe: Codable, Sendable, Equatable {
         let device = layer.parameters.first?.device ?? .current
         let weights = try training.classWeights?.values(for: dataset.classNames)
         let weight = weights.map { Tensor($0.map(Float.init), device: device) }
-        var size = batchSize ?? model.evaluationBatchSize
+        var (size, isSecond) = (batchSize ?? model.evaluationBatchSize, false)
         while true {
             do {
                 return try withPrecision(precision ?? training.precision) {
@@ -96,8 +97,9 @@ public struct Recipe: Codable, Sendable, Equatable {
                         exchange: exchange
                     ) { training.loss(of: $0, $1, task: model.task, weight: weight) }
                 }
-            } catch GimbalError.outOfMemory where exchange == nil && min(size, dataset.count) > 1 {
-                size = (min(size, dataset.count) + 1) / 2
+            } catch GimbalError.outOfMemory where exchange == nil && (!isSecond || min(size, dataset.count) > 1) {
+                if isSecond { size = (min(size, dataset.count) + 1) / 2 }
+                isSecond = true
             }
         }
     }
