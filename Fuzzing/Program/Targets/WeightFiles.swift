@@ -17,7 +17,7 @@ extension Target {
         Target("npy") { input in
             let array = try NumPyArray(contents: input.array, path: "input")
             if array.doubles.count != array.shape.elementCount { fail("\(array.shape) of \(array.doubles.count)") }
-            let again = try NumPyArray(contents: array.contents, path: "again")
+            let again = try NumPyArray(contents: array.contents(), path: "again")
             if again != array { fail("the array is written as another") }
         },
         Target("npz") { try readAll(WeightFile(path: $0.path)) },
