@@ -80,12 +80,11 @@ public struct Tensor {
     /// all of them. Waits for the device.
     package func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let whole = contiguous()
-        OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
-        try whole.view.throwIfFailed()
+        try whole.beginReading()
         let byteCount = elementCount * dtype.byteCount
         let piece = try HostBuffer(byteCount: Swift.min(byteCount, 4 << 20))
         for place in stride(from: 0, to: byteCount, by: 4 << 20) {
-            let bytes = UnsafeMutableRawBufferPointer(rebasing: piece.bytes[..<Swift.min(byteCount - place, 4 << 20)])
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: piece.bytes.prefix(byteCount - place))
             try backend.download(whole.view.storage, byteOffset: whole.view.byteOffset + place, into: bytes)
             try body(UnsafeRawBufferPointer(bytes))
         }
@@ -98,12 +97,18 @@ public struct Tensor {
 
     /// The memory of this contiguous tensor as `count` values of `type`.
     private func elements<Element: BitwiseCopyable>(_ type: Element.Type, count: Int) throws -> [Element] {
-        OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
-        try view.throwIfFailed()
+        try beginReading()
         return try [Element](refusable: count, "a copy of a tensor \(shape) on the host") {
             try backend.download(
                 view.storage, byteOffset: view.byteOffset, into: UnsafeMutableRawBufferPointer($0))
         }
+    }
+
+    /// Tells who watches that the host reads this.
+    /// - Throws: what it has failed by.
+    private func beginReading() throws {
+        OperationObserver.current?.note(ComputedOperation(name: "read", inputs: [self], outputs: [], details: .read))
+        try view.throwIfFailed()
     }
 
     // MARK: Gradients

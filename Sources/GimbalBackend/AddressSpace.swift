@@ -23,11 +23,15 @@ package struct MappingLimit {
 
     /// The bytes that may be mapped yet; nil where the system does not tell.
     fileprivate var leftByteCount: Int? {
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
-        let pages = text.split(separator: " ").map { Int($0) }
-        guard pages.indices.contains(place), let used = pages[place] else { return nil }
-        return byteCount - used * sysconf(Int32(_SC_PAGESIZE))
+        mappedByteCounts().flatMap { $0.indices.contains(place) ? byteCount - $0[place] : nil }
     }
+}
+
+/// The numbers of /proc/self/statm, in bytes: what is mapped, what of that is resident, what of that lies in files or is shared, and
+/// so on; nil where the system does not tell.
+func mappedByteCounts() -> [Int]? {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
+    return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
 }
 
 /// Whether the process may have so many bytes more and still has some for what cannot be refused without ending the program:

@@ -547,6 +547,15 @@ extension Backend {
         return {}
     }
 
+    /// Whole numbers that kernels go by, such as the bounds of segments, on the device.
+    /// - Throws: `GimbalError.outOfMemory`, and what the upload failed by: kernels would go by what lies there.
+    package func uploadedIndices(_ values: [Int32], _ shape: Shape) throws -> TensorView {
+        let view = try allocate(shape, .int32)
+        values.withUnsafeBytes { upload($0, to: view.storage, byteOffset: 0) }
+        try view.throwIfFailed()
+        return view
+    }
+
     /// Runs an operation that needs temporary memory; should that be refused, reports it for the next wait to throw.
     public func reportingErrors(_ body: () throws -> Void) {
         do {

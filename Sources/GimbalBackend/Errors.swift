@@ -26,8 +26,8 @@ public enum GimbalError: Error, Sendable, Equatable {
 }
 
 extension GimbalError: CustomStringConvertible {
-    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own where it has several. Names and texts from files
-    /// may hold anything; what a terminal would obey or not show is escaped.
+    /// One line for every case but `kernelBuildFailed`, whose log follows on lines of its own where it has several. Names and
+    /// texts from files may hold anything; what a terminal would obey or not show is escaped.
     public var description: String {
         if case .kernelBuildFailed = self { return message }
         return visible(message.unicodeScalars)

@@ -43,15 +43,6 @@ struct DeviceOptions: ParsableArguments {
         try requirePretendedGPU()
     }
 
-    /// The part of it that devices cannot be listed without.
-    static func requirePretendedGPU() throws {
-        let environment = ProcessInfo.processInfo.environment
-        if let asked = environment["GIMBAL_PRETEND_GPU"], !asked.isEmpty, PretendedGPU(asked) == nil {
-            throw GimbalError.invalidSetting(
-                name: "GIMBAL_PRETEND_GPU", reason: "'\(shown(asked))' is no GPU such as sm_90:132 or sm_90:132:dry")
-        }
-    }
-
     /// The device that is taken unless one is named.
     /// - Throws: as `chosen()`.
     static func standard() throws -> Device { try named() ?? .best() }

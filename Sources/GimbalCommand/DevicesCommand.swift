@@ -1,4 +1,5 @@
 import ArgumentParser
+import GimbalOpenCL
 import GimbalTrain
 
 struct DevicesCommand: ParsableCommand {
@@ -9,7 +10,7 @@ struct DevicesCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try DeviceOptions.requirePretendedGPU()
+        try requirePretendedGPU()
         let (devices, reason) = Device.available()
         let standard = try DeviceOptions.standard().id
         for device in devices {

@@ -29,7 +29,7 @@ struct ComputeCapability: Hashable, Comparable, Sendable, CustomStringConvertibl
 ///
 /// `sm_90:132:dry` only counts: no kernel is compiled or run, so that results mean nothing, and what a training step asks of
 /// such a GPU is known at once.
-package struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
+struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
     var capability: ComputeCapability
     var units: Int
     /// Whether kernels are neither compiled nor run.
@@ -37,7 +37,7 @@ package struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
 
     /// From text such as `sm_90:132` (the units are 132 where they are left out) or `sm_90:132:dry`; nil where it is not of
     /// this form.
-    package init?(_ text: String) {
+    init?(_ text: String) {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false)
         isDry = parts.last == "dry"
         if isDry { parts.removeLast() }
@@ -49,14 +49,28 @@ package struct PretendedGPU: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// As devices are called that play it.
-    package var description: String { "\(capability) of \(units) units\(isDry ? ", dry" : "")" }
+    var description: String { "\(capability) of \(units) units\(isDry ? ", dry" : "")" }
 
     /// The one that the environment asks for.
     static let wanted: PretendedGPU? = {
+        do { return try asked() } catch GimbalError.invalidSetting(let name, let reason) {
+            stop(name, reason)
+        } catch { stop("GIMBAL_PRETEND_GPU", "\(error)") }
+    }()
+
+    /// The same of the environment as it is now.
+    /// - Throws: `GimbalError.invalidSetting` where it asks for what is no GPU.
+    fileprivate static func asked() throws -> PretendedGPU? {
         guard let text = ProcessInfo.processInfo.environment["GIMBAL_PRETEND_GPU"], !text.isEmpty else { return nil }
         guard let gpu = PretendedGPU(text) else {
-            stop("GIMBAL_PRETEND_GPU", "'\(text)' is no GPU such as sm_90:132 or sm_90:132:dry")
+            throw GimbalError.invalidSetting(
+                name: "GIMBAL_PRETEND_GPU", reason: "'\(shown(text))' is no GPU such as sm_90:132 or sm_90:132:dry")
         }
         return gpu
-    }()
+    }
 }
+
+/// Makes sure that `GIMBAL_PRETEND_GPU` asks for a GPU, where it asks for any: looking for devices stops the program over one that is
+/// none, as a library has to.
+/// - Throws: `GimbalError.invalidSetting`.
+package func requirePretendedGPU() throws { _ = try PretendedGPU.asked() }

@@ -25,10 +25,7 @@ package struct Segments {
             for part in 0..<parts { bounds += [Int32(start + part * length), Int32(length)] }
         }
         count = bounds.count / 2
-        view = try backend.allocate([count, 2], .int32)
-        bounds.withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
-        // Kernels would go by what lies there.
-        try view.throwIfFailed()
+        view = try backend.uploadedIndices(bounds, [count, 2])
     }
 
     /// One norm for each stretch, shape [count].

@@ -33,6 +33,16 @@ struct HostileInputTests {
 
     private func write(_ text: String, to path: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
 
+    /// Runs the command under a limit that the shell sets, such as `-v 100000`.
+    private func run(
+        _ arguments: [String], limit: String, environment: [String: String] = ["GIMBAL_THREADS": "1"]
+    ) throws -> ChildProcess.Outcome {
+        try ChildProcess(
+            "/bin/sh", ["-c", "ulimit \(limit); exec \"$0\" \"$@\"", Gimbal.path] + arguments, environment: environment,
+            timeLimit: .seconds(60)
+        ).outcome()
+    }
+
     /// Every number, text, list and truth of a value, and where it is.
     private func leaves(_ value: Any, _ path: [String] = []) -> [(path: [String], value: Any)] {
         switch value {
@@ -106,11 +116,7 @@ struct HostileInputTests {
     func memoryLimit(megabytes: Int) throws {
         try withTemporaryFolder { folder in
             let train = ["train", "--data", "digits", "--epochs", "1", "--hidden", "64", "--run-dir", folder + "/r"]
-            let limited = "ulimit -v \(megabytes * 1024); exec \"$0\" \"$@\""
-            let outcome = try ChildProcess(
-                "/bin/sh", ["-c", limited, Gimbal.path] + train + ["--device", "cpu"],
-                environment: ["GIMBAL_THREADS": "1"], timeLimit: .seconds(40)
-            ).outcome()
+            let outcome = try run(train + ["--device", "cpu"], limit: "-v \(megabytes * 1024)")
             // With less the system's loader or Swift's runtime has none; both say so.
             guard megabytes >= 250 else { return #expect(outcome.status != 0) }
             if outcome.status == 0 { return }
@@ -118,7 +124,7 @@ struct HostileInputTests {
         }
     }
 
-    /// The bytes of the weights are three times those that the command has beside them.
+    /// 96 MB of weights, read whole by some of the commands.
     @Test("Large weights are read, written and converted under every limit of memory, or that says what it lacks")
     func largeWeights() throws {
         try withTemporaryFolder { folder in
@@ -129,8 +135,7 @@ struct HostileInputTests {
             try write(names + ",y\n" + rows.joined(separator: "\n") + "\n", to: folder + "/wide.csv")
             let train = [
                 "train", "--data", folder + "/wide.csv", "--epochs", "1", "--hidden", "6000", "--max-steps", "1",
-                "--no-doctor",
-                "--optimizer", "sgd", "--device", "cpu", "--run-dir",
+                "--no-doctor", "--optimizer", "sgd", "--device", "cpu", "--run-dir",
             ]
             try Gimbal.run(train + [folder + "/r"]).succeeded()
             try Gimbal.run("convert", folder + "/r", folder + "/w.npz").succeeded()
@@ -144,10 +149,9 @@ struct HostileInputTests {
                     ["convert", folder + "/w.npz", folder + "/m.pt", "--force"],
                     ["inspect", folder + "/w.npz", "--values"],
                 ] {
-                    let outcome = try ChildProcess(
-                        "/bin/sh", ["-c", "ulimit -v \(megabytes * 1024); exec \"$0\" \"$@\"", Gimbal.path] + command,
-                        environment: ["GIMBAL_THREADS": "1", "OCL_ICD_VENDORS": "/nonexistent"], timeLimit: .seconds(60)
-                    ).outcome()
+                    let outcome = try run(
+                        command, limit: "-v \(megabytes * 1024)",
+                        environment: ["GIMBAL_THREADS": "1", "OCL_ICD_VENDORS": "/nonexistent"])
                     if outcome.status == 0, outcome.signal == nil { continue }
                     // A note may come before.
                     let error = outcome.errors.split(separator: "\n").last ?? ""
@@ -191,11 +195,7 @@ struct HostileInputTests {
     func dataLimit(megabytes: Int) throws {
         try withTemporaryFolder { folder in
             let train = ["train", "--data", "digits", "--epochs", "1", "--hidden", "64", "--run-dir", folder + "/r"]
-            let outcome = try ChildProcess(
-                "/bin/sh",
-                ["-c", "ulimit -d \(megabytes * 1024); exec \"$0\" \"$@\"", Gimbal.path] + train + ["--device", "cpu"],
-                environment: ["GIMBAL_THREADS": "1"], timeLimit: .seconds(40)
-            ).outcome()
+            let outcome = try run(train + ["--device", "cpu"], limit: "-d \(megabytes * 1024)")
             if megabytes == 100 { outcome.failed(["out of memory", "ulimit -d"]) } else { outcome.succeeded() }
         }
     }
@@ -203,9 +203,7 @@ struct HostileInputTests {
     @Test("A stack on which nothing runs is refused by its limit")
     func stackLimit() throws {
         let devices = { (kilobytes: Int) in
-            try ChildProcess(
-                "/bin/sh", ["-c", "ulimit -s \(kilobytes); exec \"$0\" \"$@\"", Gimbal.path, "devices", "--json"]
-            ).outcome()
+            try run(["devices", "--json"], limit: "-s \(kilobytes)", environment: [:])
         }
         try devices(128).failed(["128 KiB of stack", "ulimit -s", "256"])
         try devices(256).succeeded()
@@ -214,13 +212,8 @@ struct HostileInputTests {
     @Test("A file that grows beyond the limit of its size is an error that names it")
     func fileSizeLimit() throws {
         try withTemporaryFolder { folder in
-            let outcome = try ChildProcess(
-                "/bin/sh",
-                [
-                    "-c", "ulimit -f 8; exec \"$0\" \"$@\"", Gimbal.path, "train", "--data", "digits", "--epochs", "1",
-                    "--device", "cpu", "--run-dir", folder + "/r",
-                ]
-            ).outcome()
+            let train = ["train", "--data", "digits", "--epochs", "1", "--device", "cpu", "--run-dir", folder + "/r"]
+            let outcome = try run(train, limit: "-f 8", environment: [:])
             #expect(outcome.status == 1 && outcome.signal == nil, "\(outcome)")
             #expect(outcome.errors.contains("Error: cannot write \(folder)/r/"), "\(outcome)")
             #expect(outcome.errors.contains(String(cString: strerror(EFBIG))), "\(outcome)")

@@ -16,6 +16,22 @@ import Testing
         .deviceFailed(device: "reference", operation: "launch \(number)", reason: "on purpose")
     }
 
+    /// Lets everything on a device fail for a while.
+    private final class Breaker: Sendable {
+        private let isBroken = Atomic(false)
+
+        func device(failingBy failure: GimbalError) -> Device {
+            Device(backend: ReferenceBackend(faults: { _ in self.isBroken.load(ordering: .relaxed) ? failure : nil }))
+        }
+
+        @discardableResult
+        func whileBroken<Result>(_ body: () throws -> Result) rethrows -> Result {
+            isBroken.store(true, ordering: .relaxed)
+            defer { isBroken.store(false, ordering: .relaxed) }
+            return try body()
+        }
+    }
+
     /// Fails launches and allocations of the sick thread, each with a probability of 1 in 40.
     private final class Faults: Sendable {
         private let state = Lock((random: SystemRandom(seed: 1), met: [String](), count: 0))
@@ -126,14 +142,11 @@ import Testing
     }
 
     @Test func itIsThrownWhereATensorIsReadAlsoOnAnotherThread() throws {
-        let isFailing = Atomic(false)
-        let device = Device(
-            backend: ReferenceBackend(faults: { _ in isFailing.load(ordering: .relaxed) ? Self.failure(7) : nil }))
+        let breaker = Breaker()
+        let device = breaker.device(failingBy: Self.failure(7))
         try withDevice(device) {
             let x = Tensor([1, 2, 3])
-            isFailing.store(true, ordering: .relaxed)
-            let sick = x * 2
-            isFailing.store(false, ordering: .relaxed)
+            let sick = breaker.whileBroken { x * 2 }
             nonisolated(unsafe) let heir = sick + 1
             let healthy = x + 1
             #expect(try healthy.doubles() == [2, 3, 4])
@@ -149,35 +162,28 @@ import Testing
             #expect(throws: Self.failure(7)) { try sick.doubles() }
             #expect(throws: Self.failure(7)) { try heir[0].item() }
             // What chooses is an operand as well.
-            isFailing.store(true, ordering: .relaxed)
-            let sickMask = x .> 2
-            isFailing.store(false, ordering: .relaxed)
+            let sickMask = breaker.whileBroken { x .> 2 }
             #expect(throws: Self.failure(7)) { try Tensor.select(sickMask, x, x).doubles() }
             try? device.backend.synchronize()
             try device.backend.synchronize()
             #expect(try healthy.doubles() == [2, 3, 4])
             // Where nobody reads it, the thread's next wait for the whole device tells.
-            isFailing.store(true, ordering: .relaxed)
-            _ = x * 2
-            isFailing.store(false, ordering: .relaxed)
+            breaker.whileBroken { _ = x * 2 }
             #expect(throws: Self.failure(7)) { try device.backend.synchronize() }
             try device.backend.synchronize()
         }
     }
 
     @Test func weightsThatAStepFailedInCannotBeUsedUntilTheyAreLoadedAnew() throws {
-        let isFailing = Atomic(false)
-        let device = Device(
-            backend: ReferenceBackend(faults: { _ in isFailing.load(ordering: .relaxed) ? Self.failure(3) : nil }))
+        let breaker = Breaker()
+        let device = breaker.device(failingBy: Self.failure(3))
         try withDevice(device) {
             let model = Linear(2, 2, generator: RandomGenerator(seed: 1))
             let saved = try model.parameters.map { try $0.value.doubles() }
             let optimizer = SGD(model.parameters, learningRate: 0.1, momentum: 0.9)
             let x = Tensor([1, 2], [1, 2])
             try model(x).sum().backward()
-            isFailing.store(true, ordering: .relaxed)
-            #expect(throws: Self.failure(3)) { try optimizer.step() }
-            isFailing.store(false, ordering: .relaxed)
+            breaker.whileBroken { #expect(throws: Self.failure(3)) { try optimizer.step() } }
             #expect(throws: Self.failure(3)) { try model(x).doubles() }
             #expect(throws: Self.failure(3)) { try optimizer.step() }
             for (parameter, values) in zip(model.parameters, saved) {
@@ -190,15 +196,12 @@ import Testing
 
     /// An optimizer is made without `try`: that its arena failed is known later.
     @Test func anArenaThatCannotBeFilledIsToldByTheFirstStep() throws {
-        let isFailing = Atomic(false)
-        let device = Device(
-            backend: ReferenceBackend(faults: { _ in isFailing.load(ordering: .relaxed) ? Self.failure(3) : nil }))
+        let breaker = Breaker()
+        let device = breaker.device(failingBy: Self.failure(3))
         try withDevice(device) {
             let model = Linear(2, 2, generator: RandomGenerator(seed: 1))
             let before = try model.parameters.map { try $0.value.doubles() }
-            isFailing.store(true, ordering: .relaxed)
-            let optimizer = SGD(model.parameters, learningRate: 0.1)
-            isFailing.store(false, ordering: .relaxed)
+            let optimizer = breaker.whileBroken { SGD(model.parameters, learningRate: 0.1) }
             try model(Tensor([1, 2], [1, 2])).sum().backward()
             #expect(throws: Self.failure(3)) { try optimizer.step() }
             let after = try model.parameters.map { try $0.value.doubles() }

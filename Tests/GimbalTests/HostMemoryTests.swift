@@ -20,7 +20,7 @@ import Testing
     }
 
     private func limit(_ groups: String, _ limits: [String: String]) throws -> Int? {
-        try withGroups(limits) { HostMemory.limit(ofGroups: groups, root: $0) }
+        try withGroups(limits) { ControlGroup.limited(groups, root: $0).map(\.byteCount).min() }
     }
 
     @Test func theLeastOfAProcessesControlGroupsCounts() throws {
@@ -36,7 +36,7 @@ import Testing
     }
 
     private func left(_ groups: String, _ files: [String: String]) throws -> [Int?] {
-        try withGroups(files) { HostMemory.limitedGroups(ofGroups: groups, root: $0).map { HostMemory.left(in: $0) } }
+        try withGroups(files) { ControlGroup.limited(groups, root: $0).map(\.leftByteCount) }
     }
 
     @Test func pagesOfFilesCountAsFree() throws {

@@ -145,11 +145,7 @@ struct Windows {
     }
 
     func uploaded(to backend: any Backend) throws -> TensorView {
-        let view = try backend.allocate([indices.count], .int32)
-        indices.withUnsafeBytes { backend.upload($0, to: view.storage, byteOffset: 0) }
-        // What gathers would go by what lies there.
-        try view.throwIfFailed()
-        return view
+        try backend.uploadedIndices(indices, [indices.count])
     }
 }
 

@@ -230,8 +230,6 @@ public struct RecipeRun {
     /// Loss and scores on data with the weights that the model holds now: after a run, the chosen ones. Where the trainer has
     /// an exchange, all ranks have to call this, and measure together.
     /// - Parameter dataset: standardised as the training data was.
-    ///
-    /// Where there is no memory for so many, half as many are tested at once, and so on.
     /// - Throws: what the device and the exchange report.
     public func evaluate(on dataset: any SupervisedData) throws -> Evaluation {
         try recipe.evaluate(model, on: dataset, exchange: trainer.exchange)
