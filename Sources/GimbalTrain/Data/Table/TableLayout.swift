@@ -120,7 +120,7 @@ struct TableLayout {
 
         private func proven(_ bytes: [UInt8], isWhole: Bool) -> (count: Int, byteCount: Int)? {
             guard
-                let stream = try? TextStream(path: source.path, input: .memory(bytes), encoding: TableDialect.utf8),
+                let stream = try? TextStream(path: source.path, input: .memory(bytes), encoding: nil, isPart: true),
                 let reader = try? TableReader(stream, dialect)
             else { return nil }
             reader.rowWidth = dialect.rowWidth

@@ -52,7 +52,7 @@ struct TableSource: Sendable {
 
     /// A part of a file that `canSeek`.
     func open(bytes: Range<Int>) throws -> TextStream {
-        try TextStream(path: path, input: .range(try FileReader(path: path), bytes), encoding: nil)
+        try TextStream(path: path, input: .range(try FileReader(path: path), bytes), encoding: nil, isPart: true)
     }
 
     /// A reader behind the header.
@@ -85,6 +85,8 @@ final class TextStream {
     private var converter: iconv_t?
     private var raw = [UInt8](repeating: 0, count: 1 << 16)
     private var pending = 0..<0
+    /// The end of a converted character that there was no room for.
+    private var surplus: ArraySlice<UInt8> = []
     private var line = 1
     /// The byte of the file that the text begins with.
     private(set) var start = 0
@@ -92,12 +94,13 @@ final class TextStream {
     private var encoding = TableDialect.utf8
     var encodingName: String { TableDialect.isUTF8(encoding) ? TableDialect.utf8 : encoding }
 
+    /// - Parameter isPart: whether the text is one out of a longer one, where the bytes of a byte order mark are none.
     /// - Throws: `GimbalError.invalidSetting` for an encoding that the system does not know.
-    init(path: String, input: Input, encoding: String?) throws {
+    init(path: String, input: Input, encoding: String?, isPart: Bool = false) throws {
         self.path = path
         self.input = input
         try refill()
-        let mark = ByteOrderMark(raw[pending])
+        let mark = isPart ? nil : ByteOrderMark(raw[pending])
         pending = pending.dropFirst(mark?.length ?? 0)
         start = mark?.length ?? 0
         if case .range(_, let range) = input { start += range.lowerBound }
@@ -187,35 +190,57 @@ final class TextStream {
     }
 
     private func convert(_ converter: iconv_t, into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
-        var filled = 0
-        while filled == 0 {
+        guard surplus.isEmpty else { return takeSurplus(into: bytes) }
+        while true {
             if pending.isEmpty { try refill() }
             guard !pending.isEmpty else { return 0 }
-            var failure: Int32 = 0
-            raw.withUnsafeMutableBytes { raw in
-                var source: UnsafeMutablePointer<CChar>? =
-                    raw.baseAddress!.assumingMemoryBound(to: CChar.self) + pending.lowerBound
-                var left = pending.count
-                var target: UnsafeMutablePointer<CChar>? = bytes.baseAddress!.assumingMemoryBound(to: CChar.self)
-                var room = bytes.count
-                if iconv(converter, &source, &left, &target, &room) == Int(bitPattern: UInt.max) { failure = errno }
-                filled = bytes.count - room
-                pending = pending.upperBound - left..<pending.upperBound
-            }
-            line += UnsafeMutableRawBufferPointer(rebasing: bytes[..<filled]).count { $0 == UInt8(ascii: "\n") }
+            let (filled, failure) = convertPending(converter, into: bytes)
+            if filled > 0 || bytes.isEmpty { return filled }
             switch failure {
-            case EILSEQ where filled == 0: throw invalid()
-            case EINVAL where filled == 0:
+            case EILSEQ: throw invalid()
+            case EINVAL:
                 // A character that goes on in the next piece.
                 let rest = Array(raw[pending])
                 let count = try raw.withUnsafeMutableBytes { try readRaw(into: .init(rebasing: $0[rest.count...])) }
                 guard count > 0 else { throw invalid() }
                 raw.replaceSubrange(0..<rest.count, with: rest)
                 pending = 0..<rest.count + count
+            case E2BIG:
+                // There is room for less than a character.
+                var characters = [UInt8](repeating: 0, count: 16)
+                let count = characters.withUnsafeMutableBytes { convertPending(converter, into: $0).filled }
+                surplus = characters[..<count]
+                return takeSurplus(into: bytes)
             default: break
             }
         }
-        return filled
+    }
+
+    private func takeSurplus(into bytes: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(surplus.count, bytes.count)
+        bytes.copyBytes(from: surplus.prefix(count))
+        surplus = surplus.dropFirst(count)
+        return count
+    }
+
+    /// Converts what there is room for.
+    /// - Returns: bytes written, and why it stopped, as iconv says.
+    private func convertPending(
+        _ converter: iconv_t, into bytes: UnsafeMutableRawBufferPointer
+    ) -> (filled: Int, failure: Int32) {
+        let (room, failure) = raw.withUnsafeMutableBytes { raw in
+            var source: UnsafeMutablePointer<CChar>? =
+                raw.baseAddress!.assumingMemoryBound(to: CChar.self) + pending.lowerBound
+            var left = pending.count
+            var target: UnsafeMutablePointer<CChar>? = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            var room = bytes.count
+            let failure = iconv(converter, &source, &left, &target, &room) == Int(bitPattern: UInt.max) ? errno : 0
+            pending = pending.upperBound - left..<pending.upperBound
+            return (room, failure)
+        }
+        let filled = bytes[..<(bytes.count - room)]
+        line += filled.count { $0 == UInt8(ascii: "\n") }
+        return (filled.count, failure)
     }
 
     private func invalid() -> GimbalError {

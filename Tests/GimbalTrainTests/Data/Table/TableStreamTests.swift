@@ -34,6 +34,29 @@ struct TableStreamTests {
         batches.flatMap { $0 }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
+    /// Wherever a file is looked into, what is there may look like a byte order mark.
+    @Test("Marks in the middle of a file are text", arguments: 0..<6)
+    func marks(offset: Int) throws {
+        let filler = String(repeating: "\u{FEFF}", count: 50)
+        let lines = (0..<2000).map {
+            "\(100_000 + $0 * 7919 % 99_999),\(filler)\($0 % 3),\($0 * 7 % 1000 + 1000),\($0 % 2 == 0 ? "u" : "v")"
+        }
+        let header = "a" + String(repeating: "a", count: offset) + ",t,b,y\n"
+        try withTable(Array((header + lines.joined(separator: "\n")).utf8)) { path in
+            let table = try Table(path: path)
+            let whole = try table.data()
+            let streamed = try table.data(memoryLimit: 1000)
+            #expect(streamed.isStreamed)
+            let part = try #require(streamed.training as? TablePart)
+            let batches = try all(TableStream(part, batchSize: 32, leastSize: 1, seed: 3, workers: 2))
+            let rows = try #require(whole.training as? Dataset).batch(on: .cpu)
+            let (inputs, targets) = (try rows.inputs.floats(), try rows.targets.integers())
+            let width = part.featureCount
+            let expected = targets.indices.map { Array(inputs[$0 * width..<($0 + 1) * width]) + [Float(targets[$0])] }
+            #expect(sorted(batches) == sorted([expected]))
+        }
+    }
+
     @Test(
         "A stream gives every row of a part once, in an order that follows from seed and epoch, from any batch on",
         arguments: ["", "\u{FEFF}"])

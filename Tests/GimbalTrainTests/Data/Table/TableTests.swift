@@ -146,6 +146,21 @@ struct TableDialectTests {
         }
     }
 
+    /// A reader asks for as many bytes as it has room for, which may be fewer than a converted character has.
+    @Test("Records longer than what is read at once are converted whole", arguments: 0..<4)
+    func longConverted(offset: Int) throws {
+        let long = [UInt8](repeating: 0x80, count: 300_000)  // € in windows-1252: three bytes of UTF-8.
+        var bytes = Array("a,text,letter\n".utf8) + [UInt8](repeating: 0x20, count: offset)
+        for row in 0..<60 {
+            bytes += Array("\(row).5,".utf8) + (20..<23 ~= row ? long : [0x61])
+            bytes += [0x2C, 0x61 + UInt8(row % 2), 10]
+        }
+        try withTable(bytes) { path in
+            let table = try Table(path: path, options: options { $0.encoding = "windows-1252" })
+            #expect(table.profile.rows == 60 && table.schema.classNames == ["a", "b"])
+        }
+    }
+
     // MARK: Headers
 
     @Test(
