@@ -17,8 +17,23 @@ extension Conformance {
 
         @Test(arguments: BackendUnderTest.openCL)
         func everyTile(on subject: BackendUnderTest) throws {
-            try withEvery("tile", in: ConvolutionTile.candidates) { tile in
-                try withEvery("case", in: Self.cases) { given in
+            try expectProducts(of: subject, Self.cases, ConvolutionTile.candidates)
+        }
+
+        /// Three axes, that all pad and spread; and planes that end within a vector, after which another channel begins.
+        @Test(arguments: BackendUnderTest.openCL)
+        func everyAxis(on subject: BackendUnderTest) throws {
+            let cases = [
+                Case([2, 3, 5, 4, 6], 20, [3, 3, 3], padding: [1, 1, 2], dilation: [1, 1, 2]),
+                Case([2, 33, 4, 5, 7], 18, [3, 2, 3], stride: [2, 1, 1], padding: [1, 1, 1], dilation: [1, 2, 2]),
+                Case([3, 36, 2, 5], 132, [1, 1]),
+            ]
+            try expectProducts(of: subject, cases, [ConvolutionTile.candidates.last!])
+        }
+
+        private func expectProducts(of subject: BackendUnderTest, _ cases: [Case], _ tiles: [ConvolutionTile]) throws {
+            try withEvery("tile", in: tiles) { tile in
+                try withEvery("case", in: cases) { given in
                     let terms = given.weight.sizes.dropFirst().reduce(1, *)
                     try expectConformance(of: subject, within: .dotProduct(terms: terms + 1)) { bench in
                         let x = try bench.input(samples(given.x.elementCount), given.x)

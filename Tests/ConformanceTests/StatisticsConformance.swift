@@ -89,6 +89,22 @@ extension Conformance {
             #expect(abs(found - mean) <= 32 * Double(Float(mean).ulp), "\(found), not \(mean)")
         }
 
+        /// All that one work-item of a GPU takes at once: about the first element the ones are lost beside 2²⁴, three units of
+        /// the mean's last place.
+        @Test(arguments: BackendUnderTest.fused)
+        func smallElementsBesideALargeOneCountInTheMean(on subject: BackendUnderTest) throws {
+            for count in 7...8 {
+                let values = [0, 0x1p24] + [Double](repeating: 1, count: count - 2)
+                let bench = Workbench(subject.backend)
+                bench.backend.statistics(
+                    try bench.input(values, [count]), segments: try bench.indices([0, Double(count)], [1, 2]),
+                    out: try bench.output([1, Statistic.allCases.count]))
+                let found = try bench.results().outputs[0].values[Statistic.allCases.firstIndex(of: .mean)!]
+                let mean = values.reduce(0, +) / Double(count)
+                #expect(abs(found - mean) <= 2 * Double(Float(mean).ulp), "\(found), not \(mean)")
+            }
+        }
+
         @Test(arguments: BackendUnderTest.fused)
         func constantAndTinyAndNegativeValues(on subject: BackendUnderTest) throws {
             try expectStatistics(of: subject, [Double](repeating: 0, count: 130), segments: [0..<130])

@@ -34,6 +34,8 @@ struct HelpTests {
             text.contains("--lr <lr> Learning rate. (default: 0.05 for mlp; \(resNet.rate) for resnet20, resnet56; "))
         #expect(text.contains("; with another optimizer 0.01 for sgd, adagrad, rmsprop; 1 for adadelta; "))
         #expect(text.contains("(default: 0.9) --beta2"))
+        let patience = try #require(TrainingSettings(for: .mlp, isTable: true).patience)
+        #expect(text.contains("may be changed when resuming. (default: 0; \(patience) for tables)"))
         #expect(text.contains("(default: 0.999 for adam, adamw, amsgrad, nadam, radam, adamax, lamb; 0.99 for lion)"))
         #expect(
             text.contains(

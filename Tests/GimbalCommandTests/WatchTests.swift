@@ -64,6 +64,8 @@ struct WatchTests {
             let outcome = try Gimbal.runOnTerminal(command)
             let text = outcome.output
             #expect(text.contains("\u{1B}[?1049h") && text.contains("loss"), "\(outcome)")
+            // A layer's bar leaves room for its number.
+            #expect(text.contains(#/\d +#+ +\d[.\d]*(e-\d+)? /#), "\(outcome)")
             #expect(text.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"), "\(outcome)")
             #expect(!text.contains("\u{1B}[1m") && !text.contains("\u{1B}[36m"))
             let settings = try ["before", "after"].map {

@@ -138,4 +138,10 @@ import Testing
             of: run.model, on: data, sampleShape: run.recipe.model.sampleShape, batchSize: 3, device: .cpu)
         #expect(report.accuracy == 0)
     }
+
+    @Test func noSamplesHaveNoArea() {
+        let curve = ROCCurve(scores: [], truths: [])
+        #expect(curve.thresholds == [.infinity] && curve.area.isNaN)
+        #expect(ROCCurve(scores: [0.3, 0.7], truths: [false, true]).area == 1)
+    }
 }
