@@ -54,7 +54,7 @@ struct WatchTests {
         try withTemporaryFolder { folder in
             let run = folder + "/run"
             let training = try Gimbal.start(
-                Self.settings + ["--layers", "3", "--epochs", "5000", "--run-dir", run])
+                Self.settings + ["--model", "transformer", "--epochs", "5000", "--run-dir", run])
             defer { training.send(SIGKILL) }
             _ = training.wait { metrics(of: run).count > 3 }
             // Interrupted within the terminal after two seconds.
@@ -64,8 +64,8 @@ struct WatchTests {
             let outcome = try Gimbal.runOnTerminal(command)
             let text = outcome.output
             #expect(text.contains("\u{1B}[?1049h") && text.contains("loss"), "\(outcome)")
-            // A layer's bar leaves room for its number.
-            #expect(text.contains(#/\d +#+ +\d[.\d]*(e-\d+)? /#), "\(outcome)")
+            // The bar of a layer, whose name is long, leaves room for its number.
+            #expect(text.contains(#/\w +#+ +\d[.\d]*(e-\d+)? /#), "\(outcome)")
             #expect(text.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"), "\(outcome)")
             #expect(!text.contains("\u{1B}[1m") && !text.contains("\u{1B}[36m"))
             let settings = try ["before", "after"].map {

@@ -110,7 +110,9 @@ import Testing
         }
     }
 
-    @Test("What is seen and found is in the run's folder, and once only after it was resumed") func folder() throws {
+    /// With step 150 a look is taken.
+    @Test("What is seen and found is in the run's folder, and once only after it was resumed", arguments: [150, 160])
+    func folder(last: Int) throws {
         try withDevice(.cpu) {
             try withTemporaryFolder { path in
                 func make(_ folder: RunFolder?) -> Trainer<Batch> {
@@ -139,7 +141,7 @@ import Testing
                 do {
                     let trainer = make(try RunFolder(path: path))
                     trainer.callbacks = [log]
-                    try trainer.run { trainer.progress.step >= 160 }
+                    try trainer.run { trainer.progress.step >= last }
                     #expect(trainer.findings.map(\.illness) == [.learningRateTooLow])
                 }
                 #expect(log.found.map(\.illness) == [.learningRateTooLow])
