@@ -126,7 +126,7 @@ struct TrainCommand: ParsableCommand {
         if !json { try introduce(run, parts: parts, device: device, folder: folder) }
         if prepared.isResumed { sayWhatIsLeft(of: trainer) }
 
-        // Of ranks that are threads, each takes over the signals of all: the last to do so decides whether a word is said.
+        // Of ranks that are threads, each takes over the signals of all.
         let interruption = Interruption(isQuiet: !CommandRanks.isFirst && CommandRanks.launchedCount > 1)
         let outcome: TrainingOutcome
         do {

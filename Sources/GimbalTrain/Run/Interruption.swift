@@ -3,8 +3,9 @@ import Synchronization
 
 private let requests = Atomic<Int>(0)
 private let hasBrokenPipe = Atomic<Bool>(false)
-/// Whether the first signal is yet to be answered by a word.
-private let isToBeSaid = Atomic<Bool>(true)
+/// Whether the first signal is to be answered by a word.
+private let isAnswered = Atomic<Bool>(true)
+private let hasBeenSaid = Atomic<Bool>(false)
 
 /// Notices Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and, where `ulimit -t` has no more, SIGXCPU, so that a run can save before it
 /// leaves. A second one ends the program at once. Under `nohup`, which has SIGHUP ignored, it stays so. SIGPIPE counts as one of them: nobody reads the output any more.
@@ -37,10 +38,10 @@ public struct Interruption: Sendable {
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    /// Takes over these signals of the process.
+    /// Takes over these signals of the process. Of several that do, the last decides whether a word is said, which is said once.
     /// - Parameter isQuiet: whether nothing is said when the first comes, as what goes on ends at once.
     public init(isQuiet: Bool = false) {
-        isToBeSaid.store(!isQuiet, ordering: .relaxed)
+        isAnswered.store(!isQuiet, ordering: .relaxed)
         // A file that grows beyond `ulimit -f` is an error of its own, with its name.
         signal(SIGXFSZ, SIG_IGN)
         for number in Self.signals {
@@ -63,7 +64,7 @@ public struct Interruption: Sendable {
 
     /// Says once that the run will stop and save, unless it is to be quiet of that. A signal's handler may do so.
     public static func announce() {
-        guard isToBeSaid.exchange(false, ordering: .relaxed) else { return }
+        guard isAnswered.load(ordering: .relaxed), !hasBeenSaid.exchange(true, ordering: .relaxed) else { return }
         let text: StaticString = "\nstopping after this step and saving; once more to stop at once\n"
         _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
     }
