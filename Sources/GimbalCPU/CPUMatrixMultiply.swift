@@ -76,16 +76,17 @@ extension CPUBackend {
         }
         let count = batch.sizes.reduce(1, *)
         let work = product.rows * product.columns * max(product.depth, 1)
-        try BLASMemory.reserve(for: min(threads, max(count * work / smallestProduct, 1)), on: self)
-        if count >= threads && count > 1 {
-            divide(count, grain: max(smallestProduct / work, 1)) { range in
-                for index in range {
-                    let product = product.moved(to: index, of: batch)
-                    multiply(product, rows: 0..<product.rows, columns: 0..<product.columns)
+        try BLASMemory.with(threads: min(threads, max(count * work / smallestProduct, 1)), on: self) {
+            if count >= threads && count > 1 {
+                divide(count, grain: max(smallestProduct / work, 1)) { range in
+                    for index in range {
+                        let product = product.moved(to: index, of: batch)
+                        multiply(product, rows: 0..<product.rows, columns: 0..<product.columns)
+                    }
                 }
+            } else {
+                for index in 0..<count { multiplyDivided(product.moved(to: index, of: batch)) }
             }
-        } else {
-            for index in 0..<count { multiplyDivided(product.moved(to: index, of: batch)) }
         }
         withExtendedLifetime((x, y, bias, panels)) {}
     }

@@ -28,7 +28,7 @@ struct ExportCommand: ParsableCommand {
             "Which of the run's weights to write: the best by validation loss, the moving average, or the last. (default: as in training)"
     )
     var weights: WeightChoice?
-    @Flag(help: "Replace OUT.ONNX where it is there.")
+    @Flag(help: "Replace OUT.ONNX where it is there, and is what gimbal export writes.")
     var force = false
     @Flag(help: "Print one JSON object on standard output, and nothing else there.")
     var json = false
@@ -43,7 +43,7 @@ struct ExportCommand: ParsableCommand {
                 reason: "\(checkpoint) holds the folds of a cross-validation: name one of them, such as \(fold)")
         }
         let run = try SavedRun(checkpoint, weights: weights, device: .cpu)
-        try requireOutput(target, "OUT.ONNX", inputs: run.record.recipe.data.files)
+        try requireOutput(target, "OUT.ONNX", inputs: run.record.recipe.data.files, kind: .model)
         let settings = run.record.recipe.model
         let use = ModelUse(run.record.recipe)
         // Other numbers in each sample; what they are makes no difference to the graph.

@@ -69,6 +69,11 @@ struct TrainCommand: ParsableCommand {
     /// A run for each fold, one after another, each in a folder of its own; a run that was stopped goes on with --resume.
     private func crossValidate(_ count: Int, on device: String?) throws {
         let first = resume ? runDir.flatMap { try? RunRecord(path: CrossValidation.path(of: 1, in: $0)) } : nil
+        guard first != nil || data.data != nil else {
+            throw GimbalError.invalidSetting(
+                name: "folds",
+                reason: "\(runDir ?? "the run") holds none to go on with; --data names a table to train anew")
+        }
         let source = try data.source(of: first?.recipe.data, for: model.kind)
         guard source.kind == .table else {
             let what = source.kind == .series ? "a series" : source.isOfTexts ? "a text" : "images"

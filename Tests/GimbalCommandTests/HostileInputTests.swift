@@ -124,6 +124,19 @@ struct HostileInputTests {
         }
     }
 
+    @Test("So do ranks that are threads, where one of them finds no memory to begin", arguments: [180, 210, 220, 400])
+    func memoryLimitOfRanks(megabytes: Int) throws {
+        try withTemporaryFolder { folder in
+            let outcome = try run(
+                [
+                    "train", "--data", "digits", "--epochs", "1", "--device", "cpu,cpu", "--exchange-timeout", "11",
+                    "--sync-batch-norm", "--run-dir", folder + "/r",
+                ], limit: "-v \(megabytes * 1024)")
+            if outcome.status == 0 { return }
+            outcome.failed(["ulimit -v"])
+        }
+    }
+
     /// 96 MB of weights, read whole by some of the commands.
     @Test("Large weights are read, written and converted under every limit of memory, or that says what it lacks")
     func largeWeights() throws {

@@ -54,6 +54,7 @@ struct OutputTests {
                 (["compare", run, other, "--report", table], read),
                 (["export", "--checkpoint", run, "\(taken)/model.safetensors", "--force"], "a checkpoint keeps in"),
                 (["export", "--checkpoint", run, table, "--force"], read),
+                (["export", "--checkpoint", run, folder + "/mine.csv", "--force"], mine),
                 (["convert", taken, "\(run)/checkpoints/\(step)/model.safetensors", "--force"], kept),
                 (["convert", taken + "/model.safetensors", taken + "/model.safetensors", "--force"], read),
             ] { try Gimbal.run(command).refused(words) }

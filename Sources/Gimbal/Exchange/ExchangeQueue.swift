@@ -22,15 +22,13 @@ public final class ExchangeQueue: GradientExchange, @unchecked Sendable {
 
     private let state = State()
 
-    /// A queue of its own thread, which ends when the queue is let go.
+    /// A queue of its own thread, which ends when the queue is let go. Where the system has no thread to give, each exchange throws
+    /// that.
     public init(_ exchange: any GradientExchange) {
         self.exchange = exchange
         exchange.isAwaited = false
         let state = state
-        let thread = Thread { state.serve(exchange) }
-        thread.name = "exchange"
-        thread.stackSize = 1 << 20
-        thread.start()
+        do { try SystemThread(stackByteCount: 1 << 20) { state.serve(exchange) }.detach() } catch { state.fail(error) }
     }
 
     deinit {
@@ -121,6 +119,12 @@ public final class ExchangeQueue: GradientExchange, @unchecked Sendable {
             while done < number, failure == nil { condition.wait() }
             waiting += ContinuousClock.now - began
             if let failure { throw failure }
+        }
+
+        func fail(_ error: any Error) {
+            condition.lock()
+            failure = error
+            condition.unlock()
         }
 
         func end() {

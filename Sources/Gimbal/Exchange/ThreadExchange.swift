@@ -30,7 +30,7 @@ public final class ThreadExchange: GradientExchange, @unchecked Sendable {
     /// - Parameters:
     ///   - count: at least 1.
     ///   - patience: how long a rank waits for the others.
-    ///   - body: a thread may let go of it a little after this has returned.
+    ///   - body: what each does.
     /// - Returns: what each gave or failed with, in the order of ranks.
     package static func run<Result>(
         _ count: Int, patience: ExchangePatience = ExchangePatience(),
@@ -45,18 +45,17 @@ public final class ThreadExchange: GradientExchange, @unchecked Sendable {
             results.withLock { $0[exchange.rank] = result }
         }
         let exchanges = ranks(count, patience: patience)
-        let others = DispatchGroup()
+        var others: [SystemThread] = []
         for exchange in exchanges.dropFirst() {
-            others.enter()
-            let thread = Thread {
-                join(exchange)
-                others.leave()
+            do {
+                others.append(try SystemThread(stackByteCount: 64 << 20) { join(exchange) })
+            } catch {
+                exchange.leave(because: "\(error)")
+                results.withLock { $0[exchange.rank] = .failure(error) }
             }
-            thread.stackSize = 64 << 20
-            thread.start()
         }
         join(exchanges[0])
-        others.wait()
+        for thread in others { thread.join() }
         return results.withLock { results in (0..<count).map { results[$0]! } }
     }
 

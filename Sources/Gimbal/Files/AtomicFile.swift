@@ -159,16 +159,19 @@ public enum AtomicFile {
         return String(decoding: target.utf8.dropLast(excess), as: UTF8.self) + ending
     }
 
-    /// `path` without trailing slashes; where it is a symbolic link, what the link leads to.
+    /// `path` without trailing slashes; where it is a symbolic link, what the link leads to, be it there or not.
     private static func resolvingLink(_ path: String) -> String {
         var path = path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let resolved = realpath(path, nil) else {
-            return path
+        // As many in a row as Linux follows.
+        for _ in 0..<40 {
+            var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = readlink(path, &bytes, bytes.count)
+            guard count > 0 else { break }
+            let target = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            path = target.hasPrefix("/") ? target : parent(of: path) + "/" + target
         }
-        defer { free(resolved) }
-        return String(cString: resolved)
+        return path
     }
 
     private static func parent(of path: String) -> String {

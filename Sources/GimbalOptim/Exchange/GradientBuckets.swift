@@ -53,7 +53,8 @@ public final class GradientBuckets {
     }
 
     /// - Parameters:
-    ///   - parameters: whose gradients are summed; the same on all ranks. They are put into one arena, where they are in none.
+    ///   - parameters: whose gradients are summed; the same on all ranks. They are put into one arena by the first pass,
+    ///     where they are in none.
     ///   - queue: makes the exchanges.
     ///   - bytes: the most of a bucket; a larger parameter is one of its own. The last are smaller, as nothing hides them.
     ///   - wire: the type in which gradients go from rank to rank.
@@ -63,7 +64,6 @@ public final class GradientBuckets {
         require(bytes > 0, "GradientBuckets", "buckets of \(bytes) bytes")
         (self.parameters, self.queue, self.bytes, self.wire) = (parameters, queue, bytes, wire)
         arenas = parameters.compactMap(\.arena)
-        do { try pack() } catch { stop("GradientBuckets", "\(error)") }
     }
 
     /// Makes an arena, where a parameter has none, or has left it.

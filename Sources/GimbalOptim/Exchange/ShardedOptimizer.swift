@@ -20,7 +20,10 @@ public final class ShardedOptimizer: Optimizer {
     private let exchange: any GradientExchange
     /// Which parameters each rank steps.
     private let stretches: [Range<Int>]
+    /// Whether there was memory for this rank's moments, beside all of them.
+    private let sharding: Result<Void, any Error>
 
+    /// Where there is no memory for that, `step` and `restore` throw it.
     /// - Parameters:
     ///   - inner: of the same parameters in the same order on all ranks.
     ///   - exchange: with the other ranks.
@@ -31,8 +34,8 @@ public final class ShardedOptimizer: Optimizer {
         self.inner = inner
         self.exchange = exchange
         stretches = Self.stretches(parameters.map(\.elementCount), ranks: exchange.size)
-        guard exchange.size > 1 else { return }
-        do { try inner.store.keep(stretches[exchange.rank]) } catch { stop("ShardedOptimizer", "\(error)") }
+        let own = stretches[exchange.rank]
+        sharding = Result { if exchange.size > 1 { try inner.store.keep(own) } }
     }
 
     /// Divides parameters of these sizes among ranks: each goes to the one in whose part of all elements its middle lies.
@@ -60,6 +63,7 @@ public final class ShardedOptimizer: Optimizer {
     /// - Throws: the first failure of the device since it was last waited for, or `GimbalError.exchange`; some of the weights
     ///   are then not those of the step.
     public func step(if condition: Tensor?) throws {
+        try sharding.get()
         try inner.step(if: condition)
         guard exchange.size > 1 else { return }
         for (rank, stretch) in stretches.enumerated() {
@@ -80,6 +84,7 @@ public final class ShardedOptimizer: Optimizer {
         guard exchange.size > 1 else { return inner.state }
         let store = inner.store
         do {
+            try sharding.get()
             let gathered = try store.momentViews.map { moment in
                 try stretches.indices.map { try gather(moment, of: $0) }
             }
@@ -97,7 +102,10 @@ public final class ShardedOptimizer: Optimizer {
         }
     }
 
-    public func restore(_ state: OptimizerState) throws { try inner.restore(state) }
+    public func restore(_ state: OptimizerState) throws {
+        try sharding.get()
+        try inner.restore(state)
+    }
 
     /// The bytes of a moment for the parameters of `rank`; none for this rank's own.
     private func gather(_ moment: TensorView, of rank: Int) throws -> [UInt8] {

@@ -1,4 +1,4 @@
-import Glibc
+import GimbalBackend
 
 /// Values made on threads of their own, at most `capacity` ahead of the one taken, and taken in order.
 ///
@@ -8,30 +8,19 @@ package final class Prefetcher<Value: Sendable, Failure: Error> {
     package typealias Maker = @Sendable (_ number: Int) throws(Failure) -> Value?
 
     private let queue: OrderedQueue<Value, Failure>
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
 
     /// `nil` where the system has no thread to give. With one worker, `make` is called in the order of the numbers.
     package init?(capacity: Int, workers: Int = 1, make: @escaping Maker) {
         let queue = OrderedQueue<Value, Failure>(limit: capacity + workers)
         self.queue = queue
         for _ in 0..<workers {
-            let work = Unmanaged.passRetained(
-                Work {
-                    while let number = queue.claim() {
-                        queue.put(Result { () throws(Failure) in try make(number) }, at: number)
-                    }
-                })
-            var thread = pthread_t()
-            let status = pthread_create(
-                &thread, nil,
-                { argument in
-                    Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().run()
-                    return nil
-                }, work.toOpaque())
-            guard status == 0 else {
-                work.release()
-                break
+            let thread = try? SystemThread {
+                while let number = queue.claim() {
+                    queue.put(Result { () throws(Failure) in try make(number) }, at: number)
+                }
             }
+            guard let thread else { break }
             threads.append(thread)
         }
         guard !threads.isEmpty else { return nil }
@@ -39,16 +28,11 @@ package final class Prefetcher<Value: Sendable, Failure: Error> {
 
     deinit {
         queue.cancel()
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
     }
 
     /// Waits for the next value; `nil` after the last.
     package func next() throws(Failure) -> Value? { try queue.take().get() }
-}
-
-private final class Work: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
 /// Numbers given out to threads that make values, and the values, taken in the order of their numbers.

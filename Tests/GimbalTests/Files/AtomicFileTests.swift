@@ -160,6 +160,15 @@ struct AtomicFileTests {
             try files.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "real")
             try AtomicFile.write("new", to: folder + "/link")
             #expect(try files.destinationOfSymbolicLink(atPath: folder + "/link") == "real")
+            // What a link leads to need not be there.
+            try files.createDirectory(atPath: folder + "/inner", withIntermediateDirectories: false)
+            try files.createSymbolicLink(atPath: folder + "/first", withDestinationPath: "inner/second")
+            try files.createSymbolicLink(atPath: folder + "/inner/second", withDestinationPath: "new")
+            try AtomicFile.write(to: folder + "/first") { try $0.write([7] as [UInt8]) }
+            #expect(try files.destinationOfSymbolicLink(atPath: folder + "/first") == "inner/second")
+            #expect(files.contents(atPath: folder + "/inner/new") == Data([7]))
+            try files.createSymbolicLink(atPath: folder + "/nowhere", withDestinationPath: "none/new")
+            #expect(throws: GimbalError.self) { try AtomicFile.write(to: folder + "/nowhere") { try $0.write([7]) } }
             #expect(try text(folder + "/real") == "new")
             #expect(try files.attributesOfItem(atPath: folder + "/real")[.posixPermissions] as? Int == 0o640)
         }
