@@ -29,7 +29,7 @@ public final class Storage: @unchecked Sendable {
     private static var noMemory: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 1)! }
 
     deinit {
-        if handle != Storage.noMemory { backend.deallocate(handle, byteCount: byteCount) }
+        if !standsIn { backend.deallocate(handle, byteCount: byteCount) }
     }
 
     // MARK: Failures
@@ -50,7 +50,7 @@ public final class Storage: @unchecked Sendable {
 
     /// Keeps with `bytes` what the computing of them has failed by. Whoever reads them throws it.
     package func noteFailure(_ failure: GimbalError, of bytes: Range<Int>) {
-        guard handle != Storage.noMemory else { return }
+        guard !standsIn else { return }
         Storage.failuresLock.withLock { _ in
             failures.append(failures.count < 64 ? (bytes, failure) : (0..<byteCount, failure))
             if failures.count > 64 { failures = [failures[64]] }
@@ -58,10 +58,13 @@ public final class Storage: @unchecked Sendable {
         }
     }
 
+    /// Whether it stands in for memory that was refused, and has no place to read from or write to.
+    package var standsIn: Bool { handle == Storage.noMemory }
+
     /// Takes note that all of `bytes` is written anew, so that what they failed by before is over.
     package func forgetFailures(in bytes: Range<Int>) {
         noteWrite()
-        guard mayHaveFailed, handle != Storage.noMemory else { return }
+        guard mayHaveFailed, !standsIn else { return }
         Storage.failuresLock.withLock { _ in
             failures = failures.flatMap { held, failure in
                 let (before, after) = (
@@ -82,7 +85,7 @@ public final class Storage: @unchecked Sendable {
     /// - Parameter anew: whether it sets all of them, whatever was there; else it changes them.
     package func written(_ bytes: Range<Int>, anew: Bool, _ body: () -> Void) {
         // What stands in for memory has no place to write to, and stays what it is.
-        if handle == Storage.noMemory { return failures.forEach { ErrorLatch.note($0.failure) } }
+        if standsIn { return failures.forEach { ErrorLatch.note($0.failure) } }
         noteWrite()
         let failure = ErrorLatch.collecting(nil, body)
         if anew { forgetFailures(in: bytes) }

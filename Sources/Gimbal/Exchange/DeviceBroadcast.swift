@@ -2,8 +2,9 @@ extension GradientExchange {
     /// Gives the elements of rank `root`, which have no gaps, to all, by way of the host where they lie on a device.
     /// - Throws: `GimbalError.exchange`, and what the device reports.
     package func broadcast(_ elements: TensorView, from root: Int) throws {
-        if rank == root { try elements.throwIfFailed() }
         let storage = elements.storage
+        // What failed is made anew on the other ranks, but not where there is no memory for it.
+        if rank == root || storage.standsIn { try elements.throwIfFailed() }
         let backend = storage.backend
         let count = elements.elementCount * elements.dtype.byteCount
         if backend.isOnHost {

@@ -50,4 +50,20 @@ import Testing
         }
         #expect(errors.allSatisfy { $0.contains("different sizes") }, "\(errors)")
     }
+
+    /// Weights that the second rank found no memory for: that is thrown there, and nothing written to.
+    @Test func whatFoundNoMemoryIsNotWrittenTo() throws {
+        let failures = try onRanks(2) { exchange -> String? in
+            let device = Device(backend: ReferenceBackend(memoryLimitBytes: exchange.rank == 0 ? 1 << 20 : 1 << 10))
+            let weights = Tensor.ones([5000], device: device).view
+            do {
+                try exchange.broadcast(weights, from: 0)
+                return nil
+            } catch {
+                exchange.leave(because: "\(error)")
+                return "\(error)"
+            }
+        }
+        #expect(failures.allSatisfy { $0?.contains("out of memory") == true }, "\(failures)")
+    }
 }
