@@ -7,7 +7,7 @@ import GimbalTrain
 ///   - path: of the file.
 ///   - name: of the option or argument that says so, such as `--report`.
 ///   - inputs: files and folders that the command reads, or that the runs which it reads were trained on.
-///   - kind: what is written; nil where nothing that is there is replaced.
+///   - kind: what is written; nil where the command looks itself at what it replaces.
 /// - Throws: `GimbalError.invalidSetting`, which says what is there.
 func requireOutput(_ path: String, _ name: String, inputs: [String], kind: OutputKind? = nil) throws {
     func refuse(_ reason: String) -> GimbalError {
@@ -38,17 +38,18 @@ enum OutputKind: String {
 
     /// Whether a file is one, by how it begins.
     fileprivate func isOne(_ path: String) -> Bool {
-        if self == .page { return Page.isOwn(path) }
         guard let head = try? FileReader(path: path, format: rawValue).start(1 << 16) else { return false }
-        // The version of the format, of one byte, and the producer.
-        if self == .model {
-            return head.first == 0x08 && head.dropFirst(2).starts(with: [0x12, 6] + Array("Gimbal".utf8))
-        }
         let line = String(decoding: head.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        if self == .parts { return TableSplit.Part(rawValue: line) != nil }
+        return switch self {
+        case .page: Page.isOwn(path)
+        case .parts: TableSplit.Part(rawValue: line) != nil
         // A row of what could not be predicted has no prediction.
-        return line.hasPrefix("{\"")
-            ? line.contains("\"row\":") : line.split(separator: ",").contains { $0.hasPrefix("prediction") }
+        case .predictions:
+            line.hasPrefix("{\"")
+                ? line.contains("\"row\":") : line.split(separator: ",").contains { $0.hasPrefix("prediction") }
+        // The version of the format, of one byte, and the producer.
+        case .model: head.first == 0x08 && head.dropFirst(2).starts(with: [0x12, 6] + Array("Gimbal".utf8))
+        }
     }
 }
 

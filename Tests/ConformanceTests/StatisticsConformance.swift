@@ -75,16 +75,21 @@ extension Conformance {
             try expectStatistics(of: subject, values, segments: [0..<5000, 0..<1000, 4000..<4002])
         }
 
-        /// Means are sums about the first element: far from it, what rounding left of a sum is to be made up for.
-        @Test(arguments: BackendUnderTest.fused)
-        func aFirstElementFarFromTheRestCostsTheMeanNothing(on subject: BackendUnderTest) throws {
-            let values = [0] + [Double](repeating: roundedToFloat(1000.3), count: 20_000)
+        /// The mean that a backend finds of all values.
+        private func foundMean(of values: [Double], on subject: BackendUnderTest) throws -> Double {
             let bench = Workbench(subject.backend)
             bench.backend.statistics(
                 try bench.input(values, [values.count]),
                 segments: try bench.indices([0, Double(values.count)], [1, 2]),
                 out: try bench.output([1, Statistic.allCases.count]))
-            let found = try bench.results().outputs[0].values[Statistic.allCases.firstIndex(of: .mean)!]
+            return try bench.results().outputs[0].values[Statistic.allCases.firstIndex(of: .mean)!]
+        }
+
+        /// Means are sums about the first element: far from it, what rounding left of a sum is to be made up for.
+        @Test(arguments: BackendUnderTest.fused)
+        func aFirstElementFarFromTheRestCostsTheMeanNothing(on subject: BackendUnderTest) throws {
+            let values = [0] + [Double](repeating: roundedToFloat(1000.3), count: 20_000)
+            let found = try foundMean(of: values, on: subject)
             let mean = values.reduce(0, +) / Double(values.count)
             #expect(abs(found - mean) <= 32 * Double(Float(mean).ulp), "\(found), not \(mean)")
         }
@@ -95,11 +100,7 @@ extension Conformance {
         func smallElementsBesideALargeOneCountInTheMean(on subject: BackendUnderTest) throws {
             for count in 7...8 {
                 let values = [0, 0x1p24] + [Double](repeating: 1, count: count - 2)
-                let bench = Workbench(subject.backend)
-                bench.backend.statistics(
-                    try bench.input(values, [count]), segments: try bench.indices([0, Double(count)], [1, 2]),
-                    out: try bench.output([1, Statistic.allCases.count]))
-                let found = try bench.results().outputs[0].values[Statistic.allCases.firstIndex(of: .mean)!]
+                let found = try foundMean(of: values, on: subject)
                 let mean = values.reduce(0, +) / Double(count)
                 #expect(abs(found - mean) <= 2 * Double(Float(mean).ulp), "\(found), not \(mean)")
             }

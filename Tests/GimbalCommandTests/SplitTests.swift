@@ -141,6 +141,9 @@ struct SplitTests {
             for count in ["2", "4"] {
                 try Gimbal.run(resume + ["--folds", count]).refused("--folds: the run in", "began as fold 1 of 3")
             }
+            try Gimbal.run("train", "--resume", "--folds", "3", "--device", "cpu", "--run-dir", run + "-of-none")
+                .refused(
+                    "--folds: ", "holds none to go on with")
             #expect(try Gimbal.run(resume + ["--folds", "3"]).succeeded().objects().last?["folds"] as? Int == 3)
             try Gimbal.run("train", "--data", file, "--folds", "3", "--test", "0.3", "--device", "cpu").refused(
                 "--folds: are the test parts", "leave --test out")

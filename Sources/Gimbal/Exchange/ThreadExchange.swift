@@ -39,19 +39,18 @@ public final class ThreadExchange: GradientExchange, @unchecked Sendable {
         // Sound, as no rank runs it any more when this returns.
         nonisolated(unsafe) let body = body
         let results = Lock<[Int: Swift.Result<Result, any Error>]>([:])
-        @Sendable func join(_ exchange: ThreadExchange) {
-            let result = Swift.Result { try body(exchange) }
+        @Sendable func end(_ exchange: ThreadExchange, _ result: Swift.Result<Result, any Error>) {
             if case .failure(let error) = result { exchange.leave(because: "\(error)") }
             results.withLock { $0[exchange.rank] = result }
         }
+        @Sendable func join(_ exchange: ThreadExchange) { end(exchange, Swift.Result { try body(exchange) }) }
         let exchanges = ranks(count, patience: patience)
         var others: [SystemThread] = []
         for exchange in exchanges.dropFirst() {
             do {
                 others.append(try SystemThread(stackByteCount: 64 << 20) { join(exchange) })
             } catch {
-                exchange.leave(because: "\(error)")
-                results.withLock { $0[exchange.rank] = .failure(error) }
+                end(exchange, .failure(error))
             }
         }
         join(exchanges[0])

@@ -162,10 +162,10 @@ public enum AtomicFile {
     /// `path` without trailing slashes; where it is a symbolic link, what the link leads to, be it there or not.
     private static func resolvingLink(_ path: String) -> String {
         var path = path
-        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
         // As many in a row as Linux follows.
         for _ in 0..<40 {
-            var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+            while path.count > 1, path.hasSuffix("/") { path.removeLast() }
             let count = readlink(path, &bytes, bytes.count)
             guard count > 0 else { break }
             let target = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)

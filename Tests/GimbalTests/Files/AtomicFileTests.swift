@@ -169,6 +169,10 @@ struct AtomicFileTests {
             #expect(files.contents(atPath: folder + "/inner/new") == Data([7]))
             try files.createSymbolicLink(atPath: folder + "/nowhere", withDestinationPath: "none/new")
             #expect(throws: GimbalError.self) { try AtomicFile.write(to: folder + "/nowhere") { try $0.write([7]) } }
+            try files.createSymbolicLink(atPath: folder + "/slash", withDestinationPath: "inner/")
+            try AtomicFile.writeFolder(at: folder + "/slash") { try AtomicFile.write("1", to: $0 + "/a") }
+            #expect(try files.destinationOfSymbolicLink(atPath: folder + "/slash") == "inner/")
+            #expect(try files.contentsOfDirectory(atPath: folder + "/inner") == ["a"])
             #expect(try text(folder + "/real") == "new")
             #expect(try files.attributesOfItem(atPath: folder + "/real")[.posixPermissions] as? Int == 0o640)
         }

@@ -30,6 +30,13 @@ struct TableStreamTests {
         return found
     }
 
+    /// Inputs and target of each row.
+    private func rows(_ data: Dataset) throws -> [[Float]] {
+        let (batch, width) = (data.batch(on: .cpu), data.featureCount)
+        let (inputs, targets) = (try batch.inputs.floats(), try batch.targets.integers())
+        return targets.indices.map { Array(inputs[$0 * width..<($0 + 1) * width]) + [Float(targets[$0])] }
+    }
+
     private func sorted(_ batches: [[[Float]]]) -> [[Float]] {
         batches.flatMap { $0 }.sorted { $0.lexicographicallyPrecedes($1) }
     }
@@ -49,11 +56,7 @@ struct TableStreamTests {
             #expect(streamed.isStreamed)
             let part = try #require(streamed.training as? TablePart)
             let batches = try all(TableStream(part, batchSize: 32, leastSize: 1, seed: 3, workers: 2))
-            let rows = try #require(whole.training as? Dataset).batch(on: .cpu)
-            let (inputs, targets) = (try rows.inputs.floats(), try rows.targets.integers())
-            let width = part.featureCount
-            let expected = targets.indices.map { Array(inputs[$0 * width..<($0 + 1) * width]) + [Float(targets[$0])] }
-            #expect(sorted(batches) == sorted([expected]))
+            #expect(sorted(batches) == sorted([try rows(try #require(whole.training as? Dataset))]))
         }
     }
 
@@ -77,10 +80,8 @@ struct TableStreamTests {
             }
             let first = try all(stream())
             #expect(abs(first.count - stream().estimatedBatchesPerEpoch!) <= 2)
-            let whole = parts.training.batch(on: .cpu)
-            let (inputs, targets) = (try whole.inputs.floats(), try whole.targets.integers())
+            let rows = try rows(parts.training)
             let width = part.featureCount
-            let rows = targets.indices.map { Array(inputs[$0 * width..<($0 + 1) * width]) + [Float(targets[$0])] }
             #expect(sorted(first) == sorted([rows]))
             #expect(first.flatMap { $0 } != rows)
             // The file is sorted by class, its batches are not.
