@@ -29,8 +29,16 @@ package struct MappingLimit {
 
 /// The numbers of /proc/self/statm, in bytes: what is mapped, what of that is resident, what of that lies in files or is shared, and
 /// so on; nil where the system does not tell.
+///
+/// Read by the system's own calls: Foundation asks for more memory than may be left, and ends the program where it gets none.
 func mappedByteCounts() -> [Int]? {
-    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
+    let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    let text = withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { bytes in
+        String(decoding: bytes.prefix(max(read(file, bytes.baseAddress!, bytes.count), 0)), as: UTF8.self)
+    }
+    guard !text.isEmpty else { return nil }
     return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
 }
 

@@ -6,7 +6,7 @@ import GimbalTrain
 enum Program {
     static func main() {
         refuseSmallStack()
-        restartWithoutThreadsOfBLAS()
+        restartWithinLimit()
         openStandardDescriptors()
         // A file that grows beyond `ulimit -f` is an error of its own, with its name.
         signal(SIGXFSZ, SIG_IGN)
@@ -63,11 +63,14 @@ enum Program {
         exit(1)
     }
 
-    /// OpenBLAS starts threads when it is loaded, of which none is used here. Each asks for 128 MiB, and where the process may not
-    /// have them, without end, also when the program leaves. So where its memory is limited, it begins again without them.
-    private static func restartWithoutThreadsOfBLAS() {
-        guard !MappingLimit.all.isEmpty, getenv("OPENBLAS_NUM_THREADS") == nil else { return }
-        setenv("OPENBLAS_NUM_THREADS", "1", 1)
+    /// What may be read only when a program is loaded, and takes memory that a limited one does not have. OpenBLAS starts threads,
+    /// of which none is used here: each asks for 128 MiB, and where the process may not have them, without end, also when
+    /// the program leaves. And `malloc` gives each thread an arena of 64 MiB, for which it maps 128 MiB first: meanwhile other
+    /// threads get nothing, not even the few bytes that Swift's runtime ends the program without.
+    private static func restartWithinLimit() {
+        let settings = ["OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"]
+        guard !MappingLimit.all.isEmpty, settings.contains(where: { getenv($0) == nil }) else { return }
+        for setting in settings { setenv(setting, "1", 0) }
         execv("/proc/self/exe", CommandLine.unsafeArgv)
     }
 

@@ -5,11 +5,11 @@ import Testing
 
 @Suite struct TextFileTests {
     private func read(
-        _ bytes: [UInt8], lineEnds: TextFile.LineEnds = .normalized, allowsNUL: Bool = false
+        _ bytes: [UInt8], encoding: String? = nil, lineEnds: TextFile.LineEnds = .normalized, allowsNUL: Bool = false
     ) throws -> String {
         try withTemporaryFolder { folder in
             try AtomicFile.write(bytes, to: folder + "/t.txt")
-            return try TextFile.read(folder + "/t.txt", lineEnds: lineEnds, allowsNUL: allowsNUL)
+            return try TextFile.read(folder + "/t.txt", encoding: encoding, lineEnds: lineEnds, allowsNUL: allowsNUL)
         }
     }
 
@@ -40,6 +40,25 @@ import Testing
         expect([0xFF, 0xFE, 0x00, 0xDC], "half a surrogate pair at byte 2")
         expect([0xFF, 0xFE], "nothing but a byte order mark")
         expect([0xFF, 0xFE, 0, 0, 0x41, 0, 0, 0], "UTF-32")
+    }
+
+    /// Where a letter and the marks on it are bytes of their own, a letter is kept back until it is known what follows.
+    @Test("The last character of a text is read", arguments: ["windows-1258", "TCVN", "windows-1255", "iso-2022-jp"])
+    func lastCharacter(encoding: String) throws {
+        #expect(try read(Array("abc".utf8), encoding: encoding) == "abc")
+        #expect(try read(Array("ab\n".utf8), encoding: encoding) == "ab\n")
+        #expect(try read(Array("a".utf8), encoding: encoding) == "a")
+        #expect(try read(Array(repeating: 0x61, count: 70_000), encoding: encoding).utf8.count == 70_000)
+    }
+
+    @Test("UTF-7 ends with or without a word of it, but not within a character", arguments: ["UTF-7", "utf7"])
+    func utf7(encoding: String) throws {
+        for whole in ["ab+AOQ-", "ab+AOQ"] { #expect(try read(Array(whole.utf8), encoding: encoding) == "abä") }
+        #expect(try read(Array("ab+2D3eAA".utf8), encoding: encoding) == "ab😀")
+        for cut in ["ab\n+AO", "ab\n+A", "ab\n+2D0", "ab\n+2D3e"] {
+            let error = #expect(throws: GimbalError.self) { _ = try read(Array(cut.utf8), encoding: encoding) }
+            #expect("\(String(describing: error))".contains("line 2: the text ends within a character"), "\(cut)")
+        }
     }
 
     @Test func whatIsNoText() throws {

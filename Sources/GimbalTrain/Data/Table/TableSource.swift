@@ -85,8 +85,9 @@ final class TextStream {
     private var converter: iconv_t?
     private var raw = [UInt8](repeating: 0, count: 1 << 16)
     private var pending = 0..<0
-    /// The end of a converted character that there was no room for.
+    /// What is converted and was not handed on yet, as there was no room for it.
     private var surplus: ArraySlice<UInt8> = []
+    private var hasEnded = false
     private var line = 1
     /// The byte of the file that the text begins with.
     private(set) var start = 0
@@ -193,7 +194,7 @@ final class TextStream {
         guard surplus.isEmpty else { return takeSurplus(into: bytes) }
         while true {
             if pending.isEmpty { try refill() }
-            guard !pending.isEmpty else { return 0 }
+            guard !pending.isEmpty else { return try end(converter, into: bytes) }
             let (filled, failure) = convertPending(converter, into: bytes)
             if filled > 0 || bytes.isEmpty { return filled }
             switch failure {
@@ -214,6 +215,37 @@ final class TextStream {
             default: break
             }
         }
+    }
+
+    /// What the converter kept back until it knew what comes next: of windows-1258, TCVN and windows-1255, where a mark may
+    /// follow the letter that it belongs to, the last character of the text.
+    /// - Throws: `GimbalError.invalidFile` where the text ends within a character.
+    private func end(_ converter: iconv_t, into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
+        if hasEnded { return 0 }
+        hasEnded = true
+        // Of UTF-7 glibc keeps the bits of a character that has only begun, and tells of them where the next character
+        // is none of base64.
+        if encoding.uppercased().hasPrefix("UTF-7") || encoding.uppercased().hasPrefix("UTF7") {
+            raw[0] = UInt8(ascii: "-")
+            pending = 0..<1
+            var ignored: UInt32 = 0
+            guard withUnsafeMutableBytes(of: &ignored, { convertPending(converter, into: $0).failure }) == 0 else {
+                throw GimbalError.invalidFile(
+                    path: path,
+                    reason:
+                        "line \(line): the text ends within a character of \(shown(encoding)); it was cut, or encoding "
+                        + "(--encoding) names another")
+            }
+        }
+        var characters = [UInt8](repeating: 0, count: 16)
+        let count = characters.withUnsafeMutableBytes { room in
+            var target = room.baseAddress?.assumingMemoryBound(to: CChar.self)
+            var left = room.count
+            iconv(converter, nil, nil, &target, &left)
+            return room.count - left
+        }
+        surplus = characters[..<count]
+        return takeSurplus(into: bytes)
     }
 
     private func takeSurplus(into bytes: UnsafeMutableRawBufferPointer) -> Int {
