@@ -29,17 +29,10 @@ package struct MappingLimit {
 
 /// The numbers of /proc/self/statm, in bytes: what is mapped, what of that is resident, what of that lies in files or is shared, and
 /// so on; nil where the system does not tell.
-///
-/// Read by the system's own calls: Foundation asks for more memory than may be left, and ends the program where it gets none.
 func mappedByteCounts() -> [Int]? {
-    let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    let text = withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { bytes in
-        String(decoding: bytes.prefix(max(read(file, bytes.baseAddress!, bytes.count), 0)), as: UTF8.self)
+    systemFileText("/proc/self/statm").map { text in
+        text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
     }
-    guard !text.isEmpty else { return nil }
-    return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
 }
 
 /// Whether the process may have so many bytes more and still has some for what cannot be refused without ending the program:

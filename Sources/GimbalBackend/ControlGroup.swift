@@ -9,7 +9,7 @@ package struct ControlGroup {
     private let folder: String
 
     /// Those that this process is in.
-    static let own = limited((try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? "")
+    static let own = limited(systemFileText("/proc/self/cgroup") ?? "")
 
     /// Those of a process that have a limit.
     /// - Parameters:
@@ -52,7 +52,6 @@ package struct ControlGroup {
     }
 
     private static func number(in path: String) -> Int? {
-        (try? String(contentsOfFile: path, encoding: .utf8))
-            .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+        systemFileText(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
     }
 }

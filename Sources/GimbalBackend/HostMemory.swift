@@ -48,7 +48,7 @@ package enum HostMemory {
 
     /// The numbers of a file that has a name and a number on each line; nil where it cannot be read.
     static func namedNumbers(in path: String) -> [String: Int]? {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
+        guard let text = systemFileText(path) else { return nil }
         return Dictionary(
             text.split(separator: "\n").compactMap { line in
                 let words = line.split(separator: " ")

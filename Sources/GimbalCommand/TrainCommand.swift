@@ -496,7 +496,7 @@ struct TrainingResult: Encodable {
 
 /// The high-water mark of this process's resident memory; 0 where the system does not tell.
 func peakMemoryBytes() -> Int {
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    guard let status = systemFileText("/proc/self/status"),
         let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
         let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) })
     else { return 0 }

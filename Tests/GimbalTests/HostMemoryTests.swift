@@ -53,6 +53,20 @@ import Testing
         #expect(try left("5:memory:/job\n", ["memory/job/memory.limit_in_bytes": "8192"]) == [nil])
     }
 
+    @Test("A file of the system is read to its end", arguments: [0, 1, 1023, 1024, 1025, 5000])
+    func systemFile(byteCount: Int) throws {
+        let text = String(repeating: "a", count: byteCount)
+        let read = try withGroups(["file": text]) { systemFileText($0 + "/file") }
+        #expect(read == text + "\n")
+    }
+
+    @Test func whatIsNoFileHasNoText() throws {
+        try withTemporaryFolder { folder in
+            #expect(systemFileText(folder) == nil)
+            #expect(systemFileText(folder + "/none") == nil)
+        }
+    }
+
     @Test func moreThanTheMachineHasIsRefused() throws {
         #expect(HostMemory.hasRoom(for: 1 << 20) && !HostMemory.hasRoom(for: HostMemory.byteCount))
         // What was given out and not yet written to is not free.

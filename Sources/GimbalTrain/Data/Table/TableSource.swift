@@ -87,7 +87,6 @@ final class TextStream {
     private var pending = 0..<0
     /// What is converted and was not handed on yet, as there was no room for it.
     private var surplus: ArraySlice<UInt8> = []
-    private var hasEnded = false
     private var line = 1
     /// The byte of the file that the text begins with.
     private(set) var start = 0
@@ -208,10 +207,7 @@ final class TextStream {
                 pending = 0..<rest.count + count
             case E2BIG:
                 // There is room for less than a character.
-                var characters = [UInt8](repeating: 0, count: 16)
-                let count = characters.withUnsafeMutableBytes { convertPending(converter, into: $0).filled }
-                surplus = characters[..<count]
-                return takeSurplus(into: bytes)
+                return takeCharacters(into: bytes) { convertPending(converter, into: $0).filled }
             default: break
             }
         }
@@ -221,8 +217,6 @@ final class TextStream {
     /// follow the letter that it belongs to, the last character of the text.
     /// - Throws: `GimbalError.invalidFile` where the text ends within a character.
     private func end(_ converter: iconv_t, into bytes: UnsafeMutableRawBufferPointer) throws -> Int {
-        if hasEnded { return 0 }
-        hasEnded = true
         // Of UTF-7 glibc keeps the bits of a character that has only begun, and tells of them where the next character
         // is none of base64.
         if encoding.uppercased().hasPrefix("UTF-7") || encoding.uppercased().hasPrefix("UTF7") {
@@ -237,13 +231,20 @@ final class TextStream {
                         + "(--encoding) names another")
             }
         }
-        var characters = [UInt8](repeating: 0, count: 16)
-        let count = characters.withUnsafeMutableBytes { room in
+        return takeCharacters(into: bytes) { room in
             var target = room.baseAddress?.assumingMemoryBound(to: CChar.self)
             var left = room.count
             iconv(converter, nil, nil, &target, &left)
             return room.count - left
         }
+    }
+
+    /// A few characters, for which there may be less room than they take.
+    private func takeCharacters(
+        into bytes: UnsafeMutableRawBufferPointer, converted: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        var characters = [UInt8](repeating: 0, count: 16)
+        let count = characters.withUnsafeMutableBytes(converted)
         surplus = characters[..<count]
         return takeSurplus(into: bytes)
     }
