@@ -268,7 +268,8 @@ func decoded<Value: Decodable>(
     }
 }
 
-/// Runs `body`, which decodes the file at `path`, and says in a few words what is wrong with it.
+/// Runs `body`, which decodes the file at `path`, and says in a few words what is wrong with it: the decoder quotes a name or a
+/// value of the file whole, however long it is.
 /// - Throws: `GimbalError.invalidFile`.
 package func decoding<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
     do { return try body() } catch {
@@ -276,9 +277,9 @@ package func decoding<Value>(_ path: String, _ body: () throws -> Value) throws 
             switch error {
             case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
             case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-                "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has another type"
+                "'\(shown(context.codingPath.map(\.stringValue).joined(separator: "."), limit: 200))' has another type"
             case DecodingError.dataCorrupted(let context):
-                context.codingPath.isEmpty ? "it is no JSON, or damaged" : context.debugDescription
+                context.codingPath.isEmpty ? "it is no JSON, or damaged" : shown(context.debugDescription, limit: 300)
             default: "\(error)"
             }
         throw GimbalError.invalidFile(path: path, reason: "is not what a run saves there: \(reason)")

@@ -80,6 +80,21 @@ import Testing
         }
     }
 
+    @Test func whatTheDecoderQuotesIsCut() throws {
+        enum Kind: String, Decodable { case short }
+        let long = String(repeating: "a", count: 5000)
+        func reason<Value: Decodable>(_ type: Value.Type, _ json: String) throws -> String {
+            let error = #expect(throws: GimbalError.self) {
+                try decoding("run.json") { try JSONDecoder().decode(type, from: Data(json.utf8)) }
+            }
+            return try #require(error?.description)
+        }
+        let value = try reason([Kind].self, "[\"\(long)\"]")
+        #expect(value.contains("Cannot initialize Kind") && value.count < 500, "\(value)")
+        let name = try reason([String: Int].self, "{\"\(long)\": \"\"}")
+        #expect(name.contains("aaa' has another type") && name.count < 500, "\(name)")
+    }
+
     @Test func onlyTheNewestTwoAreKept() throws {
         try withTemporaryFolder { path in
             for steps in [2, 5, 7, 8] { try save(in: path, maxSteps: steps) }
