@@ -17,6 +17,8 @@ final class RunLock: Sendable {
         descriptor = try retryingInterrupted("create", path) {
             open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
         }
+        // Asked for before, as the name of the machine may take a while.
+        let text = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
         // A file system without locks reports another error, and is used without one.
         let code = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno
         if code != 0, code != EWOULDBLOCK {
@@ -25,17 +27,28 @@ final class RunLock: Sendable {
             )
         }
         if code == EWOULDBLOCK {
-            var holder = [UInt8](repeating: 0, count: 256)
-            let count = max(0, pread(descriptor, &holder, holder.count, 0))
-            let text =
-                String(decoding: holder[..<count], as: UTF8.self).split(separator: "\n").first ?? "another process"
             throw GimbalError.fileSystem(
                 operation: "use", path: folder,
-                reason: "another \(user) is using it (\(text)); wait until it has ended, or name another folder")
+                reason:
+                    "another \(user) is using it (\(holder() ?? "another process")); wait until it has ended, or name another folder"
+            )
         }
-        let text = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
         _ = ftruncate(descriptor, 0)
         _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+    }
+
+    /// What the file says of who has the lock; nil where it says nothing for a second: who has just got the lock is about
+    /// to write.
+    private func holder() -> String? {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        for _ in 0..<1000 {
+            let count = max(0, pread(descriptor, &bytes, bytes.count, 0))
+            if let line = String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").first {
+                return String(line)
+            }
+            usleep(1000)
+        }
+        return nil
     }
 
     deinit { close(descriptor) }
