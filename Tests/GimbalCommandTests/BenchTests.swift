@@ -40,6 +40,8 @@ struct BenchTests {
         let listed = try Gimbal.run("bench", "--list", "--json").succeeded().decoded([String: String].self)
         #expect(listed.compactMap { $0["benchmark"] } == names)
         try Gimbal.run("bench", "--launches", "--devices", "cpu").refused("--launches: needs an OpenCL device")
+        #expect(try Gimbal.run("bench", "--only", "sum", "--devices", "cpu", "--calls", "2").succeeded().output.isEmpty)
+        try Gimbal.run("bench", "--calls", "0").refused("--calls must be at least 1")
         #expect(Set(names).count == names.count)
         for name in ["matmul", "elementwise", "sum", "seed-step"] { #expect(names.contains(name)) }
         try Gimbal.run("bench", "--only", "sums", "--devices", "cpu").refused("--only: no benchmark 'sums'; there are ")

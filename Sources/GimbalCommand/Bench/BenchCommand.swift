@@ -29,6 +29,8 @@ struct BenchCommand: ParsableCommand {
     var precision = Precision.float32
     @Option(help: "Seconds to spend on each case and device.")
     var seconds = 1.0
+    @Option(help: ArgumentHelp("Call each case so often instead of timing it, for a profiler.", valueName: "n"))
+    var calls: Int?
     @Flag(help: "Look for the fastest matrix product on each OpenCL device first, and keep what was found.")
     var tune = false
     @Flag(
@@ -61,6 +63,7 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         if !(seconds > 0) { throw ValidationError("--seconds must be positive") }
+        if let calls, calls < 1 { throw ValidationError("--calls must be at least 1") }
         if most != nil && !launches { throw ValidationError("--most belongs to --launches") }
     }
 
@@ -102,6 +105,7 @@ struct BenchCommand: ParsableCommand {
         }
         if launches { return try countLaunches(choice, devices) }
         if monitors { return try timeMonitors(choice, devices) }
+        if let calls { return try call(choice, devices, times: calls) }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
@@ -117,6 +121,18 @@ struct BenchCommand: ParsableCommand {
                 let line = BenchmarkLine(
                     benchmark, device: device, parameters: parameters, timing: timing, first: first ?? timing.median)
                 try json ? printJSON(line) : printLine(line.text)
+            }
+        }
+    }
+
+    private func call(_ choice: Benchmark.Choice, _ devices: [Device], times: Int) throws {
+        for benchmark in Benchmark.all(precision) {
+            for device in devices where benchmark.isWanted(choice, on: device) {
+                try withDevice(device) {
+                    let call = try benchmark.prepare(device)
+                    for _ in 0..<times { try call.run() }
+                    try device.backend.synchronize()
+                }
             }
         }
     }
