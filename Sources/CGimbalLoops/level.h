@@ -14,6 +14,7 @@
 #include "convolution_loops.h"
 #include "pooling_loops.h"
 #include "product_loops.h"
+#include "attention_blocks.h"
 #include "channels_last_loops.h"
 #include "winograd_loops.h"
 #include "temporal_classification_loops.h"
@@ -83,6 +84,12 @@ const struct gimbal_loops LEVEL_TABLE = {
     .layer_norm_gradient = layer_norm_gradient,
     .attention_softmax = attention_softmax,
     .attention_softmax_gradient = attention_softmax_gradient,
+    .attention_queries = attention_queries,
+    .attention_keys = attention_keys,
+    .attention_scratch = attention_scratch,
+    .attention_lay = attention_lay,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
     .convolution_block = convolution_block,
     .pack_kernel = pack_kernel,
     .shifted_product = shifted_product,

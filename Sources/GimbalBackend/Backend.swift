@@ -406,9 +406,9 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Attention (Vaswani et al. 2017; without scores in memory: Dao et al. 2022)
 
-    /// Whether `attention` with heads of these sizes beats its parts: products, and weights that are kept for the
-    /// gradient. Only then is it used.
-    func fusesAttention(size: Int, valueSize: Int) -> Bool
+    /// Whether `attention` by so many queries with heads of these sizes beats its parts: products, and weights that are kept
+    /// for the gradient. Only then is it used.
+    func fusesAttention(queries: Int, size: Int, valueSize: Int) -> Bool
     /// out = softmax(scale · Q Kᵀ + mask) V for each batch and head. A query that may see no key gives 0. Views may have
     /// any strides; those of `out` do not repeat elements.
     /// - Parameters:

@@ -186,7 +186,7 @@ extension CPUBackend {
 }
 
 /// Multiplications and additions below which a second thread does not pay.
-private let smallestProduct = 150_000
+let smallestProduct = 150_000
 
 /// Calls `body` with two operands and strides of 1.
 private func withUnsafePointers(

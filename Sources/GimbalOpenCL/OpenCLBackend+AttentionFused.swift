@@ -4,7 +4,7 @@ extension OpenCLBackend {
     /// Rows of heads that fit into local memory beside the others, float4 by float4.
     private static let largestFusedSize = 128
 
-    public func fusesAttention(size: Int, valueSize: Int) -> Bool {
+    public func fusesAttention(queries: Int, size: Int, valueSize: Int) -> Bool {
         // A CPU's products of whole matrices beat tiles in local memory.
         !openCLDevice.isCPU && fits(size, valueSize)
     }

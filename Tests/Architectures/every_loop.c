@@ -183,6 +183,7 @@ int main(int argument_count, char **arguments) {
     run_elementwise();
     run_reductions();
     run_softmaxes();
+    run_attention_blocks();
     run_normalizations();
     run_optimizers();
     run_random();

@@ -67,6 +67,7 @@ static inline size_t size_of(const char *type) { return (size_t)atoi(type + 1) /
 void run_elementwise(void);
 void run_reductions(void);
 void run_softmaxes(void);
+void run_attention_blocks(void);
 void run_normalizations(void);
 void run_optimizers(void);
 void run_random(void);

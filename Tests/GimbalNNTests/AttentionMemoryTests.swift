@@ -1,3 +1,4 @@
+import GimbalCPU
 import GimbalNN
 import GimbalTestSupport
 import Testing
@@ -48,19 +49,20 @@ import Testing
         #expect(refused > 20 && done > 20, "\(refused) refused, \(done) done")
     }
 
-    /// On a GPU no array of [heads, queries, keys] is made, forward or backward.
+    /// No array of [heads, queries, keys] is made, forward or backward, where attention is fused.
     @Test func noScoresInMemory() throws {
-        for subject in BackendUnderTest.openCL where subject.backend.fusesAttention(size: 8, valueSize: 8) {
-            try withDevice(Device(backend: subject.backend)) {
+        let backends: [any Backend] = [CPUBackend(threads: 2)] + BackendUnderTest.openCL.map(\.backend)
+        for backend in backends where backend.fusesAttention(queries: 512, size: 8, valueSize: 8) {
+            try withDevice(Device(backend: backend)) {
                 let (batch, heads, length, size) = (1, 4, 512, 8)
                 let x = Tensor(samples(batch * heads * length * size), [batch, heads, length, size])
-                let before = subject.backend.memoryUsage.inUse
+                let before = backend.memoryUsage.inUse
                 let leaf = x.requiringGradient()
                 let y = scaledDotProductAttention(leaf, leaf, leaf, isCausal: true)
                 try y.backward(gradient: x)
                 _ = try leaf.gradient!.doubles()
                 let scores = heads * length * length * 4
-                let peak = subject.backend.memoryUsage.peak
+                let peak = backend.memoryUsage.peak
                 #expect(peak - before < scores, "\(peak - before) bytes")
             }
         }

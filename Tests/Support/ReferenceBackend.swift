@@ -41,7 +41,7 @@ public final class ReferenceBackend: Backend {
             memoryBytes: memoryLimitBytes, computeUnits: 1)
     }
 
-    public func fusesAttention(size: Int, valueSize: Int) -> Bool { fusesAttention }
+    public func fusesAttention(queries: Int, size: Int, valueSize: Int) -> Bool { fusesAttention }
 
     // MARK: Memory
 

@@ -211,6 +211,31 @@ struct gimbal_attention {
     ptrdiff_t mask_strides[4];
 };
 
+/// Attention of one head without its scores in memory. Rows are of queries or keys, their elements side by side; `_row` is from one
+/// row to the next.
+struct gimbal_attention_blocks {
+    size_t keys, size, value_size;
+    const float *query, *key, *value;
+    ptrdiff_t query_row, key_row, value_row;
+    /// Keys that are there; and whether those after the query are left out.
+    size_t live;
+    bool is_causal;
+    float scale;
+    /// At most one of the masks; both NULL for none.
+    const uint8_t *keeps;
+    const float *added;
+    ptrdiff_t mask_query, mask_key;
+    float *out;
+    ptrdiff_t out_row;
+    /// Of each query the largest score, and what its exponentials are multiplied by.
+    float *normalizers;
+    /// For the gradients, which are added to; NULL where not wanted.
+    const float *output_gradient;
+    ptrdiff_t output_gradient_row;
+    float *query_gradient, *key_gradient, *value_gradient;
+    ptrdiff_t query_gradient_row, key_gradient_row, value_gradient_row;
+};
+
 // MARK: The loops of one instruction level
 
 /// out [rows, columns] = scale · x [rows, depth] · y [depth, columns] (+ out) (+ bias [columns]), each operand with elements side by
@@ -334,6 +359,18 @@ struct gimbal_loops {
                               size_t last);
     void (*attention_softmax_gradient)(const struct gimbal_attention *, const float *y, const float *output_gradient,
                                        float *out, size_t first, size_t last);
+
+    // Attention without scores in memory; see attention_blocks.h. Ranges begin with whole blocks of so many queries, or keys.
+    size_t attention_queries, attention_keys;
+    /// Floats of scratch memory for a thread.
+    size_t (*attention_scratch)(size_t keys, size_t size, size_t value_size);
+    /// Lays a head's keys, and for the gradient its values, out in the scratch memory.
+    void (*attention_lay)(const struct gimbal_attention_blocks *, bool lays_values, float *scratch);
+    /// Queries first..<last, one block of them at most.
+    void (*attention_forward)(const struct gimbal_attention_blocks *, size_t first, size_t last, float *scratch);
+    /// Adds what queries first..<last have of the gradients of, and by way of, keys first_key..<last_key.
+    void (*attention_backward)(const struct gimbal_attention_blocks *, size_t first, size_t last, size_t first_key,
+                               size_t last_key, float *scratch);
 
     // Convolution; see convolution_loops.h.
     /// Positions are computed in multiples of this; grids must be readable so far.

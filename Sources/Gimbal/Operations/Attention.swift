@@ -158,7 +158,8 @@ package func attention(
     }
     let isFused =
         dropout == 0 && mask?.node == nil
-        && roles[0].tensor.backend.fusesAttention(size: problem.query.shape[3], valueSize: problem.value.shape[3])
+        && roles[0].tensor.backend.fusesAttention(
+            queries: problem.query.shape[2], size: problem.query.shape[3], valueSize: problem.value.shape[3])
     return isFused
         ? fusedAttention(problem, isCausal: isCausal, scale: scale)
         : weightedAttention(problem, isCausal: isCausal, scale: scale, dropout: dropout, generator).output

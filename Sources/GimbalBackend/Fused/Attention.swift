@@ -68,7 +68,7 @@ extension Backend {
         }
     }
 
-    public func fusesAttention(size: Int, valueSize: Int) -> Bool { false }
+    public func fusesAttention(queries: Int, size: Int, valueSize: Int) -> Bool { false }
 
     public func attention(
         _ queries: TensorView, keys: TensorView, values: TensorView, mask: TensorView?, lengths: TensorView?,
