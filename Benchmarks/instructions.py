@@ -28,7 +28,7 @@ MORE, LESS = 1.02, 0.95
 def count(gimbal, net, calls):
     """Instructions of the whole program."""
     environment = os.environ | {
-        "GIMBAL_THREADS": "1", "GIMBAL_CPU_LEVEL": "avx2", "OPENBLAS_CORETYPE": "Haswell",
+        "SWIFT_DETERMINISTIC_HASHING": "1", "GIMBAL_THREADS": "1", "GIMBAL_CPU_LEVEL": "avx2", "OPENBLAS_CORETYPE": "Haswell",
         # No OpenCL driver is looked for.
         "OCL_ICD_VENDORS": "/nonexistent"}
     words = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", gimbal, "bench",

@@ -3,6 +3,13 @@
 
 enum { channel_block = 64 };
 
+/// Channels that are worked on together: whole vectors of them, or as many as a second-level cache keeps from one pass over them to
+/// the next.
+ALWAYS_INLINE size_t channels_at_once(const struct gimbal_batch_norm *b) {
+    size_t each = b->batch * b->positions, fit = (1 << 16) / (each ? each : 1);
+    return b->positions == 1 || fit > channel_block ? channel_block : fit ? fit : 1;
+}
+
 /// Σ (x - centre) and Σ (x - centre)² of up to `channel_block` neighbouring channels with one position.
 ALWAYS_INLINE void channel_sums(const float *x, size_t batch, size_t stride, size_t channels, const float *centre,
                                 double *sum, double *square) {
@@ -105,8 +112,9 @@ static void normalize(const struct gimbal_batch_norm *b, const float *x, const f
 static void batch_norm(const struct gimbal_batch_norm *b, const float *x, float *out, size_t first, size_t last) {
     size_t channels = b->channels, positions = b->positions;
     double count = (double)(b->batch * positions);
-    for (size_t start = first; start < last; start += channel_block) {
-        size_t end = last - start < channel_block ? last : start + channel_block, width = end - start;
+    for (size_t start = first, end; start < last; start = end) {
+        size_t width = at_most(last - start, channels_at_once(b));
+        end = start + width;
         double sums[channel_block], squares[channel_block];
         if (positions == 1) {
             float centre[channel_block];
@@ -186,8 +194,9 @@ ALWAYS_INLINE void batch_norm_gradient_of(const struct gimbal_batch_norm *b, con
                                           const bool rectifies) {
     size_t channels = b->channels, positions = b->positions;
     float count = (float)(b->batch * positions);
-    for (size_t start = first; start < last; start += channel_block) {
-        size_t end = last - start < channel_block ? last : start + channel_block, width = end - start;
+    for (size_t start = first, end; start < last; start = end) {
+        size_t width = at_most(last - start, channels_at_once(b));
+        end = start + width;
         // Σ dy and Σ dy x̂.
         float sums[channel_block], products[channel_block];
         const float *mean = b->mean + start, *deviation = b->inverse_deviation + start;

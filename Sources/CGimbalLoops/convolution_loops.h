@@ -11,9 +11,6 @@
 // The gradient of the weight multiplies the zeros in the gaps as well: an infinity in the input makes it NaN for elements
 // of the kernel that never met it.
 
-#define VECTOR_FLOATS ((int)(sizeof(vector) / sizeof(float)))
-typedef float vector __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
-
 enum { convolution_vectors = 3, convolution_block = convolution_vectors * VECTOR_BYTES / 4 };
 
 /// One block of positions of `rows` planes: weights are [depth][rows].
@@ -68,13 +65,6 @@ static void pack_kernel(const float *weight, size_t row_stride, const ptrdiff_t 
             for (size_t i = 0; i < count; i++) *packed++ = weight[(m + i) * row_stride + (size_t)columns[k]];
         m += count;
     }
-}
-
-ALWAYS_INLINE float vector_total(vector x) {
-    float total = 0;
-#pragma clang loop unroll(full)
-    for (int i = 0; i < VECTOR_FLOATS; i++) total += x[i];
-    return total;
 }
 
 /// sums[m][k] += Σₚ y[m][p] grid[offset[k] + p] for `rows` planes and `columns` offsets.

@@ -69,7 +69,17 @@ ALWAYS_INLINE void fold_columns(enum gimbal_reduction reduction, const float *x,
         size_t end = rows - start < row_block ? rows : start + row_block;
         float partial[column_block];
         for (size_t c = 0; c < column_block; c++) partial[c] = (float)fold_identity(reduction);
-        if (columns == column_block) {
+        if (columns == column_block && reduction == gimbal_sum) {
+            // In registers, where the compiler would go by way of memory.
+            vector sums[column_block / VECTOR_FLOATS] = {{0}};
+            for (size_t r = start; r < end; r++) {
+                const float *row = x + (ptrdiff_t)r * row_stride;
+#pragma clang loop unroll(full)
+                for (int v = 0; v < column_block / VECTOR_FLOATS; v++)
+                    sums[v] = *(const vector *)(row + v * VECTOR_FLOATS) + sums[v];
+            }
+            memcpy(partial, sums, sizeof partial);
+        } else if (columns == column_block) {
             for (size_t r = start; r < end; r++) {
                 const float *row = x + (ptrdiff_t)r * row_stride;
                 for (size_t c = 0; c < column_block; c++) partial[c] = fold_float_pair(reduction, row[c], partial[c]);

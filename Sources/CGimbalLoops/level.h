@@ -2,6 +2,7 @@
 // and `LEVEL_TABLE` and `LEVEL_NAME` defined.
 
 #include "vector_math.h"
+#include "vectors.h"
 #include "elementwise_loops.h"
 #include "conversion_loops.h"
 #include "fold_loops.h"
@@ -13,8 +14,10 @@
 #include "attention_loops.h"
 #include "convolution_loops.h"
 #include "pooling_loops.h"
+#include "indexing_loops.h"
 #include "product_loops.h"
 #include "attention_blocks.h"
+#include "depthwise_loops.h"
 #include "channels_last_loops.h"
 #include "winograd_loops.h"
 #include "temporal_classification_loops.h"
@@ -96,6 +99,9 @@ const struct gimbal_loops LEVEL_TABLE = {
     .shifted_dots = shifted_dots,
     .spread_plane = spread_plane,
     .collect_plane = collect_plane,
+    .depthwise_plan = depthwise_plan,
+    .depthwise = depthwise,
+    .depthwise_weight_gradient = depthwise_weight_gradient,
     .gathered_lanes = gathered_lanes,
     .vector_lanes = VECTOR_FLOATS,
     .gathered_product = gathered_product,
@@ -110,6 +116,8 @@ const struct gimbal_loops LEVEL_TABLE = {
     .max_pool_gradient = max_pool_gradient,
     .average_pool = average_pool,
     .average_pool_gradient = average_pool_gradient,
+    .gather_rows = gather_rows,
+    .add_rows = add_rows,
     .matrix_product = matrix_product,
     .product_most_rows = product_most_rows,
     .product_panel = lay_panel,

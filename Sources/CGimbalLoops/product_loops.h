@@ -29,35 +29,6 @@ enum {
 /// the rest; against those for older processors nothing was measured.
 enum { product_most_rows = VECTOR_BYTES == 64 ? INT32_MAX : VECTOR_BYTES == 32 ? 32 : 0 };
 
-typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
-
-// MARK: Parts of vectors
-
-#if VECTOR_BYTES == 64
-ALWAYS_INLINE vector load_part(const float *from, size_t live) {
-    return (vector)_mm512_maskz_loadu_ps((__mmask16)((1u << live) - 1), from);
-}
-
-ALWAYS_INLINE void store_part(float *to, vector value, size_t live) {
-    _mm512_mask_storeu_ps(to, (__mmask16)((1u << live) - 1), (__m512)value);
-}
-#else
-ALWAYS_INLINE vector load_part(const float *from, size_t live) {
-    if (live == VECTOR_FLOATS) return *(const vector *)from;
-    vector result = {0};
-    for (size_t i = 0; i < live; i++) result[i] = from[i];
-    return result;
-}
-
-ALWAYS_INLINE void store_part(float *to, vector value, size_t live) {
-    if (live == VECTOR_FLOATS) {
-        *(vector *)to = value;
-        return;
-    }
-    for (size_t i = 0; i < live; i++) to[i] = value[i];
-}
-#endif
-
 // MARK: Laying out
 
 // Of each four floats of two vectors the same four; those of the second are numbered from `second`.
@@ -251,11 +222,6 @@ ALL_TILES(strip)
 static void (*const product_tiles[2][8][3])(const struct product_tile *) = {ALL_NAMES(rows), ALL_NAMES(strip)};
 
 // MARK: Products
-
-ALWAYS_INLINE size_t at_most(size_t count, size_t most) { return count < most ? count : most; }
-
-/// Columns filled up to whole vectors.
-ALWAYS_INLINE size_t padded(size_t columns) { return (columns + VECTOR_FLOATS - 1) / VECTOR_FLOATS * VECTOR_FLOATS; }
 
 /// Columns of y that are read by so few rows of x, and fill whole vectors, are read where they are.
 ALWAYS_INLINE bool needs_panel(const struct gimbal_matrix_product *p, size_t rows, size_t columns) {

@@ -24,6 +24,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// Products of larger sizes, and convolutions of more elements, go by methods that do not count in 32 bits.
     let mostCount: Int
     private let pool: OpaquePointer
+    /// In place of the pool's threads, where there are to be more than the machine has.
+    private let modelled: ModelledThreads?
     // Positions in the tables of `loops`, by the operation's kind.
     private let unaryLoops: [gimbal_inner]
     private let binaryLoops: [gimbal_inner]
@@ -45,16 +47,20 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// - Parameters:
     ///   - mostCount: what 32 bits can count to; tests have them count to less.
     ///   - memoryLimitBytes: what tensors may take together; nil for the machine's memory.
+    ///   - modelled: in place of threads; calls come from one thread only then.
     package init(
-        threads: Int? = nil, level: String? = nil, mostCount: Int = Int(Int32.max), memoryLimitBytes: Int? = nil
+        threads: Int? = nil, level: String? = nil, mostCount: Int = Int(Int32.max), memoryLimitBytes: Int? = nil,
+        modelled: ModelledThreads? = nil
     ) {
         self.mostCount = mostCount
-        let settings = CPUSettings(threads: threads, level: level, environment: ProcessInfo.processInfo.environment)
+        self.modelled = modelled
+        let settings = CPUSettings(
+            threads: modelled == nil ? threads : 1, level: level, environment: ProcessInfo.processInfo.environment)
         loops = settings.loops.pointee
         pool = gimbal_pool_create(Int32(clamping: settings.threads))
         // One thread per call: products are divided among our own threads, so that two pools never compete for cores.
         openblas_set_num_threads(1)
-        device = describeProcessor(threads: Int(gimbal_pool_threads(pool)), settings)
+        device = describeProcessor(threads: modelled?.count ?? Int(gimbal_pool_threads(pool)), settings)
         memory = MemoryPool(device: device.id, limit: memoryLimitBytes ?? device.memoryBytes)
 
         func table<Table>(_ table: Table) -> [gimbal_inner] {
@@ -136,6 +142,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
             for part in 0..<parts { body(part) }
             return
         }
+        if let modelled { return modelled.run(parts: parts, body) }
         withoutActuallyEscaping(body) { body in
             withUnsafePointer(to: body) { pointer in
                 gimbal_pool_run(

@@ -43,14 +43,16 @@ extension CPUBackend {
     ) throws {
         let (depth, groups, elements) = (job.depth, job.geometry.groups, job.geometry.kernelCount)
         let (sources, targets) = (job.sourceCount, job.targetCount)
-        let panelLanes = min(loops.gathered_lanes, wholeVectors(job.lanes))
+        let mostLanes = min(loops.gathered_lanes, wholeVectors(job.lanes))
+        // An order of sums that does not depend on the number of threads.
+        let blocks = job.blocks(lanes: mostLanes)
+        let panelLanes = sharedLanes(job.lanes, most: mostLanes, among: job.images)
         let panels = (job.lanes + panelLanes - 1) / panelLanes
         /// Lanes of a panel, and those that are not only there to fill the last vector.
         func lanes(_ panel: Int) -> (whole: Int, live: Int) {
             let live = min(panelLanes, job.lanes - panel * panelLanes)
             return (wholeVectors(live), live)
         }
-        let blocks = job.blocks(lanes: panelLanes)
         let panelSize = elements * depth * panelLanes
         let packed = try laidOut(weight, job, panelLanes: panelLanes, blocks)
         let biases = try laidOut(bias, groups: groups, lanes: job.lanes, panelLanes: panelLanes)
@@ -108,6 +110,12 @@ extension CPUBackend {
             }
         }
         withExtendedLifetime((packed, biases, scratch)) {}
+    }
+
+    /// Lanes of a panel: as many as may be, or fewer where there are not images for all threads.
+    func sharedLanes(_ lanes: Int, most: Int, among images: Int) -> Int {
+        let wanted = (threads + images - 1) / images
+        return max(min(most, wholeVectors((lanes + wanted - 1) / wanted)), loops.vector_lanes)
     }
 
     /// The weights in panels, [group, panel][block][element][channel][lane].

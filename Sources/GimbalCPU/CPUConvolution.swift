@@ -10,6 +10,9 @@ extension CPUBackend {
         guard out.elementCount > 0 else { return }
         computing([x, weight] + (bias.map { [$0] } ?? []), out: out, contiguous: true) { inputs, out in
             let bias = bias == nil ? nil : inputs[2]
+            if let plan = depthwisePlan(geometry, image: x, output: out) {
+                return try depthwiseConvolution(inputs[0], weight: inputs[1], bias: bias, plan, out: out)
+            }
             if savesProducts(geometry, x, out), areModest([inputs[0]]), largest(of: inputs[1]) < modest {
                 return try winogradConvolution(inputs[0], weight: inputs[1], bias: bias, geometry, out: out)
             }
@@ -28,6 +31,12 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([outputGradient, weight], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
+            if let plan = depthwisePlan(geometry, image: out, output: outputGradient, isGradient: true),
+                largest(of: inputs[1]).isFinite
+            {
+                return try depthwiseInputGradient(
+                    inputs[0], weight: inputs[1], plan, out: out, accumulates: accumulates)
+            }
             if savesProducts(geometry, out, outputGradient), areModest([inputs[0]]), largest(of: inputs[1]) < modest {
                 return try winogradInputGradient(
                     inputs[0], weight: inputs[1], geometry, out: out, accumulates: accumulates)
@@ -45,6 +54,12 @@ extension CPUBackend {
     ) {
         guard out.elementCount > 0 else { return }
         computing([x, outputGradient], out: out, keepsOutput: accumulates, contiguous: true) { inputs, out in
+            if let plan = depthwisePlan(geometry, image: x, output: outputGradient),
+                try depthwiseWeightGradient(
+                    inputs[0], outputGradient: inputs[1], plan, out: out, accumulates: accumulates)
+            {
+                return
+            }
             if savesProducts(geometry, x, outputGradient), areModest(inputs) {
                 return try winogradWeightGradient(
                     inputs[0], outputGradient: inputs[1], geometry, out: out, accumulates: accumulates)
@@ -110,19 +125,23 @@ extension CPUBackend {
     /// Whether tiles of 2 x 2 outputs save more products than it costs to sum up what is multiplied: two ninths of those within
     /// the image, which small planes do not.
     private func savesProducts(_ geometry: ConvolutionGeometry, _ image: TensorView, _ output: TensorView) -> Bool {
-        guard geometry.axes == 2, geometry.stride == [1, 1], geometry.dilation == [1, 1],
-            zip(geometry.kernel, geometry.padding).allSatisfy({ $0 > $1 }),
+        guard geometry.axes <= 2, geometry.stride.allSatisfy({ $0 == 1 }),
             min(image.shape[1], output.shape[1]) >= 16 * geometry.groups, areCounted(image, output)
         else { return false }
-        let (products, tiles) = (0..<2).reduce((1, 1)) { counts, axis in
-            let (kernel, size, outputs) = (geometry.kernel[axis], image.shape[2 + axis], output.shape[2 + axis])
-            let products = (0..<kernel).reduce(0) { count, element in
-                let shift = element - geometry.padding[axis]
+        var (products, ofTiles) = (1, 1)
+        for axis in 0..<geometry.axes {
+            let (kernel, dilation, padding) = (geometry.kernel[axis], geometry.dilation[axis], geometry.padding[axis])
+            let (size, outputs) = (image.shape[2 + axis], output.shape[2 + axis])
+            guard padding <= (kernel - 1) * dilation else { return false }
+            products *= (0..<kernel).reduce(0) { count, element in
+                let shift = element * dilation - padding
                 return count + max(0, min(outputs, size - shift) - max(0, -shift))
             }
-            return (counts.0 * products, counts.1 * 4 * ((kernel + 2) / 3) * ((outputs + 1) / 2))
+            ofTiles *=
+                axis == 1 && kernel == 1
+                ? outputs : WinogradSide.products(kernel) * WinogradTiles.count(outputs, dilation)
         }
-        return tiles * 9 <= products * 7
+        return ofTiles * 9 <= products * 7
     }
 
     /// Whether the places of elements fit into 32 bits, in which the faster methods keep them.

@@ -2,7 +2,7 @@ import CGimbalLoops
 import GimbalBackend
 
 // Convolutions of stride 1 with fewer multiplications: see winograd_loops.h. A larger kernel is a sum of several by 3 x 3, each on
-// the source shifted, with zeros where it ends. A number that is not finite would spoil the whole of its tile, and so would one
+// the source shifted, with zeros where it ends; what is multiplied by zeros alone is left out. A number that is not finite would spoil the whole of its tile, and so would one
 // whose sums overflow: the caller looks for them.
 
 extension CPUBackend {
@@ -12,8 +12,8 @@ extension CPUBackend {
     ) throws {
         let (channels, outputs) = (x.shape[1] / geometry.groups, out.shape[1] / geometry.groups)
         try multiplyPoints(
-            from: x, to: out, weight: weight, bias: bias?.floats, geometry, padding: geometry.padding,
-            isTurned: false, depth: channels, lanes: outputs, accumulates: false)
+            from: x, to: out, weight: weight, bias: bias?.floats, geometry,
+            padding: geometry.onTwoAxes.padding, isTurned: false, depth: channels, lanes: outputs, accumulates: false)
     }
 
     /// The gradient of its input: the convolution of the outputs' with the weight turned round.
@@ -22,35 +22,40 @@ extension CPUBackend {
         accumulates: Bool
     ) throws {
         let (channels, outputs) = (out.shape[1] / geometry.groups, outputGradient.shape[1] / geometry.groups)
+        let (kernel, padding, dilation) = geometry.onTwoAxes
         try multiplyPoints(
             from: outputGradient, to: out, weight: weight, bias: nil, geometry,
-            padding: zip(geometry.kernel, geometry.padding).map { $0 - 1 - $1 }, isTurned: true, depth: outputs,
-            lanes: channels, accumulates: accumulates)
+            padding: zip(kernel, zip(padding, dilation)).map { ($0 - 1) * $1.1 - $1.0 }, isTurned: true, depth: outputs,
+            lanes: channels,
+            accumulates: accumulates)
     }
 
     private func multiplyPoints(
         from source: TensorView, to out: TensorView, weight: TensorView, bias: UnsafePointer<Float>?,
         _ geometry: ConvolutionGeometry, padding: [Int], isTurned: Bool, depth: Int, lanes: Int, accumulates: Bool
     ) throws {
-        let pieces = WinogradPiece.all(geometry.kernel)
+        let (kernel, _, dilation) = geometry.onTwoAxes
+        let pieces = WinogradPiece.all(kernel, areLines: kernel[1] == 1)
         let (images, groups) = (source.shape[0], geometry.groups)
         let vector = loops.vector_lanes
-        let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
+        let depthWidth = wholeVectors(depth)
+        let tiles = WinogradTiles(
+            source: source, target: out, kernel: kernel, padding: padding, dilation: dilation,
+            tilesAtOnce: max(min(64, 32768 / (pieces.count * depthWidth)), 8192 / (pieces.count * depthWidth), 16),
+            images: (images + threads - 1) / threads)
+        let (points, areLines) = (tiles.points, tiles.areLines)
+        let imageParts = (images + tiles.images - 1) / tiles.images
+        let panelLanes = sharedLanes(
+            lanes, most: min(loops.gathered_lanes, wholeVectors(lanes)), among: imageParts * tiles.bands.count)
         let panels = (lanes + panelLanes - 1) / panelLanes
         let panelDepth = pieces.count * depth
-        let panelSize = 16 * panelDepth * panelLanes
+        let panelSize = points * panelDepth * panelLanes
         let packed = try transformed(
             weight, geometry, isTurned: isTurned, depth: depth, lanes: lanes, panelLanes: panelLanes,
             tiles: out.elementCount / (4 * groups * lanes))
         let biases = try laidOut(bias, groups: groups, lanes: lanes, panelLanes: panelLanes)
         let noBias = biases.floats + groups * panels * panelLanes
 
-        let depthWidth = wholeVectors(depth)
-        let tiles = WinogradTiles(
-            source: source, target: out, kernel: geometry.kernel, padding: padding,
-            tilesAtOnce: max(min(64, 32768 / (pieces.count * depthWidth)), 8192 / (pieces.count * depthWidth), 16),
-            images: (images + threads - 1) / threads)
-        let imageParts = (images + tiles.images - 1) / tiles.images
         let plan = plans.plan(
             .init(
                 method: isTurned ? .winogradGradient : .winograd, geometry: geometry, image: spatialSizes(source),
@@ -64,11 +69,14 @@ extension CPUBackend {
         let targetImage = tiles.targetPositions * panelLanes
         // Not a power of two apart, which the caches would put into few places.
         let (inputStride, outputStride) = (mostTiles * depthWidth + 16, mostTiles * panelLanes + 16)
-        let runs = pieces.indices.map {
-            gimbal_run(source: Int32($0 * 16 * inputStride), panel: Int32($0 * depth), count: Int32(depth))
+        let runs = (0..<points).map { point in
+            pieces.indices.filter { pieces[$0].points.contains(point) }.map {
+                gimbal_run(source: Int32($0 * points * inputStride), panel: Int32($0 * depth), count: Int32(depth))
+            }
         }
         let counts = [
-            tiles.images * sourceImage, tiles.images * targetImage, pieces.count * 16 * inputStride, 16 * outputStride,
+            tiles.images * sourceImage, tiles.images * targetImage, pieces.count * points * inputStride,
+            points * outputStride,
         ]
         let panelParts = imageParts * bands.count >= threads ? 1 : min(threads, panels)
         let units = imageParts * bands.count * panelParts
@@ -96,15 +104,15 @@ extension CPUBackend {
                     }
                     for (index, places) in band.sourcePlaces.enumerated() {
                         loops.winograd_input(
-                            memory, places, tileCount, depthWidth / vector, inputs + index * 16 * inputStride,
-                            inputStride)
+                            memory, places, tileCount, depthWidth / vector, inputs + index * points * inputStride,
+                            inputStride, areLines)
                     }
                     for panel in part * panels / panelParts..<(part + 1) * panels / panelParts {
                         let live = min(panelLanes, lanes - panel * panelLanes)
                         let width = wholeVectors(live)
                         let place = group * panels + panel
-                        runs.withUnsafeBufferPointer { runs in
-                            for point in 0..<16 {
+                        for (point, runs) in runs.enumerated() {
+                            runs.withUnsafeBufferPointer { runs in
                                 var product = gimbal_gathered_product(
                                     source: inputs + point * inputStride,
                                     panel: packed.floats + place * panelSize + point * panelDepth * width, lanes: width,
@@ -115,7 +123,7 @@ extension CPUBackend {
                         }
                         loops.winograd_output(
                             outputs, outputStride, panelLanes, band.targetPlaces, tileCount, width / vector,
-                            biases.floats + place * panelLanes, sums)
+                            biases.floats + place * panelLanes, sums, areLines)
                         for image in 0..<count {
                             let channel = ((first + image) * groups + group) * lanes + panel * panelLanes
                             let positions = band.target.count * tiles.target.columns
@@ -138,10 +146,12 @@ extension CPUBackend {
     ) throws -> TensorView {
         let (elements, groups) = (geometry.kernelCount, geometry.groups)
         let (depthStride, laneStride) = isTurned ? (lanes * elements, elements) : (elements, depth * elements)
-        let pieces = WinogradPiece.all(geometry.kernel)
+        let kernel = geometry.onTwoAxes.kernel
+        let areLines = kernel[1] == 1
+        let pieces = WinogradPiece.all(kernel, areLines: areLines)
         let panels = (lanes + panelLanes - 1) / panelLanes
         let panelDepth = pieces.count * depth
-        let panelSize = 16 * panelDepth * panelLanes
+        let panelSize = (areLines ? 4 : 16) * panelDepth * panelLanes
         let key =
             [LaidOut.winograd, weight.offset, isTurned ? 1 : 0, groups, depth, lanes, panelLanes] + geometry.kernel
         return try laidOut(weight, key, rows: tiles, [groups * panels, panelSize]) { packed in
@@ -176,7 +186,7 @@ extension CPUBackend {
                         }
                         loops.winograd_weight(
                             nine, size, packed.floats + place * panelSize + (index * depth + first) * width,
-                            panelDepth * width)
+                            panelDepth * width, areLines)
                     }
                 }
             }
@@ -193,14 +203,16 @@ extension CPUBackend {
         let vector = loops.vector_lanes
         let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
         let panels = (lanes + panelLanes - 1) / panelLanes
-        let pieces = WinogradPiece.all(geometry.kernel)
+        let (kernel, padding, dilation) = geometry.onTwoAxes
+        let pieces = WinogradPiece.all(kernel, areLines: kernel[1] == 1)
         let elements = geometry.kernelCount
         let mostRows = max(vector, 96 / pieces.count)
         let rowBlocks = (rows + mostRows - 1) / mostRows
         let rowWidth = wholeVectors((rows + rowBlocks - 1) / rowBlocks)
         let tiles = WinogradTiles(
-            source: x, target: outputGradient, kernel: geometry.kernel, padding: geometry.padding, tilesAtOnce: 32,
+            source: x, target: outputGradient, kernel: kernel, padding: padding, dilation: dilation, tilesAtOnce: 32,
             images: images)
+        let (points, areLines) = (tiles.points, tiles.areLines)
         let chunks = (images + tiles.images - 1) / tiles.images * tiles.bands.count
         // Numbers of parts by the sizes alone, so that the order of the sums does not depend on the threads.
         let parts = max(1, min(chunks, 8, (1 << 18) / out.elementCount))
@@ -217,8 +229,8 @@ extension CPUBackend {
         let (leftStride, rightStride) = (mostTiles * rowWidth + 16, mostTiles * panelLanes + 16)
         let sumCount = rowWidth * panelLanes
         let counts = [
-            tiles.images * leftImage, tiles.images * rightImage, 16 * leftStride, 16 * rightStride,
-            pieces.count * 16 * sumCount, (elements + 9) * sumCount,
+            tiles.images * leftImage, tiles.images * rightImage, points * leftStride, points * rightStride,
+            pieces.count * points * sumCount, (elements + 9) * sumCount,
         ]
         let partials = try allocate([parts, out.elementCount], .float32)
         let units = parts * groups * rowBlocks * panels
@@ -240,7 +252,7 @@ extension CPUBackend {
                 if rowCount <= 0 { continue }
                 let width = wholeVectors(live)
                 let size = rowCount * width
-                sums.update(repeating: 0, count: pieces.count * 16 * size)
+                sums.update(repeating: 0, count: pieces.count * points * size)
                 leftPlanes.update(repeating: 0, count: counts[0] + counts[1])
                 for chunk in part * chunks / parts..<(part + 1) * chunks / parts {
                     let band = bands[chunk % bands.count]
@@ -262,22 +274,23 @@ extension CPUBackend {
                     }
                     let tileCount = count * band.tiles.count * tiles.columns
                     loops.winograd_output_gradient(
-                        leftPlanes, band.targetPlaces, tileCount, rowWidth / vector, left, leftStride)
+                        leftPlanes, band.targetPlaces, tileCount, rowWidth / vector, left, leftStride, areLines)
                     for (index, places) in band.sourcePlaces.enumerated() {
-                        loops.winograd_input(rightPlanes, places, tileCount, panelLanes / vector, right, rightStride)
+                        loops.winograd_input(
+                            rightPlanes, places, tileCount, panelLanes / vector, right, rightStride, areLines)
                         plan.pairs.withUnsafeBufferPointer { pairs in
-                            for point in 0..<16 {
+                            for point in pieces[index].points {
                                 var outer = gimbal_gathered_outer(
                                     left: left + point * leftStride, right: right + point * rightStride,
                                     places: pairs.baseAddress, count: tileCount,
-                                    sums: sums + (index * 16 + point) * size)
+                                    sums: sums + (index * points + point) * size)
                                 loops.gathered_outer(&outer, rowCount, width)
                             }
                         }
                     }
                 }
                 for (index, piece) in pieces.enumerated() {
-                    loops.winograd_weight_gradient(sums + index * 16 * size, size, nine)
+                    loops.winograd_weight_gradient(sums + index * points * size, size, nine, areLines)
                     for (place, element) in piece.elements.enumerated() {
                         if let element { (all + element * size).update(from: nine + place * size, count: size) }
                     }
@@ -292,5 +305,12 @@ extension CPUBackend {
         }
         addParts(0..<parts, of: partials, to: out.floats, accumulates: accumulates)
         withExtendedLifetime((scratch, partials)) {}
+    }
+}
+
+extension ConvolutionGeometry {
+    /// Rows and columns; a single axis is one of rows.
+    fileprivate var onTwoAxes: (kernel: [Int], padding: [Int], dilation: [Int]) {
+        axes == 1 ? (kernel + [1], padding + [0], dilation + [1]) : (kernel, padding, dilation)
     }
 }

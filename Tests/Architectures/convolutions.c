@@ -51,6 +51,39 @@ static void run_planes(size_t width, size_t stride, size_t phase) {
     let_go();
 }
 
+// MARK: Channels by kernels of their own
+
+static void run_depthwise(size_t height, size_t width, size_t kernel, size_t stride, size_t padding, size_t dilation) {
+    size_t reach = dilation * (kernel - 1) + 1;
+    if (height + 2 * padding < reach || width + 2 * padding < reach) return;
+    struct gimbal_depthwise plan = {
+        .image = {height, width}, .kernel = {kernel, kernel}, .stride = {stride, stride}, .padding = {padding, padding},
+        .dilation = {dilation, dilation}, .output = {(height + 2 * padding - reach) / stride + 1, (width + 2 * padding - reach) / stride + 1},
+    };
+    size_t positions = height * width, outputs = plan.output[0] * plan.output[1], elements = kernel * kernel;
+    char text[100];
+    snprintf(text, sizeof text, "%zu x %zu, kernel %zu, stride %zu, padding %zu, dilation %zu", height, width, kernel, stride, padding,
+             dilation);
+    float *weight = numbers(elements, 98), *image = numbers(positions, 99), *arrived = numbers(outputs, 100);
+    for (int is_gradient = 0; is_gradient < 2; is_gradient++) {
+        plan.is_gradient = is_gradient;
+        if (!LOOP(depthwise_plan)(&plan)) abort();
+        float *scratch = zeros(plan.scratch), *target = numbers(is_gradient ? positions : outputs, 102);
+        LOOP(depthwise)(&plan, is_gradient ? arrived : image, weight, 0.25f, is_gradient, scratch, target);
+        record("f32", target, is_gradient ? positions : outputs, "depthwise%s, %s", is_gradient ? ", gradient" : "", text);
+    }
+    // Lanes are summed apart: whole numbers, as the order depends on how many there are.
+    enum { images = 3 };
+    plan.is_gradient = false;
+    LOOP(depthwise_plan)(&plan);
+    double *sums = memory(elements * sizeof *sums);
+    for (size_t k = 0; k < elements; k++) sums[k] = (double)k;
+    LOOP(depthwise_weight_gradient)(&plan, whole_numbers(2 * images * positions, 103), 2 * positions,
+                                    whole_numbers(2 * images * outputs, 104), 2 * outputs, images, zeros(plan.scratch), sums);
+    record("f64", sums, elements, "depthwise_weight_gradient, %s", text);
+    let_go();
+}
+
 // MARK: Channels side by side
 
 static void record_columns(const float *values, size_t rows, size_t width, size_t columns, const char *name, const char *text) {
@@ -110,34 +143,35 @@ static void run_transposed(size_t depth, size_t lanes) {
     }
 }
 
-static void run_winograd(size_t lanes) {
-    enum { tiles = 5, positions = 40, points = 16 };
+static void run_winograd(size_t lanes, bool is_line) {
+    enum { tiles = 5, positions = 40 };
+    size_t points = is_line ? 4 : 16, elements = is_line ? 3 : 9;
     size_t vector = LOOP(vector_lanes), width = rounded_up(lanes, vector), vectors = width / vector;
     size_t tile_stride = width + vector, stride = tiles * tile_stride;
     char text[40];
-    snprintf(text, sizeof text, "%zu lanes", lanes);
+    snprintf(text, sizeof text, "%zu lanes%s", lanes, is_line ? ", lines" : "");
     float *source = columns_of(numbers(positions * lanes, 100), positions, lanes, 0, lanes, width);
     int32_t *places = memory(points * tiles * sizeof *places), *corners = memory(4 * tiles * sizeof *corners);
     for (size_t i = 0; i < points * tiles; i++) places[i] = (int32_t)(i * 7 % positions * width);
     for (size_t i = 0; i < 4 * tiles; i++) corners[i] = (int32_t)(i * 3 % positions * width);
     // Of the input and of the gradient, tiles follow each other without a gap.
     float *out = zeros(points * stride);
-    LOOP(winograd_input)(source, places, tiles, vectors, out, stride);
+    LOOP(winograd_input)(source, places, tiles, vectors, out, stride, is_line);
     for (size_t point = 0; point < points; point++)
         record_columns(out + point * stride, tiles, width, lanes, "winograd_input", text);
-    LOOP(winograd_output_gradient)(source, corners, tiles, vectors, out, stride);
+    LOOP(winograd_output_gradient)(source, corners, tiles, vectors, out, stride, is_line);
     for (size_t point = 0; point < points; point++)
         record_columns(out + point * stride, tiles, width, lanes, "winograd_output_gradient", text);
     float *sums = zeros(positions * width);
     LOOP(winograd_output)(columns_of(numbers(points * tiles * lanes, 101), points * tiles, lanes, 0, lanes, tile_stride), stride,
                           tile_stride, corners, tiles, vectors,
-                          columns_of(numbers(lanes, 102), 1, lanes, 0, lanes, width), sums);
+                          columns_of(numbers(lanes, 102), 1, lanes, 0, lanes, width), sums, is_line);
     record_columns(sums, positions, width, lanes, "winograd_output", text);
-    float *weights = columns_of(numbers(9 * lanes, 103), 9, lanes, 0, lanes, width), *all = zeros(points * stride);
-    LOOP(winograd_weight)(weights, width, all, stride);
+    float *weights = columns_of(numbers(elements * lanes, 103), elements, lanes, 0, lanes, width), *all = zeros(points * stride);
+    LOOP(winograd_weight)(weights, width, all, stride, is_line);
     record_columns(all, points, stride, lanes, "winograd_weight", text);
-    LOOP(winograd_weight_gradient)(columns_of(numbers(points * lanes, 104), points, lanes, 0, lanes, width), width, weights);
-    record_columns(weights, 9, width, lanes, "winograd_weight_gradient", text);
+    LOOP(winograd_weight_gradient)(columns_of(numbers(points * lanes, 104), points, lanes, 0, lanes, width), width, weights, is_line);
+    record_columns(weights, elements, width, lanes, "winograd_weight_gradient", text);
     let_go();
 }
 
@@ -148,9 +182,18 @@ void run_convolutions(void) {
     EACH(width, EDGES)
     for (size_t stride = 1; stride <= 3; stride++)
         for (size_t phase = 0; phase < stride; phase++) run_planes(width, stride, phase);
+    EACH(width, EDGES)
+    EACH(kernel, 1, 2, 3, 5)
+    EACH(stride, 1, 2, 3)
+    EACH(padding, 0, 1, 4)
+    EACH(dilation, 1, 2) run_depthwise(7, width, kernel, stride, padding, dilation);
+    // Bands.
+    run_depthwise(300, 70, 3, 1, 1, 1);
+    run_depthwise(300, 70, 3, 2, 1, 1);
     EACH(lanes, EDGES) {
         EACH(rows, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 23) run_gathered(rows, lanes);
         EACH(depth, EDGES) run_transposed(depth, lanes);
-        run_winograd(lanes);
+        run_winograd(lanes, false);
+        run_winograd(lanes, true);
     }
 }

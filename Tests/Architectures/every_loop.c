@@ -191,6 +191,7 @@ int main(int argument_count, char **arguments) {
     run_convolutions();
     run_products();
     run_pooling();
+    run_indexing();
     run_threads();
     let_go();
     free(held);

@@ -75,4 +75,5 @@ void run_recurrent(void);
 void run_convolutions(void);
 void run_products(void);
 void run_pooling(void);
+void run_indexing(void);
 void run_threads(void);

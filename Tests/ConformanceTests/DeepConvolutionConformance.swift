@@ -24,6 +24,14 @@ extension Conformance {
             // Kernels in several pieces, and planes in several bands.
             Case([2, 18, 9, 10], 20, [5, 5], padding: [2, 2]), Case([1, 16, 8, 11], 17, [4, 2], padding: [1, 1]),
             Case([1, 16, 40, 51], 24, [3, 3], padding: [1, 0]), Case([1, 16, 33, 30], 16, [5, 3], padding: [4, 2]),
+            // Kernels whose last elements are one or two of three, and a single row or column.
+            Case([2, 17, 11, 12], 18, [7, 4], padding: [3, 2]), Case([1, 16, 13, 9], 16, [4, 7], padding: [0, 6]),
+            Case([2, 18, 19, 5], 16, [7, 1], padding: [3, 0]), Case([2, 16, 5, 19], 17, [1, 5], padding: [0, 2]),
+            // Tiles whose outputs lie apart, whole and cut short.
+            Case([3, 16, 70], 20, [7], padding: [9], dilation: [3]),
+            Case([1, 33, 300], 16, [3], padding: [8], dilation: [8]),
+            Case([2, 16, 21], 16, [4], padding: [0], dilation: [4]),
+            Case([2, 16, 15, 14], 16, [3, 5], padding: [1, 6], dilation: [2, 3]),
             // Groups, dilation, one axis and three.
             Case([2, 64, 8, 6], 96, [3, 3], padding: [1, 1], groups: 2),
             Case([2, 32, 9, 7], 32, [3, 3], padding: [2, 2], dilation: [2, 2]),
@@ -33,14 +41,17 @@ extension Conformance {
         enum Method: CaseIterable {
             case shiftedPlanes, channelsLast, winograd
 
-            /// Tiles of outputs on two axes by steps of one; where planes are hardly larger than a tile they are never chosen, and
+            /// Tiles of outputs on up to two axes by steps of one; where planes are hardly larger than a tile they are never chosen, and
             /// sums over few products have the errors of more.
             func takes(_ given: Case) -> Bool {
                 let geometry = given.geometry
                 return self != .winograd
-                    || geometry.axes == 2 && geometry.stride == [1, 1] && geometry.dilation == [1, 1]
-                        && zip(geometry.kernel, geometry.padding).allSatisfy { $0 > $1 }
-                        && given.x.sizes.dropFirst(2).allSatisfy { $0 > 2 }
+                    || geometry.axes <= 2 && geometry.stride.allSatisfy { $0 == 1 }
+                        && (0..<geometry.axes).allSatisfy { axis in
+                            let reach = (geometry.kernel[axis] - 1) * geometry.dilation[axis]
+                            return geometry.padding[axis] <= reach
+                                && given.x.sizes[2 + axis] > 2 * geometry.dilation[axis]
+                        }
             }
         }
 

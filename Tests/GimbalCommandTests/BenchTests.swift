@@ -41,12 +41,29 @@ struct BenchTests {
         #expect(listed.compactMap { $0["benchmark"] } == names)
         try Gimbal.run("bench", "--launches", "--devices", "cpu").refused("--launches: needs an OpenCL device")
         #expect(try Gimbal.run("bench", "--only", "sum", "--devices", "cpu", "--calls", "2").succeeded().output.isEmpty)
-        try Gimbal.run("bench", "--calls", "0").refused("--calls must be at least 1")
+        try Gimbal.run("bench", "--calls", "0").refused("--calls: must be positive")
         #expect(Set(names).count == names.count)
         for name in ["matmul", "elementwise", "sum", "seed-step"] { #expect(names.contains(name)) }
         try Gimbal.run("bench", "--only", "sums", "--devices", "cpu").refused("--only: no benchmark 'sums'; there are ")
         try Gimbal.run("bench", "--only", "sum", "--devices", "cpu,gpu").refused("no device 'gpu'")
         try Gimbal.run("bench", "--only", "sum", "--devices", ",").refused("--devices: names no device")
+    }
+
+    @Test("A model of more threads than there are")
+    func scaling() throws {
+        struct Line: Decodable {
+            var benchmark: String
+            var threads, meetings: [Int]
+            var milliseconds: [Double]
+        }
+        let bench = ["bench", "--only", "lenet", "--variants", "inference, batch 64", "--seconds", "0.05"]
+        let lines = try Gimbal.run(bench + ["--model-threads", "2,16", "--json"]).succeeded().decoded(Line.self)
+        #expect(lines.map(\.benchmark) == ["lenet"] && lines.map(\.threads) == [[1, 2, 16]])
+        #expect(lines.allSatisfy { $0.milliseconds.allSatisfy { $0 > 0 } && $0.meetings[0] == 0 && $0.meetings[2] > 0 })
+        #expect(try Gimbal.run(bench + ["--model-threads", "2"]).succeeded().output.contains("2: "))
+        for counts in ["0", "2,", "two", "2000"] {
+            try Gimbal.run(bench + ["--model-threads", counts]).refused("--model-threads: takes numbers from 1 to 1024")
+        }
     }
 
     @Test("Nets run where they are named, with as many parameters as their peers have")

@@ -128,6 +128,31 @@ struct gimbal_plane {
     size_t image_size[3], grid_size[3], stride[3], phase[3];
 };
 
+enum {
+    /// Elements of a kernel, and classes of positions that meet the same of them.
+    gimbal_depthwise_most_elements = 128,
+    gimbal_depthwise_most_classes = 16,
+    /// Floats of a band of the source, and the most that a single row may make it.
+    gimbal_depthwise_band = 1 << 13,
+    gimbal_depthwise_most_scratch = 1 << 17,
+};
+
+/// A convolution of one channel by one kernel, or the gradient of its input, on rows and columns; see depthwise_loops.h.
+struct gimbal_depthwise {
+    size_t image[2], output[2], kernel[2], stride[2], padding[2], dilation[2];
+    bool is_gradient;
+
+    // What `depthwise_plan` works out.
+    size_t source[2], target[2], margin[2], phases[2];
+    size_t split, length, pitch, row_step, furthest_row, band;
+    /// Floats of scratch memory for a thread.
+    size_t scratch;
+    /// The elements of the kernel class by class, where each class begins, and where each element reads the grid.
+    size_t first[gimbal_depthwise_most_classes + 1];
+    int32_t element[gimbal_depthwise_most_elements];
+    ptrdiff_t offset[gimbal_depthwise_most_elements];
+};
+
 /// The windows of a pooling operation on each of three axes: first and end positions, at least one of which lies within, and the
 /// sizes that averages are divided by.
 struct gimbal_windows {
@@ -390,6 +415,18 @@ struct gimbal_loops {
     void (*collect_plane)(const struct gimbal_plane *, const float *grid, size_t first, size_t last, float bias,
                           bool accumulates, float *image);
 
+    // Convolution of each channel by a kernel of its own; see depthwise_loops.h.
+    /// Works out what is to be known beside the sizes; false where the kernel or its strides have too many parts, or a row is too long.
+    bool (*depthwise_plan)(struct gimbal_depthwise *);
+    /// One plane: the convolution of `source`, or the gradient of the input by `source`, which came back. The scratch memory begins
+    /// as zeros, and is handed from plane to plane of a plan.
+    void (*depthwise)(const struct gimbal_depthwise *, const float *source, const float *weight, float bias,
+                      bool accumulates, float *scratch, float *out);
+    /// Adds to sums the gradients of one kernel's elements, by the plan of the convolution, of images and what came back for each.
+    void (*depthwise_weight_gradient)(const struct gimbal_depthwise *, const float *image, size_t image_stride,
+                                      const float *arrived, size_t arrived_stride, size_t images, float *scratch,
+                                      double *sums);
+
     // Convolution of planes whose channels lie side by side; see channels_last_loops.h.
     /// Floats of a vector, and the most lanes of a panel: a whole number of vectors.
     size_t vector_lanes, gathered_lanes;
@@ -401,16 +438,16 @@ struct gimbal_loops {
     void (*transposed)(const float *source, size_t stride, size_t depth, size_t lanes, float *out, size_t width,
                        bool accumulates);
 
-    // Convolution by 3 x 3 with fewer multiplications; see winograd_loops.h. Points are 16 matrices, of tiles and channels, or
-    // of weights.
+    // Convolution by 3 x 3 with fewer multiplications, or by 3 x 1; see winograd_loops.h. Points are 16 matrices, or 4, of tiles and
+    // channels, or of weights.
     void (*winograd_input)(const float *source, const int32_t *places, size_t tiles, size_t vectors, float *out,
-                           size_t point_stride);
+                           size_t point_stride, bool is_line);
     void (*winograd_output)(const float *points, size_t point_stride, size_t tile_stride, const int32_t *places,
-                            size_t tiles, size_t vectors, const float *bias, float *sums);
+                            size_t tiles, size_t vectors, const float *bias, float *sums, bool is_line);
     void (*winograd_output_gradient)(const float *source, const int32_t *places, size_t tiles, size_t vectors, float *out,
-                                     size_t point_stride);
-    void (*winograd_weight)(const float *weight, size_t count, float *points, size_t point_stride);
-    void (*winograd_weight_gradient)(const float *points, size_t count, float *weight);
+                                     size_t point_stride, bool is_line);
+    void (*winograd_weight)(const float *weight, size_t count, float *points, size_t point_stride, bool is_line);
+    void (*winograd_weight_gradient)(const float *points, size_t count, float *weight, bool is_line);
 
     // Pooling of contiguous planes.
     void (*max_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out, int32_t *indices);
@@ -419,6 +456,13 @@ struct gimbal_loops {
     void (*average_pool)(const struct gimbal_windows *, const float *x, size_t planes, float *out);
     void (*average_pool_gradient)(const struct gimbal_windows *, const float *output_gradient, size_t planes,
                                   float *out);
+    // Rows of a table; see indexing_loops.h.
+    /// For each index its row of the table, `row_bytes` of it, or `missing` where the table has none. Strides are in bytes.
+    void (*gather_rows)(const void *table, size_t table_stride, size_t table_rows, const int32_t *indices, size_t count,
+                        size_t row_bytes, const void *missing, void *out, size_t out_stride);
+    /// sums[c] += source[rows[0] * stride + c], then the next of `count` rows, and so on; `later` will be added to soon, or is NULL.
+    void (*add_rows)(const float *source, ptrdiff_t stride, const int32_t *rows, size_t count, size_t columns,
+                     float *sums, const float *later);
     /// Computes a rectangle of a product's output. Lays operands out in at most 2 MB for each thread, which it keeps; without memory
     /// it is slow, and the same to the bit.
     void (*matrix_product)(const struct gimbal_matrix_product *, size_t rows, size_t columns);

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GimbalCPU
 import GimbalMPI
 import GimbalTrain
 
@@ -31,6 +32,13 @@ struct BenchCommand: ParsableCommand {
     var seconds = 1.0
     @Option(help: ArgumentHelp("Call each case so often instead of timing it, for a profiler.", valueName: "n"))
     var calls: Int?
+    @Option(
+        help: ArgumentHelp(
+            """
+            Model how each case would share itself among so many threads of the CPU, more than there are: parts are timed \
+            one after the other, and memory is not shared.
+            """, valueName: "2,4,8,16"))
+    var modelThreads: String?
     @Flag(help: "Look for the fastest matrix product on each OpenCL device first, and keep what was found.")
     var tune = false
     @Flag(
@@ -63,8 +71,21 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         if !(seconds > 0) { throw ValidationError("--seconds must be positive") }
-        if let calls, calls < 1 { throw ValidationError("--calls must be at least 1") }
         if most != nil && !launches { throw ValidationError("--most belongs to --launches") }
+    }
+
+    /// The numbers of `--model-threads`.
+    private var modelled: [Int]? {
+        get throws {
+            try modelThreads?.split(separator: ",", omittingEmptySubsequences: false).map {
+                guard let count = Int($0), (1...1024).contains(count) else {
+                    throw GimbalError.invalidSetting(
+                        name: "--model-threads",
+                        reason: "takes numbers from 1 to 1024, separated by commas, not '\($0)'")
+                }
+                return count
+            }
+        }
     }
 
     func run() throws {
@@ -99,13 +120,17 @@ struct BenchCommand: ParsableCommand {
             }
             return
         }
+        if let counts = try modelled { return try modelScaling(choice, counts) }
         let devices = try chosenDevices()
         for device in devices {
             if let notice = precision.use(on: device) { printNotice(notice) }
         }
         if launches { return try countLaunches(choice, devices) }
         if monitors { return try timeMonitors(choice, devices) }
-        if let calls { return try call(choice, devices, times: calls) }
+        if let calls {
+            guard calls > 0 else { throw GimbalError.invalidSetting(name: "--calls", reason: "must be positive") }
+            return try call(choice, devices, times: calls)
+        }
         if tune { for device in devices { try device.tune(report: printNotice) } }
         if !json {
             try printLine("median time of a call; ratio to \(devices[0].id)")
@@ -134,6 +159,15 @@ struct BenchCommand: ParsableCommand {
                     try device.backend.synchronize()
                 }
             }
+        }
+    }
+
+    private func modelScaling(_ choice: Benchmark.Choice, _ counts: [Int]) throws {
+        // A machine of one core cannot say; a microsecond is what others take.
+        let meeting = (Device.cpu.backend as? CPUBackend)?.secondsOfMeeting() ?? 1e-6
+        for benchmark in Benchmark.all(precision) where benchmark.isWanted(choice, on: .cpu) {
+            let scaling = try Scaling(benchmark, threads: counts, seconds: seconds, meetingSeconds: meeting)
+            try json ? printJSON(scaling) : printLine(scaling.text)
         }
     }
 
