@@ -183,20 +183,24 @@ static double power_sum(const float *x, size_t count, double p, double scale) {
         FOLD_CONTIGUOUS(gimbal_maximum, count, ABSOLUTE)
 #undef ABSOLUTE
     }
-    double total[8] = {0};
+    // Enough sums that none waits for the one before.
+    enum { sums = 32 };
+    double total[sums] = {0};
     size_t i = 0;
     if (p == 2) {
-        for (; i + 8 <= count; i += 8)
-            for (int l = 0; l < 8; l++) total[l] += (double)x[i + l] * (double)x[i + l];
+        for (; i + sums <= count; i += sums)
+            for (size_t l = 0; l < sums; l++) total[l] += (double)x[i + l] * (double)x[i + l];
         for (; i < count; i++) total[0] += (double)x[i] * (double)x[i];
     } else if (p == 1) {
-        for (; i + 8 <= count; i += 8)
-            for (int l = 0; l < 8; l++) total[l] += (double)__builtin_fabsf(x[i + l]);
+        for (; i + sums <= count; i += sums)
+            for (size_t l = 0; l < sums; l++) total[l] += (double)__builtin_fabsf(x[i + l]);
         for (; i < count; i++) total[0] += (double)__builtin_fabsf(x[i]);
     } else {
         for (; i < count; i++) total[0] += pow(__builtin_fabs((double)x[i]) * scale, p);
     }
-    return ((total[0] + total[4]) + (total[1] + total[5])) + ((total[2] + total[6]) + (total[3] + total[7]));
+    for (size_t width = sums / 2; width >= 1; width /= 2)
+        for (size_t l = 0; l < width; l++) total[l] += total[l + width];
+    return total[0];
 }
 
 /// Of `count` elements, a multiple of `lane_count` and of one block: false where they are not all finite, or too large for

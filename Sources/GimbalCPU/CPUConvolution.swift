@@ -76,8 +76,21 @@ extension CPUBackend {
     }
 
     /// Whether none of these contiguous numbers is infinite or NaN.
-    func areFinite(_ view: TensorView) -> Bool {
-        loops.power_sum(view.floats, view.elementCount, .infinity, 1).isFinite
+    func areFinite(_ view: TensorView) -> Bool { largestOfParts(view).allSatisfy(\.isFinite) }
+
+    /// The largest absolute values of parts of contiguous numbers, one of them at least; infinite or NaN where one of a part is.
+    private func largestOfParts(_ view: TensorView) -> [Double] {
+        let parts = max(min(threads, view.elementCount / (4 * grain)), 1)
+        let length = (view.elementCount + parts - 1) / parts
+        var result = [Double](repeating: 0, count: parts)
+        result.withUnsafeMutableBufferPointer { result in
+            nonisolated(unsafe) let result = result
+            run(parts: parts) { part in
+                let count = max(min(length, view.elementCount - part * length), 0)
+                result[part] = loops.power_sum(view.floats + part * length, count, .infinity, 1)
+            }
+        }
+        return result
     }
 
     /// Sums parts [parts, n] of a gradient over the first axis, in order, into the n elements of `target`.
@@ -139,7 +152,7 @@ extension CPUBackend {
             }
             ofTiles *=
                 axis == 1 && kernel == 1
-                ? outputs : WinogradSide.products(kernel) * WinogradTiles.count(outputs, dilation)
+                ? outputs : WinogradKernel.products(kernel) * WinogradTiles.count(outputs, dilation)
         }
         return ofTiles * 9 <= products * 7
     }
@@ -151,7 +164,7 @@ extension CPUBackend {
 
     /// Whether all numbers are finite, and so far from the largest that a few of their products and sums are too.
     private func areModest(_ views: [TensorView]) -> Bool {
-        views.allSatisfy { loops.power_sum($0.floats, $0.elementCount, .infinity, 1) < modest }
+        views.allSatisfy { largestOfParts($0).allSatisfy { $0 < modest } }
     }
 }
 

@@ -35,15 +35,14 @@ extension CPUBackend {
         _ geometry: ConvolutionGeometry, padding: [Int], isTurned: Bool, depth: Int, lanes: Int, accumulates: Bool
     ) throws {
         let (kernel, _, dilation) = geometry.onTwoAxes
-        let pieces = WinogradPiece.all(kernel, areLines: kernel[1] == 1)
         let (images, groups) = (source.shape[0], geometry.groups)
         let vector = loops.vector_lanes
         let depthWidth = wholeVectors(depth)
+        let perTile = WinogradKernel(kernel).inputs.count * depthWidth
         let tiles = WinogradTiles(
             source: source, target: out, kernel: kernel, padding: padding, dilation: dilation,
-            tilesAtOnce: max(min(64, 32768 / (pieces.count * depthWidth)), 8192 / (pieces.count * depthWidth), 16),
-            images: (images + threads - 1) / threads)
-        let (points, areLines) = (tiles.points, tiles.areLines)
+            tilesAtOnce: max(min(64, 32768 / perTile), 8192 / perTile, 16), images: (images + threads - 1) / threads)
+        let (points, areLines, pieces) = (tiles.points, tiles.areLines, tiles.kernel.pieces)
         let imageParts = (images + tiles.images - 1) / tiles.images
         let panelLanes = sharedLanes(
             lanes, most: min(loops.gathered_lanes, wholeVectors(lanes)), among: imageParts * tiles.bands.count)
@@ -61,22 +60,25 @@ extension CPUBackend {
                 method: isTurned ? .winogradGradient : .winograd, geometry: geometry, image: spatialSizes(source),
                 output: spatialSizes(out), counts: [tiles.images, tiles.bands[0].count, depthWidth, panelLanes])
         ) {
-            WinogradPlan(
-                tiles, pieces, widths: (depthWidth, panelLanes), pairWidths: (depthWidth, panelLanes))
+            WinogradPlan(tiles, widths: (depthWidth, panelLanes), inputFirst: true)
         }
-        let (bands, mostTiles) = (plan.bands, tiles.mostTiles)
+        let bands = plan.bands
         let sourceImage = tiles.sourcePositions * depthWidth
         let targetImage = tiles.targetPositions * panelLanes
         // Not a power of two apart, which the caches would put into few places.
-        let (inputStride, outputStride) = (mostTiles * depthWidth + 16, mostTiles * panelLanes + 16)
+        let (inputStride, outputStride) = (
+            tiles.mostInputTiles * depthWidth + 16, tiles.mostTiles * panelLanes + 16
+        )
         let runs = (0..<points).map { point in
             pieces.indices.filter { pieces[$0].points.contains(point) }.map {
-                gimbal_run(source: Int32($0 * points * inputStride), panel: Int32($0 * depth), count: Int32(depth))
+                let piece = pieces[$0]
+                let place = piece.input * points * inputStride + tiles.inputTiles(before: piece) * depthWidth
+                return gimbal_run(source: Int32(place), panel: Int32($0 * depth), count: Int32(depth))
             }
         }
         let counts = [
-            tiles.images * sourceImage, tiles.images * targetImage, pieces.count * points * inputStride,
-            points * outputStride,
+            tiles.images * sourceImage, tiles.images * targetImage,
+            tiles.kernel.inputs.count * points * inputStride, points * outputStride,
         ]
         let panelParts = imageParts * bands.count >= threads ? 1 : min(threads, panels)
         let units = imageParts * bands.count * panelParts
@@ -104,8 +106,8 @@ extension CPUBackend {
                     }
                     for (index, places) in band.sourcePlaces.enumerated() {
                         loops.winograd_input(
-                            memory, places, tileCount, depthWidth / vector, inputs + index * points * inputStride,
-                            inputStride, areLines)
+                            memory, places, count * band.inputTiles, depthWidth / vector,
+                            inputs + index * points * inputStride, inputStride, areLines)
                     }
                     for panel in part * panels / panelParts..<(part + 1) * panels / panelParts {
                         let live = min(panelLanes, lanes - panel * panelLanes)
@@ -148,7 +150,7 @@ extension CPUBackend {
         let (depthStride, laneStride) = isTurned ? (lanes * elements, elements) : (elements, depth * elements)
         let kernel = geometry.onTwoAxes.kernel
         let areLines = kernel[1] == 1
-        let pieces = WinogradPiece.all(kernel, areLines: areLines)
+        let pieces = WinogradKernel(kernel).pieces
         let panels = (lanes + panelLanes - 1) / panelLanes
         let panelDepth = pieces.count * depth
         let panelSize = (areLines ? 4 : 16) * panelDepth * panelLanes
@@ -204,7 +206,7 @@ extension CPUBackend {
         let panelLanes = min(loops.gathered_lanes, wholeVectors(lanes))
         let panels = (lanes + panelLanes - 1) / panelLanes
         let (kernel, padding, dilation) = geometry.onTwoAxes
-        let pieces = WinogradPiece.all(kernel, areLines: kernel[1] == 1)
+        let pieces = WinogradKernel(kernel).pieces
         let elements = geometry.kernelCount
         let mostRows = max(vector, 96 / pieces.count)
         let rowBlocks = (rows + mostRows - 1) / mostRows
@@ -222,11 +224,13 @@ extension CPUBackend {
                 output: spatialSizes(outputGradient),
                 counts: [tiles.images, tiles.bands[0].count, panelLanes, rowWidth])
         ) {
-            WinogradPlan(tiles, pieces, widths: (panelLanes, rowWidth), pairWidths: (rowWidth, panelLanes))
+            WinogradPlan(tiles, widths: (panelLanes, rowWidth), inputFirst: false)
         }
-        let (bands, mostTiles) = (plan.bands, tiles.mostTiles)
+        let bands = plan.bands
         let (leftImage, rightImage) = (tiles.targetPositions * rowWidth, tiles.sourcePositions * panelLanes)
-        let (leftStride, rightStride) = (mostTiles * rowWidth + 16, mostTiles * panelLanes + 16)
+        let (leftStride, rightStride) = (
+            tiles.mostTiles * rowWidth + 16, tiles.mostInputTiles * panelLanes + 16
+        )
         let sumCount = rowWidth * panelLanes
         let counts = [
             tiles.images * leftImage, tiles.images * rightImage, points * leftStride, points * rightStride,
@@ -275,16 +279,20 @@ extension CPUBackend {
                     let tileCount = count * band.tiles.count * tiles.columns
                     loops.winograd_output_gradient(
                         leftPlanes, band.targetPlaces, tileCount, rowWidth / vector, left, leftStride, areLines)
-                    for (index, places) in band.sourcePlaces.enumerated() {
+                    for (input, places) in band.sourcePlaces.enumerated() {
                         loops.winograd_input(
-                            rightPlanes, places, tileCount, panelLanes / vector, right, rightStride, areLines)
+                            rightPlanes, places, count * band.inputTiles, panelLanes / vector, right, rightStride,
+                            areLines)
                         plan.pairs.withUnsafeBufferPointer { pairs in
-                            for point in pieces[index].points {
-                                var outer = gimbal_gathered_outer(
-                                    left: left + point * leftStride, right: right + point * rightStride,
-                                    places: pairs.baseAddress, count: tileCount,
-                                    sums: sums + (index * points + point) * size)
-                                loops.gathered_outer(&outer, rowCount, width)
+                            for (index, piece) in pieces.enumerated() where piece.input == input {
+                                let place = tiles.inputTiles(before: piece) * panelLanes
+                                for point in piece.points {
+                                    var outer = gimbal_gathered_outer(
+                                        left: left + point * leftStride, right: right + point * rightStride + place,
+                                        places: pairs.baseAddress, count: tileCount,
+                                        sums: sums + (index * points + point) * size)
+                                    loops.gathered_outer(&outer, rowCount, width)
+                                }
                             }
                         }
                     }

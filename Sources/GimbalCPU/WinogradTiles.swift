@@ -1,7 +1,7 @@
 import GimbalBackend
 
 /// Up to three neighbouring elements of a kernel on one axis, and the products that they cost for two outputs.
-struct WinogradSide {
+private struct WinogradSide {
     /// Where a tile's first input lies on the kernel.
     let first: Int
     /// Elements of the kernel in the places of three; nil for zeros.
@@ -9,47 +9,84 @@ struct WinogradSide {
     /// Points whose weights are not zeros.
     let points: Range<Int>
 
-    /// All of a kernel: three elements have 4 points, two have 3, and one, as the middle of three, has 2.
+    private init(three first: Int) {
+        self.init(first: first, elements: [first, first + 1, first + 2], points: 0..<4)
+    }
+
+    private init(first: Int, elements: [Int?], points: Range<Int>) {
+        (self.first, self.elements, self.points) = (first, elements, points)
+    }
+
+    /// All of a kernel: three elements have 4 points, two have 3, and one, as the middle of three, has 2. First inputs lie an even
+    /// number apart where that costs nothing.
     static func all(_ kernel: Int) -> [WinogradSide] {
-        stride(from: 0, to: kernel, by: 3).map { first in
-            switch kernel - first {
-            case 1: WinogradSide(first: first - 1, elements: [nil, first, nil], points: 1..<3)
-            case 2: WinogradSide(first: first, elements: [first, first + 1, nil], points: 0..<3)
-            default: WinogradSide(first: first, elements: [first, first + 1, first + 2], points: 0..<4)
-            }
+        switch (kernel, kernel % 3) {
+        case (2, _): return [WinogradSide(first: 0, elements: [0, 1, nil], points: 0..<3)]
+        case (_, 0): return stride(from: 0, to: kernel, by: 3).map(WinogradSide.init(three:))
+        case (_, 1):
+            let place = min(kernel - 1, 3)
+            let single = WinogradSide(first: place - 1, elements: [nil, place, nil], points: 1..<3)
+            return stride(from: 0, to: place, by: 3).map(WinogradSide.init(three:)) + [single]
+                + stride(from: place + 1, to: kernel, by: 3).map(WinogradSide.init(three:))
+        default:
+            let last = WinogradSide(first: kernel - 3, elements: [nil, kernel - 2, kernel - 1], points: 1..<4)
+            return stride(from: 0, to: kernel - 2, by: 3).map(WinogradSide.init(three:)) + [last]
         }
     }
 
-    /// Products of two outputs.
-    static func products(_ kernel: Int) -> Int { all(kernel).reduce(0) { $0 + $1.points.count } }
-
     /// The columns of a kernel that has one.
-    fileprivate static let single = WinogradSide(first: 0, elements: [0], points: 0..<1)
+    static let single = WinogradSide(first: 0, elements: [0], points: 0..<1)
 }
 
 /// Nine elements of a kernel that are one of 3 x 3, or three that are one of 3 x 1.
 struct WinogradPiece {
-    /// Where a tile's first input lies on the kernel.
-    let row: Int
-    let column: Int
     /// Places in the kernel, row-major; nil for zeros.
     let elements: [Int?]
     /// Points whose weights are not zeros.
     let points: [Int]
+    /// Of the inputs of `WinogradKernel`, and of how many tiles further on, which lie two elements apart.
+    let input: Int
+    let further: (rows: Int, columns: Int)
+}
 
-    /// All of a kernel, which has one column where tiles are lines.
-    static func all(_ kernel: [Int], areLines: Bool) -> [WinogradPiece] {
-        WinogradSide.all(kernel[0]).flatMap { rows in
-            (areLines ? [.single] : WinogradSide.all(kernel[1])).map { columns in
-                WinogradPiece(
-                    row: rows.first, column: columns.first,
+/// A kernel in pieces, as few products as cover it.
+struct WinogradKernel {
+    /// Whether it has one column, so that tiles are lines.
+    let areLines: Bool
+    let pieces: [WinogradPiece]
+    /// Where the first input of a tile lies on the kernel: pieces that lie an even number of elements apart meet the inputs of the same
+    /// tiles, some tiles apart, at most `furthest`.
+    let inputs: [(row: Int, column: Int)]
+    let furthest: (rows: Int, columns: Int)
+
+    init(_ kernel: [Int]) {
+        areLines = kernel[1] == 1
+        let sides = [WinogradSide.all(kernel[0]), areLines ? [.single] : WinogradSide.all(kernel[1])]
+        let origins = sides.map { sides in
+            [0, 1].compactMap { parity in sides.map(\.first).filter { abs($0) % 2 == parity }.min() }
+        }
+        inputs = origins[0].flatMap { row in origins[1].map { (row, $0) } }
+        func placed(_ side: WinogradSide, _ axis: Int) -> (origin: Int, further: Int) {
+            let origin = origins[axis].firstIndex { abs($0 - side.first) % 2 == 0 }!
+            return (origin, (side.first - origins[axis][origin]) / 2)
+        }
+        let pointsAcross = areLines ? 1 : 4
+        pieces = sides[0].flatMap { rows in
+            sides[1].map { columns in
+                let (row, column) = (placed(rows, 0), placed(columns, 1))
+                return WinogradPiece(
                     elements: rows.elements.flatMap { a in
                         columns.elements.map { b in a.flatMap { a in b.map { a * kernel[1] + $0 } } }
                     },
-                    points: rows.points.flatMap { i in columns.points.map { i * (areLines ? 1 : 4) + $0 } })
+                    points: rows.points.flatMap { i in columns.points.map { i * pointsAcross + $0 } },
+                    input: row.origin * origins[1].count + column.origin, further: (row.further, column.further))
             }
         }
+        furthest = (pieces.map(\.further.rows).max()!, pieces.map(\.further.columns).max()!)
     }
+
+    /// Products of two outputs along an axis.
+    static func products(_ kernel: Int) -> Int { WinogradSide.all(kernel).reduce(0) { $0 + $1.points.count } }
 }
 
 /// How images are cut into tiles of 2 x 2 outputs, or of 2 x 1 where the kernel has one column, and those into bands that are worked
@@ -62,7 +99,7 @@ struct WinogradTiles {
     let kernelRows: Int
     let padding: (rows: Int, columns: Int)
     let dilation: (rows: Int, columns: Int)
-    let areLines: Bool
+    let kernel: WinogradKernel
     /// Tiles of a row.
     let columns: Int
     /// Images at once, and ranges of rows of tiles; the first is the longest. There is one where there are several images.
@@ -83,9 +120,9 @@ struct WinogradTiles {
         self.target = sizes(target)
         self.padding = (padding[0], padding[1])
         self.dilation = (dilation[0], dilation[1])
-        areLines = kernel[1] == 1
+        self.kernel = WinogradKernel(kernel)
         let rows = Self.count(self.target.rows, dilation[0])
-        columns = areLines ? self.target.columns : Self.count(self.target.columns, dilation[1])
+        columns = self.kernel.areLines ? self.target.columns : Self.count(self.target.columns, dilation[1])
         self.images = max(1, min(images, tilesAtOnce / (rows * columns)))
         let parts = (rows * columns + 2 * tilesAtOnce - 1) / (2 * tilesAtOnce)
         // Whole tiles: what lies a dilation apart is in the same band.
@@ -103,11 +140,35 @@ struct WinogradTiles {
     /// The first output of a tile on an axis.
     private static func start(_ tile: Int, _ dilation: Int) -> Int { tile / dilation * 2 * dilation + tile % dilation }
 
+    var areLines: Bool { kernel.areLines }
+
     /// Products for each of which a tile has one number of every channel.
     var points: Int { areLines ? 4 : 16 }
 
     /// Tiles that are worked on at once, at most.
     var mostTiles: Int { images * bands[0].count * columns }
+
+    /// Tiles whose inputs are transformed, on both axes: those of outputs, and as many as pieces of the kernel reach further.
+    func inputTiles(_ band: Range<Int>) -> (rows: Int, columns: Int) {
+        (band.count + kernel.furthest.rows * dilation.rows, columns + kernel.furthest.columns * dilation.columns)
+    }
+
+    var mostInputTiles: Int { images * inputTiles(bands[0]).rows * inputTiles(bands[0]).columns }
+
+    /// How many input tiles a piece lies behind the first.
+    func inputTiles(before piece: WinogradPiece) -> Int {
+        piece.further.rows * dilation.rows * inputTiles(bands[0]).columns + piece.further.columns * dilation.columns
+    }
+
+    /// For each tile the input tile of the first piece. Bands that are shorter than the first, and fewer images, have the first of these.
+    var places: [(tile: Int, input: Int)] {
+        let (rows, across) = inputTiles(bands[0])
+        return (0..<mostTiles).map { tile in
+            let (row, column) = (tile / columns, tile % columns)
+            let image = row / bands[0].count
+            return (tile, (image * rows + row % bands[0].count) * across + column)
+        }
+    }
 
     /// Positions of a whole image.
     var sourceSize: Int { source.rows * source.columns }
@@ -128,30 +189,32 @@ struct WinogradTiles {
     var sourcePositions: Int { (bands.map { sourceRows($0).count }.max() ?? 0) * source.columns + 1 }
     var targetPositions: Int { (bands.map { targetRows($0).count }.max() ?? 0) * target.columns + 1 }
 
-    /// For each tile, where the 4 x 4 inputs lie that a piece of the kernel meets.
-    func sourcePlaces(_ band: Range<Int>, _ piece: WinogradPiece, width: Int) -> [Int32] {
-        places(
-            band, side: 4, rows: sourceRows(band), columns: source.columns, positions: sourcePositions,
-            first: (piece.row * dilation.rows - padding.rows, piece.column * dilation.columns - padding.columns), width)
+    /// For each input tile, where its 4 x 4 inputs lie.
+    func sourcePlaces(_ band: Range<Int>, _ input: (row: Int, column: Int), width: Int) -> [Int32] {
+        let (rows, across) = inputTiles(band)
+        return places(
+            band.lowerBound..<band.lowerBound + rows, across: across, side: 4, rows: sourceRows(band),
+            columns: source.columns, positions: sourcePositions,
+            first: (input.row * dilation.rows - padding.rows, input.column * dilation.columns - padding.columns), width)
     }
 
     /// For each tile, where its 2 x 2 outputs lie.
     func targetPlaces(_ band: Range<Int>, width: Int) -> [Int32] {
         places(
-            band, side: 2, rows: targetRows(band), columns: target.columns, positions: targetPositions, first: (0, 0),
-            width)
+            band, across: columns, side: 2, rows: targetRows(band), columns: target.columns,
+            positions: targetPositions, first: (0, 0), width)
     }
 
     private func places(
-        _ band: Range<Int>, side: Int, rows: Range<Int>, columns: Int, positions: Int,
+        _ tileRows: Range<Int>, across tileColumns: Int, side: Int, rows: Range<Int>, columns: Int, positions: Int,
         first: (row: Int, column: Int), _ width: Int
     ) -> [Int32] {
         let across = areLines ? 1 : side
         var result: [Int32] = []
-        result.reserveCapacity(images * band.count * self.columns * side * across)
+        result.reserveCapacity(images * tileRows.count * tileColumns * side * across)
         for image in 0..<images {
-            for tileRow in band {
-                for tileColumn in 0..<self.columns {
+            for tileRow in tileRows {
+                for tileColumn in 0..<tileColumns {
                     let firstRow = Self.start(tileRow, dilation.rows) + first.row
                     let firstColumn =
                         (areLines ? tileColumn : Self.start(tileColumn, dilation.columns)) + first.column
@@ -177,29 +240,33 @@ final class WinogradPlan: ConvolutionPlan {
         var tiles: Range<Int>
         var source: Range<Int>
         var target: Range<Int>
-        /// For each piece of the kernel, where the 4 x 4 of each tile lie.
+        /// Input tiles of an image, and for each of the inputs where the 4 x 4 of each lie.
+        var inputTiles: Int
         var sourcePlaces: [[Int32]]
         /// Where the 2 x 2 of each tile lie.
         var targetPlaces: [Int32]
     }
 
     let bands: [Band]
-    /// For each tile, where the channels of two operands of its products lie.
+    /// For each tile, where the channels of the two operands of its products lie.
     let pairs: [Int32]
 
     /// - Parameters:
     ///   - widths: of a position of the source, and of the target.
-    ///   - pairWidths: of a tile of the operands.
-    init(
-        _ tiles: WinogradTiles, _ pieces: [WinogradPiece], widths: (source: Int, target: Int), pairWidths: (Int, Int)
-    ) {
+    ///   - inputFirst: whether of two operands the inputs come first.
+    init(_ tiles: WinogradTiles, widths: (source: Int, target: Int), inputFirst: Bool) {
         bands = tiles.bands.map { band in
-            Band(
+            let (rows, columns) = tiles.inputTiles(band)
+            return Band(
                 tiles: band, source: tiles.sourceRows(band), target: tiles.targetRows(band),
-                sourcePlaces: pieces.map { tiles.sourcePlaces(band, $0, width: widths.source) },
+                inputTiles: rows * columns,
+                sourcePlaces: tiles.kernel.inputs.map { tiles.sourcePlaces(band, $0, width: widths.source) },
                 targetPlaces: tiles.targetPlaces(band, width: widths.target))
         }
-        pairs = (0..<tiles.mostTiles).flatMap { [Int32($0 * pairWidths.0), Int32($0 * pairWidths.1)] }
+        pairs = tiles.places.flatMap { tile, input in
+            let (input, other) = (Int32(input * widths.source), Int32(tile * widths.target))
+            return inputFirst ? [input, other] : [other, input]
+        }
     }
 
     var placeCount: Int {

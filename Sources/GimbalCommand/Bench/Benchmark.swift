@@ -97,8 +97,8 @@ struct Benchmark {
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
-        matrixProducts + precisions + elementwise + normalizations + updates + streams + seedSteps(precision)
-            + workloads(precision) + nets(precision)
+        matrixProducts + precisions + elementwise + normalizations + attentions + updates + streams
+            + seedSteps(precision) + workloads(precision) + nets(precision)
     }
 
     // MARK: Operations
@@ -182,6 +182,24 @@ struct Benchmark {
                 let arriving = Tensor.normal(shape)
                 return {
                     let y = x.batchNormalized(scale: scale, shift: shift, running: nil, momentum: 0.1, epsilon: 1e-5)
+                    try y.backward(gradient: arriving)
+                }
+            }
+        }
+    }
+
+    /// Causal attention and its gradients: forward two products of the scores' size, backward five, half of each masked.
+    private static var attentions: [Benchmark] {
+        [[4, 8, 512, 64], [1, 8, 4096, 64]].map { (shape: Shape) in
+            let scores = Double(shape[0] * shape[1] * shape[2] * shape[2])
+            return Benchmark(
+                name: "attention", variant: "\(shape) both passes", operations: 7 * scores * Double(shape[3]),
+                unasked: .nowhere
+            ) { device in
+                let inputs = (0..<3).map { _ in Tensor.normal(shape).requiringGradient() }
+                let arriving = Tensor.normal(shape)
+                return {
+                    let y = scaledDotProductAttention(inputs[0], inputs[1], inputs[2], isCausal: true)
                     try y.backward(gradient: arriving)
                 }
             }
