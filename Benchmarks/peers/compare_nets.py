@@ -24,8 +24,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from measuring import (CORES, CUDA_BUILD, TORCH, chosen, comparison, conditions, environment, measured_in_rounds, run,
-                       spread, timed, use_cores, write)
+from measuring import (CORES, CUDA_BUILD, LEVEL_WORDS, TORCH, add_level, chosen, comparison, conditions, environment, level_of,
+                       measured_in_rounds, run, spread, timed, use_cores, write)
 from torch_nets import BATCHES
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -34,13 +34,7 @@ PEERS = {"eager": "PyTorch", "compile": "torch.compile", "jax": "JAX"}
 SIDES = {"gimbal": "Gimbal", "opencl": "opencl:0"} | PEERS
 # What is kept of a side's times, and what it is called there.
 TIMES = {"": "medianMilliseconds", "Minima": "minimumMilliseconds", "Processor": "processorMilliseconds"}
-# By what a side is held to older instructions.
-LEVELS = {"avx2": {
-    "gimbal": {"GIMBAL_CPU_LEVEL": "avx2", "OPENBLAS_CORETYPE": "Haswell"},
-    "torch": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
-    "jax": "--xla_cpu_max_isa=AVX2"}}
 MODES = {"step": "step", "1": "inference, batch 1", "64": "inference, batch 64"}
-LEVEL_WORDS = {None: "", "avx2": "all sides held to AVX2; "}
 NETS = {
     "resnet18-64": "ResNet-18 on 3x64x64, SGD with momentum",
     "resnet18-224": "ResNet-18 on 3x224x224, SGD with momentum",
@@ -84,19 +78,18 @@ def child(what, seconds):
 def measure(case, arguments):
     """Figures of each side: times, parameters, operations where they are known, and the peak of memory."""
     name, mode = case
-    level = LEVELS.get(arguments.level, {})
 
     def of_gimbal(device):
         command = [arguments.gimbal, "bench", "--only", name, "--variants", MODES[mode], "--devices", device,
                    "--seconds", str(arguments.seconds), "--json"]
-        return command, environment(GIMBAL_THREADS=str(len(CORES)), **level.get("gimbal", {}))
+        return command, environment(GIMBAL_THREADS=str(len(CORES)), **level_of(arguments, "gimbal"))
     commands = {"gimbal": of_gimbal("cpu")} | ({"opencl": of_gimbal("opencl:0")} if arguments.opencl else {})
-    flags = {"XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={str(len(CORES) > 1).lower()} {level.get('jax', '')}",
-             "JAX_PLATFORMS": "cpu"}
+    flags = {"XLA_FLAGS": " ".join([f"--xla_cpu_multi_thread_eigen={str(len(CORES) > 1).lower()}",
+                                    *level_of(arguments, "jax").values()]), "JAX_PLATFORMS": "cpu"}
     for peer in arguments.peers:
         commands[peer] = (
             [sys.executable, __file__, "--child", f"{peer} {name} {mode}", "--seconds", str(arguments.seconds)],
-            environment(**(flags if peer == "jax" else TORCH | level.get("torch", {}))))
+            environment(**(flags if peer == "jax" else TORCH | level_of(arguments, "torch"))))
     figures = {}
     for side, (command, variables) in commands.items():
         records, _, memory = run(command, variables)
@@ -112,12 +105,11 @@ def measure(case, arguments):
 
 def measured_peak(arguments):
     """The speed of a large product of float32, in GFLOP/s."""
-    level = LEVELS.get(arguments.level, {})
     command = [arguments.gimbal, "bench", "--only", "matmul", "--variants", "2048x", "--devices", "cpu", "--json"]
-    speeds = [run(command, environment(GIMBAL_THREADS=str(len(CORES)), **level.get("gimbal", {})))[0]]
+    speeds = [run(command, environment(GIMBAL_THREADS=str(len(CORES)), **level_of(arguments, "gimbal")))[0]]
     if {"eager", "compile"} & set(arguments.peers):
         speeds.append(run([sys.executable, __file__, "--child", "peak", "--seconds", "1"],
-                          environment(**TORCH, **level.get("torch", {})))[0])
+                          environment(**TORCH, **level_of(arguments, "torch")))[0])
     return max(records[-1]["gigaflopsPerSecond"] for records in speeds)
 
 
@@ -209,7 +201,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="name the nets and leave")
     parser.add_argument("--modes", default=",".join(MODES), help="step, and 1 and 64 of inference, by commas")
     parser.add_argument("--peers", default=",".join(PEERS), help="eager, compile and jax, by commas")
-    parser.add_argument("--level", choices=list(LEVELS), help="the newest instructions of all sides")
+    add_level(parser)
     parser.add_argument("--threads", type=int, choices=(1, 2), default=len(CORES), help="and cores, of each side")
     arguments = parser.parse_args()
     if arguments.child:

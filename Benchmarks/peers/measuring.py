@@ -25,6 +25,23 @@ def environment(**more):
 TORCH = {"OMP_PROC_BIND": "true", "OMP_PLACES": ",".join(f"{{{core}}}" for core in CORES)}
 
 
+# By what a side is held to older instructions.
+LEVELS = {"avx2": {
+    "gimbal": {"GIMBAL_CPU_LEVEL": "avx2", "OPENBLAS_CORETYPE": "Haswell"},
+    "torch": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "jax": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}}
+LEVEL_WORDS = {None: "", "avx2": "all sides held to AVX2; "}
+
+
+def add_level(parser):
+    parser.add_argument("--level", choices=list(LEVELS), help="the newest instructions of all sides")
+
+
+def level_of(arguments, side):
+    """The variables that hold a side to the level that was asked for."""
+    return LEVELS.get(arguments.level, {}).get(side, {})
+
+
 def use_cores(count):
     """From here on processes run on the first of the cores only, so many of them."""
     del CORES[count:]

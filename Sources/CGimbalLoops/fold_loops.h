@@ -109,9 +109,14 @@ ALWAYS_INLINE ptrdiff_t position(int rank, const ptrdiff_t *strides, const ptrdi
     return offset;
 }
 
-ALWAYS_INLINE void store_fold(double value, float *out, bool accumulates, double *partial) {
-    if (partial) *partial = value;
-    else *out = accumulates ? *out + (float)value : (float)value;
+/// Each choice in a loop of its own: vectors with some lanes masked wait for what was just written.
+ALWAYS_INLINE void store_folds(const double *totals, size_t count, float *out, ptrdiff_t stride, bool accumulates,
+                               double *partials) {
+    if (partials) memcpy(partials, totals, count * sizeof *partials);
+    else if (stride == 1 && accumulates) for (size_t i = 0; i < count; i++) out[i] = out[i] + (float)totals[i];
+    else if (stride == 1) for (size_t i = 0; i < count; i++) out[i] = (float)totals[i];
+    else
+        for (size_t i = 0; i < count; i++, out += stride) *out = accumulates ? *out + (float)totals[i] : (float)totals[i];
 }
 
 ALWAYS_INLINE void fold_as(enum gimbal_reduction reduction, const struct gimbal_fold *f, const float *x, float *out,
@@ -141,9 +146,9 @@ ALWAYS_INLINE void fold_as(enum gimbal_reduction reduction, const struct gimbal_
                 if (by_columns) fold_columns(reduction, start, length, length_stride, columns, total);
                 else total[0] = fold_pair(reduction, fold_row(reduction, start, length, length_stride), total[0]);
             } while (advance(folded, f->folded_sizes, folded_index));
-            for (size_t i = 0; i < columns; i++, done++)
-                store_fold(total[i], to ? to + (ptrdiff_t)(c + i) * out_stride : NULL, accumulates,
-                           partials ? partials + done : NULL);
+            store_folds(total, columns, to ? to + (ptrdiff_t)c * out_stride : NULL, out_stride, accumulates,
+                        partials ? partials + done : NULL);
+            done += columns;
         }
     } while (advance(kept, f->kept_sizes, kept_index));
 }

@@ -5,7 +5,7 @@
 //   out = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,    and the gradient of g is    Gᵀ [Σ over tiles (A out' Aᵀ) ⊙ (Bᵀ d B)] G.
 //
 // For each of the 16 points, the products are a matrix product over channels, or over tiles. All factors are 0, 1 and 1/2,
-// so that little is lost to rounding. Where the kernel has one column, tiles are of two outputs below each other, with 4 points
+// so that little is lost to rounding. Where the kernel has one row or one column, tiles are of two outputs, with 4 points
 // instead of 6 products: `is_line`.
 
 /// t = Bᵀ s, for one column.
@@ -121,7 +121,8 @@ static void winograd_output_gradient(const float *source, const int32_t *places,
     else gradient_points(source, places, tiles, vectors, out, point_stride, 2);
 }
 
-ALWAYS_INLINE void weight_points(const float *weight, size_t count, float *points, size_t point_stride, const int across) {
+ALWAYS_INLINE void weight_points(const float *weight, size_t count, float *points, const ptrdiff_t *places,
+                                 const int across) {
     for (size_t k = 0; k < count; k += VECTOR_FLOATS) {
         vector rows[4][3];
 #pragma clang loop unroll(full)
@@ -138,22 +139,22 @@ ALWAYS_INLINE void weight_points(const float *weight, size_t count, float *point
         for (int i = 0; i < 4; i++) {
             vector *r = rows[i];
             if (across == 1) {
-                *(vector *)(points + (size_t)i * point_stride + k) = r[0];
+                if (places[i] >= 0) *(vector *)(points + places[i] + k) = r[0];
                 continue;
             }
-            float *to = points + (size_t)(4 * i) * point_stride + k;
-            *(vector *)to = r[0];
-            *(vector *)(to + point_stride) = 0.5f * ((r[0] + r[2]) + r[1]);
-            *(vector *)(to + 2 * point_stride) = 0.5f * ((r[0] + r[2]) - r[1]);
-            *(vector *)(to + 3 * point_stride) = r[2];
+            vector u[4] = {r[0], 0.5f * ((r[0] + r[2]) + r[1]), 0.5f * ((r[0] + r[2]) - r[1]), r[2]};
+#pragma clang loop unroll(full)
+            for (int j = 0; j < 4; j++)
+                if (places[4 * i + j] >= 0) *(vector *)(points + places[4 * i + j] + k) = u[j];
         }
     }
 }
 
-/// The 16 points, each `point_stride` from the next, of weights [9][count], a whole number of vectors; the 4 of [3][count].
-static void winograd_weight(const float *weight, size_t count, float *points, size_t point_stride, bool is_line) {
-    if (is_line) weight_points(weight, count, points, point_stride, 1);
-    else weight_points(weight, count, points, point_stride, 3);
+/// The 16 points of weights [9][count], a whole number of vectors, or the 4 of [3][count], each to its place; those whose place is
+/// negative are left out.
+static void winograd_weight(const float *weight, size_t count, float *points, const ptrdiff_t *places, bool is_line) {
+    if (is_line) weight_points(weight, count, points, places, 1);
+    else weight_points(weight, count, points, places, 3);
 }
 
 ALWAYS_INLINE void weight_of_points(const float *points, size_t count, float *weight, const int across) {

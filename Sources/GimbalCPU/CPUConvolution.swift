@@ -150,9 +150,7 @@ extension CPUBackend {
                 let shift = element * dilation - padding
                 return count + max(0, min(outputs, size - shift) - max(0, -shift))
             }
-            ofTiles *=
-                axis == 1 && kernel == 1
-                ? outputs : WinogradKernel.products(kernel) * WinogradTiles.count(outputs, dilation)
+            ofTiles *= WinogradKernel.products(kernel, outputs: outputs, dilation: dilation)
         }
         return ofTiles * 9 <= products * 7
     }

@@ -42,13 +42,12 @@ extension CPUBackend {
         let tiles = WinogradTiles(
             source: source, target: out, kernel: kernel, padding: padding, dilation: dilation,
             tilesAtOnce: max(min(64, 32768 / perTile), 8192 / perTile, 16), images: (images + threads - 1) / threads)
-        let (points, areLines, pieces) = (tiles.points, tiles.areLines, tiles.kernel.pieces)
+        let (points, areLines) = (tiles.points, tiles.areLines)
         let imageParts = (images + tiles.images - 1) / tiles.images
         let panelLanes = sharedLanes(
             lanes, most: min(loops.gathered_lanes, wholeVectors(lanes)), among: imageParts * tiles.bands.count)
         let panels = (lanes + panelLanes - 1) / panelLanes
-        let panelDepth = pieces.count * depth
-        let panelSize = points * panelDepth * panelLanes
+        let panelSize = tiles.kernel.matrixCount * depth * panelLanes
         let packed = try transformed(
             weight, geometry, isTurned: isTurned, depth: depth, lanes: lanes, panelLanes: panelLanes,
             tiles: out.elementCount / (4 * groups * lanes))
@@ -69,12 +68,13 @@ extension CPUBackend {
         let (inputStride, outputStride) = (
             tiles.mostInputTiles * depthWidth + 16, tiles.mostTiles * panelLanes + 16
         )
-        let runs = (0..<points).map { point in
-            pieces.indices.filter { pieces[$0].points.contains(point) }.map {
-                let piece = pieces[$0]
+        let runs = tiles.kernel.users.enumerated().map { point, users in
+            let runs = users.enumerated().map { index, user in
+                let piece = tiles.kernel.pieces[user]
                 let place = piece.input * points * inputStride + tiles.inputTiles(before: piece) * depthWidth
-                return gimbal_run(source: Int32(place), panel: Int32($0 * depth), count: Int32(depth))
+                return gimbal_run(source: Int32(place), panel: Int32(index * depth), count: Int32(depth))
             }
+            return (runs, tiles.kernel.firstMatrix(of: point) * depth)
         }
         let counts = [
             tiles.images * sourceImage, tiles.images * targetImage,
@@ -113,11 +113,11 @@ extension CPUBackend {
                         let live = min(panelLanes, lanes - panel * panelLanes)
                         let width = wholeVectors(live)
                         let place = group * panels + panel
-                        for (point, runs) in runs.enumerated() {
+                        for (point, (runs, first)) in runs.enumerated() {
                             runs.withUnsafeBufferPointer { runs in
                                 var product = gimbal_gathered_product(
                                     source: inputs + point * inputStride,
-                                    panel: packed.floats + place * panelSize + point * panelDepth * width, lanes: width,
+                                    panel: packed.floats + place * panelSize + first * width, lanes: width,
                                     runs: runs.baseAddress, run_count: runs.count, sums: outputs + point * outputStride,
                                     bias: noBias, accumulates: false)
                                 loops.gathered_product(&product, plan.pairs, tileCount)
@@ -148,12 +148,9 @@ extension CPUBackend {
     ) throws -> TensorView {
         let (elements, groups) = (geometry.kernelCount, geometry.groups)
         let (depthStride, laneStride) = isTurned ? (lanes * elements, elements) : (elements, depth * elements)
-        let kernel = geometry.onTwoAxes.kernel
-        let areLines = kernel[1] == 1
-        let pieces = WinogradKernel(kernel).pieces
+        let kernel = WinogradKernel(geometry.onTwoAxes.kernel)
         let panels = (lanes + panelLanes - 1) / panelLanes
-        let panelDepth = pieces.count * depth
-        let panelSize = (areLines ? 4 : 16) * panelDepth * panelLanes
+        let panelSize = kernel.matrixCount * depth * panelLanes
         let key =
             [LaidOut.winograd, weight.offset, isTurned ? 1 : 0, groups, depth, lanes, panelLanes] + geometry.kernel
         return try laidOut(weight, key, rows: tiles, [groups * panels, panelSize]) { packed in
@@ -177,7 +174,7 @@ extension CPUBackend {
                             from + (first + channel) * depthStride, laneStride, elements, live, all + channel * width,
                             size, false)
                     }
-                    for (index, piece) in pieces.enumerated() {
+                    for (index, piece) in kernel.pieces.enumerated() {
                         for (place, element) in piece.elements.enumerated() {
                             if let element {
                                 (nine + place * size).update(
@@ -186,9 +183,11 @@ extension CPUBackend {
                                 (nine + place * size).update(repeating: 0, count: size)
                             }
                         }
+                        let places = kernel.users.indices.map { point in
+                            kernel.matrix(index, point).map { $0 * depth * width } ?? -1
+                        }
                         loops.winograd_weight(
-                            nine, size, packed.floats + place * panelSize + (index * depth + first) * width,
-                            panelDepth * width, areLines)
+                            nine, size, packed.floats + place * panelSize + first * width, places, kernel.areLines)
                     }
                 }
             }

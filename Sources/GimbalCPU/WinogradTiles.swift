@@ -34,7 +34,7 @@ private struct WinogradSide {
         }
     }
 
-    /// The columns of a kernel that has one.
+    /// An axis on which a kernel has one element, and tiles one output.
     static let single = WinogradSide(first: 0, elements: [0], points: 0..<1)
 }
 
@@ -51,17 +51,19 @@ struct WinogradPiece {
 
 /// A kernel in pieces, as few products as cover it.
 struct WinogradKernel {
-    /// Whether it has one column, so that tiles are lines.
+    /// Whether it has one row or one column, so that tiles are lines.
     let areLines: Bool
     let pieces: [WinogradPiece]
     /// Where the first input of a tile lies on the kernel: pieces that lie an even number of elements apart meet the inputs of the same
     /// tiles, some tiles apart, at most `furthest`.
     let inputs: [(row: Int, column: Int)]
     let furthest: (rows: Int, columns: Int)
+    /// For each point the pieces that have it. Matrices of weights lie in this order.
+    let users: [[Int]]
 
     init(_ kernel: [Int]) {
-        areLines = kernel[1] == 1
-        let sides = [WinogradSide.all(kernel[0]), areLines ? [.single] : WinogradSide.all(kernel[1])]
+        areLines = kernel.contains(1)
+        let sides = kernel.map { $0 == 1 ? [.single] : WinogradSide.all($0) }
         let origins = sides.map { sides in
             [0, 1].compactMap { parity in sides.map(\.first).filter { abs($0) % 2 == parity }.min() }
         }
@@ -71,7 +73,7 @@ struct WinogradKernel {
             return (origin, (side.first - origins[axis][origin]) / 2)
         }
         let pointsAcross = areLines ? 1 : 4
-        pieces = sides[0].flatMap { rows in
+        let pieces = sides[0].flatMap { rows in
             sides[1].map { columns in
                 let (row, column) = (placed(rows, 0), placed(columns, 1))
                 return WinogradPiece(
@@ -82,21 +84,41 @@ struct WinogradKernel {
                     input: row.origin * origins[1].count + column.origin, further: (row.further, column.further))
             }
         }
+        self.pieces = pieces
+        users = (0..<(areLines ? 4 : 16)).map { point in
+            pieces.indices.filter { pieces[$0].points.contains(point) }
+        }
         furthest = (pieces.map(\.further.rows).max()!, pieces.map(\.further.columns).max()!)
     }
 
-    /// Products of two outputs along an axis.
-    static func products(_ kernel: Int) -> Int { WinogradSide.all(kernel).reduce(0) { $0 + $1.points.count } }
+    /// Matrices of weights.
+    var matrixCount: Int { users.reduce(0) { $0 + $1.count } }
+
+    /// How many of them lie before those of a point.
+    func firstMatrix(of point: Int) -> Int { users.prefix(point).reduce(0) { $0 + $1.count } }
+
+    /// Which is that of a piece and a point; nil where there is none.
+    func matrix(_ piece: Int, _ point: Int) -> Int? {
+        users[point].firstIndex(of: piece).map { firstMatrix(of: point) + $0 }
+    }
+
+    /// Products of so many outputs along an axis, a tile's last one outside among them.
+    static func products(_ kernel: Int, outputs: Int, dilation: Int) -> Int {
+        if kernel == 1 { return outputs }
+        return WinogradSide.all(kernel).reduce(0) { $0 + $1.points.count } * WinogradTiles.count(outputs, dilation)
+    }
 }
 
-/// How images are cut into tiles of 2 x 2 outputs, or of 2 x 1 where the kernel has one column, and those into bands that are worked
-/// on at once. Outputs of a tile lie a dilation apart.
+/// How images are cut into tiles of 2 x 2 outputs, or of two where the kernel has one row or one column, and those into bands that are
+/// worked on at once. Outputs of a tile lie a dilation apart.
 ///
 /// Of each image a band's rows lie [position][channel], behind a position that stands for all that is outside.
 struct WinogradTiles {
     let source: (rows: Int, columns: Int)
     let target: (rows: Int, columns: Int)
+    /// Of the kernel, and of the outputs of a tile.
     let kernelRows: Int
+    let tile: (rows: Int, columns: Int)
     let padding: (rows: Int, columns: Int)
     let dilation: (rows: Int, columns: Int)
     let kernel: WinogradKernel
@@ -116,17 +138,18 @@ struct WinogradTiles {
     ) {
         func sizes(_ view: TensorView) -> (Int, Int) { (view.shape[2], view.shape.rank > 3 ? view.shape[3] : 1) }
         kernelRows = kernel[0]
+        tile = (kernel[0] == 1 ? 1 : 2, kernel[1] == 1 ? 1 : 2)
         self.source = sizes(source)
         self.target = sizes(target)
         self.padding = (padding[0], padding[1])
-        self.dilation = (dilation[0], dilation[1])
+        self.dilation = (kernel[0] == 1 ? 1 : dilation[0], kernel[1] == 1 ? 1 : dilation[1])
         self.kernel = WinogradKernel(kernel)
-        let rows = Self.count(self.target.rows, dilation[0])
-        columns = self.kernel.areLines ? self.target.columns : Self.count(self.target.columns, dilation[1])
+        let rows = tile.rows == 1 ? self.target.rows : Self.count(self.target.rows, dilation[0])
+        columns = tile.columns == 1 ? self.target.columns : Self.count(self.target.columns, dilation[1])
         self.images = max(1, min(images, tilesAtOnce / (rows * columns)))
         let parts = (rows * columns + 2 * tilesAtOnce - 1) / (2 * tilesAtOnce)
         // Whole tiles: what lies a dilation apart is in the same band.
-        let length = Self.whole((rows + parts - 1) / parts, dilation[0])
+        let length = Self.whole((rows + parts - 1) / parts, self.dilation.rows)
         bands = stride(from: 0, to: rows, by: length).map { $0..<min($0 + length, rows) }
     }
 
@@ -138,7 +161,9 @@ struct WinogradTiles {
     private static func whole(_ tiles: Int, _ dilation: Int) -> Int { (tiles + dilation - 1) / dilation * dilation }
 
     /// The first output of a tile on an axis.
-    private static func start(_ tile: Int, _ dilation: Int) -> Int { tile / dilation * 2 * dilation + tile % dilation }
+    private static func start(_ tile: Int, _ outputs: Int, _ dilation: Int) -> Int {
+        tile / dilation * outputs * dilation + tile % dilation
+    }
 
     var areLines: Bool { kernel.areLines }
 
@@ -176,13 +201,14 @@ struct WinogradTiles {
 
     /// Rows of the source that a band meets.
     func sourceRows(_ band: Range<Int>) -> Range<Int> {
-        let first = min(max(2 * band.lowerBound - padding.rows, 0), source.rows)
-        let end = 2 * Self.whole(band.upperBound, dilation.rows) + (kernelRows - 1) * dilation.rows - padding.rows
+        let first = min(max(tile.rows * band.lowerBound - padding.rows, 0), source.rows)
+        let end =
+            tile.rows * Self.whole(band.upperBound, dilation.rows) + (kernelRows - 1) * dilation.rows - padding.rows
         return first..<max(first, min(end, source.rows))
     }
 
     func targetRows(_ band: Range<Int>) -> Range<Int> {
-        2 * band.lowerBound..<min(2 * Self.whole(band.upperBound, dilation.rows), target.rows)
+        tile.rows * band.lowerBound..<min(tile.rows * Self.whole(band.upperBound, dilation.rows), target.rows)
     }
 
     /// Positions of an image in a band, and the one outside.
@@ -209,16 +235,15 @@ struct WinogradTiles {
         _ tileRows: Range<Int>, across tileColumns: Int, side: Int, rows: Range<Int>, columns: Int, positions: Int,
         first: (row: Int, column: Int), _ width: Int
     ) -> [Int32] {
-        let across = areLines ? 1 : side
+        let (down, across) = (tile.rows == 1 ? 1 : side, tile.columns == 1 ? 1 : side)
         var result: [Int32] = []
-        result.reserveCapacity(images * tileRows.count * tileColumns * side * across)
+        result.reserveCapacity(images * tileRows.count * tileColumns * down * across)
         for image in 0..<images {
             for tileRow in tileRows {
                 for tileColumn in 0..<tileColumns {
-                    let firstRow = Self.start(tileRow, dilation.rows) + first.row
-                    let firstColumn =
-                        (areLines ? tileColumn : Self.start(tileColumn, dilation.columns)) + first.column
-                    for i in 0..<side {
+                    let firstRow = Self.start(tileRow, tile.rows, dilation.rows) + first.row
+                    let firstColumn = Self.start(tileColumn, tile.columns, dilation.columns) + first.column
+                    for i in 0..<down {
                         for j in 0..<across {
                             let (row, column) = (firstRow + i * dilation.rows, firstColumn + j * dilation.columns)
                             let isInside = rows.contains(row) && (0..<columns).contains(column)

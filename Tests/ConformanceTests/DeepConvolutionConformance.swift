@@ -122,31 +122,48 @@ extension Conformance {
         }
 
         /// Beside sums in double precision, the errors of tiles of outputs are at most twice those of single products.
-        @Test(arguments: ["baseline", "avx2", "avx512"])
-        func errorsBesideDoublePrecision(level: String) throws {
+        @Test(
+            arguments: ["baseline", "avx2", "avx512"],
+            [
+                ConvolutionGeometry(kernel: [3, 3], padding: [1, 1]),
+                ConvolutionGeometry(kernel: [5, 7], padding: [2, 3]),
+                ConvolutionGeometry(kernel: [7, 1], padding: [6, 0], dilation: [2, 1]),
+                ConvolutionGeometry(kernel: [1, 4], padding: [0, 2]),
+            ])
+        func errorsBesideDoublePrecision(level: String, geometry: ConvolutionGeometry) throws {
             let (images, channels, outputs, side) = (2, 48, 40, 11)
-            let geometry = ConvolutionGeometry(kernel: [3, 3], padding: [1, 1])
+            let (kernel, dilation, padding) = (geometry.kernel, geometry.dilation, geometry.padding)
+            let out = geometry.outputSizes([side, side])
             let shapes: [Shape] = [
-                [images, channels, side, side], [outputs, channels, 3, 3], [images, outputs, side, side],
+                [images, channels, side, side], Shape([outputs, channels] + kernel), Shape([images, outputs] + out),
             ]
             let values = shapes.enumerated().map {
                 samples($1.elementCount, seed: UInt64($0 + 1)).map { Double(Float($0)) }
             }
             var exact = [shapes[2], shapes[0], shapes[1]].map { [Double](repeating: 0, count: $0.elementCount) }
+            func places(_ sizes: [Int]) -> [(Int, Int)] {
+                (0..<sizes[0]).flatMap { a in (0..<sizes[1]).map { (a, $0) } }
+            }
+            // For each output and element of the kernel, the position of the input.
+            let met = places(out).enumerated().flatMap { target, output in
+                places(kernel).enumerated().compactMap { element, place -> (target: Int, element: Int, source: Int)? in
+                    let row = output.0 + place.0 * dilation[0] - padding[0]
+                    let column = output.1 + place.1 * dilation[1] - padding[1]
+                    guard (0..<side).contains(row), (0..<side).contains(column) else { return nil }
+                    return (target, element, row * side + column)
+                }
+            }
             for image in 0..<images {
                 for output in 0..<outputs {
                     for channel in 0..<channels {
-                        for (row, column) in (0..<side).flatMap({ a in (0..<side).map { (a, $0) } }) {
-                            for (i, j) in (0..<3).flatMap({ a in (0..<3).map { (a, $0) } }) {
-                                let (a, b) = (row + i - 1, column + j - 1)
-                                guard (0..<side).contains(a), (0..<side).contains(b) else { continue }
-                                let x = ((image * channels + channel) * side + a) * side + b
-                                let w = ((output * channels + channel) * 3 + i) * 3 + j
-                                let y = ((image * outputs + output) * side + row) * side + column
-                                exact[0][y] += values[0][x] * values[1][w]
-                                exact[1][x] += values[2][y] * values[1][w]
-                                exact[2][w] += values[2][y] * values[0][x]
-                            }
+                        let (source, target) = (image * channels + channel, image * outputs + output)
+                        let weight = (output * channels + channel) * geometry.kernelCount
+                        for term in met {
+                            let (x, w) = (source * side * side + term.source, weight + term.element)
+                            let y = target * out[0] * out[1] + term.target
+                            exact[0][y] += values[0][x] * values[1][w]
+                            exact[1][x] += values[2][y] * values[1][w]
+                            exact[2][w] += values[2][y] * values[0][x]
                         }
                     }
                 }
@@ -217,13 +234,20 @@ extension Conformance {
             }
         }
 
-        /// The weight laid out otherwise, 16/9 of it for tiles of outputs and with vectors filled up, and 3 MB for each thread.
+        /// The weight laid out otherwise, up to 16/9 of it for tiles of outputs and with vectors filled up, and 3 MB for each thread.
         @Test func scratchMemoryIsBounded() throws {
             let cases: [Case] = [
                 Case([32, 64, 16, 16], 64, [3, 3], padding: [1, 1]),
                 Case([16, 512, 7, 7], 256, [3, 3], padding: [1, 1]),
                 Case([64, 256, 14, 14], 64, [1, 1]), Case([2, 64, 112, 112], 64, [3, 3], padding: [1, 1]),
                 Case([64, 32, 14, 14], 64, [5, 5], padding: [2, 2]),
+                Case([16, 64, 14, 14], 64, [7, 7], padding: [3, 3]),
+                Case([16, 64, 17, 17], 64, [1, 7], padding: [0, 3]),
+                Case([16, 64, 512], 64, [7], padding: [12], dilation: [4]),
+                Case([2, 16, 100_000], 16, [3], padding: [1]),
+                Case([2, 32, 64, 64], 32, [3, 3], padding: [8, 8], dilation: [8, 8]),
+                Case([8, 96, 112, 112], 96, [7, 7], padding: [3, 3], groups: 96),
+                Case([2, 4, 100_000], 4, [3], padding: [1], groups: 4),
             ]
             try withEvery("case", in: cases) { given in
                 for threads in [1, 4] {

@@ -438,7 +438,7 @@ struct gimbal_loops {
     void (*transposed)(const float *source, size_t stride, size_t depth, size_t lanes, float *out, size_t width,
                        bool accumulates);
 
-    // Convolution by 3 x 3 with fewer multiplications, or by 3 x 1; see winograd_loops.h. Points are 16 matrices, or 4, of tiles and
+    // Convolution by 3 x 3 with fewer multiplications, or by 3 x 1 and 1 x 3; see winograd_loops.h. Points are 16 matrices, or 4, of tiles and
     // channels, or of weights.
     void (*winograd_input)(const float *source, const int32_t *places, size_t tiles, size_t vectors, float *out,
                            size_t point_stride, bool is_line);
@@ -446,7 +446,7 @@ struct gimbal_loops {
                             size_t tiles, size_t vectors, const float *bias, float *sums, bool is_line);
     void (*winograd_output_gradient)(const float *source, const int32_t *places, size_t tiles, size_t vectors, float *out,
                                      size_t point_stride, bool is_line);
-    void (*winograd_weight)(const float *weight, size_t count, float *points, size_t point_stride, bool is_line);
+    void (*winograd_weight)(const float *weight, size_t count, float *points, const ptrdiff_t *places, bool is_line);
     void (*winograd_weight_gradient)(const float *points, size_t count, float *weight, bool is_line);
 
     // Pooling of contiguous planes.

@@ -97,8 +97,8 @@ struct Benchmark {
 
     /// - Parameter precision: of the training steps.
     static func all(_ precision: Precision = .float32) -> [Benchmark] {
-        matrixProducts + precisions + elementwise + normalizations + attentions + updates + streams
-            + seedSteps(precision) + workloads(precision) + nets(precision)
+        matrixProducts + precisions + elementwise + normalizations + attentions + convolutions + updates
+            + streams + seedSteps(precision) + workloads(precision) + nets(precision)
     }
 
     // MARK: Operations
