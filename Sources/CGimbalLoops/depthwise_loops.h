@@ -31,6 +31,12 @@ ALWAYS_INLINE bool depthwise_shift(const struct gimbal_depthwise *p, int axis, s
 
 static bool depthwise_plan(struct gimbal_depthwise *p) {
     const size_t *sources = p->is_gradient ? p->output : p->image, *targets = p->is_gradient ? p->image : p->output;
+    for (int axis = 0; axis < 2; axis++) {
+        // So that what follows does not overflow.
+        bool is_far = p->padding[axis] > gimbal_depthwise_most_scratch || p->dilation[axis] > gimbal_depthwise_most_scratch;
+        if (is_far || p->stride[axis] > gimbal_depthwise_most_classes) return false;
+        if (p->kernel[axis] > gimbal_depthwise_most_elements) return false;
+    }
     if (p->kernel[0] * p->kernel[1] > gimbal_depthwise_most_elements) return false;
     ptrdiff_t furthest[2];
     for (int axis = 0; axis < 2; axis++) {
@@ -55,6 +61,7 @@ static bool depthwise_plan(struct gimbal_depthwise *p) {
     p->length = padded(read > laid ? read : laid);
     p->pitch = p->length * p->split;
     p->furthest_row = (size_t)furthest[0];
+    if (p->pitch > gimbal_depthwise_most_scratch || p->furthest_row > gimbal_depthwise_most_scratch) return false;
     size_t rows = (targets[0] + p->phases[0] - 1) / p->phases[0], room = gimbal_depthwise_band / p->pitch;
     p->band = room > p->furthest_row + 1 ? (room - p->furthest_row - 1) / p->row_step + 1 : 1;
     if (p->band > rows) p->band = rows;

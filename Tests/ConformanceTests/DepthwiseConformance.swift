@@ -31,6 +31,10 @@ extension Conformance {
                 .init([1, 2, 14, 14], 2, [12, 12], padding: [2, 2], groups: 2),
                 .init([1, 2, 20, 20], 2, [5, 5], stride: [5, 5], groups: 2),
                 .init([1, 2, 140_000], 2, [3], padding: [1], groups: 2),
+                .init([1, 2, 3, 3], 2, [2, 2], stride: [20, 17], padding: [1, 1], groups: 2),
+                .init(
+                    [1, 2, 3, 3], 2, [2, 2], stride: [1, 1 << 18], padding: [1, 1 << 18], dilation: [1, 1 << 18],
+                    groups: 2),
                 .init([2, 3, 4, 5, 6], 3, [3, 3, 3], padding: [1, 1, 1], groups: 3),
             ]
 
