@@ -16,7 +16,7 @@ PyTorch eager is as it comes, beside torch.compile optimizers are fused; JAX com
 with its buffers donated. The peak is that of a product of 2048x2048 matrices, by whichever of Gimbal and PyTorch is
 faster; operations of a net are PyTorch's count of those in products and convolutions.
 
-Ctrl-C goes on to the report of what was measured. Writes Benchmarks/results/DATE-nets.md and .json.
+A peer that fails at one net is told of, and measured in the others. Ctrl-C goes on to the report of what was measured. Writes Benchmarks/results/DATE-nets.md and .json.
 """
 import json
 import statistics
@@ -92,7 +92,14 @@ def measure(case, arguments):
             environment(**(flags if peer == "jax" else TORCH | level_of(arguments, "torch"))))
     figures = {}
     for side, (command, variables) in commands.items():
-        records, _, memory = run(command, variables)
+        try:
+            records, _, memory = run(command, variables)
+        except SystemExit as failure:
+            # A peer that cannot do one thing is measured in the others.
+            if side not in PEERS:
+                raise
+            print(f"{name}, {MODES[mode]}: {failure}", file=sys.stderr)
+            continue
         # Of Gimbal one variant alone has this mode.
         [record] = records
         figures[side] = {key: record.get(key) for key in (*TIMES.values(), "parameters", "operations")} | {
@@ -117,17 +124,17 @@ def rows_of(rounds, arguments, peak):
     rows = []
     for (name, mode), all_figures in rounds.items():
         row = {"net": name, "mode": mode, "parameters": all_figures[0]["gimbal"]["parameters"]}
-        sides = list(all_figures[0])
+        sides = [side for side in SIDES if all(side in figures for figures in all_figures)]
         for side in sides:
             def column(key):
                 return [figures[side][key] for figures in all_figures]
             row |= {side + suffix: column(key) for suffix, key in TIMES.items()} | {side + "Memory": column("memory")}
         times = {side: statistics.median(row[side]) for side in sides}
-        row["ratios"] = {peer: times["gimbal"] / times[peer] for peer in arguments.peers}
+        row["ratios"] = {peer: times["gimbal"] / times[peer] for peer in arguments.peers if peer in times}
         if row["ratios"]:
             row["fastest"] = max(row["ratios"], key=row["ratios"].get)
             row["ratio"] = row["ratios"][row["fastest"]]
-            least = min(statistics.median(row[peer + "Processor"]) for peer in arguments.peers)
+            least = min(statistics.median(row[peer + "Processor"]) for peer in row["ratios"])
             row["processorRatio"] = statistics.median(row["gimbalProcessor"]) / least
         if operations := all_figures[0].get("eager", {}).get("operations"):
             row["operations"] = operations
@@ -141,9 +148,10 @@ def geometric_means(rows):
     groups = {mode: [row for row in rows if row["mode"] == mode] for mode in MODES} | {"all": rows}
     means = {}
     for group, members in groups.items():
-        if members and members[0]["ratios"]:
-            means[group] = {peer: statistics.geometric_mean(row["ratios"][peer] for row in members)
-                            for peer in members[0]["ratios"]}
+        members = [row for row in members if row["ratios"]]
+        if members:
+            known = {peer: [row["ratios"][peer] for row in members if peer in row["ratios"]] for peer in PEERS}
+            means[group] = {peer: statistics.geometric_mean(ratios) for peer, ratios in known.items() if ratios}
             means[group]["fastest"] = statistics.geometric_mean(row["ratio"] for row in members)
     return means
 
@@ -152,7 +160,7 @@ def geometric_means(rows):
 
 def markdown(results):
     peers = results["peers"]
-    sides = {side: title for side, title in SIDES.items() if side in results["rows"][0]}
+    sides = {side: title for side, title in SIDES.items() if any(side in row for row in results["rows"])}
     versions = ", ".join([f"PyTorch {results['pytorch']}"] + [f"{k} {v}" for k, v in results["versions"].items()])
     lines = [
         f"# Whole nets beside PyTorch and JAX, {results['date']}", "",
@@ -172,21 +180,24 @@ def markdown(results):
                   f"|---|{'---:|' * (len(heads) - 1)}"]
         for row in rows:
             shares = row.get("shares", {})
-            cells = [row["net"], *(spread(row[side]) for side in sides),
-                     *(f"{row['ratios'][peer]:.2f}" for peer in peers), f"{row.get('ratio', 0):.2f}",
-                     "yes" if row.get("ratio", 0) <= GOAL else "no", f"{row.get('processorRatio', 0):.2f}",
+            cells = [row["net"], *(spread(row[side]) if side in row else "failed" for side in sides),
+                     *(f"{row['ratios'][peer]:.2f}" if peer in row["ratios"] else "" for peer in peers),
+                     *((f"{row['ratio']:.2f}", "yes" if row["ratio"] <= GOAL else "no", f"{row['processorRatio']:.2f}")
+                       if row["ratios"] else ("", "", "")),
                      *(f"{shares[side]:.2f}" if side in shares else "" for side in ("gimbal", row.get("fastest"))),
-                     *(f"{statistics.median(row[side + 'Memory']):.0f}" for side in sides)]
+                     *(f"{statistics.median(row[side + 'Memory']):.0f}" if side in row else "" for side in sides)]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     if peers:
-        titles = [PEERS[peer] for peer in peers] + ["the fastest"]
-        lines += ["## Geometric means of the ratios", "", f"| | {' | '.join(titles)} |",
-                  f"|---|{'---:|' * len(titles)}"]
+        titles = PEERS | {"fastest": "the fastest"}
+        known = [peer for peer in titles if any(peer in means for means in results["means"].values())]
+        lines += ["## Geometric means of the ratios", "", f"| | {' | '.join(titles[peer] for peer in known)} |",
+                  f"|---|{'---:|' * len(known)}"]
         for group, means in results["means"].items():
-            lines.append(f"| {MODES.get(group, group)} | {' | '.join(f'{mean:.2f}' for mean in means.values())} |")
+            cells = (f"{means[peer]:.2f}" if peer in means else "" for peer in known)
+            lines.append(f"| {MODES.get(group, group)} | {' | '.join(cells)} |")
         lines += ["", "## The worst ratios", ""]
-        worst = sorted(results["rows"], key=lambda row: -row["ratio"])[:10]
+        worst = sorted((row for row in results["rows"] if row["ratios"]), key=lambda row: -row["ratio"])[:10]
         lines += [f"- {row['net']}, {MODES[row['mode']]}: {row['ratio']:.2f} beside {PEERS[row['fastest']]}"
                   for row in worst]
         lines.append("")
