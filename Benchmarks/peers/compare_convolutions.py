@@ -17,7 +17,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from measuring import (CORES, CUDA_BUILD, LEVEL_WORDS, TORCH, add_level, comparison, conditions, environment, level_of,
+from measuring import (CORES, CUDA_BUILD, LEVEL_WORDS, TORCH, add_limits, comparison, conditions, environment, level_of,
                        measured_in_rounds, run, spread, timed, use_cores, write)
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -76,8 +76,7 @@ def markdown(results):
 
 def main():
     parser = comparison(__doc__, RESULTS)
-    parser.add_argument("--threads", type=int, choices=(1, 2), default=len(CORES), help="and cores, of each side")
-    add_level(parser)
+    add_limits(parser)
     arguments = parser.parse_args()
     if arguments.child:
         return child(arguments.child, arguments.seconds)

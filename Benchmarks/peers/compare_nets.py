@@ -16,7 +16,8 @@ PyTorch eager is as it comes, beside torch.compile optimizers are fused; JAX com
 with its buffers donated. The peak is that of a product of 2048x2048 matrices, by whichever of Gimbal and PyTorch is
 faster; operations of a net are PyTorch's count of those in products and convolutions.
 
-A peer that fails at one net is told of, and measured in the others. Ctrl-C goes on to the report of what was measured. Writes Benchmarks/results/DATE-nets.md and .json.
+A peer that fails at one net is told of, and measured in the others. Ctrl-C goes on to the report of what was measured.
+Writes Benchmarks/results/DATE-nets.md and .json.
 """
 import json
 import statistics
@@ -24,8 +25,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from measuring import (CORES, CUDA_BUILD, LEVEL_WORDS, TORCH, add_level, chosen, comparison, conditions, environment, level_of,
-                       measured_in_rounds, run, spread, timed, use_cores, write)
+from measuring import (CORES, CUDA_BUILD, LEVEL_WORDS, TORCH, add_limits, chosen, comparison, conditions, environment,
+                       level_of, measured_in_rounds, run, spread, timed, use_cores, write)
 from torch_nets import BATCHES
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -212,8 +213,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="name the nets and leave")
     parser.add_argument("--modes", default=",".join(MODES), help="step, and 1 and 64 of inference, by commas")
     parser.add_argument("--peers", default=",".join(PEERS), help="eager, compile and jax, by commas")
-    add_level(parser)
-    parser.add_argument("--threads", type=int, choices=(1, 2), default=len(CORES), help="and cores, of each side")
+    add_limits(parser)
     arguments = parser.parse_args()
     if arguments.child:
         return child(arguments.child, arguments.seconds)

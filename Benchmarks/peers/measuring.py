@@ -33,7 +33,9 @@ LEVELS = {"avx2": {
 LEVEL_WORDS = {None: "", "avx2": "all sides held to AVX2; "}
 
 
-def add_level(parser):
+def add_limits(parser):
+    """How much of the machine each side may use."""
+    parser.add_argument("--threads", type=int, choices=(1, 2), default=len(CORES), help="and cores, of each side")
     parser.add_argument("--level", choices=list(LEVELS), help="the newest instructions of all sides")
 
 
