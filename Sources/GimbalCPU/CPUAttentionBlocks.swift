@@ -110,14 +110,10 @@ extension CPUBackend {
         _ heads: AttentionHeads, parts: Int, laysValues: Bool,
         _ body: (inout gimbal_attention_blocks, Int, Int, UnsafeMutablePointer<Float>) -> Void
     ) throws {
-        let count = heads.count * parts
-        let sharers = max(min(threads, count, heads.work / smallestProduct), 1)
-        let scratchCount = loops.attention_scratch(heads.plan.keys, heads.plan.size, heads.plan.value_size)
-        let scratch = try allocate([sharers, scratchCount])
-        run(parts: sharers) { sharer in
-            let memory = scratch.floats + sharer * scratchCount
+        let scratch = loops.attention_scratch(heads.plan.keys, heads.plan.size, heads.plan.value_size)
+        try share(heads.count * parts, work: heads.work, scratch: scratch) { range, memory in
             var (laid, head) = (-1, heads.plan)
-            for index in count * sharer / sharers..<count * (sharer + 1) / sharers {
+            for index in range {
                 let matrix = index / parts
                 if matrix != laid {
                     (laid, head) = (matrix, heads.head(matrix))
@@ -128,9 +124,9 @@ extension CPUBackend {
         }
     }
 
-    /// float32, the elements of the last axis side by side; a copy where that is not so.
+    /// The view, or a copy that `hasRowsSideBySide`.
     fileprivate func rowsSideBySide(_ view: TensorView) throws -> TensorView {
-        if view.dtype == .float32, view.shape[3] == 1 || view.strides[3] == 1 { return view }
+        if view.hasRowsSideBySide { return view }
         let result = try allocate(view.shape, .float32)
         copy(view, to: result)
         return result
@@ -139,7 +135,7 @@ extension CPUBackend {
     /// Calls `body` with what to write in place of `out`: itself, or memory whose rows lie side by side.
     private func writingRows(_ out: TensorView, _ body: (TensorView) throws -> Void) throws {
         out.storage.noteWrite()
-        if out.dtype == .float32, out.shape[3] == 1 || out.strides[3] == 1 { return try body(out) }
+        if out.hasRowsSideBySide { return try body(out) }
         let result = try allocate(out.shape, .float32)
         try body(result)
         copy(result, to: out)
@@ -163,6 +159,11 @@ extension CPUBackend {
             try addingToRows(destinations, sums + [rows], body)
         }
     }
+}
+
+extension TensorView {
+    /// Whether it is of float32, the elements of the last of four axes side by side.
+    fileprivate var hasRowsSideBySide: Bool { dtype == .float32 && (shape[3] == 1 || strides[3] == 1) }
 }
 
 /// The heads of one attention, [batch, heads], by their number.

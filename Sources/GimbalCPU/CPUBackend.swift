@@ -153,6 +153,20 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         }
     }
 
+    /// Divides 0..<count among the threads in parts as equal as can be, each with scratch memory of its own.
+    /// - Parameters:
+    ///   - work: multiplications in all; few of them are not shared.
+    ///   - scratch: floats for a thread.
+    func share(
+        _ count: Int, work: Int, scratch: Int, _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    ) throws {
+        let sharers = max(min(threads, count, work / smallestProduct), 1)
+        let memory = try allocate([sharers, scratch])
+        run(parts: sharers) { sharer in
+            body(count * sharer / sharers..<count * (sharer + 1) / sharers, memory.floats + sharer * scratch)
+        }
+    }
+
     /// Divides 0..<count among the threads, as long as each gets at least `grain`; inner bounds are multiples of
     /// `alignment`.
     func divide(_ count: Int, grain: Int, alignment: Int = 1, _ body: (Range<Int>) -> Void) {

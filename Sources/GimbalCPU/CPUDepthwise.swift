@@ -15,12 +15,12 @@ extension CPUBackend {
         guard geometry.axes <= 2, geometry.groups > 1, image.shape[1] == geometry.groups,
             output.shape[1] <= 4 * geometry.groups, image.elementCount > 0, output.elementCount > 0
         else { return nil }
-        func pair(_ sizes: some RandomAccessCollection<Int>, missing: Int) -> (Int, Int) {
-            (sizes.count == 1 ? missing : sizes.first!, sizes.last!)
+        func pair(_ sizes: [Int], missing: Int) -> (Int, Int) {
+            (sizes.count == 1 ? missing : sizes[0], sizes[sizes.count - 1])
         }
         var plan = gimbal_depthwise()
-        plan.image = pair(image.shape.sizes.dropFirst(2), missing: 1)
-        plan.output = pair(output.shape.sizes.dropFirst(2), missing: 1)
+        plan.image = pair(spatialSizes(image), missing: 1)
+        plan.output = pair(spatialSizes(output), missing: 1)
         plan.kernel = pair(geometry.kernel, missing: 1)
         plan.stride = pair(geometry.stride, missing: 1)
         plan.padding = pair(geometry.padding, missing: 0)
@@ -88,21 +88,17 @@ extension CPUBackend {
     }
 
     /// Elements of a channel of an image, or of a kernel.
-    private func planeSize(_ view: TensorView) -> Int { view.shape.sizes.dropFirst(2).reduce(1, *) }
+    private func planeSize(_ view: TensorView) -> Int { spatialSizes(view).reduce(1, *) }
 
     /// Calls `body` for each of `count` planes, several at a time, with scratch memory.
     private func sharePlanes(
         _ count: Int, _ products: Int, _ positions: Int, _ plan: gimbal_depthwise,
         _ body: (inout gimbal_depthwise, Int, UnsafeMutablePointer<Float>) -> Void
     ) throws {
-        let work = count * products * positions
-        let sharers = max(min(threads, count, work / smallestProduct), 1)
-        let scratch = try allocate([sharers, plan.scratch])
-        run(parts: sharers) { sharer in
+        try share(count, work: count * products * positions, scratch: plan.scratch) { range, memory in
             var plan = plan
-            let memory = scratch.floats + sharer * plan.scratch
             memory.update(repeating: 0, count: plan.scratch)
-            for index in count * sharer / sharers..<count * (sharer + 1) / sharers { body(&plan, index, memory) }
+            for index in range { body(&plan, index, memory) }
         }
     }
 }

@@ -74,7 +74,9 @@ extension CPUBackend {
                 let place = piece.input * points * inputStride + tiles.inputTiles(before: piece) * depthWidth
                 return gimbal_run(source: Int32(place), panel: Int32(index * depth), count: Int32(depth))
             }
-            return (runs, tiles.kernel.firstMatrix(of: point) * depth)
+            // A point without pieces reads no weights.
+            let first = users.first.flatMap { tiles.kernel.matrices[$0][point] } ?? 0
+            return (runs, first * depth)
         }
         let counts = [
             tiles.images * sourceImage, tiles.images * targetImage,
@@ -183,9 +185,7 @@ extension CPUBackend {
                                 (nine + place * size).update(repeating: 0, count: size)
                             }
                         }
-                        let places = kernel.users.indices.map { point in
-                            kernel.matrix(index, point).map { $0 * depth * width } ?? -1
-                        }
+                        let places = kernel.matrices[index].map { $0.map { $0 * depth * width } ?? -1 }
                         loops.winograd_weight(
                             nine, size, packed.floats + place * panelSize + first * width, places, kernel.areLines)
                     }

@@ -58,8 +58,11 @@ struct WinogradKernel {
     /// tiles, some tiles apart, at most `furthest`.
     let inputs: [(row: Int, column: Int)]
     let furthest: (rows: Int, columns: Int)
-    /// For each point the pieces that have it. Matrices of weights lie in this order.
+    /// For each point the pieces that have it.
     let users: [[Int]]
+    /// For each piece and point which matrix of weights is theirs: they lie point by point, those of a point in the order of its users.
+    let matrices: [[Int?]]
+    let matrixCount: Int
 
     init(_ kernel: [Int]) {
         areLines = kernel.contains(1)
@@ -88,18 +91,11 @@ struct WinogradKernel {
         users = (0..<(areLines ? 4 : 16)).map { point in
             pieces.indices.filter { pieces[$0].points.contains(point) }
         }
+        var matrices = [[Int?]](repeating: users.map { _ in nil }, count: pieces.count)
+        let pairs = users.enumerated().flatMap { point, users in users.map { ($0, point) } }
+        for (matrix, (piece, point)) in pairs.enumerated() { matrices[piece][point] = matrix }
+        (self.matrices, matrixCount) = (matrices, pairs.count)
         furthest = (pieces.map(\.further.rows).max()!, pieces.map(\.further.columns).max()!)
-    }
-
-    /// Matrices of weights.
-    var matrixCount: Int { users.reduce(0) { $0 + $1.count } }
-
-    /// How many of them lie before those of a point.
-    func firstMatrix(of point: Int) -> Int { users.prefix(point).reduce(0) { $0 + $1.count } }
-
-    /// Which is that of a piece and a point; nil where there is none.
-    func matrix(_ piece: Int, _ point: Int) -> Int? {
-        users[point].firstIndex(of: piece).map { firstMatrix(of: point) + $0 }
     }
 
     /// Products of so many outputs along an axis, a tile's last one outside among them.
